@@ -1,0 +1,168 @@
+"""The one error tree of lakekey.
+
+LakekeyError
+├── ConfigurationError           a setting is missing, wrong, or contradicts another
+├── LoginRequired                nobody is there to sign in, or the session is over
+├── LoginFailed                  the sign-in was tried and did not succeed
+│   ├── LoginTimeout             nobody finished it in time
+│   ├── LoginDenied              the person or the server said no
+│   └── WrongIdentity            somebody else signed in than the profile names
+├── TokenEndpointError           transient: the token endpoint did not give a usable answer
+├── CredentialsRefused           wrong client or secret, or a scope that is not allowed
+└── CacheError                   the token cache cannot be used as it is
+    ├── KeyUnavailable           the master key cannot be read
+    ├── UnsafeCache              permissions or owners that would expose tokens
+    ├── LockTimeout              another process holds the entry for too long
+    └── CacheWriteFailed         a new token could not be stored
+
+None is an ``OSError``: databricks-sql-connector retries those up to thirty times.
+No message holds a secret: the connector posts the text of a failed connect to an unauthenticated route.
+"""
+
+from typing import Any, ClassVar
+
+
+class LakekeyError(Exception):
+    """Anything that lakekey reports.
+
+    Args:
+        message: What happened, in one sentence, without secrets.
+        hint: The one next command or setting that helps.
+        profile: The profile (or host) that it happened to, where known.
+
+    Attributes:
+        code: A stable, machine-readable name of the kind of error.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None, profile: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.profile = profile
+
+    def __str__(self) -> str:
+        where = f"{self.profile}: " if self.profile else ""
+        tail = f" ({self.hint})" if self.hint else ""
+        return f"{where}{self.message}{tail}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revive, (type(self), self.__dict__.copy())
+
+
+def _revive(cls: type[LakekeyError], state: dict[str, Any]) -> LakekeyError:
+    error = cls.__new__(cls)
+    Exception.__init__(error, state["message"])
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(LakekeyError):
+    """A setting is missing, wrong, or contradicts another."""
+
+    code = "configuration"
+
+
+class LoginRequired(LakekeyError):
+    """There is no session, and nobody is there to sign in."""
+
+    code = "login_required"
+
+
+class LoginFailed(LakekeyError):
+    """The sign-in was tried and did not succeed."""
+
+    code = "login_failed"
+
+
+class LoginTimeout(LoginFailed):
+    """Nobody finished the sign-in in time."""
+
+    code = "login_timeout"
+
+
+class LoginDenied(LoginFailed):
+    """The person or the authorization server refused the sign-in (RFC 6749 §4.1.2.1)."""
+
+    code = "login_denied"
+
+
+class WrongIdentity(LoginFailed):
+    """Somebody else signed in than the profile names."""
+
+    code = "wrong_identity"
+
+
+class TokenEndpointError(LakekeyError):
+    """The token endpoint gave no usable answer; trying again later may help.
+
+    Attributes:
+        status: The HTTP status of the answer, or ``None`` where there was none.
+        retry_after: Seconds that the server asked to wait (RFC 9110 §10.2.3), or ``None``.
+    """
+
+    code = "token_endpoint"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        hint: str | None = None,
+        profile: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, profile=profile)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class CredentialsRefused(LakekeyError):
+    """The server refused the client, its secret or the scopes (RFC 6749 §5.2); trying again cannot help.
+
+    Attributes:
+        error: The server's error code, such as ``invalid_client``.
+    """
+
+    code = "credentials_refused"
+
+    def __init__(
+        self, message: str, *, error: str | None = None, hint: str | None = None, profile: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, profile=profile)
+        self.error = error
+
+
+class CacheError(LakekeyError):
+    """The token cache cannot be used as it is."""
+
+    code = "cache"
+
+
+class KeyUnavailable(CacheError):
+    """The master key of the cache cannot be read."""
+
+    code = "key_unavailable"
+
+
+class UnsafeCache(CacheError):
+    """The cache's owner, permissions or links would expose its tokens."""
+
+    code = "unsafe_cache"
+
+
+class LockTimeout(CacheError):
+    """Another process holds an entry of the cache for longer than the bound on the wait."""
+
+    code = "lock_timeout"
+
+
+class CacheWriteFailed(CacheError):
+    """A new token could not be stored."""
+
+    code = "cache_write_failed"
+
+
+class ServicePrincipalMissingWarning(UserWarning):
+    """An unwatched run uses a person's session because no service-principal credentials are configured."""
