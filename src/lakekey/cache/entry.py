@@ -1,0 +1,93 @@
+"""What the cache keeps for one credential, as plain data."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
+
+_FORMAT = 1
+
+
+class Failure(NamedTuple):
+    """How the last attempt went wrong, so that siblings learn it from the entry instead of repeating it.
+
+    Attributes:
+        code: The code of the error that was raised (`lakekey.errors.LakekeyError.code`).
+        message: Its message, which holds no secret.
+        at: When, in seconds since the epoch (UTC).
+        hint: Its hint.
+        detail: The server's status or error code, where there was one.
+    """
+
+    code: str
+    message: str
+    at: float
+    hint: str | None = None
+    detail: str | None = None
+
+
+class Entry(NamedTuple):
+    """One credential: its tokens, whose they are, and how its last refresh went. Times are epoch seconds (UTC).
+
+    Attributes:
+        about: What a person needs to recognise it: host, auth_type, client_id, scopes, profile, …; no secrets.
+        generation: Counts the stored versions, from 1; a higher one is newer.
+        access_token: The bearer token, or ``""`` where there is none.
+        token_type: ``Bearer``.
+        issued_at: When its request was sent, by this machine's clock.
+        expires_at: ``issued_at`` and the lifetime that the server named.
+        refresh_token: The token for the next refresh, or ``""``: none was given, or it was refused.
+        scopes: The scopes granted.
+        identity: Who signed in (U2M), by user name or mail address, where the server says.
+        logged_in_at: When a person last signed in (U2M).
+        refused: Why the session is over; siblings do not try its dead token again.
+        failure: How the last attempt failed, until the next success.
+        proof: A digest that ties an M2M token to the secret that fetched it.
+    """
+
+    about: dict[str, Any]
+    generation: int = 0
+    access_token: str = ""
+    token_type: str = "Bearer"
+    issued_at: float = 0.0
+    expires_at: float = 0.0
+    refresh_token: str = ""
+    scopes: tuple[str, ...] = ()
+    identity: str | None = None
+    logged_in_at: float = 0.0
+    refused: Failure | None = None
+    failure: Failure | None = None
+    proof: str = ""
+
+    def __repr__(self) -> str:
+        held = " and ".join(
+            name for name, token in (("access", self.access_token), ("refresh", self.refresh_token)) if token
+        )
+        return f"Entry({self.about.get('host')}, generation {self.generation}, tokens: {held or 'none'})"
+
+    def to_bytes(self) -> bytes:
+        """The plaintext that is sealed."""
+        return json.dumps({"format": _FORMAT, **self._asdict()}, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, plaintext: bytes) -> Self:
+        """Read a plaintext back. Fields of later releases are ignored, missing ones take their defaults.
+
+        Raises:
+            ValueError: It is no entry.
+        """
+        fields = json.loads(plaintext)
+        if not isinstance(fields, dict) or fields.get("format") != _FORMAT:
+            raise ValueError("not an entry of this release")
+        known = {name: fields[name] for name in cls._fields if name in fields}
+        known["scopes"] = tuple(known.get("scopes", ()))
+        for name in ("refused", "failure"):
+            if known.get(name) is not None:
+                known[name] = Failure(*known[name])
+        return cls(**known)
+
+
+def entry_id(identity: Mapping[str, Any]) -> str:
+    """The name of a credential's entry: SHA-256 of its identity as canonical JSON, in hexadecimal."""
+    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,110 @@
+"""The sealed envelope: bytes in, bytes out, no files and no clock.
+
+Layout, version 1 (all lengths in bytes)::
+
+    0   4  magic          b"LKEY"
+    4   1  version        0x01
+    5   8  key id         SHA-256("lakekey key id" + master key), first 8
+    13 16  salt           random, for HKDF
+    29 12  nonce          random, for AES-GCM
+    41  n  ciphertext     with the 16-byte tag at its end
+
+The key of one envelope is HKDF-SHA256(master key, salt, info="lakekey entry v1" + entry id), RFC 5869, so no two
+envelopes share one and the random nonce can never collide under the same key. The associated data is the whole
+header and the entry's id: an envelope that was moved to another name, swapped or edited does not open.
+"""
+
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from lakekey.cache.keys import KEY_ID_BYTES, KeyRing
+
+MAGIC = b"LKEY"
+VERSION = 1
+_SALT = 16
+_NONCE = 12
+_TAG = 16
+_KEY_ID_AT = len(MAGIC) + 1
+_SALT_AT = _KEY_ID_AT + KEY_ID_BYTES
+_NONCE_AT = _SALT_AT + _SALT
+HEADER_BYTES = _NONCE_AT + _NONCE
+
+
+class BadEnvelope(ValueError):
+    """These bytes are no envelope of ours, or not the one that was sealed under this name."""
+
+
+class UnknownKey(LookupError):
+    """The envelope was sealed under a master key that the ring does not hold.
+
+    Attributes:
+        key_id: The id that the envelope names, in hexadecimal.
+    """
+
+    def __init__(self, key_id: bytes) -> None:
+        super().__init__(f"sealed under key {key_id.hex()}, which is not in the key ring")
+        self.key_id = key_id.hex()
+
+
+def seal(ring: KeyRing, entry_id: str, plaintext: bytes) -> bytes:
+    """Seal a plaintext for one entry under the ring's current key.
+
+    Args:
+        ring: The master keys.
+        entry_id: The entry's name in the store; the envelope opens under no other.
+        plaintext: What to protect.
+
+    Returns:
+        The envelope.
+    """
+    salt = os.urandom(_SALT)
+    nonce = os.urandom(_NONCE)
+    header = MAGIC + bytes([VERSION]) + ring.current + salt + nonce
+    aead = AESGCM(_derive(ring.keys[ring.current], salt, entry_id))
+    return header + aead.encrypt(nonce, plaintext, header + entry_id.encode())
+
+
+def unseal(ring: KeyRing, entry_id: str, envelope: bytes) -> bytes:
+    """Open an envelope.
+
+    Args:
+        ring: The master keys.
+        entry_id: The name that the envelope was found under.
+        envelope: The bytes that were found.
+
+    Returns:
+        The plaintext.
+
+    Raises:
+        BadEnvelope: Truncated, foreign, edited, or sealed for another entry.
+        UnknownKey: Sealed under a key that is not in the ring.
+    """
+    if len(envelope) < HEADER_BYTES + _TAG or envelope[: len(MAGIC)] != MAGIC:
+        raise BadEnvelope("not a lakekey envelope")
+    if envelope[len(MAGIC)] != VERSION:
+        raise BadEnvelope(f"envelope version {envelope[len(MAGIC)]} is not known to this release")
+    key_id = envelope[_KEY_ID_AT:_SALT_AT]
+    master = ring.keys.get(key_id)
+    if master is None:
+        raise UnknownKey(key_id)
+    header = envelope[:HEADER_BYTES]
+    aead = AESGCM(_derive(master, envelope[_SALT_AT:_NONCE_AT], entry_id))
+    try:
+        return aead.decrypt(envelope[_NONCE_AT:HEADER_BYTES], envelope[HEADER_BYTES:], header + entry_id.encode())
+    except InvalidTag:
+        pass  # raised below, outside, so that nothing of the attempt hangs on the exception
+    raise BadEnvelope("the envelope was altered, or belongs to another entry")
+
+
+def key_id_of(envelope: bytes) -> str:
+    """The id of the master key that an envelope names, in hexadecimal; empty where it is no envelope."""
+    return envelope[_KEY_ID_AT:_SALT_AT].hex() if envelope[: len(MAGIC)] == MAGIC else ""
+
+
+def _derive(master: bytes, salt: bytes, entry_id: str) -> bytes:
+    info = b"lakekey entry v1" + entry_id.encode()
+    return HKDF(algorithm=SHA256(), length=32, salt=salt, info=info).derive(master)

@@ -1,0 +1,131 @@
+"""The file store: one sealed file and one lock file an entry, in a directory that only its owner can enter."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from lakekey.cache import private_files
+from lakekey.errors import CacheWriteFailed
+
+_SUFFIX = ".entry"
+
+
+class FileStore:
+    """A `lakekey.cache.store.Store` of files. Its cost does not grow with the number of entries.
+
+    Args:
+        directory: The cache directory; entries live in its ``entries`` folder.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._entries = os.path.join(directory, "entries")
+
+    @property
+    def where(self) -> str:
+        """The cache directory."""
+        return self._directory
+
+    def prepare(self) -> None:
+        """Make the directories where they are missing, and refuse unsafe ones.
+
+        Raises:
+            UnsafeCache: Others could read or change what is in them.
+            CacheWriteFailed: They cannot be made.
+        """
+        try:
+            private_files.ensure_directory(self._directory)
+            private_files.ensure_directory(self._entries)
+        except OSError as error:
+            raise _write_failed(self._directory, error) from None
+
+    def get(self, entry_id: str) -> bytes | None:
+        """See `Store.get`."""
+        try:
+            return private_files.read(self._path(entry_id))
+        except FileNotFoundError:
+            return None
+
+    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
+        """See `Store.put`. Comparing and renaming are one step because the caller holds the entry's lock."""
+        if self.get(entry_id) != replaces:
+            return False
+        try:
+            private_files.replace(self._path(entry_id), envelope)
+        except OSError as error:
+            raise _write_failed(self._path(entry_id), error) from None
+        return True
+
+    def delete(self, entry_id: str, *, replaces: bytes) -> bool:
+        """See `Store.delete`."""
+        if self.get(entry_id) != replaces:
+            return False
+        private_files.remove(self._path(entry_id))
+        return True
+
+    def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
+        """See `Store.set_aside`: renamed to ``<id>.bad``, in place of an earlier one."""
+        if self.get(entry_id) != envelope:
+            return None
+        aside = os.path.join(self._entries, entry_id + ".bad")
+        os.replace(self._path(entry_id), aside)
+        return aside
+
+    def list(self) -> list[str]:
+        """See `Store.list`."""
+        try:
+            names = os.listdir(self._entries)
+        except FileNotFoundError:
+            return []
+        return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
+
+    @contextlib.contextmanager
+    def lock(self, entry_id: str) -> Iterator[bool]:
+        """See `Store.lock`. The kernel frees the lock of a process that dies; the file stays and means nothing."""
+        import filelock
+
+        # thread_local=False: the thread that locks may hand the work to another. Not a singleton: two sessions of
+        # one process exclude each other as two processes would.
+        lock = filelock.FileLock(self._path(entry_id, ".lock"), mode=0o600, thread_local=False)
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            yield False
+            return
+        except OSError as error:
+            raise _write_failed(self._path(entry_id, ".lock"), error) from None
+        try:
+            self._note_holder(entry_id)
+            yield True
+        finally:
+            lock.release()
+
+    def holder(self, entry_id: str) -> str | None:
+        """See `Store.holder`."""
+        try:
+            pid = private_files.read(self._path(entry_id, ".holder"))
+        except OSError:
+            return None
+        return f"process {pid.decode(errors='replace')}" if pid.isdigit() else None
+
+    def _note_holder(self, entry_id: str) -> None:
+        # For people only: the note of a process that died stays until the next holder's.
+        with contextlib.suppress(OSError):
+            path = self._path(entry_id, ".holder")
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+            descriptor = os.open(path, flags, 0o600)
+            try:
+                os.write(descriptor, str(os.getpid()).encode())
+            finally:
+                os.close(descriptor)
+
+    def _path(self, entry_id: str, suffix: str = _SUFFIX) -> str:
+        return os.path.join(self._entries, entry_id + suffix)
+
+
+def _write_failed(path: str, error: OSError) -> CacheWriteFailed:
+    reason = error.strerror or type(error).__name__
+    return CacheWriteFailed(
+        f"cannot write to the token cache at {path}: {reason}",
+        hint=f"free or mend that place, or set LAKEKEY_CACHE_DIR to another: df -h {os.path.dirname(path)}",
+    )

@@ -1,0 +1,44 @@
+"""What a store of sealed entries must do. The file store is the first; stores for fleets follow the same protocol."""
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+
+class Store(Protocol):
+    """Keeps envelopes by entry id, and one lock for each.
+
+    ``put`` and ``delete`` are compare-and-swaps on the exact bytes that they replace: an envelope's salt and nonce
+    are random, so equal bytes mean the same write. Callers hold the entry's lock around read, exchange and write.
+    """
+
+    @property
+    def where(self) -> str:
+        """The store's place, for people: a path or an address without credentials."""
+
+    def get(self, entry_id: str) -> bytes | None:
+        """The stored envelope, or ``None``. Takes no lock."""
+
+    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
+        """Store durably, if ``replaces`` is what is there now (``None``: nothing).
+
+        Returns:
+            Whether it was stored.
+
+        Raises:
+            CacheWriteFailed: It could not be stored; what was there before still is.
+        """
+
+    def delete(self, entry_id: str, *, replaces: bytes) -> bool:
+        """Remove durably, if ``replaces`` is what is there now. Returns whether it was removed."""
+
+    def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
+        """Move a bad envelope out of the way. Returns where to, or ``None`` if it is there no more."""
+
+    def list(self) -> list[str]:
+        """The ids of the entries that are stored."""
+
+    def lock(self, entry_id: str) -> AbstractContextManager[bool]:
+        """Try once to lock an entry, without waiting; the context's value says whether it succeeded."""
+
+    def holder(self, entry_id: str) -> str | None:
+        """Who holds the entry's lock, for people (``process 4711``), where known."""
