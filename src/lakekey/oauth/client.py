@@ -1,0 +1,58 @@
+"""An OAuth client at one authorization server: who we are there, and how a token request is sent."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from lakekey.oauth.discovery import Metadata
+from lakekey.oauth.token_response import TokenResponse, parse
+from lakekey.oauth.transport import Transport
+
+
+class Client(NamedTuple):
+    """A registered client.
+
+    Attributes:
+        client_id: Its id.
+        secret: Its secret, or ``None`` for a public client (RFC 6749 §2.1).
+        scopes: What it asks for, sorted.
+        transport: HTTP.
+        discover: Finds the authorization server; called when an exchange needs it, not before.
+        assume_group: The group whose role is assumed, or ``None``.
+        authorization_details: Rich authorization details as JSON (RFC 9396), or ``None``.
+    """
+
+    client_id: str
+    secret: str | None
+    scopes: tuple[str, ...]
+    transport: Transport
+    discover: Callable[[], Metadata]
+    assume_group: str | None = None
+    authorization_details: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Client({self.client_id}, {'confidential' if self.secret else 'public'})"
+
+    def token_request(self, form: Mapping[str, str], *, deadline: float, hidden: tuple[str, ...] = ()) -> TokenResponse:
+        """Send one request to the token endpoint.
+
+        A confidential client authenticates by HTTP Basic; a public one names itself in the form (RFC 6749 §3.2.1).
+
+        Args:
+            form: The grant's own fields.
+            deadline: When to give up, by `time.monotonic`.
+            hidden: Secrets among the fields, to be cut from what the server says in an error.
+
+        Raises:
+            InvalidGrant, CredentialsRefused, TokenEndpointError: See `token_response.parse`.
+        """
+        endpoint = self.discover().token_endpoint
+        if self.secret:
+            answer = self.transport.post_form(endpoint, form, basic=(self.client_id, self.secret), deadline=deadline)
+        else:
+            answer = self.transport.post_form(endpoint, {**form, "client_id": self.client_id}, deadline=deadline)
+        return parse(answer, hidden=(self.secret, *hidden))
+
+    def extras(self) -> dict[str, str]:
+        """Fields that go with every request that asks for a new authorization: the role and the details."""
+        fields = {"assume_group": self.assume_group, "authorization_details": self.authorization_details}
+        return {name: value for name, value in fields.items() if value}

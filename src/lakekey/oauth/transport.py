@@ -1,0 +1,212 @@
+"""HTTP as the token endpoint deserves it: no redirects, no ``.netrc``, bounded body, bounded time, JSON only.
+
+Everything that talks to an authorization server goes through here, so that one proxy and TLS setting serves all.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from lakekey.errors import ConfigurationError, TokenEndpointError
+
+if TYPE_CHECKING:
+    import requests
+
+MAX_BODY = 1 << 20
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 30.0
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Answer(NamedTuple):
+    """An HTTP answer whose body was read whole.
+
+    Attributes:
+        status: The HTTP status.
+        content_type: The media type, in lower case, without parameters.
+        body: The body, at most `MAX_BODY` bytes.
+        retry_after: Seconds that the server asked to wait (RFC 9110 §10.2.3), or ``None``.
+    """
+
+    status: int
+    content_type: str
+    body: bytes
+    retry_after: float | None
+
+    def json_object(self) -> dict[str, Any] | None:
+        """The body as a JSON object, or ``None`` where it is anything else."""
+        if self.content_type != "application/json" and not self.content_type.endswith("+json"):
+            return None
+        try:
+            value = json.loads(self.body)
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+
+    def describe(self) -> str:
+        """What came, for a message: status and kind, never the content."""
+        return f"HTTP {self.status} with {self.content_type or 'no content type'} ({len(self.body)} bytes)"
+
+
+class Transport:
+    """Sends requests to authorization servers.
+
+    Args:
+        ca_file: A PEM bundle to trust instead of the environment's and the system's.
+        user_agent: The ``User-Agent`` header.
+    """
+
+    def __init__(self, *, ca_file: str | None = None, user_agent: str = "lakekey") -> None:
+        self._ca_file = ca_file
+        self._user_agent = user_agent
+
+    def get(self, url: str, *, headers: Mapping[str, str] | None = None, deadline: float | None = None) -> Answer:
+        """GET a document.
+
+        Args:
+            url: An ``https`` address, or ``http`` on loopback.
+            headers: Further request headers.
+            deadline: When to give up, by `time.monotonic`.
+
+        Raises:
+            TokenEndpointError: No usable answer came.
+        """
+        return self._send("GET", url, headers=headers, deadline=deadline)
+
+    def post_form(
+        self,
+        url: str,
+        form: Mapping[str, str],
+        *,
+        basic: tuple[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        deadline: float | None = None,
+    ) -> Answer:
+        """POST a form (RFC 6749 §4.1.3 and its siblings).
+
+        Args:
+            url: An ``https`` address, or ``http`` on loopback.
+            form: The fields.
+            basic: A client id and its secret, for HTTP Basic (RFC 6749 §2.3.1).
+            headers: Further request headers.
+            deadline: When to give up, by `time.monotonic`.
+
+        Raises:
+            TokenEndpointError: No usable answer came.
+        """
+        return self._send("POST", url, headers=headers, form=form, basic=basic, deadline=deadline)
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None,
+        form: Mapping[str, str] | None = None,
+        basic: tuple[str, str] | None = None,
+        deadline: float | None = None,
+    ) -> Answer:
+        require_secure(url)
+        import requests
+
+        host = urlsplit(url).netloc
+        deadline = time.monotonic() + CONNECT_TIMEOUT + READ_TIMEOUT if deadline is None else deadline
+        left = max(0.1, deadline - time.monotonic())
+        with requests.Session() as session:
+            if self._ca_file:
+                # A session's `verify` yields to REQUESTS_CA_BUNDLE; the request's own does not. Both are said here.
+                session.verify = self._ca_file
+            try:
+                with session.request(
+                    method,
+                    url,
+                    data=dict(form) if form is not None else None,
+                    headers={"Accept": "application/json", "User-Agent": self._user_agent, **(headers or {})},
+                    auth=_authentication(basic),
+                    allow_redirects=False,  # a redirect would carry the credentials elsewhere
+                    timeout=(min(CONNECT_TIMEOUT, left), min(READ_TIMEOUT, left)),
+                    stream=True,
+                    verify=self._ca_file or None,
+                ) as response:
+                    return _read(response, host, deadline)
+            except requests.exceptions.SSLError as error:
+                problem, hint = (
+                    f"TLS with {host} failed: {_root_cause(error)}",
+                    ("if its certificate comes from a private CA, set ca_file in the profile or REQUESTS_CA_BUNDLE"),
+                )
+            except requests.exceptions.Timeout:
+                problem, hint = f"{host} did not answer in time", "check the network, and try again"
+            except requests.exceptions.ProxyError as error:
+                problem, hint = f"the proxy on the way to {host} failed: {_root_cause(error)}", "check HTTPS_PROXY"
+            except (requests.exceptions.RequestException, OSError) as error:
+                problem, hint = f"cannot reach {host}: {_root_cause(error)}", "check the host name and the network"
+        # Raised out here: the library's exception carries the request, and with it the secrets in its body.
+        raise TokenEndpointError(problem, hint=hint)
+
+
+def require_secure(url: str) -> None:
+    """Refuse an address that would send credentials in clear: TLS only, except to loopback.
+
+    Raises:
+        ConfigurationError: It is neither ``https`` nor loopback.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        return
+    raise ConfigurationError(
+        f"{parts.scheme}://{parts.netloc} is not a secure address", hint="use an https:// host; http only to loopback"
+    )
+
+
+def _authentication(basic: tuple[str, str] | None) -> Callable[["requests.PreparedRequest"], Any]:
+    if basic is None:
+        return lambda request: request  # said, not left out: otherwise the library looks into ~/.netrc
+    from urllib.parse import quote_plus
+
+    from requests.auth import HTTPBasicAuth
+
+    # RFC 6749 §2.3.1: both are form-encoded before they are joined.
+    return HTTPBasicAuth(quote_plus(basic[0]), quote_plus(basic[1]))
+
+
+def _read(response: "requests.Response", host: str, deadline: float) -> Answer:
+    body = b""
+    for chunk in response.iter_content(16384):
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise TokenEndpointError(f"{host} sent more than {MAX_BODY} bytes", status=response.status_code)
+        if time.monotonic() > deadline:
+            raise TokenEndpointError(f"{host} did not finish its answer in time", status=response.status_code)
+    content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return Answer(response.status_code, content_type, body, _retry_after(response.headers.get("Retry-After")))
+
+
+def _retry_after(value: str | None) -> float | None:
+    if value is None:
+        return None
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(value))
+    from email.utils import parsedate_to_datetime
+
+    with contextlib.suppress(ValueError, TypeError):
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    return None
+
+
+def _root_cause(error: BaseException) -> str:
+    """The innermost reason, in words: the library nests it several exceptions deep."""
+    seen = {id(error)}
+    while True:
+        inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
+        if inner is None and error.args and isinstance(error.args[-1], BaseException):
+            inner = error.args[-1]
+        if not isinstance(inner, BaseException) or id(inner) in seen:
+            break
+        seen.add(id(inner))
+        error = inner
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
