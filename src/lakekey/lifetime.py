@@ -1,0 +1,32 @@
+"""When a token is fresh, stale or expired. Pure arithmetic on epoch seconds (UTC); no clock is read here."""
+
+import os
+
+_EXPIRY_MARGIN = 40.0  # Azure refuses tokens with 30 s or less left
+_LONGEST_STALENESS = 20 * 60.0
+_CLOCK_TOLERANCE = 60.0
+
+
+def margin(lifetime: float) -> float:
+    """Seconds before its end at which a token counts as expired: less for tokens that live for seconds only."""
+    return min(_EXPIRY_MARGIN, 0.15 * lifetime)
+
+
+def is_live(issued_at: float, expires_at: float, now: float) -> bool:
+    """Whether a token may still be sent.
+
+    A token from the future means that the clock was set back since it was issued: then its expiry says nothing, and
+    it counts as expired rather than be served for a day too long.
+    """
+    return issued_at - _CLOCK_TOLERANCE <= now < expires_at - margin(expires_at - issued_at)
+
+
+def stale_at(issued_at: float, expires_at: float) -> float:
+    """When to begin renewing in the background: min(half its life, 20 minutes) before expiry, jittered.
+
+    The jitter keeps the processes of a machine from waking for the same entry at the same instant.
+    """
+    lifetime = max(0.0, expires_at - issued_at)
+    ahead = min(lifetime / 2, _LONGEST_STALENESS)
+    jitter = os.urandom(1)[0] / 255  # the random module would cost a twentieth of the cold-start budget
+    return expires_at - ahead * (0.8 + 0.2 * jitter)

@@ -1,0 +1,336 @@
+"""The state machine of one credential: fresh → stale → expired → refused, with one exchange for everybody.
+
+Whatever happens here happens under two locks: the process's own flight for the entry (`lakekey.flight`), and the
+entry's lock in the store, held over read, exchange and write. Everybody else reads the result from the entry.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from lakekey import _log
+from lakekey.cache import Entry
+from lakekey.cache.entry import Failure
+from lakekey.cache.sealed import Stored
+from lakekey.errors import (
+    CacheWriteFailed,
+    CredentialsRefused,
+    LakekeyError,
+    LockTimeout,
+    LoginFailed,
+    LoginRequired,
+    TokenEndpointError,
+)
+from lakekey.flight import Commitment, Flights
+from lakekey.oauth.grants import Grant
+from lakekey.oauth.token_response import InvalidGrant, TokenResponse
+from lakekey.session import Session
+
+EXCHANGE_DEADLINE = 60.0
+LOGIN_COOL_DOWN = 30.0
+EARLY_PAUSE = 10.0
+_ATTEMPTS = 4
+_FIRST_PAUSE = 0.25
+_POLL = 0.03
+
+_Done = Callable[[Entry], bool]
+_Work = Callable[[Commitment, Stored], Entry]
+
+_flights: Flights[Entry] = Flights()
+_early_flights: Flights[Entry | None] = Flights()
+
+
+class SignIn(Protocol):
+    """Lets a person sign in; see `lakekey.login`."""
+
+    def __call__(self, commitment: Commitment) -> tuple[TokenResponse, str | None]:
+        """Returns the tokens and who signed in. Raises `LoginFailed`."""
+
+
+class Renewal:
+    """Renews one session.
+
+    Args:
+        session: The session.
+        grant: How it is renewed without a person.
+        sign_in: Lets a person sign in, or ``None`` where nobody is there.
+    """
+
+    def __init__(self, session: Session, grant: Grant, sign_in: SignIn | None) -> None:
+        self._session = session
+        self._target = session.target
+        self._cache = session.cache
+        self._entry_id = session.entry_id
+        self._grant = grant
+        self._sign_in = sign_in
+        self._unsaved: Entry | None = None
+
+    def usable(self, rejected: str) -> Entry:
+        """See `Session.usable`."""
+        entry = self._session.peek()
+        if self._grant.needs_person and self._sign_in is None and (entry is None or not entry.refresh_token):
+            raise self._login_required(entry)
+
+        def done(entry: Entry) -> bool:
+            return self._session.serves(entry, rejected)
+
+        return self._fly(rejected, done, self._renew)
+
+    def early(self, known: str) -> Entry | None:
+        """Renew a token that is stale but lives, unless somebody else is at it or has just failed.
+
+        Args:
+            known: The access token that the caller has.
+
+        Returns:
+            An entry with a newer token, or ``None`` where there is none yet.
+        """
+        return _early_flights.run(self._entry_id, lambda commitment: self._renew_if_free(commitment, known))
+
+    def sign_in(self) -> Entry:
+        """Sign in anew, whatever is stored; all who ask meanwhile get the same sign-in's result.
+
+        Raises:
+            LoginRequired: Nobody is there to sign in.
+            LoginFailed: The sign-in did not succeed.
+        """
+        began = time.time()
+        if not self._grant.needs_person:
+            return self._fly("anew", lambda entry: entry.issued_at >= began, self._exchange_anew)
+        if self._sign_in is None:
+            raise self._login_required(None)
+        return self._fly("sign-in", lambda entry: entry.logged_in_at >= began, self._login)
+
+    def forget(self) -> Entry | None:
+        """Remove the entry. Returns what it was."""
+
+        def remove(_: Commitment, stored: Stored) -> Entry:
+            if stored.envelope is not None:
+                self._cache.delete(self._entry_id, replaces=stored.envelope)
+            return stored.entry or Entry(self._target.about())
+
+        removed = self._fly("forget", lambda _: False, remove)
+        return removed if removed.generation else None
+
+    # -- waiting for one's turn ---------------------------------------------------------------------------------
+
+    def _fly(self, purpose: str, done: _Done, work: _Work) -> Entry:
+        began = time.time()
+        return _flights.run(
+            f"{self._entry_id}:{purpose}", lambda commitment: self._queue(commitment, began, done, work)
+        )
+
+    def _queue(self, commitment: Commitment, began: float, done: _Done, work: _Work) -> Entry:
+        """Do the work under the entry's lock, or take the result of whoever does it meanwhile."""
+        patience = self._target.lock_timeout
+        if self._sign_in is not None:
+            patience += self._target.login_timeout  # the holder may be waiting for a person
+        deadline = time.monotonic() + patience
+        while True:
+            with self._cache.lock(self._entry_id) as held:
+                stored = self._cache.read(self._entry_id)
+                if (settled := self._settled(stored.entry, began, done)) is not None:
+                    return settled
+                if held:
+                    return work(commitment, stored)
+            if time.monotonic() > deadline:
+                raise self._lock_timeout()
+            commitment.pause(_POLL * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
+
+    def _settled(self, entry: Entry | None, began: float, done: _Done) -> Entry | None:
+        """What a sibling has brought about since we began: what we want, or a failure that is ours too."""
+        if entry is None:
+            return None
+        if done(entry):
+            _log.debug("session", "%s: entry %s is a sibling's work", self._target.name, self._entry_id[:12])
+            return entry
+        if entry.failure is not None and entry.failure.at >= began:
+            raise self._revived(entry.failure)
+        return None
+
+    def _renew_if_free(self, commitment: Commitment, known: str) -> Entry | None:
+        with self._cache.lock(self._entry_id) as held:
+            stored = self._cache.read(self._entry_id)
+            entry = stored.entry
+            if entry is not None and self._session.serves(entry, known):
+                return entry  # a sibling was faster
+            if not held or entry is None or (self._grant.needs_person and not entry.refresh_token):
+                return None
+            if entry.failure is not None and 0 <= time.time() - entry.failure.at < EARLY_PAUSE:
+                return None  # a sibling has just failed: leave the endpoint alone for a while
+            return self._exchange(commitment, entry, stored, attempts=1)
+
+    # -- under the lock -----------------------------------------------------------------------------------------
+
+    def _renew(self, commitment: Commitment, stored: Stored) -> Entry:
+        entry = stored.entry
+        if not self._grant.needs_person:
+            return self._exchange_anew(commitment, stored)
+        if entry is not None and entry.refresh_token:
+            try:
+                return self._exchange(commitment, entry, stored)
+            except LoginRequired:
+                if self._sign_in is None:
+                    raise
+            stored = self._cache.read(self._entry_id)
+        elif entry is not None and entry.failure is not None and self._cooling(entry.failure):
+            raise self._revived(entry.failure)
+        return self._login(commitment, stored)
+
+    def _exchange_anew(self, commitment: Commitment, stored: Stored) -> Entry:
+        return self._exchange(commitment, stored.entry or Entry(self._target.about()), stored)
+
+    def _exchange(self, commitment: Commitment, entry: Entry, stored: Stored, attempts: int = _ATTEMPTS) -> Entry:
+        """One exchange at the token endpoint, its answer stored before it is returned."""
+        if self._unsaved is not None and self._unsaved.generation > entry.generation:
+            # An earlier answer could not be written. Its refresh token is the only one that still lives.
+            entry = self._unsaved
+        sent_at = time.time()
+        try:
+            response = self._send(commitment, entry.refresh_token, attempts)
+        except InvalidGrant as refusal:
+            said = refusal.description
+        except (TokenEndpointError, CredentialsRefused) as error:
+            self._note_failure(entry, stored, error)
+            raise
+        else:
+            renewed = self._filled(entry, response, sent_at)
+            self._save(renewed, stored)
+            commitment.release()
+            _log.info(
+                "session", "%s: token renewed (%s), entry %s", self._target.name, self._target.auth_type,
+                self._entry_id[:12],
+            )  # fmt: skip
+            return renewed
+        return self._on_invalid_grant(entry, said)
+
+    def _send(self, commitment: Commitment, refresh_token: str, attempts: int) -> TokenResponse:
+        """Send the request until it is answered; only what may help is tried again, and not past the deadline."""
+        deadline = time.monotonic() + EXCHANGE_DEADLINE
+        for attempt in range(1, attempts + 1):
+            commitment.commit()
+            try:
+                return self._grant.renew(refresh_token, deadline=deadline)
+            except TokenEndpointError as error:
+                commitment.release()
+                wait = _FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+                wait = max(wait, error.retry_after or 0.0)
+                if attempt == attempts or time.monotonic() + wait > deadline:
+                    raise
+                _log.debug("session", "%s: %s; again in %.1f s", self._target.name, error.message, wait)
+            except BaseException:
+                commitment.release()
+                raise
+            commitment.pause(wait)
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    def _on_invalid_grant(self, entry: Entry, said: str) -> Entry:
+        """A dead refresh token: adopt a newer one if somebody stored it, else end the session for everybody."""
+        now = self._cache.read(self._entry_id)
+        if now.entry is not None and now.entry.generation > entry.generation and self._session.serves(now.entry):
+            return now.entry
+        refused = Failure("login_required", f"the session is over ({said})", time.time())
+        ended = entry._replace(refresh_token="", refused=refused, failure=None, generation=entry.generation + 1)
+        if now.entry is None or now.entry.refresh_token == entry.refresh_token:
+            # Only the very token that was refused is dropped.
+            self._cache.put(self._entry_id, ended, replaces=now.envelope)
+        _log.warning("session", "%s: the server refused the session's refresh token", self._target.name)
+        raise self._login_required(ended)
+
+    def _login(self, commitment: Commitment, stored: Stored) -> Entry:
+        if self._sign_in is None:
+            raise self._login_required(stored.entry)
+        before = stored.entry or Entry(self._target.about())
+        sent_at = time.time()
+        try:
+            response, who = self._sign_in(commitment)
+        except (LoginFailed, TokenEndpointError, CredentialsRefused) as error:
+            self._note_failure(before, stored, error)
+            raise
+        entry = self._filled(before._replace(refresh_token="", refused=None), response, sent_at)
+        entry = entry._replace(identity=who, logged_in_at=time.time())
+        self._save(entry, stored)
+        commitment.release()
+        _log.info("session", "%s: signed in as %s, entry %s", self._target.name, who, self._entry_id[:12])
+        return entry
+
+    # -- entries ------------------------------------------------------------------------------------------------
+
+    def _filled(self, entry: Entry, response: TokenResponse, sent_at: float) -> Entry:
+        return entry._replace(
+            generation=entry.generation + 1,
+            access_token=response.access_token,
+            issued_at=sent_at,
+            expires_at=sent_at + response.lifetime,
+            # RFC 6749 §6: an answer without a refresh token leaves the old one valid.
+            refresh_token=response.refresh_token or entry.refresh_token,
+            scopes=response.scopes or entry.scopes or self._target.scopes,
+            refused=None,
+            failure=None,
+            proof=self._target.proof(),
+        )
+
+    def _save(self, entry: Entry, stored: Stored) -> None:
+        """Make an answer durable. It is the newest there is, so it also supersedes what a broken lock let in."""
+        replaces = stored.envelope
+        try:
+            while not self._cache.put(self._entry_id, entry, replaces=replaces):
+                now = self._cache.read(self._entry_id)
+                replaces = now.envelope
+                if now.entry is not None:
+                    entry = entry._replace(generation=max(entry.generation, now.entry.generation + 1))
+        except CacheWriteFailed:
+            self._unsaved = entry
+            raise
+        self._unsaved = None
+
+    def _note_failure(self, entry: Entry, stored: Stored, error: LakekeyError) -> None:
+        """Tell the siblings, so that those who waited do not repeat the attempt in turn."""
+        detail = getattr(error, "status", None) or getattr(error, "error", None)
+        failure = Failure(
+            error.code, error.message, time.time(), error.hint, str(detail) if detail is not None else None
+        )
+        noted = entry._replace(failure=failure, generation=entry.generation + 1)
+        try:
+            self._cache.put(self._entry_id, noted, replaces=stored.envelope)
+        except CacheWriteFailed as unwritten:
+            _log.warning("session", "%s", unwritten.message)
+
+    def _cooling(self, failure: Failure) -> bool:
+        """Whether a sign-in failed so lately that nobody should be shown another tab unasked."""
+        return issubclass(_kind(failure.code), LoginFailed) and 0 <= time.time() - failure.at < LOGIN_COOL_DOWN
+
+    # -- errors -------------------------------------------------------------------------------------------------
+
+    def _revived(self, failure: Failure) -> LakekeyError:
+        error = _kind(failure.code)(failure.message, hint=failure.hint, profile=self._target.name)
+        if isinstance(error, TokenEndpointError) and failure.detail and failure.detail.isdigit():
+            error.status = int(failure.detail)
+        elif isinstance(error, CredentialsRefused):
+            error.error = failure.detail
+        return error
+
+    def _login_required(self, entry: Entry | None) -> LoginRequired:
+        if entry is not None and entry.refused is not None:
+            message = entry.refused.message
+        else:
+            message = "nobody has signed in yet, and nobody is here to do it"
+        return LoginRequired(message, hint=f"run: {self._target.login_command}", profile=self._target.name)
+
+    def _lock_timeout(self) -> LockTimeout:
+        holder = self._cache.store.holder(self._entry_id) or "another process"
+        return LockTimeout(
+            f"{holder} holds entry {self._entry_id[:12]} of {self._cache.store.where} "
+            f"for more than {self._target.lock_timeout:g} s",
+            hint="wait for it, or allow longer with LAKEKEY_LOCK_TIMEOUT (seconds)",
+            profile=self._target.name,
+        )
+
+
+def _kind(code: str) -> type[LakekeyError]:
+    """The error class of a stored code; codes of later releases read as a transient failure."""
+    kinds = [LakekeyError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return next((kind for kind in kinds if kind.code == code), TokenEndpointError)

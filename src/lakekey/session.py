@@ -1,0 +1,80 @@
+"""One credential of the machine: read from the cache while it lives, renewed by one exchange when it does not.
+
+This module is all that a new process on a warm cache loads. What talks to the network (`lakekey.renewal`) is imported
+when a token has to be renewed.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from lakekey.cache import Cache, Entry, open_cache
+from lakekey.cache.entry import entry_id
+from lakekey.lifetime import is_live
+from lakekey.target import Target
+
+if TYPE_CHECKING:
+    from lakekey.renewal import Renewal
+
+
+class Session:
+    """One credential, shared with every process that uses the same cache.
+
+    Args:
+        target: What it signs in to.
+        cache: Where it is kept; ``None`` for the cache that the environment names, opened when it is needed.
+        environ: The environment; ``None`` for this process's.
+    """
+
+    def __init__(self, target: Target, *, cache: Cache | None = None, environ: Mapping[str, str] | None = None) -> None:
+        self.target = target
+        self.entry_id = entry_id(target.identity())
+        self._environ = os.environ if environ is None else environ
+        self._proof = target.proof()
+        self._cache = cache
+        self._renewal: Renewal | None = None
+
+    @property
+    def cache(self) -> Cache:
+        """The cache, opened on first use."""
+        if self._cache is None:
+            self._cache = open_cache(self._environ)
+        return self._cache
+
+    def peek(self) -> Entry | None:
+        """The entry as it is stored, without doing anything about it."""
+        return self.cache.get(self.entry_id)
+
+    def serves(self, entry: Entry, rejected: str = "") -> bool:
+        """Whether an entry's access token lives, is none that a server refused, and was fetched with our secret."""
+        return (
+            is_live(entry.issued_at, entry.expires_at, time.time())
+            and entry.access_token not in ("", rejected)
+            and entry.proof == self._proof
+        )
+
+    def usable(self, *, rejected: str = "") -> Entry:
+        """An entry whose access token lives: from the cache, else by one exchange, else by one sign-in.
+
+        Args:
+            rejected: An access token that a server has refused, which therefore counts as dead.
+
+        Raises:
+            LoginRequired: Nobody is there to sign in.
+            LoginFailed: The sign-in did not succeed.
+            CredentialsRefused, TokenEndpointError, CacheError: As they say.
+        """
+        entry = self.peek()
+        if entry is not None and self.serves(entry, rejected):
+            return entry
+        return self.renewal.usable(rejected)
+
+    @property
+    def renewal(self) -> "Renewal":
+        """What renews this session; loads the protocol code on first use."""
+        if self._renewal is None:
+            from lakekey.assembly import assemble
+
+            self._renewal = assemble(self, self._environ)
+        return self._renewal
