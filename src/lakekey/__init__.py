@@ -1,0 +1,81 @@
+"""lakekey signs every Databricks connector in, from one encrypted token cache that all processes share.
+
+    >>> import lakekey
+    >>> p = lakekey.provider("prod")
+    >>> connection = lakekey.sql.connect(p)
+
+Importing this module loads no connector, no HTTP library and no keyring; what is used is loaded when it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lakekey._version import __version__
+from lakekey.errors import (
+    CacheError,
+    CacheWriteFailed,
+    ConfigurationError,
+    CredentialsRefused,
+    KeyUnavailable,
+    LakekeyError,
+    LockTimeout,
+    LoginDenied,
+    LoginFailed,
+    LoginRequired,
+    LoginTimeout,
+    ServicePrincipalMissingWarning,
+    TokenEndpointError,
+    UnsafeCache,
+    WrongIdentity,
+)
+
+if TYPE_CHECKING:
+    from lakekey import sandbox, sdk, sql
+    from lakekey._provider import Provider, Token
+    from lakekey._public import provider
+
+_ATTRIBUTES = {
+    "Provider": "lakekey._provider",
+    "Token": "lakekey._provider",
+    "provider": "lakekey._public",
+}
+_MODULES = ("sandbox", "sdk", "sql")
+
+__all__ = [
+    "CacheError",
+    "CacheWriteFailed",
+    "ConfigurationError",
+    "CredentialsRefused",
+    "KeyUnavailable",
+    "LakekeyError",
+    "LockTimeout",
+    "LoginDenied",
+    "LoginFailed",
+    "LoginRequired",
+    "LoginTimeout",
+    "Provider",
+    "ServicePrincipalMissingWarning",
+    "Token",
+    "TokenEndpointError",
+    "UnsafeCache",
+    "WrongIdentity",
+    "__version__",
+    "provider",
+    "sandbox",
+    "sdk",
+    "sql",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"lakekey.{name}")
+    if name in _ATTRIBUTES:
+        value = getattr(import_module(_ATTRIBUTES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'lakekey' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

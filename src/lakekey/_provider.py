@@ -1,0 +1,230 @@
+"""The provider: what a connector holds. It hands out headers from an immutable snapshot, swapped whole.
+
+The hot path reads two clocks and one tuple: no lock, no I/O, no object made but the header mapping itself.
+"""
+
+import time
+from collections.abc import Callable
+from time import monotonic as _monotonic
+from time import time as _time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lakekey.cache import Cache, Entry
+from lakekey.errors import LakekeyError
+from lakekey.lifetime import margin, stale_at
+from lakekey.session import Session
+from lakekey.target import Target
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+Headers = dict[str, str]
+HeaderFactory = Callable[[], Headers]
+
+_EARLY_PAUSE = 10.0
+
+
+class Token(NamedTuple):
+    """An access token, with what is known about it.
+
+    Attributes:
+        access_token: The bearer token. A secret: ``repr`` hides it.
+        token_type: ``Bearer``.
+        expires_at: When it ends, as an aware datetime in UTC.
+        scopes: The scopes granted.
+    """
+
+    access_token: str
+    token_type: str
+    expires_at: "datetime"
+    scopes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Token({self.token_type}, expires_at={self.expires_at.isoformat()}, scopes={self.scopes})"
+
+
+class _Snapshot(NamedTuple):
+    """What the hot path needs. A token is handed out without a thought until *both* clocks say otherwise.
+
+    The wall clock knows of a suspended laptop, the monotonic one of a wall clock that was set back.
+    """
+
+    until: float
+    until_monotonic: float
+    authorization: str
+    entry: Entry
+    end: float
+    end_monotonic: float
+
+
+class Provider:
+    """Signs a connector in, as a person or as a service principal.
+
+    Callable at every level at which connectors call it: ``p()`` (databricks-sql-connector) and ``p(cfg)``
+    (databricks-sdk) return a header factory, which returns headers.
+
+    Args:
+        target: What it signs in to.
+        cache: Where its session is kept; ``None`` for the cache that the environment names.
+    """
+
+    def __init__(self, target: Target, *, cache: Cache | None = None) -> None:
+        self.target = target
+        self._session = Session(target, cache=cache)
+        self._snapshot: _Snapshot | None = None
+        self._fresh = (0.0, 0.0, "")
+        self._factory = self._make_factory()
+
+    def __repr__(self) -> str:
+        return f"<lakekey.Provider {self.target.name}: {self.target.auth_type} at {self.target.host}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without the secret and without tokens: whoever unpickles it finds both where the target says, or an error.
+        return Provider, (self.target,)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Provider":
+        return self  # connectors copy their configuration; the session behind it is one all the same
+
+    def __call__(self, cfg: Any = None) -> Any:
+        """A header factory.
+
+        Args:
+            cfg: The SDK's ``Config`` where the SDK calls; nothing where the SQL connector does.
+
+        Returns:
+            A callable that returns fresh headers; for the SDK, one that also answers ``Config.oauth_token()``.
+        """
+        if cfg is None:
+            return self._factory
+        from lakekey import sdk
+
+        return sdk.header_factory(self)
+
+    def auth_type(self) -> str:
+        """The SDK's name of the grant, such as ``external-browser`` or ``oauth-m2m``."""
+        return self.target.auth_type
+
+    def headers(self) -> Headers:
+        """Fresh request headers: ``{"Authorization": "Bearer …"}``, a new mapping each time.
+
+        Raises:
+            LakekeyError: There is no token to be had; the error says what to do.
+        """
+        return self._factory()
+
+    def token(self) -> Token:
+        """The current access token, renewed where needed.
+
+        Raises:
+            LakekeyError: There is none to be had; the error says what to do.
+        """
+        from datetime import UTC, datetime
+
+        self._factory()
+        snapshot = self._snapshot
+        assert snapshot is not None
+        entry = snapshot.entry
+        expires_at = datetime.fromtimestamp(entry.expires_at, UTC)
+        return Token(entry.access_token, entry.token_type, expires_at, entry.scopes)
+
+    def login(self) -> Token:
+        """Sign in now, whatever is cached; as a person in the browser, as a service principal by its secret.
+
+        Raises:
+            LoginRequired: Nobody is there to sign in.
+            LoginFailed: The sign-in did not succeed.
+            CredentialsRefused, TokenEndpointError, CacheError: As they say.
+        """
+        self._adopt(self._said(self._session.renewal.sign_in))
+        return self.token()
+
+    def logout(self) -> bool:
+        """Remove the session from the cache, for every process. Returns whether there was one."""
+        self._snapshot = None
+        self._fresh = (0.0, 0.0, "")
+        return self._said(self._session.renewal.forget) is not None
+
+    def invalidate(self, access_token: str) -> None:
+        """Say that a server refused a token (401 or 403): it is renewed, unless a newer one is already here.
+
+        Args:
+            access_token: The token that was refused.
+
+        Raises:
+            LakekeyError: There is no other token to be had.
+        """
+        snapshot = self._snapshot
+        if snapshot is not None and snapshot.entry.access_token != access_token:
+            return
+        self._adopt(self._said(lambda: self._session.usable(rejected=access_token)))
+
+    def identity(self) -> str | None:
+        """Who is signed in, as far as the server told; ``None`` where there is no session or it did not."""
+        entry = self._said(self._session.peek)
+        return entry.identity if entry is not None else None
+
+    @property
+    def session(self) -> Session:
+        """The session behind it, for the command line and for tests."""
+        return self._session
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _make_factory(self) -> HeaderFactory:
+        def factory() -> Headers:
+            until, until_monotonic, authorization = self._fresh
+            if _time() < until and _monotonic() < until_monotonic:
+                return {"Authorization": authorization}
+            return self._renewed_headers()
+
+        return factory
+
+    def _renewed_headers(self) -> Headers:
+        snapshot = self._snapshot
+        if snapshot is not None and time.time() < snapshot.end and time.monotonic() < snapshot.end_monotonic:
+            # Stale, but it serves: nobody waits. Ask for a newer one, and look again in a while.
+            self._fresh = (
+                min(time.time() + _EARLY_PAUSE, snapshot.end),
+                min(time.monotonic() + _EARLY_PAUSE, snapshot.end_monotonic),
+                snapshot.authorization,
+            )
+            self._renew_in_background(snapshot.entry.access_token)
+            return {"Authorization": snapshot.authorization}
+        adopted = self._adopt(self._said(self._session.usable))
+        return {"Authorization": adopted.authorization}
+
+    def _renew_in_background(self, known: str) -> None:
+        from lakekey import background
+
+        background.submit(self._session.entry_id, lambda: self._renew_early(known))
+
+    def _renew_early(self, known: str) -> None:
+        entry = self._session.renewal.early(known)
+        if entry is not None:
+            self._adopt(entry)
+
+    def _adopt(self, entry: Entry) -> _Snapshot:
+        """Take an entry's token into use."""
+        now, now_monotonic = time.time(), time.monotonic()
+        end = entry.expires_at - margin(entry.expires_at - entry.issued_at)
+        until = stale_at(entry.issued_at, entry.expires_at)
+        snapshot = _Snapshot(
+            until=until,
+            until_monotonic=now_monotonic + (until - now),
+            authorization=f"Bearer {entry.access_token}",
+            entry=entry,
+            end=end,
+            end_monotonic=now_monotonic + (end - now),
+        )
+        self._snapshot = snapshot
+        self._fresh = (snapshot.until, snapshot.until_monotonic, snapshot.authorization)
+        return snapshot
+
+    def _said(self, work: Callable[[], Any]) -> Any:
+        """Do the work; an error says to which profile it happened."""
+        try:
+            return work()
+        except LakekeyError as error:
+            if error.profile is None:
+                error.profile = self.target.name
+            raise

@@ -1,0 +1,72 @@
+"""Making providers: what `lakekey.provider` does, and what the adapters do with a profile, a provider or settings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lakekey._provider import Provider
+from lakekey.errors import ConfigurationError
+from lakekey.target import SETTINGS, resolve
+
+_warned: set[str] = set()
+
+
+def provider(profile: str | None = None, **settings: Any) -> Provider:
+    """A provider for a profile, or for what the settings say.
+
+    Nothing is sent and nobody is asked yet: the first header does that.
+
+    Args:
+        profile: A profile of ``.databrickscfg``; ``None`` for the default chain: environment, then default profile.
+        **settings: ``host``, ``auth_type``, ``client_id``, ``client_secret``, ``scopes`` (list or string), ``user``,
+            ``account_id``, ``group_id``, ``http_path``, ``warehouse_id``, ``cluster_id``, ``redirect_url``,
+            ``ca_file``, ``login_timeout`` (seconds), …, each over the environment and the profile.
+
+    Returns:
+        The provider.
+
+    Raises:
+        ConfigurationError: A setting is missing, wrong, or contradicts another.
+    """
+    made = Provider(resolve(profile, **settings))
+    if made.target.is_person:
+        _warn_where_nobody_watches(made)
+    return made
+
+
+def provider_for(given: str | Provider | None, settings: Mapping[str, Any]) -> tuple[Provider, dict[str, Any]]:
+    """The provider that an adapter was asked for, and the settings that are the framework's, not ours.
+
+    Raises:
+        ConfigurationError: Settings of ours beside a provider that is already made, or as `provider` has it.
+    """
+    ours = {name: value for name, value in settings.items() if name in SETTINGS}
+    rest = {name: value for name, value in settings.items() if name not in SETTINGS}
+    if not isinstance(given, Provider):
+        return provider(given, **ours), rest
+    if ours and set(ours) - {"http_path", "catalog", "schema"}:
+        raise ConfigurationError(
+            f"{min(ours)} cannot be changed on a provider that is already made",
+            hint="give it to lakekey.provider(…)",
+            profile=given.target.name,
+        )
+    return given, {**rest, **ours}
+
+
+def _warn_where_nobody_watches(made: Provider) -> None:
+    from lakekey.presence import automation
+
+    run = automation()
+    if run is None or made.target.name in _warned:
+        return
+    _warned.add(made.target.name)
+    import warnings
+
+    from lakekey.errors import ServicePrincipalMissingWarning
+
+    warnings.warn(
+        f"{made.target.name}: {run} should sign in as a service principal, and none is configured, so it uses a "
+        "person's session where there is one. Set client_id and client_secret in the profile "
+        "(or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET).",
+        ServicePrincipalMissingWarning,
+        stacklevel=4,
+    )

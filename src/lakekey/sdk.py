@@ -1,0 +1,55 @@
+"""databricks-sdk: a credentials strategy for its ``Config``, and with it WorkspaceClient and Databricks Connect."""
+
+from typing import TYPE_CHECKING, Any
+
+from lakekey import _public
+from lakekey._provider import Provider
+from lakekey.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from databricks.sdk import Config
+
+
+def config(profile: str | Provider | None = None, **settings: Any) -> "Config":
+    """A ``databricks.sdk.Config`` that signs in through lakekey.
+
+    For ``WorkspaceClient(config=…)``, ``AccountClient(config=…)`` and ``DatabricksSession.builder.sdkConfig(…)``.
+
+    Args:
+        profile: A profile's name, a provider, or ``None`` for the default chain.
+        **settings: lakekey's settings (see `lakekey.provider`); the others go to ``Config`` as they are.
+
+    Raises:
+        ConfigurationError: A setting is missing or wrong, or databricks-sdk is not installed.
+    """
+    try:
+        from databricks.sdk import Config
+    except ImportError:
+        raise ConfigurationError("databricks-sdk is not installed", hint="pip install 'lakekey[sdk]'") from None
+    provider, rest = _public.provider_for(profile, settings)
+    target = provider.target
+    known: dict[str, Any] = {
+        "host": target.host,
+        "account_id": target.account_id,
+        "cluster_id": target.cluster_id,
+        "warehouse_id": target.warehouse_id,
+    }
+    return Config(
+        credentials_strategy=provider,
+        **{name: value for name, value in known.items() if value is not None and name not in rest},
+        **rest,
+    )
+
+
+def header_factory(provider: Provider) -> Any:
+    """What the SDK calls for headers on each request: an ``OAuthCredentialsProvider``, as ``Config`` checks for it."""
+    from databricks.sdk.credentials_provider import OAuthCredentialsProvider
+    from databricks.sdk.oauth import Token as SdkToken
+
+    def sdk_token() -> SdkToken:
+        token = provider.token()
+        # The SDK compares expiry with datetime.now(): local time, without a zone.
+        expiry = token.expires_at.astimezone().replace(tzinfo=None)
+        return SdkToken(access_token=token.access_token, token_type=token.token_type, expiry=expiry)
+
+    return OAuthCredentialsProvider(provider(), sdk_token)
