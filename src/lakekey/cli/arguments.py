@@ -1,0 +1,81 @@
+"""The commands and their options. Each command's own module is imported when it runs."""
+
+import argparse
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+
+def build_parser(version: str) -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="lakekey",
+        description="One sign-in for every Databricks connector on this machine.",
+        epilog="Exit status: 0 done, 1 failed, 2 usage, 3 login needed.",
+    )
+    parser.add_argument("--version", action="version", version=f"lakekey {version}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    login = _command(
+        commands, "login", "session:login", "sign in, in the browser or with the service principal's secret"
+    )
+    _add_target(login)
+    logout = _command(commands, "logout", "session:logout", "forget a session, for every process of this machine")
+    _add_target(logout)
+    token = _command(commands, "token", "session:token", "print an access token, renewed where needed")
+    _add_target(token)
+    status = _command(
+        commands, "status", "status:status", "show who is signed in where, until when, and where it is kept"
+    )
+    _add_target(status)
+
+    sandbox = _command(commands, "sandbox", "sandbox:sandbox", "run a local workspace to try things against")
+    sandbox.add_argument("--port", type=int, default=0, help="the port on loopback (default: any free one)")
+    sandbox.add_argument(
+        "--token-lifetime", type=int, default=3600, metavar="SECONDS", help="how long access tokens live"
+    )
+    sandbox.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="what runs the SQL")
+    sandbox.add_argument("--directory", help="where to keep its certificate and secrets (default: a temporary one)")
+    demo = _command(commands, "demo", "demo:demo", "see the main job, on a local workspace")
+    demo.add_argument("--browser", action="store_true", help="sign in yourself, in your browser")
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, where: str, summary: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_later(where))
+    return parser
+
+
+def _later(where: str) -> Callable[[argparse.Namespace], int]:
+    module, _, function = where.partition(":")
+
+    def call(arguments: argparse.Namespace) -> int:
+        status: int = getattr(import_module(f"lakekey.cli.{module}"), function)(arguments)
+        return status
+
+    return call
+
+
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("profile", nargs="?", help="a profile of .databrickscfg (default: the default chain)")
+    for option, metavar, summary in (
+        ("--host", "URL", "the workspace, where no profile names it"),
+        ("--auth-type", "NAME", "external-browser or oauth-m2m"),
+        ("--client-id", "ID", "the OAuth client"),
+        ("--scopes", "LIST", "the scopes to ask for, separated by commas"),
+        ("--user", "NAME", "who must sign in"),
+        ("--account-id", "ID", "the account"),
+        ("--ca-file", "FILE", "certificates to trust, in PEM form"),
+        ("--config-file", "FILE", "the profiles (default: ~/.databrickscfg)"),
+    ):
+        parser.add_argument(option, metavar=metavar, help=summary)
+
+
+def target_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings among a command's arguments, by the names that `lakekey.provider` takes."""
+    names = ("host", "auth_type", "client_id", "scopes", "user", "account_id", "ca_file", "config_file")
+    return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}

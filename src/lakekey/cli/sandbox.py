@@ -1,0 +1,30 @@
+"""``lakekey sandbox``: a local workspace in the foreground."""
+
+import argparse
+from importlib.util import find_spec
+
+from lakekey.errors import ConfigurationError
+
+
+def sandbox(arguments: argparse.Namespace) -> int:
+    """Run the sandbox until it is interrupted."""
+    require_sandbox()
+    from lakekey.sandbox.serve import serve
+
+    return serve(
+        port=arguments.port,
+        token_lifetime=arguments.token_lifetime,
+        engine=arguments.engine,
+        directory=arguments.directory,
+    )
+
+
+def require_sandbox() -> None:
+    """Say what is missing where the extra is not installed.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    missing = [name for name in ("authlib", "duckdb", "flask", "lz4", "sqlglot") if find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(f"the sandbox needs {', '.join(missing)}", hint="pip install 'lakekey[sandbox]'")

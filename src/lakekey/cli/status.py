@@ -1,0 +1,120 @@
+"""``lakekey status``: who is signed in where, until when, and where it is kept."""
+
+import argparse
+import time
+from typing import Any
+
+from lakekey.cache import Cache, Entry, open_cache
+from lakekey.cli.arguments import target_settings
+from lakekey.cli.output import in_words, print_facts, print_json, print_table
+from lakekey.cli.session import provider_of
+from lakekey.errors import CacheError
+from lakekey.lifetime import is_live
+
+_SIGNED_IN, _RENEWABLE, _OVER = "signed in", "renews itself", "over"
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Show the sessions of the cache, or the one of a profile; exit status 3 where that has none."""
+    named = arguments.profile is not None or bool(target_settings(arguments))
+    return _one(arguments) if named else _all(arguments)
+
+
+def _one(arguments: argparse.Namespace) -> int:
+    session = provider_of(arguments).session
+    entry = session.peek()
+    facts = _facts(session.entry_id, entry or Entry(session.target.about()))
+    state = facts["state"]
+    if arguments.json:
+        print_json({**_place(session.cache), **facts})
+    else:
+        place = _place(session.cache)
+        print_facts(
+            {
+                "host": facts["host"],
+                "grant": facts["auth_type"],
+                "identity": facts["identity"],
+                "state": f"{state}: {facts['reason']}" if facts["reason"] else state,
+                "access token ends": _when(facts["expires_at"]),
+                "last renewed": _when(facts["renewed_at"]),
+                "kept in": place["store"],
+                "key": f"{place['key_source']} {place['key']}",
+                "entry": facts["entry"][:12],
+            }
+        )
+        if state == _OVER:
+            print(f"\nSign in with: {session.target.login_command}")
+    return 3 if state == _OVER else 0
+
+
+def _all(arguments: argparse.Namespace) -> int:
+    cache = open_cache()
+    found = []
+    for entry_id in cache.list():
+        try:
+            entry = cache.get(entry_id)
+        except CacheError as error:
+            found.append({"entry": entry_id, "state": error.code, "host": "", "auth_type": "", "reason": error.message})
+            continue
+        if entry is not None:
+            found.append(_facts(entry_id, entry))
+    place = _place(cache)
+    if arguments.json:
+        print_json({**place, "sessions": found})
+        return 0
+    if found:
+        header = ("HOST", "GRANT", "IDENTITY", "STATE", "TOKEN ENDS")
+        rows = [
+            (
+                facts["host"],
+                facts["auth_type"],
+                facts.get("identity") or facts.get("client_id") or "",
+                facts["state"],
+                _when(facts.get("expires_at")) or "",
+            )
+            for facts in found
+        ]
+        print_table(header, rows)
+    else:
+        print("Nobody is signed in. Begin with: lakekey login")
+    print(f"\nKept in {place['store']}, sealed under the key from {place['key_source']} {place['key']}.")
+    return 0
+
+
+def _facts(entry_id: str, entry: Entry) -> dict[str, Any]:
+    live = bool(entry.access_token) and is_live(entry.issued_at, entry.expires_at, time.time())
+    renewable = bool(entry.refresh_token) or (bool(entry.access_token) and entry.about.get("auth_type") == "oauth-m2m")
+    trouble = entry.refused or entry.failure
+    return {
+        "entry": entry_id,
+        "host": entry.about.get("host", ""),
+        "profile": entry.about.get("profile"),
+        "auth_type": entry.about.get("auth_type", ""),
+        "client_id": entry.about.get("client_id"),
+        "identity": entry.identity,
+        "scopes": list(entry.scopes),
+        "state": _SIGNED_IN if live else _RENEWABLE if renewable else _OVER,
+        "reason": trouble.message if trouble is not None else None,
+        "expires_at": _iso(entry.expires_at),
+        "renewed_at": _iso(entry.issued_at),
+        "signed_in_at": _iso(entry.logged_in_at),
+    }
+
+
+def _place(cache: Cache) -> dict[str, str]:
+    return {"store": cache.store.where, "key_source": cache.ring.source, "key": cache.ring.where}
+
+
+def _iso(seconds: float) -> str | None:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if seconds else None
+
+
+def _when(iso: str | None) -> str | None:
+    if iso is None:
+        return None
+    from datetime import datetime
+
+    moment = datetime.fromisoformat(iso)
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S} ({in_words(moment.timestamp() - time.time())})"
