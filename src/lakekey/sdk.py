@@ -7,11 +7,11 @@ from lakekey._provider import Provider
 from lakekey.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from databricks.sdk import Config
+    from databricks.sdk.core import Config
 
 
 def config(profile: str | Provider | None = None, **settings: Any) -> "Config":
-    """A ``databricks.sdk.Config`` that signs in through lakekey.
+    """A ``databricks.sdk.core.Config`` that signs in through lakekey.
 
     For ``WorkspaceClient(config=…)``, ``AccountClient(config=…)`` and ``DatabricksSession.builder.sdkConfig(…)``.
 
@@ -23,8 +23,8 @@ def config(profile: str | Provider | None = None, **settings: Any) -> "Config":
         ConfigurationError: A setting is missing or wrong, or databricks-sdk is not installed.
     """
     try:
-        from databricks.sdk import Config
-    except ImportError:
+        from databricks.sdk.core import Config
+    except ModuleNotFoundError:
         raise ConfigurationError("databricks-sdk is not installed", hint="pip install 'lakekey[sdk]'") from None
     provider, rest = _public.provider_for(profile, settings)
     target = provider.target

@@ -28,7 +28,7 @@ def connect(profile: str | Provider | None = None, **settings: Any) -> "Connecti
     """
     try:
         from databricks import sql
-    except ImportError:
+    except ModuleNotFoundError:
         raise ConfigurationError(
             "databricks-sql-connector is not installed", hint="pip install 'lakekey[sql]'"
         ) from None
