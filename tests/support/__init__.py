@@ -1,0 +1,1 @@
+"""What the tests stand on: servers, people and certificates. Imported as ``support.…``."""
