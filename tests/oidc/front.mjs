@@ -67,6 +67,7 @@ export class Front {
   #server;
   #callback;
   #port = 0;
+  #turn = Promise.resolve();
 
   constructor({ key, cert, mount, journal, faults, holds, federationClient }) {
     Object.assign(this, { mount, journal, faults, holds, federationClient });
@@ -123,7 +124,9 @@ export class Front {
     if (fault?.kind === 'delay' && !spoils) {
       await new Promise((resolve) => { setTimeout(resolve, fault.seconds * 1000); });
     }
-    return this.#process(route, url, body, parameters, req, res);
+    await this.#process(route, url, body, parameters, req, res);
+    // Nothing is sent to a client that is gone, so nothing came through the door.
+    if (entry.status === null && res.destroyed) this.journal.answered(entry, res.statusCode, '');
   }
 
   /** Every answer ends here once the server has decided on it, and before a byte of it is sent. */
@@ -165,6 +168,10 @@ export class Front {
     req.body ??= body;
     req.originalUrl = url.pathname + url.search;
     req.url = req.originalUrl.slice(this.mount.length);
-    return this.#callback(req, res);
+    if (route !== 'token') return this.#callback(req, res);
+    // The library leaves it to the database that of two requests with one refresh token only one
+    // is served; ours has no transactions, so token requests take turns.
+    this.#turn = this.#turn.then(() => this.#callback(req, res));
+    return this.#turn;
   }
 }

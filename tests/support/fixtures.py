@@ -1,5 +1,6 @@
-"""Fixtures for a ``conftest.py`` to import."""
+"""Fixtures and a hook for the top ``conftest.py``: ``pytest_plugins = ["support.fixtures"]``."""
 
+import json
 import os
 from collections.abc import Iterator
 
@@ -26,3 +27,15 @@ def oidc_server(oidc_server_process: OidcServer) -> Iterator[OidcServer]:
     server.reset()
     yield server
     server.reset()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows the server's side of the story."""
+    report = yield
+    server = getattr(item, "funcargs", {}).get("oidc_server")
+    if report.when == "call" and report.failed and server is not None:
+        lines = [json.dumps(entry) for entry in server.log()[-20:]]
+        report.sections.append(("OAuth server, last requests", "\n".join(lines)))
+        report.sections.append(("OAuth server, stderr", server.stderr()[-4000:]))
+    return report

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 
@@ -168,7 +168,7 @@ class Fault:
         """How many requests it met."""
         return next((fault["hits"] for fault in self.control.call("faults") if fault["id"] == self.id), 0)
 
-    def __enter__(self) -> "Fault":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -208,7 +208,7 @@ class Hold:
         self._ended = self._ended or count is None
         return self._control.call("release", id=self._id, drop=drop, **({} if count is None else {"count": count}))
 
-    def __enter__(self) -> "Hold":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -12,7 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from support import person_oidc
 from support.node_packages import OIDC_DIRECTORY, ensure_installed, node
@@ -88,7 +88,7 @@ class OidcServer(Control):
         self._more = {"device_flow": device_flow, "more_clients": list(clients), "port": port}
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> "OidcServer":
+    def start(self) -> Self:
         """Starts the server and waits until it listens."""
         program = node()
         if program is None:
@@ -173,7 +173,7 @@ class OidcServer(Control):
         process.stdout.close()
         shutil.rmtree(self._directory, ignore_errors=True)
 
-    def __enter__(self) -> "OidcServer":
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, kind: object, *exception: object) -> None:

@@ -1,0 +1,66 @@
+"""What other programs may rely on."""
+
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+import lakekey
+from lakekey import errors
+
+HEAVY = ["requests", "urllib3", "ssl", "databricks", "pyspark", "keyring", "sqlalchemy", "asyncio", "filelock"]
+
+
+def test_all_is_exactly_what_dir_shows_and_every_name_is_there():
+    assert sorted(lakekey.__all__) == lakekey.__all__ == dir(lakekey)
+    for name in lakekey.__all__:
+        assert getattr(lakekey, name) is not None
+
+
+def test_a_name_that_is_not_public_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = lakekey.nothing
+
+
+def test_provider_stays_the_function_whatever_was_imported_before():
+    _ = lakekey.Provider, lakekey.sdk, lakekey.sql
+    assert callable(lakekey.provider)
+
+
+def modules_after(code):
+    listing = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint('\\n'.join(sys.modules))"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(listing.stdout.split())
+
+
+def test_importing_lakekey_loads_no_connector_http_library_or_keyring():
+    loaded = modules_after("import lakekey")
+    assert "lakekey.errors" in loaded
+    assert not loaded & set(HEAVY)
+
+
+def tree():
+    found = [errors.LakekeyError]
+    for kind in found:
+        found += kind.__subclasses__()
+    return found
+
+
+@pytest.mark.parametrize("kind", tree(), ids=lambda kind: kind.__name__)
+def test_each_error_is_public_pickles_and_is_no_oserror(kind):
+    error = kind("it broke", hint="mend it", profile="prod")
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again)) == (kind, "prod: it broke (mend it)")
+    assert (again.code, again.hint, again.profile) == (kind.code, "mend it", "prod")
+    assert not issubclass(kind, OSError)
+    assert getattr(lakekey, kind.__name__) is kind
+
+
+def test_error_codes_are_unique():
+    codes = [kind.code for kind in tree()]
+    assert len(set(codes)) == len(codes)
