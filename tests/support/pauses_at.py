@@ -114,19 +114,28 @@ def _task(provider: lakekey.Provider) -> None:
 
 
 def _forked(provider: lakekey.Provider) -> None:
-    """Has a child that was forked under the lock and lives on, for as long as standard input is open."""
+    """The main thread forks while another thread holds the lock; the child lives until standard input ends."""
+    locked, forked = threading.Event(), threading.Event()
     exchange = Renewal._exchange
 
-    def forks(*arguments: Any, **named: Any) -> Any:
-        if os.fork() == 0:
-            while os.read(0, 1):
-                pass
-            os._exit(0)
+    def waits(*arguments: Any, **named: Any) -> Any:
+        locked.set()
+        forked.wait()
         _pause("forked")
         return exchange(*arguments, **named)
 
-    Renewal._exchange = forks
-    _main(provider)
+    Renewal._exchange = waits
+    leader = threading.Thread(target=provider.headers)
+    leader.start()
+    locked.wait()
+    pid = os.fork()
+    if pid == 0:
+        while os.read(0, 1):
+            pass
+        os._exit(0)
+    report("forked", pid=pid)
+    forked.set()
+    leader.join()
 
 
 CALLERS = {
