@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Mapping
 
 from lakekey import _version
-from lakekey.login import BrowserSignIn
 from lakekey.oauth.client import Client
 from lakekey.oauth.discovery import Metadata, discover
 from lakekey.oauth.grants import ClientCredentials, RefreshToken
@@ -29,8 +28,11 @@ def assemble(session: Session, environ: Mapping[str, str]) -> Renewal:
     client = client_of(target)
     if target.auth_type == M2M:
         return Renewal(session, ClientCredentials(client), None)
-    sign_in = BrowserSignIn(target, client, environ) if automation(environ) is None else None
-    return Renewal(session, RefreshToken(client), sign_in)
+    if automation(environ) is not None:
+        return Renewal(session, RefreshToken(client), None)
+    from lakekey.login import BrowserSignIn  # a web server, which whoever never signs anybody in need not load
+
+    return Renewal(session, RefreshToken(client), BrowserSignIn(target, client, environ))
 
 
 def client_of(target: Target) -> Client:

@@ -32,7 +32,8 @@ LOGIN_COOL_DOWN = 30.0
 EARLY_PAUSE = 10.0
 _ATTEMPTS = 4
 _FIRST_PAUSE = 0.25
-_POLL = 0.03
+_SHORTEST_POLL = 0.01
+_LONGEST_POLL = 0.25  # a killed holder's lock is taken over within a second
 
 _Done = Callable[[Entry], bool]
 _Work = Callable[[Commitment, Stored], Entry]
@@ -126,7 +127,8 @@ class Renewal:
         patience = self._target.lock_timeout
         if self._sign_in is not None:
             patience += self._target.login_timeout  # the holder may be waiting for a person
-        deadline = time.monotonic() + patience
+        arrived = time.monotonic()
+        deadline = arrived + patience
         while True:
             with self._cache.lock(self._entry_id) as held:
                 stored = self._cache.read(self._entry_id)
@@ -136,7 +138,9 @@ class Renewal:
                     return work(commitment, stored)
             if time.monotonic() > deadline:
                 raise self._lock_timeout()
-            commitment.pause(_POLL * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
+            # In proportion to the wait so far: a crowd that polled faster would take the processor from the holder.
+            pause = min(_LONGEST_POLL, max(_SHORTEST_POLL, (time.monotonic() - arrived) / 4))
+            commitment.pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
 
     def _settled(self, entry: Entry | None, began: float, done: _Done) -> Entry | None:
         """What a sibling has brought about since we began: what we want, or a failure that is ours too."""
