@@ -207,7 +207,7 @@ class Renewal:
                 self._entry_id[:12],
             )  # fmt: skip
             return renewed
-        return self._on_invalid_grant(entry, said)
+        return self._on_invalid_grant(commitment, entry, said, attempts)
 
     def _send(self, commitment: Commitment, refresh_token: str, attempts: int) -> TokenResponse:
         """Send the request until it is answered; only what may help is tried again, and not past the deadline."""
@@ -230,11 +230,16 @@ class Renewal:
             commitment.pause(wait)
         raise AssertionError("unreachable")  # pragma: no cover
 
-    def _on_invalid_grant(self, entry: Entry, said: str) -> Entry:
+    def _on_invalid_grant(self, commitment: Commitment, entry: Entry, said: str, attempts: int) -> Entry:
         """A dead refresh token: adopt a newer one if somebody stored it, else end the session for everybody."""
+        self._unsaved = None  # it was this one that was refused, or an older one
         now = self._cache.read(self._entry_id)
-        if now.entry is not None and now.entry.generation > entry.generation and self._session.serves(now.entry):
-            return now.entry
+        if now.entry is not None and now.entry.generation > entry.generation:
+            # Somebody won a race that a lock should have prevented: one that a network file system does not keep.
+            if self._session.serves(now.entry):
+                return now.entry
+            if now.entry.refresh_token not in ("", entry.refresh_token):
+                return self._exchange(commitment, now.entry, now, attempts)
         refused = Failure("login_required", f"the session is over ({said})", time.time())
         ended = entry._replace(refresh_token="", refused=refused, failure=None, generation=entry.generation + 1)
         if now.entry is None or now.entry.refresh_token == entry.refresh_token:

@@ -133,7 +133,7 @@ def test_only_loopback_listens_for_the_answer(desk, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     person = desk.server.browser().removesuffix(" %s &")
-    waits = f'echo > {shlex.quote(str(pipe))}; cat {shlex.quote(str(pipe))}; exec {person} "$0"'
+    waits = f'echo > {shlex.quote(str(pipe))}; cat {shlex.quote(str(pipe))} > /dev/null; exec {person} "$0"'
     with desk.child("shows_ports", str(pipe), **with_browser(f"sh -c {shlex.quote(waits)} %s &")) as child:
         hosts = {host for host, _ in child.until("open")["ports"]}
         assert {"127.0.0.1"} <= hosts <= {"127.0.0.1", "::1"}
