@@ -5,6 +5,7 @@ Everything that talks to an authorization server goes through here, so that one 
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -110,6 +111,8 @@ class Transport:
         deadline: float | None = None,
     ) -> Answer:
         require_secure(url)
+        if self._ca_file and not os.path.exists(self._ca_file):
+            raise ConfigurationError(f"there is no ca_file {self._ca_file}", hint="set ca_file to a PEM bundle")
         import requests
 
         host = urlsplit(url).netloc
