@@ -181,9 +181,7 @@ def test_the_profiles_person_and_service_principal_are_apart(box, tmp_path):
     common = f"host = {box.host}\nwarehouse_id = {box.warehouse_id}\n"
     job = f"client_id = {box.client_id}\nclient_secret = {box.client_secret}\n"
     (tmp_path / "databrickscfg").write_text(f"[me]\n{common}auth_type = external-browser\n[job]\n{common}{job}")
-    who = [
-        WorkspaceClient(config=lakekey.sdk.config(profile)).current_user.me().user_name for profile in ("me", "job")
-    ]
+    who = [WorkspaceClient(config=lakekey.sdk.config(profile)).current_user.me().user_name for profile in ("me", "job")]
     assert who == [ADA, box.client_id]
 
 

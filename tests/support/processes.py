@@ -14,7 +14,9 @@ _PATIENCE = 60  # seconds
 def start(program: str, *arguments: str) -> subprocess.Popen[str]:
     """Starts a Python program; `finish` waits for it."""
     command = [sys.executable, "-c", program, *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+    )
 
 
 def finish(process: subprocess.Popen[str]) -> str:
