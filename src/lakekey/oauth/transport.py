@@ -147,6 +147,9 @@ class Transport:
                 problem, hint = f"the proxy on the way to {host} failed: {_root_cause(error)}", "check HTTPS_PROXY"
             except (requests.exceptions.RequestException, OSError) as error:
                 problem, hint = f"cannot reach {host}: {_root_cause(error)}", "check the host name and the network"
+        if time.monotonic() >= deadline:
+            # Cut off by ourselves (`lakekey.oauth.deadlines`), whatever it looked like to the library.
+            problem, hint = f"{host} did not answer in time", "check the network, and try again"
         # Raised out here: the library's exception carries the request, and with it the secrets in its body.
         raise TokenEndpointError(problem, hint=hint)
 

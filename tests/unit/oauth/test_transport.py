@@ -1,7 +1,9 @@
 """HTTP to an authorization server that is slow, hostile or not there."""
 
 import base64
+import contextlib
 import socket
+import threading
 import time
 
 import pytest
@@ -68,6 +70,25 @@ def test_a_server_that_says_nothing_is_given_up_at_the_deadline(transport):
         with pytest.raises(TokenEndpointError, match="did not answer in time"):
             transport.get(f"http://127.0.0.1:{silent.getsockname()[1]}/", deadline=began + 0.2)
         assert time.monotonic() - began < 2
+
+
+def test_a_server_that_drips_is_given_up_at_the_deadline(transport):
+    def drip(listener):
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n")
+            while True:
+                connection.sendall(b" ")
+                time.sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(TokenEndpointError, match="in time"):
+            transport.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", deadline=began + 0.3)
+        assert time.monotonic() - began < 2
+        thread.join()
 
 
 def test_a_server_that_is_not_there_is_said_by_name(transport):
