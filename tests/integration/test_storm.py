@@ -7,7 +7,7 @@ import pytest
 
 from support.sessions import Machine
 
-LATEST = 15.0  # seconds; docs/performance.md has what it takes, here a machine may be busy with other tests
+LATEST = 30.0  # seconds; benchmarks measure what it takes, here the machine may be busy with other tests
 
 
 def storm(machine: Machine, processes: int, threads: int, **environ: str) -> list[dict[str, Any]]:
