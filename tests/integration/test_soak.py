@@ -55,6 +55,8 @@ class Soak:
     def kill(self, victim: Child) -> None:
         """Stops the victim first, and lets the server finish, so that what its death costs can be known."""
         victim.signal(signal.SIGSTOP)
+        if victim.process.returncode is not None:
+            return  # it had ended by itself
         os.waitid(os.P_PID, victim.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         for _ in range(3):  # what it has sent may still be on its way into the server
             self.machine.server.settle()
