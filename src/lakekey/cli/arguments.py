@@ -29,6 +29,15 @@ def build_parser(version: str) -> argparse.ArgumentParser:
     )
     _add_target(status)
 
+    keys = _command(commands, "keys", "keys:keys", "show the key that seals the cache, or rotate it")
+    keys.add_argument("action", nargs="?", choices=("show", "rotate"), default="show", help="(default: show)")
+    keys.add_argument(
+        "--to",
+        choices=("keyring", "file", "passphrase", "kms"),
+        metavar="SOURCE",
+        help="with rotate: move the key to keyring, file, passphrase or kms",
+    )
+
     sandbox = _command(commands, "sandbox", "sandbox:sandbox", "run a local workspace to try things against")
     sandbox.add_argument("--port", type=int, default=0, help="the port on loopback (default: any free one)")
     sandbox.add_argument(
