@@ -52,7 +52,7 @@ def check_values_of_every_type_arrive(client):
         decimals = cursor.description[7][4:6]
     assert row[:5] == (True, 1, 2, 3, 4), row
     assert row[5:11] == (1.5, 2.5, decimal.Decimal("1.25"), "gr\u00fc\u00df", b"\x00\xff", dt.date(2024, 2, 29)), row
-    assert row[11] == dt.datetime(2024, 2, 29, 12, 34, 56, 789012, tzinfo=dt.timezone.utc), row[11]
+    assert row[11] == dt.datetime(2024, 2, 29, 12, 34, 56, 789012, tzinfo=dt.UTC), row[11]
     assert row[12] == dt.datetime(2024, 2, 29, 12, 34, 56), row[12]
     assert row[13:] == ("1-2", "3 04:05:06.700000000"), row
     assert decimals == (10, 2), decimals
@@ -118,7 +118,7 @@ def check_uncompressed_results_arrive(client):
 
 
 def check_named_parameters_of_every_type_are_bound(client):
-    moment = dt.datetime(2024, 2, 29, 12, 34, 56, 789012, tzinfo=dt.timezone.utc)
+    moment = dt.datetime(2024, 2, 29, 12, 34, 56, 789012, tzinfo=dt.UTC)
     values = {
         "text": "it's \\ \"quoted\" -- not a comment; :number ?",
         "number": -5,

@@ -114,7 +114,7 @@ def _default(directory: str, environ: Mapping[str, str]) -> Pin:
         except KeyUnavailable as error:
             # It is there but keeps nothing for us now: locked, hanging, or its items are too small. No key of this
             # cache is in it, so a key file replaces nothing; but it is said aloud.
-            reason, absent = getattr(error, "reason", error.message), False
+            reason, absent = str(error.__cause__ or error.message), False
     report = _log.info if absent else _log.warning
     hint = "" if absent else "; once the keyring works, move it there with: lakekey keys rotate --to keyring"
     report("cache", "the key of the token cache is kept in a file in %s: %s%s", directory, reason, hint)

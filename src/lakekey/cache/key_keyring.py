@@ -39,18 +39,6 @@ class KeyringTrouble(Exception):
         self.kind = kind
 
 
-class KeyringUnavailable(KeyUnavailable):
-    """`KeyUnavailable`, with the keyring's trouble in words of its own.
-
-    Attributes:
-        reason: What is wrong with the keyring.
-    """
-
-    def __init__(self, message: str, *, hint: str, reason: str) -> None:
-        super().__init__(message, hint=hint)
-        self.reason = reason
-
-
 class KeyringItem:
     """The ring in an item of the OS keyring.
 
@@ -96,12 +84,10 @@ class KeyringItem:
         try:
             return within(self._limit, lambda: call(_load(self._backend)))
         except KeyringTrouble as trouble:
-            said, kind = str(trouble), trouble.kind
-        raise KeyringUnavailable(
-            f"the key of this cache is in the keyring ({_BACKENDS[self._backend]}), and {said}",
-            hint=_HINTS[kind],
-            reason=said,
-        )
+            raise KeyUnavailable(
+                f"the key of this cache is in the keyring ({_BACKENDS[self._backend]}), and {trouble}",
+                hint=_HINTS[trouble.kind],
+            ) from trouble
 
 
 _HINTS = {

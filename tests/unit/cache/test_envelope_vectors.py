@@ -6,6 +6,7 @@ import hmac
 import json
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from lakekey.cache.entry import Entry
 from lakekey.cache.envelope import key_id_of, unseal
 from lakekey.cache.key_passphrase import PassphraseRing

@@ -6,6 +6,7 @@ import os
 import stat
 
 import pytest
+
 from lakekey.cache import private_files
 from lakekey.cache.key_sources import Keys
 from lakekey.cache.keys import key_id

@@ -6,6 +6,7 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lakekey.cache.keys import KEY_BYTES, format_ring, key_id, parse_ring
 from lakekey.errors import KeyUnavailable
 

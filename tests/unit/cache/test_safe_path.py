@@ -7,6 +7,7 @@ import sys
 import tempfile
 
 import pytest
+
 from lakekey.cache import private_files, safe_path
 from lakekey.errors import UnsafeCache
 
