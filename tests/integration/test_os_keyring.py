@@ -32,7 +32,7 @@ def lakekey(desktop, tmp_path):
                 "PATH": os.environ["PATH"], **desktop.environ, "LAKEKEY_CACHE_DIR": str(tmp_path / "cache"),
                 "LAKEKEY_KEYRING_TIMEOUT": str(LIMIT), **environ,
             },
-            capture_output=True, text=True, timeout=60,
+            capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         facts = json.loads(done.stdout)
         return {**facts, "seconds": time.monotonic() - began, "warned": done.stderr, "failed": done.returncode}
@@ -170,7 +170,7 @@ def test_a_new_process_loads_the_keyrings_backend_by_name_and_looks_for_no_other
         "print(sorted(name for name in sys.modules if name.startswith('keyring.backends.')))"
     )
     environ = {"PATH": os.environ["PATH"], **desktop.environ, "LAKEKEY_CACHE_DIR": str(tmp_path / "cache")}
-    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], check=False, env=environ, capture_output=True, text=True, timeout=60)
     # `fail` is what the library itself begins with; the other backends, and those of other packages, are left alone.
     assert done.stdout.strip() == "['keyring.backends.SecretService', 'keyring.backends.fail']", done.stderr
 

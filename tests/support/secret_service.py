@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -50,7 +51,7 @@ class SecretService:
         )
         self._until(self._socket.exists)
 
-    def __enter__(self) -> "SecretService":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

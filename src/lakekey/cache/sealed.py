@@ -263,7 +263,8 @@ def cache_directory(environ: Mapping[str, str]) -> str:
     base = environ.get("XDG_STATE_HOME", "")
     if os.path.isabs(base):
         return os.path.join(base, "lakekey")
-    home = os.path.expanduser("~")
+    # A HOME that is set to nothing would mean the root of the file system.
+    home = os.path.expanduser("~") if environ.get("HOME", "~") else ""
     return os.path.join(home, ".local", "state", "lakekey") if os.path.isabs(home) else ""
 
 

@@ -17,7 +17,8 @@ def provider_of(arguments: argparse.Namespace) -> Provider:
 def login(arguments: argparse.Namespace) -> int:
     """Sign in now."""
     provider = provider_of(arguments)
-    _require_keeping(provider)  # before a browser opens
+    with provider.session.cache.store.lock(provider.session.entry_id):
+        _require_keeping(provider)  # a full disk is found before a browser opens
     token = provider.login()
     _require_keeping(provider)
     target, cache = provider.target, provider.session.cache
