@@ -25,7 +25,7 @@ def check_parents(path: str) -> None:
         UnsafeCache: Somebody else could put another file or directory in its place.
     """
     if _POSIX:
-        _walk(os.path.dirname(path), to_directory=True)
+        _walk(os.path.dirname(path))
 
 
 def resolve_file(path: str) -> str:
@@ -40,10 +40,10 @@ def resolve_file(path: str) -> str:
     Raises:
         UnsafeCache: Somebody else could put another file in its place.
     """
-    return _walk(path, to_directory=False) if _POSIX else os.path.realpath(path)
+    return _walk(path) if _POSIX else os.path.realpath(path)
 
 
-def _walk(path: str, *, to_directory: bool) -> str:
+def _walk(path: str) -> str:
     current, pending, links = "/", _steps(path), 0
     _check_directory(os.lstat(current), current)
     while pending:
@@ -71,8 +71,8 @@ def _walk(path: str, *, to_directory: bool) -> str:
             continue
         if stat.S_ISDIR(status.st_mode):
             _check_directory(status, here)
-        elif pending or to_directory:
-            raise UnsafeCache(f"{here} is not a directory", hint=f"move it away: mv {here} {here}.old")
+        elif pending:
+            return os.path.join(here, *pending)  # no directory: whoever goes on is told so by the system
         current = here
     return current
 
