@@ -161,18 +161,38 @@ def test_processes_that_start_together_agree_on_one_key(desktop, tmp_path):
     assert {process.returncode for process in together} == {0}
 
 
-def test_a_new_process_loads_the_keyrings_backend_by_name_and_looks_for_no_other(desktop, lakekey, tmp_path):
+def test_a_new_process_asks_the_secret_service_itself_and_loads_no_keyring_library(desktop, lakekey, tmp_path):
     desktop.unlock()
     lakekey("keys")
     code = (
-        "import sys; from lakekey.cache import open_cache; open_cache(); import keyring.core\n"
+        "import sys; from lakekey.cache import open_cache\n"
+        "print(open_cache().ring.source, 'secretstorage' in sys.modules, 'keyring' in sys.modules)"
+    )
+    assert run(desktop, tmp_path, code) == "keyring True False"
+
+
+def test_where_the_secret_service_cannot_be_asked_directly_just_the_pinned_backend_is_loaded(
+    desktop, lakekey, tmp_path
+):
+    desktop.unlock()
+    lakekey("keys")
+    code = (
+        "import sys, secretstorage, lakekey.cache.key_keyring as ours; ours._SECRET_SERVICE = ''\n"
+        "from lakekey.cache import open_cache; open_cache(); import keyring.core\n"
         "assert keyring.core._keyring_backend is None\n"
         "print(sorted(name for name in sys.modules if name.startswith('keyring.backends.')))"
     )
-    environ = {"PATH": os.environ["PATH"], **desktop.environ, "LAKEKEY_CACHE_DIR": str(tmp_path / "cache")}
-    done = subprocess.run([sys.executable, "-c", code], check=False, env=environ, capture_output=True, text=True, timeout=60)
     # `fail` is what the library itself begins with; the other backends, and those of other packages, are left alone.
-    assert done.stdout.strip() == "['keyring.backends.SecretService', 'keyring.backends.fail']", done.stderr
+    assert run(desktop, tmp_path, code) == "['keyring.backends.SecretService', 'keyring.backends.fail']"
+
+
+def run(desktop, tmp_path, code):
+    environ = {"PATH": os.environ["PATH"], **desktop.environ, "LAKEKEY_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, env=environ, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def in_the_keyring(desktop, item, *, delete=False):

@@ -16,8 +16,9 @@ from lakekey.errors import ConfigurationError, KeyUnavailable
 SERVICE = "lakekey"
 LIMIT_VARIABLE = "LAKEKEY_KEYRING_TIMEOUT"
 _LIMIT = 10.0
+_SECRET_SERVICE = "keyring.backends.SecretService:Keyring"
 _BACKENDS = {
-    "keyring.backends.SecretService:Keyring": "Secret Service",
+    _SECRET_SERVICE: "Secret Service",
     "keyring.backends.libsecret:Keyring": "Secret Service",
     "keyring.backends.kwallet:DBusKeyring": "KWallet",
     "keyring.backends.kwallet:DBusKeyringKWallet4": "KWallet",
@@ -62,8 +63,10 @@ class KeyringItem:
 
     def read(self) -> str | None:
         """See `KeySource.read`."""
-        text: str | None = self._asked(lambda keyring: keyring.get_password(SERVICE, self._item))
-        return text
+        text: str | None = None
+        if self._backend == _SECRET_SERVICE:
+            text = self._within_limit(lambda: _from_secret_service(self._item))
+        return text or self._asked(lambda keyring: keyring.get_password(SERVICE, self._item))
 
     def write(self, text: str) -> None:
         """See `KeySource.write`."""
@@ -81,8 +84,11 @@ class KeyringItem:
         )
 
     def _asked(self, call: Callable[[Any], T]) -> T:
+        return self._within_limit(lambda: call(_load(self._backend)))
+
+    def _within_limit(self, call: Callable[[], T]) -> T:
         try:
-            return within(self._limit, lambda: call(_load(self._backend)))
+            return within(self._limit, call)
         except KeyringTrouble as trouble:
             raise KeyUnavailable(
                 f"the key of this cache is in the keyring ({_BACKENDS[self._backend]}), and {trouble}",
@@ -167,6 +173,8 @@ def within(limit: float, call: Callable[[], T]) -> T:
     if not errors:
         raise KeyringTrouble("hanging", f"the OS keyring did not answer within {limit:g} s")
     error = errors[0]
+    if isinstance(error, KeyringTrouble):
+        raise error
     kinds = {kind.__name__ for one in (error, error.__cause__) for kind in type(one).__mro__}
     if kinds & {"KeyringLocked", "LockedException", "PromptDismissedException"}:
         raise KeyringTrouble("locked", "the OS keyring is locked")
@@ -180,3 +188,28 @@ def _load(backend: str) -> Any:
     # Not keyring.get_keyring(): that looks for every backend there is, ten times the cost of a bare interpreter.
     module, _, name = backend.partition(":")
     return getattr(import_module(module), name)()
+
+
+def _from_secret_service(item: str) -> str | None:
+    """What that backend's `get_password` does, by the library that it stands on.
+
+    A new process on a warm cache does this and little else; the `keyring` package alone, which is two imports above,
+    would cost it as much as all the rest together. Where this finds nothing, the backend is asked.
+    """
+    try:
+        import secretstorage
+    except ImportError:
+        return None
+    connection = secretstorage.dbus_init()
+    try:
+        collection = secretstorage.get_default_collection(connection)
+        if collection.is_locked() and collection.unlock():
+            raise KeyringTrouble("locked", "the OS keyring is locked")
+        for found in collection.search_items({"service": SERVICE, "username": item}):
+            if found.is_locked() and found.unlock():
+                raise KeyringTrouble("locked", "the OS keyring is locked")
+            text: str = found.get_secret().decode()
+            return text
+    finally:
+        connection.close()
+    return None
