@@ -276,6 +276,7 @@ class Renewal:
             # RFC 6749 §6: an answer without a refresh token leaves the old one valid.
             refresh_token=response.refresh_token or entry.refresh_token,
             scopes=response.scopes or entry.scopes or self._target.scopes,
+            rotates=response.refresh_token not in (None, entry.refresh_token) if entry.refresh_token else None,
             refused=None,
             failure=None,
             proof=self._target.proof,

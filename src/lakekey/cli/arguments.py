@@ -29,6 +29,20 @@ def build_parser(version: str) -> argparse.ArgumentParser:
     )
     _add_target(status)
 
+    keys = _command(commands, "keys", "keys:keys", "show the key that seals the cache, or rotate it")
+    keys.add_argument("action", nargs="?", choices=("show", "rotate"), default="show", help="(default: show)")
+    keys.add_argument(
+        "--to",
+        choices=("keyring", "file", "passphrase", "kms"),
+        metavar="SOURCE",
+        help="with rotate: move the key to keyring, file, passphrase or kms",
+    )
+
+    imports = _command(commands, "import", "imports:imports", "take over sessions that other tools keep in plain text")
+    imports.add_argument("profiles", nargs="*", metavar="PROFILE", help="(default: all profiles and hosts found)")
+    imports.add_argument("--delete", action="store_true", help="delete what was taken over from the plain-text files")
+    imports.add_argument("--config-file", metavar="FILE", help="the profiles (default: ~/.databrickscfg)")
+
     sandbox = _command(commands, "sandbox", "sandbox:sandbox", "run a local workspace to try things against")
     sandbox.add_argument("--port", type=int, default=0, help="the port on loopback (default: any free one)")
     sandbox.add_argument(

@@ -5,6 +5,7 @@ import argparse
 from lakekey._provider import Provider
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import print_json
+from lakekey.errors import CacheWriteFailed
 from lakekey.target import resolve
 
 
@@ -16,7 +17,10 @@ def provider_of(arguments: argparse.Namespace) -> Provider:
 def login(arguments: argparse.Namespace) -> int:
     """Sign in now."""
     provider = provider_of(arguments)
+    with provider.session.cache.store.lock(provider.session.entry_id):
+        _require_keeping(provider)  # a full disk is found before a browser opens
     token = provider.login()
+    _require_keeping(provider)
     target, cache = provider.target, provider.session.cache
     who = provider.identity() or (target.client_id if not target.is_person else None)
     if arguments.json:
@@ -36,6 +40,18 @@ def login(arguments: argparse.Namespace) -> int:
         print(f"Signed in to {target.host}" + (f" as {who}." if who else "."))
         print(f"Kept in {cache.store.where}, sealed under the key in {cache.ring.where}.")
     return 0
+
+
+def _require_keeping(provider: Provider) -> None:
+    """A sign-in that ends with this command is none."""
+    cache = provider.session.cache
+    if not cache.keeps(provider.session.entry_id):
+        reason = cache.volatile or f"cannot write to the token cache at {cache.store.where}"
+        raise CacheWriteFailed(
+            f"{reason}, so the session would end with this command",
+            hint="set LAKEKEY_CACHE_DIR to a directory of yours that can be written to",
+            profile=provider.target.name,
+        )
 
 
 def logout(arguments: argparse.Namespace) -> int:

@@ -39,6 +39,7 @@ def _one(arguments: argparse.Namespace) -> int:
                 "last renewed": _when(facts["renewed_at"]),
                 "kept in": place["store"],
                 "key": f"{place['key_source']} {place['key']}",
+                "because": place["key_reason"] or None,
                 "entry": facts["entry"][:12],
             }
         )
@@ -78,6 +79,8 @@ def _all(arguments: argparse.Namespace) -> int:
     else:
         print("Nobody is signed in. Begin with: lakekey login")
     print(f"\nKept in {place['store']}, sealed under the key from {place['key_source']} {place['key']}.")
+    if place["key_reason"]:
+        print(f"Why there: {place['key_reason']}.")
     return 0
 
 
@@ -102,7 +105,12 @@ def _facts(entry_id: str, entry: Entry) -> dict[str, Any]:
 
 
 def _place(cache: Cache) -> dict[str, str]:
-    return {"store": cache.store.where, "key_source": cache.ring.source, "key": cache.ring.where}
+    return {
+        "store": cache.store.where,
+        "key_source": cache.ring.source,
+        "key": cache.ring.where,
+        "key_reason": cache.ring.why,
+    }
 
 
 def _iso(seconds: float) -> str | None:
