@@ -43,6 +43,9 @@ class Entry(NamedTuple):
         refused: Why the session is over; siblings do not try its dead token again.
         failure: How the last attempt failed, until the next success.
         proof: A digest that ties an M2M token to the secret that fetched it.
+        refresh_expires_at: When the refresh token lapses, or 0: nobody says.
+        session_ends_at: When the session ends whatever is refreshed, or 0: nobody says.
+        client_secret: The secret of an OAuth app, in an entry that holds nothing else (`lakekey.cache.secrets`).
     """
 
     about: dict[str, Any]
@@ -58,6 +61,9 @@ class Entry(NamedTuple):
     refused: Failure | None = None
     failure: Failure | None = None
     proof: str = ""
+    refresh_expires_at: float = 0.0
+    session_ends_at: float = 0.0
+    client_secret: str = ""
 
     def __repr__(self) -> str:
         held = " and ".join(

@@ -42,7 +42,7 @@ class FileStore:
     def get(self, entry_id: str) -> bytes | None:
         """See `Store.get`."""
         try:
-            return private_files.read(self._path(entry_id))
+            return private_files.read(self.path(entry_id))
         except FileNotFoundError:
             return None
 
@@ -51,16 +51,16 @@ class FileStore:
         if self.get(entry_id) != replaces:
             return False
         try:
-            private_files.replace(self._path(entry_id), envelope)
+            private_files.replace(self.path(entry_id), envelope)
         except OSError as error:
-            raise _write_failed(self._path(entry_id), error) from None
+            raise _write_failed(self.path(entry_id), error) from None
         return True
 
     def delete(self, entry_id: str, *, replaces: bytes) -> bool:
         """See `Store.delete`."""
         if self.get(entry_id) != replaces:
             return False
-        private_files.remove(self._path(entry_id))
+        private_files.remove(self.path(entry_id))
         return True
 
     def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
@@ -68,7 +68,7 @@ class FileStore:
         if self.get(entry_id) != envelope:
             return None
         aside = os.path.join(self._entries, entry_id + ".bad")
-        os.replace(self._path(entry_id), aside)
+        os.replace(self.path(entry_id), aside)
         return aside
 
     def list(self) -> list[str]:
@@ -86,14 +86,14 @@ class FileStore:
 
         # thread_local=False: the thread that locks may hand the work to another. Not a singleton: two sessions of
         # one process exclude each other as two processes would.
-        lock = filelock.FileLock(self._path(entry_id, ".lock"), mode=0o600, thread_local=False)
+        lock = filelock.FileLock(self.path(entry_id, ".lock"), mode=0o600, thread_local=False)
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout:
             yield False
             return
         except OSError as error:
-            raise _write_failed(self._path(entry_id, ".lock"), error) from None
+            raise _write_failed(self.path(entry_id, ".lock"), error) from None
         try:
             self._note_holder(entry_id)
             yield True
@@ -103,7 +103,7 @@ class FileStore:
     def holder(self, entry_id: str) -> str | None:
         """See `Store.holder`."""
         try:
-            pid = private_files.read(self._path(entry_id, ".holder"))
+            pid = private_files.read(self.path(entry_id, ".holder"))
         except OSError:
             return None
         return f"process {pid.decode(errors='replace')}" if pid.isdigit() else None
@@ -111,7 +111,7 @@ class FileStore:
     def _note_holder(self, entry_id: str) -> None:
         # For people only: the note of a process that died stays until the next holder's.
         with contextlib.suppress(OSError):
-            path = self._path(entry_id, ".holder")
+            path = self.path(entry_id, ".holder")
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
             descriptor = os.open(path, flags, 0o600)
             try:
@@ -119,7 +119,8 @@ class FileStore:
             finally:
                 os.close(descriptor)
 
-    def _path(self, entry_id: str, suffix: str = _SUFFIX) -> str:
+    def path(self, entry_id: str, suffix: str = _SUFFIX) -> str:
+        """Where an entry's file is, or one that lies beside it."""
         return os.path.join(self._entries, entry_id + suffix)
 
 

@@ -18,6 +18,7 @@ class Metadata(NamedTuple):
         token_endpoint: Where grants are exchanged.
         revocation_endpoint: Where tokens are revoked (RFC 7009), or ``None``.
         userinfo_endpoint: Where the identity is told, or ``None``.
+        device_authorization_endpoint: Where a device asks for a code (RFC 8628 §4), or ``None``.
         iss_in_response: Whether authorization answers name the issuer (RFC 9207 §3).
     """
 
@@ -26,6 +27,7 @@ class Metadata(NamedTuple):
     token_endpoint: str
     revocation_endpoint: str | None = None
     userinfo_endpoint: str | None = None
+    device_authorization_endpoint: str | None = None
     iss_in_response: bool = False
 
 
