@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 Headers = dict[str, str]
 HeaderFactory = Callable[[], Headers]
 
-_EARLY_PAUSE = 10.0
+_FIRST_PAUSE = 10.0
+_LONGEST_PAUSE = 120.0
 
 
 class Token(NamedTuple):
@@ -76,6 +77,7 @@ class Provider:
         self._snapshot: _Snapshot | None = None
         self._fresh = (0.0, 0.0, "")
         self._end_watch: EndWatch | None = None
+        self._early_pause = _FIRST_PAUSE
         self._factory = self._make_factory()
 
     def __repr__(self) -> str:
@@ -129,6 +131,17 @@ class Provider:
         entry = snapshot.entry
         expires_at = datetime.fromtimestamp(entry.expires_at, UTC)
         return Token(entry.access_token, entry.token_type, expires_at, entry.scopes)
+
+    async def atoken(self) -> Token:
+        """`token` for asyncio: the event loop goes on while a token is renewed.
+
+        A cancelled task leaves at once; an exchange that has been sent is seen through without it.
+        """
+        if time.time() < self._fresh[0] and time.monotonic() < self._fresh[1]:
+            return self.token()
+        import asyncio
+
+        return await asyncio.to_thread(self.token)
 
     def login(self, *, switch: bool = False) -> Token:
         """Sign in now, whatever is cached; as a person in the browser, as a service principal by its secret.
@@ -207,8 +220,8 @@ class Provider:
         if snapshot is not None and time.time() < snapshot.end and time.monotonic() < snapshot.end_monotonic:
             # Stale, but it serves: nobody waits. Ask for a newer one, and look again in a while.
             self._fresh = (
-                min(time.time() + _EARLY_PAUSE, snapshot.end),
-                min(time.monotonic() + _EARLY_PAUSE, snapshot.end_monotonic),
+                min(time.time() + self._early_pause, snapshot.end),
+                min(time.monotonic() + self._early_pause, snapshot.end_monotonic),
                 snapshot.authorization,
             )
             self._renew_in_background(snapshot.entry.access_token)
@@ -222,7 +235,16 @@ class Provider:
         background.submit(self._session.entry_id, lambda: self._renew_early(known))
 
     def _renew_early(self, known: str) -> None:
-        entry = self._session.renewal.early(known)
+        from lakekey import _log
+
+        try:
+            entry = self._session.renewal.early(known)
+        except LakekeyError as error:
+            # Said once, not at every try: the token that is here serves on, and when it ends the caller is told.
+            report = _log.warning if self._early_pause == _FIRST_PAUSE else _log.debug
+            report("provider", "%s: cannot renew ahead of time: %s", self.target.name, error.message)
+            self._early_pause = min(self._early_pause * 2, _LONGEST_PAUSE)
+            return
         if entry is not None:
             self._adopt(entry)
 
@@ -240,6 +262,7 @@ class Provider:
             end_monotonic=now_monotonic + (end - now),
         )
         self._snapshot = snapshot
+        self._early_pause = _FIRST_PAUSE
         self._fresh = (snapshot.until, snapshot.until_monotonic, snapshot.authorization)
         self._look_at_end(entry)
         return snapshot

@@ -54,7 +54,7 @@ def client_of(target: Target) -> Client:
     scopes = (*target.scopes, "offline_access") if target.is_person else target.scopes
     return Client(
         client_id=target.client_id,
-        secret=target.client_secret,
+        secret=target.secret() if target.auth_type == M2M else target.client_secret,
         scopes=tuple(sorted(scopes)),
         transport=transport,
         discover=_once(

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable
 
 from lakekey import _log
-from lakekey.errors import LakekeyError
 
 _IDLE = 5.0
 
@@ -55,10 +54,8 @@ class Background:
                 job = self._jobs.pop(name)
             try:
                 job()
-            except LakekeyError as error:
-                _log.warning("background", "cannot renew ahead of time: %s", error)
             except Exception as error:  # noqa: BLE001 - the thread serves every provider and must outlive one job
-                _log.warning("background", "cannot renew ahead of time: %s", type(error).__name__)
+                _log.warning("background", "%s failed: %s", name[:12], type(error).__name__)
 
 
 _process = Background()

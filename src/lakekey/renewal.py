@@ -28,7 +28,7 @@ from lakekey.oauth.token_response import InvalidGrant, TokenResponse
 from lakekey.session import Session
 from lakekey.waiting import Wait
 
-EXCHANGE_DEADLINE = 60.0
+EXCHANGE_DEADLINE = 45.0  # below the bound on waiting for the lock, so that waiters outlast a holder that retries
 LOGIN_COOL_DOWN = 30.0
 EARLY_PAUSE = 10.0
 _ATTEMPTS = 4
@@ -312,7 +312,7 @@ class Renewal:
             scopes=response.scopes or entry.scopes or self._target.scopes,
             refused=None,
             failure=None,
-            proof=self._target.proof(),
+            proof=self._target.proof,
             refresh_expires_at=self._refresh_expires_at(entry, response, sent_at),
         )
 

@@ -31,15 +31,16 @@ class Session:
         self.target = target
         self.entry_id = entry_id(target.identity())
         self._environ = os.environ if environ is None else environ
-        self._proof = target.proof()
+        self._proof = target.proof
         self._cache = cache
         self._renewal: Renewal | None = None
+        self._assembled_in = 0
 
     @property
     def cache(self) -> Cache:
         """The cache, opened on first use."""
         if self._cache is None:
-            self._cache = open_cache(self._environ)
+            self._cache = open_cache(self._environ, place=self.target.store)
         return self._cache
 
     def peek(self) -> Entry | None:
@@ -73,8 +74,10 @@ class Session:
     @property
     def renewal(self) -> "Renewal":
         """What renews this session; loads the protocol code on first use."""
-        if self._renewal is None:
+        # A forked child builds its own: the parent's threads may have held a lock in it at the moment of the fork.
+        if self._renewal is None or self._assembled_in != os.getpid():
             from lakekey.assembly import assemble
 
             self._renewal = assemble(self, self._environ)
+            self._assembled_in = os.getpid()
         return self._renewal

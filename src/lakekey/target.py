@@ -4,6 +4,7 @@ Each value comes from the first of these that has it: the caller's arguments, th
 ``.databrickscfg``; the target remembers which.
 """
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
@@ -60,6 +61,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "refresh_token_lifetime_in_minutes": Setting(),
         "absolute_session_lifetime_in_minutes": Setting(),
         "ca_file": Setting(),
+        "store": Setting(("LAKEKEY_STORE",)),
         "login_timeout": Setting(("LAKEKEY_LOGIN_TIMEOUT",)),
         "lock_timeout": Setting(("LAKEKEY_LOCK_TIMEOUT",)),
     }
@@ -75,6 +77,8 @@ class Target:
         auth_type: The SDK's name of the grant: ``external-browser`` (U2M) or ``oauth-m2m``.
         client_id: The OAuth client.
         client_secret: Its secret, or ``None``.
+        proof: A digest of the service principal's secret, empty for a person. It is kept, sealed, with the tokens, so
+            that whoever knows only the client's id is not handed what its secret fetched.
         scopes: The scopes to ask for, sorted; ``offline_access`` is added for U2M when they are sent.
         account_id: The account, where configured.
         group_id: The group whose role is assumed, or ``None``.
@@ -104,6 +108,7 @@ class Target:
         "lock_timeout",
         "login_timeout",
         "profile",
+        "proof",
         "redirect_port",
         "redirect_ports",
         "redirect_url",
@@ -111,6 +116,7 @@ class Target:
         "schema",
         "scopes",
         "sources",
+        "store",
         "user",
         "warehouse_id",
         "workspace_id",
@@ -122,6 +128,7 @@ class Target:
     client_id: str
     client_secret: str | None
     scopes: tuple[str, ...]
+    proof: str
     sources: Mapping[str, str]
     account_id: str | None
     workspace_id: str | None
@@ -143,6 +150,7 @@ class Target:
     refresh_token_lifetime_in_minutes: float | None
     absolute_session_lifetime_in_minutes: float | None
     ca_file: str | None
+    store: str | None
     login_timeout: float
     lock_timeout: float
 
@@ -164,6 +172,24 @@ class Target:
         values = {name: getattr(self, name) for name in self.__slots__ if not _is_secret(name)}
         values["sources"] = dict(self.sources)
         return _revive, (values,)
+
+    def secret(self) -> str:
+        """The client secret of a service principal, found anew where it was not carried along by `pickle`.
+
+        Raises:
+            ConfigurationError: Neither the environment nor the profile of this machine holds it.
+        """
+        if self.client_secret:
+            return self.client_secret
+        with contextlib.suppress(ConfigurationError):
+            here = resolve(self.profile)
+            if here.client_id == self.client_id and here.client_secret:
+                return here.client_secret
+        raise ConfigurationError(
+            "the client secret of this provider is not here: pickling leaves it behind",
+            hint="set DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET here, or give the profile to this machine",
+            profile=self.name,
+        )
 
     @property
     def name(self) -> str:
@@ -199,18 +225,15 @@ class Target:
         names = ("host", "auth_type", "client_id", "profile", "user", "group_id")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
-    def proof(self) -> str:
-        """A digest of the service principal's secret, empty for a person.
-
-        It is kept, sealed, with the tokens: whoever knows only the client's id is not handed what its secret fetched.
-        """
-        if self.auth_type != M2M:
-            return ""
-        return hashlib.sha256(f"lakekey proof\0{self.client_id}\0{self.client_secret}".encode()).hexdigest()
-
 
 def _revive(values: dict[str, Any]) -> Target:
     return Target(**{**values, "sources": MappingProxyType(values["sources"])})
+
+
+def _proof(auth_type: str, client_id: str, secret: str | None) -> str:
+    if auth_type != M2M:
+        return ""
+    return hashlib.sha256(f"lakekey proof\0{client_id}\0{secret}".encode()).hexdigest()
 
 
 def _is_secret(name: str) -> bool:
@@ -335,6 +358,7 @@ def _build(profile: str | None, values: dict[str, Any], sources: dict[str, str])
             "auth_type": auth_type,
             "client_id": values.get("client_id") or DEFAULT_CLIENT,
             "client_secret": secret,
+            "proof": _proof(auth_type, values.get("client_id") or DEFAULT_CLIENT, secret),
             "scopes": _scopes(values.get("scopes")) or DEFAULT_SCOPES,
             "http_path": http_path,
             "redirect_port": _number(values, "redirect_port", int, None, profile),

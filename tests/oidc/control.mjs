@@ -32,6 +32,7 @@ function operations(server) {
     subject_token: (claims) => federation.mint(claims),
     offline: () => front.offline(),
     online: () => front.listen(),
+    settle: () => front.settled(),
     reset: () => {
       faults.clear();
       holds.clear();

@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { now } from './clock.mjs';
 import { routes } from './config.mjs';
@@ -57,7 +58,13 @@ function connection(res, end) {
     end,
     closed: () => res.destroyed || res.socket === null,
     // A client that hangs up never drains: wake on either.
-    drained: () => Promise.race([once(res, 'drain'), once(res, 'close')]),
+    drained: () => new Promise((resolve) => {
+      const done = () => {
+        res.off('drain', done).off('close', done);
+        resolve();
+      };
+      res.on('drain', done).on('close', done);
+    }),
     // Through TLS as an RST: what a load balancer that restarts looks like.
     reset: () => (res.socket._parent ?? res.socket).resetAndDestroy(),
   };
@@ -68,6 +75,7 @@ export class Front {
   #callback;
   #port = 0;
   #turn = Promise.resolve();
+  #undecided = 0;
 
   constructor({ key, cert, mount, journal, faults, holds, federationClient }) {
     Object.assign(this, { mount, journal, faults, holds, federationClient });
@@ -96,6 +104,11 @@ export class Front {
     if (this.#server.listening) await once(this.#server, 'close');
   }
 
+  /** Waits until the server has made up its mind about every request it is working on. */
+  async settled() {
+    while (this.#undecided > 0) await sleep(2);
+  }
+
   mountProvider(provider, workspace) {
     this.#callback = provider.callback();
     this.workspace = workspace;
@@ -122,9 +135,14 @@ export class Front {
     }
     this.#door(res, end, entry, spoils ? fault : undefined);
     if (fault?.kind === 'delay' && !spoils) {
-      await new Promise((resolve) => { setTimeout(resolve, fault.seconds * 1000); });
+      await sleep(fault.seconds * 1000);
     }
-    await this.#process(route, url, body, parameters, req, res);
+    this.#undecided += 1;
+    try {
+      await this.#process(route, url, body, parameters, req, res);
+    } finally {
+      this.#undecided -= 1;
+    }
     // Nothing is sent to a client that is gone, so nothing came through the door.
     if (entry.status === null && res.destroyed) this.journal.answered(entry, res.statusCode, '');
   }

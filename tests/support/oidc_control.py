@@ -54,6 +54,13 @@ class Control:
         """
         return Counter(self.call("counters"))
 
+    def settle(self) -> None:
+        """Waits until the server has decided on every request that it is working on.
+
+        After a client was killed and its held request released, this is when `token_state` is final.
+        """
+        self.call("settle")
+
     def reset(self) -> None:
         """Forgets the log, the counters, faults, holds and changed settings; keeps what was issued."""
         self.call("reset")

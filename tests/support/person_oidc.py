@@ -186,7 +186,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with open(options.tabs, "a", encoding="utf-8") as tabs:
             tabs.write(f"{options.user}\n")
     time.sleep(options.after)
-    done = sign_in(options.url, user=options.user, ca_file=options.ca_file, decline=options.decline)
+    try:
+        done = sign_in(options.url, user=options.user, ca_file=options.ca_file, decline=options.decline)
+    except requests.RequestException as error:
+        # Its text would hold the redirect with the code: the kind of failure is enough.
+        print(f"the person gave up: {type(error).__name__}", file=sys.stderr)
+        return 1
     return 0 if done.redirect and done.status == 200 else 1
 
 

@@ -1,6 +1,7 @@
 """A store that lives and dies with its process (``LAKEKEY_STORE=memory:``): nothing is written anywhere."""
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 
@@ -12,6 +13,11 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._envelopes: dict[str, bytes] = {}
+        self._unlock_all()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._unlock_all)  # the threads that held them stayed behind
+
+    def _unlock_all(self) -> None:
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 

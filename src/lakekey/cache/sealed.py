@@ -99,21 +99,25 @@ class Cache:
 _memory_cache: Cache | None = None
 
 
-def open_cache(environ: Mapping[str, str] | None = None) -> Cache:
-    """Open the cache that the environment names: ``LAKEKEY_STORE``, ``LAKEKEY_CACHE_DIR``, ``LAKEKEY_KEY…``.
+def open_cache(environ: Mapping[str, str] | None = None, *, place: str | None = None) -> Cache:
+    """Open a cache.
+
+    Args:
+        environ: The environment, for ``LAKEKEY_CACHE_DIR`` and ``LAKEKEY_KEY…``; ``None`` for this process's.
+        place: ``file:``, ``file:DIRECTORY`` or ``memory:``; ``None`` for what ``LAKEKEY_STORE`` says.
 
     Raises:
         ConfigurationError: The store is none of ours.
         CacheError: It cannot be used as it is.
     """
     environ = os.environ if environ is None else environ
-    place = environ.get("LAKEKEY_STORE", "").strip()
+    place = (environ.get("LAKEKEY_STORE", "") if place is None else place).strip()
     if place == "memory:":
         return _shared_memory()
     if place not in ("", "file:") and not place.startswith("file:"):
         scheme = place.partition(":")[0]
         raise ConfigurationError(
-            f"LAKEKEY_STORE names a {scheme!r} store, which this release does not have",
+            f"store (LAKEKEY_STORE) names a {scheme!r} store, which this release does not have",
             hint="set it to file: or memory:",
         )
     directory = place.removeprefix("file:") or cache_directory(environ)

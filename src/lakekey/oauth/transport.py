@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from lakekey.errors import ConfigurationError, TokenEndpointError
+from lakekey.oauth import deadlines
 
 if TYPE_CHECKING:
     import requests
@@ -128,7 +129,7 @@ class Transport:
         host = urlsplit(url).netloc
         deadline = time.monotonic() + CONNECT_TIMEOUT + READ_TIMEOUT if deadline is None else deadline
         left = max(0.1, deadline - time.monotonic())
-        with requests.Session() as session:
+        with requests.Session() as session, deadlines.enforced(session, left):
             if self._ca_file:
                 # A session's `verify` yields to REQUESTS_CA_BUNDLE; the request's own does not. Both are said here.
                 session.verify = self._ca_file

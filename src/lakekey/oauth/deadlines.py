@@ -1,0 +1,72 @@
+"""A bound on a whole HTTP exchange.
+
+A timeout of the HTTP library bounds each wait for bytes, so a server that drips one byte at a time holds its caller
+for ever, and with it the lock of an entry. Here the connection itself is shut down when the time is over, wherever
+the exchange is: in the handshake, in the headers, or in the body.
+"""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import requests
+
+
+@contextlib.contextmanager
+def enforced(session: "requests.Session", seconds: float) -> Iterator[None]:
+    """Shut down the connections of a session when the time is over.
+
+    Args:
+        session: A session that is used for one exchange.
+        seconds: How long it may take in all.
+    """
+    from requests.adapters import HTTPAdapter
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+    connections: list[HTTPConnection] = []
+
+    class Watched(HTTPConnection):
+        def connect(self) -> None:
+            connections.append(self)
+            super().connect()
+
+    class WatchedTls(HTTPSConnection):
+        def connect(self) -> None:
+            connections.append(self)
+            super().connect()
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Watched
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = WatchedTls
+
+    class Adapter(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, **kwargs)
+            self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
+
+        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+            manager = super().proxy_manager_for(*args, **kwargs)
+            manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
+            return manager
+
+    def shut_down() -> None:
+        for connection in connections:
+            if connection.sock is not None:
+                with contextlib.suppress(OSError):
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, Adapter())
+    timer = threading.Timer(seconds, shut_down)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
