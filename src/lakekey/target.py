@@ -321,7 +321,7 @@ def _find_sealed_secret(values: dict[str, Any], sources: dict[str, str], environ
     from lakekey.cache.secrets import find_secret
 
     host = normalize_host(values["host"], None)
-    if secret := find_secret(environ, host, values.get("account_id"), values["client_id"]):
+    if secret := find_secret(environ, values.get("store"), host, values.get("account_id"), values["client_id"]):
         values["client_secret"], sources["client_secret"] = secret, "cache"
 
 

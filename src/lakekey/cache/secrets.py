@@ -26,20 +26,22 @@ def is_secret(entry: Entry) -> bool:
     return entry.about.get("kind") == KIND
 
 
-def find_secret(environ: Mapping[str, str], host: str, account_id: str | None, client_id: str) -> str | None:
+def find_secret(
+    environ: Mapping[str, str], place: str | None, host: str, account_id: str | None, client_id: str
+) -> str | None:
     """The sealed secret of a client, or ``None``. Makes no cache where there is none.
 
     Raises:
         CacheError: There is one, and it cannot be opened.
     """
     name = secret_id(host, account_id, client_id)
-    place = environ.get("LAKEKEY_STORE", "").strip()
+    place = place or environ.get("LAKEKEY_STORE", "").strip()
     if not place or place.startswith("file:"):
         # Asked on the way of every start with a custom app: one look at one file, and no key is read.
         directory = os.path.expanduser(place.removeprefix("file:") or cache_directory(environ))
         if not os.path.lexists(FileStore(os.path.abspath(directory)).path(name)):
             return None
-    entry = open_cache(environ).get(name)
+    entry = open_cache(environ, place=place).get(name)
     return entry.client_secret or None if entry is not None else None
 
 
