@@ -48,7 +48,7 @@ def read_pasted(text: str, *, redirect_uri: str, state: str) -> dict[str, str]:
     words = text.split()
     if len(words) == 2 and "=" not in text:
         query = f"code={words[0]}&state={words[1]}"
-    elif "://" in text:
+    elif text.startswith(("http://", "https://")):
         got, want = urlsplit(text), urlsplit(redirect_uri)
         if (got.scheme, got.netloc.lower(), got.path or "/") != (want.scheme, want.netloc.lower(), want.path or "/"):
             raise Unusable(f"that is not the address of the last page: it begins with {redirect_uri}")
