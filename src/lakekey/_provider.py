@@ -59,6 +59,9 @@ class _Snapshot(NamedTuple):
     end: float
     end_monotonic: float
 
+    def __repr__(self) -> str:
+        return f"_Snapshot(until={self.until:.0f}, end={self.end:.0f})"
+
 
 class Provider:
     """Signs a connector in, as a person or as a service principal.

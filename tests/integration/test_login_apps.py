@@ -102,7 +102,9 @@ def test_a_refused_app_is_told_its_wrong_setting_before_a_browser_opens(app, cas
     assert "/authorize?" not in errors
 
 
-@pytest.mark.parametrize(("secret", "hint"), [(None, "may be confidential"), ("wrong-secret", "is wrong or has lapsed")])
+@pytest.mark.parametrize(
+    ("secret", "hint"), [(None, "may be confidential"), ("wrong-secret", "is wrong or has lapsed")]
+)
 def test_a_missing_or_wrong_secret_is_named_when_the_code_is_exchanged(app, secret, hint):
     status, _, errors = app.profile(client_secret=secret).login()
     assert status == 1
@@ -162,7 +164,7 @@ def test_a_service_principal_signs_in_by_its_sealed_secret(oidc_server, tmp_path
         "import lakekey, pickle; p = pickle.loads(pickle.dumps(lakekey.provider('app')))\n"
         "p.login(); print(p.auth_type(), p.target.sources['client_secret'])"
     )
-    with Program("-c", code, environment=app.settings) as program:
+    with Program(code, environment=app.settings) as program:
         assert program.ends()[1] == "oauth-m2m cache\n"
 
 

@@ -221,13 +221,15 @@ def test_a_revoked_family_ends_in_one_clean_new_login(oidc_server, settings):
         oidc_server.sign_in(program.url())
         assert program.ends()[0] == 0
     stolen = entry_of(settings).refresh_token
-    assert TinyClient(oidc_server).refresh(stolen).status_code == 200  # the thief is first; ours is the reuse that gives it away
+    assert (
+        TinyClient(oidc_server).refresh(stolen).status_code == 200
+    )  # the thief is first; ours is the reuse that gives it away
     oidc_server.reset()
     code = (
         "import lakekey, os; p = lakekey.provider(); t = p.token().access_token\n"
         "p.invalidate(t); print(p.identity(), p.token().access_token != t)"
     )
-    with Program("-c", code, environment=settings) as program:
+    with Program(code, environment=settings) as program:
         oidc_server.sign_in(program.url())
         status, output, errors = program.ends()
     assert (status, output.strip()) == (0, "ada@example.com True"), errors
@@ -243,13 +245,17 @@ def test_login_prints_json(oidc_server, settings):
         status, output, _ = program.ends()
     facts = json.loads(output)
     assert status == 0
-    assert (facts["identity"], facts["auth_type"], facts["key_source"]) == ("ada@example.com", "external-browser", "file")
+    assert (facts["identity"], facts["auth_type"], facts["key_source"]) == (
+        "ada@example.com",
+        "external-browser",
+        "file",
+    )
 
 
 def test_the_browser_is_opened_by_the_command_that_browser_names_without_our_secrets(oidc_server, settings, tmp_path):
     seen = tmp_path / "seen"
     script = tmp_path / "browser"
-    script.write_text(f"#!/bin/sh\nenv > {seen}.part; echo \"$@\" >> {seen}.part; mv {seen}.part {seen}\n")
+    script.write_text(f'#!/bin/sh\nenv > {seen}.part; echo "$@" >> {seen}.part; mv {seen}.part {seen}\n')
     script.chmod(0o700)
     secrets = {"DATABRICKS_TOKEN": "dapi-secret-1", "LAKEKEY_PASSPHRASE": "secret-2"}
     variables = {**settings, **secrets, "BROWSER": f"{script} --new %s &"}

@@ -52,11 +52,11 @@ def test_a_person_signs_in_at_the_certified_server(oidc_server, tmp_path, script
 def test_from_the_button_to_select_1(lakekey_sandbox, tmp_path):
     settings = {**environment(lakekey_sandbox, tmp_path / "cache"), **lakekey_sandbox.environment()}
     with (
-        Program("-c", QUERY, environment=settings) as program,
+        Program(QUERY, environment=settings) as program,
         Chromium(tmp_path, [lakekey_sandbox.host]) as browser,
     ):
         browser.open(program.url())
-        browser.click("input[value='grace@example.com']")
+        browser.choose("input[value='grace@example.com']")
         browser.click("button[value=sign-in]")
         page = browser.text()
         for scheme in ("light", "dark"):

@@ -43,9 +43,7 @@ def test_the_redirected_address_is_pasted_back(oidc_server, settings, form):
 
 
 def test_code_and_state_alone_will_do_where_the_server_names_no_issuer(oidc_server, settings):
-    oidc_server.fault(
-        "discovery", "edit", times=None, set={"authorization_response_iss_parameter_supported": False}
-    )
+    oidc_server.fault("discovery", "edit", times=None, set={"authorization_response_iss_parameter_supported": False})
     with lakekey("login", environment=settings) as program:
         answer = oidc_server.sign_in(program.url(), deliver=False)
         program.send(f"{answer.parameters['code']} {answer.parameters['state']}")
@@ -106,7 +104,9 @@ def test_nothing_listens_in_paste_mode(settings):
     with lakekey("login", environment=settings) as program:
         program.url()
         program.says("paste it here")
-        own = {os.readlink(f"/proc/{program.process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{program.process.pid}/fd")}
+        own = {
+            os.readlink(f"/proc/{program.process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{program.process.pid}/fd")
+        }
         listening = set()
         for table in ("tcp", "tcp6"):
             with open(f"/proc/net/{table}", encoding="ascii") as file:

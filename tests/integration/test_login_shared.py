@@ -13,13 +13,16 @@ WANT_HEADERS = f"""
 import sys, threading, lakekey
 p = lakekey.provider()
 ready = threading.Barrier({THREADS} + 1)
+def say(text):
+    sys.stdout.write(text + "\\n")  # in one piece, among threads
+    sys.stdout.flush()
 def want():
     ready.wait()
     try:
         p.headers()
-        print("header", p.identity(), flush=True)
+        say(f"header {p.identity()}")
     except lakekey.LakekeyError as error:
-        print(error.code, error.message, flush=True)
+        say(f"{error.code} {error.message}")
 threads = [threading.Thread(target=want) for _ in range({THREADS})]
 [thread.start() for thread in threads]
 print("ready", flush=True)
@@ -37,7 +40,7 @@ def settings(oidc_server, tmp_path):
 def test_8_processes_of_8_threads_open_exactly_one_tab(oidc_server, settings, tmp_path):
     tabs = tmp_path / "tabs"
     variables = {**settings, "BROWSER": oidc_server.browser(tabs=tabs)}
-    programs = [Program("-c", WANT_HEADERS, environment=variables) for _ in range(PROCESSES)]
+    programs = [Program(WANT_HEADERS, environment=variables) for _ in range(PROCESSES)]
     for program in programs:
         assert program.process.stdout.readline() == "ready\n"
     for program in programs:
@@ -54,7 +57,7 @@ def test_8_processes_of_8_threads_open_exactly_one_tab(oidc_server, settings, tm
 def test_those_who_wait_say_once_for_whom_and_read_the_result(oidc_server, settings):
     with lakekey("login", environment=settings) as first:
         url = first.url()
-        with Program("-c", WANT_HEADERS, environment=settings) as second:
+        with Program(WANT_HEADERS, environment=settings) as second:
             assert second.process.stdout.readline() == "ready\n"
             second.send("go")
             told = second.says("waiting for process")
@@ -75,7 +78,7 @@ def refusals(output):
 def test_a_refused_login_is_told_to_the_waiters_and_cools_down(oidc_server, settings):
     with lakekey("login", environment=settings) as first:
         url = first.url()
-        with Program("-c", WANT_HEADERS, environment=settings) as second:
+        with Program(WANT_HEADERS, environment=settings) as second:
             assert second.process.stdout.readline() == "ready\n"
             second.send("go")
             second.says("waiting for process")
@@ -85,7 +88,7 @@ def test_a_refused_login_is_told_to_the_waiters_and_cools_down(oidc_server, sett
     assert refusals(output) == {"login_denied"}
     assert len(output.splitlines()) == THREADS
     assert "/authorize?" not in errors
-    with Program("-c", WANT_HEADERS, environment=settings) as third:
+    with Program(WANT_HEADERS, environment=settings) as third:
         assert third.process.stdout.readline() == "ready\n"
         third.send("go")
         _, output, errors = third.ends()
@@ -97,7 +100,7 @@ def test_a_refused_login_is_told_to_the_waiters_and_cools_down(oidc_server, sett
 def test_a_login_given_up_with_ctrl_c_is_told_to_the_waiters(oidc_server, settings):
     with lakekey("login", environment=settings) as first:
         first.url()
-        with Program("-c", WANT_HEADERS, environment=settings) as second:
+        with Program(WANT_HEADERS, environment=settings) as second:
             assert second.process.stdout.readline() == "ready\n"
             second.send("go")
             second.says("waiting for process")
@@ -139,7 +142,7 @@ def test_threads_of_one_program_share_a_login_that_one_of_them_walks_away_from(o
         "try:\n    p.headers()\nexcept KeyboardInterrupt:\n    print('left', flush=True)\n"
         "other.join()\n"
     )
-    with Program("-c", code, environment=settings) as program:
+    with Program(code, environment=settings) as program:
         url = program.url()
         program.process.send_signal(signal.SIGINT)
         assert program.process.stdout.readline() == "left\n"

@@ -8,6 +8,7 @@ import shutil
 import signal
 import ssl
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -120,9 +121,26 @@ class Chromium:
         """Types into a field."""
         self._call("POST", f"/element/{self._element(selector)}/value", {"text": text})
 
+    def choose(self, selector: str) -> None:
+        """Clicks something that stays on the page."""
+        self._call("POST", f"/element/{self._element(selector)}/click", {})
+
     def click(self, selector: str) -> None:
         """Clicks, and waits for the page that this leads to."""
-        self._call("POST", f"/element/{self._element(selector)}/click", {})
+        page = self._element("html")
+        self.choose(selector)
+        deadline = time.monotonic() + 30
+        while self._is_there(page):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"clicking {selector} leads nowhere")
+            time.sleep(0.02)
+
+    def _is_there(self, element: str) -> bool:
+        try:
+            self._call("GET", f"/element/{element}/name")
+        except RuntimeError:  # stale: another page has taken its place
+            return False
+        return True
 
     def text(self, selector: str = "body") -> str:
         """What a person reads."""

@@ -8,6 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support import secret_scan
+
+_WATCHED = (
+    f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r}); from support import secret_scan; "
+    "secret_scan.in_child(); sys.path.pop(0)\n"
+)
 _URL = re.compile(r"https://\S+/authorize\S+")
 
 
@@ -15,15 +21,17 @@ class Program:
     """A child process; a context manager.
 
     Args:
-        arguments: The command line after ``python``; ``-m lakekey.cli``-like, or ``-c`` and code.
+        code: What it runs; it is watched for secrets while it does.
+        *arguments: Its command line.
         environment: Variables over this process's.
     """
 
-    def __init__(self, *arguments: str, environment: dict[str, str], stdin: int = subprocess.PIPE) -> None:
+    def __init__(self, code: str, *arguments: str, environment: dict[str, str]) -> None:
         self.read = ""
+        self._prints_token = "token" in arguments  # which is what that command is for
         self.process = subprocess.Popen(
-            [sys.executable, *arguments],
-            stdin=stdin,
+            [sys.executable, "-c", _WATCHED + code, *arguments],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, **environment},
@@ -63,12 +71,13 @@ class Program:
     def ends(self, timeout: float = 20) -> tuple[int, str, str]:
         """Waits for its end: exit status, standard output, all of standard error."""
         output, errors = self.process.communicate(timeout=timeout)
+        secret_scan.program_said(self.read + errors + ("" if self._prints_token else output))
         return self.process.returncode, output, self.read + errors
 
 
 def lakekey(*arguments: str, environment: dict[str, str]) -> Program:
     """The command line ``lakekey …`` as a program."""
-    return Program("-c", "from lakekey.cli import run; run()", *arguments, environment=environment)
+    return Program("from lakekey.cli import run; run()", *arguments, environment=environment)
 
 
 def environment(server, cache: Path, **more: str) -> dict[str, str]:

@@ -66,10 +66,11 @@ def signed_in(who: str | None, host: str, *, account: str | None = None, profile
         profile: The profile that is connected.
     """
     place = urlsplit(host).netloc or host
-    kind = "Account console" if place.startswith("accounts.") else "Workspace"
+    kind, there = ("Account console", "account") if place.startswith("accounts.") else ("Workspace", "workspace")
     facts = {"Signed in as": who, kind: place, "Account": account, "Profile": profile}
     rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items() if value)
-    body = f"<p>Programs on the computer where you began can now work there in your name.</p><dl>{rows}</dl>{_CLOSE}"
+    meaning = f"<p>Programs on the computer where you began can now work in this {there} in your name.</p>"
+    body = f"{meaning}<dl>{rows}</dl>{_CLOSE}"
     return _page("You are signed in", body, "✓", "good")
 
 
