@@ -8,9 +8,9 @@ import sys
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from support.programs import Program, environment, free_port, lakekey
 
 from lakekey.cache import open_cache
+from support.programs import Program, environment, free_port, lakekey
 
 
 @pytest.fixture

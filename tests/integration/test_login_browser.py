@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from support.programs import Program, environment, free_port, is_free, lakekey
-from support.tiny_client import TinyClient
 
 from lakekey.cache import open_cache
+from support.programs import Program, environment, free_port, is_free, lakekey
+from support.tiny_client import TinyClient
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from support.chromium import Chromium, chromium
 from support.programs import Program, environment, lakekey
 from support.tiny_client import whoami

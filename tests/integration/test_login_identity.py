@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from support.programs import environment, lakekey
 
 import lakekey as product
 from lakekey.cache import open_cache
+from support.programs import environment, lakekey
 
 ADA, GRACE = "ada@example.com", "grace@example.com"
 

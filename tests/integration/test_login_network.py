@@ -16,13 +16,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from support.programs import environment, lakekey
-from support.tls import write_certificates
 
 from lakekey.errors import LakekeyError, TokenEndpointError
 from lakekey.oauth.client import Client
 from lakekey.oauth.discovery import Metadata
 from lakekey.oauth.transport import Transport
+from support.programs import environment, lakekey
+from support.tls import write_certificates
 
 
 class Proxy:

@@ -5,10 +5,10 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from support.programs import environment, lakekey
 
 import lakekey as product
 from lakekey.cache import open_cache
+from support.programs import environment, lakekey
 
 
 @pytest.fixture

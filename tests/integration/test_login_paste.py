@@ -9,10 +9,10 @@ import sys
 import time
 
 import pytest
-from support.oidc_server import OidcServer
-from support.programs import environment, lakekey
 
 from lakekey.cache import open_cache
+from support.oidc_server import OidcServer
+from support.programs import environment, lakekey
 
 
 @pytest.fixture

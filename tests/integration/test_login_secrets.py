@@ -6,11 +6,11 @@ import subprocess
 import sys
 
 import pytest
-from support.programs import Program, environment
-from support.secret_scan import Watch
 
 import lakekey
 from lakekey.cache import Entry
+from support.programs import Program, environment
+from support.secret_scan import Watch
 
 SECRET = "a-secret-of-this-test"
 

@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+
 from support.programs import Program, environment, lakekey
 
 PROCESSES, THREADS = 8, 8
@@ -20,9 +21,9 @@ def want():
     ready.wait()
     try:
         p.headers()
-        say(f"header {p.identity()}")
+        say("header " + p.identity())
     except lakekey.LakekeyError as error:
-        say(f"{error.code} {error.message}")
+        say(error.code + " " + error.message)
 threads = [threading.Thread(target=want) for _ in range({THREADS})]
 [thread.start() for thread in threads]
 print("ready", flush=True)

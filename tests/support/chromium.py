@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
@@ -48,7 +48,7 @@ class Chromium:
     def __init__(self, directory: Path, trust: list[str], *, scripts: bool = True) -> None:
         self._directory, self._trust, self._scripts = directory, trust, scripts
 
-    def __enter__(self) -> "Chromium":
+    def __enter__(self) -> Self:
         browser, driver = chromium()
         self._driver = subprocess.Popen(
             [driver, "--port=0"],

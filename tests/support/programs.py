@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 from support import secret_scan
 
@@ -40,7 +41,7 @@ class Program:
             start_new_session=True,  # without a controlling terminal
         )
 
-    def __enter__(self) -> "Program":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

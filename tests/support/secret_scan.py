@@ -75,7 +75,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _install() -> None:
     """Taps the wire and the errors of this process, once."""
-    global _installed
+    global _installed  # noqa: PLW0603 - hooks of a process are the process's
     if _installed:
         return
     _installed = True
@@ -135,7 +135,7 @@ class Watch:
     @contextmanager
     def test(self, directory: Path) -> Iterator[None]:
         """Watches one test and the programs that it starts; fails it where a secret showed."""
-        global _note_secret, _note_seen
+        global _note_secret, _note_seen  # noqa: PLW0603 - the tap is the process's own
         _install()
         seen: list[tuple[str, str]] = []
         before = len(self.secrets)
@@ -160,7 +160,7 @@ class Watch:
 
 def in_child(environ: Mapping[str, str] = os.environ) -> None:
     """Watches this process from inside; what it finds is read by the test that started it."""
-    global _note_secret, _note_seen
+    global _note_secret, _note_seen  # noqa: PLW0603 - the tap is the process's own
     directory = environ.get(DIRECTORY_VARIABLE)
     if not directory:
         return
