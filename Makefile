@@ -4,13 +4,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OIDC := tests/oidc
+# What the tests need of the system, as Debian names it; installed only where it is missing.
+SYSTEM_PACKAGES := chromium chromium-driver
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: demo test check format bench setup clean
+.PHONY: demo test check format bench setup system clean
 
 demo: setup
 	$(BIN)/lakekey demo
 
-test: setup $(OIDC)/node_modules/.installed
+test: setup system $(OIDC)/node_modules/.installed
 	$(BIN)/python -m pytest
 
 check: setup
@@ -27,6 +30,10 @@ bench: setup
 	$(BIN)/python benchmarks/run.py
 
 setup: $(VENV)/.installed
+
+system:
+	@missing=; for package in $(SYSTEM_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	test -z "$$missing" || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qqy install --no-install-recommends $$missing; }
 
 # Packages by name, version and hash; uv only because it is quick. Bytecode is compiled here, since some machines
 # tell Python not to write it, and then every start would pay for compiling.
