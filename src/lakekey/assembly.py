@@ -54,7 +54,8 @@ def client_of(target: Target) -> Client:
     scopes = (*target.scopes, "offline_access") if target.is_person else target.scopes
     return Client(
         client_id=target.client_id,
-        secret=target.secret() if target.auth_type == M2M else target.client_secret,
+        # A pickled target leaves its secret behind, and finds it again here.
+        secret=target.secret() if target.auth_type == M2M or "client_secret" in target.sources else None,
         scopes=tuple(sorted(scopes)),
         transport=transport,
         discover=_once(

@@ -60,6 +60,16 @@ def test_a_confidential_app_signs_in_at_its_registered_address(app):
     assert "as ada@example.com" in output
 
 
+def test_a_pickled_provider_of_an_app_finds_its_secret_again(app):
+    app.profile().login()
+    code = (
+        "import lakekey, pickle; p = pickle.loads(pickle.dumps(lakekey.provider('app')))\n"
+        "t = p.token().access_token; p.invalidate(t); print(p.token().access_token != t)"
+    )
+    with Program(code, environment=app.settings) as program:
+        assert program.ends()[1] == "True\n"
+
+
 def test_extras_of_the_profile_reach_the_authorization_endpoint(app):
     app.profile(authorize_extras="prompt=login&domain_hint=example.com")
     with lakekey("login", "app", environment=app.settings) as program:

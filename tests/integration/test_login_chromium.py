@@ -71,6 +71,7 @@ def test_from_the_button_to_select_1(lakekey_sandbox, tmp_path):
     assert (status, output.split()) == (0, ["1", "grace@example.com"]), errors
     assert "You are signed in" in page
     assert "grace@example.com" in page
+    assert lakekey_sandbox.account_id in page
     assert lakekey_sandbox.host.removeprefix("https://") in page
 
 

@@ -1,6 +1,7 @@
 """An authorization server's metadata is believed only as far as RFC 8414 and RFC 9700 let it."""
 
 import pytest
+
 from support.programs import environment, lakekey
 
 

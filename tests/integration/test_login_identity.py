@@ -6,6 +6,7 @@ import pytest
 
 import lakekey as product
 from lakekey.cache import open_cache
+from lakekey.sandbox import Sandbox
 from support.programs import environment, lakekey
 
 ADA, GRACE = "ada@example.com", "grace@example.com"
@@ -90,6 +91,16 @@ def test_a_named_user_whom_the_server_does_not_confirm_is_refused(oidc_server, s
     status, said, _ = sign_in(oidc_server, settings, ADA, "--user", ADA)
     assert status == 1
     assert "whom the server does not name" in said
+
+
+def test_where_no_token_tells_the_server_is_asked(tmp_path, monkeypatch):
+    with Sandbox(opaque_tokens=True) as box:
+        for name, value in {**environment(box, tmp_path / "cache"), "BROWSER": box.person(GRACE).command()}.items():
+            monkeypatch.setenv(name, value)
+        provider = product.provider(user=GRACE)
+        provider.headers()
+        assert provider.identity() == GRACE
+        assert [record.route for record in box.log].count("scim") == 1
 
 
 @pytest.fixture

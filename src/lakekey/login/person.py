@@ -203,7 +203,12 @@ class PersonSignIn:
         if callback is not None:
             target = self._target
             callback.show(
-                pages.signed_in(who, target.host, account=target.account_id, profile=target.profile),
+                pages.signed_in(
+                    who,
+                    target.host,
+                    account=target.account_id or self._client.discover().account_id,
+                    profile=target.profile,
+                ),
             )
         return response, who
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from lakekey.errors import LoginFailed
 from lakekey.oauth import pages
 from lakekey.oauth.loopback import LoopbackServer, Reply, Request, listen
+from lakekey.oauth.port_holders import holders_of
 
 _LONGEST_QUERY = 16 * 1024
 
@@ -134,12 +135,12 @@ def _span(ports: list[int]) -> str:
 
 
 def _who_is_there(ports: list[int]) -> str:
-    """Say how to find out who is in the way; the kernel does not tell a program that is not root."""
-    first = min(ports, default=0)
-    return (
-        f"see who holds them: ss -ltnp 'sport >= :{first} and sport <= :{max(ports, default=0)}'; "
-        "or sign in without a port: LAKEKEY_INTERACTIVE=paste"
-    )
+    """Who is in the way, as far as it can be seen, and how to sign in all the same."""
+    around = "or sign in without a port: LAKEKEY_INTERACTIVE=paste"
+    if holders := holders_of(ports):
+        return f"end one of {', '.join(holders)}; {around}"
+    first, last = min(ports, default=0), max(ports, default=0)
+    return f"see who holds them: ss -ltnp 'sport >= :{first} and sport <= :{last}'; {around}"
 
 
 def _has_ipv6() -> bool:

@@ -1,6 +1,7 @@
 """The loopback callback takes the one answer it waits for, and outlives everything else."""
 
 import contextlib
+import os
 import socket
 import threading
 
@@ -184,6 +185,7 @@ def test_taken_ports_are_walked_past_and_named_when_there_is_none_left():
     with Callback([0]) as first, Callback([0]) as second:
         with pytest.raises(LoginFailed, match=f"tried {first.port} to {second.port}") as failure:
             Callback([first.port, second.port])
+        assert f"end one of process {os.getpid()} (" in failure.value.hint
         assert "LAKEKEY_INTERACTIVE=paste" in failure.value.hint
 
 
