@@ -104,8 +104,7 @@ def _install() -> None:
     def noted(self: Any, *arguments: Any, **options: Any) -> None:
         begin(self, *arguments, **options)
         if _note_seen is not None:
-            # Now, for its own text; and its traceback, with the frames of those who are about to see it.
-            _seen("an error", f"{self!r} {self} {self.__dict__} " + "".join(traceback.format_stack()))
+            _seen("an error", f"{self!r} {self} {self.__dict__} " + _frames(traceback.extract_stack()))
 
     LakekeyError.__init__ = noted
     sys.addaudithook(_audit)
@@ -122,7 +121,13 @@ def _note_reprs() -> None:
         if module.startswith("lakekey.") and ".sandbox" not in module:
             _seen(f"the repr of {module}.{kind.__name__}", repr(thing))
         elif isinstance(thing, BaseException):
-            _seen(f"the traceback of {kind.__name__}", "".join(traceback.format_exception(thing)))
+            shown = "".join(traceback.format_exception_only(thing)) + _frames(traceback.extract_tb(thing.__traceback__))
+            _seen(f"the traceback of {kind.__name__}", shown)
+
+
+def _frames(stack: traceback.StackSummary) -> str:
+    """The lines of a traceback that are ours: a test may well have its made-up secret in its own text."""
+    return "".join(traceback.format_list([each for each in stack if _OURS in each.filename]))
 
 
 class Watch:

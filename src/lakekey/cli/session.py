@@ -84,7 +84,8 @@ def logout(arguments: argparse.Namespace) -> int:
     elif done.removed is None:
         print(f"There was no session for {host}.")
     else:
-        print(f"Signed out of {host}: the session is removed from {provider.session.cache.store.where}.")
+        print(f"Signed out of {host}.")
+        print(f"The session is removed from {provider.session.cache.store.where}, for every process.")
         if done.revocation is not None:
             print(_AT_THE_SERVER[done.revocation])
     return 0

@@ -138,7 +138,7 @@ def _who_is_there(ports: list[int]) -> str:
     """Who is in the way, as far as it can be seen, and how to sign in all the same."""
     around = "or sign in without a port: LAKEKEY_INTERACTIVE=paste"
     if holders := holders_of(ports):
-        return f"end one of {', '.join(holders)}; {around}"
+        return f"{_span(ports)}: end {' or '.join(holders)}; {around}"
     first, last = min(ports, default=0), max(ports, default=0)
     return f"see who holds them: ss -ltnp 'sport >= :{first} and sport <= :{last}'; {around}"
 

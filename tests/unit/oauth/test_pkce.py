@@ -1,20 +1,25 @@
-"""PKCE as RFC 7636 has it."""
+"""PKCE: S256 only."""
 
-import base64
-import hashlib
 import re
+import secrets
 
 from lakekey.oauth.pkce import new_pkce, new_state
 
 
-def test_a_verifier_is_new_each_time_and_its_challenge_is_s256():
-    pairs = [new_pkce() for _ in range(50)]
-    assert len({pair.verifier for pair in pairs}) == 50
-    for pair in pairs:
-        assert re.fullmatch(r"[A-Za-z0-9._~-]{43,128}", pair.verifier)
-        digest = hashlib.sha256(pair.verifier.encode()).digest()
-        assert pair.challenge == base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+def test_the_challenge_is_that_of_rfc_7636_appendix_b(monkeypatch):
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda size: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
+    assert new_pkce().challenge == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 
-def test_a_state_is_new_each_time():
-    assert len({new_state() for _ in range(50)}) == 50
+def test_a_verifier_has_the_length_and_alphabet_of_rfc_7636():
+    assert re.fullmatch(r"[A-Za-z0-9._~-]{43,128}", new_pkce().verifier)
+
+
+def test_no_two_pairs_or_states_are_alike():
+    assert len({new_pkce().verifier for _ in range(50)} | {new_state() for _ in range(50)}) == 100
+
+
+def test_the_repr_hides_the_verifier():
+    pkce = new_pkce()
+    assert pkce.verifier not in repr(pkce)
+    assert pkce.verifier not in f"{pkce}"
