@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from lakekey.errors import LakekeyError, TokenEndpointError
+from lakekey.errors import LakekeyError, LoginDenied, LoginFailed, TokenEndpointError
+from lakekey.flight import Commitment
+from lakekey.oauth import device
 from lakekey.oauth.client import Client
 from lakekey.oauth.discovery import Metadata
 from lakekey.oauth.transport import Transport
@@ -224,3 +226,58 @@ def test_no_error_repeats_a_secret_that_the_server_echoes(tmp_path):
     with TokenEndpoint(tmp_path, answer) as endpoint, pytest.raises(LakekeyError) as failure:
         endpoint.client().token_request({"grant_type": "x", "code": "c0de"}, deadline=soon(), hidden=("c0de",))
     assert "c0de" not in str(failure.value)
+
+
+def polled(directory, *answers, patience=20.0):
+    """What polling for a device code ends in, when the server answers like this."""
+    waiting = list(answers)
+    with TokenEndpoint(directory, lambda *_: waiting.pop(0)) as endpoint:
+        code = device.DeviceCode("the-device-code", "ABCD", "https://w.example.com/device", 0.01, soon())
+        try:
+            return device.poll(endpoint.client(), code, Commitment(), time.monotonic() + patience)
+        finally:
+            assert {form["device_code"][0] for _, form in endpoint.requests} == {"the-device-code"}
+            assert waiting == []
+
+
+def refused(error):
+    return 400, {"error": error}
+
+
+def test_a_device_code_is_asked_about_until_the_person_is_done(tmp_path):
+    pending = refused("authorization_pending")
+    assert polled(tmp_path, pending, pending, (200, GOOD)).access_token == "a-token"
+
+
+def test_a_server_that_asks_to_slow_down_is_asked_less_often(tmp_path):
+    """RFC 8628 §3.5: five seconds more, which this sign-in has not got."""
+    began = time.monotonic()
+    assert polled(tmp_path, refused("slow_down"), patience=4.0) is None
+    assert time.monotonic() - began < 4.0
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [("access_denied", LoginDenied), ("expired_token", LoginFailed), ("invalid_grant", LoginFailed)],
+)
+def test_a_device_code_that_is_refused_ends_the_login(tmp_path, error, kind):
+    with pytest.raises(kind) as failure:
+        polled(tmp_path, refused(error))
+    assert "the-device-code" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        ({"refresh_token_expires_in": 60}, 60.0),
+        ({"refresh_expires_in": "60"}, 60.0),
+        ({"refresh_token_expires_in": "soon", "refresh_expires_in": 60}, 60.0),
+        ({"refresh_token_expires_in": -1}, None),
+        ({"refresh_token_expires_in": True}, None),
+        ({"refresh_token_expires_in": [60]}, None),
+        ({}, None),
+    ],
+)
+def test_the_refresh_tokens_end_is_read_where_it_is_told(tmp_path, fields, seconds):
+    with TokenEndpoint(tmp_path, lambda *_: (200, {**GOOD, **fields})) as endpoint:
+        assert endpoint.client().token_request({"grant_type": "x"}, deadline=soon()).refresh_lifetime == seconds

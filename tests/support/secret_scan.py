@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import lakekey
+
 DIRECTORY_VARIABLE = "TESTS_SECRET_SCAN"
 _FORM = (
     "code",
@@ -31,7 +33,8 @@ _FORM = (
     "assertion",
 )
 _ANSWER = ("access_token", "refresh_token", "id_token", "device_code")
-_OURS, _PLAYED = f"{os.sep}lakekey{os.sep}", f"{os.sep}sandbox{os.sep}"
+_OURS = os.path.dirname(lakekey.__file__) + os.sep
+_PLAYED = os.path.join(_OURS, "sandbox") + os.sep
 _SHORTEST = 8  # nothing shorter is worth hiding, or could be told from a word
 
 _note_secret: Callable[[str], None] | None = None
@@ -54,7 +57,7 @@ def _in_our_code() -> bool:
     frame = sys._getframe(2)
     while frame is not None:
         name = frame.f_code.co_filename
-        if _OURS in name and _PLAYED not in name:
+        if name.startswith(_OURS) and not name.startswith(_PLAYED):
             return True
         frame = frame.f_back
     return False
@@ -127,7 +130,7 @@ def _note_reprs() -> None:
 
 def _frames(stack: traceback.StackSummary) -> str:
     """The lines of a traceback that are ours: a test may well have its made-up secret in its own text."""
-    return "".join(traceback.format_list([each for each in stack if _OURS in each.filename]))
+    return "".join(traceback.format_list([each for each in stack if each.filename.startswith(_OURS)]))
 
 
 class Watch:
