@@ -83,7 +83,11 @@ def seat(environ: Mapping[str, str] | None = None) -> Seat:
     elif environ.get("WSL_DISTRO_NAME") or environ.get("WSL_INTEROP") or "microsoft" in _kernel_release():
         # WSL forwards the loopback address of Windows to the listener, unless that is switched off.
         return Seat("WSL", remote=True, wsl=True, notebook=notebook)
-    elif environ.get("container") or any(os.path.exists(mark) for mark in ("/.dockerenv", "/run/.containerenv")):
+    elif (
+        environ.get("container")
+        or environ.get("KUBERNETES_SERVICE_HOST")
+        or any(os.path.exists(mark) for mark in ("/.dockerenv", "/run/.containerenv"))
+    ):
         place = "a container"
     else:
         return Seat("a notebook" if notebook else "this machine", notebook=notebook)

@@ -165,6 +165,14 @@ def test_over_ssh_the_answer_can_be_pasted_although_somebody_listens(oidc_server
         assert terminal.process.wait(20) == 0
 
 
+def test_where_no_browser_can_be_opened_the_answer_can_be_pasted(oidc_server, tmp_path):
+    settings = {**over_ssh(oidc_server, tmp_path), "SSH_CONNECTION": ""}
+    with Terminal(settings) as terminal:
+        url = terminal.shows(r"(https://\S+/authorize\S+)\r\n")[1]
+        terminal.types(oidc_server.sign_in(url, deliver=False).redirect)
+        terminal.shows("Signed in to .* as ada@example.com")
+
+
 def test_over_ssh_a_forwarded_port_brings_the_answer_as_well(oidc_server, tmp_path):
     with Terminal(over_ssh(oidc_server, tmp_path)) as terminal:
         assert oidc_server.sign_in(terminal.shows(r"(https://\S+/authorize\S+)\r\n")[1]).status == 200

@@ -73,9 +73,10 @@ class PersonSignIn:
         here, mode = seat(self._environ), interactive_mode(self._environ)
         held = None if switch else held
         words = None if mode == "paste" else browser.command(self._environ, wsl=here.wsl)
-        if mode == "auto" and here.remote and words is None and metadata.device_authorization_endpoint:
+        if mode == "auto" and words is None and metadata.device_authorization_endpoint:
             return self._by_device(commitment, deadline, held)
-        pastes = mode == "paste" or redirect.fixed is not None or (here.remote and mode == "auto")
+        elsewhere = mode == "auto" and (here.remote or words is None)
+        pastes = mode == "paste" or redirect.fixed is not None or elsewhere
         callback = None if mode == "paste" or redirect.fixed else self._callback(redirect, or_paste=pastes)
         with contextlib.ExitStack() as open_things:
             if callback is not None:

@@ -34,6 +34,7 @@ def programs(tmp_path, monkeypatch):
         ({"CODESPACES": "true"}, "a codespace"),
         ({"REMOTE_CONTAINERS": "true"}, "a dev container"),
         ({"container": "podman"}, "a container"),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "a container"),
         ({"JUPYTERHUB_USER": "ada"}, "a notebook of a hub"),
     ],
 )
