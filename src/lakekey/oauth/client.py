@@ -12,7 +12,7 @@ class Client(NamedTuple):
     """A registered client.
 
     Attributes:
-        client_id: Its id.
+        client_id: Its id; empty where the subject of a token exchange stands for itself.
         secret: Its secret, or ``None`` for a public client (RFC 6749 §2.1).
         scopes: What it asks for, sorted.
         transport: HTTP.
@@ -49,7 +49,8 @@ class Client(NamedTuple):
         if self.secret:
             answer = self.transport.post_form(endpoint, form, basic=(self.client_id, self.secret), deadline=deadline)
         else:
-            answer = self.transport.post_form(endpoint, {**form, "client_id": self.client_id}, deadline=deadline)
+            named = {"client_id": self.client_id} if self.client_id else {}  # none: an account-wide federation policy
+            answer = self.transport.post_form(endpoint, {**form, **named}, deadline=deadline)
         return parse(answer, hidden=(self.secret, *hidden))
 
     def extras(self) -> dict[str, str]:
