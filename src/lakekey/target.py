@@ -186,10 +186,19 @@ class Target:
     @property
     def login_command(self) -> str:
         """The command with which a person signs in to it."""
+        return f"lakekey login{self._named}"
+
+    @property
+    def doctor_command(self) -> str:
+        """The command that looks for what is wrong with it."""
+        return f"lakekey doctor{self._named}"
+
+    @property
+    def _named(self) -> str:
+        """How it is named on the command line: by the profile, not at all for the default one, or by the host."""
         if self.profile:
-            return f"lakekey login {self.profile}"
-        default = self.sources.get("host") == "profile"
-        return "lakekey login" if default else f"lakekey login --host {self.host}"
+            return f" {self.profile}"
+        return "" if self.sources.get("host") == "profile" else f" --host {self.host}"
 
     @property
     def is_person(self) -> bool:

@@ -10,7 +10,12 @@ from lakekey.target import resolve
 
 def provider_of(arguments: argparse.Namespace) -> Provider:
     """The provider that a command's arguments name."""
-    return Provider(resolve(arguments.profile, **target_settings(arguments)))
+    target = resolve(arguments.profile, **target_settings(arguments))
+    if target.is_delegated:
+        from lakekey.delegated import DelegatedProvider
+
+        return DelegatedProvider(target)
+    return Provider(target)
 
 
 def login(arguments: argparse.Namespace) -> int:
