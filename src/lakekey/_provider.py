@@ -246,7 +246,7 @@ class Provider:
         self._fresh = (snapshot.until, snapshot.until_monotonic, snapshot.authorization)
         return snapshot
 
-    def _announce(self, entry: Entry) -> None:
+    def _announce(self, entry: Entry | None) -> None:
         if "logging" in sys.modules:  # else nobody would see the record
             from lakekey.automation import announce
 

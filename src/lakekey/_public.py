@@ -27,11 +27,16 @@ def provider(profile: str | None = None, **settings: Any) -> Provider:
     Raises:
         ConfigurationError: A setting is missing, wrong, or contradicts another.
     """
-    return _made(resolve(profile, **settings), stacklevel=3)
+    return made(resolve(profile, **settings), stacklevel=3)
 
 
-def _made(target: Target, *, stacklevel: int) -> Provider:
-    """The provider of a target, with the warning that a run which nobody watches is owed."""
+def made(target: Target, *, stacklevel: int = 2) -> Provider:
+    """The provider of a target, with the warning that a run which nobody watches is owed.
+
+    Args:
+        target: What it signs in to.
+        stacklevel: Frames from here to whoever is to see the warning.
+    """
     if target.is_delegated:
         from lakekey.delegated import DelegatedProvider
 
@@ -70,7 +75,7 @@ def provider_for(given: str | Provider | None, settings: Mapping[str, Any]) -> t
     ours = {name: value for name, value in settings.items() if name in SETTINGS}
     rest = {name: value for name, value in settings.items() if name not in SETTINGS}
     if not isinstance(given, Provider):
-        return _made(resolve(given, **ours), stacklevel=4), rest
+        return made(resolve(given, **ours), stacklevel=4), rest
     if ours and set(ours) - {"http_path", "catalog", "schema"}:
         raise ConfigurationError(
             f"{min(ours)} cannot be changed on a provider that is already made",

@@ -109,6 +109,7 @@ class DelegatedProvider(Provider):
         with self._guard:
             if self._config is None:
                 self._config = self._said(self._build)
+                self._announce(None)
             return self._config._header_factory  # noqa: SLF001 - what Config.authenticate() calls, unwrapped
 
     def _build(self) -> "Config":
