@@ -1,6 +1,8 @@
 """Checking what belongs together in a configuration, and filling in what follows from it."""
 
 import hashlib
+import json
+import os
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -94,8 +96,28 @@ def _check(levels: Levels, values: Mapping[str, Any], auth_type: str, host: str)
             hint="set account_id in the profile, or DATABRICKS_ACCOUNT_ID",
             profile=profile,
         )
+    if values["ca_file"] and not os.path.isfile(values["ca_file"]):
+        raise ConfigurationError(
+            f"ca_file ({levels.source('ca_file')}) names {values['ca_file']}, which is no file",
+            hint="set ca_file to a bundle of certificates in PEM form",
+            profile=profile,
+        )
+    if values["authorization_details"] and not _is_json(values["authorization_details"]):
+        raise ConfigurationError(
+            f"authorization_details ({levels.source('authorization_details')}) is no JSON",
+            hint='authorization_details = [{"type": "…"}]',
+            profile=profile,
+        )
     if values["discovery_url"]:
         normalize_host(values["discovery_url"], profile, f"of discovery_url, {levels.source('discovery_url')}")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _http_path(levels: Levels, values: Mapping[str, Any]) -> str | None:
