@@ -24,6 +24,9 @@ _CHOSEN_BY = {
 }
 # A variable that decides by itself, in the order in which it would.
 _DECISIVE = ("auth_type", "client_id", "client_secret", "oidc_token_env", "oidc_token_filepath")
+# Without any of these there is no identity token to look for.
+_OIDC_SETTINGS = ("oidc_token_env", "oidc_token_filepath")
+_OIDC_VARIABLES = ("DATABRICKS_OIDC_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "SYSTEM_ACCESSTOKEN")
 
 
 def choose(levels: Levels, environ: Mapping[str, str]) -> str:
@@ -60,6 +63,8 @@ def choose(levels: Levels, environ: Mapping[str, str]) -> str:
             hint="set client_id in the profile, or DATABRICKS_CLIENT_ID",
             profile=levels.profile,
         )
+    if not any(levels.level(name) for name in _OIDC_SETTINGS) and not any(name in environ for name in _OIDC_VARIABLES):
+        return U2M  # the usual case, in which nothing more is imported
     from lakekey.identity_tokens import detect
 
     return detect(levels, environ) or U2M

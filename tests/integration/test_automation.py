@@ -114,6 +114,8 @@ def test_a_cold_start_on_a_warm_cache_loads_none_of_what_is_slow(box, profiles, 
         "pathlib",
         "random",
         "secrets",
+        "ipaddress",
+        "lakekey.identity_tokens",
     ]
     program = (
         "import lakekey, sys\nlakekey.provider('prod').headers()\n"

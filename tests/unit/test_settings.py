@@ -5,9 +5,11 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lakekey import ConfigurationError
-from lakekey.hosts import ZONES, cloud_of, is_account_console, normalize_host
+from lakekey.hosts import ZONES, _plainly_written, cloud_of, is_account_console, normalize_host
 from lakekey.settings import SETTINGS
 from lakekey.target import resolve
 
@@ -105,7 +107,7 @@ def test_unicode_stays_as_it_is_where_it_may_stand(profiles):
 
 
 @pytest.mark.parametrize(
-    ("given", "host"),
+    ("address", "host"),
     [
         ("one.cloud.databricks.com", HOST),
         ("https://one.cloud.databricks.com/", HOST),
@@ -115,15 +117,27 @@ def test_unicode_stays_as_it_is_where_it_may_stand(profiles):
         ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
         ("http://[::1]:8080", "http://[::1]:8080"),
         ("localhost:9000", "https://localhost:9000"),
+        ("adb-12.3.azuredatabricks.net:443/", "https://adb-12.3.azuredatabricks.net"),
     ],
 )
-def test_a_host_is_brought_into_one_form(given, host):
-    assert normalize_host(given) == host
+def test_a_host_is_brought_into_one_form(address, host):
+    assert normalize_host(address) == host
     assert normalize_host(host) == host
 
 
+@given(name=st.from_regex(r"[a-z0-9.-]{1,9}", fullmatch=True), port=st.sampled_from(["", ":443", ":8443", ":0443"]))
+@settings(max_examples=200, deadline=None, database=None)
+def test_the_short_way_for_plain_hosts_leads_to_the_same_form_as_the_long_one(name, port):
+    plain = _plainly_written(f"https://{name}{port}/")
+    try:
+        long_way = normalize_host(f"HTTPS://{name}{port}/")  # in capitals it is not plain
+    except ConfigurationError:
+        long_way = None
+    assert plain in (None, long_way)
+
+
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("address", "said"),
     [
         ("http://one.cloud.databricks.com", "would send credentials in clear"),
         ("ftp://one.cloud.databricks.com", "would send credentials in clear"),
@@ -139,8 +153,8 @@ def test_a_host_is_brought_into_one_form(given, host):
         ("https://one.cloud.databricks.com@evil.example", "holds a user name or password"),
     ],
 )
-def test_a_host_that_credentials_must_not_be_sent_to_is_an_error(given, said):
-    message = refused(host=given)
+def test_a_host_that_credentials_must_not_be_sent_to_is_an_error(address, said):
+    message = refused(host=address)
     assert message.startswith("host (argument) ")
     assert said in message
 
