@@ -3,14 +3,16 @@
 The SDK keeps and renews what it gets; nothing of it enters our cache.
 """
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lakekey._provider import HeaderFactory, Headers, Provider, Token
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError
 from lakekey.identity_tokens.jwt import claims
-from lakekey.target import Target
+from lakekey.settings import SETTINGS
+from lakekey.target import Target, resolve
 
 if TYPE_CHECKING:
     from databricks.sdk.core import Config
@@ -106,11 +108,14 @@ class DelegatedProvider(Provider):
         raise kind(said, hint=f"run: {self.target.doctor_command}", profile=self.target.name)
 
     def _strategy(self) -> Any:
-        with self._guard:
-            if self._config is None:
-                self._config = self._said(self._build)
-                self._announce(None)
-            return self._config._header_factory  # noqa: SLF001 - what Config.authenticate() calls, unwrapped
+        config = self._config
+        if config is None:
+            with self._guard:  # one attempt for all threads: it may run a program, or ask a service
+                if self._config is None:
+                    self._config = self._said(self._build)
+                    self._announce(None)
+                config = self._config
+        return config._header_factory  # noqa: SLF001 - what Config.authenticate() calls, unwrapped
 
     def _build(self) -> "Config":
         try:
@@ -121,10 +126,30 @@ class DelegatedProvider(Provider):
             ) from None
         target = self.target
         # profile="": what was resolved counts, and the SDK must not read the file once more.
-        settings: dict[str, Any] = {"profile": "", **_PATIENCE, **target.sdk_settings}
+        settings: dict[str, Any] = {"profile": "", **_PATIENCE, **self._settings()}
         if "scopes" in target.sources:
             settings["scopes"] = list(target.scopes)
         return Config(host=target.host, auth_type=target.auth_type, group_id=target.group_id, **settings)
+
+    def _settings(self) -> Mapping[str, str]:
+        """What the strategy reads, with the secrets that `pickle` left behind found anew."""
+        target = self.target
+        left_behind = [
+            name
+            for name, setting in SETTINGS.items()
+            if setting.secret and name in target.sources and setting.delegated and name not in target.sdk_settings
+        ]
+        if not left_behind:
+            return target.sdk_settings
+        with contextlib.suppress(ConfigurationError):
+            here = resolve(target.profile, host=target.host, auth_type=target.auth_type)
+            if all(name in here.sdk_settings for name in left_behind):
+                return {**here.sdk_settings, **target.sdk_settings}
+        raise ConfigurationError(
+            f"{' and '.join(left_behind)} of this provider is not here: pickling leaves it behind",
+            hint="set it in the environment here, or give the profile to this machine",
+            profile=target.name,
+        )
 
     def _forget(self) -> None:
         with self._guard:

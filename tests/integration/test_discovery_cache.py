@@ -9,7 +9,7 @@ import pytest
 import lakekey
 from lakekey import ConfigurationError, TokenEndpointError
 from lakekey.cache import open_cache
-from lakekey.oauth.discovery import Metadata, discover
+from lakekey.oauth.discovery import Metadata, default_issuer, discover
 from lakekey.oauth.discovery_cache import RememberedDiscovery
 from lakekey.oauth.transport import Transport
 
@@ -192,6 +192,14 @@ def test_a_document_that_is_absent_or_wrong_leaves_the_default(box, answer):
 def test_a_document_that_is_missing_for_the_moment_leaves_a_guess(box, trouble):
     box.fault("config", **trouble)
     assert found(box).guessed
+
+
+@pytest.mark.parametrize(
+    "console", ["https://accounts.cloud.databricks.com", "https://accounts-dod.cloud.databricks.us"]
+)
+def test_an_account_console_has_an_authorization_server_for_each_account(console):
+    assert default_issuer(console, "acc") == f"{console}/oidc/accounts/acc"
+    assert default_issuer("https://one.cloud.databricks.com", "acc") == "https://one.cloud.databricks.com/oidc"
 
 
 def test_a_discovery_url_is_taken_at_its_word(box):

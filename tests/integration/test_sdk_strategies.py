@@ -146,10 +146,13 @@ def test_a_refused_token_that_cannot_be_renewed_is_an_end(box):
         p.invalidate(PAT)
 
 
-def test_a_provider_pickles_without_its_secret(box):
+def test_a_provider_pickles_without_its_secret_and_finds_it_where_it_wakes(box, monkeypatch):
     pickled = pickle.dumps(lakekey.provider(token=PAT))
     assert PAT.encode() not in pickled
-    assert pickle.loads(pickled).auth_type() == "pat"
+    with pytest.raises(ConfigurationError, match="token of this provider is not here: pickling leaves it behind"):
+        pickle.loads(pickled).headers()
+    monkeypatch.setenv("DATABRICKS_TOKEN", PAT)
+    assert pickle.loads(pickled).headers() == {"Authorization": f"Bearer {PAT}"}
 
 
 def test_an_unknown_auth_type_is_answered_with_the_known_ones(box):
