@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -94,12 +93,6 @@ def _check(levels: Levels, values: Mapping[str, Any], auth_type: str, host: str)
         raise ConfigurationError(
             f"{host} is an account console, and account_id is missing",
             hint="set account_id in the profile, or DATABRICKS_ACCOUNT_ID",
-            profile=profile,
-        )
-    if values["ca_file"] and not os.path.isfile(values["ca_file"]):
-        raise ConfigurationError(
-            f"ca_file ({levels.source('ca_file')}) names {values['ca_file']}, which is no file",
-            hint="set ca_file to a bundle of certificates in PEM form",
             profile=profile,
         )
     if values["authorization_details"] and not _is_json(values["authorization_details"]):

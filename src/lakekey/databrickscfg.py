@@ -46,8 +46,6 @@ def read(path: str | None, wanted: str | None) -> Profile | None:
         ConfigurationError: The named profile is not there, or the file cannot be read.
     """
     path = location(path)
-    if wanted == _SETTINGS_SECTION:
-        raise ConfigurationError(f"{_SETTINGS_SECTION} is no profile", hint="see those there are: lakekey profiles")
     parser = _parse(path, wanted)
     if parser is None:
         if wanted is None:

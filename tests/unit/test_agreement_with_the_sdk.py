@@ -185,8 +185,6 @@ def test_values_come_from_where_the_sdk_takes_them(machine, case):
         elif "there is no file" in error.message:
             assert case["file"] is None  # departure 7
             assert case["profile"] or not config.host
-        elif "is no profile" in error.message:
-            assert case["profile"] == "__settings__"  # said also where there is no file
         else:  # departures 5 and 6: half of a service principal
             assert "has no client_id beside it" in error.message or "which oauth-m2m needs" in error.message
         return

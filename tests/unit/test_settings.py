@@ -201,10 +201,6 @@ def test_serverless_compute_is_a_setting_of_the_sdk():
 # Files, and what they contradict
 
 
-def test_a_certificate_bundle_that_is_not_there_is_an_error():
-    assert "which is no file" in refused(ca_file="/nowhere/ca.pem")
-
-
 def test_authorization_details_are_json():
     assert "is no JSON" in refused(authorization_details="[{")
     assert resolve(None, {}, host=HOST, authorization_details='[{"type": "x"}]').authorization_details
