@@ -76,13 +76,7 @@ def _by_arguments(levels: Levels) -> str | None:
     if "auth_type" in given:
         return None
     chosen = {_CHOSEN_BY[name]: name for name in _CHOSEN_BY if name in given}
-    if len(chosen) > 1:
-        names = " and ".join(sorted(chosen.values()))
-        raise ConfigurationError(
-            f"{names} are both given, and a connection has one identity",
-            hint="give one of them, or name auth_type",
-            profile=levels.profile,
-        )
+    _refuse_two_identities(levels, chosen)
     if chosen:
         ((grant, name),) = chosen.items()
         levels.silence(ENVIRONMENT, "auth_type", f"the argument {name} decides")
@@ -99,6 +93,18 @@ def _by_arguments(levels: Levels) -> str | None:
         if not any(levels.level(name) for name in _DECISIVE if name != "client_id"):
             return U2M
     return None
+
+
+def _refuse_two_identities(levels: Levels, chosen: Mapping[str, str]) -> None:
+    names = sorted(chosen.values())
+    if names and levels.has(ARGUMENT, "user") and levels.get("auth_type") != U2M:
+        names.append("user")
+    if len(names) > 1:
+        raise ConfigurationError(
+            f"{' and '.join(names)} are both given, and a connection has one identity",
+            hint="give one of them, or name auth_type",
+            profile=levels.profile,
+        )
 
 
 def _keep_only_an_app_for_people(levels: Levels) -> None:

@@ -272,6 +272,14 @@ def test_departure_1_two_kinds_of_credentials_as_arguments_contradict_each_other
         we_resolve(both, machine)
 
 
+def test_departure_1_a_person_and_a_service_principal_as_arguments_contradict_each_other(machine):
+    both = case(host=HOST, user="ada@example.com", **PAIR)
+    with pytest.raises(ConfigurationError, match="client_secret and user are both given"):
+        we_resolve(both, machine)
+    app = case(host=HOST, user="ada@example.com", auth_type=U2M, **PAIR)
+    assert we_resolve(app, machine).client_secret == "secret-1"  # a confidential app for people
+
+
 def test_departure_2_credentials_of_several_kinds_are_no_error_and_only_oauth_is_taken_unnamed(machine):
     several = case(host=HOST, environment={**PAIR, "token": "dapi1"})
     assert "more than one authorization method" in sdk_signs_in_with(several, machine)

@@ -39,7 +39,8 @@ def login(arguments: argparse.Namespace) -> int:
         )
     else:
         print(f"Signed in to {target.host}" + (f" as {who}." if who else "."))
-        print(f"Kept in {cache.store.where}, sealed under the key in {cache.ring.where}.")
+        if not target.is_delegated:  # the SDK keeps its own tokens, in memory
+            print(f"Kept in {cache.store.where}, sealed under the key in {cache.ring.where}.")
     return 0
 
 
