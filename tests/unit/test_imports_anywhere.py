@@ -23,4 +23,6 @@ def test_every_module_of_the_product_imports_without_the_modules_and_calls_that_
     done = subprocess.run([sys.executable, "-c", CODE], check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     imported = done.stdout.split()
-    assert {"lakekey.cache.files", "lakekey.cache.key_keyring", "lakekey.cache.rotation", "lakekey.cli.keys"} <= set(imported)
+    assert {"lakekey.cache.files", "lakekey.cache.key_keyring", "lakekey.cache.rotation", "lakekey.cli.keys"} <= set(
+        imported
+    )
