@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OIDC := tests/oidc
-# Programs that the tests run against, by the names of the distribution's packages.
-SYSTEM_PACKAGES := dbus-daemon gnome-keyring
+# Programs that the tests run against, by the names of the distribution's packages; installed only where missing.
+SYSTEM_PACKAGES := chromium chromium-driver dbus-daemon gnome-keyring
 
 .PHONY: demo test check format bench setup clean
 

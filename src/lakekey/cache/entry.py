@@ -44,6 +44,9 @@ class Entry(NamedTuple):
         failure: How the last attempt failed, until the next success.
         rotates: Whether the last refresh replaced the refresh token; ``None`` before the first.
         proof: A digest that ties an M2M token to the secret that fetched it.
+        refresh_expires_at: When the refresh token lapses, or 0: nobody says.
+        session_ends_at: When the session ends whatever is refreshed, or 0: nobody says.
+        client_secret: The secret of an OAuth app, in an entry that holds nothing else (`lakekey.cache.secrets`).
     """
 
     about: dict[str, Any]
@@ -60,6 +63,9 @@ class Entry(NamedTuple):
     failure: Failure | None = None
     rotates: bool | None = None
     proof: str = ""
+    refresh_expires_at: float = 0.0
+    session_ends_at: float = 0.0
+    client_secret: str = ""
 
     def __repr__(self) -> str:
         held = " and ".join(
