@@ -3,15 +3,27 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SPARK := .venvs/spark
+SPARK35 := .venvs/spark35
 OIDC := tests/oidc
+# Programs that tests need and no Python package brings → the system package that does.
+PROGRAMS := nginx:nginx-light javac:default-jdk-headless
 
-.PHONY: demo test check format bench setup clean
+.PHONY: demo test test-spark check format bench bench-spark lock-spark setup clean
 
 demo: setup
 	$(BIN)/lakekey demo
 
 test: setup $(OIDC)/node_modules/.installed
 	$(BIN)/python -m pytest
+	$(MAKE) test-spark
+
+# pyspark is large and wants an older pandas, so it has environments of its own: the newest, with its Connect server,
+# and 3.5, whose client alone is run, against that server.
+test-spark: $(SPARK)/.installed $(SPARK35)/.installed .venvs/.programs
+	$(SPARK)/bin/python -m pytest tests/spark --ignore=tests/spark/test_spark_warehouse.py
+	$(SPARK)/bin/python -m pytest tests/spark/test_spark_warehouse.py
+	SPARK_SERVER_PYTHON=$(abspath $(SPARK))/bin/python $(SPARK35)/bin/python -m pytest tests/spark/any_client
 
 check: setup
 	$(BIN)/ruff check
@@ -26,6 +38,9 @@ format: setup
 bench: setup
 	$(BIN)/python benchmarks/run.py
 
+bench-spark: $(SPARK)/.installed .venvs/.programs
+	$(SPARK)/bin/python benchmarks/spark_rpc.py
+
 setup: $(VENV)/.installed
 
 # Packages by name, version and hash; uv only because it is quick. Bytecode is compiled here, since some machines
@@ -38,9 +53,30 @@ $(VENV)/.installed: requirements/dev.txt requirements/bootstrap.txt pyproject.to
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
+$(SPARK)/.installed $(SPARK35)/.installed: .venvs/%/.installed: requirements/%.txt requirements/bootstrap.txt pyproject.toml | setup
+	$(PYTHON) -m venv .venvs/$*
+	$(BIN)/uv pip install --quiet --python .venvs/$*/bin/python --no-deps --require-hashes --compile-bytecode -r requirements/$*.txt
+	$(BIN)/uv pip install --quiet --python .venvs/$*/bin/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venvs/.programs: Makefile
+	@mkdir -p .venvs
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; missing=; \
+	for pair in $(PROGRAMS); do command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair#*:}"; done; \
+	if [ -n "$$missing" ]; then \
+	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+	@touch $@
+
+lock-spark: setup
+	for name in spark spark35; do $(BIN)/uv pip compile --quiet requirements/$$name.in -o requirements/$$name.txt \
+	  --universal --python-version 3.11 --no-emit-package lakekey --generate-hashes --no-header --no-annotate \
+	  --override requirements/overrides.txt || exit 1; done
+
 $(OIDC)/node_modules/.installed: $(OIDC)/package-lock.json
 	cd $(OIDC) && npm ci --silent --ignore-scripts
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(OIDC)/node_modules build dist
+	rm -rf $(VENV) .venvs $(OIDC)/node_modules build dist
