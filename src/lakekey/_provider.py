@@ -153,9 +153,12 @@ class Provider:
 
     def logout(self) -> bool:
         """Remove the session from the cache, for every process. Returns whether there was one."""
-        self._snapshot = None
-        self._fresh = (0.0, 0.0, "")
-        return self._said(self._session.renewal.forget) is not None
+        try:
+            return self._said(self._session.renewal.forget) is not None
+        finally:
+            # Last, since another thread that finds no snapshot takes the entry's while there is one.
+            self._snapshot = None
+            self._fresh = (0.0, 0.0, "")
 
     def invalidate(self, access_token: str) -> None:
         """Say that a server refused a token (401 or 403): it is renewed, unless a newer one is already here.
