@@ -23,7 +23,8 @@ test: setup $(OIDC)/node_modules/.installed
 test-spark: $(SPARK)/.installed $(SPARK35)/.installed .venvs/.programs
 	$(SPARK)/bin/python -m pytest tests/spark --ignore=tests/spark/test_spark_warehouse.py
 	$(SPARK)/bin/python -m pytest tests/spark/test_spark_warehouse.py
-	SPARK_SERVER_PYTHON=$(abspath $(SPARK))/bin/python $(SPARK35)/bin/python -m pytest tests/spark/any_client
+	SPARK_SERVER_PYTHON=$(abspath $(SPARK))/bin/python $(SPARK35)/bin/python -m pytest tests/spark/any_client \
+	  -W ignore::DeprecationWarning  # pyspark 3.5 itself uses what Python is about to drop
 
 check: setup
 	$(BIN)/ruff check

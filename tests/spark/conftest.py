@@ -13,7 +13,6 @@ import pytest
 import lakekey
 from lakekey.sandbox import Sandbox
 from support.grpc_front import GrpcFront
-from support.jdbc_driver import compiled_driver
 from support.spark_front import SparkFront
 from support.spark_server import SparkServer
 
@@ -49,7 +48,7 @@ def workspace_of_the_run() -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def spark_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkServer]:
     directory = tmp_path_factory.mktemp("spark")
-    with SparkServer(directory, class_path=str(compiled_driver(directory))) as server:
+    with SparkServer(directory) as server:
         yield server
 
 

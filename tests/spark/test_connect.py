@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from concurrent.futures import wait
 
 import pytest
 from pyspark.errors import PySparkException
@@ -124,6 +125,7 @@ def test_a_session_that_ends_in_mid_life_says_that_a_login_is_required(person, c
     same = lakekey.provider(host=target.host, user=target.user, cluster_id=target.cluster_id, ca_file=target.ca_file)
     spark = connect(same)
     spark.sql("select 1").collect()
+    wait(spark.client._release_futures)
 
     same.logout()
 

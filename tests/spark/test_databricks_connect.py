@@ -1,7 +1,7 @@
 """Databricks Connect itself: only where a user names a workspace, and has that package under its own licence."""
 
 import os
-from pathlib import Path
+import pwd
 
 import pytest
 
@@ -13,7 +13,7 @@ import lakekey
 def test_databricks_connect_runs_a_query(request, monkeypatch):
     connect = pytest.importorskip("databricks.connect")
     # The user's own configuration and session, which other tests do not get to see.
-    monkeypatch.setenv("HOME", str(Path(f"~{os.environ.get('USER', '')}").expanduser()))
+    monkeypatch.setenv("HOME", pwd.getpwuid(os.getuid()).pw_dir)
     monkeypatch.delenv("LAKEKEY_CACHE_DIR")
     monkeypatch.delenv("LAKEKEY_KEY_SOURCE")
 

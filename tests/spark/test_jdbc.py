@@ -1,44 +1,64 @@
-"""JDBC options reach the driver as Spark hands them on."""
+"""JDBC options reach the driver as classic Spark hands them on."""
 
-import re
-
-import pytest
-from pyspark.errors import PySparkException
+import json
+import os
+import subprocess
+import sys
 
 import lakekey
+from support.jdbc_driver import compiled_driver
+
+_CLASSIC = """
+import json, sys
+
+from pyspark.sql import SparkSession
+
+asked = json.load(sys.stdin)
+builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+for name in ("spark.driver.host", "spark.driver.bindAddress"):
+    builder = builder.config(name, "127.0.0.1")
+spark = builder.config("spark.driver.extraClassPath", asked["classes"]).getOrCreate()
+for options in asked["options"]:
+    try:
+        spark.read.format("jdbc").options(**options).load()
+    except Exception as error:
+        assert "FAILED_JDBC" in str(error), error
+spark.stop()
+"""
 
 
-@pytest.fixture
-def driver_given(principal, connect):
-    """What the driver was given for some options: the URL and the properties."""
+def test_the_driver_gets_a_principals_secret_or_a_persons_token(principal, person, workspace, tmp_path):
+    ada = person()
+    options = [
+        lakekey.spark.jdbc_options(who, http_path="/sql/1.0/warehouses/1", dbtable="t") for who in (principal, ada)
+    ]
 
-    def ask(options):
-        spark = connect(principal)
-        with pytest.raises(PySparkException) as caught:
-            spark.read.format("jdbc").options(**options).load().collect()
-        url, properties = re.search(r"DRIVER GOT (\S+) \{(.*?)\} END", str(caught.value), re.DOTALL).groups()
-        return url, dict(pair.split("=", 1) for pair in properties.split(", "))
-
-    return ask
-
-
-def test_a_service_principal_is_handed_to_the_driver(principal, driver_given, workspace):
-    options = lakekey.spark.jdbc_options(principal, http_path="/sql/1.0/warehouses/1", dbtable="t")
-
-    url, properties = driver_given(options)
+    (url, machine), (_, human) = driver_given(options, tmp_path)
 
     assert url == f"jdbc:databricks://127.0.0.1:{principal.target.host.rpartition(':')[2]}"
-    assert properties["AuthMech"] == "11"
-    assert properties["Auth_Flow"] == "1"
-    assert properties["OAuth2ClientId"] == workspace.client_id
-    assert properties["OAuth2Secret"] == workspace.client_secret
-    assert properties["httpPath"] == "/sql/1.0/warehouses/1"
+    assert (machine["AuthMech"], machine["Auth_Flow"]) == ("11", "1")
+    assert (machine["OAuth2ClientId"], machine["OAuth2Secret"]) == (workspace.client_id, workspace.client_secret)
+    assert machine["httpPath"] == "/sql/1.0/warehouses/1"
+    assert (human["Auth_Flow"], human["Auth_AccessToken"]) == ("0", ada.token().access_token)
 
 
-def test_a_persons_token_is_passed_through(person, driver_given):
-    ada = person()
-
-    _, properties = driver_given(lakekey.spark.jdbc_options(ada, http_path="/sql/1.0/warehouses/1", dbtable="t"))
-
-    assert properties["Auth_Flow"] == "0"
-    assert properties["Auth_AccessToken"] == ada.token().access_token
+def driver_given(options, directory):
+    """What the driver is given for each of some options: the URL and the properties."""
+    records = [directory / f"record-{number}" for number in range(len(options))]
+    asked = {
+        "classes": str(compiled_driver(directory)),
+        "options": [{**given, "recordTo": str(record)} for given, record in zip(options, records, strict=True)],
+    }
+    subprocess.run(
+        [sys.executable, "-c", _CLASSIC],
+        input=json.dumps(asked),
+        env={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"},
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    for record in records:
+        url, *properties = record.read_text().splitlines()
+        yield url, dict(line.split("=", 1) for line in properties)

@@ -18,13 +18,11 @@ class SparkServer:
 
     Args:
         directory: Where Spark keeps its files.
-        class_path: Further classes for the driver.
     """
 
-    def __init__(self, directory: Path, *, class_path: str = "") -> None:
+    def __init__(self, directory: Path) -> None:
         self.port = free_port()
         self._directory = directory
-        self._class_path = class_path
         self._log = directory / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -38,7 +36,6 @@ class SparkServer:
             "spark.connect.grpc.binding.port": str(self.port),
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
-            "spark.driver.extraClassPath": self._class_path,
             "spark.ui.enabled": "false",
             "spark.local.dir": str(self._directory),
             "spark.sql.warehouse.dir": str(self._directory / "warehouse"),
