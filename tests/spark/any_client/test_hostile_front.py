@@ -64,6 +64,7 @@ def test_a_refusal_is_mended_again_once_the_front_has_recovered(spark, hostile, 
 
 
 def test_an_outage_is_pysparks_to_retry_and_costs_no_token(spark, hostile, workspace):
+    spark.range(1).count()
     hostile.fault(StatusCode.UNAVAILABLE, times=3)
 
     assert spark.sql("select 1").collect() == [(1,)]
