@@ -101,8 +101,8 @@ class Entry(NamedTuple):
 _TIME = (int, float)
 _MAYBE_FAILURE = (list, type(None))
 _KINDS: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("access_token", "token_type", "refresh_token", "proof"), str),
-    **dict.fromkeys(("issued_at", "expires_at", "logged_in_at"), _TIME),
+    **dict.fromkeys(("access_token", "token_type", "refresh_token", "proof", "client_secret"), str),
+    **dict.fromkeys(("issued_at", "expires_at", "logged_in_at", "refresh_expires_at", "session_ends_at"), _TIME),
     **dict.fromkeys(("refused", "failure"), _MAYBE_FAILURE),
     "about": dict,
     "generation": int,

@@ -49,3 +49,8 @@ def test_an_entrys_name_depends_on_the_values_and_not_on_their_order():
     assert entry_id({"a": 1, "b": None}) == entry_id({"b": None, "a": 1})
     assert entry_id({"a": 1, "b": None}) != entry_id({"a": 1, "b": ""})
     assert len(entry_id({})) == 64
+
+
+def test_every_field_can_be_read_back_as_it_was():
+    full = Entry({"host": "h"}, refresh_expires_at=1.5, session_ends_at=2.5, client_secret="s", scopes=("a",))
+    assert Entry.from_bytes(full.to_bytes()) == full
