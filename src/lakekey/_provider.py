@@ -175,9 +175,12 @@ class Provider:
         Returns:
             Whether there was one.
         """
-        self._snapshot = None
-        self._fresh = (0.0, 0.0, "")
-        return bool(self._said(self._session.renewal.sign_out).removed)
+        try:
+            return bool(self._said(self._session.renewal.sign_out).removed)
+        finally:
+            # Last, since another thread that finds no snapshot takes the entry's while there is one.
+            self._snapshot = None
+            self._fresh = (0.0, 0.0, "")
 
     def on_session_ending(self, callback: "Callable[[SessionEnding], None]") -> None:
         """Be called when the session nears its end, so that a host can ask its person to sign in ahead.
