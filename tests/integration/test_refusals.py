@@ -12,6 +12,7 @@ from lakekey import (
     ConfigurationError,
     CredentialsRefused,
     LoginDenied,
+    LoginFailed,
     LoginRequired,
     LoginTimeout,
     TokenEndpointError,
@@ -86,9 +87,15 @@ def test_a_scope_that_is_not_allowed(box, principal):
     assert box.client_secret not in everything_said(error)
 
 
-def test_a_wrong_client_of_a_person_is_given_up_in_time(box, profile):
-    name = profile("me", client_id="nobody-we-know", login_timeout="1")
-    error = refusal(LoginTimeout, lakekey.provider(name).headers)
+def test_a_wrong_client_of_a_person_is_said_before_a_browser_opens(box, profile):
+    error = refusal(LoginFailed, lakekey.provider(profile("me", client_id="nobody-we-know")).headers)
+    assert "nobody-we-know" in error.hint
+    assert box.counters["logins"] == 0
+
+
+def test_a_person_who_never_comes_is_given_up_in_time(box, profile, monkeypatch):
+    monkeypatch.setenv("BROWSER", "none")
+    error = refusal(LoginTimeout, lakekey.provider(profile("me", login_timeout="0.3")).headers)
     assert error.hint == "run: lakekey login me"
 
 
@@ -101,7 +108,8 @@ def test_an_unreachable_host(box, profile, settings):
 
 
 def test_a_certificate_that_is_not_trusted(box, principal, monkeypatch):
-    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    for variable in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(variable)
     error = refusal(TokenEndpointError, lakekey.provider(principal(client_id=box.client_id)).headers)
     assert "ca_file" in error.hint
 

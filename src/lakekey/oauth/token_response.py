@@ -1,5 +1,6 @@
 """Reading what a token endpoint answers (RFC 6749 §5.1 and §5.2)."""
 
+import contextlib
 import math
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ class TokenResponse(NamedTuple):
         refresh_token: The refresh token that came with it, or ``None``: the old one stays valid (RFC 6749 §6).
         scopes: The scopes granted, or ``None``: those that were asked for (RFC 6749 §5.1).
         id_token: The OpenID Connect ID token, or ``None``.
+        refresh_lifetime: Seconds that the refresh token lives, or ``None``: the server does not say.
     """
 
     access_token: str
@@ -40,6 +42,7 @@ class TokenResponse(NamedTuple):
     refresh_token: str | None
     scopes: tuple[str, ...] | None
     id_token: str | None
+    refresh_lifetime: float | None = None
 
     def __repr__(self) -> str:
         return f"TokenResponse(lifetime={self.lifetime:g}, refresh_token={'yes' if self.refresh_token else 'no'})"
@@ -122,7 +125,18 @@ def _success(fields: dict[str, Any], answer: Answer) -> TokenResponse:
         refresh_token=refresh_token,
         scopes=tuple(sorted(scope.split())) if isinstance(scope, str) and scope else None,
         id_token=id_token if isinstance(id_token, str) else None,
+        refresh_lifetime=_refresh_lifetime(fields),
     )
+
+
+def _refresh_lifetime(fields: dict[str, Any]) -> float | None:
+    """No RFC names the field: Entra ID and others call it by the first of these, Keycloak by the second."""
+    for name in ("refresh_token_expires_in", "refresh_expires_in"):
+        with contextlib.suppress(TypeError, ValueError):
+            seconds = float(fields.get(name))  # type: ignore[arg-type]
+            if math.isfinite(seconds) and seconds > 0 and not isinstance(fields[name], bool):
+                return seconds
+    return None
 
 
 def _is_token(value: object) -> bool:

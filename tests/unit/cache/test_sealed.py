@@ -1,5 +1,6 @@
 """The cache as a whole: entries in, entries out, sealed in between."""
 
+import base64
 import logging
 import os
 
@@ -51,9 +52,14 @@ def test_an_entry_that_does_not_open_counts_as_none_and_is_reported(cache, conte
 
 def test_an_entry_under_a_key_that_is_not_at_hand_is_left_as_it_is(cache, monkeypatch):
     cache.put(NAME, ENTRY, replaces=None)
-    os.unlink(cache.ring.where)
+    os.replace(cache.ring.where, cache.ring.where + ".elsewhere")
+    with pytest.raises(KeyUnavailable, match="is gone"):
+        open_cache()
+    with open(cache.ring.where, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        file.write(base64.b64encode(bytes(32)))
     with pytest.raises(KeyUnavailable, match=cache.ring.current.hex()):
         open_cache().get(NAME)
+    os.replace(cache.ring.where + ".elsewhere", cache.ring.where)
     assert cache.get(NAME) == ENTRY
 
 
