@@ -274,22 +274,20 @@ class Flights(Generic[T]):
             self._land(key, flight)
         # Sent: let the answer arrive and be stored. A second Ctrl-C does not change what the server has done; the
         # exchange's own deadline bounds the wait.
+        # But a SIGTERM must not be lost behind the Ctrl-C that is held back.
         later: BaseException | None = None
-        while flight.commitment.committed and not flight.landed.is_open:
-            later = _interrupted(flight.landed, 0.05) or later
-        if alone:
-            # Called off: time to tidy up, such as to tell other processes that nobody signs in any more.
-            later = _interrupted(flight.landed, _GRACE) or later
+        while True:
+            try:
+                while flight.commitment.committed and not flight.landed.is_open:
+                    flight.landed.wait(0.05)
+                break
+            except KeyboardInterrupt:
+                continue
+            except BaseException as interruption:  # noqa: BLE001 - raised when the wait is over
+                later = interruption
         if later is not None:
             raise later
-
-
-def _interrupted(landed: _Latch, seconds: float) -> BaseException | None:
-    """Wait; return what interrupted it, if it is more than one more Ctrl-C: a SIGTERM must not be lost."""
-    try:
-        landed.wait(seconds)
-    except KeyboardInterrupt:
-        return None
-    except BaseException as interruption:  # noqa: BLE001 - raised when the wait is over
-        return interruption
-    return None
+        if alone:
+            # Called off: time to tidy up, such as to tell other processes that nobody signs in any more.
+            with contextlib.suppress(KeyboardInterrupt):
+                flight.landed.wait(_GRACE)

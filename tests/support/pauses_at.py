@@ -18,6 +18,7 @@ from typing import Any
 import lakekey
 from lakekey.cache import private_files
 from lakekey.cache.files import FileStore
+from lakekey.oauth.discovery_cache import PREFIX
 from lakekey.renewal import Renewal
 from support.reports import outcome, report, wait_for_word
 
@@ -54,8 +55,9 @@ def _before_the_lock(step: str) -> None:
     FileStore.lock = paused
 
 
-def _is_entry(path: str, *_: object) -> bool:
-    return path.endswith(".entry")
+def _is_session(path: str, *_: object) -> bool:
+    # Discovery is remembered in the same way, and first.
+    return path.endswith(".entry") and not os.path.basename(path).startswith(PREFIX)
 
 
 STEPS: dict[str, Callable[[str], None]] = {
@@ -63,7 +65,7 @@ STEPS: dict[str, Callable[[str], None]] = {
     "before the lock": _before_the_lock,
     "under the lock": lambda step: _around(Renewal, "_exchange", step, after=False),
     "answer received": lambda step: _around(Renewal, "_save", step, after=False),
-    "temporary written": lambda step: _around(private_files, "_write_temporary", step, after=True, when=_is_entry),
+    "temporary written": lambda step: _around(private_files, "_write_temporary", step, after=True, when=_is_session),
     "stored": lambda step: _around(Renewal, "_save", step, after=True),
 }
 
