@@ -33,6 +33,7 @@ class Answer(NamedTuple):
         body: The body, at most `MAX_BODY` bytes.
         retry_after: Seconds that the server asked to wait (RFC 9110 §10.2.3), or ``None``.
         location: Where a redirect would lead, or ``None``; none is followed.
+        date: The server's clock as it told it (RFC 9110 §6.6.1), or ``None``.
     """
 
     status: int
@@ -40,6 +41,7 @@ class Answer(NamedTuple):
     body: bytes
     retry_after: float | None
     location: str | None = None
+    date: str | None = None
 
     def json_object(self) -> dict[str, Any] | None:
         """The body as a JSON object, or ``None`` where it is anything else."""
@@ -207,6 +209,7 @@ def _read(response: "requests.Response", host: str, deadline: float) -> Answer:
         body,
         _retry_after(response.headers.get("Retry-After")),
         response.headers.get("Location"),
+        response.headers.get("Date"),
     )
 
 
