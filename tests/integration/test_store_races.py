@@ -2,7 +2,6 @@
 
 import os
 import signal
-import statistics
 import time
 
 import pytest
@@ -162,19 +161,19 @@ def test_ten_thousand_entries_cost_a_reader_and_a_writer_no_more_than_one(bare_m
         ) as file:
             file.write(b"x" * 500)
 
-    def median(call, repeats):
+    def least(call, repeats):
         took = []
         for _ in range(repeats):
             began = time.perf_counter()
             call()
             took.append(time.perf_counter() - began)
-        return statistics.median(took)
+        return min(took)  # what it costs, whatever else the machine does meanwhile
 
     for call, repeats in ((lambda store: store.get(NAME), 500), (lambda store: store.prepare(), 200)):
-        one, ten_thousand = (median(lambda s=store, c=call: c(s), repeats) for store in (few, many))
+        one, ten_thousand = (least(lambda s=store, c=call: c(s), repeats) for store in (few, many))
         assert ten_thousand < 3 * one + 50e-6
-    write = median(lambda: many.put(NAME, b"y" * 500, replaces=many.get(NAME)), 20)
-    assert write < 3 * median(lambda: few.put(NAME, b"y" * 500, replaces=few.get(NAME)), 20) + 2e-3
+    write = least(lambda: many.put(NAME, b"y" * 500, replaces=many.get(NAME)), 20)
+    assert write < 3 * least(lambda: few.put(NAME, b"y" * 500, replaces=few.get(NAME)), 20) + 2e-3
     assert len(many.list()) == 10_001
 
 
