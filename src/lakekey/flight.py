@@ -263,6 +263,7 @@ class Flights(Generic[T]):
         flight.landed.open()
 
     def _leave(self, key: str, flight: _Flight[T], ticket: Ticket) -> None:
+        """See through what was sent, or call it off. Raises what interrupts this in turn, at its end."""
         flight.passengers.discard(ticket)
         alone = not flight.passengers
         if alone:
@@ -273,10 +274,22 @@ class Flights(Generic[T]):
             self._land(key, flight)
         # Sent: let the answer arrive and be stored. A second Ctrl-C does not change what the server has done; the
         # exchange's own deadline bounds the wait.
+        later: BaseException | None = None
         while flight.commitment.committed and not flight.landed.is_open:
-            with contextlib.suppress(BaseException):  # the first exception is raised when this returns
-                flight.landed.wait(0.05)
+            later = _interrupted(flight.landed, 0.05) or later
         if alone:
             # Called off: time to tidy up, such as to tell other processes that nobody signs in any more.
-            with contextlib.suppress(BaseException):
-                flight.landed.wait(_GRACE)
+            later = _interrupted(flight.landed, _GRACE) or later
+        if later is not None:
+            raise later
+
+
+def _interrupted(landed: _Latch, seconds: float) -> BaseException | None:
+    """Wait; return what interrupted it, if it is more than one more Ctrl-C: a SIGTERM must not be lost."""
+    try:
+        landed.wait(seconds)
+    except KeyboardInterrupt:
+        return None
+    except BaseException as interruption:  # noqa: BLE001 - raised when the wait is over
+        return interruption
+    return None

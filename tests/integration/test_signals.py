@@ -86,6 +86,19 @@ def test_a_second_and_a_third_ctrl_c_change_nothing(oidc_server, machine):
     assert_nothing_is_lost(machine)
 
 
+@pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)])
+def test_a_sigterm_is_not_lost_behind_a_ctrl_c_that_is_held_back(oidc_server, machine, numbers):
+    with oidc_server.hold(when="after") as hold, machine.child("pauses_at", "nowhere", "main") as child:
+        hold.wait()
+        for number in numbers:
+            child.signal(number)
+            child.until("signal")
+        hold.release()
+        assert child.until("ended")["by"] == "SystemExit"
+        child.wait()
+    assert_nothing_is_lost(machine)
+
+
 def test_sigterm_on_a_thread_that_follows_anothers_exchange_loses_nothing(oidc_server, machine):
     with oidc_server.hold(when="after") as hold, machine.child("pauses_at", "nowhere", "follower") as child:
         hold.wait()

@@ -8,6 +8,7 @@ import time
 from contextlib import ExitStack
 from typing import NamedTuple
 
+from lakekey import LoginRequired
 from lakekey.cache import Entry
 from support.sessions import Child, Machine
 
@@ -123,15 +124,17 @@ def test_a_soak_with_random_kills_loses_only_answers_that_nobody_received(oidc_s
             soak.look_after(soak.chance.uniform(0.02, 0.3))
             soak.strike()
         soak.stop()
-        # The last kill may have cost an answer that nobody has missed yet.
-        last = machine.fresh_process()
-        if not last["ok"]:
-            assert last["error"] == "LoginRequired"
+        # The last kill may have cost an answer that nobody has missed yet: the access token serves for a while.
+        try:
+            machine.provider().invalidate(machine.stored().access_token)
+        except LoginRequired:
             soak.account_for_an_end(time.monotonic())
-            assert machine.fresh_process()["ok"]
+        assert machine.fresh_process()["ok"]
     machine.assert_session_is_whole()
     counters = oidc_server.counters()
     print(soak.struck, len(soak.ends), "ends", counters)
     assert counters["requests.token.refresh_token"] > 20
-    assert counters["grant.error.invalid_grant"] == len(soak.ends)
+    # A dead token is sent once, and again only if whoever was told so was killed before it could pass that on.
+    untold = sum(kill.token_state == "revoked" for kill in soak.kills)
+    assert len(soak.ends) <= counters["grant.error.invalid_grant"] <= len(soak.ends) + untold
     assert min(soak.struck.values()) > 2
