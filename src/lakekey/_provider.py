@@ -138,7 +138,15 @@ class Provider:
             return self.token()
         import asyncio
 
-        return await asyncio.to_thread(self.token)
+        from lakekey import flight
+
+        ticket = flight.Ticket()
+        with flight.on(ticket):
+            try:
+                return await asyncio.to_thread(self.token)
+            except asyncio.CancelledError:
+                ticket.leave()  # the thread ends with the task, so that the loop's end need not wait for it
+                raise
 
     def login(self) -> Token:
         """Sign in now, whatever is cached; as a person in the browser, as a service principal by its secret.

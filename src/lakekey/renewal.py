@@ -209,8 +209,9 @@ class Renewal:
         """Send the request until it is answered; only what may help is tried again, and not past the deadline."""
         deadline = time.monotonic() + EXCHANGE_DEADLINE
         for attempt in range(1, attempts + 1):
-            commitment.commit()
             try:
+                self._grant.prepare()  # spends nothing, so a Ctrl-C need not wait for a host that does not answer
+                commitment.commit()
                 return self._grant.renew(refresh_token, deadline=deadline)
             except TokenEndpointError as error:
                 commitment.release()
