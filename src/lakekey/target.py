@@ -150,6 +150,12 @@ class Target:
         values["sources"] = dict(self.sources)
         return _revive, (values,)
 
+    def __copy__(self) -> "Target":
+        return self  # immutable; and a copy within the process, unlike a pickle, need not leave the secret behind
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Target":
+        return self
+
     def secret(self) -> str:
         """The client secret of a service principal, found anew where it was not carried along by `pickle`.
 

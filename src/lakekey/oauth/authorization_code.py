@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from lakekey.errors import LoginDenied, LoginFailed
+from lakekey.errors import LoginDenied, LoginFailed, TokenEndpointError
 from lakekey.oauth.client import Client
 from lakekey.oauth.pkce import Pkce, new_pkce, new_state
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
@@ -78,9 +78,13 @@ def finish(
     }
     hidden = (answer["code"], request.pkce.verifier)
     try:
-        return client.token_request(form, deadline=deadline, hidden=hidden)
+        response = client.token_request(form, deadline=deadline, hidden=hidden)
     except InvalidGrant as refusal:
         reason = refusal.description
+    else:
+        if response.problem:
+            raise TokenEndpointError(response.problem, retryable=False)
+        return response
     raise LoginFailed(f"the server did not accept the sign-in's code ({reason})", hint="sign in again")
 
 
