@@ -124,7 +124,9 @@ class Provider:
 
         self._factory()
         snapshot = self._snapshot
-        assert snapshot is not None
+        while snapshot is None:  # another thread has signed out in between
+            self._factory()
+            snapshot = self._snapshot
         entry = snapshot.entry
         expires_at = datetime.fromtimestamp(entry.expires_at, UTC)
         return Token(entry.access_token, entry.token_type, expires_at, entry.scopes)
@@ -177,7 +179,9 @@ class Provider:
         snapshot = self._snapshot
         if snapshot is not None and snapshot.entry.access_token != access_token:
             return
-        self._adopt(self._said(lambda: self._session.usable(rejected=access_token)))
+        entry = self._said(lambda: self._session.usable(rejected=access_token))
+        if self._snapshot is snapshot:  # else another thread has put a newer one there
+            self._adopt(entry)
 
     def identity(self) -> str | None:
         """Who is signed in, as far as the server told; ``None`` where there is no session or it did not."""
@@ -209,35 +213,39 @@ class Provider:
                 min(time.monotonic() + self._early_pause, snapshot.end_monotonic),
                 snapshot.authorization,
             )
-            self._renew_in_background(snapshot.entry.access_token)
+            self._renew_in_background(snapshot)
             return {"Authorization": snapshot.authorization}
-        adopted = self._adopt(self._said(self._session.usable))
-        return {"Authorization": adopted.authorization}
+        entry = self._said(self._session.usable)
+        if self._snapshot is snapshot:  # else another thread has put a newer one there
+            self._adopt(entry)
+        return {"Authorization": f"Bearer {entry.access_token}"}
 
-    def _renew_in_background(self, known: str) -> None:
+    def _renew_in_background(self, snapshot: _Snapshot) -> None:
         from lakekey import background
 
-        background.submit(self._session.entry_id, lambda: self._renew_early(known))
+        background.submit(self._session.entry_id, lambda: self._renew_early(snapshot))
 
-    def _renew_early(self, known: str) -> None:
+    def _renew_early(self, snapshot: _Snapshot) -> None:
         from lakekey import _log
 
         try:
-            entry = self._session.renewal.early(known)
+            entry = self._session.renewal.early(snapshot.entry.access_token)
         except LakekeyError as error:
             # Said once, not at every try: the token that is here serves on, and when it ends the caller is told.
             report = _log.warning if self._early_pause == _FIRST_PAUSE else _log.debug
             report("provider", "%s: cannot renew ahead of time: %s", self.target.name, error.message)
             self._early_pause = min(self._early_pause * 2, _LONGEST_PAUSE)
             return
-        if entry is not None:
+        if entry is not None and self._snapshot is snapshot:  # else it was invalidated, or signed out of, meanwhile
             self._adopt(entry)
 
-    def _adopt(self, entry: Entry) -> _Snapshot:
+    def _adopt(self, entry: Entry) -> None:
         """Take an entry's token into use."""
         now, now_monotonic = time.time(), time.monotonic()
-        end = entry.expires_at - margin(entry.expires_at - entry.issued_at)
-        until = stale_at(entry.issued_at, entry.expires_at)
+        # Issued in the future: the clock was set back while its request was under way. It lives no longer for that.
+        ahead = max(0.0, entry.issued_at - now)
+        end = entry.expires_at - margin(entry.expires_at - entry.issued_at) - ahead
+        until = stale_at(entry.issued_at, entry.expires_at) - ahead
         snapshot = _Snapshot(
             until=until,
             until_monotonic=now_monotonic + (until - now),
@@ -249,7 +257,6 @@ class Provider:
         self._snapshot = snapshot
         self._early_pause = _FIRST_PAUSE
         self._fresh = (snapshot.until, snapshot.until_monotonic, snapshot.authorization)
-        return snapshot
 
     def _said(self, work: Callable[[], Any]) -> Any:
         """Do the work; an error says to which profile it happened."""
