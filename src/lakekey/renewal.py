@@ -7,7 +7,7 @@ entry's lock in the store, held over read, exchange and write. Everybody else re
 import random
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from lakekey import _log
 from lakekey.cache import Entry
@@ -23,6 +23,7 @@ from lakekey.errors import (
     TokenEndpointError,
 )
 from lakekey.flight import Commitment, Flights
+from lakekey.oauth import deadlines
 from lakekey.oauth.grants import Grant
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
 from lakekey.session import Session
@@ -48,6 +49,18 @@ class SignIn(Protocol):
         """Returns the tokens and who signed in. Raises `LoginFailed`."""
 
 
+class _Unsaved(NamedTuple):
+    """An answer that could not be written.
+
+    Attributes:
+        spent: The refresh token that it was bought with, which is dead where tokens are single-use.
+        entry: What should be stored.
+    """
+
+    spent: str
+    entry: Entry
+
+
 class Renewal:
     """Renews one session.
 
@@ -64,7 +77,7 @@ class Renewal:
         self._entry_id = session.entry_id
         self._grant = grant
         self._sign_in = sign_in
-        self._unsaved: Entry | None = None
+        self._unsaved: _Unsaved | None = None
 
     def usable(self, rejected: str) -> Entry:
         """See `Session.usable`."""
@@ -145,8 +158,9 @@ class Renewal:
         if done(entry):
             _log.debug("session", "%s: entry %s is a sibling's work", self._target.name, self._entry_id[:12])
             return entry
-        if entry.failure is not None and entry.failure.at >= began:
-            raise self._revived(entry.failure)
+        failure = entry.failure
+        if failure is not None and failure.at >= began and failure.proof == self._target.proof:
+            raise self._revived(failure)
         return None
 
     def _renew_if_free(self, commitment: Commitment, known: str) -> Entry | None:
@@ -157,7 +171,7 @@ class Renewal:
                 return entry  # a sibling was faster
             if not held or entry is None or (self._grant.needs_person and not entry.refresh_token):
                 return None
-            if entry.failure is not None and 0 <= time.time() - entry.failure.at < EARLY_PAUSE:
+            if self._resting(entry.failure):
                 return None  # a sibling has just failed: leave the endpoint alone for a while
             return self._exchange(commitment, entry, stored, attempts=1)
 
@@ -183,18 +197,25 @@ class Renewal:
 
     def _exchange(self, commitment: Commitment, entry: Entry, stored: Stored, attempts: int = _ATTEMPTS) -> Entry:
         """One exchange at the token endpoint, its answer stored before it is returned."""
-        if self._unsaved is not None and self._unsaved.generation > entry.generation:
-            # An earlier answer could not be written. Its refresh token is the only one that still lives.
-            entry = self._unsaved
-        sent_at = time.time()
+        unsaved, self._unsaved = self._unsaved, None
+        if unsaved is not None and unsaved.spent == entry.refresh_token:
+            # An earlier answer could not be written, and what is stored is what it was bought with. Nothing is sent
+            # before it is: another answer would be lost as that one almost was.
+            entry = unsaved.entry
+            self._save(entry, stored)
+            if self._session.serves(entry):
+                return entry
+            stored = self._cache.read(self._entry_id)
         try:
-            response = self._send(commitment, entry.refresh_token, attempts)
+            response, sent_at = self._send(commitment, entry.refresh_token, attempts)
         except InvalidGrant as refusal:
             said = refusal.description
         except (TokenEndpointError, CredentialsRefused) as error:
             self._note_failure(entry, stored, error)
             raise
         else:
+            if response.problem:
+                raise self._keep_refresh_token(commitment, entry, stored, response)
             renewed = self._filled(entry, response, sent_at)
             self._save(renewed, stored)
             commitment.release()
@@ -203,21 +224,27 @@ class Renewal:
                 self._entry_id[:12],
             )  # fmt: skip
             return renewed
-        return self._on_invalid_grant(entry, said)
+        return self._on_invalid_grant(commitment, entry, stored, said, attempts)
 
-    def _send(self, commitment: Commitment, refresh_token: str, attempts: int) -> TokenResponse:
-        """Send the request until it is answered; only what may help is tried again, and not past the deadline."""
+    def _send(self, commitment: Commitment, refresh_token: str, attempts: int) -> tuple[TokenResponse, float]:
+        """Send the request until it is answered; only what may help is tried again, and not past the deadline.
+
+        Returns:
+            The answer, and when its request was sent.
+        """
         deadline = time.monotonic() + EXCHANGE_DEADLINE
         for attempt in range(1, attempts + 1):
             try:
-                self._grant.prepare()  # spends nothing, so a Ctrl-C need not wait for a host that does not answer
-                commitment.commit()
-                return self._grant.renew(refresh_token, deadline=deadline)
+                with deadlines.within(deadline):
+                    self._grant.prepare()  # spends nothing, so a Ctrl-C need not wait for a host that does not answer
+                    commitment.commit()
+                    sent_at = time.time()
+                    return self._grant.renew(refresh_token, deadline=deadline), sent_at
             except TokenEndpointError as error:
                 commitment.release()
                 wait = _FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
-                wait = max(wait, error.retry_after or 0.0)
-                if attempt == attempts or time.monotonic() + wait > deadline:
+                wait += error.retry_after or 0.0  # never sooner than asked, and not all hosts at once
+                if not error.retryable or attempt == attempts or time.monotonic() + wait > deadline:
                     raise
                 _log.debug("session", "%s: %s; again in %.1f s", self._target.name, error.message, wait)
             except BaseException:
@@ -226,18 +253,48 @@ class Renewal:
             commitment.pause(wait)
         raise AssertionError("unreachable")  # pragma: no cover
 
-    def _on_invalid_grant(self, entry: Entry, said: str) -> Entry:
-        """A dead refresh token: adopt a newer one if somebody stored it, else end the session for everybody."""
+    def _on_invalid_grant(
+        self, commitment: Commitment, entry: Entry, stored: Stored, said: str, attempts: int
+    ) -> Entry:
+        """A dead refresh token: go on from a newer one if somebody stored it, else end the session for everybody."""
+        commitment.release()
+        if not self._grant.needs_person:
+            # RFC 6749 §5.2 has this code for any grant; a service principal has no session that could be over.
+            refusal = CredentialsRefused(f"the server refuses the grant ({said})", error="invalid_grant")
+            self._note_failure(entry, stored, refusal)
+            raise refusal
         now = self._cache.read(self._entry_id)
-        if now.entry is not None and now.entry.generation > entry.generation and self._session.serves(now.entry):
-            return now.entry
+        if now.entry is not None and now.envelope != stored.envelope:
+            # Somebody got past the lock, as it can happen on a network file system: that one won.
+            if now.entry.access_token != entry.access_token and self._session.serves(now.entry):
+                return now.entry
+            if now.entry.refresh_token not in ("", entry.refresh_token):
+                return self._exchange(commitment, now.entry, now, attempts)
         refused = Failure("login_required", f"the session is over ({said})", time.time())
-        ended = entry._replace(refresh_token="", refused=refused, failure=None, generation=entry.generation + 1)
-        if now.entry is None or now.entry.refresh_token == entry.refresh_token:
+        ended = (now.entry or entry)._replace(refresh_token="", refused=refused, failure=None)
+        ended = ended._replace(generation=ended.generation + 1)
+        if now.entry is not None and now.entry.refresh_token == entry.refresh_token:
             # Only the very token that was refused is dropped.
-            self._cache.put(self._entry_id, ended, replaces=now.envelope)
+            try:
+                self._cache.put(self._entry_id, ended, replaces=now.envelope)
+            except CacheWriteFailed as unwritten:
+                _log.warning("session", "%s", unwritten.message)
         _log.warning("session", "%s: the server refused the session's refresh token", self._target.name)
         raise self._login_required(ended)
+
+    def _keep_refresh_token(
+        self, commitment: Commitment, entry: Entry, stored: Stored, response: TokenResponse
+    ) -> TokenEndpointError:
+        """Of an answer whose access token is unusable, store what the next exchange needs, and say what was wrong."""
+        error = TokenEndpointError(response.problem, retryable=False)
+        kept = entry._replace(
+            refresh_token=response.refresh_token or entry.refresh_token,
+            failure=self._failure(error),
+            generation=entry.generation + 1,
+        )
+        self._save(kept, stored)
+        commitment.release()
+        return error
 
     def _login(self, commitment: Commitment, stored: Stored) -> Entry:
         if self._sign_in is None:
@@ -275,6 +332,7 @@ class Renewal:
     def _save(self, entry: Entry, stored: Stored) -> None:
         """Make an answer durable. It is the newest there is, so it also supersedes what a broken lock let in."""
         replaces = stored.envelope
+        spent = stored.entry.refresh_token if stored.entry is not None else ""
         try:
             while not self._cache.put(self._entry_id, entry, replaces=replaces):
                 now = self._cache.read(self._entry_id)
@@ -282,21 +340,34 @@ class Renewal:
                 if now.entry is not None:
                     entry = entry._replace(generation=max(entry.generation, now.entry.generation + 1))
         except CacheWriteFailed:
-            self._unsaved = entry
+            self._unsaved = _Unsaved(spent, entry)
             raise
-        self._unsaved = None
 
     def _note_failure(self, entry: Entry, stored: Stored, error: LakekeyError) -> None:
         """Tell the siblings, so that those who waited do not repeat the attempt in turn."""
-        detail = getattr(error, "status", None) or getattr(error, "error", None)
-        failure = Failure(
-            error.code, error.message, time.time(), error.hint, str(detail) if detail is not None else None
-        )
-        noted = entry._replace(failure=failure, generation=entry.generation + 1)
+        noted = entry._replace(failure=self._failure(error), generation=entry.generation + 1)
         try:
             self._cache.put(self._entry_id, noted, replaces=stored.envelope)
         except CacheWriteFailed as unwritten:
             _log.warning("session", "%s", unwritten.message)
+
+    def _failure(self, error: LakekeyError) -> Failure:
+        detail = getattr(error, "status", None) or getattr(error, "error", None)
+        return Failure(
+            code=error.code,
+            message=error.message,
+            at=time.time(),
+            hint=error.hint,
+            detail=str(detail) if detail is not None else None,
+            retry_after=getattr(error, "retry_after", None),
+            proof=self._target.proof,
+        )
+
+    def _resting(self, failure: Failure | None) -> bool:
+        """Whether the endpoint failed so lately, or asked for so long a pause, that it is not asked ahead of time."""
+        if failure is None or failure.proof != self._target.proof:
+            return False
+        return 0 <= time.time() - failure.at < max(EARLY_PAUSE, failure.retry_after or 0.0)
 
     def _cooling(self, failure: Failure) -> bool:
         """Whether a sign-in failed so lately that nobody should be shown another tab unasked."""
@@ -308,6 +379,7 @@ class Renewal:
         error = _kind(failure.code)(failure.message, hint=failure.hint, profile=self._target.name)
         if isinstance(error, TokenEndpointError) and failure.detail and failure.detail.isdigit():
             error.status = int(failure.detail)
+            error.retry_after = failure.retry_after
         elif isinstance(error, CredentialsRefused):
             error.error = failure.detail
         return error
