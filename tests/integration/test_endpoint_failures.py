@@ -195,7 +195,7 @@ def retries(caplog):
 def test_a_refused_connection_is_tried_again(machine, caplog):
     caplog.set_level(logging.DEBUG, "lakekey.session")
     before, provider = machine.stored(), machine.provider()
-    with machine.server.offline(), pytest.raises(TokenEndpointError, match="cannot reach .*refused") as caught:
+    with machine.server.offline(), pytest.raises(TokenEndpointError, match=r"cannot reach .*refused") as caught:
         provider.headers()
     assert caught.value.status is None
     assert len(retries(caplog)) == ATTEMPTS - 1
@@ -211,7 +211,7 @@ def test_a_name_that_is_not_found_is_tried_again(machine, monkeypatch, caplog):
 
     with monkeypatch.context() as patch:
         patch.setattr(socket, "getaddrinfo", no_such_name)
-        with pytest.raises(TokenEndpointError, match="cannot reach .*name resolution"):
+        with pytest.raises(TokenEndpointError, match=r"cannot reach .*name resolution"):
             provider.headers()
     assert len(retries(caplog)) == ATTEMPTS - 1
     assert_recovers(machine, provider, before)
@@ -223,7 +223,7 @@ def test_a_certificate_of_an_unknown_authority_is_not_tried_again(machine, tmp_p
     other = tmp_path / "other"
     other.mkdir()
     stranger = machine.provider(ca_file=str(write_certificates(other).ca))
-    with pytest.raises(TokenEndpointError, match="TLS with .*certificate verify failed") as caught:
+    with pytest.raises(TokenEndpointError, match=r"TLS with .*certificate verify failed") as caught:
         stranger.headers()
     assert "ca_file" in caught.value.hint
     assert retries(caplog) == []
