@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakekey.cache import Cache, Entry
 from lakekey.errors import LakekeyError
-from lakekey.lifetime import margin, stale_at
+from lakekey.lifetime import CLOCK_TOLERANCE, margin, stale_at
 from lakekey.session import Session
 from lakekey.target import Target
 
@@ -45,17 +45,22 @@ class Token(NamedTuple):
 
 
 class _Snapshot(NamedTuple):
-    """What the hot path needs. A token is handed out without a thought until *both* clocks say otherwise.
+    """What the hot path needs. A token is handed out without a thought until one of the clocks says otherwise.
 
-    The wall clock knows of a suspended laptop, the monotonic one of a wall clock that was set back.
+    The wall clock knows of a suspended laptop, the monotonic one of a wall clock that was set back. A laptop whose
+    clock was set back and that then slept deceives both, so a wall clock from before the token came counts as well.
     """
 
+    since: float
     until: float
     until_monotonic: float
     authorization: str
     entry: Entry
     end: float
     end_monotonic: float
+
+
+_NOTHING = (0.0, 0.0, "", 0.0)
 
 
 class Provider:
@@ -73,7 +78,7 @@ class Provider:
         self.target = target
         self._session = Session(target, cache=cache)
         self._snapshot: _Snapshot | None = None
-        self._fresh = (0.0, 0.0, "")
+        self._fresh = _NOTHING
         self._early_pause = _FIRST_PAUSE
         self._factory = self._make_factory()
 
@@ -136,7 +141,8 @@ class Provider:
 
         A cancelled task leaves at once; an exchange that has been sent is seen through without it.
         """
-        if time.time() < self._fresh[0] and time.monotonic() < self._fresh[1]:
+        until, until_monotonic, _, since = self._fresh
+        if since <= time.time() < until and time.monotonic() < until_monotonic:
             return self.token()
         import asyncio
 
@@ -164,7 +170,7 @@ class Provider:
     def logout(self) -> bool:
         """Remove the session from the cache, for every process. Returns whether there was one."""
         self._snapshot = None
-        self._fresh = (0.0, 0.0, "")
+        self._fresh = _NOTHING
         return self._said(self._session.renewal.forget) is not None
 
     def invalidate(self, access_token: str) -> None:
@@ -197,8 +203,8 @@ class Provider:
 
     def _make_factory(self) -> HeaderFactory:
         def factory() -> Headers:
-            until, until_monotonic, authorization = self._fresh
-            if _time() < until and _monotonic() < until_monotonic:
+            until, until_monotonic, authorization, since = self._fresh
+            if since <= _time() < until and _monotonic() < until_monotonic:
                 return {"Authorization": authorization}
             return self._renewed_headers()
 
@@ -206,12 +212,17 @@ class Provider:
 
     def _renewed_headers(self) -> Headers:
         snapshot = self._snapshot
-        if snapshot is not None and time.time() < snapshot.end and time.monotonic() < snapshot.end_monotonic:
+        if (
+            snapshot is not None
+            and snapshot.since <= time.time() < snapshot.end
+            and time.monotonic() < snapshot.end_monotonic
+        ):
             # Stale, but it serves: nobody waits. Ask for a newer one, and look again in a while.
             self._fresh = (
                 min(time.time() + self._early_pause, snapshot.end),
                 min(time.monotonic() + self._early_pause, snapshot.end_monotonic),
                 snapshot.authorization,
+                snapshot.since,
             )
             self._renew_in_background(snapshot)
             return {"Authorization": snapshot.authorization}
@@ -247,6 +258,7 @@ class Provider:
         end = entry.expires_at - margin(entry.expires_at - entry.issued_at) - ahead
         until = stale_at(entry.issued_at, entry.expires_at) - ahead
         snapshot = _Snapshot(
+            since=now - CLOCK_TOLERANCE,
             until=until,
             until_monotonic=now_monotonic + (until - now),
             authorization=f"Bearer {entry.access_token}",
@@ -256,7 +268,7 @@ class Provider:
         )
         self._snapshot = snapshot
         self._early_pause = _FIRST_PAUSE
-        self._fresh = (snapshot.until, snapshot.until_monotonic, snapshot.authorization)
+        self._fresh = (snapshot.until, snapshot.until_monotonic, snapshot.authorization, snapshot.since)
 
     def _said(self, work: Callable[[], Any]) -> Any:
         """Do the work; an error says to which profile it happened."""
