@@ -108,12 +108,16 @@ class Renewal:
             LoginRequired: Nobody is there to sign in.
             LoginFailed: The sign-in did not succeed.
         """
-        began = time.time()
+        before = self._session.peek() or Entry({})
         if not self._grant.needs_person:
-            return self._fly("anew", lambda entry: entry.issued_at >= began, self._exchange_anew)
+
+            def is_new(entry: Entry) -> bool:
+                return self._session.serves(entry, before.access_token)
+
+            return self._fly("anew", is_new, self._exchange_anew)
         if self._sign_in is None:
             raise self._login_required(None)
-        return self._fly("sign-in", lambda entry: entry.logged_in_at >= began, self._login)
+        return self._fly("sign-in", lambda entry: entry.logged_in_at not in (0.0, before.logged_in_at), self._login)
 
     def forget(self) -> Entry | None:
         """Remove the entry. Returns what it was."""
@@ -123,18 +127,21 @@ class Renewal:
                 self._cache.delete(self._entry_id, replaces=stored.envelope)
             return stored.entry or Entry(self._target.about())
 
-        removed = self._fly("forget", lambda _: False, remove)
+        removed = self._fly("forget", None, remove)
         return removed if removed.generation else None
 
     # -- waiting for one's turn ---------------------------------------------------------------------------------
 
-    def _fly(self, purpose: str, done: _Done, work: _Work) -> Entry:
-        began = time.time()
+    def _fly(self, purpose: str, done: _Done | None, work: _Work) -> Entry:
+        # What has happened since is told by what differs from this, not by times: after a clock was set back, a
+        # failure that was noted before would look like one of the future, and be everybody's for as long.
+        before = self._session.peek()
+        known = before.failure if before is not None else None
         return _flights.run(
-            f"{self._entry_id}:{purpose}", lambda commitment: self._queue(commitment, began, done, work)
+            f"{self._entry_id}:{purpose}", lambda commitment: self._queue(commitment, known, done, work)
         )
 
-    def _queue(self, commitment: Commitment, began: float, done: _Done, work: _Work) -> Entry:
+    def _queue(self, commitment: Commitment, known: Failure | None, done: _Done | None, work: _Work) -> Entry:
         """Do the work under the entry's lock, or take the result of whoever does it meanwhile."""
         patience = self._target.lock_timeout
         if self._sign_in is not None:
@@ -143,7 +150,7 @@ class Renewal:
         while True:
             with self._cache.lock(self._entry_id) as held:
                 stored = self._cache.read(self._entry_id)
-                if (settled := self._settled(stored.entry, began, done)) is not None:
+                if (settled := self._settled(stored.entry, known, done)) is not None:
                     return settled
                 if held:
                     return work(commitment, stored)
@@ -151,15 +158,15 @@ class Renewal:
                 raise self._lock_timeout()
             commitment.pause(_POLL * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
 
-    def _settled(self, entry: Entry | None, began: float, done: _Done) -> Entry | None:
+    def _settled(self, entry: Entry | None, known: Failure | None, done: _Done | None) -> Entry | None:
         """What a sibling has brought about since we began: what we want, or a failure that is ours too."""
-        if entry is None:
+        if entry is None or done is None:
             return None
         if done(entry):
             _log.debug("session", "%s: entry %s is a sibling's work", self._target.name, self._entry_id[:12])
             return entry
         failure = entry.failure
-        if failure is not None and failure.at >= began and failure.proof == self._target.proof:
+        if failure not in (None, known) and failure.proof == self._target.proof:
             raise self._revived(failure)
         return None
 
