@@ -476,3 +476,28 @@ def test_a_refusal_is_not_mistaken_for_a_passing_failure(machine):
     with pytest.raises(LoginRequired):
         machine.provider().headers()
     assert machine.token_requests() == 1
+
+
+def test_a_sign_out_that_waited_is_not_told_of_a_refresh_that_failed(machine):
+    renewing, leaving = machine.provider(), machine.provider()
+    outcomes = []
+
+    def ask():
+        try:
+            renewing.headers()
+        except TokenEndpointError as error:
+            outcomes.append(error)
+
+    with machine.server.fault("token", "status", status=503, times=None), machine.server.hold("token") as hold:
+        first = threading.Thread(target=ask)
+        first.start()
+        hold.wait()
+        second = threading.Thread(target=lambda: outcomes.append(leaving.logout()))
+        second.start()
+        while not any(key.endswith(":forget") for key in list(renewal._flights._aloft)):
+            time.sleep(0.001)
+        hold.release()
+        first.join()
+        second.join()
+    assert {type(outcome) for outcome in outcomes} == {TokenEndpointError, bool}
+    assert machine.cache.list() == []

@@ -231,7 +231,7 @@ def test_a_forked_child_renews_in_a_thread_of_its_own(machine):
 def _child_renews(provider):
     try:
         assert background_threads() == []
-        provider._fresh = (0.0, 0.0, "")  # as if its pause were over
+        provider._fresh = _provider._NOTHING  # as if its pause were over
         wait_until(lambda: _look_again(provider) != {"Authorization": "Bearer alive"})
         assert background_threads()
     except BaseException as error:
@@ -243,5 +243,5 @@ def _child_renews(provider):
 def _look_again(provider):
     header = provider.headers()
     if header == {"Authorization": "Bearer alive"}:
-        provider._fresh = (0.0, 0.0, "")
+        provider._fresh = _provider._NOTHING
     return header
