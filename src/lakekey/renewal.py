@@ -75,6 +75,8 @@ class Renewal:
         self._target = session.target
         self._cache = session.cache
         self._entry_id = session.entry_id
+        # Who shares a flight shares its result: so nobody with another secret, or with another cache.
+        self._key = f"{self._cache.store.where}:{self._entry_id}:{self._target.proof}"
         self._grant = grant
         self._sign_in = sign_in
         self._unsaved: _Unsaved | None = None
@@ -99,7 +101,7 @@ class Renewal:
         Returns:
             An entry with a newer token, or ``None`` where there is none yet.
         """
-        return _early_flights.run(self._entry_id, lambda commitment: self._renew_if_free(commitment, known))
+        return _early_flights.run(self._key, lambda commitment: self._renew_if_free(commitment, known))
 
     def sign_in(self) -> Entry:
         """Sign in anew, whatever is stored; all who ask meanwhile get the same sign-in's result.
@@ -137,9 +139,7 @@ class Renewal:
         # failure that was noted before would look like one of the future, and be everybody's for as long.
         before = self._session.peek()
         known = before.failure if before is not None else None
-        return _flights.run(
-            f"{self._entry_id}:{purpose}", lambda commitment: self._queue(commitment, known, done, work)
-        )
+        return _flights.run(f"{self._key}:{purpose}", lambda commitment: self._queue(commitment, known, done, work))
 
     def _queue(self, commitment: Commitment, known: Failure | None, done: _Done | None, work: _Work) -> Entry:
         """Do the work under the entry's lock, or take the result of whoever does it meanwhile."""
