@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakekey.cache import Cache, Entry
 from lakekey.errors import LakekeyError
-from lakekey.lifetime import CLOCK_TOLERANCE, margin, stale_at
+from lakekey.lifetime import CLOCK_TOLERANCE, margin, nears_end, session_end, stale_at
 from lakekey.session import Session
 from lakekey.target import Target
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from lakekey.ending import EndWatch, SessionEnding
 
 Headers = dict[str, str]
 HeaderFactory = Callable[[], Headers]
@@ -59,6 +61,9 @@ class _Snapshot(NamedTuple):
     end: float
     end_monotonic: float
 
+    def __repr__(self) -> str:
+        return f"_Snapshot(until={self.until:.0f}, end={self.end:.0f})"
+
 
 _NOTHING = (0.0, 0.0, "", 0.0)
 
@@ -79,6 +84,7 @@ class Provider:
         self._session = Session(target, cache=cache)
         self._snapshot: _Snapshot | None = None
         self._fresh = _NOTHING
+        self._end_watch: EndWatch | None = None
         self._early_pause = _FIRST_PAUSE
         self._factory = self._make_factory()
 
@@ -156,22 +162,42 @@ class Provider:
                 ticket.leave()  # the thread ends with the task, so that the loop's end need not wait for it
                 raise
 
-    def login(self) -> Token:
+    def login(self, *, switch: bool = False) -> Token:
         """Sign in now, whatever is cached; as a person in the browser, as a service principal by its secret.
+
+        Args:
+            switch: Let somebody else than before take the session over.
 
         Raises:
             LoginRequired: Nobody is there to sign in.
             LoginFailed: The sign-in did not succeed.
             CredentialsRefused, TokenEndpointError, CacheError: As they say.
         """
-        self._adopt(self._said(self._session.renewal.sign_in))
+        self._adopt(self._said(lambda: self._session.renewal.sign_in(switch=switch)))
         return self.token()
 
     def logout(self) -> bool:
-        """Remove the session from the cache, for every process. Returns whether there was one."""
+        """Remove the session from the cache, for every process, and revoke it where the server offers that.
+
+        Returns:
+            Whether there was one.
+        """
         self._snapshot = None
         self._fresh = _NOTHING
-        return self._said(self._session.renewal.forget) is not None
+        return bool(self._said(self._session.renewal.sign_out).removed)
+
+    def on_session_ending(self, callback: "Callable[[SessionEnding], None]") -> None:
+        """Be called when the session nears its end, so that a host can ask its person to sign in ahead.
+
+        It is looked at whenever a token is taken into use, so about once an hour; each end is told of once. The call
+        comes from the thread that renewed the token.
+
+        Args:
+            callback: Gets a `lakekey.ending.SessionEnding`.
+        """
+        self._watch().add(callback)
+        if self._snapshot is not None:
+            self._look_at_end(self._snapshot.entry)
 
     def invalidate(self, access_token: str) -> None:
         """Say that a server refused a token (401 or 403): it is renewed, unless a newer one is already here.
@@ -269,6 +295,18 @@ class Provider:
         self._snapshot = snapshot
         self._early_pause = _FIRST_PAUSE
         self._fresh = (snapshot.until, snapshot.until_monotonic, snapshot.authorization, snapshot.since)
+        self._look_at_end(entry)
+
+    def _look_at_end(self, entry: Entry) -> None:
+        if nears_end(entry, time.time()):
+            self._watch().near(entry, session_end(entry))
+
+    def _watch(self) -> "EndWatch":
+        if self._end_watch is None:
+            from lakekey.ending import EndWatch
+
+            self._end_watch = EndWatch(self.target)
+        return self._end_watch
 
     def _said(self, work: Callable[[], Any]) -> Any:
         """Do the work; an error says to which profile it happened."""

@@ -24,6 +24,7 @@ from contextvars import ContextVar
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+_GRACE = 0.5
 
 
 class Withdrawn(Exception):
@@ -263,7 +264,8 @@ class Flights(Generic[T]):
 
     def _leave(self, key: str, flight: _Flight[T], ticket: Ticket) -> None:
         flight.passengers.discard(ticket)
-        if not flight.passengers:
+        alone = not flight.passengers
+        if alone:
             flight.commitment.withdraw()
         if flight.starter is ticket and flight.claim():
             # The interruption came before the thread had begun. Nobody else starts it: those on board start anew.
@@ -274,3 +276,7 @@ class Flights(Generic[T]):
         while flight.commitment.committed and not flight.landed.is_open:
             with contextlib.suppress(BaseException):  # the first exception is raised when this returns
                 flight.landed.wait(0.05)
+        if alone:
+            # Called off: time to tidy up, such as to tell other processes that nobody signs in any more.
+            with contextlib.suppress(BaseException):
+                flight.landed.wait(_GRACE)

@@ -22,18 +22,20 @@ from lakekey.errors import (
     LoginRequired,
     TokenEndpointError,
 )
-from lakekey.flight import Commitment, Flights
+from lakekey.flight import Commitment, Flights, Withdrawn
 from lakekey.oauth import deadlines
 from lakekey.oauth.grants import Grant
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
 from lakekey.session import Session
+from lakekey.waiting import Wait
 
 EXCHANGE_DEADLINE = 45.0  # below the bound on waiting for the lock, so that waiters outlast a holder that retries
 LOGIN_COOL_DOWN = 30.0
 EARLY_PAUSE = 10.0
 _ATTEMPTS = 4
 _FIRST_PAUSE = 0.25
-_POLL = 0.03
+_SHORTEST_POLL = 0.01
+_LONGEST_POLL = 0.25  # a killed holder's lock is taken over within a second
 
 _Done = Callable[[Entry], bool]
 _Work = Callable[[Commitment, Stored], Entry]
@@ -45,7 +47,9 @@ _early_flights: Flights[Entry | None] = Flights()
 class SignIn(Protocol):
     """Lets a person sign in; see `lakekey.login`."""
 
-    def __call__(self, commitment: Commitment) -> tuple[TokenResponse, str | None]:
+    def __call__(
+        self, commitment: Commitment, held: str | None = None, *, switch: bool = False
+    ) -> tuple[TokenResponse, str | None]:
         """Returns the tokens and who signed in. Raises `LoginFailed`."""
 
 
@@ -61,6 +65,18 @@ class _Unsaved(NamedTuple):
     entry: Entry
 
 
+class SignedOut(NamedTuple):
+    """What a sign-out did.
+
+    Attributes:
+        removed: The entry that was there, or ``None``.
+        revocation: What became of it at the server (`lakekey.oauth.revocation`); ``None``: nothing to revoke.
+    """
+
+    removed: Entry | None
+    revocation: str | None
+
+
 class Renewal:
     """Renews one session.
 
@@ -68,9 +84,16 @@ class Renewal:
         session: The session.
         grant: How it is renewed without a person.
         sign_in: Lets a person sign in, or ``None`` where nobody is there.
+        revoke: Revokes an entry's tokens at the server and says what became of that.
     """
 
-    def __init__(self, session: Session, grant: Grant, sign_in: SignIn | None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        grant: Grant,
+        sign_in: SignIn | None,
+        revoke: Callable[[Entry], str] | None = None,
+    ) -> None:
         self._session = session
         self._target = session.target
         self._cache = session.cache
@@ -79,6 +102,7 @@ class Renewal:
         self._key = f"{self._cache.store.where}:{self._entry_id}:{self._target.proof}"
         self._grant = grant
         self._sign_in = sign_in
+        self._revoke = revoke
         self._unsaved: _Unsaved | None = None
 
     def usable(self, rejected: str) -> Entry:
@@ -103,8 +127,11 @@ class Renewal:
         """
         return _early_flights.run(self._key, lambda commitment: self._renew_if_free(commitment, known))
 
-    def sign_in(self) -> Entry:
+    def sign_in(self, *, switch: bool = False) -> Entry:
         """Sign in anew, whatever is stored; all who ask meanwhile get the same sign-in's result.
+
+        Args:
+            switch: Let somebody else than before take the session over.
 
         Raises:
             LoginRequired: Nobody is there to sign in.
@@ -119,7 +146,18 @@ class Renewal:
             return self._fly("anew", is_new, self._exchange_anew)
         if self._sign_in is None:
             raise self._login_required(None)
-        return self._fly("sign-in", lambda entry: entry.logged_in_at not in (0.0, before.logged_in_at), self._login)
+        return self._fly(
+            "switch" if switch else "sign-in",
+            lambda entry: entry.logged_in_at not in (0.0, before.logged_in_at),
+            lambda commitment, stored: self._login(commitment, stored, switch=switch),
+        )
+
+    def sign_out(self) -> SignedOut:
+        """Remove the entry, so that no process finds it, and then revoke its tokens where the server offers that."""
+        removed = self.forget()
+        has_tokens = removed is not None and (removed.refresh_token or removed.access_token)
+        revocation = self._revoke(removed) if removed is not None and has_tokens and self._revoke else None
+        return SignedOut(removed, revocation)
 
     def forget(self) -> Entry | None:
         """Remove the entry. Returns what it was."""
@@ -146,7 +184,9 @@ class Renewal:
         patience = self._target.lock_timeout
         if self._sign_in is not None:
             patience += self._target.login_timeout  # the holder may be waiting for a person
-        deadline = time.monotonic() + patience
+        arrived = time.monotonic()
+        deadline = arrived + patience
+        wait = Wait(self._entry_id, aloud=self._sign_in is not None, what=self._whom_we_wait_for)
         while True:
             with self._cache.lock(self._entry_id) as held:
                 stored = self._cache.read(self._entry_id)
@@ -156,7 +196,10 @@ class Renewal:
                     return work(commitment, stored)
             if time.monotonic() > deadline:
                 raise self._lock_timeout()
-            commitment.pause(_POLL * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
+            wait.goes_on()
+            # In proportion to the wait so far: a crowd that polled faster would take the processor from the holder.
+            pause = min(_LONGEST_POLL, max(_SHORTEST_POLL, (time.monotonic() - arrived) / 4))
+            commitment.pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
 
     def _settled(self, entry: Entry | None, known: Failure | None, done: _Done | None) -> Entry | None:
         """What a sibling has brought about since we began: what we want, or a failure that is ours too."""
@@ -222,7 +265,7 @@ class Renewal:
             raise
         else:
             if response.problem:
-                raise self._keep_refresh_token(commitment, entry, stored, response)
+                raise self._keep_refresh_token(commitment, entry, stored, response, sent_at)
             renewed = self._filled(entry, response, sent_at)
             self._save(renewed, stored)
             commitment.release()
@@ -290,31 +333,39 @@ class Renewal:
         raise self._login_required(ended)
 
     def _keep_refresh_token(
-        self, commitment: Commitment, entry: Entry, stored: Stored, response: TokenResponse
+        self, commitment: Commitment, entry: Entry, stored: Stored, response: TokenResponse, sent_at: float
     ) -> TokenEndpointError:
         """Of an answer whose access token is unusable, store what the next exchange needs, and say what was wrong."""
         error = TokenEndpointError(response.problem, retryable=False)
-        kept = entry._replace(
-            refresh_token=response.refresh_token or entry.refresh_token,
+        kept = self._filled(entry, response, sent_at)._replace(
+            access_token=entry.access_token,
+            issued_at=entry.issued_at,
+            expires_at=entry.expires_at,
+            scopes=entry.scopes,
+            proof=entry.proof,
             failure=self._failure(error),
-            generation=entry.generation + 1,
         )
         self._save(kept, stored)
         commitment.release()
         return error
 
-    def _login(self, commitment: Commitment, stored: Stored) -> Entry:
+    def _login(self, commitment: Commitment, stored: Stored, *, switch: bool = False) -> Entry:
         if self._sign_in is None:
             raise self._login_required(stored.entry)
         before = stored.entry or Entry(self._target.about())
         sent_at = time.time()
         try:
-            response, who = self._sign_in(commitment)
+            response, who = self._sign_in(commitment, before.identity, switch=switch)
+        except Withdrawn:
+            self._note_failure(before, stored, self._given_up())
+            raise
         except (LoginFailed, TokenEndpointError, CredentialsRefused) as error:
             self._note_failure(before, stored, error)
             raise
         entry = self._filled(before._replace(refresh_token="", refused=None), response, sent_at)
-        entry = entry._replace(identity=who, logged_in_at=time.time())
+        lifetime = self._target.absolute_session_lifetime_in_minutes
+        ends_at = sent_at + lifetime * 60 if lifetime else 0.0
+        entry = entry._replace(identity=who, logged_in_at=time.time(), session_ends_at=ends_at)
         self._save(entry, stored)
         commitment.release()
         _log.info("session", "%s: signed in as %s, entry %s", self._target.name, who, self._entry_id[:12])
@@ -331,10 +382,21 @@ class Renewal:
             # RFC 6749 §6: an answer without a refresh token leaves the old one valid.
             refresh_token=response.refresh_token or entry.refresh_token,
             scopes=response.scopes or entry.scopes or self._target.scopes,
+            rotates=response.refresh_token not in (None, entry.refresh_token) if entry.refresh_token else None,
             refused=None,
             failure=None,
             proof=self._target.proof,
+            refresh_expires_at=self._refresh_expires_at(entry, response, sent_at),
         )
+
+    def _refresh_expires_at(self, entry: Entry, response: TokenResponse, sent_at: float) -> float:
+        """When the refresh token lapses: as the answer says, else as the configuration does; 0: nobody says."""
+        if response.refresh_lifetime is not None:
+            return sent_at + response.refresh_lifetime
+        if response.refresh_token is None:
+            return entry.refresh_expires_at  # the old one stays as it is
+        configured = self._target.refresh_token_lifetime_in_minutes
+        return sent_at + configured * 60 if configured else 0.0
 
     def _save(self, entry: Entry, stored: Stored) -> None:
         """Make an answer durable. It is the newest there is, so it also supersedes what a broken lock let in."""
@@ -378,7 +440,8 @@ class Renewal:
 
     def _cooling(self, failure: Failure) -> bool:
         """Whether a sign-in failed so lately that nobody should be shown another tab unasked."""
-        return issubclass(_kind(failure.code), LoginFailed) and 0 <= time.time() - failure.at < LOGIN_COOL_DOWN
+        kinds = (LoginFailed, CredentialsRefused)
+        return issubclass(_kind(failure.code), kinds) and 0 <= time.time() - failure.at < LOGIN_COOL_DOWN
 
     # -- errors -------------------------------------------------------------------------------------------------
 
@@ -397,6 +460,15 @@ class Renewal:
         else:
             message = "nobody has signed in yet, and nobody is here to do it"
         return LoginRequired(message, hint=f"run: {self._target.login_command}", profile=self._target.name)
+
+    def _given_up(self) -> LoginFailed:
+        return LoginFailed("the sign-in was given up", hint=f"run: {self._target.login_command}")
+
+    def _whom_we_wait_for(self) -> str:
+        holder = self._cache.store.holder(self._entry_id) or "another process"
+        entry = self._session.peek()
+        doing = "renews the session at" if entry is not None and entry.refresh_token else "signs in to"
+        return f"{holder}, which {doing} {self._target.host}"
 
     def _lock_timeout(self) -> LockTimeout:
         holder = self._cache.store.holder(self._entry_id) or "another process"

@@ -22,6 +22,9 @@ DEFAULT_LOGIN_TIMEOUT = 120.0
 DEFAULT_LOCK_TIMEOUT = 60.0
 
 
+_MINUTES = ("refresh_token_lifetime_in_minutes", "absolute_session_lifetime_in_minutes")
+
+
 class Setting(NamedTuple):
     """One setting, and the variables that carry it; a profile has it under its own name."""
 
@@ -49,6 +52,14 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "user": Setting(),
         "redirect_url": Setting(),
         "redirect_port": Setting(("DATABRICKS_OAUTH_CALLBACK_PORT",)),
+        # Signing in: further ports of the app, parameters for its authorization endpoint, a certificate of our own,
+        # and what the app's registration says of its sessions, where the server does not.
+        "redirect_ports": Setting(),
+        "authorize_extras": Setting(),
+        "client_cert": Setting(),
+        "client_key": Setting(),
+        "refresh_token_lifetime_in_minutes": Setting(),
+        "absolute_session_lifetime_in_minutes": Setting(),
         "ca_file": Setting(),
         "store": Setting(("LAKEKEY_STORE",)),
         "login_timeout": Setting(("LAKEKEY_LOGIN_TIMEOUT",)),
@@ -78,12 +89,16 @@ class Target:
     """
 
     __slots__ = (
+        "absolute_session_lifetime_in_minutes",
         "account_id",
         "auth_type",
         "authorization_details",
+        "authorize_extras",
         "ca_file",
         "catalog",
+        "client_cert",
         "client_id",
+        "client_key",
         "client_secret",
         "cluster_id",
         "discovery_url",
@@ -95,7 +110,9 @@ class Target:
         "profile",
         "proof",
         "redirect_port",
+        "redirect_ports",
         "redirect_url",
+        "refresh_token_lifetime_in_minutes",
         "schema",
         "scopes",
         "sources",
@@ -126,6 +143,12 @@ class Target:
     schema: str | None
     redirect_url: str | None
     redirect_port: int | None
+    redirect_ports: str | None
+    authorize_extras: str | Mapping[str, str] | None
+    client_cert: str | None
+    client_key: str | None
+    refresh_token_lifetime_in_minutes: float | None
+    absolute_session_lifetime_in_minutes: float | None
     ca_file: str | None
     store: str | None
     login_timeout: float
@@ -252,6 +275,7 @@ def resolve(profile: str | None = None, environ: Mapping[str, str] | None = None
                 values[name], sources[name] = environ[variable].strip(), variable
     section = _read_profile(profile, arguments.get("config_file"), environ, values, sources)
     _silence_other_sources(values, sources)
+    _find_sealed_secret(values, sources, environ)
     return _build(section, values, sources)
 
 
@@ -295,6 +319,18 @@ def _silence_other_sources(values: dict[str, Any], sources: dict[str, str]) -> N
             forget("client_secret", *(["client_id"] if same else []))
 
 
+def _find_sealed_secret(values: dict[str, Any], sources: dict[str, str], environ: Mapping[str, str]) -> None:
+    """A client without a secret in clear may have one sealed in the cache (``lakekey secret set``)."""
+    wants_one = values.get("client_id") and not values.get("client_secret") and values.get("host")
+    if not wants_one or values.get("auth_type") not in (None, U2M, M2M):
+        return
+    from lakekey.cache.secrets import find_secret
+
+    host = normalize_host(values["host"], None)
+    if secret := find_secret(environ, values.get("store"), host, values.get("account_id"), values["client_id"]):
+        values["client_secret"], sources["client_secret"] = secret, "cache"
+
+
 def _kind(source: str) -> str:
     return source if source in ("argument", "profile") else "environment"
 
@@ -332,6 +368,7 @@ def _build(profile: str | None, values: dict[str, Any], sources: dict[str, str])
             "scopes": _scopes(values.get("scopes")) or DEFAULT_SCOPES,
             "http_path": http_path,
             "redirect_port": _number(values, "redirect_port", int, None, profile),
+            **{name: _number(values, name, float, None, profile) for name in _MINUTES},
             "ca_file": os.path.expanduser(values["ca_file"]) if values.get("ca_file") else None,
             "login_timeout": _number(values, "login_timeout", float, DEFAULT_LOGIN_TIMEOUT, profile),
             "lock_timeout": _number(values, "lock_timeout", float, DEFAULT_LOCK_TIMEOUT, profile),

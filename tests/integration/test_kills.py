@@ -119,8 +119,10 @@ def test_what_a_killed_writer_leaves_behind_does_no_harm(machine):
 
 
 def test_a_waiting_process_takes_over_from_a_killed_holder(machine):
-    with machine.child("pauses_at", "under the lock", "main") as holder, machine.child("asks_once") as waiter:
+    with machine.child("pauses_at", "under the lock", "main") as holder, machine.child("asks_once", "told") as waiter:
         holder.until("at")
+        waiter.until("ready")
+        waiter.go_on()
         with pytest.raises(TimeoutError):  # it waits
             waiter.next(timeout=0.5)
         holder.kill()

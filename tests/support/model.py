@@ -99,7 +99,9 @@ class ModelServer:
         """Ends all sessions."""
         self._states = dict.fromkeys(self._states, "revoked")
 
-    def sign_in(self, _: Commitment) -> tuple[TokenResponse, str | None]:
+    def sign_in(
+        self, _: Commitment, held: str | None = None, *, switch: bool = False
+    ) -> tuple[TokenResponse, str | None]:
         """A person signs in (`lakekey.renewal.SignIn`)."""
         return self._issue(self._new_refresh_token(next(self._numbers))), "ada@example.com"
 

@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lakekey._provider import Provider
-from lakekey.cache import Cache, Entry
-from lakekey.cache.files import FileStore
-from lakekey.cache.keys import load_ring
+from lakekey.cache import Cache, Entry, open_cache
 from lakekey.target import Target, resolve
 from support.oidc_server import DEFAULT_USER, OidcServer
 from support.tiny_client import TinyClient
@@ -84,9 +82,7 @@ class Machine:
     @property
     def cache(self) -> Cache:
         """The cache, as a process that has just started opens it."""
-        store = FileStore(str(self.directory))
-        store.prepare()
-        return Cache(store, load_ring(store.where, {}, create=True))
+        return open_cache({"LAKEKEY_KEY_SOURCE": "file"}, place=f"file:{self.directory}")
 
     @property
     def entry_id(self) -> str:
@@ -136,6 +132,16 @@ class Machine:
         token = self.stored().refresh_token
         assert self.server.token_state(token) == "current"
         assert hashlib.sha256(token.encode()).hexdigest() in self.server.current_refresh_tokens()
+
+    def mend(self) -> None:
+        """Signs in anew while other processes are at the session: under its lock, as a sign-in of theirs would."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            with self.cache.lock(self.entry_id) as held:
+                if held:
+                    self.sign_in()
+                    return
+        raise TimeoutError("the lock was never free")
 
     def token_requests(self) -> int:
         """How many requests the token endpoint has received since the server's log was cleared."""

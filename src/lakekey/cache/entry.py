@@ -46,7 +46,11 @@ class Entry(NamedTuple):
         logged_in_at: When a person last signed in (U2M).
         refused: Why the session is over; siblings do not try its dead token again.
         failure: How the last attempt failed, until the next success.
+        rotates: Whether the last refresh replaced the refresh token; ``None`` before the first.
         proof: A digest that ties an M2M token to the secret that fetched it.
+        refresh_expires_at: When the refresh token lapses, or 0: nobody says.
+        session_ends_at: When the session ends whatever is refreshed, or 0: nobody says.
+        client_secret: The secret of an OAuth app, in an entry that holds nothing else (`lakekey.cache.secrets`).
     """
 
     about: dict[str, Any]
@@ -61,7 +65,11 @@ class Entry(NamedTuple):
     logged_in_at: float = 0.0
     refused: Failure | None = None
     failure: Failure | None = None
+    rotates: bool | None = None
     proof: str = ""
+    refresh_expires_at: float = 0.0
+    session_ends_at: float = 0.0
+    client_secret: str = ""
 
     def __repr__(self) -> str:
         held = " and ".join(
@@ -84,11 +92,28 @@ class Entry(NamedTuple):
         if not isinstance(fields, dict) or fields.get("format") != _FORMAT:
             raise ValueError("not an entry of this release")
         known = {name: fields[name] for name in cls._fields if name in fields}
+        for name, value in known.items():
+            if not isinstance(value, _KINDS[name]):
+                raise ValueError(f"{name} is of the wrong kind")  # noqa: TRY004 - of the content, not of a caller
         known["scopes"] = tuple(known.get("scopes", ()))
         for name in ("refused", "failure"):
             if known.get(name) is not None:
                 known[name] = Failure(*known[name][: len(Failure._fields)])
         return cls(**known)
+
+
+_TIME = (int, float)
+_MAYBE_FAILURE = (list, type(None))
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("access_token", "token_type", "refresh_token", "proof"), str),
+    **dict.fromkeys(("issued_at", "expires_at", "logged_in_at"), _TIME),
+    **dict.fromkeys(("refused", "failure"), _MAYBE_FAILURE),
+    "about": dict,
+    "generation": int,
+    "scopes": list,
+    "identity": (str, type(None)),
+    "rotates": (bool, type(None)),
+}
 
 
 def entry_id(identity: Mapping[str, Any]) -> str:

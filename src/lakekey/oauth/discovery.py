@@ -18,6 +18,8 @@ class Metadata(NamedTuple):
         token_endpoint: Where grants are exchanged.
         revocation_endpoint: Where tokens are revoked (RFC 7009), or ``None``.
         userinfo_endpoint: Where the identity is told, or ``None``.
+        device_authorization_endpoint: Where a device asks for a code (RFC 8628 §4), or ``None``.
+        account_id: The account that the host says it belongs to, or ``None``.
         iss_in_response: Whether authorization answers name the issuer (RFC 9207 §3).
     """
 
@@ -26,7 +28,12 @@ class Metadata(NamedTuple):
     token_endpoint: str
     revocation_endpoint: str | None = None
     userinfo_endpoint: str | None = None
+    device_authorization_endpoint: str | None = None
+    account_id: str | None = None
     iss_in_response: bool = False
+
+
+_ADDRESSES = tuple(name for name in Metadata._fields if name == "issuer" or name.endswith("_endpoint"))
 
 
 def discover(
@@ -48,8 +55,9 @@ def discover(
     """
     if discovery_url:
         return _fetch(transport, discovery_url, issuer_host=urlsplit(discovery_url).netloc)
-    issuer = _oidc_endpoint(transport, host, account_id)
-    return _fetch(transport, f"{issuer}/.well-known/oauth-authorization-server", issuer_host=urlsplit(issuer).netloc)
+    issuer, account = _oidc_endpoint(transport, host, account_id)
+    found = _fetch(transport, f"{issuer}/.well-known/oauth-authorization-server", issuer_host=urlsplit(issuer).netloc)
+    return found._replace(account_id=account)
 
 
 def default_issuer(host: str, account_id: str | None) -> str:
@@ -58,26 +66,29 @@ def default_issuer(host: str, account_id: str | None) -> str:
     return f"{host}/oidc/accounts/{account_id}" if is_account else f"{host}/oidc"
 
 
-def _oidc_endpoint(transport: Transport, host: str, account_id: str | None) -> str:
+def _oidc_endpoint(transport: Transport, host: str, account_id: str | None) -> tuple[str, str | None]:
+    """The issuer of a host, and the account that the host says it belongs to."""
     # Best effort: older hosts lack the document, and an account console answers 200 with a web page.
     fallback = default_issuer(host, account_id)
     try:
         answer = transport.get(f"{host}/.well-known/databricks-config")
     except TokenEndpointError:
         # Unreachable is unreachable: the next request says so in its own words.
-        return fallback
-    fields = _document(answer)
-    endpoint = fields.get("oidc_endpoint") if fields else None
+        return fallback, account_id
+    fields = _document(answer) or {}
+    told = fields.get("account_id")
+    account = told if isinstance(told, str) and told else account_id
+    endpoint = fields.get("oidc_endpoint")
     if not isinstance(endpoint, str) or not endpoint.startswith(("https://", "http://")):
-        return fallback
+        return fallback, account
     if "{account_id}" in endpoint:
         if not account_id:
-            return fallback
+            return fallback, account
         endpoint = endpoint.replace("{account_id}", account_id)
     endpoint = endpoint.rstrip("/")
     if urlsplit(endpoint).netloc != urlsplit(host).netloc:
         _log.debug("oauth", "%s names the authorization server %s", host, endpoint)
-    return endpoint
+    return endpoint, account
 
 
 def _document(answer: Answer) -> dict[str, Any] | None:
@@ -94,7 +105,7 @@ def _fetch(transport: Transport, url: str, *, issuer_host: str) -> Metadata:
             retry_after=answer.retry_after,
             hint="check that the host is a Databricks workspace or account",
         )
-    found = {name: fields.get(name) for name in Metadata._fields if isinstance(fields.get(name), str)}
+    found = {name: fields.get(name) for name in _ADDRESSES if isinstance(fields.get(name), str)}
     for name in ("issuer", "authorization_endpoint", "token_endpoint"):
         if name not in found:
             raise TokenEndpointError(f"the authorization server metadata at {url} lacks {name}")

@@ -6,6 +6,7 @@ Everything that talks to an authorization server goes through here, so that one 
 import contextlib
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 MAX_BODY = 1 << 20
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _LATE = "{} did not answer in time"
 _TRY_AGAIN = "check the network, and try again"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -33,12 +35,14 @@ class Answer(NamedTuple):
         content_type: The media type, in lower case, without parameters.
         body: The body, at most `MAX_BODY` bytes.
         retry_after: Seconds that the server asked to wait (RFC 9110 §10.2.3), or ``None``.
+        location: Where a redirect would lead, or ``None``; none is followed.
     """
 
     status: int
     content_type: str
     body: bytes
     retry_after: float | None
+    location: str | None = None
 
     def json_object(self) -> dict[str, Any] | None:
         """The body as a JSON object, or ``None`` where it is anything else."""
@@ -61,10 +65,19 @@ class Transport:
     Args:
         ca_file: A PEM bundle to trust instead of the environment's and the system's.
         user_agent: The ``User-Agent`` header.
+        client_certificate: A certificate and its key to show where the server asks (PEM files), or ``None``.
     """
 
-    def __init__(self, *, ca_file: str | None = None, user_agent: str = "lakekey") -> None:
-        self._ca_file = ca_file
+    def __init__(
+        self,
+        *,
+        ca_file: str | None = None,
+        user_agent: str = "lakekey",
+        client_certificate: tuple[str, str] | None = None,
+    ) -> None:
+        # The library knows the first two of these variables; OpenSSL, and with it everybody else, the third.
+        self._ca_file = ca_file or next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), None)
+        self._client_certificate = client_certificate
         self._user_agent = user_agent
 
     def get(self, url: str, *, headers: Mapping[str, str] | None = None, deadline: float | None = None) -> Answer:
@@ -114,6 +127,8 @@ class Transport:
         deadline: float | None = None,
     ) -> Answer:
         require_secure(url)
+        if self._ca_file and not os.path.exists(self._ca_file):
+            raise ConfigurationError(f"there is no ca_file {self._ca_file}", hint="set ca_file to a PEM bundle")
         import ssl
 
         import requests
@@ -140,6 +155,7 @@ class Transport:
                     timeout=(min(CONNECT_TIMEOUT, left), min(READ_TIMEOUT, left)),
                     stream=True,
                     verify=self._ca_file or None,
+                    cert=self._client_certificate,
                 ) as response:
                     return _read(response, host, deadline)
             except requests.exceptions.SSLError as error:
@@ -158,7 +174,8 @@ class Transport:
                 cause = _root_cause(error)
                 problem, hint = f"cannot reach {host}: {_in_words(cause)}", "check the host name and the network"
         if retryable and time.monotonic() >= deadline:
-            problem, hint = _LATE.format(host), _TRY_AGAIN  # what was seen is only how we hung up
+            # Cut off by ourselves (`lakekey.oauth.deadlines`), whatever it looked like to the library.
+            problem, hint = _LATE.format(host), _TRY_AGAIN
         # Raised out here: the library's exception carries the request, and with it the secrets in its body.
         raise TokenEndpointError(problem, hint=hint, retryable=retryable)
 
@@ -199,7 +216,13 @@ def _read(response: "requests.Response", host: str, deadline: float) -> Answer:
         if time.monotonic() > deadline:
             raise TokenEndpointError(f"{host} did not finish its answer in time", status=response.status_code)
     content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return Answer(response.status_code, content_type, body, _retry_after(response.headers.get("Retry-After")))
+    return Answer(
+        response.status_code,
+        content_type,
+        body,
+        _retry_after(response.headers.get("Retry-After")),
+        response.headers.get("Location"),
+    )
 
 
 def _retry_after(value: str | None) -> float | None:
