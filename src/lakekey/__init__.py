@@ -30,7 +30,7 @@ from lakekey.errors import (
 )
 
 if TYPE_CHECKING:
-    from lakekey import sandbox, sdk, sql
+    from lakekey import sandbox, sdk, spark, sql
     from lakekey._provider import Provider, Token
     from lakekey._public import provider
 
@@ -39,7 +39,7 @@ _ATTRIBUTES = {
     "Token": "lakekey._provider",
     "provider": "lakekey._public",
 }
-_MODULES = ("sandbox", "sdk", "sql")
+_MODULES = ("sandbox", "sdk", "spark", "sql")
 
 __all__ = [
     "CacheError",
@@ -63,6 +63,7 @@ __all__ = [
     "provider",
     "sandbox",
     "sdk",
+    "spark",
     "sql",
 ]
 

@@ -3,6 +3,7 @@
 The hot path reads two clocks and one tuple: no lock, no I/O, no object made but the header mapping itself.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from time import monotonic as _monotonic
@@ -182,9 +183,12 @@ class Provider:
         Returns:
             Whether there was one.
         """
-        self._snapshot = None
-        self._fresh = _NOTHING
-        return bool(self._said(self._session.renewal.sign_out).removed)
+        try:
+            return bool(self._said(self._session.renewal.sign_out).removed)
+        finally:
+            # Last, since another thread that finds no snapshot takes the entry's while there is one.
+            self._snapshot = None
+            self._fresh = _NOTHING
 
     def on_session_ending(self, callback: "Callable[[SessionEnding], None]") -> None:
         """Be called when the session nears its end, so that a host can ask its person to sign in ahead.
@@ -292,6 +296,8 @@ class Provider:
             end=end,
             end_monotonic=now_monotonic + (end - now),
         )
+        if self._snapshot is None:
+            self._announce(entry)
         self._snapshot = snapshot
         self._early_pause = _FIRST_PAUSE
         self._fresh = (snapshot.until, snapshot.until_monotonic, snapshot.authorization, snapshot.since)
@@ -307,6 +313,12 @@ class Provider:
 
             self._end_watch = EndWatch(self.target)
         return self._end_watch
+
+    def _announce(self, entry: Entry | None) -> None:
+        if "logging" in sys.modules:  # else nobody would see the record
+            from lakekey.automation import announce
+
+            announce(self.target, entry)
 
     def _said(self, work: Callable[[], Any]) -> Any:
         """Do the work; an error says to which profile it happened."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from lakekey._provider import Provider
 from lakekey.errors import ConfigurationError
-from lakekey.target import SETTINGS, resolve
+from lakekey.target import SETTINGS, Target, resolve
 
 _warned: set[str] = set()
 
@@ -27,10 +27,43 @@ def provider(profile: str | None = None, **settings: Any) -> Provider:
     Raises:
         ConfigurationError: A setting is missing, wrong, or contradicts another.
     """
-    made = Provider(resolve(profile, **settings))
-    if made.target.is_person:
-        _warn_where_nobody_watches(made)
-    return made
+    return made(resolve(profile, **settings), stacklevel=3)
+
+
+def made(target: Target, *, stacklevel: int = 2) -> Provider:
+    """The provider of a target, with the warning that a run which nobody watches is owed.
+
+    Args:
+        target: What it signs in to.
+        stacklevel: Frames from here to whoever is to see the warning.
+    """
+    if target.is_delegated:
+        from lakekey.delegated import DelegatedProvider
+
+        return DelegatedProvider(target)
+    if target.is_person:
+        _warn_where_nobody_watches(target, stacklevel=stacklevel + 1)
+    return Provider(target)
+
+
+def _warn_where_nobody_watches(target: Target, *, stacklevel: int) -> None:
+    from lakekey.presence import automation
+
+    run = automation()
+    if run is None or target.name in _warned:
+        return
+    _warned.add(target.name)
+    import warnings
+
+    from lakekey.errors import ServicePrincipalMissingWarning
+
+    warnings.warn(
+        f"{target.name}: {run} should sign in as a service principal, and none is configured, so it uses a "
+        "person's session where there is one. Set client_id and client_secret in the profile "
+        "(or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET).",
+        ServicePrincipalMissingWarning,
+        stacklevel=stacklevel,
+    )
 
 
 def provider_for(given: str | Provider | None, settings: Mapping[str, Any]) -> tuple[Provider, dict[str, Any]]:
@@ -42,7 +75,7 @@ def provider_for(given: str | Provider | None, settings: Mapping[str, Any]) -> t
     ours = {name: value for name, value in settings.items() if name in SETTINGS}
     rest = {name: value for name, value in settings.items() if name not in SETTINGS}
     if not isinstance(given, Provider):
-        return provider(given, **ours), rest
+        return made(resolve(given, **ours), stacklevel=4), rest
     if ours and set(ours) - {"http_path", "catalog", "schema"}:
         raise ConfigurationError(
             f"{min(ours)} cannot be changed on a provider that is already made",
@@ -50,23 +83,3 @@ def provider_for(given: str | Provider | None, settings: Mapping[str, Any]) -> t
             profile=given.target.name,
         )
     return given, {**rest, **ours}
-
-
-def _warn_where_nobody_watches(made: Provider) -> None:
-    from lakekey.presence import automation
-
-    run = automation()
-    if run is None or made.target.name in _warned:
-        return
-    _warned.add(made.target.name)
-    import warnings
-
-    from lakekey.errors import ServicePrincipalMissingWarning
-
-    warnings.warn(
-        f"{made.target.name}: {run} should sign in as a service principal, and none is configured, so it uses a "
-        "person's session where there is one. Set client_id and client_secret in the profile "
-        "(or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET).",
-        ServicePrincipalMissingWarning,
-        stacklevel=4,
-    )

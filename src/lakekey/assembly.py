@@ -5,11 +5,12 @@ import threading
 from collections.abc import Callable, Mapping
 
 from lakekey import _version
-from lakekey.cache import Entry
+from lakekey.cache import Cache, Entry
 from lakekey.oauth import revocation
 from lakekey.oauth.client import Client
 from lakekey.oauth.discovery import Metadata, discover
-from lakekey.oauth.grants import ClientCredentials, RefreshToken
+from lakekey.oauth.discovery_cache import RememberedDiscovery
+from lakekey.oauth.grants import ClientCredentials, Grant, RefreshToken
 from lakekey.oauth.transport import Transport
 from lakekey.presence import automation
 from lakekey.renewal import Renewal
@@ -28,7 +29,7 @@ def assemble(session: Session, environ: Mapping[str, str]) -> Renewal:
         ConfigurationError: A setting contradicts another.
     """
     target = session.target
-    client = client_of(target)
+    client = client_of(target, session.cache)
 
     def revoke(entry: Entry) -> str:
         if entry.refresh_token:
@@ -37,6 +38,8 @@ def assemble(session: Session, environ: Mapping[str, str]) -> Renewal:
 
     if target.auth_type == M2M:
         return Renewal(session, ClientCredentials(client), None, revoke)
+    if target.is_federated:
+        return Renewal(session, _exchange_of(target, client, environ), None, revoke)
     if automation(environ) is not None:
         return Renewal(session, RefreshToken(client), None, revoke)
     from lakekey.login import PersonSignIn  # a web server, which whoever never signs anybody in need not load
@@ -44,8 +47,29 @@ def assemble(session: Session, environ: Mapping[str, str]) -> Renewal:
     return Renewal(session, RefreshToken(client), PersonSignIn(target, client, environ), revoke)
 
 
-def client_of(target: Target) -> Client:
-    """The OAuth client of a target. Nothing is sent yet."""
+def _exchange_of(target: Target, client: Client, environ: Mapping[str, str]) -> Grant:
+    from lakekey.identity_tokens import source_of
+    from lakekey.oauth.exchange import TokenExchange
+
+    source = source_of(
+        target.auth_type,
+        variable=target.oidc_token_env,
+        path=target.oidc_token_filepath,
+        profile=target.name,
+        environ=environ,
+    )
+    # The identity provider's certificate is not the workspace's: no ca_file of the profile here.
+    outside = Transport(user_agent=f"lakekey/{_version.__version__}")
+    return TokenExchange(client, source, outside, target.token_audience)
+
+
+def client_of(target: Target, cache: Cache | None = None) -> Client:
+    """The OAuth client of a target. Nothing is sent yet.
+
+    Args:
+        target: What to sign in to.
+        cache: Where its authorization server is remembered; ``None`` to ask the network.
+    """
     transport = Transport(
         ca_file=target.ca_file,
         user_agent=f"lakekey/{_version.__version__}",
@@ -54,15 +78,22 @@ def client_of(target: Target) -> Client:
     # RFC 6749 §6 and OpenID Connect Core §11: a refresh token is asked for by offline_access; a service principal
     # needs none, since it can always ask again.
     scopes = (*target.scopes, "offline_access") if target.is_person else target.scopes
+
+    def find() -> Metadata:
+        return discover(transport, target.host, account_id=target.account_id, discovery_url=target.discovery_url)
+
+    known = find
+    if cache is not None:
+        known = RememberedDiscovery(
+            cache, host=target.host, account_id=target.account_id, discovery_url=target.discovery_url, find=find
+        )
     return Client(
         client_id=target.client_id,
         # A pickled target leaves its secret behind, and finds it again here.
         secret=target.secret() if target.auth_type == M2M or "client_secret" in target.sources else None,
         scopes=tuple(sorted(scopes)),
         transport=transport,
-        discover=_once(
-            lambda: discover(transport, target.host, account_id=target.account_id, discovery_url=target.discovery_url)
-        ),
+        discover=_once(known),
         assume_group=target.group_id,
         authorization_details=target.authorization_details,
     )

@@ -73,8 +73,16 @@ def test_a_file_that_is_no_text_is_said_to_be_none(file):
         databrickscfg.read(file(b"[a]\nhost = \xff\xfe\n"), "a")
 
 
-def test_names_are_in_the_files_order_without_its_settings(file):
-    assert databrickscfg.names(file("[b]\n[__settings__]\n[DEFAULT]\n[a]\n")) == ["b", "DEFAULT", "a"]
+def test_profiles_are_in_the_files_order_without_its_settings(file):
+    found, default = databrickscfg.profiles(file("[b]\n[__settings__]\n[DEFAULT]\n[a]\nhost = x\n"))
+    assert [profile.name for profile in found] == ["b", "DEFAULT", "a"]
+    assert found[2].values == {"host": "x"}  # each with its own keys alone
+    assert default == "DEFAULT"
+
+
+def test_the_files_own_default_is_told_with_its_profiles(file):
+    assert databrickscfg.profiles(file("[__settings__]\ndefault_profile = a\n[DEFAULT]\n[a]\n"))[1] == "a"
+    assert databrickscfg.profiles("/nowhere/cfg") == ([], None)
 
 
 def test_the_repr_of_a_profile_shows_no_value(file):

@@ -102,15 +102,18 @@ class Entry(NamedTuple):
         return cls(**known)
 
 
-_TIME = (int, float)
-_MAYBE_FAILURE = (list, type(None))
+def _kind(default: object) -> type | tuple[type, ...]:
+    """What JSON makes of a value like this one."""
+    if isinstance(default, tuple):
+        return list
+    return (int, float) if isinstance(default, float) else type(default)
+
+
+# What a default cannot say is said here; of every other field, also of one that is added later, it can.
 _KINDS: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("access_token", "token_type", "refresh_token", "proof"), str),
-    **dict.fromkeys(("issued_at", "expires_at", "logged_in_at"), _TIME),
-    **dict.fromkeys(("refused", "failure"), _MAYBE_FAILURE),
+    **{name: _kind(default) for name, default in Entry._field_defaults.items()},
+    **dict.fromkeys(("refused", "failure"), (list, type(None))),
     "about": dict,
-    "generation": int,
-    "scopes": list,
     "identity": (str, type(None)),
     "rotates": (bool, type(None)),
 }

@@ -145,8 +145,8 @@ class Cache:
         return self.store.delete(entry_id, replaces=replaces)
 
     def list(self) -> list[str]:
-        """The ids of all entries."""
-        return self.store.list()
+        """The ids of all sessions. What is remembered of authorization servers lies beside them, and is none."""
+        return [name for name in self.store.list() if not name.startswith("discovery-")]
 
     def keeps(self, entry_id: str) -> bool:
         """Whether an entry outlives this process."""

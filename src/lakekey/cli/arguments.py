@@ -50,6 +50,11 @@ def build_parser(version: str) -> argparse.ArgumentParser:
     imports.add_argument("profiles", nargs="*", metavar="PROFILE", help="(default: all profiles and hosts found)")
     imports.add_argument("--delete", action="store_true", help="delete what was taken over from the plain-text files")
     imports.add_argument("--config-file", metavar="FILE", help="the profiles (default: ~/.databrickscfg)")
+    profiles = _command(commands, "profiles", "profiles:profiles", "list the profiles, and what each comes to")
+    profiles.add_argument("--config-file", metavar="FILE", help="the profiles (default: ~/.databrickscfg)")
+    doctor = _command(commands, "doctor", "doctor:doctor", "check the whole chain behind a profile, and say what to do")
+    _add_target(doctor)
+    doctor.add_argument("--connect", action="store_true", help="also sign in, and try the warehouse or the cluster")
 
     sandbox = _command(commands, "sandbox", "sandbox:sandbox", "run a local workspace to try things against")
     sandbox.add_argument("--port", type=int, default=0, help="the port on loopback (default: any free one)")

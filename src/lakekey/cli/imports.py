@@ -56,7 +56,7 @@ def imports(arguments: argparse.Namespace) -> int:
 
 def _targets(arguments: argparse.Namespace) -> list[Target]:
     """The profiles that were named, or all that there are and the hosts under no profile's name."""
-    names = arguments.profiles or databrickscfg.names(arguments.config_file)
+    names = arguments.profiles or [found.name for found in databrickscfg.profiles(arguments.config_file)[0]]
     targets = []
     for name in names:
         try:

@@ -19,7 +19,12 @@ _AT_THE_SERVER = {
 
 def provider_of(arguments: argparse.Namespace) -> Provider:
     """The provider that a command's arguments name."""
-    return Provider(resolve(arguments.profile, **target_settings(arguments)))
+    target = resolve(arguments.profile, **target_settings(arguments))
+    if target.is_delegated:
+        from lakekey.delegated import DelegatedProvider
+
+        return DelegatedProvider(target)
+    return Provider(target)
 
 
 def login(arguments: argparse.Namespace) -> int:
@@ -48,7 +53,8 @@ def login(arguments: argparse.Namespace) -> int:
     else:
         role = f", in the role of group {target.group_id}" if target.group_id else ""
         print(f"Signed in to {target.host}" + (f" as {who}{role}." if who else f"{role}."))
-        print(f"Kept in {cache.store.where}, sealed under the key in {cache.ring.where}.")
+        if not target.is_delegated:  # the SDK keeps its own tokens, in memory
+            print(f"Kept in {cache.store.where}, sealed under the key in {cache.ring.where}.")
     return 0
 
 

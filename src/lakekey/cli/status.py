@@ -98,7 +98,8 @@ def _all(arguments: argparse.Namespace) -> int:
 
 def _facts(entry_id: str, entry: Entry) -> dict[str, Any]:
     live = bool(entry.access_token) and is_live(entry.issued_at, entry.expires_at, time.time())
-    renewable = bool(entry.refresh_token) or (bool(entry.access_token) and entry.about.get("auth_type") == "oauth-m2m")
+    person = entry.about.get("auth_type") == "external-browser"
+    renewable = bool(entry.refresh_token) or (bool(entry.access_token) and not person)
     trouble = entry.refused or entry.failure
     return {
         "entry": entry_id,

@@ -32,7 +32,7 @@ class AuthorizationRequest(NamedTuple):
 
 
 def begin(
-    client: Client, redirect_uri: str, *, login_hint: str | None = None, extras: str | Mapping[str, str] | None = None
+    client: Client, redirect_uri: str, *, login_hint: str | None = None, extras: str | None = None
 ) -> AuthorizationRequest:
     """Build an authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3).
 
@@ -40,7 +40,7 @@ def begin(
         client: Who asks.
         redirect_uri: Where the answer is to come to.
         login_hint: Who is expected to sign in (OpenID Connect Core §3.1.2.1).
-        extras: Further parameters for the authorization endpoint, as a mapping or as ``name=value&name=value``.
+        extras: Further parameters for the authorization endpoint, as ``name=value&name=value``.
 
     Raises:
         ValueError: The extras are malformed, or would replace one of the parameters that protect the sign-in.
@@ -68,10 +68,8 @@ def begin(
     return AuthorizationRequest(f"{endpoint}{separator}{urlencode(query)}", state, redirect_uri, pkce, nonce)
 
 
-def _extras(given: str | Mapping[str, str] | None) -> dict[str, str]:
-    if not given:
-        return {}
-    return dict(parse_qsl(given, strict_parsing=True, keep_blank_values=True) if isinstance(given, str) else given)
+def _extras(given: str | None) -> dict[str, str]:
+    return dict(parse_qsl(given, strict_parsing=True, keep_blank_values=True)) if given else {}
 
 
 def finish(

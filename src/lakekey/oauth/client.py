@@ -17,7 +17,7 @@ class Client(NamedTuple):
     """A registered client.
 
     Attributes:
-        client_id: Its id.
+        client_id: Its id; empty where the subject of a token exchange stands for itself.
         secret: Its secret, or ``None`` for a public client (RFC 6749 §2.1).
         scopes: What it asks for, sorted.
         transport: HTTP.
@@ -64,8 +64,8 @@ class Client(NamedTuple):
         if self.secret:
             basic = (self.client_id, self.secret)
             return self.transport.post_form(endpoint, form, basic=basic, headers=headers, deadline=deadline)
-        named = {**form, "client_id": self.client_id}
-        return self.transport.post_form(endpoint, named, headers=headers, deadline=deadline)
+        named = {"client_id": self.client_id} if self.client_id else {}  # none: an account-wide federation policy
+        return self.transport.post_form(endpoint, {**form, **named}, headers=headers, deadline=deadline)
 
     def extras(self) -> dict[str, str]:
         """Fields that go with every request that asks for a new authorization: the role and the details."""

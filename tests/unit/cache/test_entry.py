@@ -49,3 +49,21 @@ def test_an_entrys_name_depends_on_the_values_and_not_on_their_order():
     assert entry_id({"a": 1, "b": None}) == entry_id({"b": None, "a": 1})
     assert entry_id({"a": 1, "b": None}) != entry_id({"a": 1, "b": ""})
     assert len(entry_id({})) == 64
+
+
+def test_every_field_can_be_read_back_as_it_was():
+    full = Entry({"host": "h"}, refresh_expires_at=1.5, session_ends_at=2.5, client_secret="s", scopes=("a",))
+    assert Entry.from_bytes(full.to_bytes()) == full
+
+
+def test_every_field_survives_its_plaintext_and_none_may_be_of_another_kind():
+    entry = Entry({"host": "https://h"})
+    assert Entry.from_bytes(entry.to_bytes()) == entry
+    accepted = []
+    for name in Entry._fields:
+        try:
+            Entry.from_bytes(json.dumps({"format": 1, "about": {}, name: {"of": "no kind"}}).encode())
+        except (ValueError, TypeError):
+            continue
+        accepted.append(name)
+    assert accepted == ["about"]

@@ -56,9 +56,10 @@ def test_an_account_placeholder_is_filled_in(server, serve):
     assert find(server, account_id=ACCOUNT).issuer == issuer
 
 
-def test_a_placeholder_without_an_account_falls_back_to_the_workspace(server, serve):
-    issuer = serve(endpoint=f"{server.url}/oidc/accounts/{{account_id}}")
-    assert find(server).issuer == issuer
+def test_a_placeholder_without_an_account_is_an_error_as_in_the_sdk(server, serve):
+    serve(endpoint=f"{server.url}/oidc/accounts/{{account_id}}")
+    with pytest.raises(ConfigurationError, match="serves several accounts, and account_id is missing"):
+        find(server)
 
 
 @pytest.mark.parametrize(
