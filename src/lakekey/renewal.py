@@ -64,6 +64,9 @@ class _Unsaved(NamedTuple):
     spent: str
     entry: Entry
 
+    def __repr__(self) -> str:
+        return f"_Unsaved({self.entry!r})"
+
 
 class SignedOut(NamedTuple):
     """What a sign-out did.

@@ -116,7 +116,8 @@ watched(os, "replace", lambda source, target, _: "replace " + kind(os.path.basen
 watched(Transport, "post_form", lambda *_: "answer")
 provider.headers()
 steps.append("header")
-print(json.dumps([step for step in steps if step != "open"]))
+steps = [step for step in steps if step != "open"]
+print(json.dumps(steps[steps.index("answer"):]))
 """
 
 

@@ -44,6 +44,9 @@ class Answer(NamedTuple):
     retry_after: float | None
     location: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Answer({self.describe()})"
+
     def json_object(self) -> dict[str, Any] | None:
         """The body as a JSON object, or ``None`` where it is anything else."""
         if self.content_type != "application/json" and not self.content_type.endswith("+json"):
