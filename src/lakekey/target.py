@@ -170,6 +170,12 @@ class Target:
         values["sdk_settings"] = {n: value for n, value in self.sdk_settings.items() if not _is_secret(n)}
         return _revive, (values,)
 
+    def __copy__(self) -> "Target":
+        return self  # immutable; and a copy within the process, unlike a pickle, need not leave the secret behind
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Target":
+        return self
+
     def secret(self) -> str:
         """The client secret of a service principal, found anew where it was not carried along by `pickle`.
 
