@@ -1,0 +1,70 @@
+"""``lakekey auth token`` and ``lakekey version``: what the SDKs of every language call as the Databricks CLI.
+
+With ``DATABRICKS_CLI_PATH`` pointing at ``lakekey``, Terraform, the editor and the Go, Java and Python SDKs share its
+session. The arguments, the JSON and the exit status are those that the SDKs' public sources expect.
+"""
+
+import argparse
+import os
+import sys
+import time
+
+from lakekey import databrickscfg
+from lakekey._provider import Provider
+from lakekey.cli.output import print_json
+from lakekey.cli.session import print_token
+from lakekey.errors import LakekeyError
+from lakekey.target import Target, normalize_host, resolve
+
+# The release whose `auth token` options are understood here; the SDKs choose their options by it.
+_SPEAKS_LIKE = (0, 296, 0)
+_YOUNG = 30.0
+
+
+def auth_token(arguments: argparse.Namespace) -> int:
+    """Print a token as JSON. Errors go to standard error in one line, since the SDKs show it to the person."""
+    try:
+        provider = Provider(_target(arguments.profile, arguments.host))
+        if arguments.force_refresh:
+            _refresh_unless_young(provider)
+        print_token(provider.token())
+    except LakekeyError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def version(arguments: argparse.Namespace) -> int:
+    """Print the version, as JSON where asked to."""
+    from lakekey._version import __version__
+
+    if arguments.output == "json":
+        major, minor, patch = _SPEAKS_LIKE
+        text = f"{major}.{minor}.{patch}"
+        print_json({"Version": f"{text}-lakekey.{__version__}", "Major": major, "Minor": minor, "Patch": patch})
+    else:
+        print(f"lakekey {__version__}")
+    return 0
+
+
+def _target(profile: str | None, host: str | None) -> Target:
+    """The target of a profile; or of a host, by the one profile that is for it where there is just one."""
+    if profile is None and host is not None:
+        wanted = normalize_host(host, None)
+        config_file = os.environ.get("DATABRICKS_CONFIG_FILE")
+        matching = []
+        for name in databrickscfg.names(config_file):
+            found = databrickscfg.read(config_file, name)
+            if found is not None and found.values.get("host") and normalize_host(found.values["host"], name) == wanted:
+                matching.append(name)
+        if len(matching) == 1:
+            return resolve(matching[0])
+    return resolve(profile, host=host)
+
+
+def _refresh_unless_young(provider: Provider) -> None:
+    """A newer token, but one for all who ask at about the same time: what is seconds old is new enough."""
+    entry = provider.session.peek()
+    if entry is None or not entry.access_token or time.time() - entry.issued_at < _YOUNG:
+        return
+    provider.invalidate(entry.access_token)
