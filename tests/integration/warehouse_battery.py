@@ -15,6 +15,9 @@ import traceback
 
 from databricks import sql
 
+NAIVE = dt.datetime.fromisoformat("2024-02-29 12:34:56")
+MERGE = """merge into dml t using (select 2 as a, 'm' as b union all select 9, 'n') s on t.a = s.a
+    when matched then update set * when not matched then insert *"""
 SLOW = "select count(*) from range(1000000) a cross join range(1000000) b where (a.id * b.id) % 7 = 3"
 
 
@@ -52,8 +55,8 @@ def check_values_of_every_type_arrive(client):
         decimals = cursor.description[7][4:6]
     assert row[:5] == (True, 1, 2, 3, 4), row
     assert row[5:11] == (1.5, 2.5, decimal.Decimal("1.25"), "gr\u00fc\u00df", b"\x00\xff", dt.date(2024, 2, 29)), row
-    assert row[11] == dt.datetime(2024, 2, 29, 12, 34, 56, 789012, tzinfo=dt.timezone.utc), row[11]
-    assert row[12] == dt.datetime(2024, 2, 29, 12, 34, 56), row[12]
+    assert row[11] == dt.datetime(2024, 2, 29, 12, 34, 56, 789012, tzinfo=dt.UTC), row[11]
+    assert row[12] == NAIVE, row[12]
     assert row[13:] == ("1-2", "3 04:05:06.700000000"), row
     assert decimals == (10, 2), decimals
     assert kinds == [
@@ -118,9 +121,9 @@ def check_uncompressed_results_arrive(client):
 
 
 def check_named_parameters_of_every_type_are_bound(client):
-    moment = dt.datetime(2024, 2, 29, 12, 34, 56, 789012, tzinfo=dt.timezone.utc)
+    moment = dt.datetime(2024, 2, 29, 12, 34, 56, 789012, tzinfo=dt.UTC)
     values = {
-        "text": "it's \\ \"quoted\" -- not a comment; :number ?",
+        "text": 'it\'s \\ "quoted" -- not a comment; :number ?',
         "number": -5,
         "large": 2**40,
         "real": 2.5,
@@ -144,7 +147,7 @@ def check_declared_parameters_keep_their_types(client):
         it.BigIntegerParameter(3),
         it.FloatParameter(1.5),
         it.DecimalParameter(decimal.Decimal("1.5"), scale=10, precision=4),
-        it.TimestampNTZParameter(dt.datetime(2024, 1, 1)),
+        it.TimestampNTZParameter(NAIVE),
         it.StringParameter("x"),
     ]
     with client.connect() as connection, connection.cursor() as cursor:
@@ -153,7 +156,7 @@ def check_declared_parameters_keep_their_types(client):
         kinds = [column[1] for column in cursor.description]
         row = tuple(cursor.fetchone())
     assert kinds == ["tinyint", "smallint", "bigint", "float", "decimal", "timestamp", "string"], kinds
-    assert row == (1, 2, 3, 1.5, decimal.Decimal("1.5"), dt.datetime(2024, 1, 1), "x"), row
+    assert row == (1, 2, 3, 1.5, decimal.Decimal("1.5"), NAIVE, "x"), row
 
 
 def check_positional_parameters_are_bound_in_the_order_of_the_text(client):
@@ -184,8 +187,7 @@ def check_dml_says_how_many_rows_it_changed(client):
             "insert into dml values (1, 'a'), (2, 'b'), (3, 'c')",
             "update dml set b = 'z' where a > 1",
             "delete from dml where a = 1",
-            "merge into dml t using (select 2 as a, 'm' as b union all select 9, 'n') s on t.a = s.a "
-            "when matched then update set * when not matched then insert *",
+            MERGE,
             "insert overwrite dml select 5, 'o'",
         ):
             cursor.execute(statement)
@@ -278,8 +280,10 @@ def check_a_long_statement_is_cancelled(client):
         thread = threading.Thread(target=run)
         thread.start()
         deadline = time.monotonic() + 30
-        while cursor.active_command_id is None if hasattr(cursor, "active_command_id") else (
-            cursor.active_op_handle is None
+        while (
+            cursor.active_command_id is None
+            if hasattr(cursor, "active_command_id")
+            else (cursor.active_op_handle is None)
         ):
             assert time.monotonic() < deadline
             time.sleep(0.02)

@@ -1,13 +1,16 @@
 """Arrow types as Databricks has them: names, Thrift descriptors, and the way there from other engines."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pyarrow as pa
 from databricks.sql.thrift_api.TCLIService import ttypes
 
-_TypeId = ttypes.TTypeId
+_TypeId: Any = ttypes.TTypeId
 
 # The type of a column is told by the Arrow type, except for intervals, which travel as strings.
 INTERVAL_KEY = b"Spark:DataType:SqlName"
-_INTERVALS = {
+_INTERVALS: dict[bytes, int] = {
     b"INTERVAL YEAR TO MONTH": _TypeId.INTERVAL_YEAR_MONTH_TYPE,
     b"INTERVAL DAY TO SECOND": _TypeId.INTERVAL_DAY_TIME_TYPE,
 }
@@ -24,6 +27,13 @@ _SCALARS: dict[int, tuple[str, int]] = {
     pa.date32().id: ("DATE", _TypeId.DATE_TYPE),
     pa.null().id: ("VOID", _TypeId.NULL_TYPE),
 }
+_PARAMETRIC: list[tuple[Callable[[pa.DataType], bool], int]] = [
+    (pa.types.is_decimal, _TypeId.DECIMAL_TYPE),
+    (pa.types.is_timestamp, _TypeId.TIMESTAMP_TYPE),
+    (pa.types.is_list, _TypeId.ARRAY_TYPE),
+    (pa.types.is_map, _TypeId.MAP_TYPE),
+    (pa.types.is_struct, _TypeId.STRUCT_TYPE),
+]
 _WIDENED = {
     pa.uint8(): pa.int16(),
     pa.uint16(): pa.int32(),
@@ -62,18 +72,10 @@ def type_id(field: pa.Field) -> int:
     interval = _INTERVALS.get((field.metadata or {}).get(INTERVAL_KEY, b""))
     if interval is not None:
         return interval
-    kind = field.type
-    if pa.types.is_decimal(kind):
-        return _TypeId.DECIMAL_TYPE
-    if pa.types.is_timestamp(kind):
-        return _TypeId.TIMESTAMP_TYPE
-    if pa.types.is_list(kind):
-        return _TypeId.ARRAY_TYPE
-    if pa.types.is_map(kind):
-        return _TypeId.MAP_TYPE
-    if pa.types.is_struct(kind):
-        return _TypeId.STRUCT_TYPE
-    return _SCALARS[kind.id][1]
+    for holds, number in _PARAMETRIC:
+        if holds(field.type):
+            return number
+    return _SCALARS[field.type.id][1]
 
 
 def column_name(field: pa.Field) -> str:
@@ -100,21 +102,35 @@ def descriptor(field: pa.Field) -> ttypes.TTypeDesc:
 
 def spark_type(kind: pa.DataType) -> pa.DataType:
     """The nearest type that Spark has: no unsigned numbers, no times of day, microseconds only."""
-    if pa.types.is_timestamp(kind):
-        return pa.timestamp("us", "Etc/UTC" if kind.tz else None)
-    if pa.types.is_time(kind):
-        return pa.string()
-    if pa.types.is_fixed_size_binary(kind):
-        return pa.binary()
-    if pa.types.is_decimal(kind) and kind.bit_width != 128:
-        return pa.decimal128(kind.precision, kind.scale)
-    if pa.types.is_map(kind):
-        return pa.map_(spark_type(kind.key_type), spark_type(kind.item_type))
-    if pa.types.is_struct(kind):
-        return pa.struct([pa.field(part.name, spark_type(part.type), part.nullable) for part in kind])
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return pa.list_(pa.field("element", spark_type(kind.value_type)))
+    for holds, convert in _CONVERTED:
+        if holds(kind):
+            return convert(kind)
     return _WIDENED.get(kind, kind)
+
+
+def _spark_list(kind: pa.DataType) -> pa.DataType:
+    return pa.list_(pa.field("element", spark_type(kind.value_type)))
+
+
+def _spark_map(kind: pa.DataType) -> pa.DataType:
+    return pa.map_(spark_type(kind.key_type), spark_type(kind.item_type))
+
+
+def _spark_struct(kind: pa.DataType) -> pa.DataType:
+    return pa.struct([pa.field(part.name, spark_type(part.type), part.nullable) for part in kind])
+
+
+_CONVERTED: list[tuple[Callable[[pa.DataType], bool], Callable[[pa.DataType], pa.DataType]]] = [
+    (pa.types.is_timestamp, lambda kind: pa.timestamp("us", "Etc/UTC" if kind.tz else None)),
+    (pa.types.is_time, lambda _: pa.string()),
+    (pa.types.is_decimal, lambda kind: pa.decimal128(kind.precision, kind.scale)),
+    (pa.types.is_fixed_size_binary, lambda _: pa.binary()),
+    (pa.types.is_map, _spark_map),
+    (pa.types.is_struct, _spark_struct),
+    (pa.types.is_list, _spark_list),
+    (pa.types.is_large_list, _spark_list),
+    (pa.types.is_fixed_size_list, _spark_list),
+]
 
 
 def spark_column(field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Field, pa.ChunkedArray]:

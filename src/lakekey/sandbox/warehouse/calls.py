@@ -115,9 +115,7 @@ def _direct_results(
     )
 
 
-def _next_rows(
-    operation: Operation, max_rows: int | None, max_bytes: int | None
-) -> ttypes.TFetchResultsResp:
+def _next_rows(operation: Operation, max_rows: int | None, max_bytes: int | None) -> ttypes.TFetchResultsResp:
     table = operation.result().table
     with operation.lock:
         offset = operation.offset
@@ -191,7 +189,7 @@ def _listing(
         operation = Operation(
             kind,
             work=lambda _: Result(listed(session, request)),
-            interrupt=lambda _: None,
+            interrupt=lambda _: False,
             # These requests do not say what the client reads. Thrift columns serve every client.
             encoding=Encoding(arrow=False),
         )
@@ -229,12 +227,8 @@ CALLS: dict[str, Callable[["Warehouse", str, Any], Any]] = {
     "GetCatalogs": _listing(_Kind.GET_CATALOGS, ttypes.TGetCatalogsResp, _catalogs),
     "GetSchemas": _listing(_Kind.GET_SCHEMAS, ttypes.TGetSchemasResp, _schemas),
     "GetTables": _listing(_Kind.GET_TABLES, ttypes.TGetTablesResp, _tables),
-    "GetTableTypes": _listing(
-        _Kind.GET_TABLE_TYPES, ttypes.TGetTableTypesResp, lambda _, __: metadata.table_types()
-    ),
+    "GetTableTypes": _listing(_Kind.GET_TABLE_TYPES, ttypes.TGetTableTypesResp, lambda _, __: metadata.table_types()),
     "GetColumns": _listing(_Kind.GET_COLUMNS, ttypes.TGetColumnsResp, _columns),
     "GetTypeInfo": _listing(_Kind.GET_TYPE_INFO, ttypes.TGetTypeInfoResp, lambda _, __: metadata.type_info()),
-    "GetPrimaryKeys": _listing(
-        _Kind.UNKNOWN, ttypes.TGetPrimaryKeysResp, lambda _, __: metadata.primary_keys()
-    ),
+    "GetPrimaryKeys": _listing(_Kind.UNKNOWN, ttypes.TGetPrimaryKeysResp, lambda _, __: metadata.primary_keys()),
 }

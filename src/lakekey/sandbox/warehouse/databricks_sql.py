@@ -61,6 +61,29 @@ def _syntax_error(error: ParseError) -> SqlError:
     return syntax_error(near, where)
 
 
+class _Values:
+    """The values of a statement's markers."""
+
+    def __init__(self, parameters: Sequence[Parameter]) -> None:
+        self._named = {it.name: it for it in parameters if it.name is not None}
+        self._unnamed = [it for it in parameters if it.name is None]
+
+    def of(self, marker: exp.Placeholder) -> Parameter:
+        name = marker.name
+        if name.startswith(_POSITIONAL):
+            index = int(name.removeprefix(_POSITIONAL))
+            if index < len(self._unnamed):
+                return self._unnamed[index]
+            name = f"_{index + 1}"
+        elif name in self._named:
+            return self._named[name]
+        raise SqlError(
+            "UNBOUND_SQL_PARAMETER",
+            f"Found the unbound parameter: {name}. Please, fix `args` and provide a mapping of the parameter.",
+            "42P02",
+        )
+
+
 def bind(tree: exp.Expression, parameters: Sequence[Parameter]) -> exp.Expression:
     """Name unnamed columns by their text, and put the values in place of the markers.
 
@@ -73,31 +96,20 @@ def bind(tree: exp.Expression, parameters: Sequence[Parameter]) -> exp.Expressio
     Raises:
         SqlError: A marker has no value, or a value has an unknown type.
     """
-    named = {it.name: it for it in parameters if it.name is not None}
-    unnamed = [it for it in parameters if it.name is None]
-
-    def value_of(marker: exp.Placeholder) -> Parameter:
-        name = marker.name
-        if name.startswith(_POSITIONAL):
-            index = int(name.removeprefix(_POSITIONAL))
-            if index < len(unnamed):
-                return unnamed[index]
-            name = f"_{index + 1}"
-        elif name in named:
-            return named[name]
-        raise SqlError(
-            "UNBOUND_SQL_PARAMETER",
-            f"Found the unbound parameter: {name}. Please, fix `args` and provide a mapping of the parameter.",
-            "42P02",
-        )
+    values = _Values(parameters)
 
     def shown(node: exp.Expression) -> exp.Expression:
         if isinstance(node, exp.Count) and isinstance(node.this, exp.Star):
             return exp.Count(this=exp.Literal.number(1))
-        return exp.var(value_of(node).value or "NULL") if isinstance(node, exp.Placeholder) else node
+        if not isinstance(node, exp.Placeholder):
+            return node
+        parameter = values.of(node)
+        if parameter.arguments:
+            return literal(parameter)
+        return exp.Null() if parameter.value is None else exp.var(parameter.value)
 
     def bound(node: exp.Expression) -> exp.Expression:
-        return literal(value_of(node)) if isinstance(node, exp.Placeholder) else node
+        return literal(values.of(node)) if isinstance(node, exp.Placeholder) else node
 
     for select in list(tree.find_all(exp.Select)):
         select.set("expressions", [_named(column, shown) for column in select.expressions])
@@ -112,7 +124,7 @@ def _named(column: exp.Expression, shown: Callable[[exp.Expression], exp.Express
     if isinstance(column, exp.Dot):
         return exp.alias_(column, column.name, quoted=True)
     plain = column.copy().transform(shown)
-    text = plain.sql(_DIALECT, normalize_functions="lower", comments=False)
+    text: str = plain.sql(_DIALECT, normalize_functions="lower", comments=False)
     if isinstance(plain, exp.Literal):
         text = plain.name
     elif isinstance(plain, exp.Boolean):
@@ -156,6 +168,7 @@ def to_dialect(tree: exp.Expression, dialect: str) -> str:
     """
     try:
         # Quoting every name keeps those that are words of the other dialect, such as a schema ``default``.
-        return tree.sql(dialect, identify=True, comments=False, unsupported_level=ErrorLevel.RAISE)
+        written: str = tree.sql(dialect, identify=True, comments=False, unsupported_level=ErrorLevel.RAISE)
     except SqlglotError as error:
         raise SqlError("UNSUPPORTED_FEATURE", f"The sandbox cannot translate this: {error}.", "0A000") from error
+    return written

@@ -6,13 +6,12 @@ import duckdb
 import pyarrow as pa
 
 from lakekey.sandbox.warehouse.arrow_types import spark_column
-from lakekey.sandbox.warehouse.duckdb_names import DEFAULT_CATALOG, DEFAULT_SCHEMA, PREFIX, quoted, text
+from lakekey.sandbox.warehouse.duckdb_names import DEFAULT_CATALOG, DEFAULT_SCHEMA, PREFIX, quoted
 from lakekey.sandbox.warehouse.engine import Relation
 from lakekey.sandbox.warehouse.errors import SqlError
 
 # DuckDB puts these into every database.
-_OWN_SCHEMAS = "('main', 'information_schema', 'pg_catalog')"
-_OURS = f"starts_with(database_name, '{PREFIX}') AND schema_name NOT IN {_OWN_SCHEMAS}"
+_OWN_SCHEMAS = ("main", "information_schema", "pg_catalog")
 
 
 class Catalog:
@@ -31,8 +30,8 @@ class Catalog:
         self.catalog = DEFAULT_CATALOG
         self.schema = DEFAULT_SCHEMA
 
-    def _query(self, statement: str) -> list[tuple[Any, ...]]:
-        found: list[tuple[Any, ...]] = self._connection.execute(statement).fetchall()
+    def _query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = self._connection.execute(statement, list(values)).fetchall()
         return found
 
     def use(self, catalog: str, schema: str) -> None:
@@ -71,15 +70,13 @@ class Catalog:
 
     def catalogs(self) -> list[str]:
         """The catalogs, sorted."""
-        found = self._query(
-            f"SELECT database_name FROM duckdb_databases() WHERE starts_with(database_name, '{PREFIX}') ORDER BY 1"
-        )
-        return [name.removeprefix(PREFIX) for (name,) in found]
+        found = self._query("SELECT database_name FROM duckdb_databases() ORDER BY 1")
+        return [name.removeprefix(PREFIX) for (name,) in found if name.startswith(PREFIX)]
 
     def schemas(self) -> list[tuple[str, str]]:
         """The schemas as (catalog, schema), sorted."""
-        found = self._query(f"SELECT database_name, schema_name FROM duckdb_schemas() WHERE {_OURS} ORDER BY 1, 2")
-        return [(catalog.removeprefix(PREFIX), schema) for catalog, schema in found]
+        found = self._query("SELECT database_name, schema_name FROM duckdb_schemas() ORDER BY 1, 2")
+        return [(catalog.removeprefix(PREFIX), schema) for catalog, schema in found if _ours(catalog, schema)]
 
     def relations(self) -> list[Relation]:
         """Tables and views, with the session's temporary views first."""
@@ -88,14 +85,14 @@ class Catalog:
             "SELECT database_name, schema_name, table_name AS name, 'TABLE' AS kind, comment, temporary "
             "FROM duckdb_tables() WHERE NOT internal UNION ALL "
             "SELECT database_name, schema_name, view_name, 'VIEW', comment, temporary "
-            f"FROM duckdb_views() WHERE NOT internal) WHERE temporary OR ({_OURS}) "
-            "ORDER BY temporary DESC, 1, 2, 3"
+            "FROM duckdb_views() WHERE NOT internal) ORDER BY temporary DESC, 1, 2, 3"
         )
         return [
             Relation("", "", name, kind, comment or "")
             if temporary
             else Relation(catalog.removeprefix(PREFIX), schema, name, kind, comment or "")
             for catalog, schema, name, kind, comment, temporary in found
+            if temporary or _ours(catalog, schema)
         ]
 
     def columns(self, relation: Relation) -> pa.Schema:
@@ -103,7 +100,7 @@ class Catalog:
         parts = ["temp", "main"] if not relation.catalog else [PREFIX + relation.catalog, relation.schema]
         name = ".".join(quoted(part) for part in (*parts, relation.name))
         try:
-            empty = self._connection.sql(f"SELECT * FROM {name} LIMIT 0").to_arrow_table()
+            empty = self._connection.sql(f"FROM {name} LIMIT 0").to_arrow_table()
         except duckdb.Error:
             return pa.schema([])
         required = self._required(parts, relation.name)
@@ -116,6 +113,12 @@ class Catalog:
     def _required(self, parts: list[str], name: str) -> set[str]:
         found = self._query(
             "SELECT column_name FROM duckdb_columns() WHERE NOT is_nullable "
-            f"AND database_name = {text(parts[0])} AND schema_name = {text(parts[1])} AND table_name = {text(name)}"
+            "AND database_name = ? AND schema_name = ? AND table_name = ?",
+            *parts,
+            name,
         )
         return {column for (column,) in found}
+
+
+def _ours(database: str, schema: str) -> bool:
+    return database.startswith(PREFIX) and schema not in _OWN_SCHEMAS

@@ -29,7 +29,7 @@ class _Words:
             token = self._found[self._next]
             if token.token_type not in (TokenType.STRING, TokenType.IDENTIFIER) and token.text.upper() in choices:
                 self._next += 1
-                return token.text.upper()
+                return str(token.text.upper())
         return ""
 
     def words(self, phrase: str) -> bool:
@@ -88,20 +88,11 @@ def command(statement: str, catalog: Catalog, configuration: dict[str, str]) -> 
         SqlError: The command failed.
     """
     words = _Words(tokens(statement))
-    if words.take("USE"):
-        return _use(words, catalog)
-    if words.take("SHOW"):
-        return _show(words, catalog)
-    if words.take("DESCRIBE", "DESC"):
-        return _describe(words, catalog)
     if words.take("SET"):
         return _set(statement, words, configuration)
-    if words.words("CREATE CATALOG"):
-        return _create_catalog(words, catalog)
-    if words.words("DROP CATALOG"):
-        return _drop_catalog(words, catalog)
-    if words.take("EXPLAIN"):
-        raise unsupported("EXPLAIN")
+    for phrase, run in _COMMANDS.items():
+        if words.words(phrase):
+            return run(words, catalog)
     return None
 
 
@@ -224,3 +215,18 @@ def _drop_catalog(words: _Words, catalog: Catalog) -> pa.Table:
         raise SqlError("CATALOG_NOT_EMPTY", f"Cannot drop the catalog `{name}`: it is not empty.", "2BP01")
     catalog.drop_catalog(name)
     return rows({})
+
+
+def _explain(_: _Words, __: Catalog) -> pa.Table:
+    raise unsupported("EXPLAIN")
+
+
+_COMMANDS = {
+    "USE": _use,
+    "SHOW": _show,
+    "DESCRIBE": _describe,
+    "DESC": _describe,
+    "CREATE CATALOG": _create_catalog,
+    "DROP CATALOG": _drop_catalog,
+    "EXPLAIN": _explain,
+}

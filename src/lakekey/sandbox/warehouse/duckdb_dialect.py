@@ -1,6 +1,7 @@
 """What sqlglot leaves as it is, and DuckDB means otherwise or not at all."""
 
 import re
+from collections.abc import Callable
 
 from sqlglot import exp
 
@@ -23,44 +24,42 @@ def adapt(tree: exp.Expression) -> exp.Expression:
     """
 
     def adapted(node: exp.Expression) -> exp.Expression:
-        if isinstance(node, exp.CurrentUser | exp.SessionUser):
-            return _user()
-        if isinstance(node, exp.CurrentCatalog):
-            return _catalog()
-        if isinstance(node, exp.CurrentDatabase | exp.CurrentSchema):
-            return exp.Anonymous(this="current_schema")
-        if isinstance(node, exp.Anonymous) and not node.expressions:
-            return _own(node)
-        if isinstance(node, exp.Table) and isinstance(node.this, exp.Anonymous):
-            return _range(node)
-        if isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.NULL:
-            return exp.Null()
-        if isinstance(node, exp.Interval) and isinstance(node.args.get("unit"), exp.IntervalSpan):
-            return _interval(node)
+        for kind, adaptation in _ADAPTATIONS.items():
+            if isinstance(node, kind):
+                return adaptation(node)
         return node
 
     return tree.transform(adapted, copy=False)
 
 
-def _user() -> exp.Expression:
+def _user(_: exp.Expression) -> exp.Expression:
     return exp.Anonymous(this="getvariable", expressions=[exp.Literal.string(USER_VARIABLE)])
 
 
-def _catalog() -> exp.Expression:
+def _schema(_: exp.Expression) -> exp.Expression:
+    return exp.Anonymous(this="current_schema")
+
+
+def _catalog(_: exp.Expression) -> exp.Expression:
     database = exp.Anonymous(this="current_database")
     return exp.Anonymous(this="substr", expressions=[database, exp.Literal.number(len(PREFIX) + 1)])
 
 
-def _own(node: exp.Anonymous) -> exp.Expression:
-    name = node.name.lower()
+def _unknown_function(node: exp.Expression) -> exp.Expression:
+    name = "" if node.expressions else node.name.lower()
     if name == "user":
-        return _user()
+        return _user(node)
     return exp.Literal.string("sandbox") if name == "current_metastore" else node
 
 
-def _range(node: exp.Table) -> exp.Table:
+def _cast(node: exp.Expression) -> exp.Expression:
+    """DuckDB has no name for the type VOID."""
+    return exp.Null() if node.args["to"].this == exp.DataType.Type.NULL else node
+
+
+def _range(node: exp.Expression) -> exp.Expression:
     """``range(n)`` has the column ``id`` on Spark, and ``range`` on DuckDB."""
-    if node.this.name.lower() == "range":
+    if isinstance(node.this, exp.Anonymous) and node.this.name.lower() == "range":
         alias = node.args.get("alias") or exp.TableAlias(this=exp.to_identifier("range"))
         if not alias.args.get("columns"):
             alias.set("columns", [exp.to_identifier("id")])
@@ -68,9 +67,11 @@ def _range(node: exp.Table) -> exp.Table:
     return node
 
 
-def _interval(node: exp.Interval) -> exp.Expression:
+def _interval(node: exp.Expression) -> exp.Expression:
     """``INTERVAL '1 02:03:04' DAY TO SECOND``: each number gets its unit, as DuckDB wants it."""
-    span = node.args["unit"]
+    span = node.args.get("unit")
+    if not isinstance(span, exp.IntervalSpan):
+        return node
     first, last = (_UNITS.index(unit.name.upper()) for unit in (span.this, span.expression))
     written = node.this.name.strip()
     numbers = re.findall(r"\d+(?:\.\d+)?", written)
@@ -79,3 +80,16 @@ def _interval(node: exp.Interval) -> exp.Expression:
     sign = "-" if written.startswith("-") else ""
     text = " ".join(f"{sign}{number} {unit}" for number, unit in zip(numbers, _UNITS[first:], strict=False))
     return exp.cast(exp.Literal.string(text), exp.DataType.Type.INTERVAL)
+
+
+_ADAPTATIONS: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]] = {
+    exp.CurrentUser: _user,
+    exp.SessionUser: _user,
+    exp.CurrentCatalog: _catalog,
+    exp.CurrentDatabase: _schema,
+    exp.CurrentSchema: _schema,
+    exp.Anonymous: _unknown_function,
+    exp.Table: _range,
+    exp.Cast: _cast,
+    exp.Interval: _interval,
+}

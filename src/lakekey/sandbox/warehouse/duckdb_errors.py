@@ -44,6 +44,7 @@ _BY_TEXT: list[tuple[str, Callable[[str], SqlError]]] = [
     (r'Schema with name "?([^"]+?)"? already exists', _existing_schema),
     (r'(?:Table|View) with name "?(\S+?)"? does not exist', _missing_relation),
     (r'Schema with name "?(\S+?)"? does not exist', _missing_schema),
+    (r'Catalog "(\S+?)" does not exist', _missing_relation),
     (r'(?:Table|Scalar|Aggregate|Macro)? ?Function with name "?(\S+?)"? does not exist', _missing_function),
     (r'Referenced (?:column|table) "([^"]+)" not found', _missing_column),
     (r'does not have a column named "([^"]+)"', _missing_column),

@@ -16,8 +16,8 @@ from lakekey.sandbox.warehouse.duckdb_commands import command
 from lakekey.sandbox.warehouse.duckdb_dialect import adapt
 from lakekey.sandbox.warehouse.duckdb_errors import translate
 from lakekey.sandbox.warehouse.duckdb_names import qualify
-from lakekey.sandbox.warehouse.engine import Parameter, Relation, Result, rows
-from lakekey.sandbox.warehouse.errors import SqlError, unsupported
+from lakekey.sandbox.warehouse.engine import Parameter, Relation, Result, Ticket, rows
+from lakekey.sandbox.warehouse.errors import SqlError, cancelled, unsupported
 
 _DML = exp.Insert | exp.Update | exp.Delete | exp.Merge | exp.TruncateTable
 _DDL = exp.Create | exp.Drop | exp.Alter | exp.Comment
@@ -40,23 +40,24 @@ class DuckDBSession:
         configuration: The settings that the client sent.
     """
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, catalog: Catalog, configuration: dict[str, str]
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: Catalog, configuration: dict[str, str]) -> None:
         self._connection = connection
         self._catalog = catalog
         self._configuration = configuration
         self._turn = threading.Lock()
         self._ticket_lock = threading.Lock()
-        self._ticket: object = None
+        self._ticket: Ticket | None = None
 
-    def execute(self, statement: str, parameters: Sequence[Parameter], ticket: object) -> Result:
+    def execute(self, statement: str, parameters: Sequence[Parameter], ticket: Ticket) -> Result:
         """Run one statement: see ``EngineSession.execute``."""
 
         def run() -> Result:
             with self._ticket_lock:
                 self._ticket = ticket
             try:
+                # Looked at after the ticket is in place: whoever cancels from now on finds it, and interrupts.
+                if ticket.cancelled:
+                    raise cancelled()
                 return self._execute(statement, parameters)
             finally:
                 with self._ticket_lock:
@@ -71,11 +72,13 @@ class DuckDBSession:
             except duckdb.Error as error:
                 raise translate(error) from error
 
-    def interrupt(self, ticket: object) -> None:
+    def interrupt(self, ticket: Ticket) -> bool:
         """Stop a run: see ``EngineSession.interrupt``."""
         with self._ticket_lock:
-            if self._ticket is ticket:
+            running = self._ticket is ticket
+            if running:
                 self._connection.interrupt()
+        return running
 
     def _execute(self, statement: str, parameters: Sequence[Parameter]) -> Result:
         answered = command(statement, self._catalog, self._configuration)
@@ -206,9 +209,7 @@ def _plain_definition(tree: exp.Expression) -> Any:
     """A definition without what DuckDB has no place for: formats, properties and comments on columns."""
     properties = tree.args.get("properties")
     if isinstance(properties, exp.Properties):
-        properties.set(
-            "expressions", [it for it in properties.expressions if isinstance(it, _KEPT_PROPERTIES)]
-        )
+        properties.set("expressions", [it for it in properties.expressions if isinstance(it, _KEPT_PROPERTIES)])
     for constraint in list(tree.find_all(exp.ColumnConstraint)):
         if isinstance(constraint.kind, exp.CommentColumnConstraint):
             constraint.pop()

@@ -56,10 +56,25 @@ class Relation:
     comment: str = ""
 
 
+class Ticket(Protocol):
+    """Names one run of a statement.
+
+    Attributes:
+        name: Unique among all runs.
+        cancelled: Nobody wants the result any more. An engine looks before it begins; once it has begun, it is
+            interrupted.
+    """
+
+    cancelled: bool
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - told above
+
+
 class EngineSession(Protocol):
     """One client's session: its current catalog and schema, temporary views and settings."""
 
-    def execute(self, statement: str, parameters: Sequence[Parameter], ticket: object) -> Result:
+    def execute(self, statement: str, parameters: Sequence[Parameter], ticket: Ticket) -> Result:
         """Run one statement to its end.
 
         Args:
@@ -71,8 +86,12 @@ class EngineSession(Protocol):
             SqlError: The statement failed.
         """
 
-    def interrupt(self, ticket: object) -> None:
-        """Stop the run of that ticket, if it is still going on; other runs are left alone."""
+    def interrupt(self, ticket: Ticket) -> bool:
+        """Stop the run of that ticket, if it is going on; other runs are left alone.
+
+        Returns:
+            Whether to ask again when the run has not ended soon: an interrupt can come too early to be noticed.
+        """
 
     def catalogs(self) -> list[str]:
         """The catalogs, sorted."""
@@ -119,7 +138,5 @@ def rows(columns: Mapping[str, pa.DataType], values: Sequence[Sequence[Any]] = (
         columns: Names and types, in order.
         values: Rows of that width.
     """
-    arrays = [
-        pa.array([row[index] for row in values], type=kind) for index, kind in enumerate(columns.values())
-    ]
+    arrays = [pa.array([row[index] for row in values], type=kind) for index, kind in enumerate(columns.values())]
     return pa.Table.from_arrays(arrays, names=list(columns))

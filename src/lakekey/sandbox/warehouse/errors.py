@@ -40,7 +40,12 @@ def unsupported(what: str) -> SqlError:
     return SqlError("UNSUPPORTED_FEATURE", f"The sandbox's SQL warehouse does not support {what}.", "0A000")
 
 
-class RequestRefused(Exception):  # noqa: N818 - it is an answer, not a fault of the program
+def cancelled() -> SqlError:
+    """A statement that somebody stopped."""
+    return SqlError("OPERATION_CANCELED", "Operation was canceled.", "HY008")
+
+
+class RequestRefused(Exception):
     """A Thrift request that is answered by an error status instead of a result.
 
     Args:
@@ -49,9 +54,7 @@ class RequestRefused(Exception):  # noqa: N818 - it is an answer, not a fault of
         sqlstate: Five characters.
     """
 
-    def __init__(
-        self, message: str, *, code: int = ttypes.TStatusCode.ERROR_STATUS, sqlstate: str = "HY000"
-    ) -> None:
+    def __init__(self, message: str, *, code: int = ttypes.TStatusCode.ERROR_STATUS, sqlstate: str = "HY000") -> None:
         super().__init__(message)
         self.code = code
         self.sqlstate = sqlstate

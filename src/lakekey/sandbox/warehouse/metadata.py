@@ -91,9 +91,7 @@ def schemas(session: EngineSession, catalog: str | None, schema: str | None) -> 
         schema: The same.
     """
     in_catalog, named = _matcher(catalog), _matcher(schema)
-    found = [
-        (name, where) for where, name in session.schemas() if in_catalog(where) and named(name)
-    ]
+    found = [(name, where) for where, name in session.schemas() if in_catalog(where) and named(name)]
     return rows(_SCHEMAS, found)
 
 
@@ -182,15 +180,9 @@ def primary_keys() -> pa.Table:
     return rows(_PRIMARY_KEYS)
 
 
-def _relations(
-    session: EngineSession, catalog: str | None, schema: str | None, table: str | None
-) -> list[Relation]:
+def _relations(session: EngineSession, catalog: str | None, schema: str | None, table: str | None) -> list[Relation]:
     in_catalog, in_schema, named = _matcher(catalog), _matcher(schema), _matcher(table)
-    return [
-        it
-        for it in session.relations()
-        if in_catalog(it.catalog) and in_schema(it.schema) and named(it.name)
-    ]
+    return [it for it in session.relations() if in_catalog(it.catalog) and in_schema(it.schema) and named(it.name)]
 
 
 def _matcher(pattern: str | None) -> Callable[[str], bool]:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from databricks.sql.thrift_api.TCLIService import ttypes
 
 from lakekey.sandbox.warehouse.engine import Result
-from lakekey.sandbox.warehouse.errors import RequestRefused, SqlError
+from lakekey.sandbox.warehouse.errors import RequestRefused, SqlError, cancelled
 
 _log = logging.getLogger(__name__)
 _State = ttypes.TOperationState
@@ -43,14 +43,14 @@ class Encoding:
     native_complex: bool = True
 
 
-@dataclass
+@dataclass(eq=False)
 class Operation:
     """A unit of work with a handle, owned by a session.
 
     Attributes:
         kind: A ``TOperationType``.
         work: Does it; raises ``SqlError``.
-        interrupt: Asks the engine to stop it.
+        interrupt: Asks the engine to stop it; says whether to ask again.
         encoding: How its rows are read.
         offset: The first row that has not been fetched yet.
         touched: Monotonic seconds of the last request about it.
@@ -58,7 +58,7 @@ class Operation:
 
     kind: int
     work: Callable[["Operation"], Result]
-    interrupt: Callable[["Operation"], None]
+    interrupt: Callable[["Operation"], bool]
     encoding: Encoding = field(default_factory=Encoding)
     identifier: ttypes.THandleIdentifier = field(default_factory=new_identifier)
     offset: int = 0
@@ -70,11 +70,10 @@ class Operation:
     _result: Result | None = None
     _done: threading.Event = field(default_factory=threading.Event)
 
-    # Two operations are the same one only when they are one object: they are dictionary keys and tickets.
-    __hash__ = object.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
+    @property
+    def name(self) -> str:
+        """Unique among all operations."""
+        return str(self.identifier.guid.hex())
 
     def start(self) -> None:
         """Begin the work, in a thread that does not keep the process alive."""
@@ -86,7 +85,7 @@ class Operation:
                 self._result = self.work(self)
         except SqlError as error:
             self.error = error
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the client waits for an answer, whatever broke
             _log.exception("the sandbox's SQL warehouse failed")
             self.error = SqlError("INTERNAL_ERROR", f"{type(error).__name__}: {error}", "XX000")
         finally:
@@ -98,17 +97,14 @@ class Operation:
         return self._done.wait(seconds)
 
     def cancel(self) -> None:
-        """Stop the work; an operation that has ended keeps its result.
-
-        An interrupt that comes before the engine has begun is lost, so it is repeated until the work ends.
-        """
+        """Stop the work; an operation that has ended keeps its result."""
         if self._done.is_set():
             return
         self.cancelled = True
         deadline = time.monotonic() + _INTERRUPT_PATIENCE
-        while not self._done.is_set() and time.monotonic() < deadline:
-            self.interrupt(self)
-            self._done.wait(_INTERRUPT_INTERVAL)
+        while self.interrupt(self) and time.monotonic() < deadline:
+            if self._done.wait(_INTERRUPT_INTERVAL):
+                return
 
     @property
     def running(self) -> bool:
@@ -136,7 +132,7 @@ class Operation:
             RequestRefused: There is none, and why.
         """
         if self.cancelled:
-            raise RequestRefused("[OPERATION_CANCELED] Operation was canceled. SQLSTATE: HY008", sqlstate="HY008")
+            raise RequestRefused(str(cancelled()), sqlstate="HY008")
         if self.error is not None:
             raise RequestRefused(str(self.error), sqlstate=self.error.sqlstate)
         if self._result is None:

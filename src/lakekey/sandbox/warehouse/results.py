@@ -1,6 +1,6 @@
 """Rows and their description, in the shapes that the connector reads."""
 
-import datetime
+import datetime as dt
 import decimal
 import json
 from typing import Any
@@ -40,9 +40,7 @@ def metadata(table: pa.Table, encoding: Encoding) -> ttypes.TGetResultSetMetadat
         schema=ttypes.TTableSchema(columns=columns),
         resultFormat=formats.ARROW_BASED_SET if encoding.arrow else formats.COLUMN_BASED_SET,
         lz4Compressed=encoding.arrow and encoding.lz4,
-        arrowSchema=_travelling_schema(table.schema, encoding).serialize().to_pybytes()
-        if encoding.arrow
-        else None,
+        arrowSchema=_travelling_schema(table.schema, encoding).serialize().to_pybytes() if encoding.arrow else None,
         isStagingOperation=False,
     )
 
@@ -79,9 +77,7 @@ def row_set(table: pa.Table, offset: int, count: int, encoding: Encoding) -> tty
     for batch in part.combine_chunks().to_batches(max_chunksize=_BATCH_ROWS):
         body = batch.serialize().to_pybytes()
         batches.append(
-            ttypes.TSparkArrowBatch(
-                batch=lz4.frame.compress(body) if encoding.lz4 else body, rowCount=batch.num_rows
-            )
+            ttypes.TSparkArrowBatch(batch=lz4.frame.compress(body) if encoding.lz4 else body, rowCount=batch.num_rows)
         )
     return ttypes.TRowSet(startRowOffset=offset, rows=[], arrowBatches=batches)
 
@@ -125,7 +121,7 @@ def _text(value: Any, kind: pa.DataType) -> str | None:
         return None
     if pa.types.is_nested(kind):
         return json.dumps(_plain(value, kind), separators=(",", ":"), ensure_ascii=False)
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, dt.datetime):
         return _timestamp(value)
     return str(value)
 
@@ -139,9 +135,13 @@ def _plain(value: Any, kind: pa.DataType) -> Any:
         return [_plain(item, kind.value_type) for item in value]
     if pa.types.is_struct(kind):
         return {field.name: _plain(value[field.name], field.type) for field in kind}
+    return _plain_scalar(value)
+
+
+def _plain_scalar(value: Any) -> Any:
     if isinstance(value, decimal.Decimal):
         return float(value)
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, dt.datetime):
         return _timestamp(value)
     if isinstance(value, bytes):
         return value.hex()
@@ -151,9 +151,9 @@ def _plain(value: Any, kind: pa.DataType) -> Any:
 def _key(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return _timestamp(value) if isinstance(value, datetime.datetime) else str(value)
+    return _timestamp(value) if isinstance(value, dt.datetime) else str(value)
 
 
-def _timestamp(value: datetime.datetime) -> str:
+def _timestamp(value: dt.datetime) -> str:
     text = value.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
     return text.rstrip("0").rstrip(".") if "." in text else text

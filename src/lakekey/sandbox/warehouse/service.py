@@ -1,6 +1,7 @@
 """The warehouse: one Thrift message in, its answer out."""
 
 import threading
+import weakref
 from typing import Any
 
 import pyarrow as pa
@@ -46,6 +47,8 @@ class Warehouse:
         self._lock = threading.Lock()
         self._statements = 0
         self.engine = _engine(engine)
+        # A program that ends without close() must not leave threads inside the engine: they would abort it.
+        self._finalizer = weakref.finalize(self, _shut, self.registry, self.engine)
 
     @property
     def statements(self) -> int:
@@ -93,8 +96,12 @@ class Warehouse:
 
     def close(self) -> None:
         """Stop what runs, close all sessions and free the tables."""
-        self.registry.close()
-        self.engine.close()
+        self._finalizer()
+
+
+def _shut(registry: Registry, engine: Engine) -> None:
+    registry.close()
+    engine.close()
 
 
 class _Caller:

@@ -1,0 +1,53 @@
+"""What of a statement changes on its way to open-source Spark. Needs no Spark."""
+
+import datetime as dt
+
+import pytest
+
+from lakekey.sandbox.warehouse.engine import Parameter
+from lakekey.sandbox.warehouse.errors import SqlError
+from lakekey.sandbox.warehouse.spark_text import first_words, prepare
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ("select * from hive_metastore.a.t", "select * from spark_catalog.a.t"),
+        ("select * from `hive_metastore`.a.t", "select * from spark_catalog.a.t"),
+        ("use catalog hive_metastore", "SET catalog spark_catalog"),
+        ("show schemas in hive_metastore;", "show schemas in spark_catalog;"),
+        ("select 'hive_metastore.a' -- hive_metastore.b", "select 'hive_metastore.a' -- hive_metastore.b"),
+        ("select a.hive_metastore.b from a", "select a.hive_metastore.b from a"),
+        ("select 1 as hive_metastore", "select 1 as hive_metastore"),
+        ("select 'it\\'s' /* ? */, \"?\" , `?`", "select 'it\\'s' /* ? */, \"?\" , `?`"),
+    ],
+)
+def test_only_the_catalogs_name_changes(given, made):
+    assert prepare(given, ()) == (made, None)
+
+
+def test_values_travel_apart_from_the_text():
+    parameters = [
+        Parameter("s", "STRING", "x' or 1"),
+        Parameter("n", "INT", "5"),
+        Parameter("d", "DATE", "2024-01-01"),
+        Parameter("t", "TINYINT", "1"),
+        Parameter("v", "VOID", None),
+    ]
+    text, values = prepare("select :s, :n, :d, :`t`, :v, ':t'", parameters)
+    assert text == "select :s, :n, :d, CAST(:`t` AS TINYINT), :v, ':t'"
+    assert values == {"s": "x' or 1", "n": 5, "d": dt.date(2024, 1, 1), "t": "1", "v": None}
+
+
+def test_positional_markers_are_cast_in_order():
+    parameters = [Parameter(None, "STRING", "a"), Parameter(None, "DECIMAL(3,1)", "1.5")]
+    assert prepare("select ?, '?', ?", parameters) == ("select ?, '?', CAST(? AS DECIMAL(3,1))", ["a", "1.5"])
+
+
+def test_a_value_that_is_not_of_its_type_is_told():
+    with pytest.raises(SqlError, match="CAST_INVALID_INPUT"):
+        prepare("select :n", [Parameter("n", "INT", "five")])
+
+
+def test_the_kind_of_a_statement_is_found_behind_comments():
+    assert first_words("/* a */ -- b\n insert  into t values (1)") == ["INSERT", "INTO"]
