@@ -69,4 +69,6 @@ def mount(app: Flask, realm: Realm, warehouse: LazyWarehouse) -> None:
         except ImportError as error:
             # 501 is the failure that the connectors do not retry for minutes.
             return api_error(501, "NOT_IMPLEMENTED", f"the SQL engine is not installed: {error.name} is missing")
+        except ValueError:
+            return api_error(400, "MALFORMED_REQUEST", "the body is no Thrift message")
         return Response(answer, content_type="application/x-thrift")
