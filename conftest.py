@@ -1,6 +1,7 @@
 """Every test starts from a machine that knows nothing of Databricks and has nobody at it."""
 
 import os
+import webbrowser
 
 import pytest
 
@@ -16,6 +17,9 @@ def bare_machine(monkeypatch, tmp_path_factory):
     for name in list(os.environ):
         if name.startswith(_FOREIGN) or name in _PLACES:
             monkeypatch.delenv(name)
+    # The module reads BROWSER once in a process: the next test's person would be the last one's.
+    monkeypatch.setattr(webbrowser, "_browsers", {})
+    monkeypatch.setattr(webbrowser, "_tryorder", None)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(home / "cache"))

@@ -110,6 +110,9 @@ class _Server(ThreadingHTTPServer):
         if sys.platform == "win32":
             self.allow_reuse_address = False
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            # A login that has just ended keeps its port in TIME_WAIT for a minute: 21 of them would use up all ports.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         socket.socket.bind(self.socket, self.server_address)

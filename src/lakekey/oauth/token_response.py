@@ -6,15 +6,20 @@ from typing import Any, NamedTuple
 from lakekey.errors import CredentialsRefused, TokenEndpointError
 from lakekey.oauth.transport import Answer
 
+# The server's error code → what it means, and what helps.
 _REFUSALS = {
-    "invalid_client": "the server does not accept the client id or its secret",
-    "unauthorized_client": "the client may not use this grant",
-    "invalid_scope": "a requested scope is not allowed for this client",
-    "unsupported_grant_type": "the server does not offer this grant",
-    "access_denied": "the server denied access",
-    "invalid_target": "the server does not know the requested audience or resource",
-    "invalid_request": "the server calls the request malformed",
+    "invalid_client": (
+        "the server does not accept the client id or its secret",
+        "check client_id and client_secret; a secret that has ended needs a new one",
+    ),
+    "unauthorized_client": ("the client may not use this grant", "check auth_type, and how the client is registered"),
+    "invalid_scope": ("a requested scope is not allowed for this client", "check scopes, and how it is registered"),
+    "unsupported_grant_type": ("the server does not offer this grant", "check host and auth_type"),
+    "access_denied": ("the server denied access", "ask the workspace's administrator"),
+    "invalid_target": ("the server does not know the requested audience or resource", "check host and account_id"),
+    "invalid_request": ("the server calls the request malformed", "check the profile's settings"),
 }
+_TRY_AGAIN = "try again in a minute; it was not the credentials that were refused"
 _DEFAULT_LIFETIME = 3600.0  # RFC 6749 §5.1 leaves it to documentation, which says one hour
 _LONGEST_LIFETIME = 30 * 86400.0  # no access token of the platform lives longer than a day; this bounds nonsense
 
@@ -72,7 +77,10 @@ def parse(answer: Answer, *, hidden: tuple[str | None, ...] = ()) -> TokenRespon
         return _success(fields, answer)
     if fields is None or not 400 <= answer.status < 500 or answer.status in (408, 429):
         raise TokenEndpointError(
-            f"the token endpoint answered {answer.describe()}", status=answer.status, retry_after=answer.retry_after
+            f"the token endpoint answered {answer.describe()}",
+            status=answer.status,
+            retry_after=answer.retry_after,
+            hint=_TRY_AGAIN,
         )
     error = str(fields.get("error", "unknown"))[:80]
     description = _redact(str(fields.get("error_description", "")), hidden)[:300]
@@ -82,11 +90,17 @@ def parse(answer: Answer, *, hidden: tuple[str | None, ...] = ()) -> TokenRespon
     # The platform words its throttle as a malformed request (docs/design.md).
     if error in ("temporarily_unavailable", "server_error", "slow_down") or "throttled" in description.lower():
         raise TokenEndpointError(
-            f"the token endpoint asks to slow down ({said})", status=answer.status, retry_after=answer.retry_after
+            f"the token endpoint asks to slow down ({said})",
+            status=answer.status,
+            retry_after=answer.retry_after,
+            hint=_TRY_AGAIN,
         )
     if error not in _REFUSALS:
-        raise TokenEndpointError(f"the token endpoint answered HTTP {answer.status} ({said})", status=answer.status)
-    raise CredentialsRefused(f"{_REFUSALS[error]} ({said})", error=error)
+        raise TokenEndpointError(
+            f"the token endpoint answered HTTP {answer.status} ({said})", status=answer.status, hint=_TRY_AGAIN
+        )
+    meaning, hint = _REFUSALS[error]
+    raise CredentialsRefused(f"{meaning} ({said})", error=error, hint=hint)
 
 
 def _success(fields: dict[str, Any], answer: Answer) -> TokenResponse:
@@ -94,7 +108,9 @@ def _success(fields: dict[str, Any], answer: Answer) -> TokenResponse:
     # RFC 6749 §7.1: a client must not use a token of a type that it does not understand.
     token_type = fields.get("token_type", "Bearer")
     if not _is_token(access_token) or not isinstance(token_type, str) or token_type.lower() != "bearer":
-        raise TokenEndpointError("the token endpoint's answer holds no bearer token", status=answer.status)
+        raise TokenEndpointError(
+            "the token endpoint's answer holds no bearer token", status=answer.status, hint=_TRY_AGAIN
+        )
     refresh_token = fields.get("refresh_token")
     if refresh_token is not None and not _is_token(refresh_token):
         refresh_token = None

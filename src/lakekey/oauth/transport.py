@@ -5,6 +5,7 @@ Everything that talks to an authorization server goes through here, so that one 
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -111,6 +112,8 @@ class Transport:
         deadline: float | None = None,
     ) -> Answer:
         require_secure(url)
+        if self._ca_file and not os.path.exists(self._ca_file):
+            raise ConfigurationError(f"there is no ca_file {self._ca_file}", hint="set ca_file to a PEM bundle")
         import requests
 
         host = urlsplit(url).netloc
@@ -144,6 +147,9 @@ class Transport:
                 problem, hint = f"the proxy on the way to {host} failed: {_root_cause(error)}", "check HTTPS_PROXY"
             except (requests.exceptions.RequestException, OSError) as error:
                 problem, hint = f"cannot reach {host}: {_root_cause(error)}", "check the host name and the network"
+        if time.monotonic() >= deadline:
+            # Cut off by ourselves (`lakekey.oauth.deadlines`), whatever it looked like to the library.
+            problem, hint = f"{host} did not answer in time", "check the network, and try again"
         # Raised out here: the library's exception carries the request, and with it the secrets in its body.
         raise TokenEndpointError(problem, hint=hint)
 
