@@ -5,13 +5,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 OIDC := tests/oidc
 
-.PHONY: demo test check format bench setup clean
+ENVS := .venvs
+
+.PHONY: demo test test-dbt check format bench setup clean
 
 demo: setup
 	$(BIN)/lakekey demo
 
 test: setup $(OIDC)/node_modules/.installed
 	$(BIN)/python -m pytest
+
+# dbt in its own environment, against the sandbox's Spark engine in another.
+test-dbt: setup $(ENVS)/dbt/.installed $(ENVS)/spark/.installed
+	$(BIN)/python -m pytest tests/dbt
 
 check: setup
 	$(BIN)/ruff check
@@ -37,6 +43,15 @@ $(VENV)/.installed: requirements/dev.txt requirements/bootstrap.txt pyproject.to
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode -r requirements/dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
+
+# Tools whose requirements clash with the newest connector's, each in an environment of its own.
+$(ENVS)/%/.installed: requirements/%.txt $(VENV)/.installed
+	$(PYTHON) -m venv $(@D)
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --no-deps --require-hashes --compile-bytecode -r $<
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --no-deps --no-build-isolation --editable . $(EDITABLE_$*)
+	touch $@
+
+EDITABLE_dbt := --editable packages/dbt-lakekey
 
 $(OIDC)/node_modules/.installed: $(OIDC)/package-lock.json
 	cd $(OIDC) && npm ci --silent --ignore-scripts

@@ -58,8 +58,14 @@ def _target(profile: str | None, host: str | None) -> Target:
             if found is not None and found.values.get("host") and normalize_host(found.values["host"], name) == wanted:
                 matching.append(name)
         if len(matching) == 1:
-            return resolve(matching[0])
-    return resolve(profile, host=host)
+            profile, host = matching[0], None
+    return resolve(profile, host=host, environ=without_caller())
+
+
+def without_caller() -> dict[str, str]:
+    """The environment without what sent the caller to us: followed again, it would lead back here."""
+    ours = os.environ.get("DATABRICKS_AUTH_TYPE") in ("databricks-cli", "metadata-service")
+    return {name: value for name, value in os.environ.items() if not (ours and name == "DATABRICKS_AUTH_TYPE")}
 
 
 def _refresh_unless_young(provider: Provider) -> None:
