@@ -3,10 +3,10 @@
 import threading
 from dataclasses import dataclass
 
-import lakekey
-from databricks.sdk.core import Config
 from dbt.adapters.databricks.credentials import DatabricksCredentialManager, DatabricksCredentials
 from dbt_common.exceptions import DbtConfigError
+
+import lakekey
 from lakekey.sql import connect_arguments
 
 _guard = threading.Lock()
