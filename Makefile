@@ -6,14 +6,21 @@ BIN := $(VENV)/bin
 OIDC := tests/oidc
 
 ENVS := .venvs
+OLD_CONNECTORS := 4.1.1 4.4.0
 
-.PHONY: demo test test-dbt check format bench setup clean
+.PHONY: demo test test-connectors test-dbt check format bench setup clean
 
 demo: setup
 	$(BIN)/lakekey demo
 
 test: setup $(OIDC)/node_modules/.installed
 	$(BIN)/python -m pytest
+
+# What the SQL adapter promises holds for the older connectors that people run, too.
+test-connectors: $(OLD_CONNECTORS:%=$(ENVS)/connector-%/.installed)
+	set -e; for release in $(OLD_CONNECTORS); do \
+	  $(ENVS)/connector-$$release/bin/python -m pytest tests/integration/test_sql_connector.py; \
+	done
 
 # dbt in its own environment, against the sandbox's Spark engine in another.
 test-dbt: setup $(ENVS)/dbt/.installed $(ENVS)/spark/.installed
