@@ -30,16 +30,19 @@ from lakekey.errors import (
 )
 
 if TYPE_CHECKING:
-    from lakekey import sandbox, sdk, spark, sql
+    from lakekey import sandbox, sdk, spark, sql, sqlalchemy
     from lakekey._provider import Provider, Token
     from lakekey._public import provider
+    from lakekey.rest import httpx_auth, requests_auth
 
 _ATTRIBUTES = {
     "Provider": "lakekey._provider",
     "Token": "lakekey._provider",
+    "httpx_auth": "lakekey.rest",
     "provider": "lakekey._public",
+    "requests_auth": "lakekey.rest",
 }
-_MODULES = ("sandbox", "sdk", "spark", "sql")
+_MODULES = ("sandbox", "sdk", "spark", "sql", "sqlalchemy")
 
 __all__ = [
     "CacheError",
@@ -60,11 +63,14 @@ __all__ = [
     "UnsafeCache",
     "WrongIdentity",
     "__version__",
+    "httpx_auth",
     "provider",
+    "requests_auth",
     "sandbox",
     "sdk",
     "spark",
     "sql",
+    "sqlalchemy",
 ]
 
 

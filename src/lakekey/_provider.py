@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakekey.cache import Cache, Entry
 from lakekey.errors import LakekeyError
-from lakekey.lifetime import margin, nears_end, session_end, stale_at
+from lakekey.lifetime import CLOCK_TOLERANCE, margin, nears_end, session_end, stale_at
 from lakekey.session import Session
 from lakekey.target import Target
 
@@ -48,11 +48,13 @@ class Token(NamedTuple):
 
 
 class _Snapshot(NamedTuple):
-    """What the hot path needs. A token is handed out without a thought until *both* clocks say otherwise.
+    """What the hot path needs. A token is handed out without a thought until one of the clocks says otherwise.
 
-    The wall clock knows of a suspended laptop, the monotonic one of a wall clock that was set back.
+    The wall clock knows of a suspended laptop, the monotonic one of a wall clock that was set back. A laptop whose
+    clock was set back and that then slept deceives both, so a wall clock from before the token came counts as well.
     """
 
+    since: float
     until: float
     until_monotonic: float
     authorization: str
@@ -62,6 +64,9 @@ class _Snapshot(NamedTuple):
 
     def __repr__(self) -> str:
         return f"_Snapshot(until={self.until:.0f}, end={self.end:.0f})"
+
+
+_NOTHING = (0.0, 0.0, "", 0.0)
 
 
 class Provider:
@@ -79,7 +84,7 @@ class Provider:
         self.target = target
         self._session = Session(target, cache=cache)
         self._snapshot: _Snapshot | None = None
-        self._fresh = (0.0, 0.0, "")
+        self._fresh = _NOTHING
         self._end_watch: EndWatch | None = None
         self._early_pause = _FIRST_PAUSE
         self._factory = self._make_factory()
@@ -131,7 +136,9 @@ class Provider:
 
         self._factory()
         snapshot = self._snapshot
-        assert snapshot is not None
+        while snapshot is None:  # another thread has signed out in between
+            self._factory()
+            snapshot = self._snapshot
         entry = snapshot.entry
         expires_at = datetime.fromtimestamp(entry.expires_at, UTC)
         return Token(entry.access_token, entry.token_type, expires_at, entry.scopes)
@@ -141,7 +148,8 @@ class Provider:
 
         A cancelled task leaves at once; an exchange that has been sent is seen through without it.
         """
-        if time.time() < self._fresh[0] and time.monotonic() < self._fresh[1]:
+        until, until_monotonic, _, since = self._fresh
+        if since <= time.time() < until and time.monotonic() < until_monotonic:
             return self.token()
         import asyncio
 
@@ -180,7 +188,7 @@ class Provider:
         finally:
             # Last, since another thread that finds no snapshot takes the entry's while there is one.
             self._snapshot = None
-            self._fresh = (0.0, 0.0, "")
+            self._fresh = _NOTHING
 
     def on_session_ending(self, callback: "Callable[[SessionEnding], None]") -> None:
         """Be called when the session nears its end, so that a host can ask its person to sign in ahead.
@@ -207,7 +215,9 @@ class Provider:
         snapshot = self._snapshot
         if snapshot is not None and snapshot.entry.access_token != access_token:
             return
-        self._adopt(self._said(lambda: self._session.usable(rejected=access_token)))
+        entry = self._said(lambda: self._session.usable(rejected=access_token))
+        if self._snapshot is snapshot:  # else another thread has put a newer one there
+            self._adopt(entry)
 
     def identity(self) -> str | None:
         """Who is signed in, as far as the server told; ``None`` where there is no session or it did not."""
@@ -223,8 +233,8 @@ class Provider:
 
     def _make_factory(self) -> HeaderFactory:
         def factory() -> Headers:
-            until, until_monotonic, authorization = self._fresh
-            if _time() < until and _monotonic() < until_monotonic:
+            until, until_monotonic, authorization, since = self._fresh
+            if since <= _time() < until and _monotonic() < until_monotonic:
                 return {"Authorization": authorization}
             return self._renewed_headers()
 
@@ -232,43 +242,53 @@ class Provider:
 
     def _renewed_headers(self) -> Headers:
         snapshot = self._snapshot
-        if snapshot is not None and time.time() < snapshot.end and time.monotonic() < snapshot.end_monotonic:
+        if (
+            snapshot is not None
+            and snapshot.since <= time.time() < snapshot.end
+            and time.monotonic() < snapshot.end_monotonic
+        ):
             # Stale, but it serves: nobody waits. Ask for a newer one, and look again in a while.
             self._fresh = (
                 min(time.time() + self._early_pause, snapshot.end),
                 min(time.monotonic() + self._early_pause, snapshot.end_monotonic),
                 snapshot.authorization,
+                snapshot.since,
             )
-            self._renew_in_background(snapshot.entry.access_token)
+            self._renew_in_background(snapshot)
             return {"Authorization": snapshot.authorization}
-        adopted = self._adopt(self._said(self._session.usable))
-        return {"Authorization": adopted.authorization}
+        entry = self._said(self._session.usable)
+        if self._snapshot is snapshot:  # else another thread has put a newer one there
+            self._adopt(entry)
+        return {"Authorization": f"Bearer {entry.access_token}"}
 
-    def _renew_in_background(self, known: str) -> None:
+    def _renew_in_background(self, snapshot: _Snapshot) -> None:
         from lakekey import background
 
-        background.submit(self._session.entry_id, lambda: self._renew_early(known))
+        background.submit(self._session.entry_id, lambda: self._renew_early(snapshot))
 
-    def _renew_early(self, known: str) -> None:
+    def _renew_early(self, snapshot: _Snapshot) -> None:
         from lakekey import _log
 
         try:
-            entry = self._session.renewal.early(known)
+            entry = self._session.renewal.early(snapshot.entry.access_token)
         except LakekeyError as error:
             # Said once, not at every try: the token that is here serves on, and when it ends the caller is told.
             report = _log.warning if self._early_pause == _FIRST_PAUSE else _log.debug
             report("provider", "%s: cannot renew ahead of time: %s", self.target.name, error.message)
             self._early_pause = min(self._early_pause * 2, _LONGEST_PAUSE)
             return
-        if entry is not None:
+        if entry is not None and self._snapshot is snapshot:  # else it was invalidated, or signed out of, meanwhile
             self._adopt(entry)
 
-    def _adopt(self, entry: Entry) -> _Snapshot:
+    def _adopt(self, entry: Entry) -> None:
         """Take an entry's token into use."""
         now, now_monotonic = time.time(), time.monotonic()
-        end = entry.expires_at - margin(entry.expires_at - entry.issued_at)
-        until = stale_at(entry.issued_at, entry.expires_at)
+        # Issued in the future: the clock was set back while its request was under way. It lives no longer for that.
+        ahead = max(0.0, entry.issued_at - now)
+        end = entry.expires_at - margin(entry.expires_at - entry.issued_at) - ahead
+        until = stale_at(entry.issued_at, entry.expires_at) - ahead
         snapshot = _Snapshot(
+            since=now - CLOCK_TOLERANCE,
             until=until,
             until_monotonic=now_monotonic + (until - now),
             authorization=f"Bearer {entry.access_token}",
@@ -280,9 +300,8 @@ class Provider:
             self._announce(entry)
         self._snapshot = snapshot
         self._early_pause = _FIRST_PAUSE
-        self._fresh = (snapshot.until, snapshot.until_monotonic, snapshot.authorization)
+        self._fresh = (snapshot.until, snapshot.until_monotonic, snapshot.authorization, snapshot.since)
         self._look_at_end(entry)
-        return snapshot
 
     def _look_at_end(self, entry: Entry) -> None:
         if nears_end(entry, time.time()):

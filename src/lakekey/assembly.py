@@ -70,14 +70,12 @@ def client_of(target: Target, cache: Cache | None = None) -> Client:
         target: What to sign in to.
         cache: Where its authorization server is remembered; ``None`` to ask the network.
     """
-    transport = Transport(
-        ca_file=target.ca_file,
-        user_agent=f"lakekey/{_version.__version__}",
-        client_certificate=_client_certificate(target),
-    )
+    transport = transport_of(target)
     # RFC 6749 §6 and OpenID Connect Core §11: a refresh token is asked for by offline_access; a service principal
     # needs none, since it can always ask again.
     scopes = (*target.scopes, "offline_access") if target.is_person else target.scopes
+
+    has_app_secret = target.is_person and "client_secret" in target.sources
 
     def find() -> Metadata:
         return discover(transport, target.host, account_id=target.account_id, discovery_url=target.discovery_url)
@@ -90,12 +88,21 @@ def client_of(target: Target, cache: Cache | None = None) -> Client:
     return Client(
         client_id=target.client_id,
         # A pickled target leaves its secret behind, and finds it again here.
-        secret=target.secret() if target.auth_type == M2M or "client_secret" in target.sources else None,
+        secret=target.secret() if target.auth_type == M2M or has_app_secret else None,
         scopes=tuple(sorted(scopes)),
         transport=transport,
         discover=_once(known),
         assume_group=target.group_id,
         authorization_details=target.authorization_details,
+    )
+
+
+def transport_of(target: Target) -> Transport:
+    """HTTP to a target's host, with the one TLS and proxy setting that serves all calls."""
+    return Transport(
+        ca_file=target.ca_file,
+        user_agent=f"lakekey/{_version.__version__}",
+        client_certificate=_client_certificate(target),
     )
 
 

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
 
 _EXPIRY_MARGIN = 40.0  # Azure refuses tokens with 30 s or less left
 _LONGEST_STALENESS = 20 * 60.0
-_CLOCK_TOLERANCE = 60.0
+# How far a clock may be set back without notice. Below the margin: a token that lives longer by it has not ended.
+CLOCK_TOLERANCE = 30.0
 _LAST_DAY = 86400.0
 
 
@@ -23,7 +24,7 @@ def is_live(issued_at: float, expires_at: float, now: float) -> bool:
     A token from the future means that the clock was set back since it was issued: then its expiry says nothing, and
     it counts as expired rather than be served for a day too long.
     """
-    return issued_at - _CLOCK_TOLERANCE <= now < expires_at - margin(expires_at - issued_at)
+    return issued_at - CLOCK_TOLERANCE <= now < expires_at - margin(expires_at - issued_at)
 
 
 def stale_at(issued_at: float, expires_at: float) -> float:

@@ -14,6 +14,8 @@ from lakekey.settings import SETTINGS, checked
 ARGUMENT = "argument"
 PROFILE = "profile"
 ENVIRONMENT = "environment"
+#: A client secret that `lakekey secret set` has sealed; the weakest level.
+SEALED = "cache"
 
 
 class Found(NamedTuple):
@@ -119,7 +121,7 @@ def gather(profile: str | None, environ: Mapping[str, str], arguments: Mapping[s
     return Levels(
         found.name if found else None,
         found.path if found else None,
-        {ARGUMENT: given, ENVIRONMENT: around, PROFILE: _settings_of(found) if found else {}},
+        {ARGUMENT: given, ENVIRONMENT: around, PROFILE: _settings_of(found) if found else {}, SEALED: {}},
     )
 
 

@@ -135,6 +135,28 @@ OTHER_KEYS = frozenset(
 )
 
 
+#: What a profile may say of the cache, besides its store; the cache itself reads variables.
+CACHE_SETTINGS = ("cache_dir", "key_source", "key_file")
+
+
+def cache_environment(
+    environ: Mapping[str, str], values: Mapping[str, Any], sources: Mapping[str, str]
+) -> Mapping[str, str]:
+    """The environment as the cache is to see it: with what arguments and profile say of its place and key.
+
+    Args:
+        environ: The environment.
+        values: The values of `CACHE_SETTINGS`; ``None`` where there is none.
+        sources: Where they come from.
+    """
+    ours = {
+        SETTINGS[name].variables[0]: str(values[name])
+        for name in CACHE_SETTINGS
+        if values[name] and sources.get(name) != SETTINGS[name].variables[0]
+    }
+    return {**environ, **ours} if ours else environ
+
+
 def checked(name: str, value: Any, source: str, profile: str | None) -> Any:
     """A setting's value, brought into form.
 

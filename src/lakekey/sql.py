@@ -1,41 +1,52 @@
-"""databricks-sql-connector: a connection that is signed in."""
+"""databricks-sql-connector: a connection that is signed in, and stays so."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lakekey import _public
 from lakekey._provider import Provider
-from lakekey.errors import ConfigurationError
+from lakekey.errors import ConfigurationError, LakekeyError
 from lakekey.target import Target
 
 if TYPE_CHECKING:
-    from databricks.sql.client import Connection
+    from lakekey.sql_connection import Connection
 
 
-def connect(profile: str | Provider | None = None, **settings: Any) -> "Connection":
+def connect(
+    profile: str | Provider | None = None, *, pass_through: bool = False, fixed_token: bool = False, **settings: Any
+) -> "Connection":
     """``databricks.sql.connect`` with host, HTTP path and credentials filled in.
 
     Args:
         profile: A profile's name, a provider, or ``None`` for the default chain.
+        pass_through: Ask the provider for every request, past the connector's own cache of the token. That cache keeps
+            a token that is no JWT for an hour; this way, opaque and short-lived tokens work. It relies on how the
+            connector treats header names, which no document promises, and does without the connector's exchange of
+            account-level tokens.
+        fixed_token: Hand the connector a token instead of a provider. The only way into warehouses that refuse the
+            Thrift protocol (SQLSTATE KP001); the connection ends with that token.
         **settings: lakekey's settings (see `lakekey.provider`); the others go to the connector as they are.
 
     Returns:
-        The connector's own connection.
+        The connector's connection, wrapped so that lakekey's errors come out as they are and a statement that is
+        refused with 401 is sent again, once, on a new connection. The connector's own is its ``connection``.
 
     Raises:
         ConfigurationError: A setting is missing or wrong, or the connector is not installed.
-        LakekeyError: Nobody is signed in; said here, before the connector wraps it.
+        LakekeyError: Nobody is signed in, or as it says.
     """
     try:
-        from databricks import sql
-    except ModuleNotFoundError:
+        from lakekey.sql_connection import Connection
+    except ModuleNotFoundError as missing:
+        if not (missing.name or "").startswith("databricks"):
+            raise
         raise ConfigurationError(
             "databricks-sql-connector is not installed", hint="pip install 'lakekey[sql]'"
         ) from None
     provider, rest = _public.provider_for(profile, settings)
     arguments = {**connect_arguments(provider.target), **rest}
-    provider.headers()
-    return sql.connect(credentials_provider=provider, **arguments)
+    return Connection(provider, arguments, pass_through=pass_through, fixed_token=fixed_token)
 
 
 def connect_arguments(target: Target) -> dict[str, Any]:
@@ -59,3 +70,63 @@ def connect_arguments(target: Target) -> dict[str, Any]:
         if getattr(target, name):
             arguments[name] = getattr(target, name)
     return arguments
+
+
+class Handing:
+    """A provider as one connection sees it: it remembers the token that it handed out last.
+
+    A connector keeps a token long after the provider has a newer one. When that token is refused, it is the one to
+    be invalidated, not the provider's current one.
+
+    Args:
+        provider: The provider.
+        pass_through: See `connect`.
+
+    Attributes:
+        token: The access token that was handed out last.
+    """
+
+    def __init__(self, provider: Provider, *, pass_through: bool = False) -> None:
+        self._provider = provider
+        # In lower case the connector hands the mapping on untouched; HTTP takes either (RFC 9110 §5.1).
+        self._name = "authorization" if pass_through else "Authorization"
+        self.token = ""
+
+    def __call__(self) -> Callable[[], dict[str, str]]:
+        """A header factory, as the connector asks for it."""
+        return self._headers
+
+    def _headers(self) -> dict[str, str]:
+        authorization = self._provider.headers()["Authorization"]
+        self.token = authorization.removeprefix("Bearer ")
+        return {self._name: authorization}
+
+    def invalidate(self) -> None:
+        """Say that the server refused the token that was handed out last."""
+        self._provider.invalidate(self.token)
+
+
+def unwrap(error: BaseException) -> LakekeyError | None:
+    """The error of ours inside one of the connector's, or ``None``.
+
+    The connector wraps what a header factory raises into its ``RequestError``, whose ``args`` and ``context`` hold it.
+    """
+    waiting: list[Any] = [error]
+    seen: set[int] = set()
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, LakekeyError):
+            return found
+        if not isinstance(found, BaseException) or id(found) in seen:
+            continue
+        seen.add(id(found))
+        context = getattr(found, "context", None)
+        waiting += [*found.args, found.__cause__, found.__context__]
+        waiting += list(context.values()) if isinstance(context, dict) else []
+    return None
+
+
+def refused(error: BaseException) -> bool:
+    """Whether a connector's error means that the server refused the token: HTTP 401 or 403."""
+    context = getattr(error, "context", None)
+    return isinstance(context, dict) and context.get("http-code") in (401, 403)

@@ -20,8 +20,8 @@ from lakekey.completion import (
 )
 from lakekey.errors import ConfigurationError
 from lakekey.hosts import normalize_host
-from lakekey.resolution import Found, Levels, gather
-from lakekey.settings import DELEGATED, FEDERATED, M2M, SETTINGS, U2M, Setting
+from lakekey.resolution import gather
+from lakekey.settings import CACHE_SETTINGS, DELEGATED, FEDERATED, M2M, SETTINGS, U2M, Setting, cache_environment
 from lakekey.which_grant import choose
 
 __all__ = [
@@ -37,8 +37,6 @@ __all__ = [
     "normalize_host",
     "resolve",
 ]
-
-_CACHE_VARIABLES = {name: SETTINGS[name].variables[0] for name in ("cache_dir", "key_source", "key_file")}
 
 
 class Target:
@@ -172,6 +170,12 @@ class Target:
         values["sdk_settings"] = {n: value for n, value in self.sdk_settings.items() if not _is_secret(n)}
         return _revive, (values,)
 
+    def __copy__(self) -> "Target":
+        return self  # immutable; and a copy within the process, unlike a pickle, need not leave the secret behind
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Target":
+        return self
+
     def secret(self) -> str:
         """The client secret of a service principal, found anew where it was not carried along by `pickle`.
 
@@ -244,12 +248,7 @@ class Target:
 
     def cache_environment(self, environ: Mapping[str, str]) -> Mapping[str, str]:
         """The environment as the cache is to see it: with the place and key settings of arguments and profile."""
-        ours = {
-            variable: str(getattr(self, name))
-            for name, variable in _CACHE_VARIABLES.items()
-            if getattr(self, name) and self.sources.get(name) != variable
-        }
-        return {**environ, **ours} if ours else environ
+        return cache_environment(environ, {name: getattr(self, name) for name in CACHE_SETTINGS}, self.sources)
 
     def about(self) -> dict[str, Any]:
         """What a person needs to recognise the credential, without secrets; kept in its entry."""
@@ -282,22 +281,4 @@ def resolve(profile: str | None = None, environ: Mapping[str, str] | None = None
     """
     environ = os.environ if environ is None else environ
     levels = gather(profile, environ, arguments)
-    _find_sealed_secret(levels, environ)
     return Target(**complete(levels, choose(levels, environ), environ))
-
-
-def _find_sealed_secret(levels: Levels, environ: Mapping[str, str]) -> None:
-    """A client without a secret in clear may have one sealed in the cache (``lakekey secret set``)."""
-    home = levels.level("client_id")
-    wants_one = home is not None and levels.level("client_secret") is None and levels.level("host") is not None
-    if home is None or not wants_one or levels.get("auth_type") not in (None, U2M, M2M):
-        return
-    from lakekey.cache.secrets import find_secret
-
-    host = normalize_host(levels.get("host"), levels.profile)
-    if directory := levels.get("cache_dir"):
-        environ = {**environ, "LAKEKEY_CACHE_DIR": str(directory)}
-    secret = find_secret(environ, levels.get("store"), host, levels.get("account_id"), levels.get("client_id"))
-    if secret:
-        # It stands where its client stands, so that the two are kept together or silenced together.
-        levels.levels[home]["client_secret"] = Found(secret, "cache")

@@ -7,8 +7,9 @@ identity provider that is really here means federation, and everything else mean
 from collections.abc import Mapping
 
 from lakekey.errors import ConfigurationError
-from lakekey.resolution import ARGUMENT, ENVIRONMENT, PROFILE, Levels
-from lakekey.settings import DELEGATED, FEDERATED, M2M, SETTINGS, U2M
+from lakekey.hosts import normalize_host
+from lakekey.resolution import ARGUMENT, ENVIRONMENT, PROFILE, SEALED, Found, Levels
+from lakekey.settings import CACHE_SETTINGS, DELEGATED, FEDERATED, M2M, SETTINGS, U2M, cache_environment
 
 # An argument that only one way of signing in takes, and which.
 _CHOSEN_BY = {
@@ -53,6 +54,8 @@ def choose(levels: Levels, environ: Mapping[str, str]) -> str:
     if named == U2M:
         _keep_only_an_app_for_people(levels)
     _keep_secret_and_client_together(levels)
+    if named in (None, U2M, M2M) and levels.level("client_id") and not levels.level("client_secret"):
+        _find_sealed_secret(levels, environ)
     if named is not None:
         return str(named)
     if levels.level("client_secret"):
@@ -136,6 +139,19 @@ def _keep_secret_and_client_together(levels: Levels) -> None:
                 f"({levels.source('client_id')})",
             )
             _keep_secret_and_client_together(levels)
+
+
+def _find_sealed_secret(levels: Levels, environ: Mapping[str, str]) -> None:
+    """A client without a secret in clear may have one sealed in the cache (``lakekey secret set``)."""
+    if not levels.level("host"):
+        return
+    from lakekey.cache.secrets import find_secret
+
+    host = normalize_host(levels.get("host"), levels.profile, levels.source("host"))
+    seen = cache_environment(environ, {name: levels.get(name) for name in CACHE_SETTINGS}, levels.sources())
+    secret = find_secret(seen, levels.get("store"), host, levels.get("account_id"), levels.get("client_id"))
+    if secret:
+        levels.levels[SEALED]["client_secret"] = Found(secret, SEALED)
 
 
 def conflicts(levels: Levels, auth_type: str) -> list[str]:

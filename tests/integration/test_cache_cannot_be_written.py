@@ -145,6 +145,9 @@ class FillsTheDisk:
     def __init__(self, grant, disk):
         self._grant, self._disk = grant, disk
 
+    def prepare(self):
+        self._grant.prepare()
+
     def renew(self, refresh_token, *, deadline):
         answer = self._grant.renew(refresh_token, deadline=deadline)
         self._disk.fill()

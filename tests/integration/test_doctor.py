@@ -13,7 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import lakekey
+import lakekey.target
 from lakekey import _public
+from lakekey.cache import open_cache
+from lakekey.cache.secrets import put_secret
 from lakekey.cli import main
 
 SECRET = "dose-a-secret-that-must-not-be-seen"
@@ -134,7 +137,8 @@ def test_an_unknown_host(profile, doctor):
 
 def test_a_certificate_of_an_authority_that_is_not_known(profile, doctor, monkeypatch):
     profile(dev={})
-    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    for variable in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(variable)
     _, checks, _ = doctor("dev")
     assert "certificate verify failed" in checks["TLS"]["finding"]
     assert "set ca_file in the profile" in checks["TLS"]["next_step"]
@@ -197,6 +201,24 @@ def test_a_redirect_port_that_somebody_holds(profile, doctor):
         assert f"sport >= :{port}" in checks["redirect port"]["next_step"]
     _, checks, _ = doctor("dev")
     assert checks["redirect port"]["finding"] == f"{port} is free on this machine"
+
+
+def test_the_ports_of_an_app_are_those_of_its_registration(profile, doctor):
+    profile(dev={"redirect_ports": "any"})
+    assert doctor("dev")[1]["redirect port"]["finding"] == "any free one"
+    profile(dev={"redirect_url": "https://elsewhere.example/callback"})
+    assert "is pasted here" in doctor("dev")[1]["redirect port"]["finding"]
+    profile(dev={"redirect_url": "http://elsewhere.example/callback"})
+    assert doctor("dev")[1]["redirect port"]["next_step"].startswith("use http://localhost:PORT")
+
+
+def test_a_secret_sealed_in_the_cache_is_found(box, profile, doctor):
+    profile(prod={"client_id": box.client_id})
+    target = lakekey.target.resolve("prod", client_secret=box.client_secret)
+    put_secret(open_cache(), target.host, target.account_id, target.client_id, box.client_secret)
+    status, checks, report = doctor("prod", "--connect")
+    assert (status, checks["sign-in"]["status"]) == (0, "ok")
+    assert {"name": "client_secret", "value": "(set)", "source": "cache"} in report["settings"]
 
 
 def test_a_cache_that_others_can_reach(profile, doctor):

@@ -78,6 +78,6 @@ def test_development_as_oneself_beside_production_as_the_service_principal(box):
     assert box.counters["logins"] == 1
 
 
-def test_every_example_is_run_here():
-    named = Path(__file__).read_text()
-    assert all(f'"{example.name}"' in named for example in EXAMPLES.glob("*.py"))
+def test_every_example_is_run_by_a_test():
+    tests = "".join(test.read_text() for test in EXAMPLES.parent.glob("tests/**/test_*example*.py"))
+    assert [example.name for example in EXAMPLES.glob("*.py") if f'"{example.name}"' not in tests] == []

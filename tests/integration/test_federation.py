@@ -135,6 +135,13 @@ def test_a_pods_service_account_signs_in_where_it_is_named(box, idp, workload, t
         lakekey.provider(client_id=workload, auth_type="file-oidc")
 
 
+def test_a_secret_that_lies_about_plays_no_part(box, idp, workload, token_endpoint, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_OIDC_TOKEN", idp.token("system:job", token_endpoint))
+    monkeypatch.setenv("DATABRICKS_CLIENT_ID", workload)
+    monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", "of-somebody-else")
+    assert whoami(box, lakekey.provider(auth_type="env-oidc")) == workload
+
+
 def test_the_accounts_token_endpoint_exchanges_too(box, idp, monkeypatch):
     issuer = f"{box.host}/oidc/accounts/{box.account_id}"
     box.trust_issuer(idp.issuer, jwks=idp.jwks)

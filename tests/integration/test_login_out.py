@@ -41,8 +41,9 @@ def test_logout_removes_the_entry_and_revokes_the_session(oidc_server, settings)
 
 
 def test_logout_of_a_server_without_revocation_says_so(oidc_server, settings):
-    entry = sign_in(oidc_server, settings)
+    # Before the sign-in: what is said then is remembered.
     oidc_server.fault("discovery", "edit", times=None, remove=["revocation_endpoint"])
+    entry = sign_in(oidc_server, settings)
     status, output, _ = run(settings, "logout", "--json")
     assert (status, json.loads(output)["revocation"]) == (0, "not offered")
     assert oidc_server.is_current(entry.refresh_token)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import statistics
 import time
 
 import pytest
@@ -150,7 +149,7 @@ def test_a_lock_says_who_holds_it_and_is_free_as_soon_as_its_holder_is_killed(ba
         assert held
 
 
-def test_ten_thousand_entries_cost_a_reader_and_a_writer_no_more_than_one(bare_machine):
+def test_ten_thousand_entries_cost_a_reader_no_more_than_one(bare_machine):
     few, many = (FileStore(str(bare_machine / name)) for name in ("few", "many"))
     for store in (few, many):
         store.prepare()
@@ -162,20 +161,37 @@ def test_ten_thousand_entries_cost_a_reader_and_a_writer_no_more_than_one(bare_m
         ) as file:
             file.write(b"x" * 500)
 
-    def median(call, repeats):
+    def least(call, repeats):
         took = []
         for _ in range(repeats):
             began = time.perf_counter()
             call()
             took.append(time.perf_counter() - began)
-        return statistics.median(took)
+        return min(took)  # what it costs, whatever else the machine does meanwhile
 
     for call, repeats in ((lambda store: store.get(NAME), 500), (lambda store: store.prepare(), 200)):
-        one, ten_thousand = (median(lambda s=store, c=call: c(s), repeats) for store in (few, many))
+        one, ten_thousand = (least(lambda s=store, c=call: c(s), repeats) for store in (few, many))
         assert ten_thousand < 3 * one + 50e-6
-    write = median(lambda: many.put(NAME, b"y" * 500, replaces=many.get(NAME)), 20)
-    assert write < 3 * median(lambda: few.put(NAME, b"y" * 500, replaces=few.get(NAME)), 20) + 2e-3
     assert len(many.list()) == 10_001
+
+
+def test_neither_reading_nor_locking_nor_writing_an_entry_looks_at_the_others(bare_machine):
+    code = """
+listings = []
+sys.addaudithook(lambda event, _: listings.append(event) if event in ("os.listdir", "os.scandir") else None)
+import filelock
+cache = open_cache()
+listings.clear()
+cache = open_cache()
+with locked(cache, sys.argv[1]):
+    stored = cache.read(sys.argv[1])
+    cache.put(sys.argv[1], Entry({}, generation=1), replaces=stored.envelope)
+    cache.delete(sys.argv[1], replaces=cache.read(sys.argv[1]).envelope)
+say(listings)
+cache.list()
+say(len(listings) > 0)
+"""
+    assert run(bare_machine / "cache", code, NAME).split("\n")[:2] == ["[]", "True"]
 
 
 def test_what_a_process_of_another_mask_makes_is_private_all_the_same(bare_machine):

@@ -20,7 +20,7 @@ def test_a_token_lives_until_its_margin(after, live):
     assert is_live(NOW, NOW + HOUR, NOW + after) is live
 
 
-@pytest.mark.parametrize(("before", "live"), [(59, True), (61, False), (86400, False)])
+@pytest.mark.parametrize(("before", "live"), [(29, True), (31, False), (86400, False)])
 def test_a_token_from_the_future_does_not_serve(before, live):
     assert is_live(NOW, NOW + HOUR, NOW - before) is live
 

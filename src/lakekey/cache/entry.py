@@ -17,6 +17,8 @@ class Failure(NamedTuple):
         at: When, in seconds since the epoch (UTC).
         hint: Its hint.
         detail: The server's status or error code, where there was one.
+        retry_after: Seconds that the server asked to wait, where it did.
+        proof: Whose failure it was, as `Entry.proof` has it: a wrong secret fails for nobody who has the right one.
     """
 
     code: str
@@ -24,6 +26,8 @@ class Failure(NamedTuple):
     at: float
     hint: str | None = None
     detail: str | None = None
+    retry_after: float | None = None
+    proof: str = ""
 
 
 class Entry(NamedTuple):
@@ -94,7 +98,7 @@ class Entry(NamedTuple):
         known["scopes"] = tuple(known.get("scopes", ()))
         for name in ("refused", "failure"):
             if known.get(name) is not None:
-                known[name] = Failure(*known[name])
+                known[name] = Failure(*known[name][: len(Failure._fields)])
         return cls(**known)
 
 

@@ -56,6 +56,22 @@ def build_parser(version: str) -> argparse.ArgumentParser:
     _add_target(doctor)
     doctor.add_argument("--connect", action="store_true", help="also sign in, and try the warehouse or the cluster")
 
+    serve = _command(commands, "serve", "serve:serve", "serve tokens to the Databricks SDKs of every language")
+    serve.add_argument("profiles", nargs="*", metavar="profile", help="whose tokens (default: the default chain)")
+    serve.add_argument("--port", type=int, default=0, help="the port on loopback (default: any free one)")
+    serve.add_argument("--url-file", metavar="FILE", help="write the address there, readable for you only")
+    serve.add_argument("--print-unit", action="store_true", help="print a unit file for systemd --user, and end")
+
+    auth = commands.add_parser("auth", help="answer the SDKs as the Databricks CLI does (DATABRICKS_CLI_PATH)")
+    auth_commands = auth.add_subparsers(metavar="COMMAND", required=True)
+    auth_token = _command(auth_commands, "token", "databricks_cli:auth_token", "print a token as JSON")
+    auth_token.add_argument("--profile", "-p", help="a profile of .databrickscfg")
+    auth_token.add_argument("--host", help="the workspace")
+    auth_token.add_argument("--force-refresh", action="store_true", help="renew the token first")
+    auth_token.add_argument("--output", "-o", choices=("json", "text"), default="json", help="always JSON")
+    version_command = _command(commands, "version", "databricks_cli:version", "print the version")
+    version_command.add_argument("--output", "-o", choices=("json", "text"), default="text", help="the form")
+
     sandbox = _command(commands, "sandbox", "sandbox:sandbox", "run a local workspace to try things against")
     sandbox.add_argument("--port", type=int, default=0, help="the port on loopback (default: any free one)")
     sandbox.add_argument(

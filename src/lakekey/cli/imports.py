@@ -61,6 +61,8 @@ def _targets(arguments: argparse.Namespace) -> list[Target]:
     for name in names:
         try:
             target = resolve(name, config_file=arguments.config_file)
+            if target.auth_type == "databricks-cli":  # the CLI's own sessions are a person's, too
+                target = resolve(name, config_file=arguments.config_file, auth_type=U2M)
             if not target.is_person:
                 continue
         except ConfigurationError:

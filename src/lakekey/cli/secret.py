@@ -1,6 +1,7 @@
 """``lakekey secret``: client secrets sealed in the cache instead of in clear in ``.databrickscfg``."""
 
 import argparse
+import os
 import sys
 
 from lakekey.cache import Cache, open_cache
@@ -23,7 +24,12 @@ def secret(arguments: argparse.Namespace) -> int:
         if _in_clear(arguments):
             text += "\nIt also stands in clear in the profile: take the line client_secret out of it."
     else:
-        removed = remove_secret(open_cache(place=target.store), target.host, target.account_id, target.client_id)
+        removed = remove_secret(
+            open_cache(target.cache_environment(os.environ), place=target.store),
+            target.host,
+            target.account_id,
+            target.client_id,
+        )
         done, text = {"removed": removed}, "Removed." if removed else f"There was none for {target.client_id}."
     if arguments.json:
         print_json({**where, **done})
@@ -53,7 +59,9 @@ def seal_secret(target: Target) -> Cache:
         ConfigurationError: Nothing was typed.
         CacheError: It could not be stored.
     """
-    cache = open_cache(place=target.store)  # a cache that cannot be used is said before anybody types a secret
+    cache = open_cache(
+        target.cache_environment(os.environ), place=target.store
+    )  # a cache that cannot be used is said before anybody types a secret
     typed = _ask(f"Client secret of {target.client_id} at {target.host}: ").strip()
     if not typed:
         raise ConfigurationError("no secret was typed", hint="try again, or pipe it in", profile=target.name)

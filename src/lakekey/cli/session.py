@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from lakekey._provider import Provider
+from lakekey._provider import Provider, Token
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import print_json
 from lakekey.errors import CacheWriteFailed, ConfigurationError, LakekeyError
@@ -116,8 +116,17 @@ def token(arguments: argparse.Namespace) -> int:
     """Print an access token."""
     current = provider_of(arguments).token()
     if arguments.json:
-        expiry = current.expires_at.isoformat(timespec="microseconds").replace("+00:00", "Z")
-        print_json({"access_token": current.access_token, "token_type": current.token_type, "expiry": expiry})
+        print_token(current)
     else:
         print(current.access_token)
     return 0
+
+
+def print_token(token: Token) -> None:
+    """Print a token as ``databricks auth token`` does.
+
+    The expiry is local time with a fraction and an offset: the Python SDK cuts it at the point and takes it for local
+    time, the others read the offset.
+    """
+    expiry = token.expires_at.astimezone().isoformat(timespec="microseconds")
+    print_json({"access_token": token.access_token, "token_type": token.token_type, "expiry": expiry})

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Iterator
 
-from lakekey import _public, _version
+from lakekey import _public
 from lakekey._provider import Provider
+from lakekey.assembly import transport_of
 from lakekey.doctor.check import FAILED, OK, WARNING, Check
-from lakekey.oauth.transport import Transport
 from lakekey.target import Target
 
 _PATIENCE = 30.0
@@ -53,7 +53,7 @@ def _select(provider: Provider) -> Check:
 
 def _look_at_cluster(provider: Provider, cluster_id: str) -> Check:
     target = provider.target
-    transport = Transport(ca_file=target.ca_file, user_agent=f"lakekey/{_version.__version__}")
+    transport = transport_of(target)
     answer = transport.get(
         f"{target.host}/api/2.1/clusters/get?cluster_id={cluster_id}",
         headers=provider.headers(),

@@ -4,10 +4,9 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urlsplit
 
-from lakekey import _version
+from lakekey.assembly import transport_of
 from lakekey.doctor.check import FAILED, OK, WARNING, Check, failed
 from lakekey.errors import LakekeyError
 from lakekey.oauth.discovery import discover
@@ -32,14 +31,14 @@ def check_host(target: Target) -> Iterator[Check]:
         yield Check("proxy", OK, "none for this host")
     else:
         yield Check("proxy", OK, f"{proxy}, which also resolves the name")
-    transport = Transport(ca_file=target.ca_file, user_agent=f"lakekey/{_version.__version__}")
+    transport = transport_of(target)
     try:
-        transport.get(f"{target.host}/.well-known/databricks-config", deadline=time.monotonic() + _PATIENCE)
+        answer = transport.get(f"{target.host}/.well-known/databricks-config", deadline=time.monotonic() + _PATIENCE)
     except LakekeyError as error:
         yield failed("TLS", error)
         return
     yield Check("TLS", OK, f"the certificate holds, by {_trust(target)}" if parts.scheme == "https" else "loopback")
-    yield _check_clock(target)
+    yield _check_clock(answer.date)
     if not target.is_delegated:
         yield _check_discovery(transport, target)
 
@@ -69,31 +68,18 @@ def _proxy(host: str) -> str | None:
 def _trust(target: Target) -> str:
     if target.ca_file:
         return f"ca_file {target.ca_file}"
-    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         if os.environ.get(variable):
             return f"{variable} {os.environ[variable]}"
     return "the public certificate authorities"
 
 
-def _check_clock(target: Target) -> Check:
+def _check_clock(date: str | None) -> Check:
     from email.utils import parsedate_to_datetime
 
-    import requests
-
-    def anonymous(request: Any) -> Any:
-        return request  # said, not left out: otherwise the library looks into ~/.netrc
-
     try:
-        with requests.get(
-            f"{target.host}/.well-known/databricks-config",
-            timeout=_PATIENCE,
-            allow_redirects=False,
-            auth=anonymous,
-            verify=target.ca_file or None,
-            stream=True,
-        ) as answer:
-            theirs = parsedate_to_datetime(answer.headers["Date"]).timestamp()
-    except (requests.RequestException, KeyError, TypeError, ValueError):
+        theirs = parsedate_to_datetime(date or "").timestamp()
+    except ValueError:
         return Check("clock", OK, "the host does not tell its time")
     apart = time.time() - theirs
     said = f"{abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} the host's"

@@ -2,20 +2,25 @@
 
 import socket
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from lakekey.doctor.check import FAILED, OK, WARNING, Check
+from lakekey.login.redirect import ANY_PORT, redirect_of
 from lakekey.presence import automation
 from lakekey.target import Target
 
-_PORTS = range(8020, 8041)
-
 
 def check_ports(target: Target) -> Check:
-    """Whether a port is free for the sign-in's answer (RFC 8252 §7.3)."""
-    registered = urlsplit(target.redirect_url).port if target.redirect_url else None
-    fixed = target.redirect_port or registered
-    ports = [fixed] if fixed else list(_PORTS)
+    """Whether a port is free for the sign-in's answer (RFC 8252 §7.3).
+
+    Raises:
+        ConfigurationError: The redirect address is none that an answer can come to.
+    """
+    redirect = redirect_of(target)
+    ports = list(redirect.ports)
+    if redirect.fixed:
+        return Check("redirect port", OK, f"none: the answer comes to {redirect.fixed}, and is pasted here")
+    if ports == [ANY_PORT]:
+        return Check("redirect port", OK, "any free one")
     free = next((port for port in ports if _is_free(port)), None)
     if free is not None:
         return Check("redirect port", OK, f"{free} is free on this machine")

@@ -25,12 +25,12 @@ def check_cache(target: Target | None, environ: Mapping[str, str]) -> Iterator[C
     if os.path.isdir(place):
         mode = stat.S_IMODE(os.lstat(place).st_mode)
         if os.access(place, os.W_OK):
-            yield Check("cache", OK, f"{place}, mode {mode:04o}, {len(cache.list())} sessions")
+            yield Check("cache", OK, f"{place}, mode {mode:04o}, {len(cache.list())} entries")
         else:
             step = f"chmod u+w {place}, or set LAKEKEY_CACHE_DIR to another place"
             yield Check("cache", FAILED, f"{place} cannot be written to (mode {mode:04o})", step)
     else:
-        yield Check("cache", OK, f"{place} {len(cache.list())} sessions")
+        yield Check("cache", OK, f"{place} {len(cache.list())} entries")
     ring = cache.ring
     yield Check("key", OK, f"from {ring.source} {ring.where}, current {ring.current.hex()}")
 

@@ -103,7 +103,7 @@ def finish(
     }
     hidden = (answer["code"], request.pkce.verifier, request.state)
     try:
-        return client.token_request(form, deadline=deadline, hidden=hidden)
+        return client.token_request(form, deadline=deadline, hidden=hidden).checked()
     except InvalidGrant as refusal:
         reason = refusal.description
     raise LoginFailed(f"the server did not accept the sign-in's code ({reason})", hint="sign in again")

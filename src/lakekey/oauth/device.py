@@ -88,7 +88,7 @@ def poll(client: Client, code: DeviceCode, commitment: Commitment, deadline: flo
             raise LoginFailed("the code lapsed before it was entered", hint="sign in again")
         else:
             try:
-                return parse(answer, hidden=(client.secret, code.device_code))
+                return parse(answer, hidden=(client.secret, code.device_code)).checked()
             except InvalidGrant as refusal:
                 reason = refusal.description
             raise LoginFailed(f"the server did not accept the device code ({reason})", hint="sign in again")

@@ -29,7 +29,7 @@ Continuation = Callable[["CallDetails", Any], Any]
 
 
 class CallDetails(NamedTuple):
-    """``grpc.ClientCallDetails`` as values."""
+    """``grpc.ClientCallDetails`` as values; the token among them stays out of ``repr``."""
 
     method: str
     timeout: float | None
@@ -37,6 +37,9 @@ class CallDetails(NamedTuple):
     credentials: Any
     wait_for_ready: bool | None
     compression: Any
+
+    def __repr__(self) -> str:
+        return f"CallDetails({self.method})"
 
 
 class SignIn(

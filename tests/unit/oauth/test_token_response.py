@@ -29,7 +29,7 @@ def test_a_full_answer_is_read():
 
 def test_what_is_left_out_of_an_answer_is_none():
     got = parse(answer({"access_token": "a-token"}))
-    assert (got.refresh_token, got.scopes, got.id_token, got.lifetime) == (None, None, None, 3600.0)
+    assert (got.refresh_token, got.scopes, got.id_token, got.lifetime) == (None, None, None, 300.0)
 
 
 @pytest.mark.parametrize(
@@ -38,18 +38,18 @@ def test_what_is_left_out_of_an_answer_is_none():
         (60, 60.0),
         ("60", 60.0),
         (0.5, 0.5),
-        (0, 0.0),
-        (1e12, 30 * 86400.0),
-        (-1, 3600.0),
-        ("soon", 3600.0),
-        (None, 3600.0),
-        (True, 3600.0),
-        ([60], 3600.0),
-        ("NaN", 3600.0),
-        ("Infinity", 3600.0),
+        (0, 300.0),
+        (1e12, 86400.0),
+        (-1, 300.0),
+        ("soon", 300.0),
+        (None, 300.0),
+        (True, 300.0),
+        ([60], 300.0),
+        ("NaN", 300.0),
+        ("Infinity", 300.0),
     ],
 )
-def test_a_lifetime_is_a_number_of_seconds_or_the_documented_default(expires_in, lifetime):
+def test_a_lifetime_is_a_number_of_seconds_or_the_shortest_there_is(expires_in, lifetime):
     assert parse(answer({**GOOD, "expires_in": expires_in})).lifetime == lifetime
 
 
@@ -69,7 +69,7 @@ def test_the_token_type_is_compared_without_case():
     assert parse(answer({**GOOD, "token_type": "bearer"})).access_token == "a-token"
 
 
-@pytest.mark.parametrize("token", ["", 7, "two words", {"t": 1}])
+@pytest.mark.parametrize("token", ["", 7, {"t": 1}])
 def test_a_refresh_token_that_is_none_keeps_the_old_one(token):
     assert parse(answer({**GOOD, "refresh_token": token})).refresh_token is None
 

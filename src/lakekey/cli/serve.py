@@ -1,0 +1,76 @@
+"""``lakekey serve``: the metadata service in the foreground, or as a unit of systemd."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+from lakekey._provider import Provider
+from lakekey.cache import private_files
+from lakekey.cli.databricks_cli import without_caller
+from lakekey.errors import CacheWriteFailed
+from lakekey.metadata_service import MetadataService
+from lakekey.target import resolve
+
+_UNIT = """\
+[Unit]
+Description=lakekey: Databricks tokens for the SDKs of this user
+After=network-online.target
+
+[Service]
+ExecStart={program} serve{profiles} --url-file %t/lakekey.url
+Environment=LAKEKEY_INTERACTIVE=never
+Restart=on-failure
+NoNewPrivileges=yes
+PrivateTmp=yes
+
+[Install]
+WantedBy=default.target
+"""
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Serve until interrupted, or print the unit file."""
+    if arguments.print_unit:
+        print(_unit(arguments.profiles), end="")
+        return 0
+    providers = [Provider(resolve(profile, environ=without_caller())) for profile in arguments.profiles or [None]]
+    done = threading.Event()
+
+    def finish(_signal: int, _frame: FrameType | None) -> None:
+        done.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, finish)
+    with MetadataService(providers, port=arguments.port) as service:
+        threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        if arguments.url_file:
+            _write_url(arguments.url_file, service.url)
+        try:
+            print("Serving tokens for " + ", ".join(provider.target.host for provider in providers) + ".")
+            print("For the programs that are to use them (the address is a secret of this machine's user):\n")
+            print("  export DATABRICKS_AUTH_TYPE=metadata-service")
+            address = f'"$(cat {arguments.url_file})"' if arguments.url_file else service.url
+            print(f"  export DATABRICKS_METADATA_SERVICE_URL={address}", flush=True)
+            done.wait()
+        finally:
+            service.shutdown()
+            if arguments.url_file:
+                private_files.remove(arguments.url_file)
+    return 0
+
+
+def _write_url(path: str, url: str) -> None:
+    try:
+        private_files.replace(path, f"{url}\n".encode())
+    except OSError as error:
+        raise CacheWriteFailed(
+            f"cannot write {path}: {error.strerror}", hint="name another file with --url-file"
+        ) from None
+
+
+def _unit(profiles: list[str]) -> str:
+    program = os.path.abspath(sys.argv[0])
+    return _UNIT.format(program=program, profiles="".join(f" {profile}" for profile in profiles))

@@ -1,0 +1,143 @@
+"""REST by hand: authentication for ``requests`` and ``httpx``, with one retry after a 401.
+
+The token goes to the provider's own host and nowhere else, whatever address a request or a redirect names.
+"""
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from lakekey import _public
+from lakekey._provider import Provider
+from lakekey.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import httpx
+    import requests
+
+_PORTS = {"https": 443, "http": 80}
+
+
+def requests_auth(profile: str | Provider | None = None, **settings: Any) -> "requests.auth.AuthBase":
+    """Authentication for ``requests``: ``requests.get(url, auth=lakekey.requests_auth("prod"))``.
+
+    Args:
+        profile: A profile's name, a provider, or ``None`` for the default chain.
+        **settings: lakekey's settings; see `lakekey.provider`.
+
+    Raises:
+        ConfigurationError: A setting is missing or wrong; later, a request goes to another host than the provider's.
+    """
+    from requests.auth import AuthBase
+
+    provider = _sole(profile, settings)
+
+    class LakekeyAuth(AuthBase):
+        def __call__(self, request: "requests.PreparedRequest") -> "requests.PreparedRequest":
+            request.headers.update(_headers_for(provider, str(request.url)))
+            body_at = _position(request.body)
+
+            def again(answer: "requests.Response", **options: Any) -> "requests.Response":
+                return _repeat(provider, answer, body_at, options)
+
+            request.hooks["response"].append(again)
+            return request
+
+    return LakekeyAuth()
+
+
+def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx.Auth":
+    """Authentication for ``httpx``, for its sync and its async client.
+
+    Args:
+        profile: A profile's name, a provider, or ``None`` for the default chain.
+        **settings: lakekey's settings; see `lakekey.provider`.
+
+    Raises:
+        ConfigurationError: As for `requests_auth`, or httpx is not installed.
+    """
+    try:
+        import httpx
+    except ModuleNotFoundError:
+        raise ConfigurationError("httpx is not installed", hint="pip install httpx") from None
+    provider = _sole(profile, settings)
+
+    class LakekeyAuth(httpx.Auth):
+        def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+            token = _attach(request, _headers_for(provider, str(request.url)))
+            answer = yield request
+            if answer.status_code == 401:
+                provider.invalidate(token)
+                _attach(request, provider.headers())
+                yield request
+
+        async def async_auth_flow(self, request: httpx.Request) -> Any:
+            import asyncio
+
+            # Renewing waits for the network: never on the event loop.
+            token = _attach(request, await asyncio.to_thread(_headers_for, provider, str(request.url)))
+            answer = yield request
+            if answer.status_code == 401:
+                await asyncio.to_thread(provider.invalidate, token)
+                _attach(request, await asyncio.to_thread(provider.headers))
+                yield request
+
+    return LakekeyAuth()
+
+
+def _sole(profile: str | Provider | None, settings: dict[str, Any]) -> Provider:
+    provider, rest = _public.provider_for(profile, settings)
+    if rest:
+        raise ConfigurationError(f"there is no setting {min(rest)!r}", profile=provider.target.name)
+    return provider
+
+
+def _headers_for(provider: Provider, url: str) -> dict[str, str]:
+    if _origin(url) != _origin(provider.target.host):
+        raise ConfigurationError(
+            f"a request to {urlsplit(url).netloc} would carry the token of {provider.target.host}",
+            hint="use a provider for that host",
+            profile=provider.target.name,
+        )
+    return provider.headers()
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+
+
+def _attach(request: "httpx.Request", headers: dict[str, str]) -> str:
+    request.headers.update(headers)
+    return headers["Authorization"].removeprefix("Bearer ")
+
+
+def _position(body: Any) -> int | None:
+    """Where a file that is sent begins, to send it again; ``None`` where it is no file."""
+    tell = getattr(body, "tell", None)
+    try:
+        return int(tell()) if tell is not None else None
+    except OSError:
+        return None
+
+
+def _repeat(
+    provider: Provider, answer: "requests.Response", body_at: int | None, options: dict[str, Any]
+) -> "requests.Response":
+    request = answer.request
+    if answer.status_code != 401 or _origin(str(request.url)) != _origin(provider.target.host):
+        return answer
+    if body_at is not None:
+        request.body.seek(body_at)  # type: ignore[union-attr]
+    elif hasattr(request.body, "__iter__") and not isinstance(request.body, (bytes, str)):
+        return answer  # a stream that is gone cannot be sent again
+    provider.invalidate(str(request.headers.get("Authorization", "")).removeprefix("Bearer "))
+    answer.content  # noqa: B018 - read to the end, so that the connection can be used again
+    answer.close()
+    again = request.copy()
+    again.hooks = {"response": []}
+    again.headers.update(provider.headers())
+    repeated: requests.Response = answer.connection.send(again, **options)
+    repeated.history.append(answer)
+    repeated.request = again
+    return repeated

@@ -1,0 +1,169 @@
+"""A connector's connection and cursor, wrapped: typed errors, and one new connection after a 401.
+
+Wrapped rather than subclassed: the inside of the connector's classes differs between the releases that people run
+(4.1 has no session object, for one), their outside does not.
+"""
+
+import functools
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, Self
+
+from databricks import sql
+
+from lakekey._provider import Provider
+from lakekey.errors import LakekeyError, LoginRequired
+from lakekey.sql import Handing, refused, unwrap
+
+# What begins a statement: refused with 401, it has not run, and may be sent again.
+_BEGINNINGS = frozenset({"execute", "execute_async", "executemany", "catalogs", "schemas", "tables", "columns"})
+
+
+class Connection:
+    """A signed-in connection; what is not here is the connector's own.
+
+    Args:
+        provider: Signs it in.
+        arguments: The connector's arguments.
+        pass_through: See `lakekey.sql.connect`.
+        fixed_token: See `lakekey.sql.connect`.
+
+    Attributes:
+        connection: The connector's own connection.
+    """
+
+    def __init__(
+        self, provider: Provider, arguments: dict[str, Any], *, pass_through: bool = False, fixed_token: bool = False
+    ) -> None:
+        self._arguments = arguments
+        self._handing = Handing(provider, pass_through=pass_through)
+        self._fixed_token = fixed_token
+        self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
+        self.connection = self._open()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def cursor(self, *args: Any, **kwargs: Any) -> "Cursor":
+        """A cursor, as the connector makes it."""
+        cursor = Cursor(self, args, kwargs)
+        self._cursors.add(cursor)
+        return cursor
+
+    def close(self) -> None:
+        """Close the connection and its cursors."""
+        self._typed(self.connection.close)
+
+    def guarded(self, cursor: "Cursor", name: str, *args: Any, **kwargs: Any) -> Any:
+        """Begin a statement; where the token was refused, once more on a new connection with a new token."""
+        try:
+            return self._typed(functools.partial(getattr(cursor.cursor, name), *args, **kwargs))
+        except sql.exc.Error as error:
+            if not refused(error) or self._fixed_token:
+                raise
+        self._handing.invalidate()
+        self._reopen()
+        return self._typed(functools.partial(getattr(cursor.cursor, name), *args, **kwargs))
+
+    def _open(self) -> Any:
+        # Asked for here, before the connector is: what is wrong with the sign-in comes out as it is.
+        self._handing()()
+        if self._fixed_token:
+            return self._typed(lambda: sql.connect(access_token=self._handing.token, **self._arguments))
+        try:
+            return self._typed(self._connect)
+        except sql.exc.Error as error:
+            if not refused(error):
+                raise
+        self._handing.invalidate()
+        return self._typed(self._connect)
+
+    def _connect(self) -> Any:
+        return sql.connect(credentials_provider=self._handing, **self._arguments)
+
+    def _reopen(self) -> None:
+        """A new session at the server, for this connection and all its cursors; the old one's state is gone."""
+        old, self.connection = self.connection, self._open()
+        for cursor in list(self._cursors):
+            cursor.renew()
+        with_suppressed_errors(old.close)
+
+    def _typed(self, work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except LakekeyError:
+            raise
+        except Exception as error:
+            ours = unwrap(error)
+            if ours is None:
+                if getattr(error, "SQL_STATE", None) == "KP001" or "KP001" in str(error):
+                    error.add_note(
+                        "lakekey: this warehouse takes no credentials provider; "
+                        "lakekey.sql.connect(…, fixed_token=True) signs in with a token that is not renewed."
+                    )
+                raise
+        raise ours
+
+
+class Cursor:
+    """A cursor that outlives its connection's token; what is not here is the connector's own.
+
+    Attributes:
+        cursor: The connector's own cursor.
+    """
+
+    def __init__(self, owner: Connection, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._owner = owner
+        self._made_with = (args, kwargs)
+        self.cursor: Any = None
+        self.renew()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _BEGINNINGS:
+            return functools.partial(self._begin, name)
+        return getattr(self.cursor, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("arraysize", "buffer_size_bytes"):
+            setattr(self.cursor, name, value)
+        else:
+            object.__setattr__(self, name, value)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.cursor.close()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.cursor)
+
+    @property
+    def connection(self) -> Connection:
+        """The connection that made it (PEP 249)."""
+        return self._owner
+
+    def renew(self) -> None:
+        """Take a new cursor of the connection's current session."""
+        args, kwargs = self._made_with
+        old, self.cursor = self.cursor, self._owner.connection.cursor(*args, **kwargs)
+        if old is not None:
+            self.cursor.arraysize = old.arraysize
+
+    def _begin(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        result = self._owner.guarded(self, name, *args, **kwargs)
+        return self if result is self.cursor else result
+
+
+def with_suppressed_errors(work: Callable[[], Any]) -> None:
+    """Tidy up; what is wrong with a connection that is given up is nobody's concern."""
+    try:
+        work()
+    except (sql.exc.Error, LoginRequired, OSError):
+        return

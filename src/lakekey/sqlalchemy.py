@@ -1,0 +1,93 @@
+"""SQLAlchemy: engines for databricks-sqlalchemy whose pooled connections stay signed in."""
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from lakekey import _public
+from lakekey._provider import Provider
+from lakekey.errors import ConfigurationError
+from lakekey.sql import Handing, connect_arguments, refused, unwrap
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine.interfaces import ExceptionContext
+
+_HANDING = "lakekey.handing"
+
+
+def create_engine(profile: str | Provider | None = None, **options: Any) -> "Engine":
+    """A SQLAlchemy engine for a profile's warehouse.
+
+    Args:
+        profile: A profile's name, a provider, or ``None`` for the default chain.
+        **options: lakekey's settings (see `lakekey.provider`), and ``connect_args`` and the rest for
+            ``sqlalchemy.create_engine``.
+
+    Raises:
+        ConfigurationError: A setting is missing or wrong, or databricks-sqlalchemy is not installed.
+    """
+    try:
+        import databricks.sqlalchemy  # noqa: F401 - registers the dialect
+        import sqlalchemy
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "databricks-sqlalchemy is not installed", hint="pip install 'lakekey[sqlalchemy]'"
+        ) from None
+    provider, rest = _public.provider_for(profile, options)
+    query = {"http_path": connect_arguments(provider.target)["http_path"]}
+    for name in ("catalog", "schema"):
+        if getattr(provider.target, name):
+            query[name] = getattr(provider.target, name)
+    address = urlsplit(provider.target.host)
+    url = sqlalchemy.URL.create("databricks", host=address.hostname, port=address.port, query=query)
+    engine = sqlalchemy.create_engine(url, **rest)
+    sign_in(engine, provider)
+    return engine
+
+
+def sign_in(engine: "Engine", profile: str | Provider | None = None, **settings: Any) -> None:
+    """Sign in an engine that is already there: its next connections use the profile, and need no token in the URL.
+
+    Args:
+        engine: An engine of the ``databricks`` dialect.
+        profile: A profile's name, a provider, or ``None`` for the default chain.
+        **settings: lakekey's settings; see `lakekey.provider`.
+
+    Raises:
+        ConfigurationError: A setting is missing or wrong.
+    """
+    from sqlalchemy import event
+
+    provider, _ = _public.provider_for(profile, settings)
+    arguments = connect_arguments(provider.target)
+
+    def on_connect(dialect: Any, record: Any, _args: Any, parameters: dict[str, Any]) -> Any:
+        parameters.pop("access_token", None)
+        given = {name: value for name, value in parameters.items() if value is not None}
+        # The dialect drops the URL's port; the address with it is the provider's.
+        given["server_hostname"] = arguments["server_hostname"]
+        record.info[_HANDING] = handing = Handing(provider)
+        handing()()  # an error of ours comes out here, before the connector wraps it
+        everything = {**arguments, **given, "credentials_provider": handing}
+        try:
+            return dialect.connect(**everything)
+        except dialect.loaded_dbapi.Error as error:
+            if not refused(error):
+                raise
+        handing.invalidate()
+        return dialect.connect(**everything)
+
+    def on_error(context: "ExceptionContext") -> None:
+        error = context.original_exception
+        if refused(error):
+            # The pool drops the connection, with the token that it clings to; the next one has a new token.
+            context.is_disconnect = True
+            pooled = context.connection.connection if context.connection is not None else None
+            if pooled is not None and _HANDING in pooled.info:
+                pooled.info[_HANDING].invalidate()
+        ours = unwrap(error)
+        if ours is not None:
+            raise ours
+
+    event.listen(engine, "do_connect", on_connect)
+    event.listen(engine, "handle_error", on_error)

@@ -1,0 +1,160 @@
+"""Other programs' SDKs: the metadata service, and lakekey as the CLI that they call."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.core import Config
+
+import lakekey
+from lakekey.metadata_service import MetadataService
+
+LAKEKEY = str(Path(sys.executable).with_name("lakekey"))
+
+
+@pytest.fixture
+def box(lakekey_environment, monkeypatch, tmp_path):
+    """The sandbox, with a profile for its service principal as the default one."""
+    box = lakekey_environment
+    config = tmp_path / "databrickscfg"
+    config.write_text(
+        f"[DEFAULT]\nhost = {box.host}\nca_file = {box.ca_file}\n"
+        f"client_id = {box.client_id}\nclient_secret = {box.client_secret}\n"
+    )
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(config))
+    for name in ("DATABRICKS_HOST", "DATABRICKS_HTTP_PATH", "DATABRICKS_WAREHOUSE_ID"):
+        monkeypatch.delenv(name, raising=False)
+    return box
+
+
+@pytest.fixture
+def running(box, tmp_path):
+    """``lakekey serve`` as a process; its address."""
+    url_file = tmp_path / "run" / "url"
+    url_file.parent.mkdir(mode=0o700)
+    process = subprocess.Popen([LAKEKEY, "serve", "--url-file", str(url_file)], stdout=subprocess.PIPE, text=True)
+    lines = iter(process.stdout.readline, "")
+    for line in lines:
+        if "METADATA_SERVICE_URL" in line:
+            break
+    yield process, url_file
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+
+
+def ask(url, box, **headers):
+    named = {"X-Databricks-Metadata-Version": "1", "X-Databricks-Host": box.host, **headers}
+    return requests.get(url, headers={name: value for name, value in named.items() if value is not None}, timeout=20)
+
+
+def test_the_sdk_signs_in_through_the_metadata_service(running, box):
+    _, url_file = running
+    config = Config(host=box.host, auth_type="metadata-service", metadata_service_url=url_file.read_text().strip())
+    assert WorkspaceClient(config=config).current_user.me().user_name == box.client_id
+    assert box.counters["token.requests"] == 1
+
+
+def test_the_file_with_its_address_is_for_its_owner_only_and_goes_with_the_service(running):
+    process, url_file = running
+    assert stat.S_IMODE(url_file.stat().st_mode) == 0o600
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert not url_file.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"X-Databricks-Metadata-Version": None}, 400),
+        ({"X-Databricks-Metadata-Version": "2"}, 400),
+        ({"X-Databricks-Host": "https://elsewhere.example"}, 404),
+        ({"X-Databricks-Host": None}, 404),
+        ({"Host": "attacker.example"}, 404),
+    ],
+)
+def test_a_request_that_no_sdk_would_send_gets_no_token(running, box, change, status):
+    _, url_file = running
+    answer = ask(url_file.read_text().strip(), box, **change)
+    assert answer.status_code == status
+    assert "access_token" not in answer.text
+
+
+def test_without_the_secret_path_there_is_nothing(running, box):
+    _, url_file = running
+    origin = url_file.read_text().rpartition("/")[0]
+    assert [ask(origin + path, box).status_code for path in ("/", "/token", "/metadata")] == [404, 404, 404]
+
+
+def test_it_listens_on_loopback_only_and_two_profiles_of_one_host_are_refused(box):
+    provider = lakekey.provider()
+    with MetadataService([provider]) as service:
+        assert service.server_address[0] == "127.0.0.1"
+    other = lakekey.provider(host=box.host, user="ada@example.com")
+    with pytest.raises(lakekey.ConfigurationError, match="two profiles"):
+        MetadataService([provider, other])
+
+
+def test_a_unit_file_runs_this_program():
+    unit = subprocess.run([LAKEKEY, "serve", "prod", "--print-unit"], capture_output=True, text=True, check=True).stdout
+    assert f"ExecStart={LAKEKEY} serve prod --url-file %t/lakekey.url" in unit
+
+
+def test_the_sdk_calls_lakekey_as_its_cli(box):
+    lakekey.provider().headers()
+    config = Config(host=box.host, auth_type="databricks-cli", databricks_cli_path=LAKEKEY)
+    assert WorkspaceClient(config=config).current_user.me().user_name == box.client_id
+
+
+def test_the_expiry_that_the_sdk_reads_is_the_tokens_own(box, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    out = subprocess.run([LAKEKEY, "auth", "token"], capture_output=True, text=True, check=True).stdout
+    from datetime import datetime
+
+    ends = datetime.fromisoformat(json.loads(out)["expiry"])
+    assert ends == lakekey.provider().token().expires_at
+    assert ends.utcoffset().total_seconds() == 5.5 * 3600
+
+
+def test_forced_refreshes_of_many_callers_at_once_make_one_request(box):
+    provider = lakekey.provider()
+    provider.headers()
+    session = provider.session
+    stored = session.cache.read(session.entry_id)
+    aged = stored.entry._replace(issued_at=stored.entry.issued_at - 600)
+    assert session.cache.put(session.entry_id, aged, replaces=stored.envelope)
+    box.reset_log()
+
+    def call(_):
+        command = [LAKEKEY, "auth", "token", "--host", box.host, "--force-refresh"]
+        return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["access_token"]
+
+    with ThreadPoolExecutor(8) as pool:
+        tokens = set(pool.map(call, range(8)))
+    assert len(tokens) == 1
+    assert tokens != {aged.access_token}
+    assert box.counters["token.requests"] == 1
+
+
+def test_a_failure_is_one_line_on_standard_error_and_exit_status_1(tmp_path):
+    environment = {**os.environ, "DATABRICKS_CONFIG_FILE": str(tmp_path / "none"), "LAKEKEY_INTERACTIVE": "never"}
+    environment.pop("DATABRICKS_HOST", None)
+    command = [LAKEKEY, "auth", "token", "--profile", "missing"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: missing: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_version_is_told_as_the_sdks_read_it():
+    out = subprocess.run([LAKEKEY, "version", "--output", "json"], capture_output=True, check=True).stdout
+    facts = json.loads(out)
+    assert (facts["Major"], facts["Minor"]) >= (0, 296)

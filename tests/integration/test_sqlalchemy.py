@@ -1,0 +1,109 @@
+"""databricks-sqlalchemy: engines whose pooled connections stay signed in."""
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import orm
+
+import lakekey
+
+
+@pytest.fixture
+def box(lakekey_environment):
+    return lakekey_environment
+
+
+@pytest.fixture
+def principal(box):
+    return lakekey.provider(
+        host=box.host,
+        ca_file=box.ca_file,
+        http_path=box.http_path,
+        client_id=box.client_id,
+        client_secret=box.client_secret,
+    )
+
+
+@pytest.fixture
+def engine(principal):
+    engine = lakekey.sqlalchemy.create_engine(principal, connect_args={"enable_telemetry": False}, pool_pre_ping=True)
+    yield engine
+    engine.dispose()
+
+
+def current_user(engine):
+    with engine.connect() as connection:
+        return connection.execute(sa.text("select current_user()")).scalar()
+
+
+def test_an_engine_is_signed_in_without_a_token_in_its_url(engine, box):
+    assert current_user(engine) == box.client_id
+    assert engine.url.password is None
+    assert box.client_secret not in repr(engine.url)
+
+
+def test_a_pooled_connection_survives_the_end_of_its_token(engine, principal, box):
+    assert current_user(engine) == box.client_id
+    box.revoke(token=principal.token().access_token)
+    assert current_user(engine) == box.client_id
+    assert box.counters["token.client_credentials"] == 2
+
+
+def test_without_a_ping_the_first_statement_fails_as_a_disconnect_and_the_next_one_serves(principal, box):
+    engine = lakekey.sqlalchemy.create_engine(principal, connect_args={"enable_telemetry": False})
+    current_user(engine)
+    box.revoke(token=principal.token().access_token)
+    with pytest.raises(sa.exc.DBAPIError) as caught:
+        current_user(engine)
+    assert caught.value.connection_invalidated
+    assert current_user(engine) == box.client_id
+    engine.dispose()
+
+
+def test_an_engine_that_is_already_there_can_be_signed_in(principal, box):
+    engine = sa.create_engine(
+        f"databricks://token:none@{box.host.removeprefix('https://')}?http_path={box.http_path}",
+        connect_args={"enable_telemetry": False},
+    )
+    lakekey.sqlalchemy.sign_in(engine, principal)
+    assert current_user(engine) == box.client_id
+    engine.dispose()
+
+
+def test_a_sign_in_that_cannot_be_comes_out_as_our_own_error(box, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    with pytest.warns(lakekey.ServicePrincipalMissingWarning):
+        engine = lakekey.sqlalchemy.create_engine(
+            host=box.host, ca_file=box.ca_file, http_path=box.http_path, user="nobody@example.com"
+        )
+    with pytest.raises(lakekey.LoginRequired):
+        current_user(engine)
+
+
+class Base(orm.DeclarativeBase):
+    pass
+
+
+class Reading(Base):
+    __tablename__ = "sqlalchemy_reading"
+
+    id: orm.Mapped[int] = orm.mapped_column(primary_key=True, autoincrement=False)
+    place: orm.Mapped[str]
+    value: orm.Mapped[float]
+
+
+def test_reflection_an_orm_round_trip_and_pandas_work(engine):
+    Base.metadata.create_all(engine)
+    try:
+        with orm.Session(engine) as session:
+            session.add_all([Reading(id=1, place="Oslo", value=2.5), Reading(id=2, place="Rome", value=18.0)])
+            session.commit()
+            warmest = session.scalars(sa.select(Reading).order_by(Reading.value.desc())).first()
+            assert (warmest.id, warmest.place) == (2, "Rome")
+        table = sa.Table("sqlalchemy_reading", sa.MetaData(), autoload_with=engine)
+        assert sorted(column.name for column in table.columns) == ["id", "place", "value"]
+        with engine.connect() as connection:
+            frame = pd.read_sql(sa.text("select place, value from sqlalchemy_reading order by id"), connection)
+        assert frame.to_dict("list") == {"place": ["Oslo", "Rome"], "value": [2.5, 18.0]}
+    finally:
+        Base.metadata.drop_all(engine)
