@@ -160,9 +160,11 @@ def test_a_busy_port_is_passed_over(desk):
 
 @pytest.mark.parametrize("status", [403, 500, 302])
 def test_a_token_in_an_answer_that_is_no_success_is_not_used(service, status):
-    with service.server.fault("token", "edit", status=status, set={"access_token": "poisoned"}, times=1):
-        assert "poisoned" not in service.provider().headers()["Authorization"]
-    assert service.token_requests() == 2
+    with service.server.fault("token", "edit", status=status, set={"access_token": "poisoned"}) as fault:
+        with suppress(TokenEndpointError):  # where another try could not help
+            assert "poisoned" not in service.provider().headers()["Authorization"]
+        assert fault.hits() == 1
+    assert "poisoned" not in service.provider().headers()["Authorization"]
 
 
 def test_a_token_that_is_about_to_expire_is_not_handed_out(machine):
