@@ -12,7 +12,7 @@ from os import cpu_count
 
 from harness import Bench, compile_bytecode, print_table, progress
 
-BENCHMARKS = ("hot_path", "cold_start", "import_time")
+BENCHMARKS = ("hot_path", "cold_start", "import_time", "herd", "stale", "killed", "entries")
 
 
 def main() -> int:
