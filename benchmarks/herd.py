@@ -7,6 +7,7 @@ access token has expired and whose refresh token is single-use, as the server's 
 import contextlib
 import json
 import os
+import statistics
 import time
 from pathlib import Path
 
@@ -21,16 +22,19 @@ PEERS = {
     "msal with msal-extensions": "with_msal.py",
 }
 CROWD = 8
-PATIENCE = 25.0  # seconds; a peer that has opened a browser waits for somebody to sign in
+STORMS = 3
+PATIENCE = 15.0  # seconds; a peer that has opened a browser waits for somebody to sign in
 
 
 def run(bench: Bench) -> list[Row]:
     rows = []
     service = {"DATABRICKS_CLIENT_ID": bench.box.client_id, "DATABRICKS_CLIENT_SECRET": bench.box.client_secret}
     for what, more in (("on one expired session", {}), ("as one service principal (M2M)", service)):
-        alone = storm(bench, 1, 1, **more)["slowest"]
-        rows.append(_ours(f"64 processes × 8 threads {what}", storm(bench, 64, 8, **more), alone))
-    rows.insert(1, _ours("8 processes × 1 thread on one expired session", storm(bench, CROWD, 1), None))
+        alone = statistics.median(storm(bench, 1, 1, **more)["slowest"] for _ in range(3))
+        rows.append(
+            _ours(f"64 processes of 8 threads {what}", [storm(bench, 64, 8, **more) for _ in range(STORMS)], alone)
+        )
+    rows.insert(1, _ours("8 processes of 1 thread on one expired session", [storm(bench, CROWD, 1)], None))
     rows += [peer_herd(bench, name, program) for name, program in PEERS.items()]
     rows.append(peer_herd(bench, "databricks-sdk, oauth-m2m", "sdk.py", "service"))
     return rows
@@ -71,18 +75,21 @@ def expire(directory: str) -> None:
         raise RuntimeError("the session changed meanwhile")
 
 
-def _ours(what: str, end: dict[str, float], alone: float | None) -> Row:
-    served = int(end["headers"] - end["failures"])
-    plural = "" if end["requests"] == 1 else "s"
-    counted = f"{end['requests']} token request{plural}, {served} of {end['headers']} served"
-    met = end["requests"] == 1 and not end["failures"] and not end["browsers"]
-    note = f"{end['browsers']} browsers; slowest header {end['slowest']:.2f} s"
+def _ours(what: str, ends: list[dict[str, float]], alone: float | None) -> Row:
+    # Of several storms the worst in what must hold every time, and the median of what the machine's noise is in.
+    requests = max(end["requests"] for end in ends)
+    served = min(end["headers"] - end["failures"] for end in ends)
+    browsers = max(end["browsers"] for end in ends)
+    slowest = statistics.median(end["slowest"] for end in ends)
+    plural = "" if requests == 1 else "s"
+    counted = f"{requests} token request{plural}, {served} of {ends[0]['headers']} served"
+    met = requests == 1 and served == ends[0]["headers"] and not browsers
+    note = f"{browsers} browsers; slowest header {slowest:.2f} s"
     if alone is None:
         return Row(what, 0, note=note, counted=counted, met=met)
     # One process by itself pays the endpoint's latency, and what it loads to talk to it.
-    note += f"; one process alone {alone:.2f} s"
-    ratio = end["slowest"] / (alone + 2)
-    return Row(what, 0, "slowest header: one alone + 2 s", ratio, 1.0, note, counted, met)
+    note = f"{len(ends)} storms, the worst; {note} (median); one process alone {alone:.2f} s"
+    return Row(what, 0, "slowest header: one alone + 2 s", slowest / (alone + 2), 1.0, note, counted, met)
 
 
 def peer_herd(bench: Bench, name: str, program: str, kind: str = "person") -> Row:
@@ -113,7 +120,7 @@ def peer_herd(bench: Bench, name: str, program: str, kind: str = "person") -> Ro
     if len(ends) < CROWD:
         note += f"; {CROWD - len(ends)} still waited for a person after {PATIENCE:.0f} s, and were ended"
     counted = f"{requests} token requests, {served} of {CROWD} served"
-    return Row(f"{CROWD} processes × 1 thread: {name}", 0, note=note, counted=counted)
+    return Row(f"{CROWD} processes of 1 thread: {name}", 0, note=note, counted=counted)
 
 
 def _recorder(tabs: Path) -> str:

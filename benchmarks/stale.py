@@ -1,6 +1,6 @@
 """A token endpoint that takes 5 s while the token is stale: what a caller notices of it.
 
-This file run as a program is the caller: it asks for headers, one after the other, until the renewed token is there, and
+This file run as a program is the caller: it asks for headers, one after the other, until the renewed token is there;
 between them calls a function that returns a dict, which tells what the machine does to any call.
 """
 

@@ -4,8 +4,10 @@ The cache is filled by the SDK's own code with a session of the same workspace, 
 browser before it listens, on one fixed port, and may then wait for ever.
 """
 
+import json
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
+from pathlib import Path
 
 from databricks.sdk.core import Config
 from databricks.sdk.oauth import SessionCredentials, Token, TokenCache
@@ -18,11 +20,15 @@ def fill(left: float) -> None:
     scopes = config.get_scopes()
     scopes = scopes if "offline_access" in scopes else [*scopes, "offline_access"]
     endpoints, redirect = config.databricks_oidc_endpoints, "http://localhost:8020"
-    expiry = datetime.now(tz=timezone.utc).replace(tzinfo=None) + timedelta(seconds=left)
-    token = Token(tokens["access_token"], "Bearer", tokens["refresh_token"], expiry)
-    TokenCache(config.host, endpoints, "databricks-cli", redirect, None, scopes, "person").save(
-        SessionCredentials(token, endpoints.token_endpoint, "databricks-cli", None, redirect)
-    )
+    now = datetime.now()  # noqa: DTZ005 - the SDK's times are local ones, without their zone
+    token = Token(tokens["access_token"], "Bearer", tokens["refresh_token"], now + timedelta(hours=1))
+    cache = TokenCache(config.host, endpoints, "databricks-cli", redirect, None, scopes, "person")
+    cache.save(SessionCredentials(token, endpoints.token_endpoint, "databricks-cli", None, redirect))
+    # Saving refreshes a token that has expired, so its end is set in the file.
+    place = Path(cache.filename)
+    stored = json.loads(place.read_text())
+    stored["token"]["expiry"] = (now + timedelta(seconds=left)).isoformat()
+    place.write_text(json.dumps(stored))
 
 
 class _Nothing:
