@@ -5,7 +5,7 @@ from typing import Any
 
 from lakekey._provider import Provider
 from lakekey.errors import ConfigurationError
-from lakekey.target import SETTINGS, resolve
+from lakekey.target import SETTINGS, Target, resolve
 
 _warned: set[str] = set()
 
@@ -29,7 +29,11 @@ def provider(profile: str | None = None, **settings: Any) -> Provider:
     """
     made = Provider(resolve(profile, **settings))
     if made.target.is_person:
-        _warn_where_nobody_watches(made)
+        from lakekey.presence import automation
+
+        run = automation()
+        if run is not None:
+            warn_service_principal_missing(made.target, run, stacklevel=3)
     return made
 
 
@@ -52,21 +56,25 @@ def provider_for(given: str | Provider | None, settings: Mapping[str, Any]) -> t
     return given, {**rest, **ours}
 
 
-def _warn_where_nobody_watches(made: Provider) -> None:
-    from lakekey.presence import automation
+def warn_service_principal_missing(target: Target, run: str, *, stacklevel: int) -> None:
+    """Say, once for each profile, that a run which nobody watches uses a person's session.
 
-    run = automation()
-    if run is None or made.target.name in _warned:
+    Args:
+        target: What it signs in to.
+        run: What kind of run it is, in words.
+        stacklevel: Frames from the caller of this function to whoever is to see the warning.
+    """
+    if target.name in _warned:
         return
-    _warned.add(made.target.name)
+    _warned.add(target.name)
     import warnings
 
     from lakekey.errors import ServicePrincipalMissingWarning
 
     warnings.warn(
-        f"{made.target.name}: {run} should sign in as a service principal, and none is configured, so it uses a "
+        f"{target.name}: {run} should sign in as a service principal, and none is configured, so it uses a "
         "person's session where there is one. Set client_id and client_secret in the profile "
         "(or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET).",
         ServicePrincipalMissingWarning,
-        stacklevel=4,
+        stacklevel=stacklevel + 1,
     )
