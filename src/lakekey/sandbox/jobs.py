@@ -33,7 +33,7 @@ class _Jobs:
             self._jobs[job_id] = {"job_id": job_id, "creator_user_name": owner, "settings": settings}
             return job_id
 
-    def reset(self, job_id: Any, settings: dict[str, Any]) -> bool:
+    def reset(self, job_id: int, settings: dict[str, Any]) -> bool:
         with self._lock:
             known = job_id in self._jobs
             if known:
@@ -44,7 +44,7 @@ class _Jobs:
         with self._lock:
             return [job for job in self._jobs.values() if name is None or job["settings"].get("name") == name]
 
-    def settings(self, job_id: Any) -> dict[str, Any] | None:
+    def settings(self, job_id: int) -> dict[str, Any] | None:
         with self._lock:
             job = self._jobs.get(job_id)
             return job["settings"] if job is not None else None
@@ -98,7 +98,7 @@ class _Api:
 
     def reset(self) -> Response:
         self._owner()
-        job_id = _body().get("job_id")
+        job_id = _number(_body().get("job_id"))
         return jsonify({}) if self._jobs.reset(job_id, _body().get("new_settings", {})) else _no_job(job_id)
 
     def list(self) -> Response:
@@ -106,7 +106,7 @@ class _Api:
         return jsonify(jobs=self._jobs.named(request.args.get("name")), has_more=False)
 
     def run_now(self) -> Response:
-        owner, job_id = self._owner(), _body().get("job_id")
+        owner, job_id = self._owner(), _number(_body().get("job_id"))
         settings = self._jobs.settings(job_id)
         return _no_job(job_id) if settings is None else jsonify(run_id=self._jobs.start(settings, owner, job_id))
 
@@ -145,7 +145,15 @@ def mount(app: Flask, realm: Realm) -> None:
             app.add_url_rule(f"/api/{version}/jobs/{path}", f"jobs {version} {path}", view, methods=[method])
 
 
-def _no_job(job_id: object) -> Response:
+def _number(value: Any) -> int:
+    """A 64-bit number, which protocol buffers' JSON may also carry as a string."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return 0
+
+
+def _no_job(job_id: int) -> Response:
     return api_error(400, "INVALID_PARAMETER_VALUE", f"Job {job_id} does not exist.")
 
 

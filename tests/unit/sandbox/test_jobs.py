@@ -28,7 +28,7 @@ def test_a_job_is_found_by_its_name_changed_and_run(call):
     assert [job["job_id"] for job in call("GET", "list", params={"name": "nightly"}).json()["jobs"]] == [job_id]
     assert call("GET", "list", params={"name": "another"}).json()["jobs"] == []
     assert call("POST", "reset", json={"job_id": job_id, "new_settings": {"name": "weekly"}}).status_code == 200
-    run_id = call("POST", "run-now", json={"job_id": job_id}).json()["run_id"]
+    run_id = call("POST", "run-now", json={"job_id": str(job_id)}).json()["run_id"]
     run = call("GET", "runs/get", params={"run_id": run_id}).json()
     assert (run["job_id"], run["run_name"]) == (job_id, "weekly")
 
