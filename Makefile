@@ -4,14 +4,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OIDC := tests/oidc
+AIRFLOW := .venvs/airflow
 
-.PHONY: demo test check format bench setup clean
+.PHONY: demo test test-airflow check format bench setup clean
 
 demo: setup
 	$(BIN)/lakekey demo
 
-test: setup $(OIDC)/node_modules/.installed
+test: setup $(OIDC)/node_modules/.installed test-airflow
 	$(BIN)/python -m pytest
+
+# Airflow pins too much to share an environment.
+test-airflow: $(AIRFLOW)/.installed
+	$(AIRFLOW)/bin/python -m pytest tests/airflow
 
 check: setup
 	$(BIN)/ruff check
@@ -38,9 +43,15 @@ $(VENV)/.installed: requirements/dev.txt requirements/bootstrap.txt pyproject.to
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
+$(AIRFLOW)/.installed: requirements/airflow.txt pyproject.toml $(VENV)/.installed
+	$(PYTHON) -m venv $(AIRFLOW)
+	$(BIN)/uv pip install --quiet --python $(AIRFLOW)/bin/python --no-deps --require-hashes --compile-bytecode -r requirements/airflow.txt
+	$(BIN)/uv pip install --quiet --python $(AIRFLOW)/bin/python --no-deps --no-build-isolation --editable .
+	touch $@
+
 $(OIDC)/node_modules/.installed: $(OIDC)/package-lock.json
 	cd $(OIDC) && npm ci --silent --ignore-scripts
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(OIDC)/node_modules build dist
+	rm -rf $(VENV) .venvs $(OIDC)/node_modules build dist

@@ -1,9 +1,9 @@
-"""A DAG of the Databricks provider's own operators; the connection ``lakehouse`` is of the type ``lakekey_databricks``.
+r"""A DAG of the Databricks provider's own operators, signed in by lakekey.
 
-Nothing here is lakekey's: the connection's type is all that it takes. Make the connection with::
+Nothing here is lakekey's: all that it takes is a connection of the type ``lakekey_databricks``. Make it with::
 
-    airflow connections add lakehouse --conn-type lakekey_databricks \\
-        --conn-host https://<workspace> --conn-login <application id> --conn-password <OAuth secret> \\
+    airflow connections add lakehouse --conn-type lakekey_databricks \
+        --conn-host https://<workspace> --conn-login <application id> --conn-password <OAuth secret> \
         --conn-extra '{"warehouse_id": "<id>"}'
 """
 

@@ -10,9 +10,10 @@ from lakekey._provider import Headers, Provider, Token
 from lakekey.errors import ConfigurationError
 from lakekey.target import SETTINGS, resolve
 
-OPTIONS = ("pass_through", "fixed_token")
+#: Extras that switch something on → what it is called at `lakekey.sql.connect`.
+SWITCHES = {"pass_through": "pass_through", "kernel_only": "fixed_token"}
 #: The extras that are lakekey's; the connector would not know them.
-OURS = frozenset({*SETTINGS, *OPTIONS, "profile"})
+OURS = frozenset({*SETTINGS, *SWITCHES, "profile"})
 
 
 class TaskProvider(Provider):
@@ -70,10 +71,13 @@ def provider_of(conn: Any) -> TaskProvider:
     return TaskProvider(target, environ={**os.environ, "LAKEKEY_INTERACTIVE": "never"})
 
 
-def options_of(conn: Any) -> dict[str, bool]:
-    """How SQL connections are to be made: `lakekey.sql.connect`'s switches, as the connection's extras set them."""
+def switches_of(conn: Any) -> dict[str, bool]:
+    """How SQL connections are to be made: arguments of `lakekey.sql.connect`, as the connection's extras set them."""
     extra = conn.extra_dejson
-    return {name: str(extra.get(name, "")).strip().lower() in ("1", "true", "yes", "on") for name in OPTIONS}
+    return {
+        argument: str(extra.get(name, "")).strip().lower() in ("1", "true", "yes", "on")
+        for name, argument in SWITCHES.items()
+    }
 
 
 def _host(conn: Any) -> str | None:

@@ -10,7 +10,7 @@ from airflow.providers.databricks.hooks.databricks import DatabricksHook
 from airflow.providers.databricks.hooks.databricks_sql import DatabricksSqlHook
 
 from lakekey import sql
-from lakekey.airflow.connection import OURS, TaskProvider, options_of, provider_of
+from lakekey.airflow.connection import OURS, TaskProvider, provider_of, switches_of
 from lakekey.airflow.provider_info import CONN_TYPE, HOOK_NAME
 from lakekey.errors import LoginRequired
 
@@ -118,7 +118,7 @@ class SignedInSql(SignedIn):
             **hook.additional_params,
         }
         known = {name: value for name, value in given.items() if value is not None}
-        return sql.connect(self.provider, **options_of(self.databricks_conn), **known)
+        return sql.connect(self.provider, **switches_of(self.databricks_conn), **known)
 
     def _session_configuration(self) -> dict[str, str] | None:
         from airflow.providers.databricks.hooks.databricks_sql import _format_query_tags

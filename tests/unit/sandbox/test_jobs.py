@@ -29,7 +29,7 @@ def test_a_job_is_found_by_its_name_changed_and_run(call):
     assert call("GET", "list", params={"name": "another"}).json()["jobs"] == []
     assert call("POST", "reset", json={"job_id": job_id, "new_settings": {"name": "weekly"}}).status_code == 200
     run_id = call("POST", "run-now", json={"job_id": str(job_id)}).json()["run_id"]
-    run = call("GET", "runs/get", params={"run_id": run_id}).json()
+    run = call("GET", "runs/get", json={"run_id": run_id}).json()
     assert (run["job_id"], run["run_name"]) == (job_id, "weekly")
 
 
@@ -48,4 +48,7 @@ def test_what_is_not_there_is_an_invalid_parameter(call, method, path, options):
 
 def test_jobs_want_a_scope_for_jobs(box, client):
     headers = {"Authorization": f"Bearer {client.service_principal(scope='sql').json()['access_token']}"}
-    assert client.http.post(f"{box.host}/api/2.2/jobs/runs/submit", headers=headers, json={}, timeout=10).status_code == 403
+    assert (
+        client.http.post(f"{box.host}/api/2.2/jobs/runs/submit", headers=headers, json={}, timeout=10).status_code
+        == 403
+    )
