@@ -65,6 +65,7 @@ class Airflow:
         return b"\0".join(path.read_bytes() for path in files)
 
 
-def secrets_of(box):
-    """Everything that must not be found: the client secret, and every token that the sandbox has issued."""
-    return [box.client_secret, *box._realm.ledger._tokens]
+def leaks(text, box):
+    """What stands before each of the sandbox's secrets in a text: the client secret, and every token it has issued."""
+    secrets = [secret.encode() for secret in (box.client_secret, *box._realm.ledger._tokens)]
+    return [text[max(0, text.index(secret) - 200) : text.index(secret)] for secret in secrets if secret in text]

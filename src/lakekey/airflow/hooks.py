@@ -115,7 +115,7 @@ class SignedInSql(SignedIn):
             "http_headers": hook.http_headers,
             "user_agent_entry": hook.user_agent_value,
             **self._get_extra_config(),
-            **hook.additional_params,
+            **_theirs(hook.additional_params),
         }
         known = {name: value for name, value in given.items() if value is not None}
         return sql.connect(self.provider, **switches_of(self.databricks_conn), **known)
@@ -132,9 +132,7 @@ class SignedInSql(SignedIn):
         return configuration or None
 
     def _get_extra_config(self) -> dict[str, Any]:
-        # Whatever is left goes into the connector's connect(), which takes unknown names for its own settings.
-        extras = super()._get_extra_config()  # type: ignore[misc]
-        return {name: value for name, value in extras.items() if name not in OURS}
+        return _theirs(super()._get_extra_config())  # type: ignore[misc]
 
     def _resolve_http_path(self, *args: Any, **kwargs: Any) -> str | None:
         found: str | None = super()._resolve_http_path(*args, **kwargs)  # type: ignore[misc]
@@ -181,6 +179,14 @@ class LakekeyDatabricksSqlHook(SignedInSql, DatabricksSqlHook):  # type: ignore[
 
     def __init__(self, databricks_conn_id: str = default_conn_name, **kwargs: Any) -> None:
         super().__init__(databricks_conn_id, **{"caller": "LakekeyDatabricksSqlHook", **kwargs})
+
+
+def _theirs(settings: dict[str, Any]) -> dict[str, Any]:
+    """What is left for the connector, which takes every name that it is given for a setting of its own.
+
+    The connection's extras come twice: SQLExecuteQueryOperator hands them to the hook as parameters too.
+    """
+    return {name: value for name, value in settings.items() if name not in OURS}
 
 
 def _unauthorized(error: BaseException) -> bool:
