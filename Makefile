@@ -3,20 +3,46 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SPARK := .venvs/spark
+SPARK35 := .venvs/spark35
 OIDC := tests/oidc
-AIRFLOW := .venvs/airflow
+# Programs that the tests run against, by the names of the distribution's packages; installed only where missing.
+SYSTEM_PACKAGES := chromium chromium-driver dbus-daemon gnome-keyring nginx-light openjdk-17-jdk-headless
 
-.PHONY: demo test test-airflow check format bench setup clean
+OLD_CONNECTORS := 4.1.1 4.4.0
+
+.PHONY: demo test test-spark test-connectors test-dbt test-airflow check format bench bench-spark lock setup clean
 
 demo: setup
 	$(BIN)/lakekey demo
 
-test: setup $(OIDC)/node_modules/.installed test-airflow
+test: setup $(VENV)/.system-packages $(OIDC)/node_modules/.installed
 	$(BIN)/python -m pytest
+	$(MAKE) test-connectors test-spark test-dbt test-airflow
 
-# Airflow pins too much to share an environment.
-test-airflow: $(AIRFLOW)/.installed
-	$(AIRFLOW)/bin/python -m pytest tests/airflow
+# pyspark is large and wants an older pandas, so it has environments of its own: the newest, with its Connect server,
+# and 3.5, whose client alone is run, against that server; it uses what Python is about to drop, and leaves files open.
+test-spark: $(SPARK)/.installed $(SPARK35)/.installed $(VENV)/.system-packages
+	$(SPARK)/bin/python -m pytest tests/spark --ignore=tests/spark/test_spark_warehouse.py
+	$(SPARK)/bin/python -m pytest tests/spark/test_spark_warehouse.py
+	SPARK_SERVER_PYTHON=$(abspath $(SPARK))/bin/python $(SPARK35)/bin/python -m pytest tests/spark/any_client \
+	  -W ignore::DeprecationWarning -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
+
+# What the SQL adapter promises holds for the older connectors that people run, too.
+# They leave sockets to the garbage collector, which is theirs to answer for.
+test-connectors: setup $(OLD_CONNECTORS:%=.venvs/connector-%/.installed)
+	set -e; for release in $(OLD_CONNECTORS); do \
+	  .venvs/connector-$$release/bin/python -m pytest -W ignore::pytest.PytestUnraisableExceptionWarning \
+	    tests/integration/test_sql_connector.py; \
+	done
+
+# dbt in its own environment, against the sandbox's Spark engine in another.
+test-dbt: setup .venvs/dbt/.installed .venvs/spark/.installed
+	$(BIN)/python -m pytest tests/dbt
+
+# Airflow pins too much to share an environment. Its whole service is started, on loopback, against the sandbox.
+test-airflow: .venvs/airflow/.installed
+	.venvs/airflow/bin/python -m pytest tests/airflow
 
 check: setup
 	$(BIN)/ruff check
@@ -31,6 +57,9 @@ format: setup
 bench: setup
 	$(BIN)/python benchmarks/run.py
 
+bench-spark: $(SPARK)/.installed $(VENV)/.system-packages
+	$(SPARK)/bin/python benchmarks/spark_rpc.py
+
 setup: $(VENV)/.installed
 
 # Packages by name, version and hash; uv only because it is quick. Bytecode is compiled here, since some machines
@@ -43,10 +72,28 @@ $(VENV)/.installed: requirements/dev.txt requirements/bootstrap.txt pyproject.to
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(AIRFLOW)/.installed: requirements/airflow.txt pyproject.toml $(VENV)/.installed
-	$(PYTHON) -m venv $(AIRFLOW)
-	$(BIN)/uv pip install --quiet --python $(AIRFLOW)/bin/python --no-deps --require-hashes --compile-bytecode -r requirements/airflow.txt
-	$(BIN)/uv pip install --quiet --python $(AIRFLOW)/bin/python --no-deps --no-build-isolation --editable .
+# Tools whose requirements clash with the newest connector's, or that are large, each in an environment of its own.
+.venvs/%/.installed: requirements/%.txt requirements/bootstrap.txt pyproject.toml | setup
+	$(PYTHON) -m venv $(@D)
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --no-deps --require-hashes --compile-bytecode -r $<
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --no-deps --no-build-isolation --editable . $(EDITABLE_$*)
+	touch $@
+
+EDITABLE_dbt := --editable packages/dbt-lakekey
+
+# Pin everything anew: names, versions and hashes, no addresses.
+LOCK := $(abspath $(BIN))/uv pip compile --quiet --universal --python-version 3.11 --no-emit-package lakekey \
+  --generate-hashes --no-header --no-annotate --override requirements/overrides.txt
+lock: setup
+	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
+	set -e; for list in requirements/*.in; do $(LOCK) $$list -o $${list%.in}.txt; done
+
+# Where they cannot be installed, the tests that need them are skipped, unless LAKEKEY_REQUIRE_ALL is set.
+$(VENV)/.system-packages: Makefile | $(VENV)/.installed
+	@if dpkg -s $(SYSTEM_PACKAGES) >/dev/null 2>&1; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES); \
+	else echo "for all tests, install: $(SYSTEM_PACKAGES)"; fi
 	touch $@
 
 $(OIDC)/node_modules/.installed: $(OIDC)/package-lock.json

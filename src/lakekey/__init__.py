@@ -30,7 +30,7 @@ from lakekey.errors import (
 )
 
 if TYPE_CHECKING:
-    from lakekey import airflow, sandbox, sdk, sql, sqlalchemy
+    from lakekey import airflow, sandbox, sdk, spark, sql, sqlalchemy
     from lakekey._provider import Provider, Token
     from lakekey._public import provider
     from lakekey.rest import httpx_auth, requests_auth
@@ -42,7 +42,7 @@ _ATTRIBUTES = {
     "provider": "lakekey._public",
     "requests_auth": "lakekey.rest",
 }
-_MODULES = ("airflow", "sandbox", "sdk", "sql", "sqlalchemy")
+_MODULES = ("airflow", "sandbox", "sdk", "spark", "sql", "sqlalchemy")
 
 __all__ = [
     "CacheError",
@@ -69,6 +69,7 @@ __all__ = [
     "requests_auth",
     "sandbox",
     "sdk",
+    "spark",
     "sql",
     "sqlalchemy",
 ]

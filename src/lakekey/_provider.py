@@ -3,6 +3,7 @@
 The hot path reads two clocks and one tuple: no lock, no I/O, no object made but the header mapping itself.
 """
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from time import monotonic as _monotonic
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakekey.cache import Cache, Entry
 from lakekey.errors import LakekeyError
-from lakekey.lifetime import margin, stale_at
+from lakekey.lifetime import CLOCK_TOLERANCE, margin, nears_end, session_end, stale_at
 from lakekey.session import Session
 from lakekey.target import Target
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from lakekey.ending import EndWatch, SessionEnding
 
 Headers = dict[str, str]
 HeaderFactory = Callable[[], Headers]
@@ -45,17 +48,25 @@ class Token(NamedTuple):
 
 
 class _Snapshot(NamedTuple):
-    """What the hot path needs. A token is handed out without a thought until *both* clocks say otherwise.
+    """What the hot path needs. A token is handed out without a thought until one of the clocks says otherwise.
 
-    The wall clock knows of a suspended laptop, the monotonic one of a wall clock that was set back.
+    The wall clock knows of a suspended laptop, the monotonic one of a wall clock that was set back. A laptop whose
+    clock was set back and that then slept deceives both, so a wall clock from before the token came counts as well.
     """
 
+    since: float
     until: float
     until_monotonic: float
     authorization: str
     entry: Entry
     end: float
     end_monotonic: float
+
+    def __repr__(self) -> str:
+        return f"_Snapshot(until={self.until:.0f}, end={self.end:.0f})"
+
+
+_NOTHING = (0.0, 0.0, "", 0.0)
 
 
 class Provider:
@@ -74,7 +85,8 @@ class Provider:
         self.target = target
         self._session = Session(target, cache=cache, environ=environ)
         self._snapshot: _Snapshot | None = None
-        self._fresh = (0.0, 0.0, "")
+        self._fresh = _NOTHING
+        self._end_watch: EndWatch | None = None
         self._early_pause = _FIRST_PAUSE
         self._factory = self._make_factory()
 
@@ -125,7 +137,9 @@ class Provider:
 
         self._factory()
         snapshot = self._snapshot
-        assert snapshot is not None
+        while snapshot is None:  # another thread has signed out in between
+            self._factory()
+            snapshot = self._snapshot
         entry = snapshot.entry
         expires_at = datetime.fromtimestamp(entry.expires_at, UTC)
         return Token(entry.access_token, entry.token_type, expires_at, entry.scopes)
@@ -135,28 +149,60 @@ class Provider:
 
         A cancelled task leaves at once; an exchange that has been sent is seen through without it.
         """
-        if time.time() < self._fresh[0] and time.monotonic() < self._fresh[1]:
+        until, until_monotonic, _, since = self._fresh
+        if since <= time.time() < until and time.monotonic() < until_monotonic:
             return self.token()
         import asyncio
 
-        return await asyncio.to_thread(self.token)
+        from lakekey import flight
 
-    def login(self) -> Token:
+        ticket = flight.Ticket()
+        with flight.on(ticket):
+            try:
+                return await asyncio.to_thread(self.token)
+            except asyncio.CancelledError:
+                ticket.leave()  # the thread ends with the task, so that the loop's end need not wait for it
+                raise
+
+    def login(self, *, switch: bool = False) -> Token:
         """Sign in now, whatever is cached; as a person in the browser, as a service principal by its secret.
+
+        Args:
+            switch: Let somebody else than before take the session over.
 
         Raises:
             LoginRequired: Nobody is there to sign in.
             LoginFailed: The sign-in did not succeed.
             CredentialsRefused, TokenEndpointError, CacheError: As they say.
         """
-        self._adopt(self._said(self._session.renewal.sign_in))
+        self._adopt(self._said(lambda: self._session.renewal.sign_in(switch=switch)))
         return self.token()
 
     def logout(self) -> bool:
-        """Remove the session from the cache, for every process. Returns whether there was one."""
-        self._snapshot = None
-        self._fresh = (0.0, 0.0, "")
-        return self._said(self._session.renewal.forget) is not None
+        """Remove the session from the cache, for every process, and revoke it where the server offers that.
+
+        Returns:
+            Whether there was one.
+        """
+        try:
+            return bool(self._said(self._session.renewal.sign_out).removed)
+        finally:
+            # Last, since another thread that finds no snapshot takes the entry's while there is one.
+            self._snapshot = None
+            self._fresh = _NOTHING
+
+    def on_session_ending(self, callback: "Callable[[SessionEnding], None]") -> None:
+        """Be called when the session nears its end, so that a host can ask its person to sign in ahead.
+
+        It is looked at whenever a token is taken into use, so about once an hour; each end is told of once. The call
+        comes from the thread that renewed the token.
+
+        Args:
+            callback: Gets a `lakekey.ending.SessionEnding`.
+        """
+        self._watch().add(callback)
+        if self._snapshot is not None:
+            self._look_at_end(self._snapshot.entry)
 
     def invalidate(self, access_token: str) -> None:
         """Say that a server refused a token (401 or 403): it is renewed, unless a newer one is already here.
@@ -170,7 +216,9 @@ class Provider:
         snapshot = self._snapshot
         if snapshot is not None and snapshot.entry.access_token != access_token:
             return
-        self._adopt(self._said(lambda: self._session.usable(rejected=access_token)))
+        entry = self._said(lambda: self._session.usable(rejected=access_token))
+        if self._snapshot is snapshot:  # else another thread has put a newer one there
+            self._adopt(entry)
 
     def identity(self) -> str | None:
         """Who is signed in, as far as the server told; ``None`` where there is no session or it did not."""
@@ -186,8 +234,8 @@ class Provider:
 
     def _make_factory(self) -> HeaderFactory:
         def factory() -> Headers:
-            until, until_monotonic, authorization = self._fresh
-            if _time() < until and _monotonic() < until_monotonic:
+            until, until_monotonic, authorization, since = self._fresh
+            if since <= _time() < until and _monotonic() < until_monotonic:
                 return {"Authorization": authorization}
             return self._renewed_headers()
 
@@ -195,43 +243,53 @@ class Provider:
 
     def _renewed_headers(self) -> Headers:
         snapshot = self._snapshot
-        if snapshot is not None and time.time() < snapshot.end and time.monotonic() < snapshot.end_monotonic:
+        if (
+            snapshot is not None
+            and snapshot.since <= time.time() < snapshot.end
+            and time.monotonic() < snapshot.end_monotonic
+        ):
             # Stale, but it serves: nobody waits. Ask for a newer one, and look again in a while.
             self._fresh = (
                 min(time.time() + self._early_pause, snapshot.end),
                 min(time.monotonic() + self._early_pause, snapshot.end_monotonic),
                 snapshot.authorization,
+                snapshot.since,
             )
-            self._renew_in_background(snapshot.entry.access_token)
+            self._renew_in_background(snapshot)
             return {"Authorization": snapshot.authorization}
-        adopted = self._adopt(self._said(self._session.usable))
-        return {"Authorization": adopted.authorization}
+        entry = self._said(self._session.usable)
+        if self._snapshot is snapshot:  # else another thread has put a newer one there
+            self._adopt(entry)
+        return {"Authorization": f"Bearer {entry.access_token}"}
 
-    def _renew_in_background(self, known: str) -> None:
+    def _renew_in_background(self, snapshot: _Snapshot) -> None:
         from lakekey import background
 
-        background.submit(self._session.entry_id, lambda: self._renew_early(known))
+        background.submit(self._session.entry_id, lambda: self._renew_early(snapshot))
 
-    def _renew_early(self, known: str) -> None:
+    def _renew_early(self, snapshot: _Snapshot) -> None:
         from lakekey import _log
 
         try:
-            entry = self._session.renewal.early(known)
+            entry = self._session.renewal.early(snapshot.entry.access_token)
         except LakekeyError as error:
             # Said once, not at every try: the token that is here serves on, and when it ends the caller is told.
             report = _log.warning if self._early_pause == _FIRST_PAUSE else _log.debug
             report("provider", "%s: cannot renew ahead of time: %s", self.target.name, error.message)
             self._early_pause = min(self._early_pause * 2, _LONGEST_PAUSE)
             return
-        if entry is not None:
+        if entry is not None and self._snapshot is snapshot:  # else it was invalidated, or signed out of, meanwhile
             self._adopt(entry)
 
-    def _adopt(self, entry: Entry) -> _Snapshot:
+    def _adopt(self, entry: Entry) -> None:
         """Take an entry's token into use."""
         now, now_monotonic = time.time(), time.monotonic()
-        end = entry.expires_at - margin(entry.expires_at - entry.issued_at)
-        until = stale_at(entry.issued_at, entry.expires_at)
+        # Issued in the future: the clock was set back while its request was under way. It lives no longer for that.
+        ahead = max(0.0, entry.issued_at - now)
+        end = entry.expires_at - margin(entry.expires_at - entry.issued_at) - ahead
+        until = stale_at(entry.issued_at, entry.expires_at) - ahead
         snapshot = _Snapshot(
+            since=now - CLOCK_TOLERANCE,
             until=until,
             until_monotonic=now_monotonic + (until - now),
             authorization=f"Bearer {entry.access_token}",
@@ -239,10 +297,29 @@ class Provider:
             end=end,
             end_monotonic=now_monotonic + (end - now),
         )
+        if self._snapshot is None:
+            self._announce(entry)
         self._snapshot = snapshot
         self._early_pause = _FIRST_PAUSE
-        self._fresh = (snapshot.until, snapshot.until_monotonic, snapshot.authorization)
-        return snapshot
+        self._fresh = (snapshot.until, snapshot.until_monotonic, snapshot.authorization, snapshot.since)
+        self._look_at_end(entry)
+
+    def _look_at_end(self, entry: Entry) -> None:
+        if nears_end(entry, time.time()):
+            self._watch().near(entry, session_end(entry))
+
+    def _watch(self) -> "EndWatch":
+        if self._end_watch is None:
+            from lakekey.ending import EndWatch
+
+            self._end_watch = EndWatch(self.target)
+        return self._end_watch
+
+    def _announce(self, entry: Entry | None) -> None:
+        if "logging" in sys.modules:  # else nobody would see the record
+            from lakekey.automation import announce
+
+            announce(self.target, entry)
 
     def _said(self, work: Callable[[], Any]) -> Any:
         """Do the work; an error says to which profile it happened."""

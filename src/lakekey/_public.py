@@ -27,33 +27,31 @@ def provider(profile: str | None = None, **settings: Any) -> Provider:
     Raises:
         ConfigurationError: A setting is missing, wrong, or contradicts another.
     """
-    made = Provider(resolve(profile, **settings))
-    if made.target.is_person:
-        from lakekey.presence import automation
-
-        run = automation()
-        if run is not None:
-            warn_service_principal_missing(made.target, run, stacklevel=3)
-    return made
+    return made(resolve(profile, **settings), stacklevel=3)
 
 
-def provider_for(given: str | Provider | None, settings: Mapping[str, Any]) -> tuple[Provider, dict[str, Any]]:
-    """The provider that an adapter was asked for, and the settings that are the framework's, not ours.
+def made(target: Target, *, stacklevel: int = 2) -> Provider:
+    """The provider of a target, with the warning that a run which nobody watches is owed.
 
-    Raises:
-        ConfigurationError: Settings of ours beside a provider that is already made, or as `provider` has it.
+    Args:
+        target: What it signs in to.
+        stacklevel: Frames from here to whoever is to see the warning.
     """
-    ours = {name: value for name, value in settings.items() if name in SETTINGS}
-    rest = {name: value for name, value in settings.items() if name not in SETTINGS}
-    if not isinstance(given, Provider):
-        return provider(given, **ours), rest
-    if ours and set(ours) - {"http_path", "catalog", "schema"}:
-        raise ConfigurationError(
-            f"{min(ours)} cannot be changed on a provider that is already made",
-            hint="give it to lakekey.provider(…)",
-            profile=given.target.name,
-        )
-    return given, {**rest, **ours}
+    if target.is_delegated:
+        from lakekey.delegated import DelegatedProvider
+
+        return DelegatedProvider(target)
+    if target.is_person:
+        _warn_where_nobody_watches(target, stacklevel=stacklevel + 1)
+    return Provider(target)
+
+
+def _warn_where_nobody_watches(target: Target, *, stacklevel: int) -> None:
+    from lakekey.presence import automation
+
+    run = automation()
+    if run is not None:
+        warn_service_principal_missing(target, run, stacklevel=stacklevel + 1)
 
 
 def warn_service_principal_missing(target: Target, run: str, *, stacklevel: int) -> None:
@@ -62,7 +60,7 @@ def warn_service_principal_missing(target: Target, run: str, *, stacklevel: int)
     Args:
         target: What it signs in to.
         run: What kind of run it is, in words.
-        stacklevel: Frames from the caller of this function to whoever is to see the warning.
+        stacklevel: Whom the warning points at, as `warnings.warn` counts.
     """
     if target.name in _warned:
         return
@@ -76,5 +74,24 @@ def warn_service_principal_missing(target: Target, run: str, *, stacklevel: int)
         "person's session where there is one. Set client_id and client_secret in the profile "
         "(or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET).",
         ServicePrincipalMissingWarning,
-        stacklevel=stacklevel + 1,
+        stacklevel=stacklevel,
     )
+
+
+def provider_for(given: str | Provider | None, settings: Mapping[str, Any]) -> tuple[Provider, dict[str, Any]]:
+    """The provider that an adapter was asked for, and the settings that are the framework's, not ours.
+
+    Raises:
+        ConfigurationError: Settings of ours beside a provider that is already made, or as `provider` has it.
+    """
+    ours = {name: value for name, value in settings.items() if name in SETTINGS}
+    rest = {name: value for name, value in settings.items() if name not in SETTINGS}
+    if not isinstance(given, Provider):
+        return made(resolve(given, **ours), stacklevel=4), rest
+    if ours and set(ours) - {"http_path", "catalog", "schema"}:
+        raise ConfigurationError(
+            f"{min(ours)} cannot be changed on a provider that is already made",
+            hint="give it to lakekey.provider(…)",
+            profile=given.target.name,
+        )
+    return given, {**rest, **ours}

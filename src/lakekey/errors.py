@@ -100,6 +100,8 @@ class TokenEndpointError(LakekeyError):
     Attributes:
         status: The HTTP status of the answer, or ``None`` where there was none.
         retry_after: Seconds that the server asked to wait (RFC 9110 §10.2.3), or ``None``.
+        retryable: Whether the same request may be answered better in a moment; not so where somebody has to mend
+            something first, or where the server has seen the request through and answered nonsense.
     """
 
     code = "token_endpoint"
@@ -110,12 +112,14 @@ class TokenEndpointError(LakekeyError):
         *,
         status: int | None = None,
         retry_after: float | None = None,
+        retryable: bool = True,
         hint: str | None = None,
         profile: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint, profile=profile)
         self.status = status
         self.retry_after = retry_after
+        self.retryable = retryable
 
 
 class CredentialsRefused(LakekeyError):

@@ -1,10 +1,16 @@
 """When a token is fresh, stale or expired. Pure arithmetic on epoch seconds (UTC); no clock is read here."""
 
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lakekey.cache.entry import Entry
 
 _EXPIRY_MARGIN = 40.0  # Azure refuses tokens with 30 s or less left
 _LONGEST_STALENESS = 20 * 60.0
-_CLOCK_TOLERANCE = 60.0
+# How far a clock may be set back without notice. Below the margin: a token that lives longer by it has not ended.
+CLOCK_TOLERANCE = 30.0
+_LAST_DAY = 86400.0
 
 
 def margin(lifetime: float) -> float:
@@ -18,7 +24,7 @@ def is_live(issued_at: float, expires_at: float, now: float) -> bool:
     A token from the future means that the clock was set back since it was issued: then its expiry says nothing, and
     it counts as expired rather than be served for a day too long.
     """
-    return issued_at - _CLOCK_TOLERANCE <= now < expires_at - margin(expires_at - issued_at)
+    return issued_at - CLOCK_TOLERANCE <= now < expires_at - margin(expires_at - issued_at)
 
 
 def stale_at(issued_at: float, expires_at: float) -> float:
@@ -30,3 +36,21 @@ def stale_at(issued_at: float, expires_at: float) -> float:
     ahead = min(lifetime / 2, _LONGEST_STALENESS)
     jitter = os.urandom(1)[0] / 255  # the random module would cost a twentieth of the cold-start budget
     return expires_at - ahead * (0.8 + 0.2 * jitter)
+
+
+def session_end(entry: "Entry") -> float:
+    """When a person's session ends at the latest, in epoch seconds; 0 where nobody says."""
+    if not entry.refresh_token:
+        return 0.0
+    return min((end for end in (entry.refresh_expires_at, entry.session_ends_at) if end), default=0.0)
+
+
+def nears_end(entry: "Entry", now: float) -> bool:
+    """Whether a session is in the last fifth of its time, or its last day: time to sign in anew.
+
+    The end of a refresh token that each refresh replaces moves on with it; it is near only when that has stopped.
+    """
+    if not entry.refresh_token:
+        return False
+    spans = ((entry.refresh_expires_at, entry.issued_at), (entry.session_ends_at, entry.logged_in_at))
+    return any(end and end - now < min(_LAST_DAY, 0.2 * (end - begin)) for end, begin in spans)

@@ -7,7 +7,7 @@ entry's lock in the store, held over read, exchange and write. Everybody else re
 import random
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from lakekey import _log
 from lakekey.cache import Entry
@@ -22,17 +22,20 @@ from lakekey.errors import (
     LoginRequired,
     TokenEndpointError,
 )
-from lakekey.flight import Commitment, Flights
+from lakekey.flight import Commitment, Flights, Withdrawn
+from lakekey.oauth import deadlines
 from lakekey.oauth.grants import Grant
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
 from lakekey.session import Session
+from lakekey.waiting import Wait
 
 EXCHANGE_DEADLINE = 45.0  # below the bound on waiting for the lock, so that waiters outlast a holder that retries
 LOGIN_COOL_DOWN = 30.0
 EARLY_PAUSE = 10.0
 _ATTEMPTS = 4
 _FIRST_PAUSE = 0.25
-_POLL = 0.03
+_SHORTEST_POLL = 0.01
+_LONGEST_POLL = 0.25  # a killed holder's lock is taken over within a second
 
 _Done = Callable[[Entry], bool]
 _Work = Callable[[Commitment, Stored], Entry]
@@ -44,8 +47,37 @@ _early_flights: Flights[Entry | None] = Flights()
 class SignIn(Protocol):
     """Lets a person sign in; see `lakekey.login`."""
 
-    def __call__(self, commitment: Commitment) -> tuple[TokenResponse, str | None]:
+    def __call__(
+        self, commitment: Commitment, held: str | None = None, *, switch: bool = False
+    ) -> tuple[TokenResponse, str | None]:
         """Returns the tokens and who signed in. Raises `LoginFailed`."""
+
+
+class _Unsaved(NamedTuple):
+    """An answer that could not be written.
+
+    Attributes:
+        spent: The refresh token that it was bought with, which is dead where tokens are single-use.
+        entry: What should be stored.
+    """
+
+    spent: str
+    entry: Entry
+
+    def __repr__(self) -> str:
+        return f"_Unsaved({self.entry!r})"
+
+
+class SignedOut(NamedTuple):
+    """What a sign-out did.
+
+    Attributes:
+        removed: The entry that was there, or ``None``.
+        revocation: What became of it at the server (`lakekey.oauth.revocation`); ``None``: nothing to revoke.
+    """
+
+    removed: Entry | None
+    revocation: str | None
 
 
 class Renewal:
@@ -55,16 +87,26 @@ class Renewal:
         session: The session.
         grant: How it is renewed without a person.
         sign_in: Lets a person sign in, or ``None`` where nobody is there.
+        revoke: Revokes an entry's tokens at the server and says what became of that.
     """
 
-    def __init__(self, session: Session, grant: Grant, sign_in: SignIn | None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        grant: Grant,
+        sign_in: SignIn | None,
+        revoke: Callable[[Entry], str] | None = None,
+    ) -> None:
         self._session = session
         self._target = session.target
         self._cache = session.cache
         self._entry_id = session.entry_id
+        # Who shares a flight shares its result: so nobody with another secret, or with another cache.
+        self._key = f"{self._cache.store.where}:{self._entry_id}:{self._target.proof}"
         self._grant = grant
         self._sign_in = sign_in
-        self._unsaved: Entry | None = None
+        self._revoke = revoke
+        self._unsaved: _Unsaved | None = None
 
     def usable(self, rejected: str) -> Entry:
         """See `Session.usable`."""
@@ -86,21 +128,39 @@ class Renewal:
         Returns:
             An entry with a newer token, or ``None`` where there is none yet.
         """
-        return _early_flights.run(self._entry_id, lambda commitment: self._renew_if_free(commitment, known))
+        return _early_flights.run(self._key, lambda commitment: self._renew_if_free(commitment, known))
 
-    def sign_in(self) -> Entry:
+    def sign_in(self, *, switch: bool = False) -> Entry:
         """Sign in anew, whatever is stored; all who ask meanwhile get the same sign-in's result.
+
+        Args:
+            switch: Let somebody else than before take the session over.
 
         Raises:
             LoginRequired: Nobody is there to sign in.
             LoginFailed: The sign-in did not succeed.
         """
-        began = time.time()
+        before = self._session.peek() or Entry({})
         if not self._grant.needs_person:
-            return self._fly("anew", lambda entry: entry.issued_at >= began, self._exchange_anew)
+
+            def is_new(entry: Entry) -> bool:
+                return self._session.serves(entry, before.access_token)
+
+            return self._fly("anew", is_new, self._exchange_anew)
         if self._sign_in is None:
             raise self._login_required(None)
-        return self._fly("sign-in", lambda entry: entry.logged_in_at >= began, self._login)
+        return self._fly(
+            "switch" if switch else "sign-in",
+            lambda entry: entry.logged_in_at not in (0.0, before.logged_in_at),
+            lambda commitment, stored: self._login(commitment, stored, switch=switch),
+        )
+
+    def sign_out(self) -> SignedOut:
+        """Remove the entry, so that no process finds it, and then revoke its tokens where the server offers that."""
+        removed = self.forget()
+        has_tokens = removed is not None and (removed.refresh_token or removed.access_token)
+        revocation = self._revoke(removed) if removed is not None and has_tokens and self._revoke else None
+        return SignedOut(removed, revocation)
 
     def forget(self) -> Entry | None:
         """Remove the entry. Returns what it was."""
@@ -110,43 +170,50 @@ class Renewal:
                 self._cache.delete(self._entry_id, replaces=stored.envelope)
             return stored.entry or Entry(self._target.about())
 
-        removed = self._fly("forget", lambda _: False, remove)
+        removed = self._fly("forget", None, remove)
         return removed if removed.generation else None
 
     # -- waiting for one's turn ---------------------------------------------------------------------------------
 
-    def _fly(self, purpose: str, done: _Done, work: _Work) -> Entry:
-        began = time.time()
-        return _flights.run(
-            f"{self._entry_id}:{purpose}", lambda commitment: self._queue(commitment, began, done, work)
-        )
+    def _fly(self, purpose: str, done: _Done | None, work: _Work) -> Entry:
+        # What has happened since is told by what differs from this, not by times: after a clock was set back, a
+        # failure that was noted before would look like one of the future, and be everybody's for as long.
+        before = self._session.peek()
+        known = before.failure if before is not None else None
+        return _flights.run(f"{self._key}:{purpose}", lambda commitment: self._queue(commitment, known, done, work))
 
-    def _queue(self, commitment: Commitment, began: float, done: _Done, work: _Work) -> Entry:
+    def _queue(self, commitment: Commitment, known: Failure | None, done: _Done | None, work: _Work) -> Entry:
         """Do the work under the entry's lock, or take the result of whoever does it meanwhile."""
         patience = self._target.lock_timeout
         if self._sign_in is not None:
             patience += self._target.login_timeout  # the holder may be waiting for a person
-        deadline = time.monotonic() + patience
+        arrived = time.monotonic()
+        deadline = arrived + patience
+        wait = Wait(self._entry_id, aloud=self._sign_in is not None, what=self._whom_we_wait_for)
         while True:
             with self._cache.lock(self._entry_id) as held:
                 stored = self._cache.read(self._entry_id)
-                if (settled := self._settled(stored.entry, began, done)) is not None:
+                if (settled := self._settled(stored.entry, known, done)) is not None:
                     return settled
                 if held:
                     return work(commitment, stored)
             if time.monotonic() > deadline:
                 raise self._lock_timeout()
-            commitment.pause(_POLL * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
+            wait.goes_on()
+            # In proportion to the wait so far: a crowd that polled faster would take the processor from the holder.
+            pause = min(_LONGEST_POLL, max(_SHORTEST_POLL, (time.monotonic() - arrived) / 4))
+            commitment.pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
 
-    def _settled(self, entry: Entry | None, began: float, done: _Done) -> Entry | None:
+    def _settled(self, entry: Entry | None, known: Failure | None, done: _Done | None) -> Entry | None:
         """What a sibling has brought about since we began: what we want, or a failure that is ours too."""
-        if entry is None:
+        if entry is None or done is None:
             return None
         if done(entry):
             _log.debug("session", "%s: entry %s is a sibling's work", self._target.name, self._entry_id[:12])
             return entry
-        if entry.failure is not None and entry.failure.at >= began:
-            raise self._revived(entry.failure)
+        failure = entry.failure
+        if failure not in (None, known) and failure.proof == self._target.proof:
+            raise self._revived(failure)
         return None
 
     def _renew_if_free(self, commitment: Commitment, known: str) -> Entry | None:
@@ -157,7 +224,7 @@ class Renewal:
                 return entry  # a sibling was faster
             if not held or entry is None or (self._grant.needs_person and not entry.refresh_token):
                 return None
-            if entry.failure is not None and 0 <= time.time() - entry.failure.at < EARLY_PAUSE:
+            if self._resting(entry.failure):
                 return None  # a sibling has just failed: leave the endpoint alone for a while
             return self._exchange(commitment, entry, stored, attempts=1)
 
@@ -183,18 +250,25 @@ class Renewal:
 
     def _exchange(self, commitment: Commitment, entry: Entry, stored: Stored, attempts: int = _ATTEMPTS) -> Entry:
         """One exchange at the token endpoint, its answer stored before it is returned."""
-        if self._unsaved is not None and self._unsaved.generation > entry.generation:
-            # An earlier answer could not be written. Its refresh token is the only one that still lives.
-            entry = self._unsaved
-        sent_at = time.time()
+        unsaved, self._unsaved = self._unsaved, None
+        if unsaved is not None and unsaved.spent == entry.refresh_token:
+            # An earlier answer could not be written, and what is stored is what it was bought with. Nothing is sent
+            # before it is: another answer would be lost as that one almost was.
+            entry = unsaved.entry
+            self._save(entry, stored)
+            if self._session.serves(entry):
+                return entry
+            stored = self._cache.read(self._entry_id)
         try:
-            response = self._send(commitment, entry.refresh_token, attempts)
+            response, sent_at = self._send(commitment, entry.refresh_token, attempts)
         except InvalidGrant as refusal:
             said = refusal.description
         except (TokenEndpointError, CredentialsRefused) as error:
             self._note_failure(entry, stored, error)
             raise
         else:
+            if response.problem:
+                raise self._keep_refresh_token(commitment, entry, stored, response, sent_at)
             renewed = self._filled(entry, response, sent_at)
             self._save(renewed, stored)
             commitment.release()
@@ -203,20 +277,27 @@ class Renewal:
                 self._entry_id[:12],
             )  # fmt: skip
             return renewed
-        return self._on_invalid_grant(entry, said)
+        return self._on_invalid_grant(commitment, entry, stored, said, attempts)
 
-    def _send(self, commitment: Commitment, refresh_token: str, attempts: int) -> TokenResponse:
-        """Send the request until it is answered; only what may help is tried again, and not past the deadline."""
+    def _send(self, commitment: Commitment, refresh_token: str, attempts: int) -> tuple[TokenResponse, float]:
+        """Send the request until it is answered; only what may help is tried again, and not past the deadline.
+
+        Returns:
+            The answer, and when its request was sent.
+        """
         deadline = time.monotonic() + EXCHANGE_DEADLINE
         for attempt in range(1, attempts + 1):
-            commitment.commit()
             try:
-                return self._grant.renew(refresh_token, deadline=deadline)
+                with deadlines.within(deadline):
+                    self._grant.prepare()  # spends nothing, so a Ctrl-C need not wait for a host that does not answer
+                    commitment.commit()
+                    sent_at = time.time()
+                    return self._grant.renew(refresh_token, deadline=deadline), sent_at
             except TokenEndpointError as error:
                 commitment.release()
                 wait = _FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
-                wait = max(wait, error.retry_after or 0.0)
-                if attempt == attempts or time.monotonic() + wait > deadline:
+                wait += error.retry_after or 0.0  # never sooner than asked, and not all hosts at once
+                if not error.retryable or attempt == attempts or time.monotonic() + wait > deadline:
                     raise
                 _log.debug("session", "%s: %s; again in %.1f s", self._target.name, error.message, wait)
             except BaseException:
@@ -225,31 +306,69 @@ class Renewal:
             commitment.pause(wait)
         raise AssertionError("unreachable")  # pragma: no cover
 
-    def _on_invalid_grant(self, entry: Entry, said: str) -> Entry:
-        """A dead refresh token: adopt a newer one if somebody stored it, else end the session for everybody."""
+    def _on_invalid_grant(
+        self, commitment: Commitment, entry: Entry, stored: Stored, said: str, attempts: int
+    ) -> Entry:
+        """A dead refresh token: go on from a newer one if somebody stored it, else end the session for everybody."""
+        commitment.release()
+        if not self._grant.needs_person:
+            # RFC 6749 §5.2 has this code for any grant; a service principal has no session that could be over.
+            refusal = CredentialsRefused(f"the server refuses the grant ({said})", error="invalid_grant")
+            self._note_failure(entry, stored, refusal)
+            raise refusal
         now = self._cache.read(self._entry_id)
-        if now.entry is not None and now.entry.generation > entry.generation and self._session.serves(now.entry):
-            return now.entry
+        if now.entry is not None and now.envelope != stored.envelope:
+            # Somebody got past the lock, as it can happen on a network file system: that one won.
+            if now.entry.access_token != entry.access_token and self._session.serves(now.entry):
+                return now.entry
+            if now.entry.refresh_token not in ("", entry.refresh_token):
+                return self._exchange(commitment, now.entry, now, attempts)
         refused = Failure("login_required", f"the session is over ({said})", time.time())
-        ended = entry._replace(refresh_token="", refused=refused, failure=None, generation=entry.generation + 1)
-        if now.entry is None or now.entry.refresh_token == entry.refresh_token:
+        ended = (now.entry or entry)._replace(refresh_token="", refused=refused, failure=None)
+        ended = ended._replace(generation=ended.generation + 1)
+        if now.entry is not None and now.entry.refresh_token == entry.refresh_token:
             # Only the very token that was refused is dropped.
-            self._cache.put(self._entry_id, ended, replaces=now.envelope)
+            try:
+                self._cache.put(self._entry_id, ended, replaces=now.envelope)
+            except CacheWriteFailed as unwritten:
+                _log.warning("session", "%s", unwritten.message)
         _log.warning("session", "%s: the server refused the session's refresh token", self._target.name)
         raise self._login_required(ended)
 
-    def _login(self, commitment: Commitment, stored: Stored) -> Entry:
+    def _keep_refresh_token(
+        self, commitment: Commitment, entry: Entry, stored: Stored, response: TokenResponse, sent_at: float
+    ) -> TokenEndpointError:
+        """Of an answer whose access token is unusable, store what the next exchange needs, and say what was wrong."""
+        error = TokenEndpointError(response.problem, retryable=False)
+        kept = self._filled(entry, response, sent_at)._replace(
+            access_token=entry.access_token,
+            issued_at=entry.issued_at,
+            expires_at=entry.expires_at,
+            scopes=entry.scopes,
+            proof=entry.proof,
+            failure=self._failure(error),
+        )
+        self._save(kept, stored)
+        commitment.release()
+        return error
+
+    def _login(self, commitment: Commitment, stored: Stored, *, switch: bool = False) -> Entry:
         if self._sign_in is None:
             raise self._login_required(stored.entry)
         before = stored.entry or Entry(self._target.about())
         sent_at = time.time()
         try:
-            response, who = self._sign_in(commitment)
+            response, who = self._sign_in(commitment, before.identity, switch=switch)
+        except Withdrawn:
+            self._note_failure(before, stored, self._given_up())
+            raise
         except (LoginFailed, TokenEndpointError, CredentialsRefused) as error:
             self._note_failure(before, stored, error)
             raise
         entry = self._filled(before._replace(refresh_token="", refused=None), response, sent_at)
-        entry = entry._replace(identity=who, logged_in_at=time.time())
+        lifetime = self._target.absolute_session_lifetime_in_minutes
+        ends_at = sent_at + lifetime * 60 if lifetime else 0.0
+        entry = entry._replace(identity=who, logged_in_at=time.time(), session_ends_at=ends_at)
         self._save(entry, stored)
         commitment.release()
         _log.info("session", "%s: signed in as %s, entry %s", self._target.name, who, self._entry_id[:12])
@@ -266,14 +385,26 @@ class Renewal:
             # RFC 6749 §6: an answer without a refresh token leaves the old one valid.
             refresh_token=response.refresh_token or entry.refresh_token,
             scopes=response.scopes or entry.scopes or self._target.scopes,
+            rotates=response.refresh_token not in (None, entry.refresh_token) if entry.refresh_token else None,
             refused=None,
             failure=None,
             proof=self._target.proof,
+            refresh_expires_at=self._refresh_expires_at(entry, response, sent_at),
         )
+
+    def _refresh_expires_at(self, entry: Entry, response: TokenResponse, sent_at: float) -> float:
+        """When the refresh token lapses: as the answer says, else as the configuration does; 0: nobody says."""
+        if response.refresh_lifetime is not None:
+            return sent_at + response.refresh_lifetime
+        if response.refresh_token is None:
+            return entry.refresh_expires_at  # the old one stays as it is
+        configured = self._target.refresh_token_lifetime_in_minutes
+        return sent_at + configured * 60 if configured else 0.0
 
     def _save(self, entry: Entry, stored: Stored) -> None:
         """Make an answer durable. It is the newest there is, so it also supersedes what a broken lock let in."""
         replaces = stored.envelope
+        spent = stored.entry.refresh_token if stored.entry is not None else ""
         try:
             while not self._cache.put(self._entry_id, entry, replaces=replaces):
                 now = self._cache.read(self._entry_id)
@@ -281,25 +412,39 @@ class Renewal:
                 if now.entry is not None:
                     entry = entry._replace(generation=max(entry.generation, now.entry.generation + 1))
         except CacheWriteFailed:
-            self._unsaved = entry
+            self._unsaved = _Unsaved(spent, entry)
             raise
-        self._unsaved = None
 
     def _note_failure(self, entry: Entry, stored: Stored, error: LakekeyError) -> None:
         """Tell the siblings, so that those who waited do not repeat the attempt in turn."""
-        detail = getattr(error, "status", None) or getattr(error, "error", None)
-        failure = Failure(
-            error.code, error.message, time.time(), error.hint, str(detail) if detail is not None else None
-        )
-        noted = entry._replace(failure=failure, generation=entry.generation + 1)
+        noted = entry._replace(failure=self._failure(error), generation=entry.generation + 1)
         try:
             self._cache.put(self._entry_id, noted, replaces=stored.envelope)
         except CacheWriteFailed as unwritten:
             _log.warning("session", "%s", unwritten.message)
 
+    def _failure(self, error: LakekeyError) -> Failure:
+        detail = getattr(error, "status", None) or getattr(error, "error", None)
+        return Failure(
+            code=error.code,
+            message=error.message,
+            at=time.time(),
+            hint=error.hint,
+            detail=str(detail) if detail is not None else None,
+            retry_after=getattr(error, "retry_after", None),
+            proof=self._target.proof,
+        )
+
+    def _resting(self, failure: Failure | None) -> bool:
+        """Whether the endpoint failed so lately, or asked for so long a pause, that it is not asked ahead of time."""
+        if failure is None or failure.proof != self._target.proof:
+            return False
+        return 0 <= time.time() - failure.at < max(EARLY_PAUSE, failure.retry_after or 0.0)
+
     def _cooling(self, failure: Failure) -> bool:
         """Whether a sign-in failed so lately that nobody should be shown another tab unasked."""
-        return issubclass(_kind(failure.code), LoginFailed) and 0 <= time.time() - failure.at < LOGIN_COOL_DOWN
+        kinds = (LoginFailed, CredentialsRefused)
+        return issubclass(_kind(failure.code), kinds) and 0 <= time.time() - failure.at < LOGIN_COOL_DOWN
 
     # -- errors -------------------------------------------------------------------------------------------------
 
@@ -307,6 +452,7 @@ class Renewal:
         error = _kind(failure.code)(failure.message, hint=failure.hint, profile=self._target.name)
         if isinstance(error, TokenEndpointError) and failure.detail and failure.detail.isdigit():
             error.status = int(failure.detail)
+            error.retry_after = failure.retry_after
         elif isinstance(error, CredentialsRefused):
             error.error = failure.detail
         return error
@@ -317,6 +463,15 @@ class Renewal:
         else:
             message = "nobody has signed in yet, and nobody is here to do it"
         return LoginRequired(message, hint=f"run: {self._target.login_command}", profile=self._target.name)
+
+    def _given_up(self) -> LoginFailed:
+        return LoginFailed("the sign-in was given up", hint=f"run: {self._target.login_command}")
+
+    def _whom_we_wait_for(self) -> str:
+        holder = self._cache.store.holder(self._entry_id) or "another process"
+        entry = self._session.peek()
+        doing = "renews the session at" if entry is not None and entry.refresh_token else "signs in to"
+        return f"{holder}, which {doing} {self._target.host}"
 
     def _lock_timeout(self) -> LockTimeout:
         holder = self._cache.store.holder(self._entry_id) or "another process"

@@ -33,6 +33,12 @@ def config(profile: str | Provider | None = None, **settings: Any) -> "Config":
         "account_id": target.account_id,
         "cluster_id": target.cluster_id,
         "warehouse_id": target.warehouse_id,
+        "workspace_id": target.workspace_id,
+        "serverless_compute_id": target.serverless_compute_id,
+        # The choice is made: without these two, the SDK would read the profile once more, and object to whatever other
+        # credentials are in the environment ("more than one authorization method configured").
+        "auth_type": target.auth_type,
+        "profile": "",
     }
     return Config(
         credentials_strategy=provider,

@@ -40,7 +40,7 @@ class Session:
     def cache(self) -> Cache:
         """The cache, opened on first use."""
         if self._cache is None:
-            self._cache = open_cache(self._environ, place=self.target.store)
+            self._cache = open_cache(self.target.cache_environment(self._environ), place=self.target.store)
         return self._cache
 
     def peek(self) -> Entry | None:

@@ -6,8 +6,24 @@ from collections.abc import Iterator
 
 import pytest
 
+from support import secret_scan
 from support.node_packages import node
 from support.oidc_server import OidcServer
+
+
+@pytest.fixture(scope="session")
+def secret_watch() -> secret_scan.Watch:
+    """What the whole run has used of secrets."""
+    return secret_scan.Watch()
+
+
+@pytest.fixture(autouse=True)
+def no_secret_shows(secret_watch, tmp_path_factory, monkeypatch) -> Iterator[None]:
+    """Every test fails in which a secret of this run shows where none may be."""
+    directory = tmp_path_factory.mktemp("secrets")
+    monkeypatch.setenv(secret_scan.DIRECTORY_VARIABLE, str(directory))
+    with secret_watch.test(directory):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,16 +7,19 @@ from airflow.sdk.log import mask_secret
 
 from lakekey import _public
 from lakekey._provider import Headers, Provider, Token
+from lakekey.delegated import DelegatedProvider
 from lakekey.errors import ConfigurationError
-from lakekey.target import SETTINGS, resolve
+from lakekey.settings import SETTINGS
+from lakekey.target import resolve
 
 #: Extras that switch something on → what it is called at `lakekey.sql.connect`.
 SWITCHES = {"pass_through": "pass_through", "kernel_only": "fixed_token"}
 #: The extras that are lakekey's; the connector would not know them.
 OURS = frozenset({*SETTINGS, *SWITCHES, "profile"})
+_SECRETS = frozenset(name for name, setting in SETTINGS.items() if setting.secret)
 
 
-class TaskProvider(Provider):
+class _Masking(Provider):
     """A provider whose tokens the task log masks: each is made known to Airflow before it is handed out."""
 
     _masked = ""
@@ -24,7 +27,7 @@ class TaskProvider(Provider):
     def headers(self) -> Headers:
         """See `Provider.headers`."""
         headers = super().headers()
-        self._mask(headers["Authorization"].removeprefix("Bearer "))
+        self._mask(headers["Authorization"].partition(" ")[2])
         return headers
 
     def token(self) -> Token:
@@ -33,14 +36,22 @@ class TaskProvider(Provider):
         self._mask(token.access_token)
         return token
 
-    def _mask(self, access_token: str) -> None:
-        # Once for each token: in a task this is a message to the supervisor, which writes the log.
-        if access_token != self._masked:
-            mask_secret(access_token)
-            self._masked = access_token
+    def _mask(self, secret: str) -> None:
+        # Once for each: in a task this is a message to the supervisor, which writes the log.
+        if secret != self._masked:
+            mask_secret(secret)
+            self._masked = secret
 
 
-def provider_of(conn: Any) -> TaskProvider:
+class TaskProvider(_Masking):
+    """A provider for tasks: its tokens are masked."""
+
+
+class DelegatedTaskProvider(_Masking, DelegatedProvider):
+    """The same where a strategy of databricks-sdk signs in."""
+
+
+def provider_of(conn: Any) -> Provider:
     """The provider of an Airflow connection. No browser ever opens for it: tasks are automation.
 
     Args:
@@ -64,8 +75,11 @@ def provider_of(conn: Any) -> TaskProvider:
         if value
     }
     target = resolve(extra.get("profile") or None, **given)
-    if target.client_secret:
-        mask_secret(target.client_secret)  # one from a profile or the environment is none that Airflow knows of
+    for secret in (target.client_secret, *(target.sdk_settings[name] for name in _SECRETS & {*target.sdk_settings})):
+        if secret:
+            mask_secret(secret)  # one from a profile or the environment is none that Airflow knows of
+    if target.is_delegated:
+        return DelegatedTaskProvider(target)
     if target.is_person:
         _public.warn_service_principal_missing(target, "an Airflow task", stacklevel=4)
     return TaskProvider(target, environ={**os.environ, "LAKEKEY_INTERACTIVE": "never"})

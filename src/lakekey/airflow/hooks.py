@@ -10,7 +10,8 @@ from airflow.providers.databricks.hooks.databricks import DatabricksHook
 from airflow.providers.databricks.hooks.databricks_sql import DatabricksSqlHook
 
 from lakekey import sql
-from lakekey.airflow.connection import OURS, TaskProvider, provider_of, switches_of
+from lakekey._provider import Provider
+from lakekey.airflow.connection import OURS, provider_of, switches_of
 from lakekey.airflow.provider_info import CONN_TYPE, HOOK_NAME
 from lakekey.errors import LoginRequired
 
@@ -23,7 +24,7 @@ class SignedIn:
     databricks_conn: Any
 
     @cached_property
-    def provider(self) -> TaskProvider:
+    def provider(self) -> Provider:
         """The provider of this hook's connection."""
         return provider_of(self.databricks_conn)
 

@@ -17,6 +17,8 @@ class Failure(NamedTuple):
         at: When, in seconds since the epoch (UTC).
         hint: Its hint.
         detail: The server's status or error code, where there was one.
+        retry_after: Seconds that the server asked to wait, where it did.
+        proof: Whose failure it was, as `Entry.proof` has it: a wrong secret fails for nobody who has the right one.
     """
 
     code: str
@@ -24,6 +26,8 @@ class Failure(NamedTuple):
     at: float
     hint: str | None = None
     detail: str | None = None
+    retry_after: float | None = None
+    proof: str = ""
 
 
 class Entry(NamedTuple):
@@ -42,7 +46,11 @@ class Entry(NamedTuple):
         logged_in_at: When a person last signed in (U2M).
         refused: Why the session is over; siblings do not try its dead token again.
         failure: How the last attempt failed, until the next success.
+        rotates: Whether the last refresh replaced the refresh token; ``None`` before the first.
         proof: A digest that ties an M2M token to the secret that fetched it.
+        refresh_expires_at: When the refresh token lapses, or 0: nobody says.
+        session_ends_at: When the session ends whatever is refreshed, or 0: nobody says.
+        client_secret: The secret of an OAuth app, in an entry that holds nothing else (`lakekey.cache.secrets`).
     """
 
     about: dict[str, Any]
@@ -57,7 +65,11 @@ class Entry(NamedTuple):
     logged_in_at: float = 0.0
     refused: Failure | None = None
     failure: Failure | None = None
+    rotates: bool | None = None
     proof: str = ""
+    refresh_expires_at: float = 0.0
+    session_ends_at: float = 0.0
+    client_secret: str = ""
 
     def __repr__(self) -> str:
         held = " and ".join(
@@ -80,11 +92,31 @@ class Entry(NamedTuple):
         if not isinstance(fields, dict) or fields.get("format") != _FORMAT:
             raise ValueError("not an entry of this release")
         known = {name: fields[name] for name in cls._fields if name in fields}
+        for name, value in known.items():
+            if not isinstance(value, _KINDS[name]):
+                raise ValueError(f"{name} is of the wrong kind")  # noqa: TRY004 - of the content, not of a caller
         known["scopes"] = tuple(known.get("scopes", ()))
         for name in ("refused", "failure"):
             if known.get(name) is not None:
-                known[name] = Failure(*known[name])
+                known[name] = Failure(*known[name][: len(Failure._fields)])
         return cls(**known)
+
+
+def _kind(default: object) -> type | tuple[type, ...]:
+    """What JSON makes of a value like this one."""
+    if isinstance(default, tuple):
+        return list
+    return (int, float) if isinstance(default, float) else type(default)
+
+
+# What a default cannot say is said here; of every other field, also of one that is added later, it can.
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    **{name: _kind(default) for name, default in Entry._field_defaults.items()},
+    **dict.fromkeys(("refused", "failure"), (list, type(None))),
+    "about": dict,
+    "identity": (str, type(None)),
+    "rotates": (bool, type(None)),
+}
 
 
 def entry_id(identity: Mapping[str, Any]) -> str:

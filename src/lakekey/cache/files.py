@@ -2,12 +2,17 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 
 from lakekey.cache import private_files
-from lakekey.errors import CacheWriteFailed
+from lakekey.errors import CacheError, CacheWriteFailed
 
 _SUFFIX = ".entry"
+_GIVEN_UP = 600.0  # seconds after which a temporary file has no writer any more
+# What a refresh will have to write. A disk that has no room for it is found full before a single-use refresh token
+# is spent, not after.
+_ROOM = 32 * 1024
 
 
 class FileStore:
@@ -20,6 +25,7 @@ class FileStore:
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self._entries = os.path.join(directory, "entries")
+        self._held: dict[str, tuple[int, int]] = {}
 
     @property
     def where(self) -> str:
@@ -45,6 +51,11 @@ class FileStore:
             return private_files.read(self._path(entry_id))
         except FileNotFoundError:
             return None
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise CacheError(
+                f"{self._path(entry_id)} cannot be read: {reason}", hint=f"ls -ld {self._path(entry_id)}"
+            ) from None
 
     def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
         """See `Store.put`. Comparing and renaming are one step because the caller holds the entry's lock."""
@@ -60,19 +71,39 @@ class FileStore:
         """See `Store.delete`."""
         if self.get(entry_id) != replaces:
             return False
-        private_files.remove(self._path(entry_id))
+        try:
+            private_files.remove(self._path(entry_id))
+        except OSError as error:
+            raise _write_failed(self._path(entry_id), error) from None
         return True
 
     def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
-        """See `Store.set_aside`: renamed to ``<id>.bad``, in place of an earlier one."""
+        """See `Store.set_aside`: renamed to ``<id>.bad``, in place of an earlier one.
+
+        Under the entry's lock: without it, a sibling could put a good entry between the look and the renaming.
+        """
+        if self._held.get(entry_id) == _this_thread():
+            return self._move_aside(entry_id, envelope)
+        with self.lock(entry_id) as held:
+            return self._move_aside(entry_id, envelope) if held else None
+
+    def place(self, entry_id: str) -> str:
+        """See `Store.place`."""
+        return self._path(entry_id)
+
+    def _move_aside(self, entry_id: str, envelope: bytes) -> str | None:
         if self.get(entry_id) != envelope:
             return None
-        aside = os.path.join(self._entries, entry_id + ".bad")
-        os.replace(self._path(entry_id), aside)
+        aside = self._path(entry_id, ".bad")
+        try:
+            os.replace(self._path(entry_id), aside)
+        except OSError as error:
+            raise _write_failed(self._path(entry_id), error) from None
         return aside
 
     def list(self) -> list[str]:
-        """See `Store.list`."""
+        """See `Store.list`. It looks at every file anyway, so it also sweeps up after writers that were killed."""
+        private_files.sweep(self._entries, time.time() - _GIVEN_UP)
         try:
             names = os.listdir(self._entries)
         except FileNotFoundError:
@@ -95,9 +126,12 @@ class FileStore:
         except OSError as error:
             raise _write_failed(self._path(entry_id, ".lock"), error) from None
         try:
+            self._find_room(entry_id)
             self._note_holder(entry_id)
+            self._held[entry_id] = _this_thread()
             yield True
         finally:
+            self._held.pop(entry_id, None)
             lock.release()
 
     def holder(self, entry_id: str) -> str | None:
@@ -107,6 +141,13 @@ class FileStore:
         except OSError:
             return None
         return f"process {pid.decode(errors='replace')}" if pid.isdigit() else None
+
+    def _find_room(self, entry_id: str) -> None:
+        path = self._path(entry_id)
+        try:
+            private_files.try_room(path, _ROOM)
+        except OSError as error:
+            raise _write_failed(path, error) from None
 
     def _note_holder(self, entry_id: str) -> None:
         # For people only: the note of a process that died stays until the next holder's.
@@ -121,6 +162,12 @@ class FileStore:
 
     def _path(self, entry_id: str, suffix: str = _SUFFIX) -> str:
         return os.path.join(self._entries, entry_id + suffix)
+
+
+def _this_thread() -> tuple[int, int]:
+    import threading  # not on the warm path, which locks nothing
+
+    return os.getpid(), threading.get_ident()
 
 
 def _write_failed(path: str, error: OSError) -> CacheWriteFailed:

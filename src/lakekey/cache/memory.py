@@ -45,6 +45,10 @@ class MemoryStore:
         """See `Store.set_aside`: dropped, since nothing could look at it later."""
         return "nowhere" if self.delete(entry_id, replaces=envelope) else None
 
+    def place(self, entry_id: str) -> str:  # noqa: ARG002
+        """See `Store.place`."""
+        return self.where
+
     def list(self) -> list[str]:
         """See `Store.list`."""
         return sorted(self._envelopes)

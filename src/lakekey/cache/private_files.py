@@ -4,15 +4,21 @@ Never changed to 0600 after the fact: between ``open`` and ``chmod`` another use
 """
 
 import contextlib
+import errno
 import os
 import stat
 
+from lakekey.cache import safe_path
 from lakekey.errors import UnsafeCache
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # absent on Windows, where links need a privilege
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # the open of a pipe that somebody put here would wait for ever
 _POSIX = os.name == "posix"
+_TEMPORARY = ".tmp"
+_MOST = 1 << 20  # no file of ours is nearly as large
+_RETRIES = 5
 
 
 def ensure_directory(path: str, *, create: bool = True) -> None:
@@ -26,6 +32,7 @@ def ensure_directory(path: str, *, create: bool = True) -> None:
         UnsafeCache: It belongs to somebody else, others may enter it, or it is a link.
         OSError: It cannot be made.
     """
+    safe_path.check_parents(path)
     if create:
         # One level at a time: os.makedirs applies the mode to the last level only, and then by the umask's leave.
         missing = []
@@ -48,15 +55,48 @@ def read(path: str) -> bytes:
         OSError: It cannot be read.
     """
     if os.path.islink(path):  # O_NOFOLLOW says ELOOP, which reads like a broken disk
-        raise _unsafe(path, "is a symbolic link", f"replace it by the file itself: {path}")
-    descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW | _CLOEXEC | _BINARY)
+        raise _unsafe(path, "is a symbolic link", f"mv {path} {path}.old")
+    descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW | _CLOEXEC | _BINARY | _NONBLOCK)
     try:
         status = os.fstat(descriptor)
         _check(status, path, want=stat.S_ISREG, mode=0o600)
-        content = b""
-        while chunk := os.read(descriptor, status.st_size + 1):
-            content += chunk
-        return content
+        return _content(descriptor, status.st_size)
+    finally:
+        os.close(descriptor)
+
+
+def read_given(path: str) -> bytes:
+    """Read a secret that somebody else may have put here for us, such as a mounted one.
+
+    Unlike `read`, it follows links, as long as nobody but root and we could change one of them. A file of root's may
+    be readable by others, since whoever mounts secrets for a container decides that; one of our own may not.
+
+    Raises:
+        UnsafeCache: Somebody else could change it, or read ours.
+        FileNotFoundError: It is not there.
+        OSError: It cannot be read.
+    """
+    for attempt in range(_RETRIES):
+        real = safe_path.resolve_file(path)
+        try:
+            descriptor = os.open(real, os.O_RDONLY | _NOFOLLOW | _CLOEXEC | _BINARY | _NONBLOCK)
+        except FileNotFoundError:
+            # Kubernetes swaps a whole directory behind a link; a reader can meet the moment in between.
+            if attempt == _RETRIES - 1 or not os.path.lexists(path):
+                raise
+            continue
+        break
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise _unsafe(real, "is not a regular file", f"ls -l {real}")
+        if _POSIX and status.st_uid not in (0, os.geteuid()):
+            raise _unsafe(real, f"belongs to user {status.st_uid}", f"sudo chown {os.geteuid()} {real}")
+        if _POSIX and status.st_mode & 0o022:
+            raise _unsafe(real, "can be changed by other users", f"chmod go-w {real}")
+        if _POSIX and status.st_uid != 0 and status.st_mode & 0o077:
+            raise _unsafe(real, "can be read by other users", f"chmod 600 {real}")
+        return _content(descriptor, status.st_size)
     finally:
         os.close(descriptor)
 
@@ -98,8 +138,58 @@ def remove(path: str) -> None:
         _sync_directory(os.path.dirname(path))
 
 
+def try_room(path: str, size: int) -> None:
+    """See whether a file beside ``path`` could be written now. Nothing stays.
+
+    Raises:
+        OSError: It could not.
+    """
+    temporary = f"{path}.{os.getpid()}.{os.urandom(6).hex()}{_TEMPORARY}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY, 0o600)
+    try:
+        _allocate(descriptor, size)
+    finally:
+        os.close(descriptor)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def sweep(directory: str, older_than: float) -> None:
+    """Remove what writers that were killed have left behind.
+
+    Args:
+        directory: Where.
+        older_than: The time (epoch seconds) before which a temporary file was surely given up.
+    """
+    with contextlib.suppress(OSError), os.scandir(directory) as files:
+        for file in files:
+            if file.name.endswith(_TEMPORARY):
+                with contextlib.suppress(OSError):
+                    if file.stat(follow_symlinks=False).st_mtime < older_than:
+                        os.unlink(file.path)
+
+
+def _content(descriptor: int, size: int) -> bytes:
+    content = b""
+    while len(content) <= _MOST and (chunk := os.read(descriptor, min(size, _MOST) + 1)):
+        content += chunk
+    return content
+
+
+def _allocate(descriptor: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system has it
+                raise
+        else:
+            return
+    os.write(descriptor, bytes(size))
+
+
 def _write_temporary(path: str, content: bytes) -> str:
-    temporary = f"{path}.{os.getpid()}.{os.urandom(6).hex()}.tmp"
+    temporary = f"{path}.{os.getpid()}.{os.urandom(6).hex()}{_TEMPORARY}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY
     descriptor = os.open(temporary, flags, 0o600)
     try:
@@ -135,7 +225,7 @@ def _check(status: os.stat_result, path: str, *, want: object, mode: int) -> Non
     if status.st_uid != os.geteuid():
         raise _unsafe(path, f"belongs to user {status.st_uid}, not to you", f"sudo chown {os.geteuid()} {path}")
     if status.st_mode & 0o077:
-        raise _unsafe(path, "can be reached by other users", f"chmod {mode:o} {path}")
+        raise _unsafe(path, "is open to other users", f"chmod {mode:o} {path}")
 
 
 def _unsafe(path: str, what: str, command: str) -> UnsafeCache:

@@ -16,7 +16,11 @@ class Store(Protocol):
         """The store's place, for people: a path or an address without credentials."""
 
     def get(self, entry_id: str) -> bytes | None:
-        """The stored envelope, or ``None``. Takes no lock."""
+        """The stored envelope, or ``None``. Takes no lock.
+
+        Raises:
+            CacheError: There is one that cannot or must not be read.
+        """
 
     def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
         """Store durably, if ``replaces`` is what is there now (``None``: nothing).
@@ -29,16 +33,34 @@ class Store(Protocol):
         """
 
     def delete(self, entry_id: str, *, replaces: bytes) -> bool:
-        """Remove durably, if ``replaces`` is what is there now. Returns whether it was removed."""
+        """Remove durably, if ``replaces`` is what is there now. Returns whether it was removed.
+
+        Raises:
+            CacheWriteFailed: It could not be removed.
+        """
 
     def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
-        """Move a bad envelope out of the way. Returns where to, or ``None`` if it is there no more."""
+        """Move a bad envelope out of the way, and nothing else that has come in its place.
+
+        Returns:
+            Where to, or ``None`` if it is there no more, or is being dealt with by whoever holds the entry's lock.
+
+        Raises:
+            CacheWriteFailed: It cannot be moved.
+        """
+
+    def place(self, entry_id: str) -> str:
+        """Where an entry is, for people."""
 
     def list(self) -> list[str]:
         """The ids of the entries that are stored."""
 
     def lock(self, entry_id: str) -> AbstractContextManager[bool]:
-        """Try once to lock an entry, without waiting; the context's value says whether it succeeded."""
+        """Try once to lock an entry, without waiting; the context's value says whether it succeeded.
+
+        Raises:
+            CacheWriteFailed: What would be stored under the lock could not be stored.
+        """
 
     def holder(self, entry_id: str) -> str | None:
         """Who holds the entry's lock, for people (``process 4711``), where known."""

@@ -20,7 +20,10 @@ def build_parser(version: str) -> argparse.ArgumentParser:
         commands, "login", "session:login", "sign in, in the browser or with the service principal's secret"
     )
     _add_target(login)
-    logout = _command(commands, "logout", "session:logout", "forget a session, for every process of this machine")
+    login.add_argument("--switch", action="store_true", help="let somebody else than before take the session over")
+    logout = _command(
+        commands, "logout", "session:logout", "forget a session, for every process, and revoke it at the server"
+    )
     _add_target(logout)
     token = _command(commands, "token", "session:token", "print an access token, renewed where needed")
     _add_target(token)
@@ -28,6 +31,30 @@ def build_parser(version: str) -> argparse.ArgumentParser:
         commands, "status", "status:status", "show who is signed in where, until when, and where it is kept"
     )
     _add_target(status)
+    secret = _command(
+        commands, "secret", "secret:secret", "keep an app's or service principal's secret sealed in the cache"
+    )
+    secret.add_argument("action", choices=("set", "remove", "list"), help="what to do; set asks without echo")
+    _add_target(secret)
+
+    keys = _command(commands, "keys", "keys:keys", "show the key that seals the cache, or rotate it")
+    keys.add_argument("action", nargs="?", choices=("show", "rotate"), default="show", help="(default: show)")
+    keys.add_argument(
+        "--to",
+        choices=("keyring", "file", "passphrase", "kms"),
+        metavar="SOURCE",
+        help="with rotate: move the key to keyring, file, passphrase or kms",
+    )
+
+    imports = _command(commands, "import", "imports:imports", "take over sessions that other tools keep in plain text")
+    imports.add_argument("profiles", nargs="*", metavar="PROFILE", help="(default: all profiles and hosts found)")
+    imports.add_argument("--delete", action="store_true", help="delete what was taken over from the plain-text files")
+    imports.add_argument("--config-file", metavar="FILE", help="the profiles (default: ~/.databrickscfg)")
+    profiles = _command(commands, "profiles", "profiles:profiles", "list the profiles, and what each comes to")
+    profiles.add_argument("--config-file", metavar="FILE", help="the profiles (default: ~/.databrickscfg)")
+    doctor = _command(commands, "doctor", "doctor:doctor", "check the whole chain behind a profile, and say what to do")
+    _add_target(doctor)
+    doctor.add_argument("--connect", action="store_true", help="also sign in, and try the warehouse or the cluster")
 
     serve = _command(commands, "serve", "serve:serve", "serve tokens to the Databricks SDKs of every language")
     serve.add_argument("profiles", nargs="*", metavar="profile", help="whose tokens (default: the default chain)")

@@ -13,7 +13,7 @@ from lakekey import databrickscfg
 from lakekey._provider import Provider
 from lakekey.cli.output import print_json
 from lakekey.cli.session import print_token
-from lakekey.errors import LakekeyError
+from lakekey.errors import ConfigurationError, LakekeyError
 from lakekey.target import Target, normalize_host, resolve
 
 # The release whose `auth token` options are understood here; the SDKs choose their options by it.
@@ -51,15 +51,24 @@ def _target(profile: str | None, host: str | None) -> Target:
     """The target of a profile; or of a host, by the one profile that is for it where there is just one."""
     if profile is None and host is not None:
         wanted = normalize_host(host, None)
-        config_file = os.environ.get("DATABRICKS_CONFIG_FILE")
-        matching = []
-        for name in databrickscfg.names(config_file):
-            found = databrickscfg.read(config_file, name)
-            if found is not None and found.values.get("host") and normalize_host(found.values["host"], name) == wanted:
-                matching.append(name)
+        found, _ = databrickscfg.profiles(os.environ.get("DATABRICKS_CONFIG_FILE"))
+        matching = [each.name for each in found if each.name and _is_for(each, wanted)]
         if len(matching) == 1:
-            return resolve(matching[0])
-    return resolve(profile, host=host)
+            profile, host = matching[0], None
+    return resolve(profile, host=host, environ=without_caller())
+
+
+def _is_for(profile: databrickscfg.Profile, host: str) -> bool:
+    try:
+        return normalize_host(profile.values.get("host"), profile.name) == host
+    except ConfigurationError:
+        return False
+
+
+def without_caller() -> dict[str, str]:
+    """The environment without what sent the caller to us: followed again, it would lead back here."""
+    ours = os.environ.get("DATABRICKS_AUTH_TYPE") in ("databricks-cli", "metadata-service")
+    return {name: value for name, value in os.environ.items() if not (ours and name == "DATABRICKS_AUTH_TYPE")}
 
 
 def _refresh_unless_young(provider: Provider) -> None:

@@ -5,11 +5,12 @@ import time
 from typing import Any
 
 from lakekey.cache import Cache, Entry, open_cache
+from lakekey.cache.secrets import is_secret
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import in_words, print_facts, print_json, print_table
 from lakekey.cli.session import provider_of
 from lakekey.errors import CacheError
-from lakekey.lifetime import is_live
+from lakekey.lifetime import is_live, nears_end
 
 _SIGNED_IN, _RENEWABLE, _OVER = "signed in", "renews itself", "over"
 
@@ -31,17 +32,26 @@ def _one(arguments: argparse.Namespace) -> int:
         place = _place(session.cache)
         print_facts(
             {
+                "profile": facts["profile"],
                 "host": facts["host"],
                 "grant": facts["auth_type"],
                 "identity": facts["identity"],
-                "state": f"{state}: {facts['reason']}" if facts["reason"] else state,
+                "role": f"group {facts['group_id']}" if facts["group_id"] else None,
+                "state": state,
+                "last error": _error(facts),
                 "access token ends": _when(facts["expires_at"]),
+                "refresh token ends": _when(facts["refresh_expires_at"]),
+                "session ends": _when(facts["session_ends_at"]),
                 "last renewed": _when(facts["renewed_at"]),
+                "signed in": _when(facts["signed_in_at"]),
                 "kept in": place["store"],
                 "key": f"{place['key_source']} {place['key']}",
+                "because": place["key_reason"] or None,
                 "entry": facts["entry"][:12],
             }
         )
+        if facts["nears_end"]:
+            print(f"\nThe session ends soon. Sign in ahead with: {session.target.login_command}")
         if state == _OVER:
             print(f"\nSign in with: {session.target.login_command}")
     return 3 if state == _OVER else 0
@@ -56,34 +66,40 @@ def _all(arguments: argparse.Namespace) -> int:
         except CacheError as error:
             found.append({"entry": entry_id, "state": error.code, "host": "", "auth_type": "", "reason": error.message})
             continue
-        if entry is not None:
+        if entry is not None and not is_secret(entry):
             found.append(_facts(entry_id, entry))
     place = _place(cache)
     if arguments.json:
         print_json({**place, "sessions": found})
         return 0
     if found:
-        header = ("HOST", "GRANT", "IDENTITY", "STATE", "TOKEN ENDS")
+        header = ("PROFILE", "HOST", "GRANT", "IDENTITY", "STATE", "TOKEN ENDS", "SESSION ENDS")
         rows = [
             (
+                facts.get("profile") or "",
                 facts["host"],
                 facts["auth_type"],
                 facts.get("identity") or facts.get("client_id") or "",
                 facts["state"],
                 _when(facts.get("expires_at")) or "",
+                _when(facts.get("session_ends_at") or facts.get("refresh_expires_at")) or "",
             )
             for facts in found
         ]
         print_table(header, rows)
+        _print_troubles(found)
     else:
         print("Nobody is signed in. Begin with: lakekey login")
     print(f"\nKept in {place['store']}, sealed under the key from {place['key_source']} {place['key']}.")
+    if place["key_reason"]:
+        print(f"Why there: {place['key_reason']}.")
     return 0
 
 
 def _facts(entry_id: str, entry: Entry) -> dict[str, Any]:
     live = bool(entry.access_token) and is_live(entry.issued_at, entry.expires_at, time.time())
-    renewable = bool(entry.refresh_token) or (bool(entry.access_token) and entry.about.get("auth_type") == "oauth-m2m")
+    person = entry.about.get("auth_type") == "external-browser"
+    renewable = bool(entry.refresh_token) or (bool(entry.access_token) and not person)
     trouble = entry.refused or entry.failure
     return {
         "entry": entry_id,
@@ -94,15 +110,41 @@ def _facts(entry_id: str, entry: Entry) -> dict[str, Any]:
         "identity": entry.identity,
         "scopes": list(entry.scopes),
         "state": _SIGNED_IN if live else _RENEWABLE if renewable else _OVER,
+        "group_id": entry.about.get("group_id"),
         "reason": trouble.message if trouble is not None else None,
+        "failed_at": _iso(trouble.at) if trouble is not None else None,
+        "refresh_expires_at": _iso(entry.refresh_expires_at if entry.refresh_token else 0.0),
+        "session_ends_at": _iso(entry.session_ends_at if entry.refresh_token else 0.0),
+        "nears_end": nears_end(entry, time.time()),
         "expires_at": _iso(entry.expires_at),
         "renewed_at": _iso(entry.issued_at),
         "signed_in_at": _iso(entry.logged_in_at),
     }
 
 
+def _print_troubles(found: list[dict[str, Any]]) -> None:
+    for facts in found:
+        name = facts.get("profile") or facts["host"] or facts["entry"][:12]
+        if facts.get("reason"):
+            print(f"\n{name}: {_error(facts)}")
+        if facts.get("nears_end"):
+            print(f"\n{name}: the session ends soon; sign in ahead with lakekey login")
+
+
+def _error(facts: dict[str, Any]) -> str | None:
+    if not facts["reason"]:
+        return None
+    at = _when(facts.get("failed_at"))
+    return f"{facts['reason']}, {at}" if at else str(facts["reason"])
+
+
 def _place(cache: Cache) -> dict[str, str]:
-    return {"store": cache.store.where, "key_source": cache.ring.source, "key": cache.ring.where}
+    return {
+        "store": cache.store.where,
+        "key_source": cache.ring.source,
+        "key": cache.ring.where,
+        "key_reason": cache.ring.why,
+    }
 
 
 def _iso(seconds: float) -> str | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from lakekey.errors import LoginDenied, LoginFailed
 from lakekey.oauth.client import Client
@@ -18,20 +18,35 @@ class AuthorizationRequest(NamedTuple):
         state: What the answer must carry.
         redirect_uri: Where the answer comes to.
         pkce: The verifier, for the exchange.
+        nonce: What the ID token must carry (OpenID Connect Core §3.1.2.1), where one is asked for.
     """
 
     url: str
     state: str
     redirect_uri: str
     pkce: Pkce
+    nonce: str | None = None
 
     def __repr__(self) -> str:
         return f"AuthorizationRequest({self.redirect_uri})"
 
 
-def begin(client: Client, redirect_uri: str) -> AuthorizationRequest:
-    """Build an authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3)."""
+def begin(
+    client: Client, redirect_uri: str, *, login_hint: str | None = None, extras: str | None = None
+) -> AuthorizationRequest:
+    """Build an authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3).
+
+    Args:
+        client: Who asks.
+        redirect_uri: Where the answer is to come to.
+        login_hint: Who is expected to sign in (OpenID Connect Core §3.1.2.1).
+        extras: Further parameters for the authorization endpoint, as ``name=value&name=value``.
+
+    Raises:
+        ValueError: The extras are malformed, or would replace one of the parameters that protect the sign-in.
+    """
     pkce, state = new_pkce(), new_state()
+    nonce = new_state() if "openid" in client.scopes else None
     query = {
         "response_type": "code",
         "client_id": client.client_id,
@@ -40,11 +55,21 @@ def begin(client: Client, redirect_uri: str) -> AuthorizationRequest:
         "state": state,
         "code_challenge": pkce.challenge,
         "code_challenge_method": "S256",
+        **({"nonce": nonce} if nonce else {}),
+        **({"login_hint": login_hint} if login_hint else {}),
         **client.extras(),
     }
+    for name, value in _extras(extras).items():
+        if name in query and name != "login_hint":
+            raise ValueError(f"{name} is not for the configuration to choose")
+        query[name] = value
     endpoint = client.discover().authorization_endpoint
     separator = "&" if urlsplit(endpoint).query else "?"
-    return AuthorizationRequest(f"{endpoint}{separator}{urlencode(query)}", state, redirect_uri, pkce)
+    return AuthorizationRequest(f"{endpoint}{separator}{urlencode(query)}", state, redirect_uri, pkce, nonce)
+
+
+def _extras(given: str | None) -> dict[str, str]:
+    return dict(parse_qsl(given, strict_parsing=True, keep_blank_values=True)) if given else {}
 
 
 def finish(
@@ -69,19 +94,34 @@ def finish(
         if answer.get("error_description"):
             said += f": {answer['error_description'][:300]}"
         kind = LoginDenied if answer["error"] == "access_denied" else LoginFailed
-        raise kind(f"the sign-in was refused ({said})", hint="sign in again, and agree to the request")
+        raise kind(f"the sign-in was refused ({printable(said)})", hint=_advice(answer["error"]))
     form = {
         "grant_type": "authorization_code",
         "code": answer["code"],
         "redirect_uri": request.redirect_uri,
         "code_verifier": request.pkce.verifier,
     }
-    hidden = (answer["code"], request.pkce.verifier)
+    hidden = (answer["code"], request.pkce.verifier, request.state)
     try:
-        return client.token_request(form, deadline=deadline, hidden=hidden)
+        return client.token_request(form, deadline=deadline, hidden=hidden).checked()
     except InvalidGrant as refusal:
         reason = refusal.description
     raise LoginFailed(f"the server did not accept the sign-in's code ({reason})", hint="sign in again")
+
+
+def _advice(error: str) -> str:
+    if error == "invalid_scope":
+        return "the app may not ask for one of these scopes: mend scopes in the profile, or the app's registration"
+    if error == "unauthorized_client":
+        return "the app may not sign people in: see client_id in the profile, and the app's registration"
+    if error in ("server_error", "temporarily_unavailable"):
+        return "try again in a moment"
+    return "sign in again, and agree to the request"
+
+
+def printable(text: str) -> str:
+    """Text of a server or of the address bar, without what a terminal would act on."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _check_issuer(client: Client, answer: Mapping[str, str]) -> None:

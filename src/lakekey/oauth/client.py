@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from lakekey.oauth.discovery import Metadata
 from lakekey.oauth.token_response import TokenResponse, parse
-from lakekey.oauth.transport import Transport
+from lakekey.oauth.transport import Answer, Transport
+
+# Entra ID redeems what was issued to a redirect address of its kind "single-page application" for cross-origin
+# requests only, and says so by this number; what was issued to another kind it redeems without an Origin only.
+_ENTRA_WANTS_ORIGIN = b"AADSTS9002327"
 
 
 class Client(NamedTuple):
     """A registered client.
 
     Attributes:
-        client_id: Its id.
+        client_id: Its id; empty where the subject of a token exchange stands for itself.
         secret: Its secret, or ``None`` for a public client (RFC 6749 §2.1).
         scopes: What it asks for, sorted.
         transport: HTTP.
@@ -46,11 +51,21 @@ class Client(NamedTuple):
             InvalidGrant, CredentialsRefused, TokenEndpointError: See `token_response.parse`.
         """
         endpoint = self.discover().token_endpoint
-        if self.secret:
-            answer = self.transport.post_form(endpoint, form, basic=(self.client_id, self.secret), deadline=deadline)
-        else:
-            answer = self.transport.post_form(endpoint, {**form, "client_id": self.client_id}, deadline=deadline)
+        answer = self.post(endpoint, form, deadline=deadline)
+        if answer.status == 400 and _ENTRA_WANTS_ORIGIN in answer.body:
+            origin = "{0.scheme}://{0.netloc}".format(urlsplit(form.get("redirect_uri", "http://localhost")))
+            answer = self.post(endpoint, form, deadline=deadline, headers={"Origin": origin})
         return parse(answer, hidden=(self.secret, *hidden))
+
+    def post(
+        self, endpoint: str, form: Mapping[str, str], *, deadline: float, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """POST a form to one of the server's endpoints, authenticated as `token_request` says."""
+        if self.secret:
+            basic = (self.client_id, self.secret)
+            return self.transport.post_form(endpoint, form, basic=basic, headers=headers, deadline=deadline)
+        named = {"client_id": self.client_id} if self.client_id else {}  # none: an account-wide federation policy
+        return self.transport.post_form(endpoint, {**form, **named}, headers=headers, deadline=deadline)
 
     def extras(self) -> dict[str, str]:
         """Fields that go with every request that asks for a new authorization: the role and the details."""

@@ -8,11 +8,36 @@ the exchange is: in the handshake, in the headers, or in the body.
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import requests
+    from urllib3.connection import HTTPConnection
+
+
+_end: ContextVar[float] = ContextVar("lakekey_deadline", default=float("inf"))
+
+
+@contextlib.contextmanager
+def within(deadline: float) -> Iterator[None]:
+    """Bound everything that is sent in this context, whoever sends it: finding the server as well as asking it.
+
+    Args:
+        deadline: When to give up, by `time.monotonic`.
+    """
+    token = _end.set(min(deadline, _end.get()))
+    try:
+        yield
+    finally:
+        _end.reset(token)
+
+
+def earliest(deadline: float) -> float:
+    """The deadline itself, or the one of the context where that comes first."""
+    return min(deadline, _end.get())
 
 
 @contextlib.contextmanager
@@ -28,16 +53,19 @@ def enforced(session: "requests.Session", seconds: float) -> Iterator[None]:
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
     connections: list[HTTPConnection] = []
+    deadline = time.monotonic() + seconds
 
     class Watched(HTTPConnection):
         def connect(self) -> None:
             connections.append(self)
             super().connect()
+            _hang_up_late(self, deadline)
 
     class WatchedTls(HTTPSConnection):
         def connect(self) -> None:
             connections.append(self)
             super().connect()
+            _hang_up_late(self, deadline)
 
     class Pool(HTTPConnectionPool):
         ConnectionCls = Watched
@@ -70,3 +98,11 @@ def enforced(session: "requests.Session", seconds: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def _hang_up_late(connection: "HTTPConnection", deadline: float) -> None:
+    # Looking the name up, and trying one address after another, has no bound of its own. Whoever arrives late must
+    # not send: nobody waits for the answer any more.
+    if time.monotonic() > deadline:
+        connection.close()
+        raise TimeoutError("the time is over")

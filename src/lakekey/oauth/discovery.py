@@ -1,16 +1,16 @@
-"""Finding a workspace's authorization server (RFC 8414), and refusing one that points elsewhere."""
+"""Finding a host's authorization server (RFC 8414), and refusing one that points elsewhere."""
 
-import re
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from lakekey import _log
-from lakekey.errors import TokenEndpointError
+from lakekey.errors import ConfigurationError, TokenEndpointError
+from lakekey.hosts import is_account_console
 from lakekey.oauth.transport import Answer, Transport, require_secure
 
 
 class Metadata(NamedTuple):
-    """An authorization server's endpoints (RFC 8414 §2).
+    """An authorization server's endpoints (RFC 8414 §2), and what its host says besides.
 
     Attributes:
         issuer: Its issuer identifier.
@@ -18,7 +18,11 @@ class Metadata(NamedTuple):
         token_endpoint: Where grants are exchanged.
         revocation_endpoint: Where tokens are revoked (RFC 7009), or ``None``.
         userinfo_endpoint: Where the identity is told, or ``None``.
+        device_authorization_endpoint: Where a device asks for a code (RFC 8628 §4), or ``None``.
+        account_id: The account that the host says it belongs to, or ``None``.
         iss_in_response: Whether authorization answers name the issuer (RFC 9207 §3).
+        audience: The audience that identity tokens for it should have, where its host says so.
+        guessed: Whether the host did not say where its authorization server is, for a reason that may pass.
     """
 
     issuer: str
@@ -26,7 +30,23 @@ class Metadata(NamedTuple):
     token_endpoint: str
     revocation_endpoint: str | None = None
     userinfo_endpoint: str | None = None
+    device_authorization_endpoint: str | None = None
+    account_id: str | None = None
     iss_in_response: bool = False
+    audience: str | None = None
+    guessed: bool = False
+
+
+class _Host(NamedTuple):
+    """What a host says about itself."""
+
+    issuer: str
+    audience: str | None = None
+    account_id: str | None = None
+    guessed: bool = False
+
+
+_ADDRESSES = tuple(name for name in Metadata._fields if name == "issuer" or name.endswith("_endpoint"))
 
 
 def discover(
@@ -44,47 +64,70 @@ def discover(
         Its metadata.
 
     Raises:
+        ConfigurationError: The host serves several accounts, and none is configured.
         TokenEndpointError: No document that holds is to be had.
     """
     if discovery_url:
-        return _fetch(transport, discovery_url, issuer_host=urlsplit(discovery_url).netloc)
-    issuer = _oidc_endpoint(transport, host, account_id)
-    return _fetch(transport, f"{issuer}/.well-known/oauth-authorization-server", issuer_host=urlsplit(issuer).netloc)
+        return _fetch(transport, discovery_url, _Host(urlsplit(discovery_url)._replace(path="", query="").geturl()))
+    said = _ask(transport, host, account_id)
+    return _fetch(transport, f"{said.issuer}/.well-known/oauth-authorization-server", said)
 
 
 def default_issuer(host: str, account_id: str | None) -> str:
     """The issuer that a host has unless its own configuration says otherwise."""
-    is_account = account_id and re.match(r"https://accounts[.-]", host)
-    return f"{host}/oidc/accounts/{account_id}" if is_account else f"{host}/oidc"
+    return f"{host}/oidc/accounts/{account_id}" if account_id and is_account_console(host) else f"{host}/oidc"
 
 
-def _oidc_endpoint(transport: Transport, host: str, account_id: str | None) -> str:
-    # Best effort: older hosts lack the document, and an account console answers 200 with a web page.
+def _ask(transport: Transport, host: str, account_id: str | None) -> _Host:
+    """Where a host says that its authorization server is.
+
+    Best effort: older hosts lack the document, and an account console answers 200 with a web page.
+    """
     fallback = default_issuer(host, account_id)
     try:
         answer = transport.get(f"{host}/.well-known/databricks-config")
     except TokenEndpointError:
         # Unreachable is unreachable: the next request says so in its own words.
-        return fallback
+        return _Host(fallback, account_id=account_id, guessed=True)
     fields = _document(answer)
-    endpoint = fields.get("oidc_endpoint") if fields else None
-    if not isinstance(endpoint, str) or not endpoint.startswith(("https://", "http://")):
-        return fallback
+    if fields is None:
+        return _Host(fallback, account_id=account_id, guessed=answer.status >= 500 or answer.status in (408, 429))
+    account = account_id or _text(fields, "account_id")
+    audience = _audience(fields, account)
+    endpoint = _text(fields, "oidc_endpoint")
+    if endpoint is None or not endpoint.startswith(("https://", "http://")):
+        return _Host(fallback, audience, account)
     if "{account_id}" in endpoint:
-        if not account_id:
-            return fallback
-        endpoint = endpoint.replace("{account_id}", account_id)
+        if account is None:
+            raise ConfigurationError(
+                f"{host} serves several accounts, and account_id is missing",
+                hint="set account_id in the profile, or DATABRICKS_ACCOUNT_ID",
+            )
+        endpoint = endpoint.replace("{account_id}", account)
     endpoint = endpoint.rstrip("/")
     if urlsplit(endpoint).netloc != urlsplit(host).netloc:
         _log.debug("oauth", "%s names the authorization server %s", host, endpoint)
-    return endpoint
+    return _Host(endpoint, audience, account)
+
+
+def _audience(fields: dict[str, Any], account: str | None) -> str | None:
+    """The audience of identity tokens, by the SDK's rule: the first that the host names, else an account's own id."""
+    named = fields.get("token_federation_default_oidc_audiences")
+    if isinstance(named, list) and named and isinstance(named[0], str):
+        return named[0]
+    return None if fields.get("workspace_id") else account
+
+
+def _text(fields: dict[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    return value if isinstance(value, str) and value else None
 
 
 def _document(answer: Answer) -> dict[str, Any] | None:
     return answer.json_object() if answer.status == 200 else None
 
 
-def _fetch(transport: Transport, url: str, *, issuer_host: str) -> Metadata:
+def _fetch(transport: Transport, url: str, said: _Host) -> Metadata:
     answer = transport.get(url)
     fields = _document(answer)
     if fields is None:
@@ -94,17 +137,19 @@ def _fetch(transport: Transport, url: str, *, issuer_host: str) -> Metadata:
             retry_after=answer.retry_after,
             hint="check that the host is a Databricks workspace or account",
         )
-    found = {name: fields.get(name) for name in Metadata._fields if isinstance(fields.get(name), str)}
+    found = {name: fields[name] for name in _ADDRESSES if isinstance(fields.get(name), str)}
     for name in ("issuer", "authorization_endpoint", "token_endpoint"):
         if name not in found:
             raise TokenEndpointError(f"the authorization server metadata at {url} lacks {name}")
     for name, address in found.items():
         # RFC 8414 §3.3, RFC 9700 §4.4 (mix-up): credentials go to no other host than the one that was asked.
         require_secure(str(address))
-        if urlsplit(str(address)).netloc != issuer_host:
+        if urlsplit(str(address)).netloc != urlsplit(said.issuer).netloc:
             raise TokenEndpointError(
                 f"the authorization server metadata at {url} names a foreign {name} ({urlsplit(str(address)).netloc})",
                 hint="do not sign in; ask the administrator of that host",
             )
     iss = fields.get("authorization_response_iss_parameter_supported") is True
-    return Metadata(**found, iss_in_response=iss)  # type: ignore[arg-type]
+    return Metadata(
+        **found, iss_in_response=iss, account_id=said.account_id, audience=said.audience, guessed=said.guessed
+    )

@@ -15,6 +15,13 @@ class Grant(Protocol):
 
     needs_person: bool
 
+    def prepare(self) -> None:
+        """Find the token endpoint, where it is not known yet.
+
+        Raises:
+            TokenEndpointError: It cannot be found.
+        """
+
     def renew(self, refresh_token: str, *, deadline: float) -> TokenResponse:
         """Get new tokens.
 
@@ -41,6 +48,10 @@ class RefreshToken:
     def __init__(self, client: Client) -> None:
         self._client = client
 
+    def prepare(self) -> None:
+        """See `Grant.prepare`."""
+        self._client.discover()
+
     def renew(self, refresh_token: str, *, deadline: float) -> TokenResponse:
         """See `Grant.renew`. No scope is sent: the grant keeps those that the person agreed to."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
@@ -58,6 +69,10 @@ class ClientCredentials:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+
+    def prepare(self) -> None:
+        """See `Grant.prepare`."""
+        self._client.discover()
 
     def renew(self, refresh_token: str, *, deadline: float) -> TokenResponse:  # noqa: ARG002 - this grant has none
         """See `Grant.renew`."""

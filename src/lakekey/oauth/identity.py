@@ -4,48 +4,117 @@ import base64
 import binascii
 import json
 import time
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
-from lakekey.errors import TokenEndpointError
+from lakekey.errors import LoginFailed, TokenEndpointError
+from lakekey.oauth.client import Client
 from lakekey.oauth.token_response import TokenResponse
 from lakekey.oauth.transport import Transport
 
-_CLAIMS = ("email", "preferred_username", "upn", "sub")
+_CLAIMS = ("email", "preferred_username", "upn", "unique_name", "sub")
 _PATIENCE = 10.0
+_CLOCK_TOLERANCE = 300.0
 
 
-def identify(transport: Transport, host: str, response: TokenResponse) -> str | None:
-    """The user name or mail address behind new tokens, or ``None`` where the server does not tell.
+class Identity(NamedTuple):
+    """Who new tokens belong to.
+
+    Attributes:
+        name: The user name or mail address, or ``None`` where the server does not tell.
+        names: All names of that person that the server told, in lower case.
+        group: The group whose role the access token carries, where it says.
+    """
+
+    name: str | None
+    names: frozenset[str] = frozenset()
+    group: str | None = None
+
+
+def identify(client: Client, host: str, response: TokenResponse, *, nonce: str | None = None) -> Identity:
+    """Who is behind new tokens.
 
     The claims of a token that came straight from the token endpoint over TLS need no signature check (OpenID Connect
-    Core §3.1.3.7); nobody but the person is shown them, and a wrong ``sub`` could only refuse a login.
+    Core §3.1.3.7, point 6). Where no token tells, the userinfo endpoint and the workspace's SCIM ``Me`` are asked.
 
     Args:
-        transport: HTTP.
+        client: The client that the tokens were issued to.
         host: The workspace or account host.
         response: The new tokens.
+        nonce: What the ID token must carry, where one was sent.
+
+    Raises:
+        LoginFailed: The ID token is not for this client, server or sign-in.
     """
-    for token in (response.id_token, response.access_token):
-        claims = _claims(token)
-        for name in _CLAIMS:
-            value = claims.get(name)
-            if isinstance(value, str) and ("@" in value or (name == "sub" and token is response.id_token)):
-                return value
-    return _scim_me(transport, host, response.access_token)
+    id_claims = _claims(response.id_token)
+    if id_claims:
+        _check_id_token(client, id_claims, nonce)
+    access_claims = _claims(response.access_token)
+    group = access_claims.get("group_id")
+    group = group if isinstance(group, str) and group else None
+    if names := _names(id_claims, subject=True):
+        return Identity(names[0], _folded(names), group)
+    if names := _names(access_claims, subject=False):
+        return Identity(names[0], _folded(names), group)
+    for fields in _asked(client, host, response):
+        if names := _names(fields, subject=True):
+            return Identity(names[0], _folded(names), group)
+    return Identity(None, group=group)
 
 
-def _scim_me(transport: Transport, host: str, access_token: str) -> str | None:
+def _check_id_token(client: Client, claims: dict[str, Any], nonce: str | None) -> None:
+    """OpenID Connect Core §3.1.3.7, points 2, 3, 9 and 11: a token of another sign-in must not stand for this one."""
+    audience = claims.get("aud")
+    audiences = audience if isinstance(audience, list) else [audience]
+    expires_at = claims.get("exp")
+    good = (
+        claims.get("iss") == client.discover().issuer
+        and client.client_id in audiences
+        and isinstance(expires_at, int | float)
+        and expires_at > time.time() - _CLOCK_TOLERANCE
+        and (nonce is None or claims.get("nonce") == nonce)
+    )
+    if not good:
+        raise LoginFailed(
+            "the server's ID token was issued for another client or another sign-in",
+            hint="sign in again; if it happens twice, tell your security team",
+        )
+
+
+def _names(claims: dict[str, Any], *, subject: bool) -> list[str]:
+    """The person's names among some claims; a bare ``sub`` counts only where it is known to mean a person."""
+    found = []
+    for name in (*_CLAIMS, "userName"):
+        value = claims.get(name)
+        if isinstance(value, str) and value and ("@" in value or name == "userName" or (subject and name == "sub")):
+            found.append(value)
+    return found
+
+
+def _folded(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.casefold() for name in names)
+
+
+def _asked(client: Client, host: str, response: TokenResponse) -> Iterable[dict[str, Any]]:
+    """What the server's own endpoints say of the person. A sign-in is not lost because one of them fails."""
+    endpoint = client.discover().userinfo_endpoint
+    granted = response.scopes or client.scopes
+    if endpoint and "openid" in granted:
+        yield _get(client.transport, endpoint, response.access_token, "application/json")
+    accept = "application/scim+json, application/json"
+    yield _get(client.transport, f"{host}/api/2.0/preview/scim/v2/Me", response.access_token, accept)
+
+
+def _get(transport: Transport, url: str, access_token: str, accept: str) -> dict[str, Any]:
     try:
         answer = transport.get(
-            f"{host}/api/2.0/preview/scim/v2/Me",
-            headers={"Authorization": f"Bearer {access_token}", "Accept": "application/scim+json, application/json"},
+            url,
+            headers={"Authorization": f"Bearer {access_token}", "Accept": accept},
             deadline=time.monotonic() + _PATIENCE,
         )
     except TokenEndpointError:
-        return None  # a sign-in is not lost because a courtesy failed
-    fields = answer.json_object() if answer.status == 200 else None
-    name = fields.get("userName") if fields else None
-    return name if isinstance(name, str) and name else None
+        return {}
+    return (answer.json_object() or {}) if answer.status == 200 else {}
 
 
 def _claims(token: str | None) -> dict[str, Any]:

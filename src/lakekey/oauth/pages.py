@@ -1,14 +1,39 @@
 """The pages that the browser shows when a sign-in comes back: no scripts, nothing loaded, nothing stored."""
 
+import base64
+import hashlib
 from html import escape
+from urllib.parse import urlsplit
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #16202a; --paper: #ffffff; --quiet: #56626e; --good: #1a7f4b; --bad: #b3261e; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e8edf2; --paper: #12171c; --quiet: #9aa7b3; --good: #5fd394; --bad: #ff8a80; }
+}
+body { font: 1.05rem/1.6 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 36rem; margin: 16vh auto 0; padding: 0 1.5rem 3rem; }
+h1 { font-size: 1.6rem; font-weight: 600; margin: 0 0 1rem; }
+.good { color: var(--good); } .bad { color: var(--bad); }
+p, dl { margin: .7rem 0; overflow-wrap: anywhere; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; }
+dt { color: var(--quiet); } dd { margin: 0; font-weight: 600; }
+.quiet { color: var(--quiet); }
+"""
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 
 HEADERS = (
     ("Content-Type", "text/html; charset=utf-8"),
-    # The address of this page holds the authorization code: keep it out of referrers, caches and frames.
+    # The address of this page holds the authorization code: keep it out of referrers, caches and frames
+    # (RFC 9700 §4.2.4 and §4.16).
     ("Referrer-Policy", "no-referrer"),
     ("Cache-Control", "no-store"),
-    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+    ("Content-Security-Policy", _POLICY),
     ("X-Content-Type-Options", "nosniff"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
 )
 
 _FRAME = """<!doctype html>
@@ -16,46 +41,64 @@ _FRAME = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 1.05rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 18vh auto 0; padding: 0 1.5rem; }}
-h1 {{ font-size: 1.5rem; font-weight: 600; }}
-h1::before {{ content: "{mark}"; margin-right: .6rem; }}
-p {{ margin: .6rem 0; overflow-wrap: anywhere; }}
-.quiet {{ opacity: .7; }}
-</style>
+<title>{title} · lakekey</title>
+<link rel="icon" href="data:,">
+<style>{style}</style>
 </head>
 <body>
-<h1>{title}</h1>
+<main>
+<h1>{mark}{title}</h1>
 {body}
-<p class="quiet">You can close this tab.</p>
+</main>
 </body>
 </html>
 """
+_CLOSE = '<p class="quiet">You can close this tab and go back to your program.</p>'
 
 
-def signed_in(who: str | None, host: str) -> bytes:
-    """The sign-in succeeded."""
-    person = f"<strong>{escape(who)}</strong> is" if who else "You are"
-    return _page("Signed in", f"<p>{person} now connected to <strong>{escape(host)}</strong> through lakekey.</p>", "✓")
+def signed_in(who: str | None, host: str, *, account: str | None = None, profile: str | None = None) -> bytes:
+    """The sign-in succeeded.
+
+    Args:
+        who: The person, where the server told.
+        host: The workspace or account console, as an address.
+        account: The account's id, where known.
+        profile: The profile that is connected.
+    """
+    place = urlsplit(host).netloc or host
+    kind, there = ("Account console", "account") if place.startswith("accounts.") else ("Workspace", "workspace")
+    facts = {"Signed in as": who, kind: place, "Account": account, "Profile": profile}
+    rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items() if value)
+    meaning = f"<p>Programs on the computer where you began can now work in this {there} in your name.</p>"
+    body = f"{meaning}<dl>{rows}</dl>{_CLOSE}"
+    return _page("You are signed in", body, "✓", "good")
 
 
-def failed(reason: str) -> bytes:
+def failed(reason: str, *, hint: str | None = None) -> bytes:
     """The sign-in did not succeed."""
-    body = f"<p>{escape(reason)}</p><p>The program that asked for it says what to do next.</p>"
-    return _page("Not signed in", body, "✗")
+    advice = f"<p>What to do: {escape(hint)}</p>" if hint else ""
+    return _page("You are not signed in", f"<p>{escape(reason)}</p>{advice}{_CLOSE}", "✗", "bad")
 
 
 def unknown() -> bytes:
     """The browser came back, but the program was gone before it knew the outcome."""
-    return _page("Sign-in received", "<p>See the program that asked for it for the outcome.</p>", "…")
+    return _page("Sign-in received", f"<p>See the program that asked for it for the outcome.</p>{_CLOSE}")
+
+
+def stale() -> bytes:
+    """The answer to another sign-in than the one that is waited for."""
+    body = (
+        "<p>This is the answer to an earlier sign-in, or it was not begun here. The one that is waited for goes on "
+        "in its own tab; if there is none, start again from your program.</p>"
+    )
+    return _page("This sign-in is not awaited", body)
 
 
 def not_found() -> bytes:
     """Anything that is not the answer to the sign-in."""
-    return _page("Nothing here", "<p>This address only receives the answer to a sign-in.</p>", "…")
+    return _page("Nothing here", "<p>This address only receives the answer to a sign-in.</p>")
 
 
-def _page(title: str, body: str, mark: str) -> bytes:
-    return _FRAME.format(title=title, body=body, mark=mark).encode()
+def _page(title: str, body: str, mark: str = "", kind: str = "") -> bytes:
+    shown = f'<span class="{kind}" aria-hidden="true">{mark}</span> ' if mark else ""
+    return _FRAME.format(title=title, body=body, mark=shown, style=_STYLE).encode()

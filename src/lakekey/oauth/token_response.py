@@ -1,22 +1,31 @@
 """Reading what a token endpoint answers (RFC 6749 §5.1 and §5.2)."""
 
+import contextlib
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from lakekey.errors import CredentialsRefused, TokenEndpointError
 from lakekey.oauth.transport import Answer
 
+# The server's error code → what it means, and what helps.
 _REFUSALS = {
-    "invalid_client": "the server does not accept the client id or its secret",
-    "unauthorized_client": "the client may not use this grant",
-    "invalid_scope": "a requested scope is not allowed for this client",
-    "unsupported_grant_type": "the server does not offer this grant",
-    "access_denied": "the server denied access",
-    "invalid_target": "the server does not know the requested audience or resource",
-    "invalid_request": "the server calls the request malformed",
+    "invalid_client": (
+        "the server does not accept the client id or its secret",
+        "check client_id and client_secret; a secret that has ended needs a new one",
+    ),
+    "unauthorized_client": ("the client may not use this grant", "check auth_type, and how the client is registered"),
+    "invalid_scope": ("a requested scope is not allowed for this client", "check scopes, and how it is registered"),
+    "unsupported_grant_type": ("the server does not offer this grant", "check host and auth_type"),
+    "access_denied": ("the server denied access", "ask the workspace's administrator"),
+    "invalid_target": ("the server does not know the requested audience or resource", "check host and account_id"),
+    "invalid_request": ("the server calls the request malformed", "check the profile's settings"),
 }
-_DEFAULT_LIFETIME = 3600.0  # RFC 6749 §5.1 leaves it to documentation, which says one hour
-_LONGEST_LIFETIME = 30 * 86400.0  # no access token of the platform lives longer than a day; this bounds nonsense
+_TRY_AGAIN = "try again in a minute; it was not the credentials that were refused"
+# RFC 6749 §5.1 leaves a lifetime that is not told to documentation: an hour, and settable from 5 minutes to a day. The
+# shortest serves no token that has ended, and the longest bounds nonsense.
+_UNKNOWN_LIFETIME = 5 * 60.0
+_LONGEST_LIFETIME = 86400.0
+_PASSING = (408, 425, 429)  # the 4xx that say: not now
 
 
 class TokenResponse(NamedTuple):
@@ -28,6 +37,9 @@ class TokenResponse(NamedTuple):
         refresh_token: The refresh token that came with it, or ``None``: the old one stays valid (RFC 6749 §6).
         scopes: The scopes granted, or ``None``: those that were asked for (RFC 6749 §5.1).
         id_token: The OpenID Connect ID token, or ``None``.
+        refresh_lifetime: Seconds that the refresh token lives, or ``None``: the server does not say.
+        problem: Why the access token cannot be used, in words; ``""`` where it can. Then only the refresh token of
+            the answer counts: the one that was sent is spent, so throwing its successor away would end the session.
     """
 
     access_token: str
@@ -35,9 +47,21 @@ class TokenResponse(NamedTuple):
     refresh_token: str | None
     scopes: tuple[str, ...] | None
     id_token: str | None
+    refresh_lifetime: float | None = None
+    problem: str = ""
 
     def __repr__(self) -> str:
         return f"TokenResponse(lifetime={self.lifetime:g}, refresh_token={'yes' if self.refresh_token else 'no'})"
+
+    def checked(self) -> Self:
+        """Itself, where its access token can be used.
+
+        Raises:
+            TokenEndpointError: It cannot.
+        """
+        if self.problem:
+            raise TokenEndpointError(self.problem, retryable=False, hint=_TRY_AGAIN)
+        return self
 
 
 class InvalidGrant(Exception):
@@ -70,9 +94,13 @@ def parse(answer: Answer, *, hidden: tuple[str | None, ...] = ()) -> TokenRespon
     fields = answer.json_object()
     if answer.status == 200 and fields is not None and "error" not in fields:
         return _success(fields, answer)
-    if fields is None or not 400 <= answer.status < 500 or answer.status in (408, 429):
+    if fields is None or not 400 <= answer.status < 500 or answer.status in _PASSING:
         raise TokenEndpointError(
-            f"the token endpoint answered {answer.describe()}", status=answer.status, retry_after=answer.retry_after
+            f"the token endpoint answered {answer.describe()}",
+            status=answer.status,
+            retry_after=answer.retry_after,
+            retryable=not 300 <= answer.status < 500 or answer.status in _PASSING,
+            hint=_TRY_AGAIN,
         )
     error = str(fields.get("error", "unknown"))[:80]
     description = _redact(str(fields.get("error_description", "")), hidden)[:300]
@@ -82,31 +110,54 @@ def parse(answer: Answer, *, hidden: tuple[str | None, ...] = ()) -> TokenRespon
     # The platform words its throttle as a malformed request (docs/design.md).
     if error in ("temporarily_unavailable", "server_error", "slow_down") or "throttled" in description.lower():
         raise TokenEndpointError(
-            f"the token endpoint asks to slow down ({said})", status=answer.status, retry_after=answer.retry_after
+            f"the token endpoint asks to slow down ({said})",
+            status=answer.status,
+            retry_after=answer.retry_after,
+            hint=_TRY_AGAIN,
         )
     if error not in _REFUSALS:
-        raise TokenEndpointError(f"the token endpoint answered HTTP {answer.status} ({said})", status=answer.status)
-    raise CredentialsRefused(f"{_REFUSALS[error]} ({said})", error=error)
+        raise TokenEndpointError(
+            f"the token endpoint answered HTTP {answer.status} ({said})",
+            status=answer.status,
+            retryable=False,
+            hint=_TRY_AGAIN,
+        )
+    meaning, hint = _REFUSALS[error]
+    raise CredentialsRefused(f"{meaning} ({said})", error=error, hint=hint)
 
 
 def _success(fields: dict[str, Any], answer: Answer) -> TokenResponse:
     access_token = fields.get("access_token")
     # RFC 6749 §7.1: a client must not use a token of a type that it does not understand.
     token_type = fields.get("token_type", "Bearer")
-    if not _is_token(access_token) or not isinstance(token_type, str) or token_type.lower() != "bearer":
-        raise TokenEndpointError("the token endpoint's answer holds no bearer token", status=answer.status)
+    is_bearer = isinstance(token_type, str) and token_type.lower() == "bearer"
+    problem = "" if _is_token(access_token) and is_bearer else "the token endpoint's answer holds no bearer token"
     refresh_token = fields.get("refresh_token")
-    if refresh_token is not None and not _is_token(refresh_token):
+    if not _is_refresh_token(refresh_token):
         refresh_token = None
+    if problem and refresh_token is None:
+        raise TokenEndpointError(problem, status=answer.status, retryable=False, hint=_TRY_AGAIN)
     scope = fields.get("scope")
     id_token = fields.get("id_token")
     return TokenResponse(
-        access_token=str(access_token),
+        access_token="" if problem else str(access_token),
         lifetime=_lifetime(fields.get("expires_in")),
         refresh_token=refresh_token,
         scopes=tuple(sorted(scope.split())) if isinstance(scope, str) and scope else None,
         id_token=id_token if isinstance(id_token, str) else None,
+        refresh_lifetime=_refresh_lifetime(fields),
+        problem=problem,
     )
+
+
+def _refresh_lifetime(fields: dict[str, Any]) -> float | None:
+    """No RFC names the field: Entra ID and others call it by the first of these, Keycloak by the second."""
+    for name in ("refresh_token_expires_in", "refresh_expires_in"):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            seconds = float(fields.get(name))  # type: ignore[arg-type]
+            if math.isfinite(seconds) and seconds > 0 and not isinstance(fields[name], bool):
+                return seconds
+    return None
 
 
 def _is_token(value: object) -> bool:
@@ -114,14 +165,19 @@ def _is_token(value: object) -> bool:
     return isinstance(value, str) and value != "" and value.isascii() and value.isprintable() and " " not in value
 
 
+def _is_refresh_token(value: object) -> bool:
+    # Whatever it is made of, it travels form-encoded, and dropping it ends a session: so anything that can be encoded.
+    return isinstance(value, str) and value != "" and value.encode(errors="replace").decode() == value
+
+
 def _lifetime(value: object) -> float:
-    """Seconds of life from ``expires_in``: numbers and numerals as they are, nonsense as the documented default."""
+    """Seconds of life from ``expires_in``: numbers and numerals as they are; nonsense, 0 among it, as unknown."""
     try:
         seconds = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return _DEFAULT_LIFETIME
-    if not math.isfinite(seconds) or seconds < 0 or isinstance(value, bool):
-        return _DEFAULT_LIFETIME
+    except (TypeError, ValueError, OverflowError):
+        return _UNKNOWN_LIFETIME
+    if not math.isfinite(seconds) or seconds <= 0 or isinstance(value, bool):
+        return _UNKNOWN_LIFETIME
     return min(seconds, _LONGEST_LIFETIME)
 
 

@@ -5,6 +5,8 @@ Everything that talks to an authorization server goes through here, so that one 
 
 import contextlib
 import json
+import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 MAX_BODY = 1 << 20
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_LATE = "{} did not answer in time"
+_TRY_AGAIN = "check the network, and try again"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -30,12 +35,19 @@ class Answer(NamedTuple):
         content_type: The media type, in lower case, without parameters.
         body: The body, at most `MAX_BODY` bytes.
         retry_after: Seconds that the server asked to wait (RFC 9110 §10.2.3), or ``None``.
+        location: Where a redirect would lead, or ``None``; none is followed.
+        date: The server's clock as it told it (RFC 9110 §6.6.1), or ``None``.
     """
 
     status: int
     content_type: str
     body: bytes
     retry_after: float | None
+    location: str | None = None
+    date: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Answer({self.describe()})"
 
     def json_object(self) -> dict[str, Any] | None:
         """The body as a JSON object, or ``None`` where it is anything else."""
@@ -43,7 +55,7 @@ class Answer(NamedTuple):
             return None
         try:
             value = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter by a body of nothing but brackets
             return None
         return value if isinstance(value, dict) else None
 
@@ -58,10 +70,19 @@ class Transport:
     Args:
         ca_file: A PEM bundle to trust instead of the environment's and the system's.
         user_agent: The ``User-Agent`` header.
+        client_certificate: A certificate and its key to show where the server asks (PEM files), or ``None``.
     """
 
-    def __init__(self, *, ca_file: str | None = None, user_agent: str = "lakekey") -> None:
-        self._ca_file = ca_file
+    def __init__(
+        self,
+        *,
+        ca_file: str | None = None,
+        user_agent: str = "lakekey",
+        client_certificate: tuple[str, str] | None = None,
+    ) -> None:
+        # The library knows the first two of these variables; OpenSSL, and with it everybody else, the third.
+        self._ca_file = ca_file or next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), None)
+        self._client_certificate = client_certificate
         self._user_agent = user_agent
 
     def get(self, url: str, *, headers: Mapping[str, str] | None = None, deadline: float | None = None) -> Answer:
@@ -111,11 +132,19 @@ class Transport:
         deadline: float | None = None,
     ) -> Answer:
         require_secure(url)
+        if self._ca_file and not os.path.exists(self._ca_file):
+            raise ConfigurationError(f"there is no ca_file {self._ca_file}", hint="set ca_file to a PEM bundle")
+        import ssl
+
         import requests
 
         host = urlsplit(url).netloc
         deadline = time.monotonic() + CONNECT_TIMEOUT + READ_TIMEOUT if deadline is None else deadline
-        left = max(0.1, deadline - time.monotonic())
+        deadline = deadlines.earliest(deadline)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TokenEndpointError(_LATE.format(host), hint=_TRY_AGAIN)
+        retryable = True
         with requests.Session() as session, deadlines.enforced(session, left):
             if self._ca_file:
                 # A session's `verify` yields to REQUESTS_CA_BUNDLE; the request's own does not. Both are said here.
@@ -131,21 +160,29 @@ class Transport:
                     timeout=(min(CONNECT_TIMEOUT, left), min(READ_TIMEOUT, left)),
                     stream=True,
                     verify=self._ca_file or None,
+                    cert=self._client_certificate,
                 ) as response:
                     return _read(response, host, deadline)
             except requests.exceptions.SSLError as error:
+                cause = _root_cause(error)
                 problem, hint = (
-                    f"TLS with {host} failed: {_root_cause(error)}",
+                    f"TLS with {host} failed: {_in_words(cause)}",
                     ("if its certificate comes from a private CA, set ca_file in the profile or REQUESTS_CA_BUNDLE"),
                 )
+                retryable = not isinstance(cause, ssl.SSLCertVerificationError)  # it is the same one in a moment
             except requests.exceptions.Timeout:
-                problem, hint = f"{host} did not answer in time", "check the network, and try again"
+                problem, hint = _LATE.format(host), _TRY_AGAIN
             except requests.exceptions.ProxyError as error:
-                problem, hint = f"the proxy on the way to {host} failed: {_root_cause(error)}", "check HTTPS_PROXY"
+                cause = _root_cause(error)
+                problem, hint = f"the proxy on the way to {host} failed: {_in_words(cause)}", "check HTTPS_PROXY"
             except (requests.exceptions.RequestException, OSError) as error:
-                problem, hint = f"cannot reach {host}: {_root_cause(error)}", "check the host name and the network"
+                cause = _root_cause(error)
+                problem, hint = f"cannot reach {host}: {_in_words(cause)}", "check the host name and the network"
+        if retryable and time.monotonic() >= deadline:
+            # Cut off by ourselves (`lakekey.oauth.deadlines`), whatever it looked like to the library.
+            problem, hint = _LATE.format(host), _TRY_AGAIN
         # Raised out here: the library's exception carries the request, and with it the secrets in its body.
-        raise TokenEndpointError(problem, hint=hint)
+        raise TokenEndpointError(problem, hint=hint, retryable=retryable)
 
 
 def require_secure(url: str) -> None:
@@ -178,18 +215,28 @@ def _read(response: "requests.Response", host: str, deadline: float) -> Answer:
     for chunk in response.iter_content(16384):
         body += chunk
         if len(body) > MAX_BODY:
-            raise TokenEndpointError(f"{host} sent more than {MAX_BODY} bytes", status=response.status_code)
+            raise TokenEndpointError(
+                f"{host} sent more than {MAX_BODY} bytes", status=response.status_code, retryable=False
+            )
         if time.monotonic() > deadline:
             raise TokenEndpointError(f"{host} did not finish its answer in time", status=response.status_code)
     content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return Answer(response.status_code, content_type, body, _retry_after(response.headers.get("Retry-After")))
+    return Answer(
+        response.status_code,
+        content_type,
+        body,
+        _retry_after(response.headers.get("Retry-After")),
+        response.headers.get("Location"),
+        response.headers.get("Date"),
+    )
 
 
 def _retry_after(value: str | None) -> float | None:
     if value is None:
         return None
     with contextlib.suppress(ValueError):
-        return max(0.0, float(value))
+        seconds = float(value)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     from email.utils import parsedate_to_datetime
 
     with contextlib.suppress(ValueError, TypeError):
@@ -197,8 +244,8 @@ def _retry_after(value: str | None) -> float | None:
     return None
 
 
-def _root_cause(error: BaseException) -> str:
-    """The innermost reason, in words: the library nests it several exceptions deep."""
+def _root_cause(error: BaseException) -> BaseException:
+    """The innermost reason: the library nests it several exceptions deep."""
     seen = {id(error)}
     while True:
         inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
@@ -208,6 +255,10 @@ def _root_cause(error: BaseException) -> str:
             break
         seen.add(id(inner))
         error = inner
+    return error
+
+
+def _in_words(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

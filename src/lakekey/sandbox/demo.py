@@ -20,7 +20,7 @@ from lakekey.cli.output import print_table
 from lakekey.sandbox.serve import write_profiles
 from lakekey.sandbox.workspace import Sandbox
 
-_FIRST_LIFETIME = 12  # seconds: long enough for the first steps, short enough to watch it end
+_FIRST_LIFETIME = 24  # seconds: long enough for the first steps on a busy machine, short enough to watch it end
 _SECOND_PROGRAM = """
 import lakekey
 connection = lakekey.sql.connect("sandbox", enable_telemetry=False)

@@ -69,7 +69,8 @@ class SparkEngine:
         for key, value in configuration.items():
             if key.startswith("spark.sql."):
                 session.execute(f"SET {key}={value}", (), None)
-        if schema:
+        # A session may begin in a schema that is not there yet: dbt opens one, and then creates it.
+        if schema and self._spark.catalog.databaseExists(schema):
             name = schema.replace("`", "``")
             session.execute(f"USE `{name}`", (), None)
         return session

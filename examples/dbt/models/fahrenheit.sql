@@ -1,0 +1,1 @@
+select place, celsius * 9 / 5 + 32 as fahrenheit from {{ ref('readings') }}

@@ -1,0 +1,1 @@
+select id, place, celsius from {{ ref('readings') }} where celsius >= 18

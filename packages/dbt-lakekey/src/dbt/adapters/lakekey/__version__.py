@@ -1,0 +1,3 @@
+"""The version, where dbt looks for it; the build reads it from here."""
+
+version = "0.1.0"

@@ -1,0 +1,114 @@
+"""Whether the way to a file is ours alone, as OpenSSH's StrictModes has it.
+
+A private file in a private directory is still lost if somebody else can rename a directory above it, or owns a link
+on the way. So every step from the root down must belong to root or to us, and may be writable by others only where
+the sticky bit keeps them from renaming what is not theirs (``/tmp``). Links are followed if they pass the same test:
+``/home`` and ``/var`` are links on many machines.
+"""
+
+import os
+import stat
+
+from lakekey.errors import UnsafeCache
+
+_POSIX = os.name == "posix"
+_MOST_LINKS = 40  # as many as the kernel follows
+
+
+def check_parents(path: str) -> None:
+    """Check every directory above a path, as far as they exist.
+
+    Args:
+        path: An absolute path.
+
+    Raises:
+        UnsafeCache: Somebody else could put another file or directory in its place.
+    """
+    if _POSIX:
+        _walk(os.path.dirname(path))
+
+
+def resolve_file(path: str) -> str:
+    """Check the way to a file, through links, and say where the file really is.
+
+    Args:
+        path: An absolute path.
+
+    Returns:
+        The path without links.
+
+    Raises:
+        UnsafeCache: Somebody else could put another file in its place.
+    """
+    return _walk(path) if _POSIX else os.path.realpath(path)
+
+
+def _walk(path: str) -> str:
+    current, pending, links = "/", _steps(path), 0
+    _check_directory(os.lstat(current), current)
+    while pending:
+        step = pending.pop(0)
+        if step == "..":
+            current = os.path.dirname(current)
+            continue
+        here = os.path.join(current, step)
+        try:
+            status = os.lstat(here)
+        except FileNotFoundError:
+            return os.path.join(here, *pending)  # whoever makes the rest makes it in a checked directory
+        except OSError as error:
+            raise UnsafeCache(
+                f"{here} cannot be checked: {error.strerror}", hint="set LAKEKEY_CACHE_DIR to a directory of your own"
+            ) from None
+        if stat.S_ISLNK(status.st_mode):
+            links += 1
+            if links > _MOST_LINKS:
+                raise UnsafeCache(f"{path} goes through too many symbolic links", hint=f"namei -l {path}")
+            _check_owner(status, here, "is a symbolic link that")
+            target = os.readlink(here)
+            pending = _steps(target) + pending
+            current = "/" if os.path.isabs(target) else current
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            _check_directory(status, here)
+        elif pending:
+            return os.path.join(here, *pending)  # no directory: whoever goes on is told so by the system
+        current = here
+    return current
+
+
+def _steps(path: str) -> list[str]:
+    return [step for step in path.split("/") if step not in ("", ".")]
+
+
+def _check_directory(status: os.stat_result, path: str) -> None:
+    if path != "/":  # whoever owns the root has made this process's whole view of the machine
+        _check_owner(status, path, "")
+    if status.st_mode & stat.S_ISVTX:
+        return
+    if status.st_mode & stat.S_IWOTH:
+        raise UnsafeCache(f"everybody can write to {path}, above the token cache", hint=f"chmod o-w {path}")
+    if status.st_mode & stat.S_IWGRP and not _is_private_group(status.st_gid):
+        raise UnsafeCache(f"group {status.st_gid} can write to {path}, above the token cache", hint=f"chmod g-w {path}")
+
+
+def _check_owner(status: os.stat_result, path: str, what: str) -> None:
+    if status.st_uid not in (0, os.geteuid()):
+        raise UnsafeCache(
+            " ".join(filter(None, (path, what, f"belongs to user {status.st_uid}, who could replace the token cache"))),
+            hint="set LAKEKEY_CACHE_DIR to a directory of your own, or LAKEKEY_STORE=memory: to keep nothing",
+        )
+
+
+def _is_private_group(gid: int) -> bool:
+    """Whether nobody but us and root is in a group: many systems give each user one, and let it write."""
+    if gid == 0:
+        return True
+    try:
+        import grp
+        import pwd
+
+        me, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(gid)
+    except (ImportError, KeyError):
+        return False
+    return me.pw_gid == gid and group.gr_name == me.pw_name and not set(group.gr_mem) - {me.pw_name}

@@ -1,0 +1,80 @@
+"""Entries that could not be written, kept in this process: a full disk or a read-only directory costs nobody a token.
+
+Such an entry stands in for what was stored when it was made. As soon as another process has stored something else,
+or this one can store again, it is forgotten.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lakekey import _log
+from lakekey.cache.entry import Entry
+from lakekey.errors import CacheWriteFailed
+
+
+class _Held(NamedTuple):
+    entry: Entry
+    beside: bytes | None
+
+
+_entries: dict[tuple[str, str], _Held] = {}
+_reported: set[str] = set()
+_locked: set[str] = set()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_locked.clear)  # the threads that held them stayed behind
+
+
+def get(where: str, entry_id: str, envelope: bytes | None) -> Entry | None:
+    """What this process holds in place of a stored envelope, if that is still the one that was there."""
+    if not _entries:
+        return None
+    held = _entries.get((where, entry_id))
+    if held is None:
+        return None
+    if held.beside != envelope:
+        forget(where, entry_id)
+        return None
+    return held.entry
+
+
+def holds(where: str, entry_id: str) -> bool:
+    """Whether this process holds an entry that is not stored."""
+    return (where, entry_id) in _entries
+
+
+def keep(where: str, entry_id: str, entry: Entry, *, beside: bytes | None, error: CacheWriteFailed) -> None:
+    """Hold an entry that could not be stored, and say so, once for each store.
+
+    Args:
+        where: The store.
+        entry_id: The entry's id.
+        entry: The entry.
+        beside: The envelope that is stored under that id, or ``None``.
+        error: Why it could not be stored.
+    """
+    _entries[where, entry_id] = _Held(entry, beside)
+    if where not in _reported:
+        _reported.add(where)
+        _log.warning(
+            "cache", "%s; new tokens are kept in the memory of this process only (%s)", error.message, error.hint
+        )
+
+
+def forget(where: str, entry_id: str) -> None:
+    """Drop what is held; what is stored counts again."""
+    _entries.pop((where, entry_id), None)
+
+
+@contextlib.contextmanager
+def lock(entry_id: str) -> Iterator[bool]:
+    """Try once to lock an entry among the threads of this process."""
+    free = entry_id not in _locked
+    if free:
+        _locked.add(entry_id)  # the interpreter adds to a set in one step; a lost race costs a request, no session
+    try:
+        yield free
+    finally:
+        if free:
+            _locked.discard(entry_id)

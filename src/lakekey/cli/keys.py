@@ -1,0 +1,92 @@
+"""``lakekey keys``: the ring that seals the cache, and its rotation."""
+
+import argparse
+from typing import Any
+
+from lakekey.cache import Cache, open_cache
+from lakekey.cli.output import print_facts, print_json, print_table
+
+
+def keys(arguments: argparse.Namespace) -> int:
+    """Show the ring, or rotate it; exit status 1 where a rotation has to be run again."""
+    if arguments.action == "rotate":
+        return _rotate(arguments)
+    cache = open_cache()
+    facts = _facts(cache)
+    if arguments.json:
+        print_json(facts)
+        return 0
+    print_facts(
+        {
+            "source": facts["source"],
+            "where": facts["where"],
+            "why": facts["why"],
+            "since": facts["since"],
+            "kept in": facts["store"],
+        }
+    )
+    print()
+    rows = [(key["id"], "seals and opens" if key["current"] else "opens", str(key["entries"])) for key in facts["keys"]]
+    print_table(("KEY", "USE", "ENTRIES"), rows)
+    if facts["unreadable"]:
+        print(f"\n{facts['unreadable']} entries are sealed under keys that are not here.")
+    if len(rows) > 1:
+        print("\nA rotation was begun and not finished. Go on with: lakekey keys rotate")
+    return 0
+
+
+def _rotate(arguments: argparse.Namespace) -> int:
+    from lakekey.cache.rotation import rotate
+
+    cache = open_cache(moving=arguments.to is not None)
+    done = rotate(cache, to=arguments.to)
+    if arguments.json:
+        print_json({**done._asdict(), "source": cache.ring.source, "where": cache.ring.where})
+        return 1 if done.busy else 0
+    begun = "The interrupted rotation was continued" if done.continued else "The key was rotated"
+    print(f"{begun}: {done.current} seals now, {_count(done.resealed, 'entry', 'entries')} sealed again.")
+    if done.dropped:
+        print(f"Dropped: {', '.join(done.dropped)}.")
+    if done.unused:
+        print(f"Nothing is sealed under {', '.join(done.unused)} any more: remove it from {cache.ring.where}.")
+    if done.unreadable:
+        print(f"{_count(len(done.unreadable), 'entry', 'entries')} could not be opened, and stay as they are.")
+    if done.busy:
+        print(f"{_count(len(done.busy), 'entry', 'entries')} were held by others. Go on with: lakekey keys rotate")
+    return 1 if done.busy else 0
+
+
+def _facts(cache: Cache) -> dict[str, Any]:
+    from lakekey.cache import pinned
+    from lakekey.cache.envelope import key_id_of
+    from lakekey.cache.key_sources import pin_of
+    from lakekey.errors import CacheError
+
+    counts: dict[str, int] = {}
+    for entry_id in cache.list():
+        try:
+            name = key_id_of(cache.store.get(entry_id) or b"")
+        except CacheError:
+            name = ""
+        counts[name] = counts.get(name, 0) + 1
+    ring = cache.ring
+    known = [ring.current, *(name for name in ring.keys if name != ring.current)]
+    since = None
+    if cache.keys is not None:
+        pin = pin_of(cache.keys.directory, pinned.stamp(cache.keys.directory))
+        since = pin.since if pin is not None else None
+    return {
+        "source": ring.source,
+        "where": ring.where,
+        "why": ring.why or None,
+        "since": since or None,
+        "store": cache.store.where,
+        "keys": [
+            {"id": name.hex(), "current": name == ring.current, "entries": counts.pop(name.hex(), 0)} for name in known
+        ],
+        "unreadable": sum(counts.values()),
+    }
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"

@@ -1,0 +1,65 @@
+"""``lakekey profiles``: what is configured."""
+
+import argparse
+import os
+from typing import Any
+
+from lakekey import databrickscfg
+from lakekey.cli.output import print_json, print_table
+from lakekey.errors import ConfigurationError
+from lakekey.target import resolve
+
+
+def profiles(arguments: argparse.Namespace) -> int:
+    """List the profiles of the file, each as it resolves by itself."""
+    path = databrickscfg.location(arguments.config_file or os.environ.get("DATABRICKS_CONFIG_FILE"))
+    found, default = databrickscfg.profiles(path)
+    chosen = os.environ.get("DATABRICKS_CONFIG_PROFILE", "").strip() or default
+    facts = [_facts(str(profile.name), path, default=profile.name == chosen) for profile in found]
+    if arguments.json:
+        print_json({"config_file": path, "profiles": facts})
+        return 0
+    if not facts:
+        print(f"There are no profiles in {path}. Make one with: databricks configure, or by hand:\n")
+        print("[dev]\nhost = https://<workspace>\nwarehouse_id = <id>")
+        return 0
+    rows = [
+        (
+            ("* " if fact["default"] else "  ") + fact["profile"],
+            fact["host"] or "",
+            fact["auth_type"] or "",
+            fact["compute"] or "",
+            fact["problem"] or fact["identity"] or "",
+        )
+        for fact in facts
+    ]
+    print_table(("  PROFILE", "HOST", "GRANT", "COMPUTE", "AS WHOM"), rows)
+    print(f"\nRead from {path}." + (" * is taken where none is named." if chosen else ""))
+    return 0
+
+
+def _facts(name: str, path: str, *, default: bool) -> dict[str, Any]:
+    # By itself: what a variable overrides in this shell is doctor's matter.
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("DATABRICKS_", "ARM_"))}
+    fact: dict[str, Any] = {"profile": name, "default": default, "host": None, "auth_type": None}
+    fact.update(identity=None, compute=None, problem=None)
+    try:
+        target = resolve(name, environ, config_file=path)
+    except ConfigurationError as error:
+        fact["problem"] = f"{error.message} ({error.hint})"
+        return fact
+    compute = []
+    if target.warehouse_id or (target.http_path and not target.cluster_id):
+        compute.append(f"warehouse {target.warehouse_id or target.http_path}")
+    if target.cluster_id:
+        compute.append(f"cluster {target.cluster_id}")
+    if target.serverless_compute_id:
+        compute.append("serverless")
+    person = target.user or "whoever signs in"
+    fact.update(
+        host=target.host,
+        auth_type=target.auth_type,
+        identity=person if target.is_person else (target.client_id or target.subject),
+        compute=", ".join(compute) or None,
+    )
+    return fact

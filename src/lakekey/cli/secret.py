@@ -1,0 +1,98 @@
+"""``lakekey secret``: client secrets sealed in the cache instead of in clear in ``.databrickscfg``."""
+
+import argparse
+import os
+import sys
+
+from lakekey.cache import Cache, open_cache
+from lakekey.cache.secrets import is_secret, put_secret, remove_secret
+from lakekey.cli.arguments import target_settings
+from lakekey.cli.output import print_json, print_table
+from lakekey.errors import ConfigurationError
+from lakekey.target import Target, resolve
+
+
+def secret(arguments: argparse.Namespace) -> int:
+    """Set, remove or list sealed secrets."""
+    if arguments.action == "list":
+        return _list(arguments)
+    target = client_of_profile(arguments)
+    where = {"profile": target.profile, "host": target.host, "client_id": target.client_id}
+    if arguments.action == "set":
+        cache = seal_secret(target)
+        done, text = {"sealed": True}, f"Sealed in {cache.store.where}, under the key in {cache.ring.where}."
+        if _in_clear(arguments):
+            text += "\nIt also stands in clear in the profile: take the line client_secret out of it."
+    else:
+        removed = remove_secret(
+            open_cache(target.cache_environment(os.environ), place=target.store),
+            target.host,
+            target.account_id,
+            target.client_id,
+        )
+        done, text = {"removed": removed}, "Removed." if removed else f"There was none for {target.client_id}."
+    if arguments.json:
+        print_json({**where, **done})
+    else:
+        print(text)
+    return 0
+
+
+def client_of_profile(arguments: argparse.Namespace) -> Target:
+    """The target of a command whose client secret is still missing.
+
+    Raises:
+        ConfigurationError: It names no client, or something else is wrong with it.
+    """
+    target = resolve(arguments.profile, **target_settings(arguments), client_secret="(asked for)")
+    if "client_id" not in target.sources:
+        raise ConfigurationError(
+            "there is no client_id whose secret it could be", hint="set client_id in the profile", profile=target.name
+        )
+    return target
+
+
+def seal_secret(target: Target) -> Cache:
+    """Ask for a client's secret without echo, and seal it. Returns the cache that keeps it.
+
+    Raises:
+        ConfigurationError: Nothing was typed.
+        CacheError: It could not be stored.
+    """
+    cache = open_cache(
+        target.cache_environment(os.environ), place=target.store
+    )  # a cache that cannot be used is said before anybody types a secret
+    typed = _ask(f"Client secret of {target.client_id} at {target.host}: ").strip()
+    if not typed:
+        raise ConfigurationError("no secret was typed", hint="try again, or pipe it in", profile=target.name)
+    put_secret(cache, target.host, target.account_id, target.client_id, typed)
+    return cache
+
+
+def _ask(prompt: str) -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline()
+    import getpass
+
+    return getpass.getpass(prompt)
+
+
+def _in_clear(arguments: argparse.Namespace) -> bool:
+    try:
+        return resolve(arguments.profile, **target_settings(arguments)).sources.get("client_secret") == "profile"
+    except ConfigurationError:
+        return False
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    cache = open_cache()
+    entries = [entry for name in cache.list() if (entry := cache.get(name)) is not None and is_secret(entry)]
+    names = ("host", "account_id", "client_id")
+    facts = [{name: entry.about.get(name) for name in names} for entry in entries]
+    if arguments.json:
+        print_json(facts)
+    elif facts:
+        print_table(("HOST", "CLIENT"), [(str(each["host"]), str(each["client_id"])) for each in facts])
+    else:
+        print("No client secret is sealed here. Begin with: lakekey secret set PROFILE")
+    return 0

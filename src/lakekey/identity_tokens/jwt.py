@@ -1,0 +1,49 @@
+"""Looking into a JWT (RFC 7519) without trusting it: whose it is, for the cache's key and for messages."""
+
+import base64
+import binascii
+import json
+from typing import Any
+
+from lakekey.errors import ConfigurationError
+
+
+def claims(token: str) -> dict[str, Any] | None:
+    """The claims that a token makes, unchecked; ``None`` where it is no JWT."""
+    parts = token.split(".")
+    if len(parts) != 3 or not all(parts):
+        return None
+    try:
+        found = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, binascii.Error):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def checked(token: str, place: str) -> str:
+    """A token that is one, without the white space around it.
+
+    Args:
+        token: What was found.
+        place: Where, for the error.
+
+    Raises:
+        ConfigurationError: It is empty, or no JWT. It is not quoted.
+    """
+    text = token.strip()
+    if claims(text) is None:
+        what = "is empty" if not text else "holds no JWT"
+        raise ConfigurationError(f"{place} {what}", hint="have the identity provider's token put there")
+    return text
+
+
+def subject(token: str) -> str:
+    """Issuer and subject of a token (RFC 7519 §4.1.1 and §4.1.2)."""
+    found = claims(token) or {}
+    return f"{found.get('sub', '')} at {found.get('iss', '')}"
+
+
+def description(token: str) -> str:
+    """What a federation policy is matched against, in words; nothing of it is secret."""
+    found = claims(token) or {}
+    return ", ".join(f"{name} {found[name]!r}" for name in ("iss", "sub", "aud") if name in found)

@@ -1,0 +1,85 @@
+"""Opening a browser for the person: the one that ``BROWSER`` names, the desktop's, or in WSL the one of Windows."""
+
+import contextlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+
+from lakekey import _log
+from lakekey.target import SETTINGS
+
+# What the browser has no business knowing, beside the secrets among our own settings.
+_SECRETS = frozenset(
+    {
+        "ARM_CLIENT_SECRET",
+        "DATABRICKS_PASSWORD",
+        "DATABRICKS_TOKEN",
+        "LAKEKEY_KEY",
+        "LAKEKEY_PASSPHRASE",
+        *(variable for setting in SETTINGS.values() if setting.secret for variable in setting.variables),
+    }
+)
+_DESKTOP = ("xdg-open", "gio open", "x-www-browser", "firefox", "chromium", "google-chrome")
+# FileProtocolHandler takes the address as it is; cmd.exe and powershell.exe would read its "&" as their own.
+_WINDOWS = ("wslview", "rundll32.exe url.dll,FileProtocolHandler", "explorer.exe")
+
+
+def command(environ: Mapping[str, str], *, wsl: bool = False) -> list[str] | None:
+    """The command that opens a browser, with ``%s`` where the address goes; ``None`` where there is none to open.
+
+    Args:
+        environ: The environment.
+        wsl: Whether this is WSL, where the person's browser is the one of Windows.
+    """
+    configured = environ.get("BROWSER", "").strip()
+    if configured.lower() == "none":
+        return None
+    for candidate in configured.split(os.pathsep):
+        if words := _words(candidate):
+            return words
+    if sys.platform == "darwin":
+        return ["open", "%s"]
+    if sys.platform == "win32":
+        return ["rundll32.exe", "url.dll,FileProtocolHandler", "%s"]
+    candidates = _WINDOWS if wsl else ()
+    if environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"):
+        # Without a display these would start a text browser in the terminal that the person is working in.
+        candidates = (*candidates, *_DESKTOP)
+    for candidate in candidates:
+        words = candidate.split()
+        if shutil.which(words[0], path=environ.get("PATH")):
+            return [*words, "%s"]
+    return None
+
+
+def open_browser(words: Sequence[str], url: str, environ: Mapping[str, str]) -> bool:
+    """Start the command for an address. Returns whether it started; it may run until the person is done."""
+    arguments = [word.replace("%s", url) for word in words]
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the command is the person's own choice; no shell reads the address
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={name: value for name, value in environ.items() if name not in _SECRETS},
+            start_new_session=True,  # Ctrl-C in the terminal is meant for the program, not for the browser
+        )
+    except OSError as error:
+        _log.debug("login", "the browser %s did not start: %s", words[0], error.strerror)
+        return False
+    threading.Thread(target=process.wait, name="lakekey-browser", daemon=True).start()
+    return True
+
+
+def _words(candidate: str) -> list[str]:
+    """One command of ``BROWSER``: words, ``%s`` for the address, perhaps ``&`` for "do not wait", as we never do."""
+    words: list[str] = []
+    with contextlib.suppress(ValueError):  # an open quotation
+        words = shlex.split(candidate, posix=os.name == "posix")
+    if words and words[-1] == "&":
+        words.pop()
+    return words if not words or any("%s" in word for word in words) else [*words, "%s"]

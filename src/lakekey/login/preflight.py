@@ -1,0 +1,89 @@
+"""What is wrong with a custom OAuth app, said before a browser opens and shows the server's own, terser page.
+
+The platform's built-in clients are registered rightly and are not checked.
+"""
+
+import re
+from html import unescape
+from urllib.parse import parse_qs, urlsplit
+
+from lakekey import _log
+from lakekey.errors import CredentialsRefused, LoginFailed, TokenEndpointError
+from lakekey.login.redirect import is_built_in
+from lakekey.oauth.authorization_code import AuthorizationRequest, begin, printable
+from lakekey.oauth.client import Client
+from lakekey.target import Target
+
+# What servers say → the setting that is likely wrong. Entra ID's numbers stand beside the words of the others.
+_REDIRECT = re.compile(r"redirect[_ -]?ur[il]|AADSTS50011|AADSTS900971", re.IGNORECASE)
+_CLIENT = re.compile(r"AADSTS700016|invalid_client|client_id|client is invalid|unknown client|application with ident",
+                     re.IGNORECASE)  # fmt: skip
+_SCOPE = re.compile(r"invalid_scope|scope|AADSTS70011|AADSTS650053", re.IGNORECASE)
+_SECRET_MISSING = re.compile(r"AADSTS7000218|no client authentication|client_secret", re.IGNORECASE)
+_SECRET_WRONG = re.compile(r"AADSTS7000215|AADSTS7000222", re.IGNORECASE)
+_SPA = re.compile(r"AADSTS900232[67]", re.IGNORECASE)
+_MARKUP = re.compile(r"<(script|style|title)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+
+
+def check(target: Target, client: Client, request: AuthorizationRequest) -> None:
+    """Ask the authorization endpoint whether it takes this app's requests, without being anybody.
+
+    A request of its own is sent, so that the person's ``state`` and challenge are seen by the browser alone. What
+    cannot be told apart from a sign-in page counts as one: the browser shows the rest.
+
+    Raises:
+        LoginFailed: The server refuses the app; the hint names the setting.
+    """
+    if is_built_in(client.client_id):
+        return
+    probe = begin(client, request.redirect_uri, login_hint=target.user, extras=target.authorize_extras)
+    try:
+        answer = client.transport.get(probe.url, headers={"Accept": "text/html"})
+    except TokenEndpointError as error:
+        _log.debug("login", "the authorization endpoint could not be asked ahead: %s", error.message)
+        return
+    said = None
+    if answer.location is not None and answer.location.startswith(request.redirect_uri):
+        fields = parse_qs(urlsplit(answer.location).query)
+        # login_required and its kin are no refusals of the app, but of a request without a person.
+        if fields.get("error", [""])[0] in ("invalid_scope", "unauthorized_client", "invalid_request"):
+            said = " ".join([fields["error"][0], *fields.get("error_description", [])])
+    elif 400 <= answer.status < 500 and answer.status != 429:
+        said = _words(answer.body)
+    if said is not None:
+        raise LoginFailed(
+            f"the server does not take this app's sign-ins ({said[:300]})",
+            hint=_hint(target, said, request.redirect_uri),
+            profile=target.name,
+        )
+
+
+def explained(target: Target, error: CredentialsRefused) -> CredentialsRefused:
+    """A refusal of the token endpoint, with the setting that is likely wrong as its hint."""
+    said = f"{error.error} {error.message}"
+    if error.error == "invalid_client" and not _SECRET_WRONG.search(said):
+        said += " client_secret"
+    return CredentialsRefused(error.message, error=error.error, hint=_hint(target, said, None), profile=target.name)
+
+
+def _hint(target: Target, said: str, redirect_uri: str | None) -> str:  # noqa: PLR0911 - one return a diagnosis
+    where = f"of the app {target.client_id}"
+    if _SPA.search(said):
+        return f"register the redirect address {where} for mobile and desktop applications, not for a single page"
+    if redirect_uri and _REDIRECT.search(said):
+        return f"register the redirect URL {redirect_uri} {where}, or set redirect_url to one that is registered"
+    if _SECRET_WRONG.search(said) or (target.client_secret and _SECRET_MISSING.search(said)):
+        return f"the secret {where} is wrong or has lapsed: lakekey secret set {target.profile or ''}".rstrip()
+    if _SECRET_MISSING.search(said) and not redirect_uri:
+        return f"the app may be confidential and want its secret: lakekey secret set {target.profile or ''}".rstrip()
+    if _CLIENT.search(said):
+        return f"check client_id: the server does not know {target.client_id} (a new app takes up to 30 minutes)"
+    if _SCOPE.search(said):
+        return f"one of the scopes {', '.join(target.scopes)} is not allowed: mend scopes, or the registration {where}"
+    return f"compare client_id, redirect_url and scopes with the registration {where}"
+
+
+def _words(page: bytes) -> str:
+    """What a page says, as one line of plain text."""
+    text = unescape(_MARKUP.sub(" ", page[:65536].decode("utf-8", "replace")))
+    return printable(" ".join(text.split()))[:600]

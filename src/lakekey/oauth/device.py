@@ -1,0 +1,100 @@
+"""The device authorization grant (RFC 8628): used only where the server's metadata offers it."""
+
+import time
+from typing import NamedTuple
+
+from lakekey.errors import LoginDenied, LoginFailed, TokenEndpointError
+from lakekey.flight import Commitment
+from lakekey.oauth.client import Client
+from lakekey.oauth.token_response import InvalidGrant, TokenResponse, parse
+
+GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+_INTERVAL = 5.0  # RFC 8628 §3.2: where the server names none
+_LONGEST_INTERVAL = 60.0
+
+
+class DeviceCode(NamedTuple):
+    """A sign-in that waits for a person at another device.
+
+    Attributes:
+        device_code: What is exchanged; a secret.
+        user_code: What the person types.
+        verification_uri: Where.
+        interval: Seconds between two questions.
+        deadline: When it lapses, by `time.monotonic`.
+    """
+
+    device_code: str
+    user_code: str
+    verification_uri: str
+    interval: float
+    deadline: float
+
+    def __repr__(self) -> str:
+        return f"DeviceCode({self.verification_uri})"
+
+
+def begin(client: Client) -> DeviceCode:
+    """Ask for a code (RFC 8628 §3.1).
+
+    Raises:
+        TokenEndpointError: No usable answer came.
+        CredentialsRefused: The client may not use this grant.
+    """
+    endpoint = client.discover().device_authorization_endpoint
+    assert endpoint is not None
+    now = time.monotonic()
+    answer = client.post(endpoint, {"scope": " ".join(client.scopes), **client.extras()}, deadline=now + 30)
+    fields = answer.json_object()
+    if answer.status != 200 or fields is None:
+        parse(answer, hidden=(client.secret,))
+        raise TokenEndpointError("the server gave no device code", status=answer.status)
+    texts = [fields.get(name) for name in ("device_code", "user_code", "verification_uri")]
+    device_code, user_code, address = (text if isinstance(text, str) else "" for text in texts)
+    # Shown to a person on a terminal: nothing but what can be read belongs there.
+    if not (device_code and user_code and address.startswith("https://") and (user_code + address).isprintable()):
+        raise TokenEndpointError("the server's device code is malformed", status=answer.status)
+    return DeviceCode(
+        device_code, user_code, address, _seconds(fields.get("interval"), _INTERVAL, _LONGEST_INTERVAL),
+        now + _seconds(fields.get("expires_in"), 300.0, 3600.0),
+    )  # fmt: skip
+
+
+def poll(client: Client, code: DeviceCode, commitment: Commitment, deadline: float) -> TokenResponse | None:
+    """Ask until the person is done (RFC 8628 §3.4 and §3.5).
+
+    Returns:
+        The tokens, or ``None`` when the time is over.
+
+    Raises:
+        LoginDenied: The person said no.
+        LoginFailed: The code lapsed.
+        CredentialsRefused, TokenEndpointError: See `token_response.parse`.
+    """
+    interval = code.interval
+    form = {"grant_type": GRANT, "device_code": code.device_code}
+    endpoint = client.discover().token_endpoint
+    while time.monotonic() + interval < deadline:
+        commitment.pause(interval)
+        commitment.commit()
+        answer = client.post(endpoint, form, deadline=time.monotonic() + 30)
+        error = (answer.json_object() or {}).get("error")
+        if error in ("authorization_pending", "slow_down"):
+            commitment.release()
+            interval += 5.0 if error == "slow_down" else 0.0
+        elif error == "access_denied":
+            raise LoginDenied("the sign-in was declined", hint="sign in again, and agree to the request")
+        elif error == "expired_token":
+            raise LoginFailed("the code lapsed before it was entered", hint="sign in again")
+        else:
+            try:
+                return parse(answer, hidden=(client.secret, code.device_code)).checked()
+            except InvalidGrant as refusal:
+                reason = refusal.description
+            raise LoginFailed(f"the server did not accept the device code ({reason})", hint="sign in again")
+    return None
+
+
+def _seconds(value: object, default: float, longest: float) -> float:
+    good = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    return min(float(value), longest) if good else default  # type: ignore[arg-type]

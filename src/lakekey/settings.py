@@ -1,0 +1,224 @@
+"""The settings: their names, the variables that carry them, and what a value must look like.
+
+The names and variables of the SDK's settings are the SDK's; a profile has a setting under its own name or an alias.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from lakekey.errors import ConfigurationError
+
+U2M = "external-browser"
+M2M = "oauth-m2m"
+#: Names under which the SDK exchanges an identity provider's token (RFC 8693).
+FEDERATED = ("env-oidc", "file-oidc", "github-oidc", "azure-devops-oidc")
+#: The SDK's other names: its own strategies sign in.
+DELEGATED = (
+    "pat",
+    "basic",
+    "metadata-service",
+    "azure-client-secret",
+    "github-oidc-azure",
+    "azure-cli",
+    "databricks-cli",
+    "runtime",
+    "runtime-oauth",
+    "google-credentials",
+    "google-id",
+    "model-serving",
+)
+
+
+class Setting(NamedTuple):
+    """One setting.
+
+    Attributes:
+        variables: The environment variables that carry it, the first that is set counting.
+        aliases: Other names that a profile may have it under: another SDK's, or an older one.
+        method: The SDK's name of the family of sign-in methods that it belongs to, where it belongs to one.
+        kind: ``text``, ``scopes``, ``count`` (a positive integer), ``seconds`` or ``minutes`` (a positive number),
+            or ``path``.
+        secret: Whether it must never be shown or pickled.
+        delegated: Whether only the SDK's own strategies read it.
+    """
+
+    variables: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    method: str = ""
+    kind: str = "text"
+    secret: bool = False
+    delegated: bool = False
+
+
+def _sdk(variable: str = "", method: str = "", *, secret: bool = False) -> Setting:
+    return Setting((variable,) if variable else (), method=method, secret=secret, delegated=True)
+
+
+SETTINGS: Mapping[str, Setting] = MappingProxyType(
+    {
+        "host": Setting(("DATABRICKS_HOST",)),
+        "account_id": Setting(("DATABRICKS_ACCOUNT_ID",)),
+        "workspace_id": Setting(("DATABRICKS_WORKSPACE_ID",)),
+        "group_id": Setting(("DATABRICKS_GROUP_ID",)),
+        "auth_type": Setting(("DATABRICKS_AUTH_TYPE",)),
+        "client_id": Setting(("DATABRICKS_CLIENT_ID",), method="oauth"),
+        "client_secret": Setting(("DATABRICKS_CLIENT_SECRET",), method="oauth", secret=True),
+        "scopes": Setting(kind="scopes"),
+        "authorization_details": Setting(),
+        "discovery_url": Setting(("DATABRICKS_DISCOVERY_URL",)),
+        "oidc_token_env": Setting(("DATABRICKS_OIDC_TOKEN_ENV",), method="env-oidc"),
+        "oidc_token_filepath": Setting(
+            ("DATABRICKS_OIDC_TOKEN_FILEPATH", "DATABRICKS_OIDC_TOKEN_FILE"), method="file-oidc", kind="path"
+        ),
+        # The Go SDK calls it `audience`.
+        "token_audience": Setting(("DATABRICKS_TOKEN_AUDIENCE",), aliases=("audience",)),
+        "cluster_id": Setting(("DATABRICKS_CLUSTER_ID",)),
+        "warehouse_id": Setting(("DATABRICKS_WAREHOUSE_ID",)),
+        "serverless_compute_id": Setting(("DATABRICKS_SERVERLESS_COMPUTE_ID",)),
+        "http_path": Setting(("DATABRICKS_HTTP_PATH",)),
+        "catalog": Setting(),
+        "schema": Setting(),
+        "user": Setting(),
+        "redirect_url": Setting(),
+        "redirect_port": Setting(("DATABRICKS_OAUTH_CALLBACK_PORT",), kind="count"),
+        # Signing in: further ports of the app, parameters for its authorization endpoint, a certificate of our own,
+        # and what the app's registration says of its sessions, where the server does not.
+        "redirect_ports": Setting(),
+        "authorize_extras": Setting(),
+        "client_cert": Setting(kind="path"),
+        "client_key": Setting(kind="path"),
+        "refresh_token_lifetime_in_minutes": Setting(kind="minutes"),
+        "absolute_session_lifetime_in_minutes": Setting(kind="minutes"),
+        "ca_file": Setting(kind="path"),
+        "login_timeout": Setting(("LAKEKEY_LOGIN_TIMEOUT",), kind="seconds"),
+        "lock_timeout": Setting(("LAKEKEY_LOCK_TIMEOUT",), kind="seconds"),
+        "store": Setting(("LAKEKEY_STORE",)),
+        "cache_dir": Setting(("LAKEKEY_CACHE_DIR",), kind="path"),
+        "key_source": Setting(("LAKEKEY_KEY_SOURCE",)),
+        "key_file": Setting(("LAKEKEY_KEY_FILE",), kind="path"),
+        "token": _sdk("DATABRICKS_TOKEN", "pat", secret=True),
+        "username": _sdk("DATABRICKS_USERNAME", "basic"),
+        "password": _sdk("DATABRICKS_PASSWORD", "basic", secret=True),
+        "metadata_service_url": _sdk("DATABRICKS_METADATA_SERVICE_URL", "metadata-service", secret=True),
+        "azure_workspace_resource_id": _sdk("DATABRICKS_AZURE_RESOURCE_ID", "azure"),
+        "azure_use_msi": _sdk("ARM_USE_MSI", "azure"),
+        "azure_client_secret": _sdk("ARM_CLIENT_SECRET", "azure", secret=True),
+        "azure_client_id": _sdk("ARM_CLIENT_ID", "azure"),
+        "azure_tenant_id": _sdk("ARM_TENANT_ID", "azure"),
+        "azure_environment": _sdk("ARM_ENVIRONMENT"),
+        "google_service_account": _sdk("DATABRICKS_GOOGLE_SERVICE_ACCOUNT", "google"),
+        "google_credentials": _sdk("GOOGLE_CREDENTIALS", "google", secret=True),
+        "databricks_cli_path": _sdk("DATABRICKS_CLI_PATH"),
+        "cloud": _sdk("DATABRICKS_CLOUD"),
+    }
+)
+
+#: Keys of the SDKs that a profile may have and that change nothing here.
+OTHER_KEYS = frozenset(
+    {
+        "config_file",
+        "debug_headers",
+        "debug_truncate_bytes",
+        "disable_async_token_refresh",
+        "disable_experimental_files_api_client",
+        "disable_oauth_refresh_token",
+        "http_timeout_seconds",
+        "jobs-api-version",
+        "max_connection_pools",
+        "max_connections_per_pool",
+        "rate_limit",
+        "retry_timeout_seconds",
+        "skip_verify",
+    }
+)
+
+
+#: What a profile may say of the cache, besides its store; the cache itself reads variables.
+CACHE_SETTINGS = ("cache_dir", "key_source", "key_file")
+
+
+def cache_environment(
+    environ: Mapping[str, str], values: Mapping[str, Any], sources: Mapping[str, str]
+) -> Mapping[str, str]:
+    """The environment as the cache is to see it: with what arguments and profile say of its place and key.
+
+    Args:
+        environ: The environment.
+        values: The values of `CACHE_SETTINGS`; ``None`` where there is none.
+        sources: Where they come from.
+    """
+    ours = {
+        SETTINGS[name].variables[0]: str(values[name])
+        for name in CACHE_SETTINGS
+        if values[name] and sources.get(name) != SETTINGS[name].variables[0]
+    }
+    return {**environ, **ours} if ours else environ
+
+
+def checked(name: str, value: Any, source: str, profile: str | None) -> Any:
+    """A setting's value, brought into form.
+
+    Args:
+        name: The setting.
+        value: What was given.
+        source: Where it was given, for the error.
+        profile: The profile, for the error.
+
+    Returns:
+        Text; for ``scopes`` a sorted tuple of texts; for ``count`` and ``seconds`` a number.
+
+    Raises:
+        ConfigurationError: It is not what the setting takes. The value of a secret is not quoted.
+    """
+    setting = SETTINGS[name]
+    if setting.kind == "scopes":
+        return _scopes(value, source, profile)
+    if setting.kind in ("count", "seconds", "minutes"):
+        return _number(name, value, source, profile)
+    if setting.kind == "path" and isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if setting.delegated and isinstance(value, bool):
+        value = str(value).lower()
+    if not isinstance(value, str):
+        raise ConfigurationError(
+            f"{name} ({source}) is of type {type(value).__name__}, not text", hint=f"give {name} as text",
+            profile=profile,
+        )  # fmt: skip
+    text = value.strip()
+    if not text:
+        raise ConfigurationError(f"{name} ({source}) is empty", hint=f"give {name} a value, or none", profile=profile)
+    # google_credentials may be a JSON document of several lines; anything else of several lines is a paste gone wrong.
+    if name != "google_credentials" and not text.isprintable():
+        raise ConfigurationError(
+            f"{name} ({source}) holds a line break or another unprintable character", hint=f"set {name} anew",
+            profile=profile,
+        )  # fmt: skip
+    return os.path.expanduser(text) if setting.kind == "path" else text
+
+
+def _scopes(value: Any, source: str, profile: str | None) -> tuple[str, ...]:
+    words: Iterable[Any] = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(words, list | tuple | set | frozenset) or not all(isinstance(word, str) for word in words):
+        raise ConfigurationError(
+            f"scopes ({source}) is neither text nor a list of texts", hint='scopes = "sql, jobs"', profile=profile
+        )
+    if not any(word.strip() for word in words):
+        raise ConfigurationError(f"scopes ({source}) names none", hint='scopes = "sql, jobs"', profile=profile)
+    # offline_access asks for a refresh token, which is the grant's business and no permission (RFC 6749 §1.5).
+    return tuple(sorted({word.strip() for word in words if word.strip()} - {"offline_access"}))
+
+
+def _number(name: str, value: Any, source: str, profile: str | None) -> float:
+    kind = int if SETTINGS[name].kind == "count" else float
+    try:
+        number = kind(value) if not isinstance(value, bool) else -1
+    except (TypeError, ValueError, OverflowError):
+        number = -1
+    if not 0 < number < 2**31:  # refuses infinity and NaN too
+        raise ConfigurationError(
+            f"{name} ({source}) is {value!r}, which is not a positive number", hint=f"set {name} to a number",
+            profile=profile,
+        )  # fmt: skip
+    return number

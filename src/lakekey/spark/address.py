@@ -1,0 +1,133 @@
+"""Where a session connects to, and whom it trusts there."""
+
+import os
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
+
+from lakekey.errors import ConfigurationError
+from lakekey.target import Target
+
+CLUSTER_HEADER = "x-databricks-cluster-id"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_TLS_PORT = 443
+# gRPC has a variable of its own, which it reads itself; these are what the token's own requests obey.
+_GRPC_ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+def connect_url(
+    target: Target,
+    url: str | None,
+    *,
+    cluster_id: str | None,
+    parameters: Mapping[str, str | None],
+    headers: Mapping[str, str],
+) -> str:
+    """The ``sc://`` address of a session, whole: host, port, ``use_ssl``, and what else pyspark reads from it.
+
+    Args:
+        target: What is signed in to.
+        url: The caller's address, or ``None`` for the target's host and cluster.
+        cluster_id: The caller's cluster.
+        parameters: pyspark's parameters; those that are ``None`` are not said.
+        headers: Metadata for each RPC.
+
+    Raises:
+        ConfigurationError: There is no address, or none that a token may be sent to.
+    """
+    said = {name: value for name, value in parameters.items() if value is not None}
+    said |= {name.lower(): value for name, value in headers.items()}
+    if url is None:
+        url = _workspace(target)
+        cluster_id = cluster_id or target.cluster_id
+        if cluster_id is None and not headers:
+            raise ConfigurationError(
+                "there is no cluster_id", hint="set cluster_id in the profile, or pass url=", profile=target.name
+            )
+    if cluster_id is not None:
+        said[CLUSTER_HEADER] = cluster_id
+    base, host, given = _parts(url, target)
+    whole = given | {name: quote(value, safe="") for name, value in said.items()}
+    _refuse_foreign_credentials(whole, target)
+    whole["use_ssl"] = "true" if _wants_tls(host, given, target) else "false"
+    return f"{base}/;" + ";".join(f"{name}={value}" for name, value in whole.items())
+
+
+def roots(ca_file: str | None, environ: Mapping[str, str]) -> bytes | None:
+    """The PEM certificates to trust: the profile's, else those that the environment names for every program.
+
+    Returns:
+        ``None`` where gRPC is to choose: it knows its own variable and brings public roots.
+
+    Raises:
+        ConfigurationError: The named file cannot be read.
+    """
+    source, path = _bundle(ca_file, environ)
+    if path is None:
+        return None
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise ConfigurationError(
+            f"the certificates of {source} cannot be read: {error.strerror}", hint=f"check {source}: {path}"
+        ) from None
+
+
+def _bundle(ca_file: str | None, environ: Mapping[str, str]) -> tuple[str, str | None]:
+    if ca_file:
+        return "ca_file", ca_file
+    if not environ.get(_GRPC_ROOTS):
+        for variable in _BUNDLES:
+            # gRPC takes no directory of hashed names, which these may also be.
+            if environ.get(variable) and not os.path.isdir(environ[variable]):
+                return variable, environ[variable]
+    return _GRPC_ROOTS, None
+
+
+def _workspace(target: Target) -> str:
+    address = urlsplit(target.host)
+    secure = address.scheme == "https"
+    name = f"[{address.hostname}]" if ":" in (address.hostname or "") else address.hostname
+    port = address.port or (_TLS_PORT if secure else 80)
+    return f"sc://{name}:{port}/;use_ssl={'true' if secure else 'false'}"
+
+
+def _parts(url: str, target: Target) -> tuple[str, str, dict[str, str]]:
+    """``sc://host:port``, the host, and the parameters behind it, still quoted."""
+    scheme, _, rest = url.partition("://")
+    authority, _, parameters = rest.partition("/")
+    pairs = [pair.partition("=") for pair in parameters.lstrip(";").split(";") if pair]
+    try:
+        address = urlsplit(f"//{authority}")
+        host, port = address.hostname, address.port
+    except ValueError:
+        host, port = None, None
+    well_formed = scheme == "sc" and host and port != 0 and "@" not in authority
+    if not well_formed or (parameters and not parameters.startswith(";")) or not all(equals for _, equals, _ in pairs):
+        # The url is not quoted: it may hold a token.
+        raise ConfigurationError(
+            "the url is no Spark Connect address", hint="url = sc://host:port/;name=value", profile=target.name
+        )
+    return f"sc://{authority}", host or "", {name: value for name, _, value in pairs}
+
+
+def _refuse_foreign_credentials(said: Mapping[str, str], target: Target) -> None:
+    for name in ("token", "authorization"):
+        if name in said:
+            raise ConfigurationError(
+                f"the session is given a {name} besides the one that lakekey signs it in with",
+                hint=f"leave {name} out",
+                profile=target.name,
+            )
+
+
+def _wants_tls(host: str, given: Mapping[str, str], target: Target) -> bool:
+    secure = given.get("use_ssl", "").lower()
+    if secure == "true" or (host not in LOOPBACK and secure == ""):
+        return True
+    if host in LOOPBACK:
+        return False
+    raise ConfigurationError(
+        f"a token is not sent to {host} in clear", hint="leave use_ssl=false out of the url", profile=target.name
+    )

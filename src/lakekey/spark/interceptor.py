@@ -1,0 +1,305 @@
+"""What signs each RPC of a channel, and renews a token that the server refuses.
+
+An interceptor rather than gRPC's call credentials: it runs in the caller's own thread, so the provider's errors reach
+the caller as they are, and not as UNAVAILABLE, which pyspark tries again for minutes; and it knows which token an RPC
+carried, so that exactly this one is invalidated when the server refuses it.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import grpc
+
+from lakekey._provider import Provider
+from lakekey.errors import ConfigurationError, LoginRequired
+
+try:
+    from pyspark.sql.connect.client.retries import RetryException
+except ImportError:  # pyspark 3.5
+    from pyspark.sql.connect.client.reattach import RetryException
+
+_STATUS_DETAILS = "grpc-status-details-bin"
+_REPLAYED = 8 << 20  # bytes
+_CUT_PAUSE = 5.0  # seconds
+
+Continuation = Callable[["CallDetails", Any], Any]
+
+
+class CallDetails(NamedTuple):
+    """``grpc.ClientCallDetails`` as values; the token among them stays out of ``repr``."""
+
+    method: str
+    timeout: float | None
+    metadata: Any
+    credentials: Any
+    wait_for_ready: bool | None
+    compression: Any
+
+    def __repr__(self) -> str:
+        return f"CallDetails({self.method})"
+
+
+class SignIn(
+    grpc.UnaryUnaryClientInterceptor,  # type: ignore[misc]  # grpc is imported when it is used
+    grpc.UnaryStreamClientInterceptor,  # type: ignore[misc]
+    grpc.StreamUnaryClientInterceptor,  # type: ignore[misc]
+    grpc.StreamStreamClientInterceptor,  # type: ignore[misc]
+):
+    """Signs the RPCs of one channel.
+
+    Args:
+        provider: Where the tokens come from.
+    """
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._process = os.getpid()
+        # The token that replaced a refused one, until an RPC succeeds with it. If it is refused as well, the token is
+        # not what is wrong, and another would be one more request to the token endpoint for each RPC.
+        self._on_trial = ""
+        self._cut_at = -_CUT_PAUSE
+
+    def intercept_unary_unary(self, continuation: Continuation, details: Any, request: Any) -> Any:
+        """Signs a call; sends it once more if the server refuses its token."""
+        token = self.token(tidying=_tidies_up(details.method, request))
+        call = continuation(signed(details, token), request)
+        if refuses_token(call) and self.renew(token):
+            token = self.token()
+            call = continuation(signed(details, token), request)
+        return self._judged(call, token)
+
+    def intercept_unary_stream(self, continuation: Continuation, details: Any, request: Any) -> Any:
+        """Signs a call; the stream begins once more if the server refuses its token."""
+        return Responses(self, continuation, details, request)
+
+    def intercept_stream_unary(self, continuation: Continuation, details: Any, requests: Iterator[Any]) -> Any:
+        """Signs an upload; sends it once more if the server refuses its token before much was sent."""
+        replay = Replay(requests)
+        token = self.token()
+        call = continuation(signed(details, token), replay.begin())
+        if refuses_token(call) and self.renew(token) and (again := replay.begin()) is not None:
+            token = self.token()
+            call = continuation(signed(details, token), again)
+        return self._judged(call, token)
+
+    def intercept_stream_stream(self, continuation: Continuation, details: Any, requests: Iterator[Any]) -> Any:
+        """Signs a call. Spark Connect has none of this kind today, and what was said cannot be said again."""
+        return continuation(signed(details, self.token()), requests)
+
+    def token(self, *, tidying: bool = False) -> str:
+        """The access token for an RPC that is about to be sent.
+
+        Args:
+            tidying: The RPC only clears up behind a session. Nobody is asked to sign in for that: pyspark sends such
+                RPCs by itself, from its own threads and as the interpreter exits.
+
+        Raises:
+            LakekeyError: There is none to be had.
+        """
+        if os.getpid() != self._process:
+            raise ConfigurationError(
+                "this Spark session belongs to the process that forked this one",
+                hint="make a session in each process, and start processes by spawn: gRPC does not survive a fork",
+                profile=self._provider.target.name,
+            )
+        if tidying and self._provider.target.is_person:
+            entry = self._provider.session.peek()
+            if entry is None or not (entry.refresh_token or self._provider.session.serves(entry)):
+                target = self._provider.target
+                raise LoginRequired("the session is over", hint=f"run: {target.login_command}", profile=target.name)
+        return self._provider.headers()["Authorization"].removeprefix("Bearer ")
+
+    def renew(self, token: str, *, in_mid_stream: bool = False) -> bool:
+        """Replace a token that the server refused.
+
+        Args:
+            token: The token.
+            in_mid_stream: Whether the server had accepted it for the stream that it then cut.
+
+        Returns:
+            Whether there is another one to try.
+
+        Raises:
+            LakekeyError: There is no other to be had.
+        """
+        if self.token() != token:
+            return True  # renewed meanwhile
+        if token == self._on_trial:
+            return False
+        if in_mid_stream:
+            now = time.monotonic()
+            if now - self._cut_at < _CUT_PAUSE:
+                return False  # a server that cuts every stream would have us reattach, and renew, for ever
+            self._cut_at = now
+        self._provider.invalidate(token)
+        self._on_trial = self.token()
+        return True
+
+    def accept(self, token: str) -> None:
+        """Note that the server has served an RPC with a token."""
+        if token == self._on_trial:
+            self._on_trial = ""
+
+    def _judged(self, call: Any, token: str) -> Any:
+        if call.code() is grpc.StatusCode.OK:
+            self.accept(token)
+        else:
+            explain(call, self._provider)
+        return call
+
+    @property
+    def provider(self) -> Provider:
+        """Where the tokens come from."""
+        return self._provider
+
+
+class Responses:
+    """The responses of a streaming call, which begins anew, once, if the server refuses its token.
+
+    Refused in mid-stream, an execution that can be reattached is: the token is renewed, and pyspark is told to go on
+    where the stream stopped. What cannot be reattached fails, as it would have to begin again from the first row.
+    """
+
+    def __init__(self, sign_in: SignIn, continuation: Continuation, details: Any, request: Any) -> None:
+        self._sign_in = sign_in
+        self._continuation = continuation
+        self._details = details
+        self._request = request
+        self._received = False
+        self._begun_anew = False
+        self._begin()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)  # code(), cancel() and the rest of grpc.Call
+
+    def __iter__(self) -> "Responses":
+        return self
+
+    def __next__(self) -> Any:
+        while True:
+            try:
+                response = next(self._call)
+            except StopIteration:
+                self._sign_in.accept(self._token)
+                raise
+            except grpc.RpcError as error:
+                if not refuses_token(error):
+                    explain(error, self._sign_in.provider)
+                    raise
+                if not self._sign_in.renew(self._token, in_mid_stream=self._received):
+                    raise
+                if self._received and _can_be_reattached(self._details.method, self._request):
+                    raise RetryException from error
+                if self._received or self._begun_anew:
+                    raise
+                self._begun_anew = True
+                self._begin()
+            else:
+                if not self._received:
+                    self._received = True
+                    self._sign_in.accept(self._token)
+                return response
+
+    def _begin(self) -> None:
+        self._token = self._sign_in.token(tidying=_tidies_up(self._details.method, self._request))
+        self._call = self._continuation(signed(self._details, self._token), self._request)
+
+
+class Replay:
+    """The requests of an upload, kept while they are few, so that they can be sent once more.
+
+    gRPC reads them in a thread of its own, which may still be at it when the call has already failed.
+
+    Args:
+        requests: The requests.
+    """
+
+    def __init__(self, requests: Iterator[Any]) -> None:
+        self._requests = iter(requests)
+        self._guard = threading.Lock()
+        self._kept: list[Any] | None = []
+        self._size = 0
+        self._readers = 0
+
+    def begin(self) -> Iterator[Any] | None:
+        """The requests from the first one on, or ``None`` where they were too many to keep.
+
+        Whoever still reads them for an earlier call finds their end.
+        """
+        with self._guard:
+            if self._kept is None:
+                return None
+            self._readers += 1
+            return self._read(self._readers, list(self._kept))
+
+    def _read(self, reader: int, kept: list[Any]) -> Iterator[Any]:
+        yield from kept
+        while True:
+            with self._guard:
+                if reader != self._readers:
+                    return
+                try:
+                    request = next(self._requests)
+                except StopIteration:
+                    return
+                self._keep(request)
+            yield request
+
+    def _keep(self, request: Any) -> None:
+        self._size += request.ByteSize()
+        if self._kept is not None and self._size <= _REPLAYED:
+            self._kept.append(request)
+        else:
+            self._kept = None
+
+
+def signed(details: Any, token: str) -> CallDetails:
+    """The details of a call, with the token."""
+    metadata = (*(details.metadata or ()), ("authorization", f"Bearer {token}"))
+    return CallDetails(
+        details.method, details.timeout, metadata, details.credentials, details.wait_for_ready, details.compression
+    )
+
+
+def refuses_token(call: Any) -> bool:
+    """Whether a call failed because of its token, as far as its status tells."""
+    code = call.code()
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        return True
+    if code is not grpc.StatusCode.PERMISSION_DENIED:
+        return False
+    # The platform may answer an expired token so. Spark's own refusals, of a table say, come with details.
+    return all(key != _STATUS_DETAILS for key, _ in call.trailing_metadata() or ())
+
+
+def explain(call: Any, provider: Provider) -> None:
+    """Say at once what trying again cannot mend: pyspark takes a certificate that it does not trust for an outage.
+
+    Raises:
+        ConfigurationError: The server's certificate is not trusted.
+    """
+    if call.code() is grpc.StatusCode.UNAVAILABLE and "CERTIFICATE_VERIFY_FAILED" in (call.details() or ""):
+        raise ConfigurationError(
+            "the certificate of the Spark server is not trusted",
+            hint="if it comes from a private CA, set ca_file in the profile or GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+            profile=provider.target.name,
+        )
+
+
+def _tidies_up(method: str, request: Any) -> bool:
+    if method.endswith("/ExecutePlan"):
+        return any(
+            field.name == "ml_command" and command.WhichOneof("command") in ("clean_cache", "delete")
+            for field, command in request.plan.command.ListFields()
+        )
+    return method.endswith(("/ReleaseExecute", "/ReleaseSession"))
+
+
+def _can_be_reattached(method: str, request: Any) -> bool:
+    if method.endswith("/ReattachExecute"):
+        return True
+    options = getattr(request, "request_options", ())
+    return any(option.reattach_options.reattachable for option in options)

@@ -1,0 +1,65 @@
+"""Classic pyspark: options for ``spark.read.format("jdbc")`` and the Databricks JDBC driver."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from lakekey import _public, _version
+from lakekey._provider import Provider
+from lakekey.errors import ConfigurationError
+from lakekey.target import M2M
+
+DRIVER = "com.databricks.client.jdbc.Driver"
+_SECRETS = ("Auth_AccessToken", "OAuth2Secret")
+
+
+class JdbcOptions(dict[str, str]):
+    """Options of a JDBC source; a mapping whose ``repr`` hides its secrets."""
+
+    def __repr__(self) -> str:
+        return repr({name: "(secret)" if name in _SECRETS else value for name, value in self.items()})
+
+
+def jdbc_options(profile: str | Provider | None = None, **settings: Any) -> JdbcOptions:
+    """Options for ``spark.read.format("jdbc").options(**…)`` with the Databricks JDBC driver.
+
+    A person's token is fixed as the options are made: it serves connections that are opened before it expires, and
+    nothing renews it. Make the options anew for each read. A service principal is handed to the driver, which then
+    fetches and renews its tokens itself; its secret is among the options. Secrets stay out of the URL, which Spark
+    shows in query plans; Spark redacts options that are named as these are.
+
+    Args:
+        profile: A profile's name, a provider, or ``None`` for the default chain.
+        **settings: lakekey's settings (see `lakekey.provider`); the others are options of the source or the driver,
+            such as ``query`` or ``dbtable``.
+
+    Returns:
+        The options, all strings. Their ``repr`` hides the secrets.
+
+    Raises:
+        ConfigurationError: A setting is missing or wrong.
+        LakekeyError: Nobody is signed in.
+    """
+    provider, rest = _public.provider_for(profile, settings)
+    target = provider.target
+    http_path = rest.pop("http_path", None) or target.http_path
+    if not http_path:
+        raise ConfigurationError(
+            "there is no http_path", hint="set warehouse_id or http_path in the profile", profile=target.name
+        )
+    address = urlsplit(target.host)
+    options = {
+        "url": f"jdbc:databricks://{address.hostname}:{address.port or 443}",
+        "driver": DRIVER,
+        "httpPath": http_path,
+        "AuthMech": "11",
+        "UserAgentEntry": f"lakekey/{_version.__version__}",
+    }
+    for name, option in (("catalog", "ConnCatalog"), ("schema", "ConnSchema")):
+        value = rest.pop(name, None) or getattr(target, name)
+        if value:
+            options[option] = value
+    if target.auth_type == M2M:
+        options |= {"Auth_Flow": "1", "OAuth2ClientId": target.client_id, "OAuth2Secret": target.client_secret or ""}
+    else:
+        options |= {"Auth_Flow": "0", "Auth_AccessToken": provider.token().access_token}
+    return JdbcOptions(options | {name: str(value) for name, value in rest.items()})

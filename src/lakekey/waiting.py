@@ -1,0 +1,46 @@
+"""Telling a person what a program waits for, once, when another process is at the same session."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from lakekey import _log
+
+_PATIENCE = 1.0  # seconds; a refresh is over by then
+_AGAIN = 60.0
+
+_guard = threading.Lock()
+_told: dict[str, float] = {}
+
+
+class Wait:
+    """One wait for an entry's lock.
+
+    Args:
+        entry_id: The entry; a process tells once of each, however many threads wait.
+        aloud: Whether a person reads this; otherwise it is a log record.
+        what: Says what is waited for.
+    """
+
+    def __init__(self, entry_id: str, *, aloud: bool, what: Callable[[], str]) -> None:
+        self._entry_id = entry_id
+        self._aloud = aloud
+        self._what = what
+        self._due = time.monotonic() + _PATIENCE
+
+    def goes_on(self) -> None:
+        """Called on each turn of the wait."""
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + _AGAIN
+        with _guard:
+            if now - _told.get(self._entry_id, -_AGAIN) < _AGAIN:
+                return
+            _told[self._entry_id] = now
+        text = f"waiting for {self._what()}"
+        if self._aloud:
+            print(f"lakekey: {text}", file=sys.stderr, flush=True)  # noqa: T201
+        else:
+            _log.info("session", "%s", text)

@@ -1,0 +1,118 @@
+"""Real dbt runs on the sandbox's Spark engine: through the adapter, and by the two ways that need none."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DBT = ROOT / ".venvs/dbt/bin"
+SPARK = ROOT / ".venvs/spark/bin"
+TOKEN_LIFETIME = 12  # seconds: every dbt command outlives several
+
+pytestmark = pytest.mark.timeout(300)
+
+
+class Server:
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [SPARK / "python", Path(__file__).with_name("server.py"), str(TOKEN_LIFETIME)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.facts = json.loads(self.process.stdout.readline())
+
+    def counters(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(60)
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def project(server, tmp_path, monkeypatch):
+    """The example project, and an environment in which its programs find the sandbox."""
+    project = tmp_path / "project"
+    shutil.copytree(ROOT / "examples/dbt", project)
+    facts = server.facts
+    person = f"{sys.executable} -m lakekey.sandbox.person --user ada@example.com --ca-file {facts['ca_file']} %s"
+    for name, value in {
+        "BROWSER": person,
+        "DATABRICKS_CONFIG_FILE": facts["profiles"],
+        "DBT_PROFILES_DIR": str(project),
+        "LAKEKEY_INTERACTIVE": "browser",
+        "REQUESTS_CA_BUNDLE": facts["ca_file"],
+        "SSL_CERT_FILE": facts["ca_file"],
+        "WEATHER_HOST": facts["host"].removeprefix("https://"),
+        "WEATHER_HTTP_PATH": facts["http_path"],
+    }.items():
+        monkeypatch.setenv(name, value)
+    return project
+
+
+def dbt(project, *arguments):
+    done = subprocess.run(
+        [DBT / "dbt", "--no-use-colors", *arguments], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    return done.stdout
+
+
+def difference(before, after):
+    return {name: count - before[name] for name, count in after.items()}
+
+
+def test_a_whole_run_with_8_threads_and_tokens_that_end_in_its_midst_asks_for_one_login(project, server):
+    before = server.counters()
+    assert "All checks passed" in dbt(project, "debug")
+    dbt(project, "seed")
+    assert "ERROR=0" in dbt(project, "run", "--threads", "8")
+    assert "ERROR=0" in dbt(project, "test")
+    assert "PASS=1" in dbt(project, "run", "--select", "history")
+    counted = difference(before, server.counters())
+    assert counted["logins"] == 1
+    assert counted["token.refresh_token"] >= 1
+    assert counted["reuses"] == 0
+
+
+def test_plain_dbt_databricks_signs_in_through_the_metadata_service(project, server, monkeypatch):
+    url_file = project / "url"
+    project.chmod(0o700)
+    service = subprocess.Popen(
+        [DBT / "lakekey", "serve", "sandbox", "--url-file", url_file], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        for line in iter(service.stdout.readline, ""):
+            if "METADATA_SERVICE_URL" in line:
+                break
+        monkeypatch.setenv("DATABRICKS_AUTH_TYPE", "metadata-service")
+        monkeypatch.setenv("DATABRICKS_METADATA_SERVICE_URL", url_file.read_text().strip())
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        assert "All checks passed" in dbt(project, "debug", "--target", "plain")
+    finally:
+        service.send_signal(signal.SIGTERM)
+        service.communicate(timeout=30)
+
+
+def test_plain_dbt_databricks_signs_in_through_lakekey_as_its_cli(project, server, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_AUTH_TYPE", "databricks-cli")
+    monkeypatch.setenv("DATABRICKS_CLI_PATH", os.fspath(DBT / "lakekey"))
+    assert "All checks passed" in dbt(project, "debug", "--target", "plain")

@@ -1,0 +1,253 @@
+"""A full disk, a read-only cache, no home: tokens are served from memory, and no session is lost by a refresh."""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import webbrowser
+
+import pytest
+
+import lakekey
+from lakekey.cache import Entry, open_cache, unstored
+from lakekey.sandbox import Sandbox
+from support.disks import Disk
+
+SOMEBODY = 54321
+
+
+@pytest.fixture(scope="module")
+def workspaces():
+    """Two workspaces: one whose refresh tokens are single-use, one whose are reusable."""
+    with Sandbox() as rotating, Sandbox(rotate=False) as reusing:
+        yield {"rotating": rotating, "reusing": reusing}
+
+
+@pytest.fixture
+def disk(tmp_path, monkeypatch):
+    disk = Disk.mount(tmp_path / "disk")
+    if disk is None:
+        pytest.skip("this user may not mount a file system")
+    monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(disk.where / "cache"))
+    unstored._reported.clear()
+    yield disk
+    disk.unmount()
+
+
+@pytest.fixture
+def sign_in(workspaces, monkeypatch):
+    def sign_in(kind="rotating", **settings):
+        workspace = workspaces[kind]
+        workspace.clear_faults()
+        for name, value in workspace.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("BROWSER", workspace.person().command())
+        monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+        monkeypatch.setenv("LAKEKEY_LOGIN_TIMEOUT", "20")
+        monkeypatch.setattr(webbrowser, "_tryorder", None)  # it remembers the BROWSER of its first use
+        return lakekey.provider(host=workspace.host, ca_file=workspace.ca_file, **settings)
+
+    return sign_in
+
+
+def service_principal(workspaces):
+    workspace = workspaces["rotating"]
+    return {"client_id": workspace.client_id, "client_secret": workspace.client_secret}
+
+
+def stored(provider):
+    return open_cache().get(provider.session.entry_id)
+
+
+def renew(provider):
+    provider.invalidate(provider.token().access_token)
+    return provider.token().access_token
+
+
+def test_a_service_principal_is_served_from_memory_on_a_full_disk_with_one_warning(disk, sign_in, workspaces, caplog):
+    provider = sign_in(**service_principal(workspaces))
+    first = provider.token().access_token
+    disk.fill()
+    second, third = renew(provider), renew(provider)
+    assert len({first, second, third}) == 3
+    assert stored_on_disk(provider).access_token == first
+    assert caplog.text.count("memory of this process only") == 1
+    disk.free()
+    assert stored(provider).access_token == third
+    fourth = renew(provider)
+    assert stored_on_disk(provider).access_token == fourth
+
+
+def stored_on_disk(provider):
+    """The entry as another process sees it."""
+    code = (
+        "import sys; from lakekey.cache import open_cache\n"
+        "sys.stdout.buffer.write(open_cache().get(sys.argv[1]).to_bytes())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, provider.session.entry_id], check=True, capture_output=True, timeout=60
+    )
+    return Entry.from_bytes(done.stdout)
+
+
+def test_a_full_disk_is_found_before_a_refresh_token_is_spent(disk, sign_in, workspaces):
+    provider = sign_in()
+    token = provider.token().access_token
+    before = stored(provider)
+    disk.fill()
+    asked = len(workspaces["rotating"].log)
+    with pytest.raises(lakekey.CacheWriteFailed, match="the session is not renewed"):
+        provider.invalidate(token)
+    assert len(workspaces["rotating"].log) == asked
+    assert lakekey.provider(host=provider.target.host).headers() == {"Authorization": f"Bearer {token}"}
+    disk.free()
+    assert renew(provider) != token
+    assert stored(provider).generation > before.generation
+
+
+def test_a_session_whose_refresh_token_is_reusable_is_renewed_in_memory_on_a_full_disk(disk, sign_in, caplog):
+    provider = sign_in("reusing")
+    first = renew(provider)
+    assert stored(provider).rotates is False
+    disk.fill()
+    second = renew(provider)
+    assert second != first
+    assert provider.headers() == {"Authorization": f"Bearer {second}"}
+    assert stored_on_disk(provider).access_token == first
+    assert caplog.text.count("memory of this process only") == 1
+
+
+def test_a_disk_that_fills_up_during_a_refresh_is_an_error_that_says_so_and_the_process_keeps_the_session(
+    disk, sign_in
+):
+    provider = sign_in()
+    token = provider.token().access_token
+    grant = provider.session.renewal._grant
+    provider.session.renewal._grant = FillsTheDisk(grant, disk)
+    with pytest.raises(lakekey.CacheWriteFailed, match="No space left") as caught:
+        provider.invalidate(token)
+    assert token not in str(caught.value)
+    assert stored_on_disk(provider).access_token == token
+    provider.session.renewal._grant = grant
+    disk.free()
+    provider.invalidate(token)
+    assert provider.token().access_token != token
+    assert stored_on_disk(provider).access_token == provider.token().access_token
+
+
+class FillsTheDisk:
+    """A grant during whose exchange somebody else takes all the room."""
+
+    needs_person = True
+
+    def __init__(self, grant, disk):
+        self._grant, self._disk = grant, disk
+
+    def prepare(self):
+        self._grant.prepare()
+
+    def renew(self, refresh_token, *, deadline):
+        answer = self._grant.renew(refresh_token, deadline=deadline)
+        self._disk.fill()
+        return answer
+
+
+def test_a_sign_in_that_could_not_be_kept_is_refused_before_a_browser_opens(disk, sign_in, workspaces):
+    provider = sign_in()
+    open_cache()
+    disk.fill()
+    asked = len(workspaces["rotating"].log)
+    done = command("login", "--host", provider.target.host, "--ca-file", provider.target.ca_file)
+    assert done.returncode == 1
+    assert "cannot write to the token cache" in done.stderr
+    assert len(workspaces["rotating"].log) == asked
+
+
+def test_a_program_that_signs_in_on_a_full_disk_goes_on_with_what_it_has(disk, sign_in, caplog):
+    open_cache()
+    provider = sign_in()
+    disk.fill()
+    first = provider.token().access_token
+    assert renew(provider) != first
+    assert caplog.text.count("memory of this process only") == 1
+
+
+def test_a_read_only_cache_serves_what_it_holds_and_spends_nothing(disk, sign_in, workspaces, caplog):
+    provider = sign_in()
+    token = provider.token().access_token
+    machine = sign_in(**service_principal(workspaces))
+    machine_token = machine.token().access_token
+    disk.read_only()
+    assert sign_in().token().access_token == token
+    with pytest.raises(lakekey.CacheWriteFailed, match="Read-only"):
+        sign_in().invalidate(token)
+    assert renew(machine) != machine_token
+    assert caplog.text.count("memory of this process only") == 1
+    disk.writable()
+    assert renew(provider) != token
+
+
+def test_a_new_cache_on_a_read_only_disk_is_one_in_memory(disk, sign_in, workspaces, caplog):
+    disk.read_only()
+    provider = sign_in(**service_principal(workspaces))
+    assert provider.token().access_token
+    assert "Read-only file system; tokens are kept in the memory of this process only" in caplog.text
+    assert sign_in(**service_principal(workspaces)).token() == provider.token()
+    assert caplog.text.count("memory of this process only") == 1
+
+
+def test_a_limit_on_the_size_of_files_is_a_full_disk_too(sign_in, workspaces, caplog):
+    unstored._reported.clear()
+    provider = sign_in(**service_principal(workspaces))
+    first = provider.token().access_token
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        second = renew(provider)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert second != first
+    assert "File too large" in caplog.text
+    assert stored_on_disk(provider).access_token == first
+
+
+def test_without_a_home_a_service_principal_is_served_from_memory_with_one_warning(workspaces):
+    workspace = workspaces["rotating"]
+    code = (
+        "import lakekey, sys\n"
+        "p = lakekey.provider(host=sys.argv[1], ca_file=sys.argv[2], client_id=sys.argv[3], client_secret=sys.argv[4])\n"
+        "assert p.token() == lakekey.provider(host=sys.argv[1], client_id=sys.argv[3], client_secret=sys.argv[4]).token()\n"
+    )
+    arguments = [workspace.host, "ca.pem", workspace.client_id, workspace.client_secret]
+    for environ, reason in (
+        ({}, "there is no home directory"),
+        ({"HOME": "/nonexistent/home"}, "cannot write to the token cache at /nonexistent"),
+        ({"HOME": ""}, "there is no home directory"),
+    ):
+        with tempfile.TemporaryDirectory() as place:
+            os.chmod(place, 0o755)
+            shutil.copy(workspace.ca_file, os.path.join(place, "ca.pem"))
+            os.chmod(os.path.join(place, "ca.pem"), 0o644)
+            done = subprocess.run(
+                [*as_somebody_without_a_home(), sys.executable, "-c", code, *arguments],
+                cwd=place, env=environ, check=False, capture_output=True, text=True, timeout=60,
+            )  # fmt: skip
+            assert os.listdir(place) == ["ca.pem"]
+        assert done.returncode == 0, done.stderr
+        assert reason in done.stderr
+        assert done.stderr.count("memory of this process only") == 1
+
+
+def as_somebody_without_a_home():
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else")
+    return ["setpriv", f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups"]
+
+
+def command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-c", "from lakekey.cli import run; run()", *arguments],
+        check=False, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip

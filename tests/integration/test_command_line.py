@@ -1,0 +1,146 @@
+"""The command line as a shell runs it: what it prints, and its exit status (0 done, 1 failed, 2 usage, 3 login needed)."""
+
+import datetime as dt
+import json
+import re
+import signal
+
+import pytest
+
+import lakekey
+from support.processes import lakekey as run
+from support.processes import lakekey_running
+
+ADA = "ada@example.com"
+
+
+@pytest.fixture
+def box(lakekey_environment, monkeypatch, tmp_path):
+    """A workspace with two profiles: ``me`` and ``job``."""
+    box = lakekey_environment
+    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID"):
+        monkeypatch.delenv(name)
+    (tmp_path / "databrickscfg").write_text(
+        f"[me]\nhost = {box.host}\nauth_type = external-browser\n\n"
+        f"[job]\nhost = {box.host}\nclient_id = {box.client_id}\nclient_secret = {box.client_secret}\n\n"
+        f"[bad]\nhost = {box.host}\nclient_id = {box.client_id}\nclient_secret = dose-wrong\n"
+    )
+    return box
+
+
+def facts(done):
+    """The one JSON document on standard output."""
+    return json.loads(done.stdout)
+
+
+def test_login_says_who_where_and_under_which_key(box, tmp_path):
+    done = run("login", "me", "--json")
+    assert done.returncode == 0, done.stderr
+    said = facts(done)
+    assert {name: said[name] for name in ("profile", "host", "auth_type", "identity", "key_source")} == {
+        "profile": "me", "host": box.host, "auth_type": "external-browser", "identity": ADA, "key_source": "file",
+    }  # fmt: skip
+    assert said["store"] == str(tmp_path / "lakekey")
+    assert dt.datetime.fromisoformat(said["expiry"]).tzinfo is not None
+
+
+def test_login_in_words_names_the_person_and_keeps_the_address_off_standard_output(box):
+    done = run("login", "me")
+    assert f"Signed in to {box.host} as {ADA}." in done.stdout
+    assert "/oidc/v1/authorize?" in done.stderr
+    assert "authorize" not in done.stdout
+
+
+def test_a_session_from_login_to_logout(box):
+    assert run("login", "me").returncode == 0
+    shown = facts(run("status", "me", "--json"))
+    assert (shown["state"], shown["identity"], shown["profile"]) == ("signed in", ADA, "me")
+    assert facts(run("logout", "me", "--json"))["removed"] is True
+    after = run("status", "me", "--json")
+    assert (after.returncode, facts(after)["state"]) == (3, "over")
+    again = run("logout", "me", "--json")
+    assert (again.returncode, facts(again)["removed"]) == (0, False)
+
+
+def test_token_prints_the_token_alone_and_as_json_what_the_databricks_cli_prints(box):
+    plain, asjson = run("token", "job"), run("token", "job", "--json")
+    printed = facts(asjson)
+    assert list(printed) == ["access_token", "token_type", "expiry"]
+    assert plain.stdout == printed["access_token"] + "\n"
+    assert printed["token_type"] == "Bearer"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", printed["expiry"])
+    assert box.counters["token.requests"] == 1
+
+
+def test_status_lists_every_session_and_no_secret(box):
+    tokens = [run("token", profile).stdout.strip() for profile in ("me", "job")]
+    listed, words = run("status", "--json"), run("status")
+    assert {(each["auth_type"], each["state"]) for each in facts(listed)["sessions"]} == {
+        ("external-browser", "signed in"), ("oauth-m2m", "signed in"),
+    }  # fmt: skip
+    assert box.host in words.stdout
+    assert ADA in words.stdout
+    assert not [token for token in (*tokens, box.client_secret) if token in listed.stdout + words.stdout]
+
+
+def test_status_on_a_new_machine_says_how_to_begin(box):
+    done = run("status")
+    assert done.returncode == 0
+    assert "lakekey login" in done.stdout
+
+
+def test_nobody_there_is_exit_status_3_with_the_command_to_run(box, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    done = run("token", "me", "--json")
+    assert done.returncode == 3
+    assert facts(done)["error"] == lakekey.LoginRequired.code
+    assert facts(done)["hint"] == "run: lakekey login me"
+
+
+def test_a_refused_secret_is_exit_status_1(box):
+    done = run("token", "bad")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("lakekey: bad: the server does not accept the client id or its secret")
+    assert "  → check client_id and client_secret" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["token", "nobody"], ["nonsense"], ["token", "--nonsense"], []])
+def test_wrong_usage_is_exit_status_2(box, arguments):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_the_version_is_the_packages(box):
+    assert run("--version").stdout == f"lakekey {lakekey.__version__}\n"
+
+
+def test_a_reader_that_has_enough_is_no_error(box):
+    with lakekey_running("token", "job", "--json") as process:
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_the_sandbox_starts_and_serves_and_stops_on_request(tmp_path, monkeypatch):
+    with lakekey_running("sandbox", "--directory", str(tmp_path / "box")) as sandbox:
+        lines = list(iter(lambda: sandbox.stdout.readline().strip(), "Ctrl-C stops it."))
+        settings = dict(re.findall(r"(\w+)=(\S+)", " ".join(line for line in lines if line.startswith("export"))))
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        assert run("token", "sandbox-m2m").returncode == 0
+        sandbox.send_signal(signal.SIGTERM)
+        assert sandbox.wait(timeout=30) == 0
+        assert "The sandbox has stopped." in sandbox.stdout.read()
+    assert not [path.name for path in (tmp_path / "box").iterdir()]
+
+
+def test_the_demo_shows_the_main_job_and_everything_holds():
+    done = run("demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.rstrip().endswith("Everything held.")
+    assert "✗" not in done.stdout
+    assert re.search(r"^logins +1$", done.stdout, re.MULTILINE)
+    assert re.search(r"^token requests: refresh +1$", done.stdout, re.MULTILINE)

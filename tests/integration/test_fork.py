@@ -1,0 +1,168 @@
+"""Forked and spawned children: none hangs, none keeps a lock, and together they make one request."""
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from lakekey import TokenEndpointError
+from support import workers
+from support.sessions import Machine
+
+# Forking a process that has threads is what these tests are about; Python 3.12 warns of it.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+PATIENCE = 30.0
+
+
+@pytest.fixture
+def machine(oidc_server, tmp_path, monkeypatch):
+    """A machine whose session has an expired access token, and nobody at it."""
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    machine = Machine(oidc_server, tmp_path / "cache")
+    machine.sign_in()
+    oidc_server.reset()
+    return machine
+
+
+@contextmanager
+def forked(work):
+    """A forked child that does some work; what it returns is read from the other end. It is gone after the block."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        status = 1
+        try:
+            signal.alarm(int(PATIENCE))  # whatever hangs here ends
+            try:
+                result = work()
+            except BaseException as error:
+                result = repr(error)
+            os.write(writing, json.dumps(result).encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    try:
+        with os.fdopen(reading, "rb") as pipe:
+            yield lambda: json.loads(pipe.read())
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+@contextmanager
+def in_flight(machine, provider):
+    """A thread whose refresh waits at the server, and holds the entry's lock; yields what lets it go on."""
+    with machine.server.hold("token") as hold:
+        thread = threading.Thread(target=provider.headers)
+        thread.start()
+        hold.wait()
+        yield hold.release
+        thread.join()
+
+
+def test_a_child_forked_during_a_refresh_waits_for_it_and_takes_its_result(machine):
+    provider = machine.provider()
+    with in_flight(machine, provider) as go_on, forked(lambda: workers.header(provider)) as result:
+        go_on()
+        header = result()
+    assert header == workers.header(provider)
+    assert machine.token_requests() == 1
+    machine.assert_session_is_whole()
+
+
+def test_a_child_forked_during_a_refresh_does_not_keep_the_lock(machine):
+    provider = machine.provider()
+    ended, lives = os.pipe()  # the child lives until it is told to end
+    with in_flight(machine, provider) as go_on, forked(lambda: len(os.read(ended, 1))):
+        go_on()
+        deadline = time.monotonic() + PATIENCE
+        while machine.stored().generation == 1:
+            assert time.monotonic() < deadline
+        locked = False
+        while not locked:
+            assert time.monotonic() < deadline, "the lock is not free"
+            with machine.cache.lock(machine.entry_id) as locked:
+                pass
+    os.close(ended)
+    os.close(lives)
+    machine.assert_session_is_whole()
+
+
+def test_a_child_renews_by_itself_what_its_parent_had_renewed(machine):
+    """It has the parent's flights and threads by name only."""
+    provider = machine.provider()
+    first = workers.header(provider)
+
+    def renew():
+        provider.invalidate(first.removeprefix("Bearer "))
+        return workers.header(provider)
+
+    with forked(renew) as result:
+        second = result()
+    assert second == f"Bearer {machine.stored().access_token}"
+    assert second != first
+    provider.invalidate(first.removeprefix("Bearer "))
+    assert workers.header(provider) == second, "the parent takes it from the cache"
+    assert machine.token_requests() == 2
+    machine.assert_session_is_whole()
+
+
+def test_children_forked_while_threads_ask_all_get_a_header(machine):
+    provider = machine.provider()
+    stop = threading.Event()
+    failures = []
+
+    def ask():
+        while not stop.is_set():
+            try:
+                provider.invalidate(workers.header(provider).removeprefix("Bearer "))
+            except BaseException as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        headers = []
+        for _ in range(8):
+            with (
+                forked(lambda: workers.header(machine.provider())) as fresh,
+                forked(lambda: workers.header(provider)) as inherited,
+            ):
+                headers += [fresh(), inherited()]
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert [header for header in headers if not header.startswith("Bearer ")] == []
+    assert failures == []
+    machine.assert_session_is_whole()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_workers_of_a_pool_share_one_refresh(machine, method):
+    provider = machine.provider()
+    with multiprocessing.get_context(method).Pool(3) as pool:
+        headers = pool.map(workers.header, [provider] * 6, chunksize=1)
+    assert set(headers) == {f"Bearer {machine.stored().access_token}"}
+    assert machine.token_requests() == 1
+    machine.assert_session_is_whole()
+
+
+def test_an_error_travels_back_from_a_worker_as_it_is(machine):
+    provider = machine.provider()
+    with (
+        machine.server.fault("token", "status", status=404, body={"error": "not_found"}, times=None),
+        multiprocessing.get_context("fork").Pool(1) as pool,
+        pytest.raises(TokenEndpointError, match="HTTP 404") as caught,
+    ):
+        pool.map(workers.header, [provider])
+    assert (caught.value.status, caught.value.profile) == (404, machine.server.host)

@@ -1,0 +1,184 @@
+"""A server refuses an access token: it is renewed once, however many notice it."""
+
+import threading
+from contextlib import ExitStack
+
+import pytest
+
+from lakekey import LoginRequired, TokenEndpointError, renewal
+from support.sessions import Machine
+from support.tiny_client import whoami
+
+
+@pytest.fixture
+def machine(oidc_server, tmp_path, monkeypatch):
+    """A machine whose session has a live access token, and nobody at it."""
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    monkeypatch.setattr(renewal, "_FIRST_PAUSE", 0.01)
+    machine = Machine(oidc_server, tmp_path / "cache")
+    machine.sign_in(left=3500)
+    oidc_server.reset()
+    return machine
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_token_that_the_workspace_refuses_is_replaced(machine, status):
+    machine.server.set_unauthorized_status(status)
+    provider = machine.provider()
+    refused = provider.token().access_token
+    machine.server.reject_access_tokens()
+    assert whoami(machine.server, refused).status_code == status
+    provider.invalidate(refused)
+    renewed = provider.token().access_token
+    assert renewed != refused
+    assert whoami(machine.server, renewed).status_code == 200
+    assert machine.token_requests() == 1
+    machine.assert_session_is_whole()
+
+
+def test_an_older_tokens_invalidation_does_nothing(machine):
+    provider = machine.provider()
+    first = provider.token().access_token
+    provider.invalidate(first)
+    second = provider.token().access_token
+    for _ in range(10):
+        provider.invalidate(first)
+    assert provider.token().access_token == second
+    assert machine.token_requests() == 1
+
+
+def test_a_siblings_newer_token_is_taken_from_the_cache(machine):
+    provider, sibling = machine.provider(), machine.provider()
+    first = provider.token().access_token
+    assert sibling.token().access_token == first
+    provider.invalidate(first)
+    assert sibling.token().access_token == first, "it has not heard of it"
+    sibling.invalidate(first)
+    assert sibling.token() == provider.token()
+    assert machine.token_requests() == 1
+
+
+def test_a_provider_that_holds_nothing_yet_may_be_told_of_a_refused_token(machine):
+    refused = machine.stored().access_token
+    provider = machine.provider()
+    provider.invalidate("some other token")
+    assert provider.token().access_token == refused
+    assert machine.token_requests() == 0
+    other = machine.provider()
+    other.invalidate(refused)
+    assert other.token().access_token != refused
+    assert machine.token_requests() == 1
+
+
+def test_a_storm_of_threads_makes_one_request(machine):
+    provider = machine.provider()
+    refused = provider.token().access_token
+    gate = threading.Barrier(32)
+    failures = []
+
+    def notice():
+        try:
+            gate.wait(20)
+            provider.invalidate(refused)
+            assert provider.token().access_token != refused
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=notice) for _ in range(gate.parties)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert machine.token_requests() == 1
+    machine.assert_session_is_whole()
+
+
+def test_a_storm_of_processes_makes_one_request(machine):
+    refused = f"Bearer {machine.stored().access_token}"
+    with ExitStack() as stack:
+        children = [stack.enter_context(machine.child("invalidates")) for _ in range(4)]
+        for child in children:
+            assert child.until("has")["header"] == refused
+        for child in children:
+            child.go_on()
+        ends = [child.result() for child in children]
+    assert all(end["ok"] for end in ends), ends
+    assert {end["value"] for end in ends} == {f"Bearer {machine.stored().access_token}"}
+    assert refused != f"Bearer {machine.stored().access_token}"
+    assert machine.token_requests() == 1
+    machine.assert_session_is_whole()
+
+
+def test_where_there_is_no_other_token_to_be_had_the_caller_is_told_why(machine):
+    provider = machine.provider()
+    token = provider.token().access_token
+    with machine.server.fault("token", "status", status=503, times=None), pytest.raises(TokenEndpointError):
+        provider.invalidate(token)
+    assert machine.stored().access_token == token, "it may have been the workspace that was wrong"
+    assert provider.token().access_token == token
+    provider.invalidate(token)
+    assert provider.token().access_token != token
+    machine.assert_session_is_whole()
+
+
+def test_a_refused_token_of_a_session_that_is_over_needs_a_person(machine):
+    provider = machine.provider()
+    token = provider.token().access_token
+    machine.server.revoke_all()
+    for _ in range(3):
+        with pytest.raises(LoginRequired, match="lakekey login"):
+            provider.invalidate(token)
+    assert machine.token_requests() == 1
+
+
+def test_a_refused_token_is_not_adopted_again_from_a_sibling_that_got_past_the_lock(machine):
+    """The other one has only left a note beside the very token that was refused."""
+    provider = machine.provider()
+    token = provider.token().access_token
+    outcome = []
+
+    def notice():
+        try:
+            provider.invalidate(token)
+        except LoginRequired as error:
+            outcome.append(error)
+
+    machine.server.fault("token", "status", status=400, body={"error": "invalid_grant"})
+    with machine.server.hold("token") as hold:
+        thread = threading.Thread(target=notice)
+        thread.start()
+        hold.wait()
+        stored = machine.stored()
+        machine.store(left=3500, access_token=token, refresh_token=stored.refresh_token)
+        hold.release()
+        thread.join()
+    assert len(outcome) == 1
+    assert machine.stored().refused is not None
+
+
+def test_a_slower_thread_does_not_bring_a_refused_token_back(machine, monkeypatch):
+    """It has read the entry just before another thread had the token replaced."""
+    machine.sign_in(left=3500)
+    provider = machine.provider()
+    has_read, go_on = threading.Event(), threading.Event()
+    peek = type(provider.session).peek
+
+    def slowly(session):
+        entry = peek(session)
+        if threading.current_thread().name == "slow":
+            has_read.set()
+            go_on.wait(20)
+        return entry
+
+    monkeypatch.setattr(type(provider.session), "peek", slowly)
+    slow = threading.Thread(target=provider.headers, name="slow")
+    slow.start()
+    assert has_read.wait(20)
+    refused = provider.token().access_token
+    provider.invalidate(refused)
+    renewed = provider.token().access_token
+    assert renewed != refused
+    go_on.set()
+    slow.join()
+    assert provider.token().access_token == renewed

@@ -1,0 +1,171 @@
+"""The SDK's own ways of signing in, behind the same provider."""
+
+import json
+import pickle
+import sys
+import threading
+import time
+import traceback
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import requests
+from databricks import sql
+from databricks.sdk import WorkspaceClient
+
+import lakekey
+from lakekey import ConfigurationError, LoginRequired, TokenEndpointError
+
+PAT = "dapi0123456789abcdef"
+
+
+@pytest.fixture
+def box(lakekey_environment):
+    return lakekey_environment
+
+
+@pytest.fixture
+def access_token(box):
+    form = {"grant_type": "client_credentials", "scope": "all-apis"}
+    credentials = (box.client_id, box.client_secret)
+    url = f"{box.host}/oidc/v1/token"
+    token = requests.post(url, data=form, auth=credentials, verify=box.ca_file, timeout=10).json()["access_token"]
+    box.reset_log()
+    return token
+
+
+@pytest.fixture
+def metadata_service(access_token):
+    """The metadata service of a tool that signs in for others; it counts how often it is asked."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.headers.get("X-Databricks-Host"))
+            answer = {"access_token": access_token, "token_type": "Bearer", "expires_on": int(time.time()) + 3000}
+            body = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/token", asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_personal_access_token_where_it_is_named(box, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_TOKEN", PAT)
+    p = lakekey.provider(auth_type="pat")
+    assert isinstance(p, lakekey.Provider)
+    assert (p.auth_type(), p(), p.headers()) == ("pat", p(), {"Authorization": f"Bearer {PAT}"})
+    assert p.token().access_token == PAT
+    assert p.token().expires_at.year == 9999
+    assert PAT not in repr(p) + repr(p.token()) + repr(p.target)
+
+
+def test_a_token_given_as_an_argument_names_itself(box, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_CLIENT_ID", box.client_id)
+    monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", box.client_secret)
+    assert lakekey.provider(token=PAT).headers() == {"Authorization": f"Bearer {PAT}"}
+
+
+def test_user_name_and_password(box):
+    p = lakekey.provider(username="ada", password="open sesame")
+    assert p.auth_type() == "basic"
+    assert p.headers()["Authorization"].startswith("Basic ")
+    with pytest.raises(ConfigurationError, match="something else than an access token"):
+        p.token()
+
+
+def test_the_metadata_service_serves_the_unmodified_connectors(box, metadata_service, access_token):
+    url, asked = metadata_service
+    p = lakekey.provider(metadata_service_url=url)
+    with sql.connect(credentials_provider=p, **box.connect_args()) as connection, connection.cursor() as cursor:
+        cursor.execute("select current_user()")
+        assert cursor.fetchone()[0] == box.client_id
+    client = WorkspaceClient(config=lakekey.sdk.config(p))
+    assert client.current_user.me().user_name == box.client_id
+    assert client.config.auth_type == "metadata-service"
+    assert set(asked) == {box.host}
+    assert len(asked) == 1  # the SDK keeps the token while it lives
+    assert p.token().access_token == access_token
+
+
+def test_the_databricks_cli_is_asked_in_the_sdks_way(box, access_token, monkeypatch, tmp_path):
+    expiry = (datetime.now(UTC) + timedelta(hours=1)).astimezone().isoformat(timespec="microseconds")
+    answer = json.dumps({"access_token": access_token, "token_type": "Bearer", "expiry": expiry})
+    cli = tmp_path / "databricks"
+    version = json.dumps({"Version": "0.280.0", "Major": 0, "Minor": 280, "Patch": 0})
+    cli.write_text(
+        f"#!{sys.executable}\nimport sys\nprint({version!r} if 'version' in sys.argv else {answer!r})\n# {'x' * 1100000}"
+    )
+    cli.chmod(0o700)
+    p = lakekey.provider(auth_type="databricks-cli", databricks_cli_path=str(cli))
+    assert p.headers() == {"Authorization": f"Bearer {access_token}"}
+
+
+def test_what_is_configured_for_others_does_not_disturb_the_strategy(box, monkeypatch, tmp_path):
+    profiles = tmp_path / "databrickscfg"
+    profiles.write_text(f"[prod]\nhost = {box.host}\ntoken = {PAT}\nauth_type = pat\n")
+    monkeypatch.setenv("DATABRICKS_CLIENT_ID", "somebody")
+    monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "gone")
+    assert lakekey.provider("prod").headers() == {"Authorization": f"Bearer {PAT}"}
+
+
+def test_a_strategy_that_finds_nothing_says_what_it_lacks(box):
+    with pytest.raises(ConfigurationError, match=r"pat: .*cannot configure default credentials") as caught:
+        lakekey.provider(auth_type="pat").headers()
+    assert (caught.value.profile, caught.value.hint) == (box.host, f"run: lakekey doctor --host {box.host}")
+
+
+def test_a_strategy_that_fails_keeps_its_secret(box):
+    secret = "http://127.0.0.1:1/a-secret-path"
+    p = lakekey.provider(metadata_service_url=secret)
+    with pytest.raises((TokenEndpointError, ConfigurationError)) as caught:
+        p.headers()
+    assert secret not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_strategy_that_cannot_assume_a_role_is_refused_before_anything_is_sent(box):
+    with pytest.raises(ConfigurationError, match=r"group_id .* which pat cannot assume"):
+        lakekey.provider(token=PAT, group_id="auditors")
+    assert box.log == []
+
+
+def test_a_refused_token_that_cannot_be_renewed_is_an_end(box):
+    p = lakekey.provider(token=PAT)
+    with pytest.raises(LoginRequired, match="pat has no other"):
+        p.invalidate(PAT)
+
+
+def test_a_provider_pickles_without_its_secret_and_finds_it_where_it_wakes(box, monkeypatch):
+    pickled = pickle.dumps(lakekey.provider(token=PAT))
+    assert PAT.encode() not in pickled
+    with pytest.raises(ConfigurationError, match="token of this provider is not here: pickling leaves it behind"):
+        pickle.loads(pickled).headers()
+    monkeypatch.setenv("DATABRICKS_TOKEN", PAT)
+    assert pickle.loads(pickled).headers() == {"Authorization": f"Bearer {PAT}"}
+
+
+def test_an_unknown_auth_type_is_answered_with_the_known_ones(box):
+    with pytest.raises(ConfigurationError, match=r"'oauth'.* none that there is") as caught:
+        lakekey.provider(auth_type="oauth")
+    assert "external-browser, oauth-m2m, env-oidc" in caught.value.hint
+
+
+def test_the_sdk_does_not_object_to_what_lies_in_the_environment(box, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_CLIENT_ID", box.client_id)
+    monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", box.client_secret)
+    monkeypatch.setenv("DATABRICKS_TOKEN", PAT)
+    with pytest.raises(ValueError, match="more than one authorization method configured"):
+        WorkspaceClient()
+    client = WorkspaceClient(config=lakekey.sdk.config())
+    assert client.current_user.me().user_name == box.client_id

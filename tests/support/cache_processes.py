@@ -1,0 +1,47 @@
+"""Child processes that work on a token cache, for tests of what they do to each other."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+_PRELUDE = """
+import contextlib, os, sys, time
+from lakekey.cache import Entry, open_cache
+from lakekey.cache.entry import entry_id
+from lakekey.errors import *
+
+def say(text):
+    print(text, flush=True)
+
+@contextlib.contextmanager
+def locked(cache, name):
+    while True:
+        with cache.lock(name) as held:
+            if held:
+                yield
+                return
+        time.sleep(0.001)
+"""
+
+
+def start(
+    directory: Path, code: str, *arguments: str, prefix: tuple[str, ...] = (), **environ: str
+) -> subprocess.Popen:
+    """Starts a child on a cache directory; its standard input and output are pipes of text."""
+    return subprocess.Popen(
+        [*prefix, sys.executable, "-c", _PRELUDE + code, *arguments],
+        env={
+            "PATH": os.environ["PATH"], "HOME": str(directory), "LAKEKEY_CACHE_DIR": str(directory),
+            "LAKEKEY_KEY_SOURCE": "file", **environ,
+        },
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def run(directory: Path, code: str, *arguments: str, **options) -> str:
+    """Runs a child to its end. Returns what it said, with what it complained about at the end."""
+    child = start(directory, code, *arguments, **options)
+    said, complained = child.communicate(timeout=60)
+    assert child.returncode == 0, complained
+    return said + complained

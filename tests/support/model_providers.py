@@ -1,0 +1,35 @@
+"""Providers over one cache, with a `support.model.ModelServer` in the network's place."""
+
+import os
+
+from lakekey._provider import Provider
+from lakekey.cache import Cache
+from lakekey.cache.keys import KeyRing, key_id
+from lakekey.cache.memory import MemoryStore
+from lakekey.cache.store import Store
+from lakekey.renewal import Renewal
+from lakekey.target import resolve
+from support.model import ModelServer
+
+TARGET = resolve(None, {}, host="https://model.example.com")
+
+
+def cache_over(store: Store | None = None) -> Cache:
+    """A cache in a store, or in memory."""
+    key = os.urandom(32)
+    return Cache(store or MemoryStore(), KeyRing({key_id(key): key}, key_id(key), "memory", "the test"))
+
+
+def provider_over(cache: Cache, server: ModelServer, *, person: bool = False) -> Provider:
+    """A provider as a new process has it.
+
+    Args:
+        cache: What it shares with the others.
+        server: Whom it asks.
+        person: Whether somebody is there to sign in.
+    """
+    provider = Provider(TARGET, cache=cache)
+    session = provider.session
+    session._renewal = Renewal(session, server, server.sign_in if person else None)
+    session._assembled_in = os.getpid()
+    return provider

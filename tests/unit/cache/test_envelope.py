@@ -1,0 +1,76 @@
+"""The sealed envelope."""
+
+import os
+
+import pytest
+
+from lakekey.cache.envelope import HEADER_BYTES, BadEnvelope, UnknownKey, key_id_of, seal, unseal
+from lakekey.cache.keys import KeyRing, key_id
+
+NAME, OTHER = "a" * 64, "b" * 64
+PLAIN = b"a token that nobody may read"
+
+
+def ring_of(*keys):
+    return KeyRing({key_id(key): key for key in keys}, key_id(keys[0]), "env", "TEST")
+
+
+@pytest.fixture
+def ring():
+    return ring_of(os.urandom(32))
+
+
+def test_what_is_sealed_opens_and_shows_nothing(ring):
+    envelope = seal(ring, NAME, PLAIN)
+    assert unseal(ring, NAME, envelope) == PLAIN
+    assert PLAIN not in envelope
+    assert envelope[:5] == b"LKEY\x01"
+
+
+def test_an_envelope_opens_under_its_own_name_only(ring):
+    with pytest.raises(BadEnvelope, match="belongs to another entry"):
+        unseal(ring, OTHER, seal(ring, NAME, PLAIN))
+
+
+def test_a_change_of_any_byte_is_noticed(ring):
+    envelope = seal(ring, NAME, PLAIN)
+    for place in range(len(envelope)):
+        edited = bytearray(envelope)
+        edited[place] ^= 1
+        with pytest.raises((BadEnvelope, UnknownKey)):
+            unseal(ring, NAME, bytes(edited))
+
+
+@pytest.mark.parametrize("length", [0, 4, HEADER_BYTES, HEADER_BYTES + 15])
+def test_a_truncated_envelope_is_bad(ring, length):
+    with pytest.raises(BadEnvelope, match="not a lakekey envelope"):
+        unseal(ring, NAME, seal(ring, NAME, PLAIN)[:length])
+
+
+def test_a_later_version_is_said_to_be_one(ring):
+    envelope = bytearray(seal(ring, NAME, PLAIN))
+    envelope[4] = 9
+    with pytest.raises(BadEnvelope, match="version 9"):
+        unseal(ring, NAME, bytes(envelope))
+
+
+def test_another_key_is_said_by_its_id(ring):
+    with pytest.raises(UnknownKey) as caught:
+        unseal(ring_of(os.urandom(32)), NAME, seal(ring, NAME, PLAIN))
+    assert caught.value.key_id == ring.current.hex()
+
+
+def test_an_older_key_of_the_ring_opens_and_the_current_one_seals():
+    old, new = os.urandom(32), os.urandom(32)
+    envelope = seal(ring_of(old), NAME, PLAIN)
+    both = ring_of(new, old)
+    assert unseal(both, NAME, envelope) == PLAIN
+    assert key_id_of(seal(both, NAME, PLAIN)) == key_id(new).hex()
+
+
+def test_no_two_envelopes_are_alike(ring):
+    assert len({seal(ring, NAME, PLAIN) for _ in range(20)}) == 20
+
+
+def test_the_key_id_of_what_is_no_envelope_is_empty():
+    assert key_id_of(b"something else") == ""

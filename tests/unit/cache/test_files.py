@@ -1,0 +1,139 @@
+"""The file store."""
+
+import os
+import stat
+
+import pytest
+
+from lakekey.cache.files import FileStore
+from lakekey.errors import CacheWriteFailed, UnsafeCache
+
+NAME, OTHER = "a" * 64, "b" * 64
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return tmp_path / "state" / "lakekey"
+
+
+@pytest.fixture
+def store(directory):
+    store = FileStore(str(directory))
+    store.prepare()
+    return store
+
+
+def mode(path):
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def test_what_is_put_is_got(store):
+    assert store.get(NAME) is None
+    assert store.put(NAME, b"first", replaces=None)
+    assert store.get(NAME) == b"first"
+    assert store.list() == [NAME]
+
+
+def test_only_the_bytes_that_are_there_are_replaced(store):
+    store.put(NAME, b"first", replaces=None)
+    assert not store.put(NAME, b"second", replaces=None)
+    assert not store.put(NAME, b"second", replaces=b"older")
+    assert store.get(NAME) == b"first"
+    assert store.put(NAME, b"second", replaces=b"first")
+    assert store.get(NAME) == b"second"
+
+
+def test_only_the_bytes_that_are_there_are_deleted(store):
+    store.put(NAME, b"first", replaces=None)
+    assert not store.delete(NAME, replaces=b"older")
+    assert store.delete(NAME, replaces=b"first")
+    assert (store.get(NAME), store.list()) == (None, [])
+
+
+def test_a_bad_entry_is_set_aside_and_loses_only_itself(store):
+    store.put(NAME, b"bad", replaces=None)
+    store.put(OTHER, b"good", replaces=None)
+    aside = store.set_aside(NAME, b"bad")
+    with open(aside, "rb") as file:
+        assert file.read() == b"bad"
+    assert (store.get(NAME), store.get(OTHER), store.list()) == (None, b"good", [OTHER])
+
+
+def test_an_entry_that_was_replaced_meanwhile_is_not_set_aside(store):
+    store.put(NAME, b"good", replaces=None)
+    assert store.set_aside(NAME, b"bad") is None
+    assert store.get(NAME) == b"good"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_directories_and_files_are_their_owners_from_the_start(directory, umask, monkeypatch):
+    opened = []
+    original = os.open
+
+    def noting(path, flags, mode=0o777, **options):
+        descriptor = original(path, flags, mode, **options)
+        if flags & os.O_CREAT:
+            opened.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        return descriptor
+
+    before = os.umask(umask)
+    try:
+        monkeypatch.setattr(os, "open", noting)
+        store = FileStore(str(directory))
+        store.prepare()
+        with store.lock(NAME):
+            store.put(NAME, b"sealed", replaces=None)
+    finally:
+        os.umask(before)
+    assert set(opened) == {0o600}  # at the moment of their creation, not afterwards
+    assert mode(directory) == mode(directory / "entries") == mode(directory.parent) == 0o700
+    assert {mode(path) for path in (directory / "entries").iterdir()} == {0o600}
+
+
+def test_a_write_leaves_no_temporary_file(store, directory):
+    store.put(NAME, b"first", replaces=None)
+    store.put(NAME, b"second", replaces=b"first")
+    assert [path.name for path in (directory / "entries").iterdir()] == [f"{NAME}.entry"]
+
+
+def test_one_holds_the_lock_and_another_is_told_so_at_once(store, directory):
+    with store.lock(NAME) as first, FileStore(str(directory)).lock(NAME) as second, store.lock(OTHER) as other:
+        assert (first, second, other) == (True, False, True)
+        assert store.holder(NAME) == f"process {os.getpid()}"
+    with store.lock(NAME) as again:
+        assert again
+
+
+def test_a_directory_that_others_may_enter_is_refused(directory, store):
+    os.chmod(directory, 0o755)
+    with pytest.raises(UnsafeCache) as caught:
+        store.prepare()
+    assert caught.value.hint == f"chmod 700 {directory}"
+
+
+def test_a_directory_that_is_a_link_is_refused(tmp_path):
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(UnsafeCache):
+        FileStore(str(tmp_path / "link")).prepare()
+
+
+def test_an_entry_that_is_a_link_is_refused(store, directory, tmp_path):
+    (tmp_path / "elsewhere").write_bytes(b"planted")
+    (directory / "entries" / f"{NAME}.entry").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UnsafeCache, match="symbolic link"):
+        store.get(NAME)
+
+
+def test_an_entry_that_others_may_read_is_refused(store, directory):
+    store.put(NAME, b"sealed", replaces=None)
+    os.chmod(directory / "entries" / f"{NAME}.entry", 0o640)
+    with pytest.raises(UnsafeCache, match="other users"):
+        store.get(NAME)
+
+
+def test_a_place_where_nothing_can_be_made_is_a_failed_write(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CacheWriteFailed) as caught:
+        FileStore(str(tmp_path / "file" / "cache")).prepare()
+    assert "LAKEKEY_CACHE_DIR" in caught.value.hint

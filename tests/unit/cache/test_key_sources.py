@@ -1,0 +1,329 @@
+"""Where the key comes from, who decides, and that the decision stands."""
+
+import base64
+import json
+import os
+import stat
+
+import pytest
+
+from lakekey.cache import private_files
+from lakekey.cache.key_sources import Keys
+from lakekey.cache.keys import key_id
+from lakekey.cache.rotation import rotate
+from lakekey.cache.sealed import open_cache
+from lakekey.errors import ConfigurationError, KeyUnavailable, UnsafeCache
+
+KEY = base64.b64encode(b"k" * 32).decode()
+OTHER = base64.b64encode(b"o" * 32).decode()
+PASSPHRASE = "correct horse battery staple"
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users")
+
+
+@pytest.fixture
+def directory(tmp_path):
+    path = tmp_path / "cache"
+    private_files.ensure_directory(str(path))
+    return path
+
+
+def ring(directory, **environ):
+    return Keys(str(directory), environ).ring
+
+
+def refusal(directory, **environ):
+    with pytest.raises(KeyUnavailable) as caught:
+        ring(directory, **environ)
+    assert caught.value.hint
+    return caught.value
+
+
+def mount(path, text=KEY, mode=0o600):
+    path.write_text(text)
+    path.chmod(mode)
+    return str(path)
+
+
+def test_a_key_file_is_made_once_and_for_its_owner_only(directory):
+    first = ring(directory, LAKEKEY_KEY_SOURCE="file")
+    assert ring(directory, LAKEKEY_KEY_SOURCE="file") == first
+    assert stat.S_IMODE((directory / "master.key").stat().st_mode) == 0o600
+
+
+def test_a_machine_without_a_keyring_gets_a_key_file_and_the_reason_is_kept(directory, monkeypatch):
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    found = ring(directory)
+    assert (found.source, found.where) == ("file", str(directory / "master.key"))
+    assert "no OS keyring" in found.why
+    assert ring(directory).why == found.why
+
+
+@pytest.mark.parametrize("backend", ["null", "fail"])
+def test_a_keyring_that_keeps_nothing_is_not_taken_for_one_even_when_it_is_asked_for(directory, monkeypatch, backend):
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", f"keyring.backends.{backend}.Keyring")
+    assert "no OS keyring" in refusal(directory, LAKEKEY_KEY_SOURCE="keyring").message
+    assert os.listdir(directory) == ["cache.lock"]
+
+
+def test_a_cache_with_a_key_file_and_nothing_written_down_goes_on_with_that_file(directory):
+    private_files.create(str(directory / "master.key"), KEY.encode())
+    assert ring(directory).current == key_id(b"k" * 32)
+    assert refusal(directory, LAKEKEY_KEY_SOURCE="keyring").hint.endswith("lakekey keys rotate --to keyring")
+
+
+def test_the_decision_names_no_secret(directory):
+    ring(directory, LAKEKEY_PASSPHRASE=PASSPHRASE)
+    written = (directory / "cache.json").read_text()
+    assert PASSPHRASE not in written
+    assert set(json.loads(written)) == {"format", "source", "why", "since", "current"}
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ({"LAKEKEY_KEY_SOURCE": "file"}, {"LAKEKEY_KEY": KEY}),
+        ({"LAKEKEY_KEY_SOURCE": "file"}, {"LAKEKEY_PASSPHRASE": PASSPHRASE}),
+        ({"LAKEKEY_KEY_SOURCE": "file"}, {"LAKEKEY_KEY_SOURCE": "keyring"}),
+        ({"LAKEKEY_KEY": KEY}, {"LAKEKEY_KEY_SOURCE": "file"}),
+        ({"LAKEKEY_PASSPHRASE": PASSPHRASE}, {"LAKEKEY_KEY_SOURCE": "file"}),
+        ({"LAKEKEY_PASSPHRASE": PASSPHRASE}, {"LAKEKEY_KEY": KEY}),
+    ],
+)
+def test_a_decision_that_was_made_is_not_overruled_by_another_setting(directory, first, then):
+    before = ring(directory, **first)
+    error = refusal(directory, **then)
+    assert "asks for the key source" in error.message
+    assert ring(directory, **first) == before
+
+
+@pytest.mark.parametrize("first", [{"LAKEKEY_KEY": KEY}, {"LAKEKEY_PASSPHRASE": PASSPHRASE}])
+def test_a_source_that_is_not_configured_any_more_is_missed_and_replaced_by_nothing(directory, first):
+    ring(directory, **first)
+    files = sorted(os.listdir(directory))
+    assert "not set" in refusal(directory).message
+    assert sorted(os.listdir(directory)) == files
+
+
+def test_a_key_in_the_environment_may_come_as_a_mounted_file_elsewhere(directory, tmp_path):
+    first = ring(directory, LAKEKEY_KEY=KEY)
+    mounted = ring(directory, LAKEKEY_KEY_FILE=mount(tmp_path / "mounted"))
+    assert mounted.keys == first.keys
+    assert (first.source, mounted.source) == ("env", "mounted")
+
+
+def test_a_named_source_silences_the_others(directory):
+    found = ring(directory, LAKEKEY_KEY_SOURCE="file", LAKEKEY_KEY=KEY, LAKEKEY_PASSPHRASE=PASSPHRASE)
+    assert found.source == "file"
+
+
+def test_a_source_that_there_is_none_of_is_refused(directory):
+    with pytest.raises(ConfigurationError, match="'vault'"):
+        ring(directory, LAKEKEY_KEY_SOURCE="vault")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format":1}', b'{"format":2,"source":"file","why":""}',
+                                     b'{"format":1,"source":3,"why":""}', b'{"format":1,"source":"tpm","why":""}',
+                                     b'{"format":1,"source":"keyring","why":"","backend":"os:system","item":"x"}'])  # fmt: skip
+def test_a_damaged_or_foreign_decision_is_an_error_and_starts_no_second_key(directory, content):
+    private_files.create(str(directory / "cache.json"), content or b" ")
+    refusal(directory)
+    assert os.listdir(directory) == ["cache.json"]
+
+
+def test_a_key_file_that_is_gone_is_an_error_and_not_made_again(directory):
+    ring(directory, LAKEKEY_KEY_SOURCE="file")
+    (directory / "master.key").unlink()
+    assert "is gone" in refusal(directory, LAKEKEY_KEY_SOURCE="file").message
+    assert not (directory / "master.key").exists()
+
+
+# -- mounted files ------------------------------------------------------------------------------------------------
+
+
+def test_a_key_file_of_our_own_has_to_be_private(directory, tmp_path):
+    path = mount(tmp_path / "key", mode=0o400)
+    assert ring(directory, LAKEKEY_KEY_FILE=path).current == key_id(b"k" * 32)
+
+
+@needs_root
+@pytest.mark.parametrize(("mode", "owner", "accepted"), [
+    (0o444, 0, True), (0o644, 0, True), (0o440, 0, True), (0o600, 0, True),
+    (0o664, 0, False), (0o646, 0, False), (0o400, 54321, False),
+])  # fmt: skip
+def test_a_mounted_file_is_accepted_from_root_where_nobody_else_can_change_it(
+    directory, tmp_path, mode, owner, accepted
+):
+    path = mount(tmp_path / "key", mode=mode)
+    os.chown(path, owner, owner)
+    if accepted:
+        assert ring(directory, LAKEKEY_KEY_FILE=path).source == "mounted"
+    else:
+        with pytest.raises(UnsafeCache):
+            ring(directory, LAKEKEY_KEY_FILE=path)
+
+
+def test_a_kubernetes_mount_is_read_through_its_links_and_after_its_swap(directory, tmp_path):
+    volume = tmp_path / "secrets"
+    for version, text in (("..1", KEY), ("..2", OTHER)):
+        (volume / version).mkdir(parents=True)
+        mount(volume / version / "key", text)
+    volume.chmod(0o1777)
+    (volume / "..data").symlink_to("..1")
+    (volume / "key").symlink_to("..data/key")
+    keys = Keys(str(directory), {"LAKEKEY_KEY_FILE": str(volume / "key")})
+    assert keys.ring.current == key_id(b"k" * 32)
+    (volume / "..new").symlink_to("..2")
+    os.replace(volume / "..new", volume / "..data")
+    assert keys.read().current == key_id(b"o" * 32)
+
+
+@needs_root
+def test_a_mounted_file_behind_somebody_elses_link_is_refused(directory, tmp_path):
+    mount(tmp_path / "real")
+    (tmp_path / "key").symlink_to("real")
+    os.chown(tmp_path / "key", 54321, 54321, follow_symlinks=False)
+    with pytest.raises(UnsafeCache, match="symbolic link"):
+        ring(directory, LAKEKEY_KEY_FILE=str(tmp_path / "key"))
+
+
+def test_a_mounted_file_below_a_directory_that_everybody_can_write_to_is_refused(directory, tmp_path):
+    (tmp_path / "open").mkdir()
+    path = mount(tmp_path / "open" / "key")
+    (tmp_path / "open").chmod(0o777)
+    with pytest.raises(UnsafeCache):
+        ring(directory, LAKEKEY_KEY_FILE=path)
+
+
+def test_a_mounted_file_that_is_not_there_is_named(directory, tmp_path):
+    assert str(tmp_path / "nowhere") in refusal(directory, LAKEKEY_KEY_FILE=str(tmp_path / "nowhere")).message
+
+
+def test_a_mounted_directory_is_no_key(directory, tmp_path):
+    (tmp_path / "d").mkdir()
+    with pytest.raises(UnsafeCache):
+        ring(directory, LAKEKEY_KEY_FILE=str(tmp_path / "d"))
+
+
+# -- passphrases --------------------------------------------------------------------------------------------------
+
+
+def test_a_passphrase_opens_the_same_ring_each_time_and_a_wrong_one_is_told_so(directory):
+    first = ring(directory, LAKEKEY_PASSPHRASE=PASSPHRASE)
+    assert ring(directory, LAKEKEY_PASSPHRASE=PASSPHRASE) == first
+    wrong = refusal(directory, LAKEKEY_PASSPHRASE="another passphrase")
+    assert wrong.message == "LAKEKEY_PASSPHRASE is not the passphrase of this cache"
+
+
+def test_two_caches_under_one_passphrase_share_neither_salt_nor_key(directory, tmp_path):
+    other = tmp_path / "other"
+    private_files.ensure_directory(str(other))
+    first, second = (ring(place, LAKEKEY_PASSPHRASE=PASSPHRASE) for place in (directory, other))
+    assert first.current != second.current
+    salts = {json.loads((place / "passphrase.ring").read_text())["salt"] for place in (directory, other)}
+    assert len(salts) == 2
+
+
+def test_a_passphrase_that_can_be_guessed_is_refused(directory):
+    with pytest.raises(ConfigurationError, match="shorter"):
+        ring(directory, LAKEKEY_PASSPHRASE="secret")
+    assert not (directory / "cache.json").exists()
+
+
+@pytest.mark.parametrize("change", [
+    {"sealed": "AAAA"}, {"n": 2**30}, {"n": 3}, {"n": "x"}, {"p": 0}, {"r": 0}, {"salt": 1}, {"kdf": "md5"}, {"format": 9},
+])  # fmt: skip
+def test_a_damaged_ring_under_a_passphrase_is_an_error_and_costs_neither_memory_nor_a_traceback(directory, change):
+    ring(directory, LAKEKEY_PASSPHRASE=PASSPHRASE)
+    file = directory / "passphrase.ring"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    refusal(directory, LAKEKEY_PASSPHRASE=PASSPHRASE)
+
+
+# -- key management services --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A small package, as a site would write one, that brings services."""
+    home = tmp_path / "site"
+    (home / "fake_kms-1.0.dist-info").mkdir(parents=True)
+    (home / "fake_kms-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: fake-kms\nVersion: 1.0\n")
+    (home / "fake_kms-1.0.dist-info" / "entry_points.txt").write_text(
+        "[lakekey.key_sources]\nfake = fake_kms:Fake\nbroken = fake_kms:missing\nforgetful = fake_kms:Forgetful\n"
+    )
+    (home / "fake_kms.py").write_text(
+        "class Fake:\n"
+        "    def __init__(self, environ):\n"
+        "        self.where = 'alias/' + environ['FAKE_ALIAS']\n"
+        "        self.down = 'FAKE_DOWN' in environ\n"
+        "    def wrap(self, plaintext):\n"
+        "        return bytes(byte ^ 0x5A for byte in plaintext)\n"
+        "    def unwrap(self, wrapped):\n"
+        "        if self.down:\n"
+        "            raise RuntimeError('denied to ' + wrapped.hex())\n"
+        "        return self.wrap(wrapped)\n"
+        "class Forgetful(Fake):\n"
+        "    def unwrap(self, wrapped):\n"
+        f"        return {KEY.encode()!r}\n"
+    )
+    monkeypatch.syspath_prepend(str(home))
+    return {"LAKEKEY_KEY_SOURCE": "kms", "LAKEKEY_KMS": "fake", "FAKE_ALIAS": "tokens"}
+
+
+def test_a_service_from_a_package_wraps_the_ring(directory, package):
+    first = ring(directory, **package)
+    assert (first.source, first.where) == ("kms", "fake: alias/tokens")
+    assert ring(directory, **package) == first
+    stored = json.loads((directory / "kms.ring").read_text())
+    assert first.text().strip() not in json.dumps(stored)
+    assert stored["kms"] == "fake"
+
+
+def test_the_service_that_made_a_ring_opens_it_whatever_is_named_later(directory, package):
+    first = ring(directory, **package)
+    del package["LAKEKEY_KMS"]
+    assert ring(directory, **package) == first
+
+
+def test_a_service_that_refuses_is_an_error_that_quotes_nothing_of_it(directory, package):
+    ring(directory, **package)
+    error = refusal(directory, FAKE_DOWN="1", **package)
+    assert "RuntimeError" in error.message
+    assert "denied" not in str(error)
+
+
+@pytest.mark.parametrize(("name", "words"), [("broken", "cannot be loaded"), ("other", "not installed")])
+def test_a_service_that_cannot_be_loaded_is_named(directory, package, name, words):
+    package["LAKEKEY_KMS"] = name
+    assert words in refusal(directory, **package).message
+
+
+def test_a_service_that_does_not_give_back_what_it_was_given_is_not_begun_with(directory, package):
+    package["LAKEKEY_KMS"] = "forgetful"
+    assert "did not give back" in refusal(directory, **package).message
+    assert not (directory / "cache.json").exists()
+
+
+def test_of_several_services_one_has_to_be_named(directory, package):
+    del package["LAKEKEY_KMS"]
+    with pytest.raises(ConfigurationError, match="broken, fake, forgetful"):
+        ring(directory, **package)
+
+
+def test_without_a_service_there_is_none_to_use(directory):
+    with pytest.raises(ConfigurationError, match="no key management service"):
+        ring(directory, LAKEKEY_KEY_SOURCE="kms")
+
+
+def test_a_ring_moves_from_source_to_source_and_leaves_nothing_behind(directory, package, tmp_path):
+    place = {"LAKEKEY_CACHE_DIR": str(directory)}
+    open_cache({**place, "LAKEKEY_KEY_SOURCE": "file"})
+    environ = {**place, "LAKEKEY_PASSPHRASE": PASSPHRASE}
+    rotate(open_cache(environ, moving=True), to="passphrase")
+    assert open_cache(environ).ring.source == "passphrase"
+    assert not (directory / "master.key").exists()
+    rotate(open_cache({**environ, **package}, moving=True), to="kms")
+    assert open_cache({**place, **package}).ring.source == "kms"
+    assert sorted(os.listdir(directory)) == ["cache.json", "cache.lock", "entries", "kms.ring"]

@@ -1,0 +1,179 @@
+"""The way to the cache: nobody else may be able to put another directory or file in its place."""
+
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from lakekey.cache import private_files, safe_path
+from lakekey.errors import UnsafeCache
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users")
+SOMEBODY = 54321
+
+
+@pytest.fixture
+def place(tmp_path):
+    directory = tmp_path / "a" / "b"
+    directory.mkdir(parents=True, mode=0o700)
+    return directory
+
+
+def refusal(path):
+    with pytest.raises(UnsafeCache) as caught:
+        private_files.ensure_directory(str(path))
+    return caught.value
+
+
+def test_missing_directories_are_made_for_their_owner_only_whatever_the_umask(place):
+    before = os.umask(0)
+    try:
+        private_files.ensure_directory(str(place / "c" / "d"))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((place / "c").stat().st_mode) == 0o700
+    assert stat.S_IMODE((place / "c" / "d").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_directory_above_that_everybody_can_write_to_is_refused_with_the_command_that_mends_it(place, depth):
+    above = [place, place.parent][depth]
+    above.chmod(0o777)
+    error = refusal(place / "cache")
+    assert error.hint == f"chmod o-w {above}"
+    subprocess.run(error.hint.split(), check=True)
+    private_files.ensure_directory(str(place / "cache"))
+
+
+def test_the_sticky_bit_makes_a_shared_directory_above_good_enough(place):
+    place.chmod(0o1777)
+    private_files.ensure_directory(str(place / "cache"))
+
+
+@needs_root
+def test_a_directory_above_that_a_foreign_group_can_write_to_is_refused(place):
+    os.chown(place, 0, SOMEBODY)
+    place.chmod(0o770)
+    assert refusal(place / "cache").hint == f"chmod g-w {place}"
+
+
+@needs_root
+def test_a_directory_above_that_roots_group_can_write_to_is_accepted(place):
+    place.chmod(0o770)
+    private_files.ensure_directory(str(place / "cache"))
+
+
+@needs_root
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_directory_above_that_belongs_to_somebody_else_is_refused(place, depth):
+    os.chown([place, place.parent][depth], SOMEBODY, 0)
+    assert f"belongs to user {SOMEBODY}" in refusal(place / "cache").message
+
+
+@needs_root
+def test_directories_above_that_belong_to_root_are_accepted_by_everybody():
+    code = "import sys; from lakekey.cache import private_files; private_files.ensure_directory(sys.argv[1])"
+    with tempfile.TemporaryDirectory() as above:
+        os.chmod(above, 0o755)
+        cache = os.path.join(above, "cache")
+        os.mkdir(cache, 0o700)
+        os.chown(cache, SOMEBODY, SOMEBODY)
+        drop = ["setpriv", f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups"]
+        subprocess.run([*drop, sys.executable, "-c", code, cache], check=True, timeout=30)
+
+
+def test_a_link_of_ours_above_is_followed(place):
+    link = place.parent / "link"
+    link.symlink_to(place)
+    private_files.ensure_directory(str(link / "cache"))
+    assert (place / "cache").is_dir()
+
+
+def test_a_link_above_is_followed_to_directories_that_are_checked_too(place):
+    hidden = place.parent / "hidden"
+    hidden.mkdir()
+    (hidden / "open").mkdir()
+    hidden.chmod(0o777)
+    (place / "link").symlink_to("../hidden/open")
+    assert refusal(place / "link" / "cache").hint == f"chmod o-w {hidden}"
+
+
+@needs_root
+def test_a_link_above_that_belongs_to_somebody_else_is_refused(place):
+    link = place.parent / "link"
+    link.symlink_to(place)
+    os.chown(link, SOMEBODY, SOMEBODY, follow_symlinks=False)
+    assert "symbolic link" in refusal(link / "cache").message
+
+
+def test_links_that_go_round_in_a_circle_are_refused(place):
+    (place / "one").symlink_to("two")
+    (place / "two").symlink_to("one")
+    assert "too many symbolic links" in refusal(place / "one" / "cache").message
+
+
+def test_a_file_on_the_way_is_no_way(place):
+    (place / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        private_files.ensure_directory(str(place / "file" / "cache"))
+
+
+def test_the_cache_directory_itself_may_not_be_a_link(place):
+    (place / "real").mkdir(mode=0o700)
+    (place / "cache").symlink_to(place / "real")
+    assert "link" in refusal(place / "cache").message
+
+
+@pytest.mark.parametrize("mode", [0o750, 0o705, 0o777])
+def test_a_cache_directory_that_others_can_enter_is_refused_with_the_command_that_mends_it(place, mode):
+    place.chmod(mode)
+    error = refusal(place)
+    subprocess.run(error.hint.split(), check=True)
+    private_files.ensure_directory(str(place))
+
+
+@needs_root
+def test_a_cache_directory_of_somebody_else_is_refused(place):
+    os.chown(place, SOMEBODY, SOMEBODY)
+    assert f"belongs to user {SOMEBODY}" in refusal(place).message
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o602, 0o620])
+def test_a_private_file_that_others_can_reach_is_refused_with_the_command_that_mends_it(place, mode):
+    private_files.create(str(place / "f"), b"x")
+    (place / "f").chmod(mode)
+    with pytest.raises(UnsafeCache) as caught:
+        private_files.read(str(place / "f"))
+    subprocess.run(caught.value.hint.split(), check=True)
+    assert private_files.read(str(place / "f")) == b"x"
+
+
+def test_a_private_file_may_not_be_a_link(place):
+    private_files.create(str(place / "real"), b"x")
+    (place / "f").symlink_to("real")
+    with pytest.raises(UnsafeCache, match="symbolic link"):
+        private_files.read(str(place / "f"))
+
+
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_waited_for_by_nobody(place):
+    os.mkfifo(place / "f", 0o600)
+    with pytest.raises(UnsafeCache):
+        private_files.read(str(place / "f"))
+
+
+@needs_root
+def test_a_private_file_of_somebody_else_is_refused(place):
+    private_files.create(str(place / "f"), b"x")
+    os.chown(place / "f", SOMEBODY, SOMEBODY)
+    with pytest.raises(UnsafeCache, match=f"belongs to user {SOMEBODY}"):
+        private_files.read(str(place / "f"))
+
+
+def test_a_way_that_does_not_exist_yet_is_checked_as_far_as_it_does(place):
+    safe_path.check_parents(str(place / "x" / "y" / "z"))
+    place.chmod(0o777)
+    with pytest.raises(UnsafeCache):
+        safe_path.check_parents(str(place / "x" / "y" / "z"))

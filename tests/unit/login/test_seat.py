@@ -1,0 +1,128 @@
+"""Where the person sits, and which browser is opened there."""
+
+import io
+import sys
+
+import pytest
+
+from lakekey.errors import ConfigurationError
+from lakekey.login import browser, redirect
+from lakekey.presence import automation, in_notebook, seat
+from lakekey.target import resolve
+
+URL = "https://w.example.com/authorize?a=1&b=2"
+
+
+@pytest.fixture
+def programs(tmp_path, monkeypatch):
+    """A ``PATH`` on which only the given programs are."""
+
+    def only(*names):
+        for name in names:
+            (tmp_path / name).write_text("#!/bin/sh\n")
+            (tmp_path / name).chmod(0o755)
+        return {"PATH": str(tmp_path)}
+
+    return only
+
+
+@pytest.mark.parametrize(
+    ("variables", "place"),
+    [
+        ({"SSH_CONNECTION": "1.2.3.4 5 6.7.8.9 22"}, "an SSH session"),
+        ({"SSH_TTY": "/dev/pts/1"}, "an SSH session"),
+        ({"CODESPACES": "true"}, "a codespace"),
+        ({"REMOTE_CONTAINERS": "true"}, "a dev container"),
+        ({"container": "podman"}, "a container"),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "a container"),
+        ({"JUPYTERHUB_USER": "ada"}, "a notebook of a hub"),
+    ],
+)
+def test_a_browser_elsewhere_is_recognised(variables, place):
+    here = seat(variables)
+    assert (here.place, here.remote, here.wsl) == (place, True, False)
+
+
+def test_wsl_opens_the_browser_of_windows(programs):
+    variables = {"WSL_DISTRO_NAME": "Ubuntu", **programs("rundll32.exe", "xdg-open")}
+    assert seat(variables).wsl
+    assert browser.command(variables, wsl=True) == ["rundll32.exe", "url.dll,FileProtocolHandler", "%s"]
+    variables = {**variables, **programs("wslview")}
+    assert browser.command(variables, wsl=True) == ["wslview", "%s"]
+
+
+def test_browser_comes_first_and_its_shape_is_the_usual_one(programs):
+    variables = {"DISPLAY": ":0", **programs("xdg-open")}
+    assert browser.command(variables) == ["xdg-open", "%s"]
+    assert browser.command({**variables, "BROWSER": "firefox"}) == ["firefox", "%s"]
+    assert browser.command({**variables, "BROWSER": "'my browser' --url=%s &"}) == ["my browser", "--url=%s"]
+    assert browser.command({**variables, "BROWSER": "one %s:two"}) == ["one", "%s"]
+    assert browser.command({**variables, "BROWSER": "none"}) is None
+
+
+def test_without_a_display_no_browser_is_started_in_the_persons_terminal(programs):
+    assert browser.command(programs("xdg-open", "www-browser", "lynx")) is None
+
+
+def test_a_command_that_cannot_start_is_no_error():
+    assert browser.open_browser(["/nowhere/browser", "%s"], URL, {}) is False
+
+
+class Kernel:
+    """What IPython shows of a notebook's kernel."""
+
+    def __init__(self, allow_stdin):
+        self.kernel = self
+        self._allow_stdin = allow_stdin
+
+    def get_ipython(self):
+        return self
+
+
+@pytest.mark.parametrize(("asks", "why"), [(True, None), (False, "a run without a terminal")])
+def test_a_notebook_has_a_person_only_where_its_front_end_says_so(monkeypatch, asks, why):
+    monkeypatch.setitem(sys.modules, "IPython", Kernel(asks))
+    for stream in ("stdin", "stderr"):
+        monkeypatch.setattr(sys, stream, io.StringIO())
+    assert in_notebook() is asks
+    assert automation({}) == why
+    assert automation({"CI": "true"}) == "a CI job"
+
+
+@pytest.mark.parametrize("mode", ["browser", "paste"])
+def test_a_person_who_says_to_be_there_is_there(mode):
+    assert automation({"LAKEKEY_INTERACTIVE": mode, "CI": "true"}) is None
+
+
+def test_an_unknown_mode_is_refused():
+    with pytest.raises(ConfigurationError, match="auto, browser, paste or never"):
+        automation({"LAKEKEY_INTERACTIVE": "maybe"})
+
+
+def target(**settings):
+    return resolve(host="https://w.example.com", **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "ports", "first"),
+    [
+        ({}, list(range(8020, 8041)), "http://localhost:8020"),
+        ({"client_id": "databricks-sql-python"}, list(range(8020, 8025)), "http://localhost:8020"),
+        ({"redirect_port": 9000}, [9000], "http://localhost:9000"),
+        ({"redirect_ports": "9000-9002, 9010"}, [9000, 9001, 9002, 9010], "http://localhost:9000"),
+        ({"redirect_ports": "any"}, [0], "http://localhost:8020"),
+        ({"redirect_url": "http://127.0.0.1:9000/cb"}, [9000], "http://127.0.0.1:9000/cb"),
+        ({"redirect_url": "http://localhost/cb"}, list(range(8020, 8041)), "http://localhost:8020/cb"),
+        ({"redirect_url": "http://localhost:9000/cb", "redirect_port": 9001}, [9001], "http://localhost:9001/cb"),
+        ({"redirect_url": "https://a.example.com/cb"}, [443], "https://a.example.com/cb"),
+    ],
+)
+def test_the_registered_address_and_its_ports(settings, ports, first):
+    found = redirect.redirect_of(target(**settings))
+    assert (list(found.ports), found.address) == (ports, first)
+
+
+@pytest.mark.parametrize("ports", ["x", "0", "70000", "9-8", "1-60000", ","])
+def test_ports_that_are_none_are_refused(ports):
+    with pytest.raises(ConfigurationError, match="redirect_ports"):
+        redirect.redirect_of(target(redirect_ports=ports))

@@ -1,0 +1,100 @@
+"""The loopback redirect: one answer is taken, everything else is outlived."""
+
+import socket
+from http.client import HTTPConnection
+from urllib.parse import urlencode
+
+import pytest
+
+from lakekey.errors import LoginFailed
+from lakekey.oauth.callback import Callback
+
+STATE = "the-state"
+PAGE = b"<p>Signed in</p>"
+
+
+@pytest.fixture
+def callback():
+    with Callback([0]) as callback:
+        callback.expect(STATE)
+        callback.show(PAGE)
+        yield callback
+
+
+def ask(callback, path="/", method="GET", host=None, **query):
+    connection = HTTPConnection("127.0.0.1", callback.port, timeout=5)
+    try:
+        target = f"{path}?{urlencode(query)}" if query else path
+        connection.request(method, target, headers={"Host": host or f"localhost:{callback.port}"})
+        response = connection.getresponse()
+        return response.status, dict(response.getheaders()), response.read()
+    finally:
+        connection.close()
+
+
+def test_the_answer_that_carries_the_state_is_taken(callback):
+    status, headers, page = ask(callback, code="a-code", state=STATE)
+    assert (status, page) == (200, PAGE)
+    assert callback.answered.is_set()
+    assert callback.answer() == {"code": "a-code", "state": STATE}
+    assert (headers["Referrer-Policy"], headers["Cache-Control"]) == ("no-referrer", "no-store")
+
+
+def test_an_error_is_an_answer_too(callback):
+    assert ask(callback, error="access_denied", state=STATE)[0] == 200
+    assert callback.answer()["error"] == "access_denied"
+
+
+ANSWER = {"code": "c", "state": STATE}
+
+
+@pytest.mark.parametrize(
+    ("stray", "query"),
+    [
+        pytest.param({}, {"code": "c", "state": "another-state"}, id="another state"),
+        pytest.param({}, {"code": "c"}, id="no state"),
+        pytest.param({}, {"state": STATE}, id="no code"),
+        pytest.param({}, {**ANSWER, "error": "e"}, id="code and error"),
+        pytest.param({"path": "/favicon.ico"}, {}, id="favicon"),
+        pytest.param({"path": "/elsewhere"}, ANSWER, id="another path"),
+        pytest.param({"method": "POST"}, ANSWER, id="another method"),
+        pytest.param({"host": "evil.example.com"}, ANSWER, id="another host"),
+    ],
+)
+def test_a_stray_request_gets_404_and_does_not_end_the_login(callback, stray, query):
+    status, _, page = ask(callback, **stray, **query)
+    assert status == 404
+    assert STATE.encode() not in page
+    assert not callback.answered.is_set()
+    ask(callback, code="a-code", state=STATE)
+    assert callback.answer()["code"] == "a-code"
+
+
+def test_the_redirect_address_names_the_port_that_was_bound_before():
+    with Callback([0], path="/callback") as callback:
+        assert callback.redirect_uri == f"http://localhost:{callback.port}/callback"
+        assert callback.port != 0
+
+
+def test_a_port_that_is_taken_is_passed_over():
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        taken = holder.getsockname()[1]
+        with Callback([taken, 0]) as callback:
+            assert callback.port != taken
+
+
+def test_no_free_port_is_a_failed_login_that_says_which_were_tried():
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        taken = holder.getsockname()[1]
+        with pytest.raises(LoginFailed, match=f"tried {taken}") as caught:
+            Callback([taken])
+    assert str(taken) in caught.value.hint
+
+
+def test_a_port_that_an_answered_login_has_just_left_serves_the_next():
+    with Callback([0]) as first:
+        first.expect(STATE)
+        first.show(PAGE)
+        ask(first, code="a-code", state=STATE)
+    with Callback([first.port]) as second:
+        assert second.port == first.port

@@ -1,0 +1,126 @@
+"""Finding the authorization server, and refusing one that points elsewhere."""
+
+import json
+
+import pytest
+
+from lakekey.errors import ConfigurationError, TokenEndpointError
+from lakekey.oauth.discovery import default_issuer, discover
+from lakekey.oauth.transport import Transport
+
+ACCOUNT = "a1b2c3"
+
+
+def metadata(issuer, /, **changes):
+    fields = {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/v1/authorize",
+        "token_endpoint": f"{issuer}/v1/token",
+        **changes,
+    }
+    return json.dumps({name: value for name, value in fields.items() if value is not None})
+
+
+@pytest.fixture
+def serve(server):
+    """Serves both documents; returns the issuer."""
+
+    def both(where="/oidc", /, *, endpoint=None, **changes):
+        issuer = f"{server.url}{where}"
+        server.answer("/.well-known/databricks-config", json.dumps({"oidc_endpoint": endpoint or issuer}))
+        server.answer(f"{where}/.well-known/oauth-authorization-server", metadata(issuer, **changes))
+        return issuer
+
+    return both
+
+
+def find(server, **options):
+    return discover(Transport(), server.url, **options)
+
+
+def test_the_hosts_own_configuration_leads_to_the_metadata(server, serve):
+    issuer = serve("/somewhere", revocation_endpoint=f"{server.url}/somewhere/revoke")
+    found = find(server)
+    assert (found.issuer, found.token_endpoint) == (issuer, f"{issuer}/v1/token")
+    assert found.revocation_endpoint == f"{issuer}/revoke"
+    assert (found.userinfo_endpoint, found.iss_in_response) == (None, False)
+
+
+def test_a_server_that_names_itself_in_answers_is_remembered_as_such(server, serve):
+    serve(authorization_response_iss_parameter_supported=True)
+    assert find(server).iss_in_response is True
+
+
+def test_an_account_placeholder_is_filled_in(server, serve):
+    issuer = serve(f"/oidc/accounts/{ACCOUNT}", endpoint=f"{server.url}/oidc/accounts/{{account_id}}")
+    assert find(server, account_id=ACCOUNT).issuer == issuer
+
+
+def test_a_placeholder_without_an_account_is_an_error_as_in_the_sdk(server, serve):
+    serve(endpoint=f"{server.url}/oidc/accounts/{{account_id}}")
+    with pytest.raises(ConfigurationError, match="serves several accounts, and account_id is missing"):
+        find(server)
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "body"),
+    [
+        (404, "text/plain", "no"),
+        (200, "text/html", "<html>the account console</html>"),
+        (200, "application/json", "<html>"),
+        (200, "application/json", "[]"),
+        (200, "application/json", '{"oidc_endpoint": 7}'),
+        (200, "application/json", '{"oidc_endpoint": "javascript:alert(1)"}'),
+        (302, "text/html", ""),
+    ],
+)
+def test_a_host_without_a_usable_configuration_has_the_default_issuer(server, serve, status, content_type, body):
+    issuer = serve()
+    server.answer("/.well-known/databricks-config", body, status=status, content_type=content_type)
+    assert find(server).issuer == issuer
+
+
+def test_default_issuers():
+    assert default_issuer("https://dbc.cloud.databricks.com", ACCOUNT) == "https://dbc.cloud.databricks.com/oidc"
+    account = "https://accounts.cloud.databricks.com"
+    assert default_issuer(account, ACCOUNT) == f"{account}/oidc/accounts/{ACCOUNT}"
+    assert default_issuer(account, None) == f"{account}/oidc"
+
+
+@pytest.mark.parametrize("name", ["issuer", "authorization_endpoint", "token_endpoint", "revocation_endpoint"])
+def test_a_foreign_endpoint_is_refused(server, serve, name):
+    serve(**{name: "https://evil.example.com/oidc"})
+    with pytest.raises(TokenEndpointError, match=f"names a foreign {name} .evil.example.com.") as caught:
+        find(server)
+    assert "do not sign in" in caught.value.hint
+
+
+def test_an_endpoint_in_clear_is_refused(server, serve):
+    serve(token_endpoint="http://workspace.example.com/token")
+    with pytest.raises(ConfigurationError, match="not a secure address"):
+        find(server)
+
+
+@pytest.mark.parametrize("name", ["issuer", "authorization_endpoint", "token_endpoint"])
+def test_metadata_that_lacks_an_endpoint_is_refused(server, serve, name):
+    serve(**{name: None})
+    with pytest.raises(TokenEndpointError, match=f"lacks {name}"):
+        find(server)
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type"), [(404, "application/json"), (200, "text/html"), (503, "text/html")]
+)
+def test_a_host_without_metadata_is_said_to_be_none(server, serve, status, content_type):
+    serve()
+    server.answer("/oidc/.well-known/oauth-authorization-server", "x", status=status, content_type=content_type)
+    with pytest.raises(TokenEndpointError, match="no authorization server metadata") as caught:
+        find(server)
+    assert (caught.value.status, bool(caught.value.hint)) == (status, True)
+
+
+def test_a_configured_document_is_the_only_one_that_is_asked_for(server, serve):
+    issuer = serve()
+    url = f"{issuer}/.well-known/oauth-authorization-server"
+    assert find(server, discovery_url=url).issuer == issuer
+    assert [f"{server.url}{asked.path}" for asked in server.asked] == [url]

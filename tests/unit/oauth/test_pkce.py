@@ -1,0 +1,25 @@
+"""PKCE: S256 only."""
+
+import re
+import secrets
+
+from lakekey.oauth.pkce import new_pkce, new_state
+
+
+def test_the_challenge_is_that_of_rfc_7636_appendix_b(monkeypatch):
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda size: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
+    assert new_pkce().challenge == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+
+def test_a_verifier_has_the_length_and_alphabet_of_rfc_7636():
+    assert re.fullmatch(r"[A-Za-z0-9._~-]{43,128}", new_pkce().verifier)
+
+
+def test_no_two_pairs_or_states_are_alike():
+    assert len({new_pkce().verifier for _ in range(50)} | {new_state() for _ in range(50)}) == 100
+
+
+def test_the_repr_hides_the_verifier():
+    pkce = new_pkce()
+    assert pkce.verifier not in repr(pkce)
+    assert pkce.verifier not in f"{pkce}"

@@ -1,0 +1,148 @@
+"""HTTP to an authorization server that is slow, hostile or not there."""
+
+import base64
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+
+from lakekey.errors import ConfigurationError, TokenEndpointError
+from lakekey.oauth.transport import MAX_BODY, Answer, Transport
+
+FORM = {"grant_type": "refresh_token", "refresh_token": "a-refresh-token"}
+
+
+@pytest.fixture
+def transport():
+    return Transport(user_agent="lakekey/test")
+
+
+def test_a_form_is_posted_and_the_answer_is_read_whole(server, transport):
+    server.answer("/token", '{"access_token": "t"}')
+    answer = transport.post_form(f"{server.url}/token", FORM)
+    assert (answer.status, answer.json_object()) == (200, {"access_token": "t"})
+    (asked,) = server.asked
+    assert (asked.method, asked.body) == ("POST", "grant_type=refresh_token&refresh_token=a-refresh-token")
+    assert (asked.headers["User-Agent"], asked.headers["Accept"]) == ("lakekey/test", "application/json")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(server, transport, status):
+    server.answer("/token", status=status, Location=f"{server.url}/elsewhere")
+    assert transport.post_form(f"{server.url}/token", FORM).status == status
+    assert [asked.path for asked in server.asked] == ["/token"]
+
+
+def test_credentials_in_netrc_are_not_sent(server, transport, bare_machine, monkeypatch):
+    netrc = bare_machine / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password something\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    transport.get(f"{server.url}/")
+    transport.post_form(f"{server.url}/token", FORM)
+    assert not [asked for asked in server.asked if "Authorization" in asked.headers]
+
+
+def test_a_client_id_and_secret_are_form_encoded_before_basic_joins_them(server, transport):
+    transport.post_form(f"{server.url}/token", FORM, basic=("an:id", "p@ss word"))
+    encoded = server.asked[0].headers["Authorization"].removeprefix("Basic ")
+    assert base64.b64decode(encoded) == b"an%3Aid:p%40ss+word"
+
+
+def test_a_body_without_end_is_cut_off(server, transport):
+    server.answer("/token", b" " * (MAX_BODY + 1))
+    with pytest.raises(TokenEndpointError, match="sent more than"):
+        transport.get(f"{server.url}/token")
+
+
+def test_a_truncated_body_is_no_answer(server, transport):
+    server.answer("/token", b'{"access_token": "t"', Content_Length="100")
+    with pytest.raises(TokenEndpointError, match=r"cannot reach 127\.0\.0\.1") as caught:
+        transport.get(f"{server.url}/token")
+    assert "refresh" not in str(caught.value)
+
+
+def test_a_server_that_says_nothing_is_given_up_at_the_deadline(transport):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        with pytest.raises(TokenEndpointError, match="did not answer in time"):
+            transport.get(f"http://127.0.0.1:{silent.getsockname()[1]}/", deadline=began + 0.2)
+        assert time.monotonic() - began < 2
+
+
+def test_a_server_that_drips_is_given_up_at_the_deadline(transport):
+    def drip(listener):
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n")
+            while True:
+                connection.sendall(b" ")
+                time.sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(TokenEndpointError, match="in time"):
+            transport.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", deadline=began + 0.3)
+        assert time.monotonic() - began < 2
+        thread.join()
+
+
+def test_a_server_that_is_not_there_is_said_by_name(transport):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(TokenEndpointError, match=f"cannot reach 127.0.0.1:{port}: Connection refused") as caught:
+        transport.post_form(f"http://127.0.0.1:{port}/token", FORM)
+    assert caught.value.hint
+    assert caught.value.__context__ is None  # the library's exception carries the request
+
+
+@pytest.mark.parametrize("url", ["http://workspace.example.com/token", "ftp://127.0.0.1/token", "//workspace"])
+def test_an_address_that_would_send_credentials_in_clear_is_refused(transport, url):
+    with pytest.raises(ConfigurationError, match="not a secure address"):
+        transport.post_form(url, FORM)
+
+
+def test_a_ca_file_that_is_not_there_is_said_before_anything_is_sent():
+    with pytest.raises(ConfigurationError, match="there is no ca_file /nowhere"):
+        Transport(ca_file="/nowhere.pem").get("https://127.0.0.1:9/")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/html", '{"access_token": "t"}'),
+        ("application/json", "<html>"),
+        ("application/json", "[1]"),
+        ("application/json", b"\xff\xfe{"),
+        ("", "{}"),
+    ],
+)
+def test_what_is_no_json_object_is_none(server, transport, content_type, body):
+    server.answer("/token", body, content_type=content_type)
+    assert transport.get(f"{server.url}/token").json_object() is None
+
+
+def test_a_json_type_with_parameters_or_suffix_is_json(server, transport):
+    for content_type in ("application/json; charset=utf-8", "Application/JSON", "application/scim+json"):
+        server.answer("/token", content_type=content_type)
+        assert transport.get(f"{server.url}/token").json_object() == {}
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("3", 3.0), ("-5", 0.0), ("soon", None), ("", None)])
+def test_retry_after_in_seconds(server, transport, header, seconds):
+    server.answer("/token", status=503, Retry_After=header)
+    assert transport.get(f"{server.url}/token").retry_after == seconds
+
+
+def test_retry_after_as_a_date_that_has_passed_is_now(server, transport):
+    server.answer("/token", status=429, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT")
+    assert transport.get(f"{server.url}/token").retry_after == 0.0
+
+
+def test_a_description_of_an_answer_shows_none_of_its_content():
+    said = Answer(502, "text/html", b"<p>secret</p>", None).describe()
+    assert said == "HTTP 502 with text/html (13 bytes)"

@@ -1,0 +1,90 @@
+"""Where a Spark session connects to. Nothing here needs pyspark."""
+
+import pytest
+
+from lakekey.errors import ConfigurationError
+from lakekey.spark.address import connect_url, roots
+from lakekey.target import resolve
+
+
+def address(url=None, *, host="https://w.cloud.databricks.com", cluster_id=None, headers=None, **parameters):
+    target = resolve(environ={}, host=host, cluster_id="profile-cluster" if url is None else None)
+    return connect_url(target, url, cluster_id=cluster_id, parameters=parameters, headers=headers or {})
+
+
+def test_the_default_is_the_host_and_the_cluster_of_the_profile():
+    assert address() == "sc://w.cloud.databricks.com:443/;use_ssl=true;x-databricks-cluster-id=profile-cluster"
+
+
+def test_a_cluster_that_is_named_wins_over_the_profiles():
+    assert "x-databricks-cluster-id=mine" in address(cluster_id="mine")
+
+
+def test_without_cluster_and_url_there_is_nothing_to_connect_to():
+    target = resolve(environ={}, host="https://w.cloud.databricks.com")
+    with pytest.raises(ConfigurationError, match="cluster_id"):
+        connect_url(target, None, cluster_id=None, parameters={}, headers={})
+
+
+def test_a_header_may_name_other_compute_than_a_cluster():
+    target = resolve(environ={}, host="https://w.cloud.databricks.com")
+    url = connect_url(target, None, cluster_id=None, parameters={}, headers={"X-Databricks-Session-Id": "a b"})
+    assert url.endswith(";x-databricks-session-id=a%20b;use_ssl=true") or "x-databricks-session-id=a%20b" in url
+
+
+def test_an_address_of_ones_own_keeps_its_parameters():
+    assert address("sc://spark.example.com:15002/;x-a=b%20c") == (
+        "sc://spark.example.com:15002/;x-a=b%20c;use_ssl=true"
+    )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_loopback_is_reached_in_clear_unless_tls_is_asked_for(host):
+    assert address(f"sc://{host}:1").endswith("use_ssl=false")
+    assert address(f"sc://{host}:1/;use_ssl=true").endswith("use_ssl=true")
+
+
+def test_a_token_is_not_sent_in_clear_anywhere_else():
+    with pytest.raises(ConfigurationError, match="in clear"):
+        address("sc://spark.example.com:1/;use_ssl=false")
+
+
+@pytest.mark.parametrize("name", ["token", "authorization"])
+def test_an_address_with_credentials_of_its_own_is_refused_without_repeating_them(name):
+    with pytest.raises(ConfigurationError) as caught:
+        address(f"sc://spark.example.com:1/;{name}=s3cret")
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://h", "sc://", "sc://h/path", "sc://h:99999", "sc://u:s3cret@h:1", "sc://h/;x", "nonsense"]
+)
+def test_what_is_no_spark_connect_address_is_refused(url):
+    with pytest.raises(ConfigurationError) as caught:
+        address(url)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_parameters_are_quoted():
+    assert "user_id=a%3Bb%3Dc" in address(user_id="a;b=c", session_id=None)
+
+
+def test_the_profiles_authority_wins_over_the_environments(tmp_path):
+    mine, other = tmp_path / "mine.pem", tmp_path / "other.pem"
+    mine.write_bytes(b"mine")
+    other.write_bytes(b"other")
+    assert roots(str(mine), {"SSL_CERT_FILE": str(other)}) == b"mine"
+    assert roots(None, {"SSL_CERT_FILE": str(other)}) == b"other"
+
+
+def test_grpcs_own_variable_is_left_to_grpc(tmp_path):
+    assert roots(None, {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "x", "SSL_CERT_FILE": "y"}) is None
+    assert roots(None, {"REQUESTS_CA_BUNDLE": str(tmp_path)}) is None
+    assert roots(None, {}) is None
+
+
+def test_an_authority_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(ConfigurationError, match="ca_file"):
+        roots(str(tmp_path / "missing.pem"), {})
+    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
+        roots(None, {"SSL_CERT_FILE": str(tmp_path / "missing.pem")})

@@ -1,0 +1,380 @@
+"""The same arguments, environment and profiles mean the same to us as to databricks-sdk, but for listed departures.
+
+The SDK's own ``Config`` and its default chain are the oracle. Its request for the host's metadata and its search for the
+authorization server are answered here. Each departure on purpose is a test of its own, which shows both sides; the list
+stands in docs/configuration.md.
+"""
+
+import base64
+import json
+import logging
+import os
+from unittest import mock
+
+import databricks.sdk.config as sdk_config
+import pytest
+from databricks.sdk.config import Config
+from databricks.sdk.oauth import OidcEndpoints
+from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import strategies as st
+
+from lakekey.errors import ConfigurationError
+from lakekey.settings import M2M, SETTINGS, U2M
+from lakekey.target import DEFAULT_CLIENT, resolve
+
+ALWAYS = ("host", "account_id", "workspace_id", "group_id", "cluster_id", "warehouse_id", "token_audience")
+
+
+def jwt_like(subject):
+    def part(value):
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    return f"{part({'alg': 'none'})}.{part({'iss': 'https://idp', 'sub': subject})}.c2ln"
+
+
+HOSTS = st.sampled_from(
+    [
+        "https://one.cloud.databricks.com",
+        "https://two.cloud.databricks.com/",
+        "three.azuredatabricks.net",
+        "https://four.gcp.databricks.com:443",
+        "https://127.0.0.1:8443/",
+        "http://localhost:9000",
+    ]
+)
+SCOPES = st.sampled_from(["sql", "sql, jobs", "jobs sql", "all-apis,offline_access", "sql,,sql"])
+VALUES = {
+    "host": HOSTS,
+    "account_id": st.sampled_from(["acc-1", "acc-2"]),
+    "workspace_id": st.sampled_from(["1", "22"]),
+    "group_id": st.sampled_from(["g1"]),
+    "client_id": st.sampled_from(["app-1", "app-2"]),
+    "client_secret": st.sampled_from(["secret-1", "secret-2"]),
+    "cluster_id": st.sampled_from(["c-1", "c-2"]),
+    "warehouse_id": st.sampled_from(["w-1", "w-2"]),
+    "token_audience": st.sampled_from(["aud"]),
+    "auth_type": st.sampled_from([U2M, M2M]),
+    "scopes": st.sampled_from(["sql", "sql, jobs", "jobs sql", "all-apis,offline_access", "sql,,sql"]),
+    "token": st.sampled_from(["dapi1"]),
+    "username": st.sampled_from(["ada"]),
+    "azure_client_id": st.sampled_from(["arm-1"]),
+}
+OAUTH = ("host", "host", "client_id", "client_secret", "auth_type", "account_id", "scopes")
+OTHERS = ("workspace_id", "group_id", "cluster_id", "warehouse_id", "token_audience")
+FOREIGN = ("token", "username", "azure_client_id")
+
+
+def level(names, *, variables=False):
+    names = [name for name in names if not variables or SETTINGS[name].variables]
+    chosen = st.lists(st.sampled_from(names), max_size=5, unique=True)
+    return chosen.flatmap(lambda some: st.fixed_dictionaries({name: VALUES[name] for name in some}))
+
+
+def cases(names):
+    """Configurations: what each level says, which profile is named, and how."""
+    default = st.fixed_dictionaries({}, optional={"default_profile": st.sampled_from(["dev", "gone", " "])})
+    section = st.tuples(st.fixed_dictionaries({"host": HOSTS}), level(names)).map(lambda both: both[0] | both[1])
+    sections = {"DEFAULT": section, "dev": section, "__settings__": default}
+    file = st.fixed_dictionaries({"prod": level(names)}, optional=sections)
+    return st.fixed_dictionaries(
+        {
+            "arguments": st.one_of(st.just({}), level([name for name in names if name not in FOREIGN])),
+            "environment": st.tuples(
+                st.sampled_from([{}, {"host": "https://127.0.0.1:8443/"}]), level(names, variables=True)
+            ).map(lambda both: both[0] | both[1]),
+            "file": st.one_of(st.none(), file, file, file),
+            "profile": st.sampled_from([None, None, None, "dev", "prod", "DEFAULT", "gone", "__settings__"]),
+            "variable": st.sampled_from([None, None, None, "dev", "gone"]),
+            "oidc_token": st.sampled_from([False, False, True]),
+        }
+    )
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A machine without any cloud's tools, on which one configuration after the other is tried."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sdk_config, "get_host_metadata", no_metadata)
+    monkeypatch.setattr(Config, "load_azure_tenant_id", lambda _: None)
+    monkeypatch.setattr(logging.getLogger("databricks.sdk"), "disabled", True)
+    endpoints = OidcEndpoints("https://nowhere.invalid/authorize", "https://nowhere.invalid/token")
+    monkeypatch.setattr(Config, "databricks_oidc_endpoints", property(lambda _: endpoints))
+    return tmp_path / "databrickscfg"
+
+
+def no_metadata(*_, **__):
+    raise ValueError("not fetched here")
+
+
+def set_up(case, config_file):
+    """Write the profiles; returns the environment."""
+    config_file.unlink(missing_ok=True)
+    if case["file"] is not None:
+        lines = []
+        for section, values in case["file"].items():
+            lines += [f"[{section}]", *(f"{name} = {value}" for name, value in values.items())]
+        config_file.write_text("\n".join(lines))
+    found = {"DATABRICKS_CONFIG_FILE": str(config_file)}
+    found |= {SETTINGS[name].variables[0]: value for name, value in case["environment"].items()}
+    if case["variable"]:
+        found["DATABRICKS_CONFIG_PROFILE"] = case["variable"]
+    if case["oidc_token"]:
+        found["DATABRICKS_OIDC_TOKEN"] = jwt_like("w")
+    return found
+
+
+class Nobody:
+    """Signs nobody in, where only what the SDK resolves is wanted."""
+
+    def auth_type(self):
+        return "nobody"
+
+    def __call__(self, cfg):
+        return dict
+
+
+def sdk_resolves(case, config_file, **changes):
+    """The SDK's ``Config``, without a sign-in."""
+    with mock.patch.dict(os.environ, set_up(case, config_file)):
+        named = {"profile": case["profile"]} if case["profile"] else {}
+        return Config(**{**case["arguments"], **named, **changes}, credentials_strategy=Nobody())
+
+
+def sdk_signs_in_with(case, config_file):
+    """The auth type that the SDK's own chain chooses, or its error's text."""
+    with mock.patch.dict(os.environ, set_up(case, config_file)):
+        named = {"profile": case["profile"]} if case["profile"] else {}
+        try:
+            return Config(**case["arguments"], **named).auth_type
+        except ValueError as error:
+            return str(error)
+
+
+def we_resolve(case, config_file):
+    return resolve(case["profile"], set_up(case, config_file), **case["arguments"])
+
+
+def section_read(case, config):
+    """The section that the SDK has read, as it says by the profile that it remembers."""
+    file = case["file"] or {}
+    if config.profile:
+        return file.get(config.profile, {})
+    direct = {**case["arguments"], **case["environment"]}
+    if any(name == "host" or SETTINGS[name].method for name in direct):
+        return {}
+    return file.get("DEFAULT", {})
+
+
+@given(case=cases((*OAUTH, *OTHERS, *OTHERS, *FOREIGN)))
+@settings(max_examples=400, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+def test_values_come_from_where_the_sdk_takes_them(machine, case):
+    try:
+        # With an auth type named, the SDK does not object to credentials of several kinds (departure 2).
+        config = sdk_resolves(case, machine, auth_type="nobody")
+    except ValueError:
+        event("both refuse")
+        with pytest.raises(ConfigurationError):
+            we_resolve(case, machine)
+        return
+    try:
+        target = we_resolve(case, machine)
+    except ConfigurationError as error:
+        event(f"we refuse: {error.message.partition(' (')[0][:40]}")
+        if error.message == "there is no host":
+            assert not config.host
+        elif "there is no file" in error.message:
+            assert case["file"] is None  # departure 7
+            assert case["profile"] or not config.host
+        else:  # departures 5 and 6: half of a service principal
+            assert "has no client_id beside it" in error.message or "which oauth-m2m needs" in error.message
+        return
+    event("both resolve")
+    names = ("host", "account_id", "workspace_id", "group_id", "cluster_id", "warehouse_id", "token_audience")
+    assert {name: getattr(target, name) for name in names} == {name: getattr(config, name) for name in names}
+    assert set(target.scopes) == set(config.get_scopes()) - {"offline_access"}
+    if case["file"] is not None:
+        assert target.profile == config.profile
+
+
+@given(case=cases((*OAUTH, *OAUTH, "cluster_id")))
+@settings(max_examples=400, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+def test_the_grant_and_its_client_are_those_that_the_sdk_chooses(machine, case):
+    try:
+        config = sdk_resolves(case, machine)
+    except ValueError:
+        assume(False)
+    levels = [case["arguments"], case["environment"], section_read(case, config)]
+    assume(config.host and (case["file"] is not None or not case["profile"]))
+    assume(not departs(levels))
+    named = next((found["auth_type"] for found in levels if "auth_type" in found), None)
+    chosen = named or sdk_signs_in_with(case, machine)
+    if "cannot configure default credentials" in chosen:
+        chosen = U2M  # departure 3: where nothing else is configured, a person signs in
+    try:
+        target = we_resolve(case, machine)
+    except ConfigurationError:
+        assert chosen == M2M  # departure 6: the SDK says so only when it signs in
+        assert "cannot configure default credentials" in sdk_signs_in_with(case, machine)
+        return
+    event(chosen)
+    assert target.auth_type == chosen
+    assert target.client_id == (config.client_id or (DEFAULT_CLIENT if chosen == U2M else ""))
+    if chosen in (U2M, M2M):
+        assert target.client_secret == config.client_secret
+
+
+def departs(levels):
+    """Whether the settings that choose a grant are scattered so that departure 1, 4 or 5 applies."""
+    home = {
+        name: next((place for place, found in enumerate(levels) if name in found), None)
+        for name in ("auth_type", "client_id", "client_secret")
+    }
+    if home["client_secret"] is None:
+        return False
+    if home["client_id"] is None:
+        return True
+    named = home["auth_type"] is not None
+    clients = {found["client_id"] for found in levels if "client_id" in found}
+    return len(clients) > 1 or (named and len({home["auth_type"], home["client_id"], home["client_secret"]}) > 1)
+
+
+# The departures, each with the SDK's side
+
+
+def case(file=None, profile=None, environment=None, variable=None, *, oidc_token=False, **arguments):
+    return {
+        "arguments": arguments,
+        "environment": environment or {},
+        "file": file,
+        "profile": profile,
+        "variable": variable,
+        "oidc_token": oidc_token,
+    }
+
+
+HOST = "https://one.cloud.databricks.com"
+PAIR = {"client_id": "app-1", "client_secret": "secret-1"}
+
+
+def test_departure_1_arguments_silence_variables_for_the_same_choice(machine):
+    explicit = case(host=HOST, **PAIR, environment={"auth_type": "pat", "token": "dapi1"})
+    assert sdk_signs_in_with(explicit, machine) == "pat"
+    assert we_resolve(explicit, machine).auth_type == M2M
+    person = case(host=HOST, user="ada@example.com", environment=PAIR)
+    assert we_resolve(person, machine).auth_type == U2M
+    assert we_resolve(person, machine).client_id == DEFAULT_CLIENT
+
+
+def test_departure_1_two_kinds_of_credentials_as_arguments_contradict_each_other(machine):
+    both = case(host=HOST, token="dapi1", **PAIR)
+    assert "more than one authorization method" in sdk_signs_in_with(both, machine)
+    with pytest.raises(ConfigurationError, match="client_secret and token are both given"):
+        we_resolve(both, machine)
+
+
+def test_departure_1_a_person_and_a_service_principal_as_arguments_contradict_each_other(machine):
+    both = case(host=HOST, user="ada@example.com", **PAIR)
+    with pytest.raises(ConfigurationError, match="client_secret and user are both given"):
+        we_resolve(both, machine)
+    app = case(host=HOST, user="ada@example.com", auth_type=U2M, **PAIR)
+    assert we_resolve(app, machine).client_secret == "secret-1"  # a confidential app for people
+
+
+def test_departure_2_credentials_of_several_kinds_are_no_error_and_only_oauth_is_taken_unnamed(machine):
+    several = case(host=HOST, environment={**PAIR, "token": "dapi1"})
+    assert "more than one authorization method" in sdk_signs_in_with(several, machine)
+    assert we_resolve(several, machine).auth_type == M2M
+    token = case(host=HOST, environment={"token": "dapi1"})
+    assert sdk_signs_in_with(token, machine) == "pat"
+    assert we_resolve(token, machine).auth_type == U2M
+    named = case(host=HOST, auth_type="pat", environment={"token": "dapi1"})
+    assert sdk_signs_in_with(named, machine) == we_resolve(named, machine).auth_type == "pat"
+
+
+def test_departure_3_where_nothing_else_is_configured_a_person_signs_in(machine):
+    bare = case(host=HOST)
+    assert "cannot configure default credentials" in sdk_signs_in_with(bare, machine)
+    assert we_resolve(bare, machine).auth_type == U2M
+
+
+def test_departure_4_a_service_principals_variables_are_no_app_for_people(machine):
+    dev = {"dev": {"host": HOST, "auth_type": U2M, "client_id": "people"}}
+    developer = case(dev, "dev", environment=PAIR)
+    assert sdk_resolves(developer, machine).client_id == "app-1"
+    target = we_resolve(developer, machine)
+    assert (target.client_id, target.client_secret) == ("people", None)
+
+
+def test_departure_5_a_secret_that_stands_beside_another_client_is_not_sent(machine):
+    other = case({"prod": {"host": HOST, **PAIR}}, "prod", environment={"client_id": "app-2"})
+    config = sdk_resolves(other, machine)
+    assert (config.client_id, config.client_secret) == ("app-2", "secret-1")
+    assert we_resolve(other, machine).client_secret is None
+    with pytest.raises(ConfigurationError, match=r"client_secret is missing.*stands beside another client_id"):
+        we_resolve({**other, "arguments": {"auth_type": M2M}}, machine)
+
+
+def test_departure_5_a_secret_without_a_client_is_an_error(machine):
+    half = case(host=HOST, environment={"client_secret": "secret-1"})
+    assert "cannot configure default credentials" in sdk_signs_in_with(half, machine)
+    with pytest.raises(ConfigurationError, match=r"DATABRICKS_CLIENT_SECRET.* has no client_id beside it"):
+        we_resolve(half, machine)
+
+
+@pytest.mark.parametrize("auth_type", [M2M, "env-oidc", "file-oidc", "github-oidc", "azure-devops-oidc", "no-such"])
+def test_departure_6_what_a_named_grant_lacks_is_said_at_once_and_by_name(machine, auth_type):
+    named = case(host=HOST, auth_type=auth_type)
+    assert "cannot configure default credentials" in sdk_signs_in_with(named, machine)
+    with pytest.raises(ConfigurationError, match=auth_type):
+        we_resolve(named, machine)
+
+
+def test_departure_7_a_profile_named_as_an_argument_must_be_there(machine):
+    gone = case(None, "prod", environment={"host": HOST})
+    assert sdk_resolves(gone, machine).host == HOST
+    with pytest.raises(ConfigurationError, match="prod: there is no file"):
+        we_resolve(gone, machine)
+    by_variable = case(None, variable="prod", environment={"host": HOST})
+    assert sdk_resolves(by_variable, machine).host == we_resolve(by_variable, machine).host == HOST
+
+
+def test_departure_8_a_file_that_cannot_be_read_is_an_error(machine):
+    machine.mkdir()
+    environ = {"DATABRICKS_CONFIG_FILE": str(machine)}
+    with pytest.raises(ConfigurationError, match="cannot be read: Is a directory"):
+        resolve(None, environ)
+
+
+def test_departure_9_blank_is_unset_in_a_variable_and_an_error_in_an_argument(machine):
+    blank = case(host=HOST, environment={"client_id": " "})
+    assert sdk_resolves(blank, machine).client_id == " "
+    assert we_resolve(blank, machine).client_id == DEFAULT_CLIENT
+    with pytest.raises(ConfigurationError, match=r"client_secret \(argument\) is empty"):
+        we_resolve(case(host=HOST, client_secret=""), machine)
+
+
+def test_departure_10_a_host_keeps_no_path_and_is_in_lower_case(machine):
+    pasted = case(host="https://One.cloud.databricks.com/sql/editor?o=123")
+    assert sdk_resolves(pasted, machine).host == "https://One.cloud.databricks.com/sql/editor?o=123"
+    target = we_resolve(pasted, machine)
+    assert (target.host, target.workspace_id) == (HOST, "123")
+
+
+@pytest.mark.parametrize("oidc_token", [False, True])
+def test_a_token_of_an_identity_provider_that_is_here_is_exchanged_as_in_the_sdk(machine, oidc_token):
+    workload = case(host=HOST, client_id="app-1", oidc_token=oidc_token)
+    chosen = "env-oidc" if oidc_token else U2M
+    assert we_resolve(workload, machine).auth_type == chosen
+    if oidc_token:
+        assert sdk_signs_in_with(workload, machine) == chosen
+
+
+def test_both_names_of_the_token_file_and_the_go_sdks_audience_are_known(machine, tmp_path):
+    (tmp_path / "token").write_text(jwt_like("w"))
+    machine.write_text(f"[ci]\nhost = {HOST}\naudience = aud-go\n")
+    for variable in ("DATABRICKS_OIDC_TOKEN_FILEPATH", "DATABRICKS_OIDC_TOKEN_FILE"):
+        environ = {"DATABRICKS_CONFIG_FILE": str(machine), variable: str(tmp_path / "token")}
+        target = resolve("ci", environ)
+        assert (target.auth_type, target.token_audience) == ("file-oidc", "aud-go")
+        with mock.patch.dict(os.environ, environ):
+            assert Config(profile="ci").auth_type == "file-oidc"

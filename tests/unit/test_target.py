@@ -1,0 +1,203 @@
+"""From arguments, environment and profile to a target."""
+
+import pickle
+
+import pytest
+
+from lakekey.errors import ConfigurationError
+from lakekey.target import SETTINGS, normalize_host, resolve
+
+HOST = "https://dbc.cloud.databricks.com"
+OTHER = "https://other.cloud.databricks.com"
+SECRET = "dose-a-secret"
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Writes the file of profiles; returns the environment that names it."""
+
+    def write(text):
+        path = tmp_path / "profiles"
+        path.write_text(text)
+        return {"DATABRICKS_CONFIG_FILE": str(path)}
+
+    return write
+
+
+def test_an_argument_goes_before_the_environment_and_that_before_the_profile(config):
+    profile = f"[prod]\nhost = {HOST}\nclient_id = from-profile\nwarehouse_id = from-profile\ncluster_id = from-profile"
+    environ = {**config(profile), "DATABRICKS_CLIENT_ID": "from-env", "DATABRICKS_WAREHOUSE_ID": "from-env"}
+    target = resolve("prod", environ, client_id="from-argument")
+    assert (target.client_id, target.warehouse_id, target.cluster_id) == ("from-argument", "from-env", "from-profile")
+    assert dict(target.sources) == {
+        "client_id": "argument", "warehouse_id": "DATABRICKS_WAREHOUSE_ID", "host": "profile", "cluster_id": "profile",
+    }  # fmt: skip
+
+
+def test_without_anything_else_a_person_signs_in_with_the_built_in_client():
+    target = resolve(environ={}, host=HOST)
+    assert (target.auth_type, target.client_id, target.scopes) == ("external-browser", "databricks-cli", ("all-apis",))
+    assert target.is_person
+
+
+def test_a_client_id_and_secret_are_a_service_principal():
+    target = resolve(environ={}, host=HOST, client_id="app", client_secret=SECRET)
+    assert (target.auth_type, target.is_person) == ("oauth-m2m", False)
+
+
+def test_a_client_id_alone_is_a_custom_app_for_people():
+    target = resolve(environ={}, host=HOST, client_id="app")
+    assert (target.auth_type, target.client_id) == ("external-browser", "app")
+
+
+def test_an_auth_type_that_is_named_leaves_the_environments_secret_aside():
+    environ = {"DATABRICKS_CLIENT_ID": "app", "DATABRICKS_CLIENT_SECRET": SECRET}
+    target = resolve(environ=environ, host=HOST, auth_type="external-browser")
+    assert (target.client_id, target.client_secret) == ("databricks-cli", None)
+
+
+def test_a_secret_that_is_given_leaves_the_environments_auth_type_aside():
+    environ = {"DATABRICKS_AUTH_TYPE": "external-browser"}
+    assert resolve(environ=environ, host=HOST, client_id="a", client_secret=SECRET).auth_type == "oauth-m2m"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing"),
+    [
+        ({}, "there is no host"),
+        ({"host": HOST, "auth_type": "oauth-m2m"}, "client_id is missing"),
+        ({"host": HOST, "auth_type": "oauth-m2m", "client_id": "a"}, "client_secret is missing"),
+        ({"host": HOST, "auth_type": "magic"}, r"auth_type \(argument\) is 'magic'"),
+        ({"host": HOST, "hosst": "x"}, "there is no setting 'hosst'"),
+        ({"host": HOST, "login_timeout": "soon"}, r"login_timeout \(argument\) is 'soon'"),
+        ({"host": HOST, "redirect_port": 0}, r"redirect_port \(argument\) is 0"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_said_with_what_helps(arguments, missing):
+    with pytest.raises(ConfigurationError, match=missing) as caught:
+        resolve(environ={}, **arguments)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("given", "host"),
+    [
+        (HOST, HOST),
+        ("dbc.cloud.databricks.com", HOST),
+        (f" {HOST}/ ", HOST),
+        (f"{HOST}:443/?o=123", HOST),
+        ("https://DBC.cloud.databricks.com", HOST),
+        ("https://127.0.0.1:8443/path", "https://127.0.0.1:8443"),
+        ("https://[::1]:8443", "https://[::1]:8443"),
+        ("http://localhost:8080", "http://localhost:8080"),
+    ],
+)
+def test_a_host_is_brought_into_one_form(given, host):
+    assert normalize_host(given, None) == host
+
+
+@pytest.mark.parametrize(
+    "host", ["", None, "http://dbc.cloud.databricks.com", "ftp://x", "https://", "https://u:hunter2@x", "https://x:y"]
+)
+def test_a_host_that_credentials_may_not_be_sent_to_is_refused(host):
+    with pytest.raises(ConfigurationError) as caught:
+        normalize_host(host, "prod")
+    assert caught.value.profile == "prod"
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scopes", ["sql, all-apis", "all-apis sql", ["sql", "all-apis", "sql", "offline_access"]])
+def test_scopes_are_sorted_and_offline_access_is_nobodys_business(scopes):
+    assert resolve(environ={}, host=HOST, scopes=scopes).scopes == ("all-apis", "sql")
+
+
+def test_a_warehouse_id_gives_the_http_path_unless_that_is_set():
+    assert resolve(environ={}, host=HOST, warehouse_id="w1").http_path == "/sql/1.0/warehouses/w1"
+    assert resolve(environ={}, host=HOST, warehouse_id="w1", http_path="/x").http_path == "/x"
+
+
+def test_none_counts_as_not_given():
+    assert resolve(environ={"DATABRICKS_HOST": HOST}, host=None).host == HOST
+
+
+def test_an_ambient_host_is_not_mixed_with_a_default_profile(config):
+    environ = {**config(f"[DEFAULT]\nhost = {OTHER}\nclient_id = x\n"), "DATABRICKS_HOST": HOST}
+    target = resolve(None, environ)
+    assert (target.host, target.client_id, target.profile) == (HOST, "databricks-cli", None)
+
+
+def test_the_default_profile_serves_where_nothing_is_named(config):
+    environ = config(f"[__settings__]\ndefault_profile = work\n\n[work]\nhost = {HOST}\n")
+    assert (resolve(None, environ).profile, resolve(None, environ).host) == ("work", HOST)
+
+
+def test_the_environment_may_name_the_profile(config):
+    environ = {**config(f"[work]\nhost = {HOST}\n"), "DATABRICKS_CONFIG_PROFILE": "work"}
+    assert resolve(None, environ).profile == "work"
+
+
+def identity(**settings):
+    return resolve(environ={}, **{"host": HOST, **settings}).identity()
+
+
+def test_profiles_that_differ_in_nothing_that_matters_share_one_login(config):
+    environ = config(f"[a]\nhost = {HOST}\nwarehouse_id = w1\n[b]\nhost = {HOST}/\nscopes = all-apis\n")
+    assert resolve("a", environ).identity() == resolve("b", environ).identity() == identity()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"host": OTHER},
+        {"client_id": "app"},
+        {"scopes": "sql"},
+        {"user": "ada@example.com"},
+        {"account_id": "a"},
+        {"group_id": "g"},
+        {"authorization_details": "[]"},
+        {"discovery_url": f"{HOST}/oidc/.well-known/oauth-authorization-server"},
+        {"client_id": "databricks-cli", "client_secret": SECRET},
+    ],
+    ids=lambda settings: list(settings)[-1],
+)
+def test_credentials_that_differ_are_kept_apart(settings):
+    assert identity(**settings) != identity()
+
+
+def test_the_case_of_a_user_name_does_not_matter():
+    assert identity(user="Ada@Example.com") == identity(user="ada@example.com")
+
+
+def test_the_proof_ties_a_token_to_its_secret_and_shows_none_of_it():
+    def proof(secret):
+        return resolve(environ={}, host=HOST, client_id="app", client_secret=secret).proof
+
+    assert proof(SECRET) == proof(SECRET) != proof("another")
+    assert SECRET not in proof(SECRET)
+    assert resolve(environ={}, host=HOST).proof == ""
+
+
+def test_the_secret_is_in_no_repr_summary_or_pickle():
+    target = resolve(environ={}, host=HOST, client_id="app", client_secret=SECRET)
+    pickled = pickle.dumps(target)
+    shown = f"{target!r} {target} {target.about()} {target.identity()} {dict(target.sources)} {pickled!r}"
+    assert SECRET not in shown
+    assert pickle.loads(pickled).identity() == target.identity()
+
+
+def test_a_target_does_not_change():
+    target = resolve(environ={}, host=HOST)
+    with pytest.raises(AttributeError, match="immutable"):
+        target.host = OTHER
+    with pytest.raises(AttributeError, match="immutable"):
+        del target.host
+
+
+def test_the_login_command_names_the_profile_or_the_host(config):
+    assert resolve("work", config(f"[work]\nhost = {HOST}\n")).login_command == "lakekey login work"
+    assert resolve(environ={}, host=HOST).login_command == f"lakekey login --host {HOST}"
+
+
+def test_every_setting_of_ours_is_an_attribute():
+    target = resolve(environ={}, host=HOST)
+    assert [name for name in SETTINGS if not (SETTINGS[name].delegated or hasattr(target, name))] == []
