@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.airflow_home import Airflow, leaks
+from support.airflow_home import EXAMPLES, Airflow, leaks
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -50,3 +50,8 @@ def test_no_secret_is_in_what_airflow_prints_and_keeps(run, airflow, sandbox):
     everything = (done.stdout + done.stderr).encode() + airflow.written()
     assert b"lakekey_example" in everything
     assert leaks(everything, sandbox) == []
+
+
+def test_the_example_is_the_one_that_the_page_shows():
+    page = (EXAMPLES.parent / "docs" / "airflow.md").read_text(encoding="utf-8")
+    assert f"```python\n{(EXAMPLES / 'airflow_dag.py').read_text(encoding='utf-8')}```" in page

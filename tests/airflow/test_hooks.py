@@ -110,7 +110,7 @@ def test_every_token_that_is_handed_out_is_masked(box, connect):
 
 
 def test_our_extras_do_not_reach_the_connector(box, connect):
-    connect(extra=extras(box, profile="", pass_through=True, user="ada@example.com", scopes="sql", lock_timeout=5))
+    connect(extra=extras(box, profile="", pass_through=True, scopes="sql", lock_timeout=5))
     hook = LakekeyDatabricksSqlHook("lakehouse")
     assert hook._get_extra_config() == {"enable_telemetry": False}
     assert hook.get_first("select current_user()") == (box.client_id,)
@@ -225,7 +225,17 @@ def test_without_a_service_principal_a_task_is_warned_and_never_opens_a_browser(
     assert not [record for record in box.log if record.route == "authorize"]
 
 
+def test_a_token_of_the_workspaces_own_can_be_named_and_is_masked(box, connect):
+    token = LakekeyDatabricksHook("lakehouse").provider.token().access_token
+    connect(login=None, password=None, extra=extras(box, auth_type="pat", token=token))
+    hook = LakekeyDatabricksSqlHook("lakehouse")
+    assert hook.get_first("select current_user()") == (box.client_id,)
+    assert hook.test_connection()[0]
+    assert redact(f"it is {token}") == "it is ***"
+
+
 def test_a_task_may_use_the_session_of_a_person_who_has_signed_in(box, connect, monkeypatch):
+    monkeypatch.delenv("AIRFLOW_CONN_LAKEHOUSE")
     monkeypatch.setenv("BROWSER", box.person().command())
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
     lakekey.provider(host=box.host, ca_file=box.ca_file).login()
