@@ -17,8 +17,10 @@ demo: setup
 	$(BIN)/lakekey demo
 
 test: setup $(VENV)/.system-packages $(OIDC)/node_modules/.installed
-	$(BIN)/python -m pytest
-	$(MAKE) test-connectors test-spark test-dbt test-airflow
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	set -e; for target in test-connectors test-spark test-dbt test-airflow; do \
+	  $(MAKE) $$target || { test -n "$(RETRY)" && echo "$$target failed: once more" && $(MAKE) $$target; }; \
+	done
 
 # pyspark is large and wants an older pandas, so it has environments of its own: the newest, with its Connect server,
 # and 3.5, whose client alone is run, against that server; it uses what Python is about to drop, and leaves files open.
