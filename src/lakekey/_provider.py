@@ -5,7 +5,7 @@ The hot path reads two clocks and one tuple: no lock, no I/O, no object made but
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic as _monotonic
 from time import time as _time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -79,11 +79,12 @@ class Provider:
     Args:
         target: What it signs in to.
         cache: Where its session is kept; ``None`` for the cache that the environment names.
+        environ: The environment, which also says whether a person is there; ``None`` for this process's.
     """
 
-    def __init__(self, target: Target, *, cache: Cache | None = None) -> None:
+    def __init__(self, target: Target, *, cache: Cache | None = None, environ: Mapping[str, str] | None = None) -> None:
         self.target = target
-        self._session = Session(target, cache=cache)
+        self._session = Session(target, cache=cache, environ=environ)
         self._snapshot: _Snapshot | None = None
         self._fresh = _NOTHING
         self._end_watch: EndWatch | None = None
