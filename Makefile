@@ -11,14 +11,16 @@ SYSTEM_PACKAGES := chromium chromium-driver dbus-daemon gnome-keyring nginx-ligh
 
 OLD_CONNECTORS := 4.1.1 4.4.0
 
-.PHONY: demo test test-spark test-connectors test-dbt check format bench bench-docs bench-spark lock setup clean
+.PHONY: demo test test-spark test-connectors test-dbt test-airflow check format bench bench-docs bench-spark lock setup clean
 
 demo: setup
 	$(BIN)/lakekey demo
 
 test: setup $(VENV)/.system-packages $(OIDC)/node_modules/.installed
-	$(BIN)/python -m pytest
-	$(MAKE) test-connectors test-spark test-dbt
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	set -e; for target in test-connectors test-spark test-dbt test-airflow; do \
+	  $(MAKE) $$target || { test -n "$(RETRY)" && echo "$$target failed: once more" && $(MAKE) $$target; }; \
+	done
 
 # pyspark is large and wants an older pandas, so it has environments of its own: the newest, with its Connect server,
 # and 3.5, whose client alone is run, against that server; it uses what Python is about to drop, and leaves files open.
@@ -39,6 +41,10 @@ test-connectors: setup $(OLD_CONNECTORS:%=.venvs/connector-%/.installed)
 # dbt in its own environment, against the sandbox's Spark engine in another.
 test-dbt: setup .venvs/dbt/.installed .venvs/spark/.installed
 	$(BIN)/python -m pytest tests/dbt
+
+# Airflow pins too much to share an environment. Its whole service is started, on loopback, against the sandbox.
+test-airflow: .venvs/airflow/.installed
+	.venvs/airflow/bin/python -m pytest tests/airflow
 
 check: setup
 	$(BIN)/ruff check

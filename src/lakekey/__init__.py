@@ -30,7 +30,7 @@ from lakekey.errors import (
 )
 
 if TYPE_CHECKING:
-    from lakekey import sandbox, sdk, spark, sql, sqlalchemy
+    from lakekey import airflow, sandbox, sdk, spark, sql, sqlalchemy
     from lakekey._provider import Provider, Token
     from lakekey._public import provider
     from lakekey.rest import httpx_auth, requests_auth
@@ -42,7 +42,7 @@ _ATTRIBUTES = {
     "provider": "lakekey._public",
     "requests_auth": "lakekey.rest",
 }
-_MODULES = ("sandbox", "sdk", "spark", "sql", "sqlalchemy")
+_MODULES = ("airflow", "sandbox", "sdk", "spark", "sql", "sqlalchemy")
 
 __all__ = [
     "CacheError",
@@ -63,6 +63,7 @@ __all__ = [
     "UnsafeCache",
     "WrongIdentity",
     "__version__",
+    "airflow",
     "httpx_auth",
     "provider",
     "requests_auth",

@@ -5,11 +5,12 @@ The hot path reads two clocks and one tuple: no lock, no I/O, no object made but
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic as _monotonic
 from time import time as _time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lakekey._loading import LOADING
 from lakekey.cache import Cache, Entry
 from lakekey.errors import LakekeyError
 from lakekey.lifetime import CLOCK_TOLERANCE, margin, nears_end, session_end, stale_at
@@ -78,11 +79,12 @@ class Provider:
     Args:
         target: What it signs in to.
         cache: Where its session is kept; ``None`` for the cache that the environment names.
+        environ: The environment, which also says whether a person is there; ``None`` for this process's.
     """
 
-    def __init__(self, target: Target, *, cache: Cache | None = None) -> None:
+    def __init__(self, target: Target, *, cache: Cache | None = None, environ: Mapping[str, str] | None = None) -> None:
         self.target = target
-        self._session = Session(target, cache=cache)
+        self._session = Session(target, cache=cache, environ=environ)
         self._snapshot: _Snapshot | None = None
         self._fresh = _NOTHING
         self._end_watch: EndWatch | None = None
@@ -262,12 +264,14 @@ class Provider:
         return {"Authorization": f"Bearer {entry.access_token}"}
 
     def _renew_in_background(self, snapshot: _Snapshot) -> None:
-        from lakekey import background
+        with LOADING:
+            from lakekey import background
 
         background.submit(self._session.entry_id, lambda: self._renew_early(snapshot))
 
     def _renew_early(self, snapshot: _Snapshot) -> None:
-        from lakekey import _log
+        with LOADING:
+            from lakekey import _log
 
         try:
             entry = self._session.renewal.early(snapshot.entry.access_token)
@@ -309,14 +313,16 @@ class Provider:
 
     def _watch(self) -> "EndWatch":
         if self._end_watch is None:
-            from lakekey.ending import EndWatch
+            with LOADING:
+                from lakekey.ending import EndWatch
 
             self._end_watch = EndWatch(self.target)
         return self._end_watch
 
     def _announce(self, entry: Entry | None) -> None:
         if "logging" in sys.modules:  # else nobody would see the record
-            from lakekey.automation import announce
+            with LOADING:
+                from lakekey.automation import announce
 
             announce(self.target, entry)
 

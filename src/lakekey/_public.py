@@ -50,7 +50,19 @@ def _warn_where_nobody_watches(target: Target, *, stacklevel: int) -> None:
     from lakekey.presence import automation
 
     run = automation()
-    if run is None or target.name in _warned:
+    if run is not None:
+        warn_service_principal_missing(target, run, stacklevel=stacklevel + 1)
+
+
+def warn_service_principal_missing(target: Target, run: str, *, stacklevel: int) -> None:
+    """Say, once for each profile, that a run which nobody watches uses a person's session.
+
+    Args:
+        target: What it signs in to.
+        run: What kind of run it is, in words.
+        stacklevel: Whom the warning points at, as `warnings.warn` counts.
+    """
+    if target.name in _warned:
         return
     _warned.add(target.name)
     import warnings

@@ -26,12 +26,11 @@ from lakekey.flight import Commitment, Flights, Withdrawn
 from lakekey.oauth import deadlines
 from lakekey.oauth.grants import Grant
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
+from lakekey.outcomes import Outcomes
 from lakekey.session import Session
 from lakekey.waiting import Wait
 
 EXCHANGE_DEADLINE = 45.0  # below the bound on waiting for the lock, so that waiters outlast a holder that retries
-LOGIN_COOL_DOWN = 30.0
-EARLY_PAUSE = 10.0
 _ATTEMPTS = 4
 _FIRST_PAUSE = 0.25
 _SHORTEST_POLL = 0.01
@@ -99,6 +98,7 @@ class Renewal:
     ) -> None:
         self._session = session
         self._target = session.target
+        self._outcomes = Outcomes(session.target)
         self._cache = session.cache
         self._entry_id = session.entry_id
         # Who shares a flight shares its result: so nobody with another secret, or with another cache.
@@ -112,7 +112,7 @@ class Renewal:
         """See `Session.usable`."""
         entry = self._session.peek()
         if self._grant.needs_person and self._sign_in is None and (entry is None or not entry.refresh_token):
-            raise self._login_required(entry)
+            raise self._outcomes.login_required(entry)
 
         def done(entry: Entry) -> bool:
             return self._session.serves(entry, rejected)
@@ -148,7 +148,7 @@ class Renewal:
 
             return self._fly("anew", is_new, self._exchange_anew)
         if self._sign_in is None:
-            raise self._login_required(None)
+            raise self._outcomes.login_required(None)
         return self._fly(
             "switch" if switch else "sign-in",
             lambda entry: entry.logged_in_at not in (0.0, before.logged_in_at),
@@ -213,7 +213,7 @@ class Renewal:
             return entry
         failure = entry.failure
         if failure not in (None, known) and failure.proof == self._target.proof:
-            raise self._revived(failure)
+            raise self._outcomes.revived(failure)
         return None
 
     def _renew_if_free(self, commitment: Commitment, known: str) -> Entry | None:
@@ -224,7 +224,7 @@ class Renewal:
                 return entry  # a sibling was faster
             if not held or entry is None or (self._grant.needs_person and not entry.refresh_token):
                 return None
-            if self._resting(entry.failure):
+            if self._outcomes.resting(entry.failure):
                 return None  # a sibling has just failed: leave the endpoint alone for a while
             return self._exchange(commitment, entry, stored, attempts=1)
 
@@ -241,8 +241,8 @@ class Renewal:
                 if self._sign_in is None:
                     raise
             stored = self._cache.read(self._entry_id)
-        elif entry is not None and entry.failure is not None and self._cooling(entry.failure):
-            raise self._revived(entry.failure)
+        elif entry is not None and entry.failure is not None and self._outcomes.cooling(entry.failure):
+            raise self._outcomes.revived(entry.failure)
         return self._login(commitment, stored)
 
     def _exchange_anew(self, commitment: Commitment, stored: Stored) -> Entry:
@@ -269,7 +269,7 @@ class Renewal:
         else:
             if response.problem:
                 raise self._keep_refresh_token(commitment, entry, stored, response, sent_at)
-            renewed = self._filled(entry, response, sent_at)
+            renewed = self._outcomes.filled(entry, response, sent_at)
             self._save(renewed, stored)
             commitment.release()
             _log.info(
@@ -333,20 +333,20 @@ class Renewal:
             except CacheWriteFailed as unwritten:
                 _log.warning("session", "%s", unwritten.message)
         _log.warning("session", "%s: the server refused the session's refresh token", self._target.name)
-        raise self._login_required(ended)
+        raise self._outcomes.login_required(ended)
 
     def _keep_refresh_token(
         self, commitment: Commitment, entry: Entry, stored: Stored, response: TokenResponse, sent_at: float
     ) -> TokenEndpointError:
         """Of an answer whose access token is unusable, store what the next exchange needs, and say what was wrong."""
         error = TokenEndpointError(response.problem, retryable=False)
-        kept = self._filled(entry, response, sent_at)._replace(
+        kept = self._outcomes.filled(entry, response, sent_at)._replace(
             access_token=entry.access_token,
             issued_at=entry.issued_at,
             expires_at=entry.expires_at,
             scopes=entry.scopes,
             proof=entry.proof,
-            failure=self._failure(error),
+            failure=self._outcomes.failure(error),
         )
         self._save(kept, stored)
         commitment.release()
@@ -354,7 +354,7 @@ class Renewal:
 
     def _login(self, commitment: Commitment, stored: Stored, *, switch: bool = False) -> Entry:
         if self._sign_in is None:
-            raise self._login_required(stored.entry)
+            raise self._outcomes.login_required(stored.entry)
         before = stored.entry or Entry(self._target.about())
         sent_at = time.time()
         try:
@@ -365,7 +365,7 @@ class Renewal:
         except (LoginFailed, TokenEndpointError, CredentialsRefused) as error:
             self._note_failure(before, stored, error)
             raise
-        entry = self._filled(before._replace(refresh_token="", refused=None), response, sent_at)
+        entry = self._outcomes.filled(before._replace(refresh_token="", refused=None), response, sent_at)
         lifetime = self._target.absolute_session_lifetime_in_minutes
         ends_at = sent_at + lifetime * 60 if lifetime else 0.0
         entry = entry._replace(identity=who, logged_in_at=time.time(), session_ends_at=ends_at)
@@ -375,31 +375,6 @@ class Renewal:
         return entry
 
     # -- entries ------------------------------------------------------------------------------------------------
-
-    def _filled(self, entry: Entry, response: TokenResponse, sent_at: float) -> Entry:
-        return entry._replace(
-            generation=entry.generation + 1,
-            access_token=response.access_token,
-            issued_at=sent_at,
-            expires_at=sent_at + response.lifetime,
-            # RFC 6749 §6: an answer without a refresh token leaves the old one valid.
-            refresh_token=response.refresh_token or entry.refresh_token,
-            scopes=response.scopes or entry.scopes or self._target.scopes,
-            rotates=response.refresh_token not in (None, entry.refresh_token) if entry.refresh_token else None,
-            refused=None,
-            failure=None,
-            proof=self._target.proof,
-            refresh_expires_at=self._refresh_expires_at(entry, response, sent_at),
-        )
-
-    def _refresh_expires_at(self, entry: Entry, response: TokenResponse, sent_at: float) -> float:
-        """When the refresh token lapses: as the answer says, else as the configuration does; 0: nobody says."""
-        if response.refresh_lifetime is not None:
-            return sent_at + response.refresh_lifetime
-        if response.refresh_token is None:
-            return entry.refresh_expires_at  # the old one stays as it is
-        configured = self._target.refresh_token_lifetime_in_minutes
-        return sent_at + configured * 60 if configured else 0.0
 
     def _save(self, entry: Entry, stored: Stored) -> None:
         """Make an answer durable. It is the newest there is, so it also supersedes what a broken lock let in."""
@@ -417,52 +392,13 @@ class Renewal:
 
     def _note_failure(self, entry: Entry, stored: Stored, error: LakekeyError) -> None:
         """Tell the siblings, so that those who waited do not repeat the attempt in turn."""
-        noted = entry._replace(failure=self._failure(error), generation=entry.generation + 1)
+        noted = entry._replace(failure=self._outcomes.failure(error), generation=entry.generation + 1)
         try:
             self._cache.put(self._entry_id, noted, replaces=stored.envelope)
         except CacheWriteFailed as unwritten:
             _log.warning("session", "%s", unwritten.message)
 
-    def _failure(self, error: LakekeyError) -> Failure:
-        detail = getattr(error, "status", None) or getattr(error, "error", None)
-        return Failure(
-            code=error.code,
-            message=error.message,
-            at=time.time(),
-            hint=error.hint,
-            detail=str(detail) if detail is not None else None,
-            retry_after=getattr(error, "retry_after", None),
-            proof=self._target.proof,
-        )
-
-    def _resting(self, failure: Failure | None) -> bool:
-        """Whether the endpoint failed so lately, or asked for so long a pause, that it is not asked ahead of time."""
-        if failure is None or failure.proof != self._target.proof:
-            return False
-        return 0 <= time.time() - failure.at < max(EARLY_PAUSE, failure.retry_after or 0.0)
-
-    def _cooling(self, failure: Failure) -> bool:
-        """Whether a sign-in failed so lately that nobody should be shown another tab unasked."""
-        kinds = (LoginFailed, CredentialsRefused)
-        return issubclass(_kind(failure.code), kinds) and 0 <= time.time() - failure.at < LOGIN_COOL_DOWN
-
     # -- errors -------------------------------------------------------------------------------------------------
-
-    def _revived(self, failure: Failure) -> LakekeyError:
-        error = _kind(failure.code)(failure.message, hint=failure.hint, profile=self._target.name)
-        if isinstance(error, TokenEndpointError) and failure.detail and failure.detail.isdigit():
-            error.status = int(failure.detail)
-            error.retry_after = failure.retry_after
-        elif isinstance(error, CredentialsRefused):
-            error.error = failure.detail
-        return error
-
-    def _login_required(self, entry: Entry | None) -> LoginRequired:
-        if entry is not None and entry.refused is not None:
-            message = entry.refused.message
-        else:
-            message = "nobody has signed in yet, and nobody is here to do it"
-        return LoginRequired(message, hint=f"run: {self._target.login_command}", profile=self._target.name)
 
     def _given_up(self) -> LoginFailed:
         return LoginFailed("the sign-in was given up", hint=f"run: {self._target.login_command}")
@@ -481,11 +417,3 @@ class Renewal:
             hint="wait for it, or allow longer with LAKEKEY_LOCK_TIMEOUT (seconds)",
             profile=self._target.name,
         )
-
-
-def _kind(code: str) -> type[LakekeyError]:
-    """The error class of a stored code; codes of later releases read as a transient failure."""
-    kinds = [LakekeyError]
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-    return next((kind for kind in kinds if kind.code == code), TokenEndpointError)

@@ -29,6 +29,9 @@ class Found(NamedTuple):
     value: Any
     source: str
 
+    def __repr__(self) -> str:
+        return f"Found(source={self.source!r})"  # the value may be a secret
+
 
 class Levels:
     """What each level says, from the strongest to the weakest; and what is not listened to, and why.

@@ -45,25 +45,30 @@ def connect(
             "databricks-sql-connector is not installed", hint="pip install 'lakekey[sql]'"
         ) from None
     provider, rest = _public.provider_for(profile, settings)
-    arguments = {**connect_arguments(provider.target), **rest}
+    arguments = {**connect_arguments(provider.target, rest.get("http_path")), **rest}
     return Connection(provider, arguments, pass_through=pass_through, fixed_token=fixed_token)
 
 
-def connect_arguments(target: Target) -> dict[str, Any]:
+def connect_arguments(target: Target, http_path: str | None = None) -> dict[str, Any]:
     """The connector's own arguments for a target: where it is, and whom to trust.
+
+    Args:
+        target: The target.
+        http_path: Another warehouse or cluster than the target's.
 
     Raises:
         ConfigurationError: The target names no warehouse or cluster path.
     """
-    if not target.http_path:
+    http_path = http_path or target.http_path
+    if not http_path:
         raise ConfigurationError(
             "there is no http_path", hint="set warehouse_id or http_path in the profile", profile=target.name
         )
     address = urlsplit(target.host)
-    arguments: dict[str, Any] = {"server_hostname": address.netloc, "http_path": target.http_path}
+    arguments: dict[str, Any] = {"server_hostname": address.netloc, "http_path": http_path}
     if address.port is not None:
         # With its own port setting alone, the connector sends feature flags and exchanges to port 443.
-        arguments["_connection_uri"] = f"{target.host}/{target.http_path.lstrip('/')}"
+        arguments["_connection_uri"] = f"{target.host}/{http_path.lstrip('/')}"
     if target.ca_file:
         arguments["_tls_trusted_ca_file"] = target.ca_file
     for name in ("catalog", "schema"):

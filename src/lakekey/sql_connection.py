@@ -50,6 +50,16 @@ class Connection:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    @property
+    def autocommit(self) -> bool:
+        """Whether each statement commits itself; an attribute of the connector's connection that can be set."""
+        mode: bool = self.connection.autocommit
+        return mode
+
+    @autocommit.setter
+    def autocommit(self, mode: bool) -> None:
+        self.connection.autocommit = mode
+
     def cursor(self, *args: Any, **kwargs: Any) -> "Cursor":
         """A cursor, as the connector makes it."""
         cursor = Cursor(self, args, kwargs)

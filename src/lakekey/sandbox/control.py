@@ -147,7 +147,7 @@ class Controls:
 
         Args:
             route: ``token``, ``authorize``, ``discovery``, ``config``, ``userinfo``, ``revoke``, ``jwks``,
-                ``sql``, ``scim``, ``clusters``, ``feature-flags``, ``telemetry`` or ``other``.
+                ``sql``, ``scim``, ``clusters``, ``jobs``, ``feature-flags``, ``telemetry`` or ``other``.
             times: For how many requests; ``None`` for all until ``clear_faults``.
             status: Answer with this status in the route's place.
             headers: Headers to add. A ``Content-Length`` beyond the body makes a truncated answer.

@@ -29,6 +29,8 @@ _PREFIXES = (
     ("/sql/", "sql"),
     ("/api/2.0/preview/scim/", "scim"),
     ("/api/2.1/clusters/", "clusters"),
+    ("/api/2.1/jobs/", "jobs"),
+    ("/api/2.2/jobs/", "jobs"),
     ("/api/2.0/connector-service/feature-flags/", "feature-flags"),
     ("/telemetry-", "telemetry"),
 )

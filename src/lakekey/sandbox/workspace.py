@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from flask import Flask
 
-from lakekey.sandbox import api, authority, oidc, sql
+from lakekey.sandbox import api, authority, jobs, oidc, sql
 from lakekey.sandbox.clients import SCOPES, Client, built_in
 from lakekey.sandbox.control import Controls
 from lakekey.sandbox.faults import FaultInjector
@@ -131,6 +131,7 @@ class Sandbox(Controls):
         app = Flask("lakekey.sandbox", static_folder=None, template_folder=None)
         oidc.mount(app, self._realm)
         api.mount(app, self._realm, self.telemetry.append)
+        jobs.mount(app, self._realm)
         sql.mount(app, self._realm, self._warehouse)
         self._server.app = Recorder(FaultInjector(app.wsgi_app, self._faults), self._log)
         self._server.start()

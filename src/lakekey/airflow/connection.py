@@ -1,0 +1,103 @@
+"""From an Airflow connection to a provider that suits a task."""
+
+import os
+from typing import Any
+
+from airflow.sdk.log import mask_secret
+
+from lakekey import _public
+from lakekey._provider import Headers, Provider, Token
+from lakekey.delegated import DelegatedProvider
+from lakekey.errors import ConfigurationError
+from lakekey.settings import SETTINGS
+from lakekey.target import resolve
+
+#: Extras that switch something on → what it is called at `lakekey.sql.connect`.
+SWITCHES = {"pass_through": "pass_through", "kernel_only": "fixed_token"}
+#: The extras that are lakekey's; the connector would not know them.
+OURS = frozenset({*SETTINGS, *SWITCHES, "profile"})
+_SECRETS = frozenset(name for name, setting in SETTINGS.items() if setting.secret)
+
+
+class _Masking(Provider):
+    """A provider whose tokens the task log masks: each is made known to Airflow before it is handed out."""
+
+    _masked = ""
+
+    def headers(self) -> Headers:
+        """See `Provider.headers`."""
+        headers = super().headers()
+        self._mask(headers["Authorization"].partition(" ")[2])
+        return headers
+
+    def token(self) -> Token:
+        """See `Provider.token`."""
+        token = super().token()
+        self._mask(token.access_token)
+        return token
+
+    def _mask(self, secret: str) -> None:
+        # Once for each: in a task this is a message to the supervisor, which writes the log.
+        if secret != self._masked:
+            mask_secret(secret)
+            self._masked = secret
+
+
+class TaskProvider(_Masking):
+    """A provider for tasks: its tokens are masked."""
+
+
+class DelegatedTaskProvider(_Masking, DelegatedProvider):
+    """The same where a strategy of databricks-sdk signs in."""
+
+
+def provider_of(conn: Any) -> Provider:
+    """The provider of an Airflow connection. No browser ever opens for it: tasks are automation.
+
+    Args:
+        conn: The connection: host, login (client id) and password (client secret), and lakekey's settings as extras.
+            What it leaves open comes from the worker's environment and ``.databrickscfg``.
+
+    Raises:
+        ConfigurationError: A setting is missing, wrong, or contradicts another.
+    """
+    extra = conn.extra_dejson
+    given = {name: extra[name] for name in SETTINGS if extra.get(name) not in (None, "")}
+    if conn.password and not (conn.login or "client_id" in given):
+        raise ConfigurationError(
+            "the connection has a password, which is the client secret, but no login",
+            hint="put the service principal's application ID into the connection's login",
+            profile=f"Airflow connection {conn.conn_id}",
+        )
+    given |= {
+        name: value
+        for name, value in (("host", _host(conn)), ("client_id", conn.login), ("client_secret", conn.password))
+        if value
+    }
+    target = resolve(extra.get("profile") or None, **given)
+    for secret in (target.client_secret, *(target.sdk_settings[name] for name in _SECRETS & {*target.sdk_settings})):
+        if secret:
+            mask_secret(secret)  # one from a profile or the environment is none that Airflow knows of
+    if target.is_delegated:
+        return DelegatedTaskProvider(target)
+    if target.is_person:
+        _public.warn_service_principal_missing(target, "an Airflow task", stacklevel=4)
+    return TaskProvider(target, environ={**os.environ, "LAKEKEY_INTERACTIVE": "never"})
+
+
+def switches_of(conn: Any) -> dict[str, bool]:
+    """How SQL connections are to be made: arguments of `lakekey.sql.connect`, as the connection's extras set them."""
+    extra = conn.extra_dejson
+    return {
+        argument: str(extra.get(name, "")).strip().lower() in ("1", "true", "yes", "on")
+        for name, argument in SWITCHES.items()
+    }
+
+
+def _host(conn: Any) -> str | None:
+    """The workspace's address; from a connection URI it comes in parts."""
+    host: str | None = conn.host
+    if not host or "://" in host:
+        return host
+    address = f"{host}:{conn.port}" if conn.port else host
+    return f"{conn.schema}://{address}" if conn.schema in ("http", "https") else address
