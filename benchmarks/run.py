@@ -18,7 +18,7 @@ BENCHMARKS = ("hot_path", "cold_start", "import_time", "herd", "stale", "killed"
 
 PACKAGES = ("lakekey", "databricks-sdk", "databricks-sql-connector", "msal", "msal-extensions", "cryptography")
 NOTE = (
-    "botocore is left out: its SSO refresh speaks AWS's JSON protocol, so there is nothing it could ask of this server"
+    "botocore is left out: its SSO refresh speaks AWS's JSON protocol, which this server does not; it was not measured"
 )
 
 
