@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from lakekey import _public
+
 pytest_plugins = ["support.fixtures"]
 
 _FOREIGN = ("DATABRICKS_", "LAKEKEY_", "AIRFLOW_", "ARM_", "GITHUB_", "ACTIONS_", "SYSTEM_")
@@ -20,4 +22,5 @@ def bare_machine(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(home / "cache"))
     monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "file")
+    _public._warned.clear()  # a process warns once of each profile; each test is a process of its own
     return home

@@ -6,6 +6,8 @@ import would cost a fifth of that path's budget. Callers pass ids, hosts and nam
 
 from typing import Any
 
+from lakekey._loading import LOADING
+
 
 def debug(part: str, message: str, *values: Any) -> None:
     """A detail for whoever looks for a fault."""
@@ -23,6 +25,7 @@ def warning(part: str, message: str, *values: Any) -> None:
 
 
 def _emit(level: int, part: str, message: str, values: tuple[Any, ...]) -> None:
-    import logging
+    with LOADING:
+        import logging
 
     logging.getLogger(f"lakekey.{part}").log(level, message, *values, stacklevel=3)

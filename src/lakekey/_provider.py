@@ -10,6 +10,7 @@ from time import monotonic as _monotonic
 from time import time as _time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lakekey._loading import LOADING
 from lakekey.cache import Cache, Entry
 from lakekey.errors import LakekeyError
 from lakekey.lifetime import CLOCK_TOLERANCE, margin, nears_end, session_end, stale_at
@@ -263,12 +264,14 @@ class Provider:
         return {"Authorization": f"Bearer {entry.access_token}"}
 
     def _renew_in_background(self, snapshot: _Snapshot) -> None:
-        from lakekey import background
+        with LOADING:
+            from lakekey import background
 
         background.submit(self._session.entry_id, lambda: self._renew_early(snapshot))
 
     def _renew_early(self, snapshot: _Snapshot) -> None:
-        from lakekey import _log
+        with LOADING:
+            from lakekey import _log
 
         try:
             entry = self._session.renewal.early(snapshot.entry.access_token)
@@ -310,14 +313,16 @@ class Provider:
 
     def _watch(self) -> "EndWatch":
         if self._end_watch is None:
-            from lakekey.ending import EndWatch
+            with LOADING:
+                from lakekey.ending import EndWatch
 
             self._end_watch = EndWatch(self.target)
         return self._end_watch
 
     def _announce(self, entry: Entry | None) -> None:
         if "logging" in sys.modules:  # else nobody would see the record
-            from lakekey.automation import announce
+            with LOADING:
+                from lakekey.automation import announce
 
             announce(self.target, entry)
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from lakekey import _version
+from lakekey._loading import LOADING
 from lakekey.cache import Cache, Entry
 from lakekey.oauth import revocation
 from lakekey.oauth.client import Client
@@ -42,14 +43,16 @@ def assemble(session: Session, environ: Mapping[str, str]) -> Renewal:
         return Renewal(session, _exchange_of(target, client, environ), None, revoke)
     if automation(environ) is not None:
         return Renewal(session, RefreshToken(client), None, revoke)
-    from lakekey.login import PersonSignIn  # a web server, which whoever never signs anybody in need not load
+    with LOADING:
+        from lakekey.login import PersonSignIn  # a web server, which whoever never signs anybody in need not load
 
     return Renewal(session, RefreshToken(client), PersonSignIn(target, client, environ), revoke)
 
 
 def _exchange_of(target: Target, client: Client, environ: Mapping[str, str]) -> Grant:
-    from lakekey.identity_tokens import source_of
-    from lakekey.oauth.exchange import TokenExchange
+    with LOADING:
+        from lakekey.identity_tokens import source_of
+        from lakekey.oauth.exchange import TokenExchange
 
     source = source_of(
         target.auth_type,

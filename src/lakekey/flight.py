@@ -130,9 +130,13 @@ def _see_through() -> None:
     The interpreter waits for the keepers before it comes here; but a Ctrl-C ends that waiting, and whoever presses it
     while a program seems to hang at its end must not lose the session by it.
     """
-    while _in_the_air:
-        with contextlib.suppress(BaseException):
-            next(iter(_in_the_air)).wait(0.05)
+    while True:
+        try:  # around the loop: a Ctrl-C may strike between any two of its steps
+            while _in_the_air:
+                next(iter(_in_the_air)).wait(0.05)
+        except BaseException:  # noqa: BLE001, S112
+            continue
+        return
 
 
 atexit.register(_see_through)

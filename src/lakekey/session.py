@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from lakekey._loading import LOADING
 from lakekey.cache import Cache, Entry, open_cache
 from lakekey.cache.entry import entry_id
 from lakekey.lifetime import is_live
@@ -76,7 +77,8 @@ class Session:
         """What renews this session; loads the protocol code on first use."""
         # A forked child builds its own: the parent's threads may have held a lock in it at the moment of the fork.
         if self._renewal is None or self._assembled_in != os.getpid():
-            from lakekey.assembly import assemble
+            with LOADING:
+                from lakekey.assembly import assemble
 
             self._renewal = assemble(self, self._environ)
             self._assembled_in = os.getpid()

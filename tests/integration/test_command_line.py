@@ -68,7 +68,7 @@ def test_token_prints_the_token_alone_and_as_json_what_the_databricks_cli_prints
     assert list(printed) == ["access_token", "token_type", "expiry"]
     assert plain.stdout == printed["access_token"] + "\n"
     assert printed["token_type"] == "Bearer"
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", printed["expiry"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d", printed["expiry"])
     assert box.counters["token.requests"] == 1
 
 

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import pytest
 
 from lakekey import TokenEndpointError
 from support import workers
-from support.sessions import Machine
+from support.sessions import Child, Machine
 
 # Forking a process that has threads is what these tests are about; Python 3.12 warns of it.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -58,9 +59,9 @@ def forked(work):
 
 
 @contextmanager
-def in_flight(machine, provider):
+def in_flight(machine, provider, route="token"):
     """A thread whose refresh waits at the server, and holds the entry's lock; yields what lets it go on."""
-    with machine.server.hold("token") as hold:
+    with machine.server.hold(route) as hold:
         thread = threading.Thread(target=provider.headers)
         thread.start()
         hold.wait()
@@ -75,6 +76,65 @@ def test_a_child_forked_during_a_refresh_waits_for_it_and_takes_its_result(machi
         header = result()
     assert header == workers.header(provider)
     assert machine.token_requests() == 1
+    machine.assert_session_is_whole()
+
+
+def test_a_child_forked_while_its_parent_looks_for_the_server_can_look_for_it_too(machine):
+    """The parent's thread holds a lock at that moment that nobody in the child would ever release."""
+    provider = machine.provider()
+
+    def renew():
+        provider.invalidate(workers.header(provider).removeprefix("Bearer "))
+        return workers.header(provider)
+
+    with in_flight(machine, provider, "config") as go_on, forked(renew) as result:
+        go_on()
+        header = result()
+    assert header == f"Bearer {machine.stored().access_token}"
+    assert machine.token_requests() == 2
+    machine.assert_session_is_whole()
+
+
+_FORKS_AT_EACH_IMPORT = """
+import os, signal, sys, threading
+import lakekey
+from support.reports import outcome, report
+
+children, loading = [], threading.Semaphore(0)
+
+class Notice:
+    # Asked for each module that is loaded; it lets the main thread fork in the midst of it.
+    def find_spec(self, name, path=None, target=None):
+        if threading.current_thread() is not threading.main_thread():
+            loading.release()
+            threading.Event().wait(0.002)
+
+provider = lakekey.provider()
+sys.meta_path.insert(0, Notice())
+leader = threading.Thread(target=provider.headers)
+leader.start()
+while leader.is_alive() and len(children) < 12:
+    if not loading.acquire(timeout=0.2):
+        continue
+    while loading.acquire(blocking=False):
+        pass
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        os._exit(0 if provider.headers() else 1)
+    children.append(pid)
+leader.join()
+statuses = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+report("result", statuses=statuses)
+"""
+
+
+def test_a_child_forked_while_its_parent_loads_code_can_load_it_too(machine):
+    """Python's own locks on modules that are being imported are not released in a child."""
+    with Child([sys.executable, "-W", "ignore", "-c", _FORKS_AT_EACH_IMPORT], machine.environ) as child:
+        statuses = child.until("result")["statuses"]
+    assert statuses
+    assert statuses == [0] * len(statuses)
     machine.assert_session_is_whole()
 
 
@@ -115,35 +175,43 @@ def test_a_child_renews_by_itself_what_its_parent_had_renewed(machine):
     machine.assert_session_is_whole()
 
 
+_FORKS_WHILE_THREADS_ASK = """
+import os, signal, threading
+import lakekey
+from support.reports import report
+
+provider, stop, failures = lakekey.provider(), threading.Event(), []
+
+def ask():
+    while not stop.is_set():
+        try:
+            provider.invalidate(provider.token().access_token)
+        except BaseException as error:
+            failures.append(repr(error))
+
+def child(work):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        os._exit(0 if work().headers() else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+threads = [threading.Thread(target=ask) for _ in range(3)]
+for thread in threads:
+    thread.start()
+statuses = [child(work) for _ in range(10) for work in (lambda: provider, lakekey.provider)]
+stop.set()
+for thread in threads:
+    thread.join()
+report("result", statuses=statuses, failures=failures)
+"""
+
+
 def test_children_forked_while_threads_ask_all_get_a_header(machine):
-    provider = machine.provider()
-    stop = threading.Event()
-    failures = []
-
-    def ask():
-        while not stop.is_set():
-            try:
-                provider.invalidate(workers.header(provider).removeprefix("Bearer "))
-            except BaseException as error:
-                failures.append(error)
-
-    threads = [threading.Thread(target=ask) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    try:
-        headers = []
-        for _ in range(8):
-            with (
-                forked(lambda: workers.header(machine.provider())) as fresh,
-                forked(lambda: workers.header(provider)) as inherited,
-            ):
-                headers += [fresh(), inherited()]
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert [header for header in headers if not header.startswith("Bearer ")] == []
-    assert failures == []
+    with Child([sys.executable, "-W", "ignore", "-c", _FORKS_WHILE_THREADS_ASK], machine.environ) as child:
+        report = child.until("result")
+    assert report["failures"] == []
+    assert report["statuses"] == [0] * len(report["statuses"])
     machine.assert_session_is_whole()
 
 

@@ -45,6 +45,9 @@ def test_an_older_tokens_invalidation_does_nothing(machine):
         provider.invalidate(first)
     assert provider.token().access_token == second
     assert machine.token_requests() == 1
+    machine.directory.rename(machine.directory.parent / "gone")
+    provider.invalidate(first)
+    assert provider.token().access_token == second, "not even the cache was asked"
 
 
 def test_a_siblings_newer_token_is_taken_from_the_cache(machine):

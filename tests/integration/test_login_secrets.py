@@ -46,8 +46,9 @@ def test_a_whole_life_shows_no_secret(oidc_server, settings, secret_watch, tmp_p
         program.send(f"{principal.client_id} {principal.client_secret}")
         status, _, errors = program.ends()
         assert status == 0, errors
-    # code, verifier, two tokens and an ID token of the sign-in; two refreshes; two secrets, each as is and as Basic.
-    assert len(watch.secrets - before) >= 14
+    # code, verifier, two tokens and an ID token of the sign-in; two refreshes; two secrets, each as is and as Basic, of
+    # which the right one may be known from an earlier test of the same server.
+    assert len(watch.secrets - before) >= 12
     assert principal.client_secret in watch.secrets
     assert watch.places > 100
 

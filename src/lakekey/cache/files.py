@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 
+from lakekey._loading import LOADING
 from lakekey.cache import private_files
 from lakekey.errors import CacheError, CacheWriteFailed
 
@@ -113,7 +114,8 @@ class FileStore:
     @contextlib.contextmanager
     def lock(self, entry_id: str) -> Iterator[bool]:
         """See `Store.lock`. The kernel frees the lock of a process that dies; the file stays and means nothing."""
-        import filelock
+        with LOADING:
+            import filelock
 
         # thread_local=False: the thread that locks may hand the work to another. Not a singleton: two sessions of
         # one process exclude each other as two processes would.

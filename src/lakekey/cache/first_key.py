@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from lakekey import _log
+from lakekey._loading import LOADING
 from lakekey.cache import pinned
 from lakekey.cache.key_sources import open_source, own_source, pin_of, ring_of
 from lakekey.cache.keys import format_ring, key_id, new_key
@@ -53,7 +54,8 @@ def plan(source: str, why: str, environ: Mapping[str, str]) -> Pin:
     """
     pin = Pin(source, why, pinned.now())
     if source == "keyring":
-        from lakekey.cache import key_keyring
+        with LOADING:
+            from lakekey.cache import key_keyring
 
         try:
             backend = key_keyring.find(environ)
@@ -65,7 +67,8 @@ def plan(source: str, why: str, environ: Mapping[str, str]) -> Pin:
             f"the OS keyring was asked for, but {said}", hint="mend it, or choose with LAKEKEY_KEY_SOURCE=file"
         )
     if source == "kms":
-        from lakekey.cache.key_kms import choose as choose_kms
+        with LOADING:
+            from lakekey.cache.key_kms import choose as choose_kms
 
         return pin._replace(kms=choose_kms(environ))
     return pin
@@ -101,7 +104,8 @@ def fill(pin: Pin, directory: str, environ: Mapping[str, str], keys: tuple[bytes
 
 def _default(directory: str, environ: Mapping[str, str]) -> Pin:
     """The OS keyring where it works; else a key file, and the reason is kept."""
-    from lakekey.cache import key_keyring
+    with LOADING:
+        from lakekey.cache import key_keyring
 
     try:
         backend = key_keyring.find(environ)
@@ -129,7 +133,8 @@ def only_one(directory: str) -> Iterator[None]:
         LockTimeout: Another is at it for too long.
         OSError: The lock file cannot be made.
     """
-    import filelock
+    with LOADING:
+        import filelock
 
     lock = filelock.FileLock(os.path.join(directory, "cache.lock"), mode=0o600, thread_local=False)
     try:

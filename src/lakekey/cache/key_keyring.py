@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, TypeVar
 
+from lakekey._loading import LOADING
 from lakekey.errors import ConfigurationError, KeyUnavailable
 
 SERVICE = "lakekey"
@@ -133,7 +134,8 @@ def find(environ: Mapping[str, str]) -> str:
     """
 
     def look() -> list[str]:
-        import keyring
+        with LOADING:
+            import keyring
 
         chosen = keyring.get_keyring()
         # The chainer stands for several backends, best first; the fallbacks among them are none for us.
@@ -197,7 +199,8 @@ def _from_secret_service(item: str) -> str | None:
     would cost it as much as all the rest together. Where this finds nothing, the backend is asked.
     """
     try:
-        import secretstorage
+        with LOADING:
+            import secretstorage
     except ImportError:
         return None
     connection = secretstorage.dbus_init()

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol
 
+from lakekey._loading import LOADING
 from lakekey.cache import pinned
 from lakekey.cache.key_environment import EnvironmentKey
 from lakekey.cache.key_file import KeyFile, MountedFile, path_in
@@ -92,7 +93,8 @@ class Keys:
         return self.ring
 
     def _choose(self, wanted: tuple[str, str] | None) -> Pin:
-        from lakekey.cache.first_key import choose
+        with LOADING:
+            from lakekey.cache.first_key import choose
 
         try:
             return choose(self.directory, self.environ, wanted)
@@ -170,15 +172,18 @@ def own_source(pin: Pin, directory: str, environ: Mapping[str, str]) -> OwnKeySo
     if pin.source == "file":
         return KeyFile(directory)
     if pin.source == "keyring":
-        from lakekey.cache.key_keyring import KeyringItem
+        with LOADING:
+            from lakekey.cache.key_keyring import KeyringItem
 
         return KeyringItem(pin.backend, pin.item, environ)
     if pin.source == "passphrase":
-        from lakekey.cache.key_passphrase import PassphraseRing
+        with LOADING:
+            from lakekey.cache.key_passphrase import PassphraseRing
 
         return PassphraseRing(directory, environ)
     if pin.source == "kms":
-        from lakekey.cache.key_kms import KmsRing
+        with LOADING:
+            from lakekey.cache.key_kms import KmsRing
 
         return KmsRing(directory, environ, pin.kms)
     raise KeyUnavailable(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from lakekey import _log
+from lakekey._loading import LOADING
 from lakekey.cache import unstored
 from lakekey.cache.entry import Entry
 from lakekey.cache.envelope import BadEnvelope, UnknownKey, seal, unseal
@@ -280,7 +281,8 @@ def _in_memory(reason: str, remedy: str | None) -> Cache:
 def _shared_memory() -> Cache:
     global _memory_cache  # noqa: PLW0603 - one store for the process is what the setting means
     if _memory_cache is None:
-        from lakekey.cache.memory import MemoryStore
+        with LOADING:
+            from lakekey.cache.memory import MemoryStore
 
         key = new_key()
         ring = KeyRing({key_id(key): key}, key_id(key), "memory", "this process")

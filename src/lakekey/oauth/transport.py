@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from lakekey._loading import LOADING
 from lakekey.errors import ConfigurationError, TokenEndpointError
 from lakekey.oauth import deadlines
 
@@ -134,9 +135,12 @@ class Transport:
         require_secure(url)
         if self._ca_file and not os.path.exists(self._ca_file):
             raise ConfigurationError(f"there is no ca_file {self._ca_file}", hint="set ca_file to a PEM bundle")
-        import ssl
+        with LOADING:
+            import encodings.idna  # noqa: F401 - what looking a name up would load
+            import ssl
 
-        import requests
+            import requests
+            import requests.auth
 
         host = urlsplit(url).netloc
         deadline = time.monotonic() + CONNECT_TIMEOUT + READ_TIMEOUT if deadline is None else deadline
