@@ -224,7 +224,8 @@ def test_without_a_service_principal_a_task_is_warned_and_never_opens_a_browser(
     assert not [record for record in box.log if record.route == "authorize"]
 
 
-def test_a_token_of_the_workspaces_own_can_be_named_and_is_masked(box, connect):
+def test_a_token_of_the_workspaces_own_can_be_named_and_is_masked(box, connect, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", box.ca_file)  # databricks-sdk's own request looks nowhere else
     token = LakekeyDatabricksHook("lakehouse").provider.token().access_token
     connect(login=None, password=None, extra=extras(box, auth_type="pat", token=token))
     hook = LakekeyDatabricksSqlHook("lakehouse")
