@@ -10,6 +10,7 @@ Importing this module loads no connector, no HTTP library and no keyring; what i
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lakekey._loading import LOADING, libraries
 from lakekey._version import __version__
 from lakekey.errors import (
     CacheError,
@@ -77,9 +78,11 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return import_module(f"lakekey.{name}")
+        with libraries():
+            return import_module(f"lakekey.{name}")
     if name in _ATTRIBUTES:
-        value = getattr(import_module(_ATTRIBUTES[name]), name)
+        with LOADING:
+            value = getattr(import_module(_ATTRIBUTES[name]), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'lakekey' has no attribute {name!r}")

@@ -6,7 +6,7 @@ import would cost a fifth of that path's budget. Callers pass ids, hosts and nam
 
 from typing import Any
 
-from lakekey._loading import LOADING
+from lakekey._loading import libraries
 
 
 def debug(part: str, message: str, *values: Any) -> None:
@@ -25,7 +25,7 @@ def warning(part: str, message: str, *values: Any) -> None:
 
 
 def _emit(level: int, part: str, message: str, values: tuple[Any, ...]) -> None:
-    with LOADING:
+    with libraries():
         import logging
 
     logging.getLogger(f"lakekey.{part}").log(level, message, *values, stacklevel=3)

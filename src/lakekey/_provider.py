@@ -10,7 +10,7 @@ from time import monotonic as _monotonic
 from time import time as _time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lakekey._loading import LOADING
+from lakekey._loading import LOADING, libraries
 from lakekey.cache import Cache, Entry
 from lakekey.errors import LakekeyError
 from lakekey.lifetime import CLOCK_TOLERANCE, margin, nears_end, session_end, stale_at
@@ -112,7 +112,8 @@ class Provider:
         """
         if cfg is None:
             return self._factory
-        from lakekey import sdk
+        with LOADING:
+            from lakekey import sdk
 
         return sdk.header_factory(self)
 
@@ -134,7 +135,8 @@ class Provider:
         Raises:
             LakekeyError: There is none to be had; the error says what to do.
         """
-        from datetime import UTC, datetime
+        with LOADING:
+            from datetime import UTC, datetime
 
         self._factory()
         snapshot = self._snapshot
@@ -153,9 +155,10 @@ class Provider:
         until, until_monotonic, _, since = self._fresh
         if since <= time.time() < until and time.monotonic() < until_monotonic:
             return self.token()
-        import asyncio
+        with libraries():
+            import asyncio
 
-        from lakekey import flight
+            from lakekey import flight
 
         ticket = flight.Ticket()
         with flight.on(ticket):

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lakekey._loading import LOADING
 from lakekey._provider import Provider
-from lakekey.errors import ConfigurationError
+from lakekey.errors import ConfigurationError, ServicePrincipalMissingWarning
 from lakekey.target import SETTINGS, Target, resolve
 
 _warned: set[str] = set()
@@ -38,7 +39,8 @@ def made(target: Target, *, stacklevel: int = 2) -> Provider:
         stacklevel: Frames from here to whoever is to see the warning.
     """
     if target.is_delegated:
-        from lakekey.delegated import DelegatedProvider
+        with LOADING:
+            from lakekey.delegated import DelegatedProvider
 
         return DelegatedProvider(target)
     if target.is_person:
@@ -47,7 +49,8 @@ def made(target: Target, *, stacklevel: int = 2) -> Provider:
 
 
 def _warn_where_nobody_watches(target: Target, *, stacklevel: int) -> None:
-    from lakekey.presence import automation
+    with LOADING:
+        from lakekey.presence import automation
 
     run = automation()
     if run is not None:
@@ -65,9 +68,8 @@ def warn_service_principal_missing(target: Target, run: str, *, stacklevel: int)
     if target.name in _warned:
         return
     _warned.add(target.name)
-    import warnings
-
-    from lakekey.errors import ServicePrincipalMissingWarning
+    with LOADING:
+        import warnings
 
     warnings.warn(
         f"{target.name}: {run} should sign in as a service principal, and none is configured, so it uses a "

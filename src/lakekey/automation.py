@@ -4,6 +4,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from lakekey._loading import LOADING
+
 if TYPE_CHECKING:
     from lakekey.cache import Entry
     from lakekey.target import Target
@@ -20,8 +22,9 @@ def announce(target: "Target", entry: "Entry | None") -> None:
     # would cost a fifth of a cold start.
     if "logging" not in sys.modules:
         return
-    from lakekey import _log
-    from lakekey.presence import automation
+    with LOADING:
+        from lakekey import _log
+        from lakekey.presence import automation
 
     run = automation(os.environ)
     if run is None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from lakekey._loading import LOADING
 from lakekey.errors import ConfigurationError
 from lakekey.hosts import is_account_console, normalize_host, workspace_of
 from lakekey.resolution import Levels, directly_configured
@@ -126,7 +127,8 @@ def _http_path(levels: Levels, values: Mapping[str, Any]) -> str | None:
 
 
 def _subject(auth_type: str, values: Mapping[str, Any], environ: Mapping[str, str]) -> str:
-    from lakekey.identity_tokens import source_of
+    with LOADING:
+        from lakekey.identity_tokens import source_of
 
     source = source_of(
         auth_type,

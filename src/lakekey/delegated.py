@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from lakekey._loading import LOADING, libraries
 from lakekey._provider import HeaderFactory, Headers, Provider, Token
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError
 from lakekey.identity_tokens.jwt import claims
@@ -47,7 +48,8 @@ class DelegatedProvider(Provider):
             ConfigurationError: The strategy has none: user name and password.
             LakekeyError: There is none to be had.
         """
-        from datetime import UTC, datetime
+        with LOADING:
+            from datetime import UTC, datetime
 
         scheme, _, token = self.headers().get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
@@ -119,7 +121,8 @@ class DelegatedProvider(Provider):
 
     def _build(self) -> "Config":
         try:
-            from databricks.sdk.core import Config
+            with libraries():
+                from databricks.sdk.core import Config
         except ImportError:
             raise ConfigurationError(
                 f"{self.target.auth_type} needs databricks-sdk", hint="pip install 'lakekey[sdk]'"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey import _log
+from lakekey._loading import LOADING
 from lakekey.cache import Entry
 from lakekey.target import Target
 
@@ -50,7 +51,8 @@ class EndWatch:
         if end == self._warned:
             return
         self._warned = end
-        from datetime import UTC, datetime
+        with LOADING:
+            from datetime import UTC, datetime
 
         target = self._target
         ending = SessionEnding(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lakekey._loading import LOADING
 from lakekey.errors import ConfigurationError
 
 #: The DNS zones of the platform, each with its cloud.
@@ -28,7 +29,8 @@ def normalize_host(host: Any, profile: str | None = None, source: str = "") -> s
     text = host.strip() if isinstance(host, str) else ""
     if (plain := _plainly_written(text)) is not None:
         return plain
-    from urllib.parse import urlsplit
+    with LOADING:
+        from urllib.parse import urlsplit
 
     said = f"host ({source})" if source else "host"
     try:
@@ -68,7 +70,8 @@ def workspace_of(host: str) -> str | None:
     """The workspace that an address copied from the browser names: its ``o`` parameter."""
     if "?" not in host:
         return None
-    from urllib.parse import parse_qs, urlsplit
+    with LOADING:
+        from urllib.parse import parse_qs, urlsplit
 
     return next(iter(parse_qs(urlsplit(host).query).get("o", ())), None)
 
@@ -80,7 +83,8 @@ def is_account_console(host: str) -> bool:
 
 def cloud_of(host: str) -> str | None:
     """The cloud of a host by its DNS zone; ``None`` for a host in none of the platform's zones."""
-    from urllib.parse import urlsplit
+    with LOADING:
+        from urllib.parse import urlsplit
 
     name = urlsplit(host).hostname or ""
     return next((cloud for zone, cloud in ZONES.items() if name.endswith(zone)), None)

@@ -4,6 +4,7 @@ The order is the SDK's: the caller's arguments, the environment, the profile. Wh
 stands in docs/configuration.md and is tested as such.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -160,12 +161,9 @@ def _profile(
 ) -> databrickscfg.Profile | None:
     path = checked("ca_file", config_file, "config_file", wanted) if config_file is not None else None
     path = databrickscfg.location(path or environ.get("DATABRICKS_CONFIG_FILE", "").strip() or None)
-    if wanted is not None and not named_here and "host" in configured:
-        import os
-
+    if wanted is not None and not named_here and "host" in configured and not os.path.lexists(path):
         # The SDK's rule, which containers rely on: a variable may name a profile that only other machines have.
-        if not os.path.lexists(path):
-            return None
+        return None
     return databrickscfg.read(path, wanted)
 
 

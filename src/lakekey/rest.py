@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lakekey import _public
+from lakekey._loading import libraries
 from lakekey._provider import Provider
 from lakekey.errors import ConfigurationError
 
@@ -28,7 +29,8 @@ def requests_auth(profile: str | Provider | None = None, **settings: Any) -> "re
     Raises:
         ConfigurationError: A setting is missing or wrong; later, a request goes to another host than the provider's.
     """
-    from requests.auth import AuthBase
+    with libraries():
+        from requests.auth import AuthBase
 
     provider = _sole(profile, settings)
 
@@ -57,7 +59,8 @@ def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx
         ConfigurationError: As for `requests_auth`, or httpx is not installed.
     """
     try:
-        import httpx
+        with libraries():
+            import httpx
     except ModuleNotFoundError:
         raise ConfigurationError("httpx is not installed", hint="pip install httpx") from None
     provider = _sole(profile, settings)
@@ -72,7 +75,8 @@ def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx
                 yield request
 
         async def async_auth_flow(self, request: httpx.Request) -> Any:
-            import asyncio
+            with libraries():
+                import asyncio
 
             # Renewing waits for the network: never on the event loop.
             token = _attach(request, await asyncio.to_thread(_headers_for, provider, str(request.url)))

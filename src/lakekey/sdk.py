@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from lakekey import _public
+from lakekey._loading import libraries
 from lakekey._provider import Provider
 from lakekey.errors import ConfigurationError
 
@@ -23,7 +24,8 @@ def config(profile: str | Provider | None = None, **settings: Any) -> "Config":
         ConfigurationError: A setting is missing or wrong, or databricks-sdk is not installed.
     """
     try:
-        from databricks.sdk.core import Config
+        with libraries():
+            from databricks.sdk.core import Config
     except ModuleNotFoundError:
         raise ConfigurationError("databricks-sdk is not installed", hint="pip install 'lakekey[sdk]'") from None
     provider, rest = _public.provider_for(profile, settings)
@@ -49,8 +51,9 @@ def config(profile: str | Provider | None = None, **settings: Any) -> "Config":
 
 def header_factory(provider: Provider) -> Any:
     """What the SDK calls for headers on each request: an ``OAuthCredentialsProvider``, as ``Config`` checks for it."""
-    from databricks.sdk.credentials_provider import OAuthCredentialsProvider
-    from databricks.sdk.oauth import Token as SdkToken
+    with libraries():
+        from databricks.sdk.credentials_provider import OAuthCredentialsProvider
+        from databricks.sdk.oauth import Token as SdkToken
 
     def sdk_token() -> SdkToken:
         token = provider.token()

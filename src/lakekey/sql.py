@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lakekey import _public
+from lakekey._loading import libraries
 from lakekey._provider import Provider
 from lakekey.errors import ConfigurationError, LakekeyError
 from lakekey.target import Target
@@ -37,7 +38,8 @@ def connect(
         LakekeyError: Nobody is signed in, or as it says.
     """
     try:
-        from lakekey.sql_connection import Connection
+        with libraries():
+            from lakekey.sql_connection import Connection
     except ModuleNotFoundError as missing:
         if not (missing.name or "").startswith("databricks"):
             raise

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lakekey import _public
+from lakekey._loading import libraries
 from lakekey._provider import Provider
 from lakekey.errors import ConfigurationError
 from lakekey.sql import Handing, connect_arguments, refused, unwrap
@@ -27,8 +28,9 @@ def create_engine(profile: str | Provider | None = None, **options: Any) -> "Eng
         ConfigurationError: A setting is missing or wrong, or databricks-sqlalchemy is not installed.
     """
     try:
-        import databricks.sqlalchemy  # noqa: F401 - registers the dialect
-        import sqlalchemy
+        with libraries():
+            import databricks.sqlalchemy  # noqa: F401 - registers the dialect
+            import sqlalchemy
     except ModuleNotFoundError:
         raise ConfigurationError(
             "databricks-sqlalchemy is not installed", hint="pip install 'lakekey[sqlalchemy]'"
@@ -56,7 +58,8 @@ def sign_in(engine: "Engine", profile: str | Provider | None = None, **settings:
     Raises:
         ConfigurationError: A setting is missing or wrong.
     """
-    from sqlalchemy import event
+    with libraries():
+        from sqlalchemy import event
 
     provider, _ = _public.provider_for(profile, settings)
     arguments = connect_arguments(provider.target)

@@ -6,6 +6,7 @@ identity provider that is really here means federation, and everything else mean
 
 from collections.abc import Mapping
 
+from lakekey._loading import LOADING
 from lakekey.errors import ConfigurationError
 from lakekey.hosts import normalize_host
 from lakekey.resolution import ARGUMENT, ENVIRONMENT, PROFILE, SEALED, Found, Levels
@@ -68,7 +69,8 @@ def choose(levels: Levels, environ: Mapping[str, str]) -> str:
         )
     if not any(levels.level(name) for name in _OIDC_SETTINGS) and not any(name in environ for name in _OIDC_VARIABLES):
         return U2M  # the usual case, in which nothing more is imported
-    from lakekey.identity_tokens import detect
+    with LOADING:
+        from lakekey.identity_tokens import detect
 
     return detect(levels, environ) or U2M
 
@@ -145,7 +147,8 @@ def _find_sealed_secret(levels: Levels, environ: Mapping[str, str]) -> None:
     """A client without a secret in clear may have one sealed in the cache (``lakekey secret set``)."""
     if not levels.level("host"):
         return
-    from lakekey.cache.secrets import find_secret
+    with LOADING:
+        from lakekey.cache.secrets import find_secret
 
     host = normalize_host(levels.get("host"), levels.profile, levels.source("host"))
     seen = cache_environment(environ, {name: levels.get(name) for name in CACHE_SETTINGS}, levels.sources())

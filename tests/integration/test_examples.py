@@ -79,5 +79,5 @@ def test_development_as_oneself_beside_production_as_the_service_principal(box):
 
 
 def test_every_example_is_run_by_a_test():
-    tests = "".join(test.read_text() for test in EXAMPLES.parent.glob("tests/**/test_*example*.py"))
-    assert [example.name for example in EXAMPLES.glob("*.py") if f'"{example.name}"' not in tests] == []
+    tests = "".join(test.read_text() for test in EXAMPLES.parent.glob("tests/**/*.py"))
+    assert [example.name for example in EXAMPLES.glob("*.py") if example.name not in tests] == []

@@ -1,5 +1,6 @@
 """In a notebook, the person is asked in the notebook; a notebook that runs unattended asks nobody."""
 
+import contextlib
 import os
 import queue
 import re
@@ -21,9 +22,13 @@ def notebook(oidc_server, tmp_path):
 
 
 def run(client, code, *, attended, type_in=None):
-    """Runs a cell as a front end does; what it printed, and how it failed."""
+    """Runs a cell as a front end does; what it printed, and how it failed.
+
+    What is printed and what is asked for come on two channels, in any order: ``type_in`` is told all that was printed,
+    again and again, until it has an answer.
+    """
     client.execute(code, allow_stdin=attended)
-    printed, failure = "", None
+    printed, failure, asked = "", None, False
     while True:
         try:
             message = client.get_iopub_msg(timeout=0.1)
@@ -37,16 +42,18 @@ def run(client, code, *, attended, type_in=None):
                 failure = f"{content['ename']}: {content['evalue']}"
             elif message["msg_type"] == "status" and content["execution_state"] == "idle" and printed + (failure or ""):
                 return printed, failure
-        try:
+        with contextlib.suppress(queue.Empty):
             client.get_stdin_msg(timeout=0.1)
-        except queue.Empty:
-            continue
-        client.input(type_in(printed))
+            asked = True
+        if asked and (answer := type_in(printed)):
+            client.input(answer)
+            asked = False
 
 
 def test_the_answer_is_pasted_into_the_notebook(oidc_server, notebook):
     def paste(printed):
-        return oidc_server.sign_in(re.search(r"https://\S+/authorize\S+", printed)[0], deliver=False).redirect
+        address = re.search(r"https://\S+/authorize\S+(?=\s)", printed)
+        return address and oidc_server.sign_in(address[0], deliver=False).redirect
 
     code = "import lakekey; p = lakekey.provider(); print(sorted(p.headers()), p.identity())"
     printed, failure = run(notebook, code, attended=True, type_in=paste)

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from lakekey._loading import LOADING
+from lakekey._loading import LOADING, libraries
 from lakekey.cache import private_files
 from lakekey.errors import CacheError, CacheWriteFailed
 
@@ -114,7 +114,7 @@ class FileStore:
     @contextlib.contextmanager
     def lock(self, entry_id: str) -> Iterator[bool]:
         """See `Store.lock`. The kernel frees the lock of a process that dies; the file stays and means nothing."""
-        with LOADING:
+        with libraries():
             import filelock
 
         # thread_local=False: the thread that locks may hand the work to another. Not a singleton: two sessions of
@@ -167,7 +167,8 @@ class FileStore:
 
 
 def _this_thread() -> tuple[int, int]:
-    import threading  # not on the warm path, which locks nothing
+    with LOADING:
+        import threading  # not on the warm path, which locks nothing
 
     return os.getpid(), threading.get_ident()
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from lakekey import _log
-from lakekey._loading import LOADING
+from lakekey._loading import LOADING, libraries
 from lakekey.cache import pinned
 from lakekey.cache.key_sources import open_source, own_source, pin_of, ring_of
 from lakekey.cache.keys import format_ring, key_id, new_key
@@ -133,7 +133,7 @@ def only_one(directory: str) -> Iterator[None]:
         LockTimeout: Another is at it for too long.
         OSError: The lock file cannot be made.
     """
-    with LOADING:
+    with libraries():
         import filelock
 
     lock = filelock.FileLock(os.path.join(directory, "cache.lock"), mode=0o600, thread_local=False)

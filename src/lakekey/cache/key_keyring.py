@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, TypeVar
 
-from lakekey._loading import LOADING
+from lakekey._loading import LOADING, libraries
 from lakekey.errors import ConfigurationError, KeyUnavailable
 
 SERVICE = "lakekey"
@@ -134,7 +134,7 @@ def find(environ: Mapping[str, str]) -> str:
     """
 
     def look() -> list[str]:
-        with LOADING:
+        with libraries():
             import keyring
 
         chosen = keyring.get_keyring()
@@ -156,7 +156,8 @@ def within(limit: float, call: Callable[[], T]) -> T:
     Raises:
         KeyringTrouble: It failed, or did not answer in time.
     """
-    import threading
+    with LOADING:
+        import threading
 
     results: list[T] = []
     errors: list[BaseException] = []
@@ -199,7 +200,7 @@ def _from_secret_service(item: str) -> str | None:
     would cost it as much as all the rest together. Where this finds nothing, the backend is asked.
     """
     try:
-        with LOADING:
+        with libraries():
             import secretstorage
     except ImportError:
         return None

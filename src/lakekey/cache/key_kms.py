@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from lakekey._loading import LOADING, libraries
 from lakekey.cache import private_files
 from lakekey.errors import ConfigurationError, KeyUnavailable
 
@@ -126,7 +127,9 @@ def _load(kms: str, environ: Mapping[str, str]) -> KeyWrapper:
     for point in _points():
         if point.name == kms:
             try:
-                wrapper: KeyWrapper = point.load()(environ)
+                with libraries():
+                    make = point.load()
+                wrapper: KeyWrapper = make(environ)
             except Exception as error:  # noqa: BLE001 - as above
                 reason = type(error).__name__
                 break
@@ -142,6 +145,7 @@ def _load(kms: str, environ: Mapping[str, str]) -> KeyWrapper:
 
 
 def _points() -> "Iterable[EntryPoint]":
-    from importlib.metadata import entry_points
+    with LOADING:
+        from importlib.metadata import entry_points
 
     return entry_points(group=GROUP)

@@ -13,6 +13,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from lakekey._loading import LOADING
 from lakekey.cache import private_files
 from lakekey.errors import ConfigurationError, KeyUnavailable
 
@@ -75,7 +76,8 @@ class PassphraseRing:
 
 
 def _wrap(text: str, passphrase: str) -> bytes:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    with LOADING:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     salt, nonce = os.urandom(16), os.urandom(12)
     key = _derive(passphrase, salt, _N, _R, _P)
@@ -86,8 +88,9 @@ def _wrap(text: str, passphrase: str) -> bytes:
 
 
 def _unwrap(content: bytes, passphrase: str, where: str) -> str:
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    with LOADING:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     try:
         fields = json.loads(content)
@@ -107,7 +110,8 @@ def _unwrap(content: bytes, passphrase: str, where: str) -> str:
 
 
 def _derive(passphrase: str, salt: bytes, n: int, r: int, p: int) -> bytes:
-    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+    with LOADING:
+        from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
     return Scrypt(salt=salt, length=32, n=n, r=r, p=p).derive(passphrase.encode())
 

@@ -10,6 +10,7 @@ import json
 import os
 from typing import NamedTuple
 
+from lakekey._loading import LOADING
 from lakekey.cache import private_files
 from lakekey.errors import KeyUnavailable
 
@@ -94,7 +95,8 @@ def write(directory: str, pin: Pin) -> None:
 
 def now() -> str:
     """This moment, as `Pin.since` has it."""
-    from datetime import UTC, datetime
+    with LOADING:
+        from datetime import UTC, datetime
 
     return datetime.now(UTC).isoformat(timespec="seconds")
 

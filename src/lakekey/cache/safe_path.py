@@ -9,6 +9,7 @@ the sticky bit keeps them from renaming what is not theirs (``/tmp``). Links are
 import os
 import stat
 
+from lakekey._loading import LOADING
 from lakekey.errors import UnsafeCache
 
 _POSIX = os.name == "posix"
@@ -105,8 +106,9 @@ def _is_private_group(gid: int) -> bool:
     if gid == 0:
         return True
     try:
-        import grp
-        import pwd
+        with LOADING:
+            import grp
+            import pwd
 
         me, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(gid)
     except (ImportError, KeyError):

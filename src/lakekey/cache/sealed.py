@@ -257,7 +257,8 @@ def cache_directory(environ: Mapping[str, str]) -> str:
     if configured:
         return os.path.expanduser(configured)
     if sys.platform in ("win32", "darwin"):
-        import platformdirs
+        with LOADING:
+            import platformdirs
 
         return platformdirs.user_state_dir("lakekey", appauthor=False)
     # The XDG rule, which is all that platformdirs would add here, at a third of the cold-start budget.

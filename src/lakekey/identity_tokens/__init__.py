@@ -6,6 +6,7 @@ A source is *not here* (its detector says ``None``), *here but broken* (it raise
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from lakekey._loading import LOADING
 from lakekey.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def detect(levels: "Levels", environ: Mapping[str, str]) -> str | None:
     Raises:
         ConfigurationError: One is here but broken.
     """
-    from lakekey.identity_tokens import local
+    with LOADING:
+        from lakekey.identity_tokens import local
 
     if local.Variable.detect(environ, levels.get("oidc_token_env")):
         return "env-oidc"
@@ -58,12 +60,14 @@ def detect(levels: "Levels", environ: Mapping[str, str]) -> str | None:
         local.File(path).subject()
         return "file-oidc"
     if levels.level("client_id") and "ACTIONS_ID_TOKEN_REQUEST_URL" in environ:
-        from lakekey.identity_tokens.github import GitHubActions
+        with LOADING:
+            from lakekey.identity_tokens.github import GitHubActions
 
         if GitHubActions.detect(environ):
             return "github-oidc"
     if levels.level("client_id") and "SYSTEM_ACCESSTOKEN" in environ:
-        from lakekey.identity_tokens.azure_devops import AzureDevOps
+        with LOADING:
+            from lakekey.identity_tokens.azure_devops import AzureDevOps
 
         if AzureDevOps.detect(environ):
             return "azure-devops-oidc"
@@ -85,7 +89,8 @@ def source_of(
     Raises:
         ConfigurationError: It is not here, or broken.
     """
-    from lakekey.identity_tokens import local
+    with LOADING:
+        from lakekey.identity_tokens import local
 
     found: IdentityTokens | None
     if auth_type == "env-oidc":
@@ -95,13 +100,15 @@ def source_of(
         found = local.File(path) if path else local.service_account(environ)
         missing, hint = "oidc_token_filepath is missing", "set oidc_token_filepath, or DATABRICKS_OIDC_TOKEN_FILEPATH"
     elif auth_type == "github-oidc":
-        from lakekey.identity_tokens.github import GitHubActions
+        with LOADING:
+            from lakekey.identity_tokens.github import GitHubActions
 
         found = GitHubActions.detect(environ)
         missing = "this is no job of GitHub Actions that may ask for an identity token"
         hint = "give the job the permission: id-token: write"
     else:
-        from lakekey.identity_tokens.azure_devops import AzureDevOps
+        with LOADING:
+            from lakekey.identity_tokens.azure_devops import AzureDevOps
 
         found = AzureDevOps.detect(environ)
         missing = f"this is no step of Azure Pipelines with a token ({', '.join(AzureDevOps.lacking(environ))} missing)"

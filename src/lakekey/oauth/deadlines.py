@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from lakekey._loading import libraries
+
 if TYPE_CHECKING:
     import requests
     from urllib3.connection import HTTPConnection
@@ -48,9 +50,10 @@ def enforced(session: "requests.Session", seconds: float) -> Iterator[None]:
         session: A session that is used for one exchange.
         seconds: How long it may take in all.
     """
-    from requests.adapters import HTTPAdapter
-    from urllib3.connection import HTTPConnection, HTTPSConnection
-    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+    with libraries():
+        from requests.adapters import HTTPAdapter
+        from urllib3.connection import HTTPConnection, HTTPSConnection
+        from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
     connections: list[HTTPConnection] = []
     deadline = time.monotonic() + seconds

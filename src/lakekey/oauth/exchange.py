@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from lakekey._loading import LOADING
 from lakekey.errors import CredentialsRefused
 from lakekey.oauth.client import Client
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
@@ -52,7 +53,8 @@ class TokenExchange:
             return self._client.token_request(form, deadline=deadline, hidden=(token,))
         except InvalidGrant as refusal:  # RFC 8693 §2.2.2: here it is the subject token that is not accepted
             said = refusal.description
-        from lakekey.identity_tokens.jwt import description
+        with LOADING:
+            from lakekey.identity_tokens.jwt import description
 
         raise CredentialsRefused(
             f"the server does not accept the identity token from {self._source.place} ({said}); it says "

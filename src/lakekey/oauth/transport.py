@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from lakekey._loading import LOADING
+from lakekey._loading import LOADING, libraries
 from lakekey.errors import ConfigurationError, TokenEndpointError
 from lakekey.oauth import deadlines
 
@@ -135,7 +135,7 @@ class Transport:
         require_secure(url)
         if self._ca_file and not os.path.exists(self._ca_file):
             raise ConfigurationError(f"there is no ca_file {self._ca_file}", hint="set ca_file to a PEM bundle")
-        with LOADING:
+        with libraries():
             import encodings.idna  # noqa: F401 - what looking a name up would load
             import ssl
 
@@ -206,9 +206,10 @@ def require_secure(url: str) -> None:
 def _authentication(basic: tuple[str, str] | None) -> Callable[["requests.PreparedRequest"], Any]:
     if basic is None:
         return lambda request: request  # said, not left out: otherwise the library looks into ~/.netrc
-    from urllib.parse import quote_plus
+    with libraries():
+        from urllib.parse import quote_plus
 
-    from requests.auth import HTTPBasicAuth
+        from requests.auth import HTTPBasicAuth
 
     # RFC 6749 §2.3.1: both are form-encoded before they are joined.
     return HTTPBasicAuth(quote_plus(basic[0]), quote_plus(basic[1]))
@@ -241,7 +242,8 @@ def _retry_after(value: str | None) -> float | None:
     with contextlib.suppress(ValueError):
         seconds = float(value)
         return max(0.0, seconds) if math.isfinite(seconds) else None
-    from email.utils import parsedate_to_datetime
+    with LOADING:
+        from email.utils import parsedate_to_datetime
 
     with contextlib.suppress(ValueError, TypeError):
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())

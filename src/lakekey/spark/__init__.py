@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lakekey import _public
+from lakekey._loading import libraries
 from lakekey._provider import Provider
 from lakekey.errors import ConfigurationError
 from lakekey.spark.jdbc import jdbc_options
@@ -65,8 +66,9 @@ def channel_builder(
             profile=provider.target.name,
         )
     _require_pyspark()
-    from lakekey.spark.address import connect_url, roots
-    from lakekey.spark.builder import SignedInChannelBuilder
+    with libraries():
+        from lakekey.spark.address import connect_url, roots
+        from lakekey.spark.builder import SignedInChannelBuilder
 
     target = provider.target
     parameters = {"session_id": session_id, "user_id": user_id}
@@ -101,7 +103,8 @@ def session(profile: str | Provider | None = None, url: str | None = None, **con
     sparks = {name: value for name, value in conf.items() if "." in name}
     builder = channel_builder(profile, url, **{name: conf[name] for name in conf if name not in sparks})
     builder.provider.headers()
-    from pyspark.sql.connect.session import SparkSession
+    with libraries():
+        from pyspark.sql.connect.session import SparkSession
 
     _connect_mode()
     making = SparkSession.builder.channelBuilder(builder)
