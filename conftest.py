@@ -1,15 +1,18 @@
 """Every test starts from a machine that knows nothing of Databricks and has nobody at it."""
 
 import os
+import time
 
 import pytest
 
-from lakekey import _public
+from lakekey import _public, flight
 
 pytest_plugins = ["support.fixtures"]
 
+_REQUIRE_ALL = "LAKEKEY_REQUIRE_ALL" in os.environ
 _FOREIGN = ("DATABRICKS_", "LAKEKEY_", "AIRFLOW_", "ARM_", "GITHUB_", "ACTIONS_", "SYSTEM_")
 _PLACES = ("CI", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_PATIENCE = 10.0
 
 
 @pytest.fixture(autouse=True)
@@ -24,3 +27,25 @@ def bare_machine(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "file")
     _public._warned.clear()  # a process warns once of each profile; each test is a process of its own
     return home
+
+
+@pytest.fixture(autouse=True)
+def all_settled():
+    """Whatever a test leaves in the air keeps the interpreter from exiting, and with it the whole run."""
+    yield
+    deadline = time.monotonic() + _PATIENCE
+    while flight._in_the_air:
+        assert time.monotonic() < deadline, "something was sent and never dealt with"
+        time.sleep(0.01)
+
+
+def pytest_sessionfinish(session):
+    """Where everything is required, a test that was skipped fails the run."""
+    if _REQUIRE_ALL and session.config.pluginmanager.getplugin("terminalreporter").stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Says why a run failed without a failure."""
+    if _REQUIRE_ALL and terminalreporter.stats.get("skipped"):
+        terminalreporter.write_line("LAKEKEY_REQUIRE_ALL: tests were skipped that this machine could run", red=True)

@@ -230,12 +230,13 @@ def test_no_error_repeats_a_secret_that_the_server_echoes(tmp_path):
 
 def polled(directory, *answers, patience=20.0):
     """What polling for a device code ends in, when the server answers like this."""
-    waiting = list(answers)
+    waiting, commitment = list(answers), Commitment()
     with TokenEndpoint(directory, lambda *_: waiting.pop(0)) as endpoint:
         code = device.DeviceCode("the-device-code", "ABCD", "https://w.example.com/device", 0.01, soon())
         try:
-            return device.poll(endpoint.client(), code, Commitment(), time.monotonic() + patience)
+            return device.poll(endpoint.client(), code, commitment, time.monotonic() + patience)
         finally:
+            commitment.release()  # as the flight does that it belongs to
             assert {form["device_code"][0] for _, form in endpoint.requests} == {"the-device-code"}
             assert waiting == []
 
