@@ -13,7 +13,6 @@ from lakekey.oauth.discovery import Metadata, discover
 from lakekey.oauth.discovery_cache import RememberedDiscovery
 from lakekey.oauth.grants import ClientCredentials, Grant, RefreshToken
 from lakekey.oauth.transport import Transport
-from lakekey.presence import automation
 from lakekey.renewal import Renewal
 from lakekey.session import Session
 from lakekey.target import M2M, Target
@@ -41,7 +40,7 @@ def assemble(session: Session, environ: Mapping[str, str]) -> Renewal:
         return Renewal(session, ClientCredentials(client), None, revoke)
     if target.is_federated:
         return Renewal(session, _exchange_of(target, client, environ), None, revoke)
-    if automation(environ) is not None:
+    if not session.attended:
         return Renewal(session, RefreshToken(client), None, revoke)
     with LOADING:
         from lakekey.login import PersonSignIn  # a web server, which whoever never signs anybody in need not load

@@ -5,12 +5,15 @@ trying again.
 """
 
 import time
+from typing import TYPE_CHECKING
 
 from lakekey.cache import Entry
 from lakekey.cache.entry import Failure
 from lakekey.errors import CredentialsRefused, LakekeyError, LoginFailed, LoginRequired, TokenEndpointError
-from lakekey.oauth.token_response import TokenResponse
 from lakekey.target import Target
+
+if TYPE_CHECKING:
+    from lakekey.oauth.token_response import TokenResponse
 
 LOGIN_COOL_DOWN = 30.0
 EARLY_PAUSE = 10.0
@@ -26,7 +29,7 @@ class Outcomes:
     def __init__(self, target: Target) -> None:
         self._target = target
 
-    def filled(self, entry: Entry, response: TokenResponse, sent_at: float) -> Entry:
+    def filled(self, entry: Entry, response: "TokenResponse", sent_at: float) -> Entry:
         """The entry with a new answer in it, sent for at ``sent_at`` (epoch seconds, UTC)."""
         return entry._replace(
             generation=entry.generation + 1,
@@ -43,7 +46,7 @@ class Outcomes:
             refresh_expires_at=self._refresh_expires_at(entry, response, sent_at),
         )
 
-    def _refresh_expires_at(self, entry: Entry, response: TokenResponse, sent_at: float) -> float:
+    def _refresh_expires_at(self, entry: Entry, response: "TokenResponse", sent_at: float) -> float:
         """When the refresh token lapses: as the answer says, else as the configuration does; 0: nobody says."""
         if response.refresh_lifetime is not None:
             return sent_at + response.refresh_lifetime

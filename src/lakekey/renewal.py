@@ -1,7 +1,8 @@
 """The state machine of one credential: fresh → stale → expired → refused, with one exchange for everybody.
 
-Whatever happens here happens under two locks: the process's own flight for the entry (`lakekey.flight`), and the
-entry's lock in the store, held over read, exchange and write. Everybody else reads the result from the entry.
+Whatever happens here happens in one's turn (`lakekey.turns`), under two locks: the process's own flight for the entry
+(`lakekey.flight`), and the entry's lock in the store, held over read, exchange and write. Everybody else reads the
+result from the entry.
 """
 
 import random
@@ -17,7 +18,6 @@ from lakekey.errors import (
     CacheWriteFailed,
     CredentialsRefused,
     LakekeyError,
-    LockTimeout,
     LoginFailed,
     LoginRequired,
     TokenEndpointError,
@@ -28,18 +28,11 @@ from lakekey.oauth.grants import Grant
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
 from lakekey.outcomes import Outcomes
 from lakekey.session import Session
-from lakekey.waiting import Wait
 
 EXCHANGE_DEADLINE = 45.0  # below the bound on waiting for the lock, so that waiters outlast a holder that retries
 _ATTEMPTS = 4
 _FIRST_PAUSE = 0.25
-_SHORTEST_POLL = 0.01
-_LONGEST_POLL = 0.25  # a killed holder's lock is taken over within a second
 
-_Done = Callable[[Entry], bool]
-_Work = Callable[[Commitment, Stored], Entry]
-
-_flights: Flights[Entry] = Flights()
 _early_flights: Flights[Entry | None] = Flights()
 
 
@@ -101,23 +94,34 @@ class Renewal:
         self._outcomes = Outcomes(session.target)
         self._cache = session.cache
         self._entry_id = session.entry_id
-        # Who shares a flight shares its result: so nobody with another secret, or with another cache.
-        self._key = f"{self._cache.store.where}:{self._entry_id}:{self._target.proof}"
         self._grant = grant
         self._sign_in = sign_in
         self._revoke = revoke
         self._unsaved: _Unsaved | None = None
 
-    def usable(self, rejected: str) -> Entry:
-        """See `Session.usable`."""
-        entry = self._session.peek()
-        if self._grant.needs_person and self._sign_in is None and (entry is None or not entry.refresh_token):
-            raise self._outcomes.login_required(entry)
+    def renew(self, commitment: Commitment, stored: Stored) -> Entry:
+        """Bring a usable token about, under the entry's lock: by one exchange, else by one sign-in.
 
-        def done(entry: Entry) -> bool:
-            return self._session.serves(entry, rejected)
+        Args:
+            commitment: The flight's.
+            stored: What the store has, read under the lock.
 
-        return self._fly(rejected, done, self._renew)
+        Raises:
+            LakekeyError: As `Session.usable` says.
+        """
+        entry = stored.entry
+        if not self._grant.needs_person:
+            return self._exchange_anew(commitment, stored)
+        if entry is not None and entry.refresh_token:
+            try:
+                return self._exchange(commitment, entry, stored)
+            except LoginRequired:
+                if self._sign_in is None:
+                    raise
+            stored = self._cache.read(self._entry_id)
+        elif entry is not None and entry.failure is not None and self._outcomes.cooling(entry.failure):
+            raise self._outcomes.revived(entry.failure)
+        return self._login(commitment, stored)
 
     def early(self, known: str) -> Entry | None:
         """Renew a token that is stale but lives, unless somebody else is at it or has just failed.
@@ -128,7 +132,7 @@ class Renewal:
         Returns:
             An entry with a newer token, or ``None`` where there is none yet.
         """
-        return _early_flights.run(self._key, lambda commitment: self._renew_if_free(commitment, known))
+        return _early_flights.run(self._session.turns.key, lambda commitment: self._renew_if_free(commitment, known))
 
     def sign_in(self, *, switch: bool = False) -> Entry:
         """Sign in anew, whatever is stored; all who ask meanwhile get the same sign-in's result.
@@ -146,11 +150,12 @@ class Renewal:
             def is_new(entry: Entry) -> bool:
                 return self._session.serves(entry, before.access_token)
 
-            return self._fly("anew", is_new, self._exchange_anew)
+            return self._session.turns.take("anew", before, is_new, self._exchange_anew)
         if self._sign_in is None:
             raise self._outcomes.login_required(None)
-        return self._fly(
+        return self._session.turns.take(
             "switch" if switch else "sign-in",
+            before,
             lambda entry: entry.logged_in_at not in (0.0, before.logged_in_at),
             lambda commitment, stored: self._login(commitment, stored, switch=switch),
         )
@@ -170,51 +175,10 @@ class Renewal:
                 self._cache.delete(self._entry_id, replaces=stored.envelope)
             return stored.entry or Entry(self._target.about())
 
-        removed = self._fly("forget", None, remove)
+        removed = self._session.turns.take("forget", None, None, remove)
         return removed if removed.generation else None
 
-    # -- waiting for one's turn ---------------------------------------------------------------------------------
-
-    def _fly(self, purpose: str, done: _Done | None, work: _Work) -> Entry:
-        # What has happened since is told by what differs from this, not by times: after a clock was set back, a
-        # failure that was noted before would look like one of the future, and be everybody's for as long.
-        before = self._session.peek()
-        known = before.failure if before is not None else None
-        return _flights.run(f"{self._key}:{purpose}", lambda commitment: self._queue(commitment, known, done, work))
-
-    def _queue(self, commitment: Commitment, known: Failure | None, done: _Done | None, work: _Work) -> Entry:
-        """Do the work under the entry's lock, or take the result of whoever does it meanwhile."""
-        patience = self._target.lock_timeout
-        if self._sign_in is not None:
-            patience += self._target.login_timeout  # the holder may be waiting for a person
-        arrived = time.monotonic()
-        deadline = arrived + patience
-        wait = Wait(self._entry_id, aloud=self._sign_in is not None, what=self._whom_we_wait_for)
-        while True:
-            with self._cache.lock(self._entry_id) as held:
-                stored = self._cache.read(self._entry_id)
-                if (settled := self._settled(stored.entry, known, done)) is not None:
-                    return settled
-                if held:
-                    return work(commitment, stored)
-            if time.monotonic() > deadline:
-                raise self._lock_timeout()
-            wait.goes_on()
-            # In proportion to the wait so far: a crowd that polled faster would take the processor from the holder.
-            pause = min(_LONGEST_POLL, max(_SHORTEST_POLL, (time.monotonic() - arrived) / 4))
-            commitment.pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
-
-    def _settled(self, entry: Entry | None, known: Failure | None, done: _Done | None) -> Entry | None:
-        """What a sibling has brought about since we began: what we want, or a failure that is ours too."""
-        if entry is None or done is None:
-            return None
-        if done(entry):
-            _log.debug("session", "%s: entry %s is a sibling's work", self._target.name, self._entry_id[:12])
-            return entry
-        failure = entry.failure
-        if failure not in (None, known) and failure.proof == self._target.proof:
-            raise self._outcomes.revived(failure)
-        return None
+    # -- under the lock -----------------------------------------------------------------------------------------
 
     def _renew_if_free(self, commitment: Commitment, known: str) -> Entry | None:
         with self._cache.lock(self._entry_id) as held:
@@ -227,23 +191,6 @@ class Renewal:
             if self._outcomes.resting(entry.failure):
                 return None  # a sibling has just failed: leave the endpoint alone for a while
             return self._exchange(commitment, entry, stored, attempts=1)
-
-    # -- under the lock -----------------------------------------------------------------------------------------
-
-    def _renew(self, commitment: Commitment, stored: Stored) -> Entry:
-        entry = stored.entry
-        if not self._grant.needs_person:
-            return self._exchange_anew(commitment, stored)
-        if entry is not None and entry.refresh_token:
-            try:
-                return self._exchange(commitment, entry, stored)
-            except LoginRequired:
-                if self._sign_in is None:
-                    raise
-            stored = self._cache.read(self._entry_id)
-        elif entry is not None and entry.failure is not None and self._outcomes.cooling(entry.failure):
-            raise self._outcomes.revived(entry.failure)
-        return self._login(commitment, stored)
 
     def _exchange_anew(self, commitment: Commitment, stored: Stored) -> Entry:
         return self._exchange(commitment, stored.entry or Entry(self._target.about()), stored)
@@ -402,18 +349,3 @@ class Renewal:
 
     def _given_up(self) -> LoginFailed:
         return LoginFailed("the sign-in was given up", hint=f"run: {self._target.login_command}")
-
-    def _whom_we_wait_for(self) -> str:
-        holder = self._cache.store.holder(self._entry_id) or "another process"
-        entry = self._session.peek()
-        doing = "renews the session at" if entry is not None and entry.refresh_token else "signs in to"
-        return f"{holder}, which {doing} {self._target.host}"
-
-    def _lock_timeout(self) -> LockTimeout:
-        holder = self._cache.store.holder(self._entry_id) or "another process"
-        return LockTimeout(
-            f"{holder} holds entry {self._entry_id[:12]} of {self._cache.store.where} "
-            f"for more than {self._target.lock_timeout:g} s",
-            hint="wait for it, or allow longer with LAKEKEY_LOCK_TIMEOUT (seconds)",
-            profile=self._target.name,
-        )

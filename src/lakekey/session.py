@@ -1,7 +1,7 @@
 """One credential of the machine: read from the cache while it lives, renewed by one exchange when it does not.
 
-This module is all that a new process on a warm cache loads. What talks to the network (`lakekey.renewal`) is imported
-when a token has to be renewed.
+This module is all that a new process on a warm cache loads. Whoever waits for a sibling's renewal loads
+`lakekey.turns`; what talks to the network (`lakekey.renewal`) is imported by the one whose turn it is.
 """
 
 import os
@@ -16,7 +16,10 @@ from lakekey.lifetime import is_live
 from lakekey.target import Target
 
 if TYPE_CHECKING:
+    from lakekey.cache.sealed import Stored
+    from lakekey.flight import Commitment
     from lakekey.renewal import Renewal
+    from lakekey.turns import Turns
 
 
 class Session:
@@ -34,6 +37,8 @@ class Session:
         self._environ = os.environ if environ is None else environ
         self._proof = target.proof
         self._cache = cache
+        self._attended: bool | None = None
+        self._turns: Turns | None = None
         self._renewal: Renewal | None = None
         self._assembled_in = 0
 
@@ -70,7 +75,40 @@ class Session:
         entry = self.peek()
         if entry is not None and self.serves(entry, rejected):
             return entry
-        return self.renewal.usable(rejected)
+        if self.target.is_person and not self.attended and (entry is None or not entry.refresh_token):
+            with LOADING:
+                from lakekey.outcomes import Outcomes
+
+            raise Outcomes(self.target).login_required(entry)
+        return self.turns.take(
+            rejected,
+            entry,
+            lambda found: self.serves(found, rejected),
+            self._renew,
+        )
+
+    def _renew(self, commitment: "Commitment", stored: "Stored") -> Entry:
+        return self.renewal.renew(commitment, stored)  # loaded when it is our turn, not before
+
+    @property
+    def attended(self) -> bool:
+        """Whether it is a person's, who is there to sign in."""
+        if self._attended is None:
+            with LOADING:
+                from lakekey.presence import automation
+
+            self._attended = self.target.is_person and automation(self._environ) is None
+        return self._attended
+
+    @property
+    def turns(self) -> "Turns":
+        """The turns at the entry, for whoever works on it."""
+        if self._turns is None:
+            with LOADING:
+                from lakekey.turns import Turns
+
+            self._turns = Turns(self)
+        return self._turns
 
     @property
     def renewal(self) -> "Renewal":

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from lakekey import CredentialsRefused, LoginRequired, TokenEndpointError, _provider, outcomes, renewal
+from lakekey import CredentialsRefused, LoginRequired, TokenEndpointError, _provider, outcomes, renewal, turns
 from lakekey.oauth import transport
 from support.odd_server import OddServer
 from support.sessions import Machine
@@ -459,7 +459,7 @@ def test_threads_that_waited_do_not_repeat_a_request_that_failed(machine):
         threads = [first, *(threading.Thread(target=ask) for _ in range(7))]
         for thread in threads[1:]:
             thread.start()
-        (flight,) = renewal._flights._aloft.values()
+        (flight,) = turns._flights._aloft.values()
         while len(flight.passengers) < len(threads):
             time.sleep(0.001)
         hold.release()
@@ -494,7 +494,7 @@ def test_a_sign_out_that_waited_is_not_told_of_a_refresh_that_failed(machine):
         hold.wait()
         second = threading.Thread(target=lambda: outcomes.append(leaving.logout()))
         second.start()
-        while not any(key.endswith(":forget") for key in list(renewal._flights._aloft)):
+        while not any(key.endswith(":forget") for key in list(turns._flights._aloft)):
             time.sleep(0.001)
         hold.release()
         first.join()

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from lakekey import CredentialsRefused, renewal
+from lakekey import CredentialsRefused, renewal, turns
 from lakekey.cache import sealed
 from support.reports import outcome
 from support.sessions import Machine
@@ -145,7 +145,7 @@ def test_threads_with_different_secrets_do_not_share_an_outcome(machine, wrong):
         hold.wait()
         second = threading.Thread(target=ask, args=("right", right))
         second.start()
-        while "right" not in ends and len(renewal._flights._aloft) < 2:
+        while "right" not in ends and len(turns._flights._aloft) < 2:
             time.sleep(0.001)
         hold.release()
         first.join()
@@ -177,7 +177,7 @@ def test_a_thread_with_a_wrong_secret_is_not_handed_the_result_of_the_right_ones
         hold.wait()
         second = threading.Thread(target=ask, args=("wrong", wrong))
         second.start()
-        while "wrong" not in ends and len(renewal._flights._aloft) < 2:
+        while "wrong" not in ends and len(turns._flights._aloft) < 2:
             time.sleep(0.001)
         hold.release()
         first.join()

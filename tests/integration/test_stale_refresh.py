@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from lakekey import _provider, background, renewal
+from lakekey import _provider, background, turns
 from lakekey._provider import Provider
 from lakekey.background import Background
 from lakekey.target import resolve
@@ -160,7 +160,7 @@ def test_a_renewal_that_comes_after_a_sign_out_is_not_taken_into_use(machine):
         hold.wait()
         signing_out = threading.Thread(target=provider.logout)
         signing_out.start()
-        wait_until(lambda: any(key.endswith(":forget") for key in list(renewal._flights._aloft)))
+        wait_until(lambda: any(key.endswith(":forget") for key in list(turns._flights._aloft)))
         hold.release()
         signing_out.join()
     wait_until(lambda: not background_threads())

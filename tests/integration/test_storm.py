@@ -1,11 +1,12 @@
 """Everybody at once: however many ask, one of them talks to the server, and nobody is disappointed."""
 
+import sys
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from support.sessions import Machine
+from support.sessions import Child, Machine
 
 LATEST = 30.0  # seconds; benchmarks measure what it takes, here the machine may be busy with other tests
 
@@ -46,6 +47,40 @@ def test_64_processes_of_8_threads_as_one_service_principal(oidc_server, tmp_pat
     if left is not None:
         machine.store(left=left)
     assert_all_were_served(storm(machine, 64, 8), 8)
+    assert machine.token_requests() == 1
+
+
+WAITS = """
+import sys, lakekey
+from support.reports import outcome, report, wait_for_word
+provider = lakekey.provider()
+report("ready")
+wait_for_word()
+heavy = {"filelock", "requests", "lakekey.renewal", "lakekey.assembly"}
+report("result", **outcome(lambda: bool(provider.headers())), loaded=sorted(heavy & sys.modules.keys()))
+"""
+
+
+def test_whoever_waits_loads_nothing_that_only_the_work_needs(oidc_server, tmp_path):
+    """Sixty-four that loaded it would take the processor from the one that works."""
+    machine = Machine(oidc_server, tmp_path / "cache")
+    machine.sign_in()
+    oidc_server.reset()
+    with (
+        oidc_server.hold() as hold,
+        machine.child("asks_once") as worker,
+        Child([sys.executable, "-c", WAITS], machine.environ) as waiter,
+    ):
+        hold.wait()
+        waiter.until("ready")
+        waiter.go_on()
+        with pytest.raises(TimeoutError):  # it waits
+            waiter.next(timeout=0.5)
+        hold.release()
+        assert worker.result()["ok"]
+        ended = waiter.result()
+    assert ended["ok"]
+    assert ended["loaded"] == []
     assert machine.token_requests() == 1
 
 

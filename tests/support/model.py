@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from unittest import mock
 
-from lakekey import _provider, background, outcomes, renewal, session
+from lakekey import _provider, background, outcomes, renewal, session, turns
 from lakekey.errors import TokenEndpointError
 from lakekey.flight import Commitment
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
@@ -47,7 +47,7 @@ class Clock:
         """Within it the session and its providers go by this clock, and background work is done at once."""
         mine = types.SimpleNamespace(time=self.time, monotonic=self.monotonic)
         with contextlib.ExitStack() as stack:
-            for module in (_provider, session, renewal, outcomes):
+            for module in (_provider, session, turns, renewal, outcomes):
                 stack.enter_context(mock.patch.object(module, "time", mine))
             stack.enter_context(mock.patch.object(_provider, "_time", self.time))
             stack.enter_context(mock.patch.object(_provider, "_monotonic", self.monotonic))

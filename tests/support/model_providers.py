@@ -32,4 +32,5 @@ def provider_over(cache: Cache, server: ModelServer, *, person: bool = False) ->
     session = provider.session
     session._renewal = Renewal(session, server, server.sign_in if person else None)
     session._assembled_in = os.getpid()
+    session._attended = person
     return provider

@@ -4,10 +4,14 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from lakekey._loading import LOADING, libraries
 from lakekey.cache import private_files
 from lakekey.errors import CacheError, CacheWriteFailed
+
+if TYPE_CHECKING:
+    from lakekey.cache.line import Line
 
 _SUFFIX = ".entry"
 _GIVEN_UP = 600.0  # seconds after which a temporary file has no writer any more
@@ -114,35 +118,42 @@ class FileStore:
     @contextlib.contextmanager
     def lock(self, entry_id: str) -> Iterator[bool]:
         """See `Store.lock`. The kernel frees the lock of a process that dies; the file stays and means nothing."""
-        with libraries():
-            import filelock
+        line = self._line(entry_id)
+        with line.first() as first:
+            if not first:
+                yield False
+                return
+            with libraries():
+                import filelock
 
-        # thread_local=False: the thread that locks may hand the work to another. Not a singleton: two sessions of
-        # one process exclude each other as two processes would.
-        lock = filelock.FileLock(self._path(entry_id, ".lock"), mode=0o600, thread_local=False)
-        try:
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
-            yield False
-            return
-        except OSError as error:
-            raise _write_failed(self._path(entry_id, ".lock"), error) from None
-        try:
-            self._find_room(entry_id)
-            self._note_holder(entry_id)
-            self._held[entry_id] = _this_thread()
-            yield True
-        finally:
-            self._held.pop(entry_id, None)
-            lock.release()
+            # thread_local=False: the thread that locks may hand the work to another. Not a singleton: two sessions of
+            # one process exclude each other as two processes would.
+            lock = filelock.FileLock(self._path(entry_id, ".lock"), mode=0o600, thread_local=False)
+            try:
+                lock.acquire(blocking=False)
+            except filelock.Timeout:
+                yield False
+                return
+            except OSError as error:
+                raise _write_failed(self._path(entry_id, ".lock"), error) from None
+            try:
+                self._find_room(entry_id)
+                line.note_holder()
+                self._held[entry_id] = _this_thread()
+                yield True
+            finally:
+                self._held.pop(entry_id, None)
+                lock.release()
 
     def holder(self, entry_id: str) -> str | None:
         """See `Store.holder`."""
-        try:
-            pid = private_files.read(self._path(entry_id, ".holder"))
-        except OSError:
-            return None
-        return f"process {pid.decode(errors='replace')}" if pid.isdigit() else None
+        return self._line(entry_id).holder()
+
+    def _line(self, entry_id: str) -> "Line":
+        with LOADING:
+            from lakekey.cache.line import Line
+
+        return Line(self._path(entry_id, ".holder"))
 
     def _find_room(self, entry_id: str) -> None:
         path = self._path(entry_id)
@@ -150,17 +161,6 @@ class FileStore:
             private_files.try_room(path, _ROOM)
         except OSError as error:
             raise _write_failed(path, error) from None
-
-    def _note_holder(self, entry_id: str) -> None:
-        # For people only: the note of a process that died stays until the next holder's.
-        with contextlib.suppress(OSError):
-            path = self._path(entry_id, ".holder")
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-            descriptor = os.open(path, flags, 0o600)
-            try:
-                os.write(descriptor, str(os.getpid()).encode())
-            finally:
-                os.close(descriptor)
 
     def _path(self, entry_id: str, suffix: str = _SUFFIX) -> str:
         return os.path.join(self._entries, entry_id + suffix)

@@ -1,0 +1,84 @@
+"""The line before a lock: one process is first, and it ends with that process."""
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from lakekey import UnsafeCache
+from lakekey.cache.line import Line
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+FIRST = """
+import os, sys
+from lakekey.cache.line import Line
+line = Line(sys.argv[1])
+with line.first() as first:
+    line.note_holder()
+    if len(sys.argv) > 2 and os.fork() == 0:
+        os.close(1)
+        os.read(0, 1)  # lives until it is told to end
+        os._exit(0)
+    print(first, flush=True)
+    os.read(0, 1)
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "line")
+
+
+@contextmanager
+def sibling(path, *more):
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", FIRST, path, *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"True\n"
+        yield process
+
+
+def is_first(path):
+    with Line(path).first() as first:
+        return first
+
+
+def test_one_process_is_first_and_the_others_learn_who(path):
+    with sibling(path) as process:
+        assert not is_first(path)
+        assert Line(path).holder() == f"process {process.pid}"
+        process.stdin.close()
+    assert is_first(path)
+
+
+def test_the_death_of_the_first_makes_room_whatever_it_has_forked(path):
+    with sibling(path, "forks") as process:
+        assert not is_first(path)
+        process.kill()
+        process.wait()
+        assert is_first(path)  # its child, which lives, has not inherited the place
+
+
+def test_the_file_is_its_owner_s_alone(path):
+    assert is_first(path)
+    assert os.stat(path).st_mode & 0o777 == 0o600
+
+
+def test_a_link_in_its_place_is_not_followed_and_guards_nothing(path, tmp_path):
+    other = tmp_path / "other"
+    other.write_text("precious")
+    os.symlink(other, path)
+    line = Line(path)
+    with line.first() as first:
+        assert first  # the lock itself decides
+        line.note_holder()
+    assert other.read_text() == "precious"
+    with pytest.raises(UnsafeCache, match="symbolic link"):
+        line.holder()
+
+
+def test_where_nothing_can_be_written_the_lock_itself_decides(tmp_path):
+    assert is_first(str(tmp_path / "missing" / "line"))
