@@ -1,11 +1,14 @@
 """Reading ``.databrickscfg``, with the SDK's semantics: no inheritance from ``DEFAULT`` into named profiles."""
 
-import configparser
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from lakekey._loading import LOADING
 from lakekey.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import configparser
 
 _SETTINGS_SECTION = "__settings__"
 
@@ -66,7 +69,7 @@ def read(path: str | None, wanted: str | None) -> Profile | None:
     return Profile(name, path, dict(parser.items(section)))
 
 
-def default_profile(parser: configparser.ConfigParser) -> str | None:
+def default_profile(parser: "configparser.ConfigParser") -> str | None:
     """What ``[__settings__] default_profile`` names, if anything."""
     return parser.get(_SETTINGS_SECTION, "default_profile", fallback="").strip() or None
 
@@ -86,17 +89,22 @@ def profiles(path: str | None) -> tuple[list[Profile], str | None]:
     return found, default
 
 
-def _parse(path: str, wanted: str | None) -> configparser.ConfigParser | None:
-    # No section is the default one, so nothing is inherited; DEFAULT is then a section like any other.
-    parser = configparser.ConfigParser(interpolation=None, default_section="", strict=True)
+def _parse(path: str, wanted: str | None) -> "configparser.ConfigParser | None":
     try:
         with open(path, encoding="utf-8-sig") as file:  # Windows editors begin a file with a byte-order mark
-            parser.read_file(file)
+            text = file.read()
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path with a null character
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigurationError(f"{path} cannot be read: {reason}", hint=f"ls -l {path}", profile=wanted) from None
+    with LOADING:
+        import configparser  # a scheduled job often has no file
+
+    # No section is the default one, so nothing is inherited; DEFAULT is then a section like any other.
+    parser = configparser.ConfigParser(interpolation=None, default_section="", strict=True)
+    try:
+        parser.read_string(text)
     except configparser.Error as error:
         # The parser's message quotes the line, which may be the secret: say only where.
         line = getattr(error, "lineno", None) or (getattr(error, "errors", None) or [(None,)])[0][0]
