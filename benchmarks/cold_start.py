@@ -26,10 +26,10 @@ def run(bench: Bench) -> list[Row]:
     peers = os.path.join(HERE, "peers")
     programs = {"floor": FLOOR, "lakekey": LAKEKEY, "no file": NO_FILE.format(host=bench.box.host), "sdk": SDK}
     environments: dict[str, dict[str, str]] = {}
-    for name, file in (("connector", "connector.py"), ("msal", "with_msal.py")):
+    for name, file in (("connector", "connector.py"), ("msal", "with_msal.py"), ("botocore", "with_botocore.py")):
         programs[name] = PEER.format(peers, os.path.join(peers, file))
         environments[name] = tokens
-    for file in ("sdk.py", "connector.py", "with_msal.py"):
+    for file in ("sdk.py", "connector.py", "with_msal.py", "with_botocore.py"):
         bench.child([os.path.join(peers, file), "fill", "3500"], **tokens)
     bench.child(["-c", LAKEKEY])  # from here on all caches are warm
     with contextlib.ExitStack() as stack:
@@ -37,7 +37,7 @@ def run(bench: Bench) -> list[Row]:
             programs["keyring"], environments["keyring"] = LAKEKEY, keyring
             bench.child(["-c", LAKEKEY], **keyring)
         asked = bench.box.counters["token.requests"]
-        slow = ["sdk", "connector", "msal"]
+        slow = ["sdk", "connector", "msal", "botocore"]
         medians = bench.process_times(programs, rounds=9, slow=slow, environments=environments)
     if bench.box.counters["token.requests"] != asked:
         raise RuntimeError("a cache was not warm: there were token requests")
@@ -48,10 +48,12 @@ def run(bench: Bench) -> list[Row]:
         Row("databricks-sdk: the same, warm external-browser", medians["sdk"], note="tokens in a plaintext file"),
         Row("databricks-sql-connector: the same", medians["connector"], note="for development only; plaintext"),
         Row("msal with msal-extensions: the same", medians["msal"], note="plaintext; asks for the metadata each time"),
+        Row("botocore, SSO session: the same", medians["botocore"], note="plaintext"),
         Row(what, ours, "the floor", ours / floor, 1.5),
         Row(what, ours, "databricks-sdk", ours / medians["sdk"], 1 / 22),
         Row(what, ours, "databricks-sql-connector", ours / medians["connector"]),
         Row(what, ours, "msal with msal-extensions", ours / medians["msal"]),
+        Row(what, ours, "botocore, SSO session", ours / medians["botocore"]),
         Row("the same without a profile to read", medians["no file"], "the floor", medians["no file"] / floor),
     ]
     if "keyring" in medians:

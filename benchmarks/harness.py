@@ -18,6 +18,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
+from sso_front import SsoFront
+
 from lakekey.sandbox import Sandbox
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -68,6 +70,7 @@ class Bench:
         self._stack = contextlib.ExitStack()
         self.box = self._stack.enter_context(Sandbox())
         self.home = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="lakekey-bench-"))
+        front = self._stack.enter_context(SsoFront(f"{self.box.host}/oidc/v1/token", self.box.ca_file))
         profiles = os.path.join(self.home, "databrickscfg")
         common = f"host = {self.box.host}\nwarehouse_id = {self.box.warehouse_id}\n"
         service = f"client_id = {self.box.client_id}\nclient_secret = {self.box.client_secret}\n"
@@ -85,6 +88,7 @@ class Bench:
             "LAKEKEY_CACHE_DIR": os.path.join(self.home, "cache"),
             "LAKEKEY_INTERACTIVE": "browser",
             "LAKEKEY_KEY_SOURCE": "file",
+            "AWS_ENDPOINT_URL_SSO_OIDC": front.address,
         }
         return self
 

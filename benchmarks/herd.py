@@ -20,6 +20,7 @@ PEERS = {
     "databricks-sdk, external-browser": "sdk.py",
     "databricks-sql-connector, its file persistence": "connector.py",
     "msal with msal-extensions": "with_msal.py",
+    "botocore, SSO session": "with_botocore.py",
 }
 CROWD = 8
 STORMS = 3

@@ -20,12 +20,14 @@ STARTS = {
     "a new process to its first header, warm cache, key file": ("lakekey, key file", OURS),
     "the same, key in the OS keyring": ("lakekey, OS keyring", OURS),
     "msal with msal-extensions: the same": ("msal + msal-extensions", PEER),
+    "botocore, SSO session: the same": ("botocore, SSO", PEER),
     "databricks-sql-connector: the same": ("databricks-sql-connector", PEER),
     "databricks-sdk: the same": ("databricks-sdk", PEER),
 }
 HERDS = {
     "8 processes of 1 thread on one expired session": ("lakekey", OURS),
     "8 processes of 1 thread: msal": ("msal + msal-extensions", PEER),
+    "8 processes of 1 thread: botocore": ("botocore, SSO", PEER),
     "8 processes of 1 thread: databricks-sql-connector": ("databricks-sql-connector", PEER),
     "8 processes of 1 thread: databricks-sdk, external": ("databricks-sdk", PEER),
 }
