@@ -45,8 +45,8 @@ def run(bench: Any) -> list[Any]:
     )
     one = work[1]
     rows = [
-        Row(f"sealing an entry of {one['bytes']} bytes", one["seal"], note="JSON, HKDF, AES-256-GCM; no file"),
-        Row("opening it", one["open"]),
+        Row(f"sealing an entry of {one['bytes']} bytes", one["seal"], note="CPU time; JSON, HKDF, AES-256-GCM; no file"),
+        Row("opening it", one["open"], note="CPU time"),
         Row("reading it: file, checks, opening", one["read"]),
         Row("storing it: lock, two fsyncs, atomic replace", one["store"]),
     ]
@@ -94,9 +94,11 @@ def measure() -> dict[str, float]:
     times: dict[str, list[float]] = {what: [] for what in subjects}
     for _ in range(300):
         for what, subject in subjects.items():
-            began = time.perf_counter()
+            # What only computes is told in the processor's time; what also waits for a disk, in the wall clock's.
+            clock = time.thread_time if what in ("seal", "open") else time.perf_counter
+            began = clock()
             subject()
-            times[what].append(time.perf_counter() - began)
+            times[what].append(clock() - began)
     return {"bytes": len(entry.to_bytes()), **{what: statistics.median(taken) for what, taken in times.items()}}
 
 
