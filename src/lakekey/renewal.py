@@ -166,8 +166,7 @@ class Renewal:
         """Remove the entry. Returns what it was."""
 
         def remove(_: Commitment, stored: Stored) -> Entry:
-            if stored.envelope is not None:
-                self._cache.delete(self._entry_id, replaces=stored.envelope)
+            self._cache.delete(self._entry_id, replaces=stored.envelope)
             return stored.entry or Entry(self._target.about())
 
         removed = self._fly("forget", None, remove)
@@ -191,7 +190,8 @@ class Renewal:
         deadline = arrived + patience
         wait = Wait(self._entry_id, aloud=self._sign_in is not None, what=self._whom_we_wait_for)
         while True:
-            with self._cache.lock(self._entry_id) as held:
+            # Whoever wants nothing done removes the entry, for which a full disk has room enough.
+            with self._cache.lock(self._entry_id, to_write=done is not None) as held:
                 stored = self._cache.read(self._entry_id)
                 if (settled := self._settled(stored.entry, known, done)) is not None:
                     return settled

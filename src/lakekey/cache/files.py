@@ -112,7 +112,7 @@ class FileStore:
         return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
 
     @contextlib.contextmanager
-    def lock(self, entry_id: str) -> Iterator[bool]:
+    def lock(self, entry_id: str, *, to_write: bool = True) -> Iterator[bool]:
         """See `Store.lock`. The kernel frees the lock of a process that dies; the file stays and means nothing."""
         with libraries():
             import filelock
@@ -128,7 +128,8 @@ class FileStore:
         except OSError as error:
             raise _write_failed(self._path(entry_id, ".lock"), error) from None
         try:
-            self._find_room(entry_id)
+            if to_write:
+                self._find_room(entry_id)
             self._note_holder(entry_id)
             self._held[entry_id] = _this_thread()
             yield True
