@@ -4,16 +4,29 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from lakekey._loading import LOADING, libraries
 from lakekey.cache import private_files
-from lakekey.errors import CacheError, CacheWriteFailed
+from lakekey.errors import CacheError, CacheWriteFailed, UnsafeCache
 
 _SUFFIX = ".entry"
 _GIVEN_UP = 600.0  # seconds after which a temporary file has no writer any more
 # What a refresh will have to write. A disk that has no room for it is found full before a single-use refresh token
 # is spent, not after.
 _ROOM = 32 * 1024
+
+
+class _Held(NamedTuple):
+    """A lock that this process holds.
+
+    Attributes:
+        by: Process and thread.
+        mark: What the temporary files that are written under it are known by.
+    """
+
+    by: tuple[int, int]
+    mark: str
 
 
 class FileStore:
@@ -26,7 +39,7 @@ class FileStore:
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self._entries = os.path.join(directory, "entries")
-        self._held: dict[str, tuple[int, int]] = {}
+        self._held: dict[str, _Held] = {}
 
     @property
     def where(self) -> str:
@@ -63,7 +76,7 @@ class FileStore:
         if self.get(entry_id) != replaces:
             return False
         try:
-            private_files.replace(self._path(entry_id), envelope)
+            private_files.replace(self._path(entry_id), envelope, mark=self._mark(entry_id))
         except OSError as error:
             raise _write_failed(self._path(entry_id), error) from None
         return True
@@ -83,7 +96,8 @@ class FileStore:
 
         Under the entry's lock: without it, a sibling could put a good entry between the look and the renaming.
         """
-        if self._held.get(entry_id) == _this_thread():
+        held_here = self._held.get(entry_id)
+        if held_here is not None and held_here.by == _this_thread():
             return self._move_aside(entry_id, envelope)
         with self.lock(entry_id) as held:
             return self._move_aside(entry_id, envelope) if held else None
@@ -128,10 +142,12 @@ class FileStore:
         except OSError as error:
             raise _write_failed(self._path(entry_id, ".lock"), error) from None
         try:
+            self._clear_up(entry_id)
+            mark = private_files.new_mark()
+            self._note_holder(entry_id, mark)
             if to_write:
-                self._find_room(entry_id)
-            self._note_holder(entry_id)
-            self._held[entry_id] = _this_thread()
+                self._find_room(entry_id, mark)
+            self._held[entry_id] = _Held(_this_thread(), mark)
             yield True
         finally:
             self._held.pop(entry_id, None)
@@ -139,27 +155,43 @@ class FileStore:
 
     def holder(self, entry_id: str) -> str | None:
         """See `Store.holder`."""
-        try:
-            pid = private_files.read(self._path(entry_id, ".holder"))
-        except OSError:
-            return None
-        return f"process {pid.decode(errors='replace')}" if pid.isdigit() else None
+        mark = self._last_mark(entry_id)
+        return f"process {mark.partition('.')[0]}" if mark is not None else None
 
-    def _find_room(self, entry_id: str) -> None:
+    def _mark(self, entry_id: str) -> str | None:
+        held = self._held.get(entry_id)
+        return held.mark if held is not None and held.by[0] == os.getpid() else None  # a forked child holds nothing
+
+    def _last_mark(self, entry_id: str) -> str | None:
+        """The mark of whoever has noted itself as the holder of the lock; it may be long gone."""
+        try:
+            mark = private_files.read(self._path(entry_id, ".holder")).decode(errors="replace")
+        except (OSError, UnsafeCache):
+            return None
+        pid, _, random = mark.partition(".")
+        return mark if pid.isdigit() and random.isalnum() else None
+
+    def _clear_up(self, entry_id: str) -> None:
+        """Remove what the holder before us was killed over; whoever has the lock knows that it writes no more."""
+        mark = self._last_mark(entry_id)
+        if mark is not None:
+            private_files.clear_up(self._path(entry_id), mark)
+
+    def _find_room(self, entry_id: str, mark: str) -> None:
         path = self._path(entry_id)
         try:
-            private_files.try_room(path, _ROOM)
+            private_files.try_room(path, _ROOM, mark=mark)
         except OSError as error:
             raise _write_failed(path, error) from None
 
-    def _note_holder(self, entry_id: str) -> None:
-        # For people only: the note of a process that died stays until the next holder's.
+    def _note_holder(self, entry_id: str, mark: str) -> None:
+        # The note of a process that died stays until the next holder's.
         with contextlib.suppress(OSError):
             path = self._path(entry_id, ".holder")
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
             descriptor = os.open(path, flags, 0o600)
             try:
-                os.write(descriptor, str(os.getpid()).encode())
+                os.write(descriptor, mark.encode())
             finally:
                 os.close(descriptor)
 
