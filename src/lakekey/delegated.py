@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lakekey._loading import LOADING, libraries
+from lakekey._loading import LOADING
 from lakekey._provider import HeaderFactory, Headers, Provider, Token
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError
 from lakekey.identity_tokens.jwt import claims
@@ -120,9 +120,10 @@ class DelegatedProvider(Provider):
         return config._header_factory  # noqa: SLF001 - what Config.authenticate() calls, unwrapped
 
     def _build(self) -> "Config":
+        with LOADING:
+            from lakekey.sdk_config import config_class
         try:
-            with libraries():
-                from databricks.sdk.core import Config
+            config = config_class(self.target)
         except ImportError:
             raise ConfigurationError(
                 f"{self.target.auth_type} needs databricks-sdk", hint="pip install 'lakekey[sdk]'"
@@ -132,7 +133,7 @@ class DelegatedProvider(Provider):
         settings: dict[str, Any] = {"profile": "", **_PATIENCE, **self._settings()}
         if "scopes" in target.sources:
             settings["scopes"] = list(target.scopes)
-        return Config(host=target.host, auth_type=target.auth_type, group_id=target.group_id, **settings)
+        return config(host=target.host, auth_type=target.auth_type, group_id=target.group_id, **settings)
 
     def _settings(self) -> Mapping[str, str]:
         """What the strategy reads, with the secrets that `pickle` left behind found anew."""

@@ -171,8 +171,7 @@ class Renewal:
         """Remove the entry. Returns what it was."""
 
         def remove(_: Commitment, stored: Stored) -> Entry:
-            if stored.envelope is not None:
-                self._cache.delete(self._entry_id, replaces=stored.envelope)
+            self._cache.delete(self._entry_id, replaces=stored.envelope)
             return stored.entry or Entry(self._target.about())
 
         removed = self._session.turns.take("forget", None, None, remove)

@@ -78,7 +78,8 @@ class Turns:
         deadline = arrived + patience
         wait = Wait(self._entry_id, aloud=attended, what=self._whom_we_wait_for)
         while True:
-            with self._cache.lock(self._entry_id) as held:
+            # Whoever wants nothing done removes the entry, for which a full disk has room enough.
+            with self._cache.lock(self._entry_id, to_write=done is not None) as held:
                 stored = self._cache.read(self._entry_id)
                 if (settled := self._settled(stored.entry, known, done)) is not None:
                     return settled

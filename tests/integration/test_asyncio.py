@@ -52,7 +52,7 @@ def test_a_fresh_token_needs_no_thread(machine):
 
     async def main():
         tokens = [await provider.atoken() for _ in range(100)]
-        assert set(threading.enumerate()) == before
+        assert set(threading.enumerate()) <= before  # one of an exchange may be about to end
         return tokens
 
     assert set(asyncio.run(main())) == {token}

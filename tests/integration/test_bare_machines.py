@@ -29,6 +29,12 @@ def run(program, environment, *arguments):
     return done.stdout.strip()
 
 
+def principal(box):
+    """A service principal's settings, as the argument of a program."""
+    settings = {"host": box.host, "ca_file": box.ca_file}
+    return json.dumps({**settings, "client_id": box.client_id, "client_secret": box.client_secret})
+
+
 SIGN_IN = (
     "settings = json.loads(sys.argv[1])\n"
     "p = lakekey.provider(**settings, store='memory:', config_file='/nowhere/databrickscfg')\n"
@@ -40,13 +46,7 @@ SIGN_IN = (
     "environment", [{}, {"HOME": "/dev/null/home"}, {"HOME": ""}], ids=["env -i", "no home", "blank"]
 )
 def test_a_service_principal_signs_in_with_nothing_but_its_arguments(box, environment):
-    settings = {
-        "host": box.host,
-        "client_id": box.client_id,
-        "client_secret": box.client_secret,
-        "ca_file": box.ca_file,
-    }
-    assert run(SIGN_IN, environment, json.dumps(settings)) == "oauth-m2m Bearer"
+    assert run(SIGN_IN, environment, principal(box)) == "oauth-m2m Bearer"
 
 
 def test_without_any_configuration_the_error_says_what_to_set(box):
@@ -67,20 +67,34 @@ def test_without_an_environment_nobody_is_asked_to_sign_in(box):
     assert run(program, {}, box.host) == f"run: lakekey login --host {box.host}"
 
 
-def test_a_cache_that_has_no_place_is_said_in_one_of_our_errors(box):
-    program = (
-        "settings = json.loads(sys.argv[1])\n"
-        "try: lakekey.provider(**settings, config_file='/nowhere/databrickscfg').headers()\n"
-        "except lakekey.CacheError as error: print(error.code)\n"
-        "else: print('served')"
-    )
-    settings = {
-        "host": box.host,
-        "client_id": box.client_id,
-        "client_secret": box.client_secret,
-        "ca_file": box.ca_file,
-    }
-    assert run(program, {"HOME": "/dev/null/home"}, json.dumps(settings)) in ("cache_write_failed", "served")
+HEADERS_OF_ARGUMENTS = (
+    "settings = json.loads(sys.argv[1])\n"
+    "p = lakekey.provider(**settings, config_file='/nowhere/databrickscfg')\n"
+    "try: p.headers()\n"
+    "except lakekey.CacheError as error: print(error.code)\n"
+    "else: print('served', p.session.cache.volatile)"
+)
+
+
+@pytest.mark.parametrize(
+    ("environment", "why"),
+    [
+        ({"HOME": ""}, "there is no home directory to keep tokens in"),
+        ({"HOME": "/dev/null/home"}, "cannot write to the token cache at /dev/null/home/.local/state/lakekey"),
+        ({"LAKEKEY_CACHE_DIR": "/dev/null/cache"}, "cannot write to the token cache at /dev/null/cache"),
+        ({"LAKEKEY_CACHE_DIR": "/proc/cache"}, "cannot write to the token cache at /proc/cache"),
+    ],
+    ids=["blank home", "home is no directory", "cache is no directory", "cache cannot be made"],
+)
+def test_where_a_cache_has_no_place_tokens_are_kept_in_memory_and_the_reason_is_told(box, environment, why):
+    assert run(HEADERS_OF_ARGUMENTS, environment, principal(box)).startswith(f"served {why}")
+
+
+def test_a_cache_in_a_place_that_is_not_safe_is_refused_and_not_replaced_by_memory(box, tmp_path):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o755)
+    environment = {"LAKEKEY_CACHE_DIR": str(tmp_path / "cache")}
+    assert run(HEADERS_OF_ARGUMENTS, environment, principal(box)) == "unsafe_cache"
 
 
 # What only the server can refuse

@@ -1,5 +1,6 @@
 """A full disk, a read-only cache, no home: tokens are served from memory, and no session is lost by a refresh."""
 
+import logging
 import os
 import resource
 import shutil
@@ -172,6 +173,48 @@ def test_a_program_that_signs_in_on_a_full_disk_goes_on_with_what_it_has(disk, s
     first = provider.token().access_token
     assert renew(provider) != first
     assert caplog.text.count("memory of this process only") == 1
+
+
+def test_a_full_disk_keeps_nobody_from_signing_out(disk, sign_in, caplog):
+    provider = sign_in()
+    provider.headers()
+    disk.fill()
+    assert provider.logout() is True
+    assert open_cache().list() == []
+    assert provider.logout() is False
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_the_command_signs_out_on_a_full_disk_too(disk, sign_in):
+    provider = sign_in()
+    provider.headers()
+    disk.fill()
+    done = command("logout", "--host", provider.target.host, "--ca-file", provider.target.ca_file)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert open_cache().list() == []
+
+
+def test_signing_out_of_a_session_that_was_never_stored_ends_it_in_this_process(disk, sign_in, monkeypatch):
+    open_cache()
+    provider = sign_in()
+    disk.fill()
+    signed_in = provider.headers()
+    assert lakekey.provider(host=provider.target.host).headers() == signed_in
+    assert provider.logout() is True
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    with pytest.warns(lakekey.ServicePrincipalMissingWarning), pytest.raises(lakekey.LoginRequired):
+        lakekey.provider(host=provider.target.host).headers()
+
+
+def test_signing_out_of_a_session_on_a_read_only_disk_is_an_error_that_says_so(disk, sign_in):
+    provider = sign_in()
+    token = provider.token().access_token
+    disk.read_only()
+    with pytest.raises(lakekey.CacheWriteFailed, match=r"Read-only file system \(free or mend that place"):
+        provider.logout()
+    assert open_cache().get(provider.session.entry_id).access_token == token
+    disk.writable()
+    assert provider.logout() is True
 
 
 def test_a_read_only_cache_serves_what_it_holds_and_spends_nothing(disk, sign_in, workspaces, caplog):

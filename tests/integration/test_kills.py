@@ -109,13 +109,14 @@ def test_a_service_principal_loses_nothing_by_any_kill(oidc_server, tmp_path, st
     assert next_process["seconds"] < SOON
 
 
-def test_what_a_killed_writer_leaves_behind_does_no_harm(machine):
+def test_what_a_killed_writer_leaves_behind_does_no_harm_and_is_gone_with_the_next(machine):
     for _ in range(REPEATS):
         kill_at(machine, "temporary written")
         machine.sign_in()
-    assert list(machine.entries.glob("*.tmp"))
-    assert machine.cache.list() == [machine.entry_id]
+        assert len(list(machine.entries.glob("*.tmp"))) == 1
+        assert machine.cache.list() == [machine.entry_id]
     assert_the_next_goes_on(machine)
+    assert list(machine.entries.glob("*.tmp")) == []
 
 
 def test_a_waiting_process_takes_over_from_a_killed_holder(machine):

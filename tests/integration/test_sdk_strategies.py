@@ -16,6 +16,7 @@ from databricks.sdk import WorkspaceClient
 
 import lakekey
 from lakekey import ConfigurationError, LoginRequired, TokenEndpointError
+from support.tls import write_certificates
 
 PAT = "dapi0123456789abcdef"
 
@@ -110,6 +111,45 @@ def test_the_databricks_cli_is_asked_in_the_sdks_way(box, access_token, monkeypa
     cli.chmod(0o700)
     p = lakekey.provider(auth_type="databricks-cli", databricks_cli_path=str(cli))
     assert p.headers() == {"Authorization": f"Bearer {access_token}"}
+
+
+def without_a_ca_in_the_environment(monkeypatch):
+    for variable in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+def test_a_private_ca_of_the_profile_holds_for_the_look_at_the_host(box, monkeypatch):
+    without_a_ca_in_the_environment(monkeypatch)
+    p = lakekey.provider(token=PAT, ca_file=box.ca_file)
+    began = time.monotonic()
+    assert p.headers() == {"Authorization": f"Bearer {PAT}"}
+    assert time.monotonic() - began < 10  # the SDK alone gives up after 30 s
+    assert [entry.path for entry in box.log] == ["/.well-known/databricks-config"]
+    config = p._config
+    said = requests.get(f"{box.host}/.well-known/databricks-config", verify=box.ca_file, timeout=10).json()
+    assert (config.account_id, config.workspace_id) == (said["account_id"], said["workspace_id"])
+    assert config.discovery_url == f"{box.host}/oidc/.well-known/oauth-authorization-server"
+
+
+def test_a_strategy_works_on_where_the_host_is_not_trusted(box, monkeypatch, tmp_path, caplog):
+    without_a_ca_in_the_environment(monkeypatch)
+    other = tmp_path / "other"
+    other.mkdir()
+    p = lakekey.provider(token=PAT, ca_file=str(write_certificates(other).ca))
+    began = time.monotonic()
+    assert p.headers() == {"Authorization": f"Bearer {PAT}"}
+    assert time.monotonic() - began < 10
+    assert "certificate verify failed" in caplog.text
+
+
+def test_what_the_sdk_finds_by_itself_is_found_with_a_ca_file_too(box):
+    """The environment's CA leads the SDK there as well: both find the same."""
+    alone, led = lakekey.provider(token=PAT), lakekey.provider(token=PAT, ca_file=box.ca_file)
+    assert alone.headers() == led.headers()
+    assert type(alone._config) is not type(led._config)
+    for name in ("account_id", "workspace_id", "cloud", "discovery_url", "auth_type", "host"):
+        assert getattr(led._config, name) == getattr(alone._config, name), name
+    assert led._config.account_id
 
 
 def test_what_is_configured_for_others_does_not_disturb_the_strategy(box, monkeypatch, tmp_path):

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -113,9 +114,71 @@ def test_a_writer_killed_at_any_point_leaves_the_old_or_the_new_and_no_lock(bare
         assert held
         stored = cache.read(NAME)
         assert stored.entry.refresh_token == left
+        assert [path.name for path in (bare_machine / "cache" / "entries").glob("*.tmp")] == [], "it was not cleared up"
         assert cache.put(NAME, Entry({}, generation=3, refresh_token="next"), replaces=stored.envelope)
     assert time.monotonic() - began < 1
     assert cache.get(NAME).refresh_token == "next"
+
+
+def test_a_writer_killed_as_it_looked_for_room_leaves_nothing_either(bare_machine):
+    code = """
+import signal
+cache = open_cache()
+os.unlink = lambda path: os.kill(os.getpid(), signal.SIGKILL) if path.endswith(".tmp") else None
+with cache.lock(sys.argv[1]):
+    say("locked")
+"""
+    cache = open_cache()
+    writer = start(bare_machine / "cache", code, NAME)
+    assert writer.communicate(timeout=60)[0] == ""
+    assert writer.returncode == -signal.SIGKILL
+    entries = bare_machine / "cache" / "entries"
+    (left,) = entries.glob("*.tmp")
+    assert left.stat().st_size > 0
+    with cache.lock(NAME) as held:
+        assert held
+    assert list(entries.glob("*.tmp")) == []
+
+
+def test_a_write_that_a_sibling_took_for_a_left_one_is_written_again(bare_machine, monkeypatch):
+    """Where the lock does not hold, as on some network file systems."""
+    cache, sibling = open_cache(), open_cache()
+    replace, taken = os.replace, []
+
+    def late(temporary, path):
+        if not taken:
+            taken.append(temporary)
+            line = sibling.store._line(NAME)
+            with line.first():
+                sibling.store._succeed(NAME, line)
+            assert not os.path.exists(temporary)
+        replace(temporary, path)
+
+    with cache.lock(NAME) as held:
+        assert held
+        monkeypatch.setattr(os, "replace", late)
+        assert cache.put(NAME, Entry({}, generation=1, refresh_token="kept"), replaces=None)
+    assert taken
+    assert cache.keeps(NAME), "it is in this process's memory only"
+    assert sibling.get(NAME).refresh_token == "kept"
+    assert list((bare_machine / "cache" / "entries").glob("*.tmp")) == []
+
+
+@pytest.mark.parametrize("note", ["", "4711", "4711.", ".ab", "4711.../../x", "x.y", "\0"])
+def test_a_note_of_a_holder_that_is_none_names_nobody_and_removes_nothing(bare_machine, note):
+    cache = open_cache()
+    assert cache.put(NAME, Entry({}, generation=1), replaces=None)
+    entries = bare_machine / "cache" / "entries"
+    for name in (f"{NAME}.entry.{note}.tmp", "x.tmp"):
+        with suppress(OSError, ValueError):
+            os.close(os.open(entries / name, os.O_CREAT, 0o600))
+    files = set(os.listdir(entries))
+    os.close(os.open(entries / f"{NAME}.holder", os.O_CREAT, 0o600))
+    (entries / f"{NAME}.holder").write_text(note)
+    assert cache.store.holder(NAME) is None
+    with cache.lock(NAME) as held:
+        assert held
+    assert files <= set(os.listdir(entries))
 
 
 def test_what_killed_writers_left_is_swept_up_later_and_what_living_ones_write_is_not(bare_machine):

@@ -47,9 +47,9 @@ def _before_the_lock(step: str) -> None:
     lock = FileStore.lock
 
     @contextmanager
-    def paused(store: FileStore, entry_id: str) -> Any:
+    def paused(store: FileStore, entry_id: str, **named: Any) -> Any:
         _pause(step)
-        with lock(store, entry_id) as held:
+        with lock(store, entry_id, **named) as held:
             yield held
 
     FileStore.lock = paused

@@ -15,10 +15,10 @@ _tries = itertools.count()
 
 
 @contextmanager
-def _reporting_lock(store, entry_id):
+def _reporting_lock(store, entry_id, **named):
     if next(_tries) == 0:
         report("queued")
-    with _lock(store, entry_id) as held:
+    with _lock(store, entry_id, **named) as held:
         yield held
 
 

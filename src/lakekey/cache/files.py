@@ -4,7 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey._loading import LOADING, libraries
 from lakekey.cache import private_files
@@ -20,6 +20,18 @@ _GIVEN_UP = 600.0  # seconds after which a temporary file has no writer any more
 _ROOM = 32 * 1024
 
 
+class _Held(NamedTuple):
+    """A lock that this process holds.
+
+    Attributes:
+        by: Process and thread.
+        mark: What the temporary files that are written under it are known by.
+    """
+
+    by: tuple[int, int]
+    mark: str
+
+
 class FileStore:
     """A `lakekey.cache.store.Store` of files. Its cost does not grow with the number of entries.
 
@@ -30,7 +42,7 @@ class FileStore:
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self._entries = os.path.join(directory, "entries")
-        self._held: dict[str, tuple[int, int]] = {}
+        self._held: dict[str, _Held] = {}
 
     @property
     def where(self) -> str:
@@ -67,7 +79,7 @@ class FileStore:
         if self.get(entry_id) != replaces:
             return False
         try:
-            private_files.replace(self._path(entry_id), envelope)
+            private_files.replace(self._path(entry_id), envelope, mark=self._mark(entry_id))
         except OSError as error:
             raise _write_failed(self._path(entry_id), error) from None
         return True
@@ -87,7 +99,8 @@ class FileStore:
 
         Under the entry's lock: without it, a sibling could put a good entry between the look and the renaming.
         """
-        if self._held.get(entry_id) == _this_thread():
+        held_here = self._held.get(entry_id)
+        if held_here is not None and held_here.by == _this_thread():
             return self._move_aside(entry_id, envelope)
         with self.lock(entry_id) as held:
             return self._move_aside(entry_id, envelope) if held else None
@@ -116,7 +129,7 @@ class FileStore:
         return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
 
     @contextlib.contextmanager
-    def lock(self, entry_id: str) -> Iterator[bool]:
+    def lock(self, entry_id: str, *, to_write: bool = True) -> Iterator[bool]:
         """See `Store.lock`. The kernel frees the lock of a process that dies; the file stays and means nothing."""
         line = self._line(entry_id)
         with line.first() as first:
@@ -137,9 +150,10 @@ class FileStore:
             except OSError as error:
                 raise _write_failed(self._path(entry_id, ".lock"), error) from None
             try:
-                self._find_room(entry_id)
-                line.note_holder()
-                self._held[entry_id] = _this_thread()
+                mark = self._succeed(entry_id, line)
+                if to_write:
+                    self._find_room(entry_id, mark)
+                self._held[entry_id] = _Held(_this_thread(), mark)
                 yield True
             finally:
                 self._held.pop(entry_id, None)
@@ -155,10 +169,23 @@ class FileStore:
 
         return Line(self._path(entry_id, ".holder"))
 
-    def _find_room(self, entry_id: str) -> None:
+    def _succeed(self, entry_id: str, line: "Line") -> str:
+        """Take over from the holder before us, who writes no more now that we have the lock. Returns our mark."""
+        before = line.last_mark()
+        if before is not None:
+            private_files.clear_up(self._path(entry_id), before)  # what it may have been killed over
+        mark = private_files.new_mark()
+        line.note(mark)
+        return mark
+
+    def _mark(self, entry_id: str) -> str | None:
+        held = self._held.get(entry_id)
+        return held.mark if held is not None and held.by[0] == os.getpid() else None  # a forked child holds nothing
+
+    def _find_room(self, entry_id: str, mark: str) -> None:
         path = self._path(entry_id)
         try:
-            private_files.try_room(path, _ROOM)
+            private_files.try_room(path, _ROOM, mark=mark)
         except OSError as error:
             raise _write_failed(path, error) from None
 

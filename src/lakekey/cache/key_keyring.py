@@ -169,8 +169,12 @@ def within(limit: float, call: Callable[[], T]) -> T:
             errors.append(error)
 
     thread = threading.Thread(target=run, name="lakekey-keyring", daemon=True)
-    thread.start()
-    thread.join(limit)
+    try:
+        thread.start()
+    except RuntimeError:  # the interpreter is exiting and may start no more threads (3.12.0 and 3.12.1)
+        run()
+    else:
+        thread.join(limit)
     if results:
         return results[0]
     if not errors:

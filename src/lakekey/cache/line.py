@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from lakekey._loading import LOADING
 from lakekey.cache import private_files
+from lakekey.errors import UnsafeCache
 
 _TAKEN = (errno.EACCES, errno.EAGAIN)
 
@@ -42,20 +43,38 @@ class Line:
             os.close(self._descriptor)  # and leaves the line
             self._descriptor = -1
 
-    def note_holder(self) -> None:
-        """Write down that this process holds the lock. For people only: the note of a dead one stays until the next."""
+    def last_mark(self) -> str | None:
+        """The mark of whoever held the lock before us, for the one who is first."""
+        if self._descriptor < 0:
+            return None
+        with contextlib.suppress(OSError):
+            return _mark_in(os.pread(self._descriptor, 100, 0))
+        return None
+
+    def note(self, mark: str) -> None:
+        """Write down that this process holds the lock. The note of one that died stays until the next holder's.
+
+        Args:
+            mark: What it is known by: its process id, ``.``, and something random.
+        """
         if self._descriptor >= 0:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, 0)
-                os.write(self._descriptor, str(os.getpid()).encode())
+                os.pwrite(self._descriptor, mark.encode(), 0)
 
     def holder(self) -> str | None:
-        """Who held the lock last, as ``process 4711``, where known."""
+        """Who holds the lock, or held it last, as ``process 4711``, where known."""
         try:
-            pid = private_files.read(self._path)
-        except OSError:
+            mark = _mark_in(private_files.read(self._path))
+        except (OSError, UnsafeCache):
             return None
-        return f"process {pid.decode(errors='replace')}" if pid.isdigit() else None
+        return f"process {mark.partition('.')[0]}" if mark is not None else None
+
+
+def _mark_in(note: bytes) -> str | None:
+    mark = note.decode(errors="replace")
+    pid, _, random = mark.partition(".")
+    return mark if pid.isdigit() and random.isalnum() else None
 
 
 def _lock(descriptor: int) -> bool:

@@ -54,7 +54,7 @@ class MemoryStore:
         return sorted(self._envelopes)
 
     @contextlib.contextmanager
-    def lock(self, entry_id: str) -> Iterator[bool]:
+    def lock(self, entry_id: str, *, to_write: bool = True) -> Iterator[bool]:  # noqa: ARG002
         """See `Store.lock`."""
         with self._guard:
             lock = self._locks.setdefault(entry_id, threading.Lock())

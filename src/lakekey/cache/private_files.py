@@ -116,19 +116,42 @@ def create(path: str, content: bytes) -> None:
     _sync_directory(os.path.dirname(path))
 
 
-def replace(path: str, content: bytes) -> None:
+def replace(path: str, content: bytes, *, mark: str | None = None) -> None:
     """Write a private file in place of whatever has its name, durably: after a crash it is the old or the new one.
 
     The data reaches the disk before the name does, and the name before this returns.
+
+    Args:
+        path: The file.
+        content: What is to be in it.
+        mark: What `new_mark` gave, where somebody else may have to find what is left of this by it.
     """
-    temporary = _write_temporary(path, content)
-    try:
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    for attempt in range(_RETRIES):
+        temporary = _write_temporary(path, content, mark)
+        try:
+            os.replace(temporary, path)
+        except FileNotFoundError:
+            # Where locks do not hold, a sibling may take what is being written for what was left.
+            if attempt == _RETRIES - 1:
+                raise
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+        else:
+            break
     _sync_directory(os.path.dirname(path))
+
+
+def new_mark() -> str:
+    """What sets the temporary files of one writer apart from all others'."""
+    return f"{os.getpid()}.{os.urandom(6).hex()}"
+
+
+def clear_up(path: str, mark: str) -> None:
+    """Remove what a killed writer of a file has left beside it, if anything."""
+    with contextlib.suppress(OSError):
+        os.unlink(_temporary(path, mark))
 
 
 def remove(path: str) -> None:
@@ -138,13 +161,13 @@ def remove(path: str) -> None:
         _sync_directory(os.path.dirname(path))
 
 
-def try_room(path: str, size: int) -> None:
+def try_room(path: str, size: int, *, mark: str | None = None) -> None:
     """See whether a file beside ``path`` could be written now. Nothing stays.
 
     Raises:
         OSError: It could not.
     """
-    temporary = f"{path}.{os.getpid()}.{os.urandom(6).hex()}{_TEMPORARY}"
+    temporary = _temporary(path, mark)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY, 0o600)
     try:
         _allocate(descriptor, size)
@@ -188,8 +211,12 @@ def _allocate(descriptor: int, size: int) -> None:
     os.write(descriptor, bytes(size))
 
 
-def _write_temporary(path: str, content: bytes) -> str:
-    temporary = f"{path}.{os.getpid()}.{os.urandom(6).hex()}{_TEMPORARY}"
+def _temporary(path: str, mark: str | None) -> str:
+    return f"{path}.{mark or new_mark()}{_TEMPORARY}"
+
+
+def _write_temporary(path: str, content: bytes, mark: str | None = None) -> str:
+    temporary = _temporary(path, mark)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY
     descriptor = os.open(temporary, flags, 0o600)
     try:

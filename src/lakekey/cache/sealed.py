@@ -140,10 +140,11 @@ class Cache:
                 return True
             ring, replaces = now, envelope
 
-    def delete(self, entry_id: str, *, replaces: bytes) -> bool:
-        """Remove an entry, if ``replaces`` are still the bytes that are there."""
+    def delete(self, entry_id: str, *, replaces: bytes | None) -> bool:
+        """Remove an entry, if ``replaces`` are still the bytes that are there; ``None``: it is in this process only."""
+        held = unstored.holds(self.store.where, entry_id)
         unstored.forget(self.store.where, entry_id)
-        return self.store.delete(entry_id, replaces=replaces)
+        return held if replaces is None else self.store.delete(entry_id, replaces=replaces)
 
     def list(self) -> list[str]:
         """The ids of all sessions. What is remembered of authorization servers lies beside them, and is none."""
@@ -154,21 +155,23 @@ class Cache:
         return self.volatile is None and not unstored.holds(self.store.where, entry_id)
 
     @contextlib.contextmanager
-    def lock(self, entry_id: str) -> Iterator[bool]:
+    def lock(self, entry_id: str, *, to_write: bool = True) -> Iterator[bool]:
         """Try once to lock an entry; the context's value says whether it succeeded.
 
         Where nothing can be written, the lock holds in this process only.
+
+        Args:
+            entry_id: Which.
+            to_write: Whether an exchange's answer is to be stored under it; see `Store.lock`.
 
         Raises:
             CacheWriteFailed: A refresh under it would spend a stored refresh token, and its successor would be lost.
         """
         with contextlib.ExitStack() as stack:
             try:
-                held = stack.enter_context(self.store.lock(entry_id))
+                held = stack.enter_context(self.store.lock(entry_id, to_write=to_write))
             except CacheWriteFailed as error:
-                entry = self.read(entry_id).entry
-                spends = entry is not None and bool(entry.refresh_token) and entry.rotates is not False
-                if spends and not unstored.holds(self.store.where, entry_id):
+                if to_write and self._would_spend(entry_id):
                     error.message += "; the session is not renewed, since its next refresh token could not be kept"
                     raise
                 held = stack.enter_context(unstored.lock(entry_id))
@@ -184,6 +187,12 @@ class Cache:
             # that still lives, and the key that is at hand opens it until the rotation is through.
             _log.warning("cache", "%s", error)
             return self.ring
+
+    def _would_spend(self, entry_id: str) -> bool:
+        """Whether an exchange would cost others the refresh token that is stored."""
+        entry = self.read(entry_id).entry
+        spends = entry is not None and bool(entry.refresh_token) and entry.rotates is not False
+        return spends and not unstored.holds(self.store.where, entry_id)
 
     def _would_lose(self, entry_id: str, entry: Entry, replaces: bytes | None) -> bool:
         """Whether a refresh token that others could not go on without would be known to this process only."""

@@ -70,10 +70,9 @@ def remove_secret(cache: Cache, host: str, account_id: str | None, client_id: st
     name = secret_id(host, account_id, client_id)
     deadline = time.monotonic() + _PATIENCE
     while True:
-        with cache.lock(name) as held:
+        with cache.lock(name, to_write=False) as held:
             if held:
-                before = cache.read(name)
-                return before.envelope is not None and cache.delete(name, replaces=before.envelope)
+                return cache.delete(name, replaces=cache.read(name).envelope)
         _pause(deadline, cache, name)
 
 

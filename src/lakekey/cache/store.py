@@ -55,8 +55,12 @@ class Store(Protocol):
     def list(self) -> list[str]:
         """The ids of the entries that are stored."""
 
-    def lock(self, entry_id: str) -> AbstractContextManager[bool]:
+    def lock(self, entry_id: str, *, to_write: bool = True) -> AbstractContextManager[bool]:
         """Try once to lock an entry, without waiting; the context's value says whether it succeeded.
+
+        Args:
+            entry_id: Which.
+            to_write: Whether something is to be stored under it, so that there has to be room; removing needs none.
 
         Raises:
             CacheWriteFailed: What would be stored under the lock could not be stored.

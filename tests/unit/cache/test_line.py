@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from lakekey import UnsafeCache
 from lakekey.cache.line import Line
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -17,7 +16,7 @@ import os, sys
 from lakekey.cache.line import Line
 line = Line(sys.argv[1])
 with line.first() as first:
-    line.note_holder()
+    line.note(f"{os.getpid()}.0123456789ab")
     if len(sys.argv) > 2 and os.fork() == 0:
         os.close(1)
         os.read(0, 1)  # lives until it is told to end
@@ -62,6 +61,24 @@ def test_the_death_of_the_first_makes_room_whatever_it_has_forked(path):
         assert is_first(path)  # its child, which lives, has not inherited the place
 
 
+def test_the_next_learns_the_mark_of_the_one_before(path):
+    with sibling(path) as process:
+        process.kill()
+    line = Line(path)
+    with line.first():
+        assert line.last_mark() == f"{process.pid}.0123456789ab"
+        line.note("4711.ba9876543210")
+        assert line.last_mark() == "4711.ba9876543210"
+
+
+@pytest.mark.parametrize("note", [b"", b"4711", b"../../x.y", b"1.../..", b"\xff.ab"])
+def test_a_note_that_is_no_mark_says_nothing(path, tmp_path, note):
+    (tmp_path / "line").write_bytes(note)
+    line = Line(path)
+    with line.first():
+        assert line.last_mark() is None
+
+
 def test_the_file_is_its_owner_s_alone(path):
     assert is_first(path)
     assert os.stat(path).st_mode & 0o777 == 0o600
@@ -74,10 +91,9 @@ def test_a_link_in_its_place_is_not_followed_and_guards_nothing(path, tmp_path):
     line = Line(path)
     with line.first() as first:
         assert first  # the lock itself decides
-        line.note_holder()
+        line.note("4711.0123456789ab")
     assert other.read_text() == "precious"
-    with pytest.raises(UnsafeCache, match="symbolic link"):
-        line.holder()
+    assert line.holder() is None
 
 
 def test_where_nothing_can_be_written_the_lock_itself_decides(tmp_path):
