@@ -275,6 +275,7 @@ def test_the_connector_asks_for_a_sign_in_with_each_connection(connector, somebo
         connector().add_headers(headers)
         assert headers["Authorization"].startswith("Bearer ")
     assert len(somebody) == box.counters["logins"] == 2
+    assert all("code_challenge_method=S256" in url for url in somebody)
 
 
 def test_the_connector_listens_on_every_address(connector, monkeypatch):
