@@ -116,12 +116,17 @@ def create(path: str, content: bytes) -> None:
     _sync_directory(os.path.dirname(path))
 
 
-def replace(path: str, content: bytes) -> None:
+def replace(path: str, content: bytes, *, mode: int = 0o600) -> None:
     """Write a private file in place of whatever has its name, durably: after a crash it is the old or the new one.
 
     The data reaches the disk before the name does, and the name before this returns.
+
+    Args:
+        path: The file.
+        content: What is to be in it.
+        mode: Its permissions; 0700 for a program.
     """
-    temporary = _write_temporary(path, content)
+    temporary = _write_temporary(path, content, mode)
     try:
         os.replace(temporary, path)
     except BaseException:
@@ -188,10 +193,10 @@ def _allocate(descriptor: int, size: int) -> None:
     os.write(descriptor, bytes(size))
 
 
-def _write_temporary(path: str, content: bytes) -> str:
+def _write_temporary(path: str, content: bytes, mode: int = 0o600) -> str:
     temporary = f"{path}.{os.getpid()}.{os.urandom(6).hex()}{_TEMPORARY}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY
-    descriptor = os.open(temporary, flags, 0o600)
+    descriptor = os.open(temporary, flags, mode)
     try:
         try:
             view = memoryview(content)
