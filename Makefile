@@ -107,4 +107,4 @@ $(OIDC)/node_modules/.installed: $(OIDC)/package-lock.json
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venvs $(OIDC)/node_modules build dist
+	rm -rf $(VENV) .venvs $(OIDC)/node_modules tests/sdk_js/node_modules build dist

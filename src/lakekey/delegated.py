@@ -59,7 +59,7 @@ class DelegatedProvider(Provider):
                 profile=self.target.name,
             )
         ends = (claims(token) or {}).get("exp")
-        forever = datetime.max.replace(tzinfo=UTC)
+        forever = datetime(9999, 1, 1, tzinfo=UTC)  # not the very last moment: east of Greenwich there is none such
         expires_at = datetime.fromtimestamp(ends, UTC) if isinstance(ends, int) else forever
         return Token(token, "Bearer", expires_at, ())
 

@@ -1,6 +1,6 @@
 """databricks-sql-connector: a connection that is signed in, and stays so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -12,6 +12,10 @@ from lakekey.target import Target
 
 if TYPE_CHECKING:
     from lakekey.sql_connection import Connection
+
+# How the connector's kernel says that it is missing, or that it does not take what it was given.
+_KERNEL = "use_kernel=True"
+_KERNEL_ERRORS = ("ImportError", "NotSupportedError")
 
 
 def connect(
@@ -34,7 +38,8 @@ def connect(
         refused with 401 is sent again, once, on a new connection. The connector's own is its ``connection``.
 
     Raises:
-        ConfigurationError: A setting is missing or wrong, or the connector is not installed.
+        ConfigurationError: A setting is missing or wrong, the connector is not installed, or the warehouse takes a
+            fixed token only.
         LakekeyError: Nobody is signed in, or as it says.
     """
     try:
@@ -118,22 +123,49 @@ def unwrap(error: BaseException) -> LakekeyError | None:
 
     The connector wraps what a header factory raises into its ``RequestError``, whose ``args`` and ``context`` hold it.
     """
+    return next((found for found in _inside(error) if isinstance(found, LakekeyError)), None)
+
+
+def _inside(error: BaseException) -> Iterator[BaseException]:
+    """An error, and every error that it holds, was raised from, or was raised during."""
     waiting: list[Any] = [error]
     seen: set[int] = set()
     while waiting:
         found = waiting.pop()
-        if isinstance(found, LakekeyError):
-            return found
         if not isinstance(found, BaseException) or id(found) in seen:
             continue
         seen.add(id(found))
+        yield found
         context = getattr(found, "context", None)
         waiting += [*found.args, found.__cause__, found.__context__]
         waiting += list(context.values()) if isinstance(context, dict) else []
-    return None
 
 
 def refused(error: BaseException) -> bool:
     """Whether a connector's error means that the server refused the token: HTTP 401 or 403."""
     context = getattr(error, "context", None)
     return isinstance(context, dict) and context.get("http-code") in (401, 403)
+
+
+def kernel_refusal(error: BaseException, target: Target) -> ConfigurationError | None:
+    """What to say where a warehouse refused the Thrift protocol, and the connector's kernel our provider; or ``None``.
+
+    The connector turns to its kernel by itself, without a word of the warehouse's refusal once it knows it. The kernel
+    is an extra of the connector's, and takes no credentials provider.
+
+    Args:
+        error: What came of the attempt to connect.
+        target: Where to.
+    """
+    said = [(found, str(found)) for found in _inside(error)]
+    refuses = any(getattr(found, "SQL_STATE", None) == "KP001" or "KP001" in text for found, text in said)
+    if not refuses and not any(type(found).__name__ in _KERNEL_ERRORS and _KERNEL in text for found, text in said):
+        return None
+    missing = any(isinstance(found, ImportError) and _KERNEL in text for found, text in said)
+    return ConfigurationError(
+        "this warehouse refuses the Thrift protocol (SQLSTATE KP001), and the connector's kernel takes no credentials "
+        "provider",
+        hint="lakekey.sql.connect(…, fixed_token=True), for a connection that ends with its token"
+        + ("; and pip install 'databricks-sql-connector[kernel]'" if missing else ""),
+        profile=target.name,
+    )

@@ -7,13 +7,14 @@ Wrapped rather than subclassed: the inside of the connector's classes differs be
 import functools
 import weakref
 from collections.abc import Callable, Iterator
+from types import MethodType
 from typing import Any, Self
 
 from databricks import sql
 
 from lakekey._provider import Provider
 from lakekey.errors import LakekeyError, LoginRequired
-from lakekey.sql import Handing, refused, unwrap
+from lakekey.sql import Handing, kernel_refusal, refused, unwrap
 
 # What begins a statement: refused with 401, it has not run, and may be sent again.
 _BEGINNINGS = frozenset({"execute", "execute_async", "executemany", "catalogs", "schemas", "tables", "columns"})
@@ -36,13 +37,14 @@ class Connection:
         self, provider: Provider, arguments: dict[str, Any], *, pass_through: bool = False, fixed_token: bool = False
     ) -> None:
         self._arguments = arguments
+        self._target = provider.target
         self._handing = Handing(provider, pass_through=pass_through)
         self._fixed_token = fixed_token
         self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
-        self.connection = self._open()
+        self.connection = self._open(again=True)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.connection, name)
+        return self.typing(getattr(self.connection, name))
 
     def __enter__(self) -> Self:
         return self
@@ -68,43 +70,62 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection and its cursors."""
-        self._typed(self.connection.close)
+        self.typed(self.connection.close)
 
     def guarded(self, cursor: "Cursor", name: str, *args: Any, **kwargs: Any) -> Any:
         """Begin a statement; where the token was refused, once more on a new connection with a new token."""
         try:
-            return self._typed(functools.partial(getattr(cursor.cursor, name), *args, **kwargs))
+            return self.typed(functools.partial(getattr(cursor.cursor, name), *args, **kwargs))
         except sql.exc.Error as error:
             if not refused(error) or self._fixed_token:
                 raise
         self._handing.invalidate()
         self._reopen()
-        return self._typed(functools.partial(getattr(cursor.cursor, name), *args, **kwargs))
+        return self.typed(functools.partial(getattr(cursor.cursor, name), *args, **kwargs))
 
-    def _open(self) -> Any:
+    def _open(self, *, again: bool) -> Any:
         # Asked for here, before the connector is: what is wrong with the sign-in comes out as it is.
         self._handing()()
         if self._fixed_token:
-            return self._typed(lambda: sql.connect(access_token=self._handing.token, **self._arguments))
+            return self.typed(lambda: sql.connect(access_token=self._handing.token, **self._arguments))
         try:
-            return self._typed(self._connect)
+            return self.typed(self._connect)
         except sql.exc.Error as error:
-            if not refused(error):
+            if not refused(error) or not again:
                 raise
         self._handing.invalidate()
-        return self._typed(self._connect)
+        return self.typed(self._connect)
 
     def _connect(self) -> Any:
-        return sql.connect(credentials_provider=self._handing, **self._arguments)
+        try:
+            return sql.connect(credentials_provider=self._handing, **self._arguments)
+        except Exception as error:
+            kernel_only = kernel_refusal(error, self._target)
+            if kernel_only is None:
+                raise
+            raise kernel_only from error
 
     def _reopen(self) -> None:
         """A new session at the server, for this connection and all its cursors; the old one's state is gone."""
-        old, self.connection = self.connection, self._open()
+        # Not again: the token that is refused now has just been made.
+        old, self.connection = self.connection, self._open(again=False)
         for cursor in list(self._cursors):
             cursor.renew()
         with_suppressed_errors(old.close)
 
-    def _typed(self, work: Callable[[], Any]) -> Any:
+    def typing(self, found: Any) -> Any:
+        """An attribute of the connector's; where it is a method, one whose errors are typed."""
+        if not isinstance(found, MethodType):
+            return found
+
+        @functools.wraps(found)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return self.typed(functools.partial(found, *args, **kwargs))
+
+        return call
+
+    def typed(self, work: Callable[[], Any]) -> Any:
+        """Do something with the connector; an error of ours comes out of it as it is."""
         try:
             return work()
         except LakekeyError:
@@ -112,11 +133,6 @@ class Connection:
         except Exception as error:
             ours = unwrap(error)
             if ours is None:
-                if getattr(error, "SQL_STATE", None) == "KP001" or "KP001" in str(error):
-                    error.add_note(
-                        "lakekey: this warehouse takes no credentials provider; "
-                        "lakekey.sql.connect(…, fixed_token=True) signs in with a token that is not renewed."
-                    )
                 raise
         raise ours
 
@@ -137,7 +153,7 @@ class Cursor:
     def __getattr__(self, name: str) -> Any:
         if name in _BEGINNINGS:
             return functools.partial(self._begin, name)
-        return getattr(self.cursor, name)
+        return self._owner.typing(getattr(self.cursor, name))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("arraysize", "buffer_size_bytes"):
@@ -152,7 +168,9 @@ class Cursor:
         self.cursor.close()
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.cursor)
+        rows = iter(self.cursor)
+        while (row := self._owner.typed(lambda: next(rows, None))) is not None:
+            yield row
 
     @property
     def connection(self) -> Connection:

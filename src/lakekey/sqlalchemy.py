@@ -7,7 +7,7 @@ from lakekey import _public
 from lakekey._loading import libraries
 from lakekey._provider import Provider
 from lakekey.errors import ConfigurationError
-from lakekey.sql import Handing, connect_arguments, refused, unwrap
+from lakekey.sql import Handing, connect_arguments, kernel_refusal, refused, unwrap
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -36,10 +36,9 @@ def create_engine(profile: str | Provider | None = None, **options: Any) -> "Eng
             "databricks-sqlalchemy is not installed", hint="pip install 'lakekey[sqlalchemy]'"
         ) from None
     provider, rest = _public.provider_for(profile, options)
-    query = {"http_path": connect_arguments(provider.target)["http_path"]}
-    for name in ("catalog", "schema"):
-        if getattr(provider.target, name):
-            query[name] = getattr(provider.target, name)
+    chosen = {name: rest.pop(name, None) or getattr(provider.target, name) for name in ("catalog", "schema")}
+    chosen["http_path"] = connect_arguments(provider.target, rest.pop("http_path", None))["http_path"]
+    query = {name: value for name, value in chosen.items() if value}
     address = urlsplit(provider.target.host)
     url = sqlalchemy.URL.create("databricks", host=address.hostname, port=address.port, query=query)
     engine = sqlalchemy.create_engine(url, **rest)
@@ -56,17 +55,18 @@ def sign_in(engine: "Engine", profile: str | Provider | None = None, **settings:
         **settings: lakekey's settings; see `lakekey.provider`.
 
     Raises:
-        ConfigurationError: A setting is missing or wrong.
+        ConfigurationError: A setting is missing or wrong; later, neither the URL nor the profile names a warehouse.
     """
     with libraries():
         from sqlalchemy import event
 
     provider, _ = _public.provider_for(profile, settings)
-    arguments = connect_arguments(provider.target)
 
     def on_connect(dialect: Any, record: Any, _args: Any, parameters: dict[str, Any]) -> Any:
         parameters.pop("access_token", None)
         given = {name: value for name, value in parameters.items() if value is not None}
+        # The warehouse is the URL's where that names one.
+        arguments = connect_arguments(provider.target, given.get("http_path"))
         # The dialect drops the URL's port; the address with it is the provider's.
         given["server_hostname"] = arguments["server_hostname"]
         record.info[_HANDING] = handing = Handing(provider)
@@ -74,7 +74,10 @@ def sign_in(engine: "Engine", profile: str | Provider | None = None, **settings:
         everything = {**arguments, **given, "credentials_provider": handing}
         try:
             return dialect.connect(**everything)
-        except dialect.loaded_dbapi.Error as error:
+        except Exception as error:
+            kernel_only = kernel_refusal(error, provider.target)
+            if kernel_only is not None:
+                raise kernel_only from error
             if not refused(error):
                 raise
         handing.invalidate()

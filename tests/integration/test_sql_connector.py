@@ -1,6 +1,9 @@
 """The unmodified databricks-sql-connector, signed in through `lakekey.sql`, in every release that people run."""
 
+import gc
 import json
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
@@ -10,6 +13,7 @@ from databricks import sql
 
 import lakekey
 from lakekey.sandbox import Sandbox
+from support.thrift_answers import refusal_of_thrift
 
 RELEASE = tuple(int(part) for part in version("databricks-sql-connector").split(".")[:2])
 
@@ -66,10 +70,14 @@ def test_a_token_that_is_refused_again_and_again_is_an_error_after_one_retry(box
     with connect(principal) as connection, connection.cursor() as cursor:
         one(cursor)
         box.fault("sql", status=401, times=None)
+        box.reset_log()
         with pytest.raises(sql.exc.RequestError) as caught:
             one(cursor)
+        asked = sum(record.route == "sql" for record in box.log)
         box.clear_faults()
     assert caught.value.context["http-code"] == 401
+    assert asked == 2  # the statement, and a new session for it, with a new token
+    assert box.counters["token.requests"] == 1
 
 
 def test_a_statement_that_failed_for_another_reason_is_not_sent_again(box, principal):
@@ -92,6 +100,23 @@ def test_an_error_of_ours_comes_out_of_the_connector_as_it_is(box, monkeypatch):
         with pytest.raises(lakekey.LoginRequired) as caught:
             one(cursor)
     assert caught.value.hint == f"run: lakekey login --host {box.host}"
+
+
+@pytest.mark.parametrize("read", ["fetchmany", "rows"])
+def test_an_error_of_ours_comes_out_as_it_is_in_the_midst_of_reading_too(box, monkeypatch, read):
+    person = lakekey.provider(host=box.host, ca_file=box.ca_file, http_path=box.http_path)
+    with connect(person, pass_through=True) as connection, connection.cursor() as cursor:
+        cursor.execute("select id from range(300000) t(id)")
+        cursor.fetchmany(1000)
+        person.logout()
+        monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+        monkeypatch.setattr(person.session, "_renewal", None)
+        with pytest.raises(lakekey.LoginRequired):
+            if read == "fetchmany":
+                while cursor.fetchmany(100_000):
+                    pass
+            else:
+                list(cursor)
 
 
 def test_a_query_whose_rows_are_fetched_after_its_token_ended_is_read_to_the_end():
@@ -154,22 +179,79 @@ def test_32_threads_with_their_own_connections_share_one_token(box, principal):
     assert box.counters["token.requests"] == 1
 
 
-def test_a_kernel_only_warehouse_is_served_with_a_fixed_token_where_that_is_asked_for(box, principal):
+# What a failed attempt leaves of the connector's connection complains when it is collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_warehouse_for_the_kernel_alone_says_what_to_ask_for_each_time(box, principal):
+    """Once the connector knows such a warehouse, its own error no longer says why it went to the kernel."""
+    box.fault("sql", status=200, body=refusal_of_thrift(), content_type="application/x-thrift", times=None)
+    for _ in range(2):
+        with pytest.raises((lakekey.ConfigurationError, sql.exc.DatabaseError)) as caught:
+            connect(principal, http_path="/sql/1.0/warehouses/kernel-only")
+        if RELEASE >= (4, 9):
+            assert "refuses the Thrift protocol (SQLSTATE KP001)" in caught.value.message
+            assert caught.value.hint.startswith("lakekey.sql.connect(…, fixed_token=True)")
+            assert caught.value.profile == box.host
+        else:  # these have no kernel: what the server says is all that there is to say
+            assert "Thrift is not supported here" in str(caught.value)
+    box.clear_faults()
+    del caught
+    gc.collect()
+
+
+def test_a_fixed_token_serves_until_it_ends_and_is_not_renewed(box, principal):
     with connect(principal, fixed_token=True) as connection, connection.cursor() as cursor:
         assert one(cursor) == box.client_id
+        box.revoke(token=principal.token().access_token)
+        with pytest.raises(sql.exc.RequestError) as caught:
+            one(cursor)
+        assert caught.value.context["http-code"] == 401
+    assert box.counters["token.requests"] == 1
 
 
-def test_nothing_secret_reaches_the_connectors_telemetry(box, principal):
-    with lakekey.sql.connect(principal, enable_telemetry=True) as connection, connection.cursor() as cursor:
-        one(cursor)
-        token = principal.token().access_token
-    box.fault("sql", status=401, times=None)
-    with pytest.raises(sql.exc.Error):
-        lakekey.sql.connect(principal, enable_telemetry=True)
-    box.clear_faults()
-    posted = json.dumps([str(item) for item in box.telemetry])
-    for secret in (token, principal.token().access_token, box.client_secret):
-        assert secret not in posted
+_TELLS = """
+import json, sys
+import lakekey
+from databricks import sql
+from databricks.sql.telemetry.telemetry_client import TelemetryClientFactory
+
+TelemetryClientFactory.DEFAULT_BATCH_SIZE = 1  # each event is sent at once
+settings = json.load(sys.stdin)
+p = lakekey.provider(**settings)
+with lakekey.sql.connect(p, force_enable_telemetry=True) as connection, connection.cursor() as cursor:
+    try:
+        cursor.execute("select * from nothing_of_that_name")
+    except sql.exc.ServerOperationError:
+        pass
+wrong = lakekey.provider(**{**settings, "client_id": "somebody-else"})
+try:
+    sql.connect(credentials_provider=wrong, **lakekey.sql.connect_arguments(wrong.target))
+except sql.exc.Error as error:
+    assert isinstance(lakekey.sql.unwrap(error), lakekey.CredentialsRefused)
+else:
+    sys.exit("a wrong client was let in")
+"""
+
+
+def test_nothing_secret_is_in_what_the_connector_tells_of_itself_and_of_our_errors(box):
+    del box.telemetry[:]
+    settings = {name: getattr(box, name) for name in ("host", "ca_file", "http_path", "client_id", "client_secret")}
+    done = subprocess.run(
+        [sys.executable, "-c", _TELLS],
+        input=json.dumps(settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    posted = json.dumps(box.telemetry)
+    # It does tell: of the statement that failed, and, without a header, in our own words of the sign-in that did.
+    assert "nothing_of_that_name" in posted
+    anonymous = [told["body"] for told in box.telemetry if not told["authorization"]]
+    assert any("does not accept the client id or its secret" in body for body in anonymous)
+    tokens = box._realm.ledger._tokens
+    assert tokens
+    assert [secret for secret in (box.client_secret, *tokens) if secret in posted] == []
 
 
 def test_a_profile_without_a_warehouse_says_which_setting_is_missing(box, monkeypatch):

@@ -1,11 +1,16 @@
 """databricks-sqlalchemy: engines whose pooled connections stay signed in."""
 
+import gc
+from concurrent.futures import ThreadPoolExecutor
+
 import pandas as pd
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import orm
 
 import lakekey
+from lakekey.sandbox import Sandbox
+from support.thrift_answers import refusal_of_thrift
 
 
 @pytest.fixture
@@ -70,6 +75,55 @@ def test_an_engine_that_is_already_there_can_be_signed_in(principal, box):
     engine.dispose()
 
 
+def test_the_warehouse_of_an_engine_that_is_already_there_stays_its_own(box, monkeypatch):
+    for name in ("DATABRICKS_WAREHOUSE_ID", "DATABRICKS_HTTP_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    without = lakekey.provider(
+        host=box.host, ca_file=box.ca_file, client_id=box.client_id, client_secret=box.client_secret
+    )
+    other = "/sql/1.0/warehouses/another"
+    for path, found in ((box.http_path, box.client_id), (other, None)):
+        url = f"databricks://{box.host.removeprefix('https://')}?http_path={path}"
+        engine = sa.create_engine(url, connect_args={"enable_telemetry": False})
+        lakekey.sqlalchemy.sign_in(engine, without)
+        if found:
+            assert current_user(engine) == found
+        else:
+            with pytest.raises(sa.exc.DBAPIError, match="another does not exist"):
+                current_user(engine)
+        engine.dispose()
+
+
+def test_a_provider_that_is_shared_serves_several_warehouses_and_schemas(principal, box):
+    engine = lakekey.sqlalchemy.create_engine(
+        principal, http_path=box.http_path, schema="default", connect_args={"enable_telemetry": False}
+    )
+    assert dict(engine.url.query) == {"http_path": box.http_path, "schema": "default"}
+    assert current_user(engine) == box.client_id
+    engine.dispose()
+
+
+def test_a_pool_of_32_threads_outlives_tokens_with_one_request_for_each():
+    """Tokens end by themselves while pooled connections are held, and no ping looks after them."""
+    with Sandbox(token_lifetime=4) as short:
+        provider = lakekey.provider(
+            host=short.host, ca_file=short.ca_file, http_path=short.http_path,
+            client_id=short.client_id, client_secret=short.client_secret,
+        )  # fmt: skip
+        engine = lakekey.sqlalchemy.create_engine(
+            provider, pool_size=8, max_overflow=0, connect_args={"enable_telemetry": False}
+        )
+        with ThreadPoolExecutor(32) as pool:
+            tokens = set()
+            while len(tokens) < 3:
+                assert set(pool.map(current_user, [engine] * 32)) == {short.client_id}
+                tokens.add(provider.token().access_token)
+        assert short.counters["unauthorized"] == 0
+        # A new token may have come between the last round and the counting.
+        assert len(tokens) <= short.counters["token.requests"] <= len(tokens) + 1
+        engine.dispose()
+
+
 def test_a_sign_in_that_cannot_be_comes_out_as_our_own_error(box, monkeypatch):
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     with pytest.warns(lakekey.ServicePrincipalMissingWarning):
@@ -78,6 +132,20 @@ def test_a_sign_in_that_cannot_be_comes_out_as_our_own_error(box, monkeypatch):
         )
     with pytest.raises(lakekey.LoginRequired):
         current_user(engine)
+
+
+# What a failed attempt leaves of the connector's connection complains when it is collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_warehouse_for_the_kernel_alone_says_what_there_is_instead(principal, box):
+    engine = lakekey.sqlalchemy.create_engine(
+        principal, http_path="/sql/1.0/warehouses/kernel-alone", connect_args={"enable_telemetry": False}
+    )
+    box.fault("sql", status=200, body=refusal_of_thrift(), content_type="application/x-thrift", times=None)
+    with pytest.raises(lakekey.ConfigurationError, match="refuses the Thrift protocol") as caught:
+        current_user(engine)
+    assert "fixed_token=True" in caught.value.hint
+    del caught
+    gc.collect()
 
 
 class Base(orm.DeclarativeBase):

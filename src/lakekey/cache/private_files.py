@@ -116,7 +116,7 @@ def create(path: str, content: bytes) -> None:
     _sync_directory(os.path.dirname(path))
 
 
-def replace(path: str, content: bytes, *, mark: str | None = None) -> None:
+def replace(path: str, content: bytes, *, mark: str | None = None, mode: int = 0o600) -> None:
     """Write a private file in place of whatever has its name, durably: after a crash it is the old or the new one.
 
     The data reaches the disk before the name does, and the name before this returns.
@@ -125,9 +125,10 @@ def replace(path: str, content: bytes, *, mark: str | None = None) -> None:
         path: The file.
         content: What is to be in it.
         mark: What `new_mark` gave, where somebody else may have to find what is left of this by it.
+        mode: Its permissions; 0700 for a program.
     """
     for attempt in range(_RETRIES):
-        temporary = _write_temporary(path, content, mark)
+        temporary = _write_temporary(path, content, mark, mode)
         try:
             os.replace(temporary, path)
         except FileNotFoundError:
@@ -215,10 +216,10 @@ def _temporary(path: str, mark: str | None) -> str:
     return f"{path}.{mark or new_mark()}{_TEMPORARY}"
 
 
-def _write_temporary(path: str, content: bytes, mark: str | None = None) -> str:
+def _write_temporary(path: str, content: bytes, mark: str | None = None, mode: int = 0o600) -> str:
     temporary = _temporary(path, mark)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY
-    descriptor = os.open(temporary, flags, 0o600)
+    descriptor = os.open(temporary, flags, mode)
     try:
         try:
             view = memoryview(content)

@@ -62,16 +62,7 @@ def build_parser(version: str) -> argparse.ArgumentParser:
     serve.add_argument("--url-file", metavar="FILE", help="write the address there, readable for you only")
     serve.add_argument("--print-unit", action="store_true", help="print a unit file for systemd --user, and end")
 
-    auth = commands.add_parser("auth", help="answer the SDKs as the Databricks CLI does (DATABRICKS_CLI_PATH)")
-    auth_commands = auth.add_subparsers(metavar="COMMAND", required=True)
-    auth_token = _command(auth_commands, "token", "databricks_cli:auth_token", "print a token as JSON")
-    auth_token.add_argument("--profile", "-p", help="a profile of .databrickscfg")
-    auth_token.add_argument("--host", help="the workspace")
-    auth_token.add_argument("--force-refresh", action="store_true", help="renew the token first")
-    auth_token.add_argument("--output", "-o", choices=("json", "text"), default="json", help="always JSON")
-    version_command = _command(commands, "version", "databricks_cli:version", "print the version")
-    version_command.add_argument("--output", "-o", choices=("json", "text"), default="text", help="the form")
-
+    _add_what_sdks_call(commands)
     sandbox = _command(commands, "sandbox", "sandbox:sandbox", "run a local workspace to try things against")
     sandbox.add_argument("--port", type=int, default=0, help="the port on loopback (default: any free one)")
     sandbox.add_argument(
@@ -82,6 +73,23 @@ def build_parser(version: str) -> argparse.ArgumentParser:
     demo = _command(commands, "demo", "demo:demo", "see the main job, on a local workspace")
     demo.add_argument("--browser", action="store_true", help="sign in yourself, in your browser")
     return parser
+
+
+def _add_what_sdks_call(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    auth = commands.add_parser("auth", help="answer the SDKs as the Databricks CLI does (DATABRICKS_CLI_PATH)")
+    auth_commands = auth.add_subparsers(metavar="COMMAND", required=True)
+    auth_token = _command(auth_commands, "token", "databricks_cli:auth_token", "print a token as JSON")
+    auth_token.add_argument("--profile", "-p", help="a profile of .databrickscfg")
+    auth_token.add_argument("--host", help="the workspace, or the accounts' host")
+    auth_token.add_argument("--account-id", help="the account, beside its host")
+    # The SDKs say these of hosts that serve workspaces and accounts alike; the host's own metadata says it, too.
+    auth_token.add_argument("--workspace-id", help="the workspace, on a host of several")
+    auth_token.add_argument("--experimental-is-unified-host", action="store_true", help="the host is such a one")
+    auth_token.add_argument("--force-refresh", action="store_true", help="renew the token first")
+    auth_token.add_argument("--output", "-o", choices=("json", "text"), default="json", help="always JSON")
+    _command(auth_commands, "path", "program:auth_path", "print the path of a program for DATABRICKS_CLI_PATH")
+    version_command = _command(commands, "version", "databricks_cli:version", "print the version")
+    version_command.add_argument("--output", "-o", choices=("json", "text"), default="text", help="the form")
 
 
 def _command(

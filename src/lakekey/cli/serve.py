@@ -7,12 +7,11 @@ import sys
 import threading
 from types import FrameType
 
-from lakekey._provider import Provider
 from lakekey.cache import private_files
-from lakekey.cli.databricks_cli import without_caller
+from lakekey.cli.databricks_cli import target_for_others
+from lakekey.cli.session import provider_for_target
 from lakekey.errors import CacheWriteFailed
 from lakekey.metadata_service import MetadataService
-from lakekey.target import resolve
 
 _UNIT = """\
 [Unit]
@@ -36,7 +35,7 @@ def serve(arguments: argparse.Namespace) -> int:
     if arguments.print_unit:
         print(_unit(arguments.profiles), end="")
         return 0
-    providers = [Provider(resolve(profile, environ=without_caller())) for profile in arguments.profiles or [None]]
+    providers = [provider_for_target(target_for_others(profile)) for profile in arguments.profiles or [None]]
     done = threading.Event()
 
     def finish(_signal: int, _frame: FrameType | None) -> None:

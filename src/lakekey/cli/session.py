@@ -8,7 +8,7 @@ from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import print_json
 from lakekey.errors import CacheWriteFailed, ConfigurationError, LakekeyError
 from lakekey.renewal import SignedOut
-from lakekey.target import resolve
+from lakekey.target import Target, resolve
 
 _AT_THE_SERVER = {
     "revoked": "The server has revoked it, too.",
@@ -19,7 +19,11 @@ _AT_THE_SERVER = {
 
 def provider_of(arguments: argparse.Namespace) -> Provider:
     """The provider that a command's arguments name."""
-    target = resolve(arguments.profile, **target_settings(arguments))
+    return provider_for_target(resolve(arguments.profile, **target_settings(arguments)))
+
+
+def provider_for_target(target: Target) -> Provider:
+    """A target's provider, without the warning that programs get: a command says what is wrong by its status."""
     if target.is_delegated:
         from lakekey.delegated import DelegatedProvider
 
