@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from lakekey import _log
 from lakekey.cache import Entry
 from lakekey.cache.entry import Failure
 from lakekey.cache.sealed import Stored
@@ -17,7 +16,6 @@ from lakekey.errors import (
     CacheWriteFailed,
     CredentialsRefused,
     LakekeyError,
-    LockTimeout,
     LoginFailed,
     LoginRequired,
     TokenEndpointError,
@@ -99,6 +97,7 @@ class Renewal:
         self._session = session
         self._target = session.target
         self._outcomes = Outcomes(session.target)
+        self._events = session.events
         self._cache = session.cache
         self._entry_id = session.entry_id
         # Who shares a flight shares its result: so nobody with another secret, or with another cache.
@@ -160,6 +159,7 @@ class Renewal:
         removed = self.forget()
         has_tokens = removed is not None and (removed.refresh_token or removed.access_token)
         revocation = self._revoke(removed) if removed is not None and has_tokens and self._revoke else None
+        self._events.signed_out(removed, revocation)
         return SignedOut(removed, revocation)
 
     def forget(self) -> Entry | None:
@@ -189,27 +189,27 @@ class Renewal:
             patience += self._target.login_timeout  # the holder may be waiting for a person
         arrived = time.monotonic()
         deadline = arrived + patience
-        wait = Wait(self._entry_id, aloud=self._sign_in is not None, what=self._whom_we_wait_for)
-        while True:
-            with self._cache.lock(self._entry_id) as held:
-                stored = self._cache.read(self._entry_id)
-                if (settled := self._settled(stored.entry, known, done)) is not None:
-                    return settled
-                if held:
-                    return work(commitment, stored)
-            if time.monotonic() > deadline:
-                raise self._lock_timeout()
-            wait.goes_on()
-            # In proportion to the wait so far: a crowd that polled faster would take the processor from the holder.
-            pause = min(_LONGEST_POLL, max(_SHORTEST_POLL, (time.monotonic() - arrived) / 4))
-            commitment.pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
+        with Wait(self._entry_id, self._events, self._whom_we_wait_for, aloud=self._sign_in is not None) as wait:
+            while True:
+                with self._cache.lock(self._entry_id) as held:
+                    stored = self._cache.read(self._entry_id)
+                    if (settled := self._settled(stored.entry, known, done)) is not None:
+                        return settled
+                    if held:
+                        return work(commitment, stored)
+                if time.monotonic() > deadline:
+                    raise self._outcomes.lock_timeout(self._holder(), self._entry_id, self._cache.store.where)
+                wait.goes_on()
+                # In proportion to the wait so far: a crowd that polled faster would take the processor from the holder.
+                pause = min(_LONGEST_POLL, max(_SHORTEST_POLL, (time.monotonic() - arrived) / 4))
+                commitment.pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
 
     def _settled(self, entry: Entry | None, known: Failure | None, done: _Done | None) -> Entry | None:
         """What a sibling has brought about since we began: what we want, or a failure that is ours too."""
         if entry is None or done is None:
             return None
         if done(entry):
-            _log.debug("session", "%s: entry %s is a sibling's work", self._target.name, self._entry_id[:12])
+            self._events.adopted()
             return entry
         failure = entry.failure
         if failure not in (None, known) and failure.proof == self._target.proof:
@@ -221,7 +221,8 @@ class Renewal:
             stored = self._cache.read(self._entry_id)
             entry = stored.entry
             if entry is not None and self._session.serves(entry, known):
-                return entry  # a sibling was faster
+                self._events.adopted()
+                return entry
             if not held or entry is None or (self._grant.needs_person and not entry.refresh_token):
                 return None
             if self._outcomes.resting(entry.failure):
@@ -256,6 +257,7 @@ class Renewal:
             # before it is: another answer would be lost as that one almost was.
             entry = unsaved.entry
             self._save(entry, stored)
+            self._events.refreshed()
             if self._session.serves(entry):
                 return entry
             stored = self._cache.read(self._entry_id)
@@ -272,10 +274,7 @@ class Renewal:
             renewed = self._outcomes.filled(entry, response, sent_at)
             self._save(renewed, stored)
             commitment.release()
-            _log.info(
-                "session", "%s: token renewed (%s), entry %s", self._target.name, self._target.auth_type,
-                self._entry_id[:12],
-            )  # fmt: skip
+            self._events.refreshed()
             return renewed
         return self._on_invalid_grant(commitment, entry, stored, said, attempts)
 
@@ -299,7 +298,7 @@ class Renewal:
                 wait += error.retry_after or 0.0  # never sooner than asked, and not all hosts at once
                 if not error.retryable or attempt == attempts or time.monotonic() + wait > deadline:
                     raise
-                _log.debug("session", "%s: %s; again in %.1f s", self._target.name, error.message, wait)
+                self._events.retries(error, wait)
             except BaseException:
                 commitment.release()
                 raise
@@ -320,6 +319,7 @@ class Renewal:
         if now.entry is not None and now.envelope != stored.envelope:
             # Somebody got past the lock, as it can happen on a network file system: that one won.
             if now.entry.access_token != entry.access_token and self._session.serves(now.entry):
+                self._events.adopted()
                 return now.entry
             if now.entry.refresh_token not in ("", entry.refresh_token):
                 return self._exchange(commitment, now.entry, now, attempts)
@@ -331,8 +331,8 @@ class Renewal:
             try:
                 self._cache.put(self._entry_id, ended, replaces=now.envelope)
             except CacheWriteFailed as unwritten:
-                _log.warning("session", "%s", unwritten.message)
-        _log.warning("session", "%s: the server refused the session's refresh token", self._target.name)
+                self._events.unwritten(unwritten)
+        self._events.session_ended()
         raise self._outcomes.login_required(ended)
 
     def _keep_refresh_token(
@@ -350,6 +350,7 @@ class Renewal:
         )
         self._save(kept, stored)
         commitment.release()
+        self._events.failed(error)
         return error
 
     def _login(self, commitment: Commitment, stored: Stored, *, switch: bool = False) -> Entry:
@@ -360,7 +361,7 @@ class Renewal:
         try:
             response, who = self._sign_in(commitment, before.identity, switch=switch)
         except Withdrawn:
-            self._note_failure(before, stored, self._given_up())
+            self._note_failure(before, stored, self._outcomes.given_up())
             raise
         except (LoginFailed, TokenEndpointError, CredentialsRefused) as error:
             self._note_failure(before, stored, error)
@@ -371,7 +372,7 @@ class Renewal:
         entry = entry._replace(identity=who, logged_in_at=time.time(), session_ends_at=ends_at)
         self._save(entry, stored)
         commitment.release()
-        _log.info("session", "%s: signed in as %s, entry %s", self._target.name, who, self._entry_id[:12])
+        self._events.signed_in(who)
         return entry
 
     # -- entries ------------------------------------------------------------------------------------------------
@@ -386,34 +387,26 @@ class Renewal:
                 replaces = now.envelope
                 if now.entry is not None:
                     entry = entry._replace(generation=max(entry.generation, now.entry.generation + 1))
-        except CacheWriteFailed:
+        except CacheWriteFailed as error:
             self._unsaved = _Unsaved(spent, entry)
+            self._events.failed(error)
             raise
 
     def _note_failure(self, entry: Entry, stored: Stored, error: LakekeyError) -> None:
         """Tell the siblings, so that those who waited do not repeat the attempt in turn."""
+        self._events.failed(error, again=entry.failure is not None and entry.failure.code == error.code)
         noted = entry._replace(failure=self._outcomes.failure(error), generation=entry.generation + 1)
         try:
             self._cache.put(self._entry_id, noted, replaces=stored.envelope)
         except CacheWriteFailed as unwritten:
-            _log.warning("session", "%s", unwritten.message)
+            self._events.unwritten(unwritten)
 
     # -- errors -------------------------------------------------------------------------------------------------
 
-    def _given_up(self) -> LoginFailed:
-        return LoginFailed("the sign-in was given up", hint=f"run: {self._target.login_command}")
+    def _holder(self) -> str:
+        return self._cache.store.holder(self._entry_id) or "another process"
 
     def _whom_we_wait_for(self) -> str:
-        holder = self._cache.store.holder(self._entry_id) or "another process"
         entry = self._session.peek()
         doing = "renews the session at" if entry is not None and entry.refresh_token else "signs in to"
-        return f"{holder}, which {doing} {self._target.host}"
-
-    def _lock_timeout(self) -> LockTimeout:
-        holder = self._cache.store.holder(self._entry_id) or "another process"
-        return LockTimeout(
-            f"{holder} holds entry {self._entry_id[:12]} of {self._cache.store.where} "
-            f"for more than {self._target.lock_timeout:g} s",
-            hint="wait for it, or allow longer with LAKEKEY_LOCK_TIMEOUT (seconds)",
-            profile=self._target.name,
-        )
+        return f"{self._holder()}, which {doing} {self._target.host}"

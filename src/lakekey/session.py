@@ -16,6 +16,7 @@ from lakekey.lifetime import is_live
 from lakekey.target import Target
 
 if TYPE_CHECKING:
+    from lakekey.events import Events
     from lakekey.renewal import Renewal
 
 
@@ -34,6 +35,7 @@ class Session:
         self._environ = os.environ if environ is None else environ
         self._proof = target.proof
         self._cache = cache
+        self._events: Events | None = None
         self._renewal: Renewal | None = None
         self._assembled_in = 0
 
@@ -56,11 +58,12 @@ class Session:
             and entry.proof == self._proof
         )
 
-    def usable(self, *, rejected: str = "") -> Entry:
+    def usable(self, *, rejected: str = "", known: str = "") -> Entry:
         """An entry whose access token lives: from the cache, else by one exchange, else by one sign-in.
 
         Args:
             rejected: An access token that a server has refused, which therefore counts as dead.
+            known: The access token that the caller has had so far.
 
         Raises:
             LoginRequired: Nobody is there to sign in.
@@ -69,8 +72,20 @@ class Session:
         """
         entry = self.peek()
         if entry is not None and self.serves(entry, rejected):
+            if known not in ("", entry.access_token):
+                self.events.adopted()
             return entry
         return self.renewal.usable(rejected)
+
+    @property
+    def events(self) -> "Events":
+        """Where it is told what happens to this session; loaded with the first event, so not for a warm start."""
+        if self._events is None:
+            with LOADING:
+                from lakekey.events import Events
+
+            self._events = Events(self.target, self.entry_id)
+        return self._events
 
     @property
     def renewal(self) -> "Renewal":

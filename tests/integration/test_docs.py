@@ -9,7 +9,7 @@ import pytest
 from support import processes
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("sql", "sqlalchemy", "rest", "migration")
+PAGES = ("sql", "sqlalchemy", "rest", "migration", "observability")
 
 
 def blocks(page, language):
