@@ -180,7 +180,11 @@ class Renewal:
         # failure that was noted before would look like one of the future, and be everybody's for as long.
         before = self._session.peek()
         known = before.failure if before is not None else None
-        return _flights.run(f"{self._key}:{purpose}", lambda commitment: self._queue(commitment, known, done, work))
+
+        def queue(commitment: Commitment) -> Entry:
+            return self._queue(commitment, known, done, work)
+
+        return _flights.run(f"{self._key}:{purpose}", self._events.carried(queue))
 
     def _queue(self, commitment: Commitment, known: Failure | None, done: _Done | None, work: _Work) -> Entry:
         """Do the work under the entry's lock, or take the result of whoever does it meanwhile."""
@@ -196,6 +200,7 @@ class Renewal:
                     if (settled := self._settled(stored.entry, known, done)) is not None:
                         return settled
                     if held:
+                        wait.over("lock")
                         return work(commitment, stored)
                 if time.monotonic() > deadline:
                     raise self._outcomes.lock_timeout(self._holder(), self._entry_id, self._cache.store.where)
@@ -291,7 +296,8 @@ class Renewal:
                     self._grant.prepare()  # spends nothing, so a Ctrl-C need not wait for a host that does not answer
                     commitment.commit()
                     sent_at = time.time()
-                    return self._grant.renew(refresh_token, deadline=deadline), sent_at
+                    with self._events.exchange():
+                        return self._grant.renew(refresh_token, deadline=deadline), sent_at
             except TokenEndpointError as error:
                 commitment.release()
                 wait = _FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
@@ -359,7 +365,8 @@ class Renewal:
         before = stored.entry or Entry(self._target.about())
         sent_at = time.time()
         try:
-            response, who = self._sign_in(commitment, before.identity, switch=switch)
+            with self._events.login():
+                response, who = self._sign_in(commitment, before.identity, switch=switch)
         except Withdrawn:
             self._note_failure(before, stored, self._outcomes.given_up())
             raise

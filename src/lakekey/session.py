@@ -84,7 +84,7 @@ class Session:
             with LOADING:
                 from lakekey.events import Events
 
-            self._events = Events(self.target, self.entry_id)
+            self._events = Events(self.target, self.entry_id, self._environ)
         return self._events
 
     @property

@@ -5,10 +5,13 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from lakekey.errors import LockTimeout
 from lakekey.events import Events
+
+if TYPE_CHECKING:
+    from lakekey.telemetry import Doing
 
 _PATIENCE = 1.0  # seconds; a refresh is over by then
 _AGAIN = 60.0
@@ -18,7 +21,7 @@ _told: dict[str, float] = {}
 
 
 class Wait:
-    """One wait for an entry's lock.
+    """One wait for an entry's lock, if there is one: it begins with the first turn.
 
     Args:
         entry_id: The entry; a process tells once of each, however many threads wait.
@@ -33,6 +36,7 @@ class Wait:
         self._aloud = aloud
         self._what = what
         self._due = time.monotonic() + _PATIENCE
+        self._doing: Doing | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -42,9 +46,17 @@ class Wait:
     ) -> None:
         if isinstance(error, LockTimeout):
             self._events.failed(error)
+        self.over("adopted", error)
+
+    def over(self, outcome: str, error: BaseException | None = None) -> None:
+        """It is over, unless it was before: by the work of whoever was waited for, or since it is our turn."""
+        doing, self._doing = self._doing, None
+        if doing is not None:
+            doing.end(outcome, error)
 
     def goes_on(self) -> None:
         """Called on each turn of the wait."""
+        self._doing = self._doing or self._events.wait()
         now = time.monotonic()
         if now < self._due:
             return
