@@ -220,7 +220,7 @@ class Provider:
         snapshot = self._snapshot
         if snapshot is not None and snapshot.entry.access_token != access_token:
             return
-        entry = self._said(lambda: self._session.usable(rejected=access_token))
+        entry = self._said(lambda: self._session.usable(rejected=access_token, known=access_token))
         if self._snapshot is snapshot:  # else another thread has put a newer one there
             self._adopt(entry)
 
@@ -261,7 +261,8 @@ class Provider:
             )
             self._renew_in_background(snapshot)
             return {"Authorization": snapshot.authorization}
-        entry = self._said(self._session.usable)
+        known = snapshot.entry.access_token if snapshot is not None else ""
+        entry = self._said(lambda: self._session.usable(known=known))
         if self._snapshot is snapshot:  # else another thread has put a newer one there
             self._adopt(entry)
         return {"Authorization": f"Bearer {entry.access_token}"}
@@ -276,12 +277,14 @@ class Provider:
         with LOADING:
             from lakekey import _log
 
+        name, entry_id = self.target.name, self._session.entry_id[:12]
+        _log.debug("background", "%s: renewing ahead of time, entry %s", name, entry_id)
         try:
             entry = self._session.renewal.early(snapshot.entry.access_token)
         except LakekeyError as error:
             # Said once, not at every try: the token that is here serves on, and when it ends the caller is told.
             report = _log.warning if self._early_pause == _FIRST_PAUSE else _log.debug
-            report("provider", "%s: cannot renew ahead of time: %s", self.target.name, error.message)
+            report("provider", "%s: cannot renew ahead of time: %s, entry %s", name, error.message, entry_id)
             self._early_pause = min(self._early_pause * 2, _LONGEST_PAUSE)
             return
         if entry is not None and self._snapshot is snapshot:  # else it was invalidated, or signed out of, meanwhile
@@ -319,7 +322,7 @@ class Provider:
             with LOADING:
                 from lakekey.ending import EndWatch
 
-            self._end_watch = EndWatch(self.target)
+            self._end_watch = EndWatch(self.target, self._session.entry_id)
         return self._end_watch
 
     def _announce(self, entry: Entry | None) -> None:

@@ -55,7 +55,7 @@ class Background:
             try:
                 job()
             except Exception as error:  # noqa: BLE001 - the thread serves every provider and must outlive one job
-                _log.warning("background", "%s failed: %s", name[:12], type(error).__name__)
+                _log.warning("background", "the job for entry %s failed: %s", name[:12], type(error).__name__)
 
 
 _process = Background()

@@ -34,10 +34,16 @@ Callback = Callable[[SessionEnding], None]
 
 
 class EndWatch:
-    """Warns once about each end: by a log record, and by whoever asked to be called."""
+    """Warns once about each end: by a log record, and by whoever asked to be called.
 
-    def __init__(self, target: Target) -> None:
+    Args:
+        target: What is signed in to.
+        entry_id: The session's entry.
+    """
+
+    def __init__(self, target: Target, entry_id: str) -> None:
         self._target = target
+        self._entry = entry_id[:12]
         self._callbacks: list[Callback] = []
         self._warned = 0.0
 
@@ -59,11 +65,16 @@ class EndWatch:
             target.profile, target.host, entry.identity, datetime.fromtimestamp(end, UTC), target.login_command
         )
         _log.warning(
-            "session", "%s: the session ends at %s; sign in before with: %s", target.name,
-            ending.ends_at.isoformat(timespec="minutes"), target.login_command,
+            "session", "%s: the session ends at %s; sign in before with: %s, entry %s", target.name,
+            ending.ends_at.isoformat(timespec="minutes"), target.login_command, self._entry,
         )  # fmt: skip
         for callback in tuple(self._callbacks):
             try:
                 callback(ending)
             except Exception as error:  # noqa: BLE001 - a host's callback must not cost it its token
-                _log.warning("session", "the callback for a session's end failed: %s", type(error).__name__)
+                _log.warning(
+                    "session",
+                    "the callback for a session's end failed: %s, entry %s",
+                    type(error).__name__,
+                    self._entry,
+                )

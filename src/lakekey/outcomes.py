@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from lakekey.cache import Entry
 from lakekey.cache.entry import Failure
-from lakekey.errors import CredentialsRefused, LakekeyError, LoginFailed, LoginRequired, TokenEndpointError
+from lakekey.errors import (
+    CredentialsRefused,
+    LakekeyError,
+    LockTimeout,
+    LoginFailed,
+    LoginRequired,
+    TokenEndpointError,
+)
 from lakekey.target import Target
 
 if TYPE_CHECKING:
@@ -88,6 +95,18 @@ class Outcomes:
         elif isinstance(error, CredentialsRefused):
             error.error = failure.detail
         return error
+
+    def given_up(self) -> LoginFailed:
+        """The error of a sign-in that all who wanted it have walked away from."""
+        return LoginFailed("the sign-in was given up", hint=f"run: {self._target.login_command}")
+
+    def lock_timeout(self, holder: str, entry_id: str, where: str) -> LockTimeout:
+        """The error of a wait for an entry's lock that has lasted too long."""
+        return LockTimeout(
+            f"{holder} holds entry {entry_id[:12]} of {where} for more than {self._target.lock_timeout:g} s",
+            hint="wait for it, or allow longer with LAKEKEY_LOCK_TIMEOUT (seconds)",
+            profile=self._target.name,
+        )
 
     def login_required(self, entry: Entry | None) -> LoginRequired:
         """The error of a session that is over, or never began, where nobody is there to sign in."""

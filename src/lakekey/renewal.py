@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from lakekey import _log
 from lakekey.cache import Entry
 from lakekey.cache.entry import Failure
 from lakekey.cache.sealed import Stored
@@ -92,6 +91,7 @@ class Renewal:
         self._session = session
         self._target = session.target
         self._outcomes = Outcomes(session.target)
+        self._events = session.events
         self._cache = session.cache
         self._entry_id = session.entry_id
         self._grant = grant
@@ -165,6 +165,7 @@ class Renewal:
         removed = self.forget()
         has_tokens = removed is not None and (removed.refresh_token or removed.access_token)
         revocation = self._revoke(removed) if removed is not None and has_tokens and self._revoke else None
+        self._events.signed_out(removed, revocation)
         return SignedOut(removed, revocation)
 
     def forget(self) -> Entry | None:
@@ -184,7 +185,8 @@ class Renewal:
             stored = self._cache.read(self._entry_id)
             entry = stored.entry
             if entry is not None and self._session.serves(entry, known):
-                return entry  # a sibling was faster
+                self._events.adopted()
+                return entry
             if not held or entry is None or (self._grant.needs_person and not entry.refresh_token):
                 return None
             if self._outcomes.resting(entry.failure):
@@ -202,6 +204,7 @@ class Renewal:
             # before it is: another answer would be lost as that one almost was.
             entry = unsaved.entry
             self._save(entry, stored)
+            self._events.refreshed()
             if self._session.serves(entry):
                 return entry
             stored = self._cache.read(self._entry_id)
@@ -218,10 +221,7 @@ class Renewal:
             renewed = self._outcomes.filled(entry, response, sent_at)
             self._save(renewed, stored)
             commitment.release()
-            _log.info(
-                "session", "%s: token renewed (%s), entry %s", self._target.name, self._target.auth_type,
-                self._entry_id[:12],
-            )  # fmt: skip
+            self._events.refreshed()
             return renewed
         return self._on_invalid_grant(commitment, entry, stored, said, attempts)
 
@@ -238,14 +238,15 @@ class Renewal:
                     self._grant.prepare()  # spends nothing, so a Ctrl-C need not wait for a host that does not answer
                     commitment.commit()
                     sent_at = time.time()
-                    return self._grant.renew(refresh_token, deadline=deadline), sent_at
+                    with self._events.exchange():
+                        return self._grant.renew(refresh_token, deadline=deadline), sent_at
             except TokenEndpointError as error:
                 commitment.release()
                 wait = _FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
                 wait += error.retry_after or 0.0  # never sooner than asked, and not all hosts at once
                 if not error.retryable or attempt == attempts or time.monotonic() + wait > deadline:
                     raise
-                _log.debug("session", "%s: %s; again in %.1f s", self._target.name, error.message, wait)
+                self._events.retries(error, wait)
             except BaseException:
                 commitment.release()
                 raise
@@ -266,6 +267,7 @@ class Renewal:
         if now.entry is not None and now.envelope != stored.envelope:
             # Somebody got past the lock, as it can happen on a network file system: that one won.
             if now.entry.access_token != entry.access_token and self._session.serves(now.entry):
+                self._events.adopted()
                 return now.entry
             if now.entry.refresh_token not in ("", entry.refresh_token):
                 return self._exchange(commitment, now.entry, now, attempts)
@@ -277,8 +279,8 @@ class Renewal:
             try:
                 self._cache.put(self._entry_id, ended, replaces=now.envelope)
             except CacheWriteFailed as unwritten:
-                _log.warning("session", "%s", unwritten.message)
-        _log.warning("session", "%s: the server refused the session's refresh token", self._target.name)
+                self._events.unwritten(unwritten)
+        self._events.session_ended()
         raise self._outcomes.login_required(ended)
 
     def _keep_refresh_token(
@@ -296,6 +298,7 @@ class Renewal:
         )
         self._save(kept, stored)
         commitment.release()
+        self._events.failed(error)
         return error
 
     def _login(self, commitment: Commitment, stored: Stored, *, switch: bool = False) -> Entry:
@@ -304,9 +307,10 @@ class Renewal:
         before = stored.entry or Entry(self._target.about())
         sent_at = time.time()
         try:
-            response, who = self._sign_in(commitment, before.identity, switch=switch)
+            with self._events.login():
+                response, who = self._sign_in(commitment, before.identity, switch=switch)
         except Withdrawn:
-            self._note_failure(before, stored, self._given_up())
+            self._note_failure(before, stored, self._outcomes.given_up())
             raise
         except (LoginFailed, TokenEndpointError, CredentialsRefused) as error:
             self._note_failure(before, stored, error)
@@ -317,7 +321,7 @@ class Renewal:
         entry = entry._replace(identity=who, logged_in_at=time.time(), session_ends_at=ends_at)
         self._save(entry, stored)
         commitment.release()
-        _log.info("session", "%s: signed in as %s, entry %s", self._target.name, who, self._entry_id[:12])
+        self._events.signed_in(who)
         return entry
 
     # -- entries ------------------------------------------------------------------------------------------------
@@ -332,19 +336,16 @@ class Renewal:
                 replaces = now.envelope
                 if now.entry is not None:
                     entry = entry._replace(generation=max(entry.generation, now.entry.generation + 1))
-        except CacheWriteFailed:
+        except CacheWriteFailed as error:
             self._unsaved = _Unsaved(spent, entry)
+            self._events.failed(error)
             raise
 
     def _note_failure(self, entry: Entry, stored: Stored, error: LakekeyError) -> None:
         """Tell the siblings, so that those who waited do not repeat the attempt in turn."""
+        self._events.failed(error, again=entry.failure is not None and entry.failure.code == error.code)
         noted = entry._replace(failure=self._outcomes.failure(error), generation=entry.generation + 1)
         try:
             self._cache.put(self._entry_id, noted, replaces=stored.envelope)
         except CacheWriteFailed as unwritten:
-            _log.warning("session", "%s", unwritten.message)
-
-    # -- errors -------------------------------------------------------------------------------------------------
-
-    def _given_up(self) -> LoginFailed:
-        return LoginFailed("the sign-in was given up", hint=f"run: {self._target.login_command}")
+            self._events.unwritten(unwritten)

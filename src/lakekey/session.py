@@ -17,6 +17,7 @@ from lakekey.target import Target
 
 if TYPE_CHECKING:
     from lakekey.cache.sealed import Stored
+    from lakekey.events import Events
     from lakekey.flight import Commitment
     from lakekey.renewal import Renewal
     from lakekey.turns import Turns
@@ -39,6 +40,7 @@ class Session:
         self._cache = cache
         self._attended: bool | None = None
         self._turns: Turns | None = None
+        self._events: Events | None = None
         self._renewal: Renewal | None = None
         self._assembled_in = 0
 
@@ -61,11 +63,12 @@ class Session:
             and entry.proof == self._proof
         )
 
-    def usable(self, *, rejected: str = "") -> Entry:
+    def usable(self, *, rejected: str = "", known: str = "") -> Entry:
         """An entry whose access token lives: from the cache, else by one exchange, else by one sign-in.
 
         Args:
             rejected: An access token that a server has refused, which therefore counts as dead.
+            known: The access token that the caller has had so far.
 
         Raises:
             LoginRequired: Nobody is there to sign in.
@@ -74,6 +77,8 @@ class Session:
         """
         entry = self.peek()
         if entry is not None and self.serves(entry, rejected):
+            if known not in ("", entry.access_token):
+                self.events.adopted()
             return entry
         if self.target.is_person and not self.attended and (entry is None or not entry.refresh_token):
             with LOADING:
@@ -109,6 +114,16 @@ class Session:
 
             self._turns = Turns(self)
         return self._turns
+
+    @property
+    def events(self) -> "Events":
+        """Where it is told what happens to this session; loaded with the first event, so not for a warm start."""
+        if self._events is None:
+            with LOADING:
+                from lakekey.events import Events
+
+            self._events = Events(self.target, self.entry_id, self._environ)
+        return self._events
 
     @property
     def renewal(self) -> "Renewal":

@@ -9,11 +9,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lakekey import _log
 from lakekey.cache import Entry
 from lakekey.cache.entry import Failure
 from lakekey.cache.sealed import Stored
-from lakekey.errors import LockTimeout
 from lakekey.flight import Commitment, Flights
 from lakekey.outcomes import Outcomes
 from lakekey.waiting import Wait
@@ -45,6 +43,7 @@ class Turns:
         self._session = session
         self._target = session.target
         self._outcomes = Outcomes(session.target)
+        self._events = session.events
         self._cache = session.cache
         self._entry_id = session.entry_id
 
@@ -67,7 +66,11 @@ class Turns:
             LakekeyError: The work failed, or a sibling's did.
         """
         known = before.failure if before is not None else None
-        return _flights.run(f"{self.key}:{purpose}", lambda commitment: self._queue(commitment, known, done, work))
+
+        def queue(commitment: Commitment) -> Entry:
+            return self._queue(commitment, known, done, work)
+
+        return _flights.run(f"{self.key}:{purpose}", self._events.carried(queue))
 
     def _queue(self, commitment: Commitment, known: Failure | None, done: Done | None, work: Work) -> Entry:
         attended = self._session.attended
@@ -76,31 +79,32 @@ class Turns:
             patience += self._target.login_timeout  # the holder may be waiting for a person
         arrived = time.monotonic()
         deadline = arrived + patience
-        wait = Wait(self._entry_id, aloud=attended, what=self._whom_we_wait_for)
-        while True:
-            # Whoever wants nothing done removes the entry, for which a full disk has room enough.
-            with self._cache.lock(self._entry_id, to_write=done is not None) as held:
-                stored = self._cache.read(self._entry_id)
-                if (settled := self._settled(stored.entry, known, done)) is not None:
+        with Wait(self._entry_id, self._events, self._whom_we_wait_for, aloud=attended) as wait:
+            while True:
+                # Whoever wants nothing done removes the entry, for which a full disk has room enough.
+                with self._cache.lock(self._entry_id, to_write=done is not None) as held:
+                    stored = self._cache.read(self._entry_id)
+                    if (settled := self._settled(stored.entry, known, done)) is not None:
+                        return settled
+                    if held:
+                        wait.over("lock")
+                        return work(commitment, stored)
+                if time.monotonic() > deadline:
+                    raise self._outcomes.lock_timeout(self._holder(), self._entry_id, self._cache.store.where)
+                wait.goes_on()
+                # In proportion to the wait so far: a crowd that polled faster would take the processor from the holder.
+                pause = min(_LONGEST_POLL, max(_SHORTEST_POLL, (time.monotonic() - arrived) / 4))
+                commitment.pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
+                # A result needs no lock, nor that it be free.
+                if (settled := self._settled(self._session.peek(), known, done)) is not None:
                     return settled
-                if held:
-                    return work(commitment, stored)
-            if time.monotonic() > deadline:
-                raise self._lock_timeout()
-            wait.goes_on()
-            # In proportion to the wait so far: a crowd that polled faster would take the processor from the holder.
-            pause = min(_LONGEST_POLL, max(_SHORTEST_POLL, (time.monotonic() - arrived) / 4))
-            commitment.pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
-            # A result needs no lock, nor that it be free.
-            if (settled := self._settled(self._session.peek(), known, done)) is not None:
-                return settled
 
     def _settled(self, entry: Entry | None, known: Failure | None, done: Done | None) -> Entry | None:
         """What a sibling has brought about since we began: what we want, or a failure that is ours too."""
         if entry is None or done is None:
             return None
         if done(entry):
-            _log.debug("session", "%s: entry %s is a sibling's work", self._target.name, self._entry_id[:12])
+            self._events.adopted()
             return entry
         failure = entry.failure
         if failure not in (None, known) and failure.proof == self._target.proof:
@@ -108,16 +112,9 @@ class Turns:
         return None
 
     def _whom_we_wait_for(self) -> str:
-        holder = self._cache.store.holder(self._entry_id) or "another process"
         entry = self._session.peek()
         doing = "renews the session at" if entry is not None and entry.refresh_token else "signs in to"
-        return f"{holder}, which {doing} {self._target.host}"
+        return f"{self._holder()}, which {doing} {self._target.host}"
 
-    def _lock_timeout(self) -> LockTimeout:
-        holder = self._cache.store.holder(self._entry_id) or "another process"
-        return LockTimeout(
-            f"{holder} holds entry {self._entry_id[:12]} of {self._cache.store.where} "
-            f"for more than {self._target.lock_timeout:g} s",
-            hint="wait for it, or allow longer with LAKEKEY_LOCK_TIMEOUT (seconds)",
-            profile=self._target.name,
-        )
+    def _holder(self) -> str:
+        return self._cache.store.holder(self._entry_id) or "another process"

@@ -4,8 +4,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
-from lakekey import _log
+from lakekey.errors import LockTimeout
+from lakekey.events import Events
+
+if TYPE_CHECKING:
+    from lakekey.telemetry import Doing
 
 _PATIENCE = 1.0  # seconds; a refresh is over by then
 _AGAIN = 60.0
@@ -15,22 +21,42 @@ _told: dict[str, float] = {}
 
 
 class Wait:
-    """One wait for an entry's lock.
+    """One wait for an entry's lock, if there is one: it begins with the first turn.
 
     Args:
         entry_id: The entry; a process tells once of each, however many threads wait.
-        aloud: Whether a person reads this; otherwise it is a log record.
+        events: Where it is told.
         what: Says what is waited for.
+        aloud: Whether a person reads this; otherwise it is a log record.
     """
 
-    def __init__(self, entry_id: str, *, aloud: bool, what: Callable[[], str]) -> None:
+    def __init__(self, entry_id: str, events: Events, what: Callable[[], str], *, aloud: bool) -> None:
         self._entry_id = entry_id
+        self._events = events
         self._aloud = aloud
         self._what = what
         self._due = time.monotonic() + _PATIENCE
+        self._doing: Doing | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, LockTimeout):
+            self._events.failed(error)
+        self.over("adopted", error)
+
+    def over(self, outcome: str, error: BaseException | None = None) -> None:
+        """It is over, unless it was before: by the work of whoever was waited for, or since it is our turn."""
+        doing, self._doing = self._doing, None
+        if doing is not None:
+            doing.end(outcome, error)
 
     def goes_on(self) -> None:
         """Called on each turn of the wait."""
+        self._doing = self._doing or self._events.wait()
         now = time.monotonic()
         if now < self._due:
             return
@@ -39,8 +65,7 @@ class Wait:
             if now - _told.get(self._entry_id, -_AGAIN) < _AGAIN:
                 return
             _told[self._entry_id] = now
-        text = f"waiting for {self._what()}"
         if self._aloud:
-            print(f"lakekey: {text}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"lakekey: waiting for {self._what()}", file=sys.stderr, flush=True)  # noqa: T201
         else:
-            _log.info("session", "%s", text)
+            self._events.waits(self._what())

@@ -9,7 +9,7 @@ import pytest
 from support import processes
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("sql", "sqlalchemy", "rest", "migration")
+PAGES = ("sql", "sqlalchemy", "rest", "migration", "observability")
 
 
 def blocks(page, language):
@@ -45,6 +45,14 @@ def box(lakekey_environment, monkeypatch, tmp_path):
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_example_runs(box, example):
     processes.run(example)
+
+
+def test_the_example_of_opentelemetry_exports_a_refresh_within_the_callers_span(box):
+    out = processes.run(blocks("docs/observability.md", "python")[-1])
+    assert '"name": "lakekey.refresh"' in out
+    assert '"name": "lakekey.refreshes"' in out
+    (trace, other) = re.findall(r'"trace_id": "(\w+)"', out)[:2]
+    assert trace == other
 
 
 def test_every_page_has_an_example_and_links_that_lead_somewhere():

@@ -11,8 +11,8 @@ from support.cache_processes import run
 
 HOST = "https://dev.cloud.databricks.com"
 HEAVY = (
-    "asyncio", "dataclasses", "databricks", "filelock", "keyring", "logging", "pathlib", "platformdirs", "random",
-    "requests", "secrets", "ssl", "subprocess", "urllib3",
+    "asyncio", "dataclasses", "databricks", "filelock", "keyring", "lakekey.events", "lakekey.telemetry", "logging",
+    "opentelemetry", "pathlib", "platformdirs", "random", "requests", "secrets", "ssl", "subprocess", "urllib3",
 )  # fmt: skip
 CODE = """
 import lakekey

@@ -187,6 +187,11 @@ def in_child(environ: Mapping[str, str] = os.environ) -> None:
     atexit.register(_note_reprs)
 
 
+def exported(text: str) -> None:
+    """What was handed to whoever watches the program is a place, too."""
+    _seen("what was exported", text)
+
+
 def program_said(text: str, environ: Mapping[str, str] = os.environ) -> None:
     """What a program printed to a person is a place, too."""
     if _note_seen is not None and environ.get(DIRECTORY_VARIABLE):

@@ -43,7 +43,8 @@ def choose(directory: str, environ: Mapping[str, str], wanted: tuple[str, str] |
             else:
                 pin = fill(pin, directory, environ)
         pinned.write(directory, pin)
-        return pin
+    _log.info("cache", "the key of the token cache in %s is kept by source %s: %s", directory, pin.source, pin.why)
+    return pin
 
 
 def plan(source: str, why: str, environ: Mapping[str, str]) -> Pin:
@@ -119,9 +120,11 @@ def _default(directory: str, environ: Mapping[str, str]) -> Pin:
             # It is there but keeps nothing for us now: locked, hanging, or its items are too small. No key of this
             # cache is in it, so a key file replaces nothing; but it is said aloud.
             reason, absent = str(error.__cause__ or error.message), False
-    report = _log.info if absent else _log.warning
-    hint = "" if absent else "; once the keyring works, move it there with: lakekey keys rotate --to keyring"
-    report("cache", "the key of the token cache is kept in a file in %s: %s%s", directory, reason, hint)
+    if not absent:
+        _log.warning(
+            "cache", "the key of the token cache is kept in a file in %s: %s; once the keyring works, move it there "
+            "with: lakekey keys rotate --to keyring", directory, reason,
+        )  # fmt: skip
     return fill(Pin("file", reason, pinned.now()), directory, environ)
 
 

@@ -210,7 +210,9 @@ class Cache:
         try:
             aside = self.store.set_aside(entry_id, envelope)
         except CacheWriteFailed:
-            _log.warning("cache", "%s is unusable (%s), and cannot be moved away", place, reason)
+            _log.warning(
+                "cache", "entry %s is unusable (%s), and %s cannot be moved away", entry_id[:12], reason, place
+            )
             return
         if aside is not None:
             _log.warning("cache", "entry %s is unusable (%s); set aside as %s", entry_id[:12], reason, aside)

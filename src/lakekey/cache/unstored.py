@@ -58,8 +58,9 @@ def keep(where: str, entry_id: str, entry: Entry, *, beside: bytes | None, error
     if where not in _reported:
         _reported.add(where)
         _log.warning(
-            "cache", "%s; new tokens are kept in the memory of this process only (%s)", error.message, error.hint
-        )
+            "cache", "%s; new tokens are kept in the memory of this process only (%s), entry %s", error.message,
+            error.hint, entry_id[:12],
+        )  # fmt: skip
 
 
 def forget(where: str, entry_id: str) -> None:

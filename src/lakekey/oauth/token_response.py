@@ -68,8 +68,11 @@ class InvalidGrant(Exception):
     """``invalid_grant``: the refresh token or the authorization code is dead (RFC 6749 §5.2). Never retried.
 
     Attributes:
+        code: The name of this kind of error, as ours have one.
         description: The server's own words.
     """
+
+    code = "invalid_grant"
 
     def __init__(self, description: str) -> None:
         super().__init__(description)
