@@ -1,12 +1,16 @@
 """Log records by part of the product: ``lakekey.session``, ``lakekey.cache``, ….
 
-`logging` is imported with the first record, not before: on the warm path of a new process there is none, and the
-import would cost a fifth of that path's budget. Callers pass ids, hosts and names; never a token.
+`logging` is imported with the first warning, not before: its import would cost a fifth of a warm start's budget. A
+program that has not imported it has configured nothing, and would see no lesser record. Callers pass ids, hosts and
+names; never a token.
 """
 
+import sys
 from typing import Any
 
 from lakekey._loading import libraries
+
+_WARNING = 30
 
 
 def debug(part: str, message: str, *values: Any) -> None:
@@ -21,10 +25,12 @@ def info(part: str, message: str, *values: Any) -> None:
 
 def warning(part: str, message: str, *values: Any) -> None:
     """Something that a person should look at."""
-    _emit(30, part, message, values)
+    _emit(_WARNING, part, message, values)
 
 
 def _emit(level: int, part: str, message: str, values: tuple[Any, ...]) -> None:
+    if level < _WARNING and "logging" not in sys.modules:
+        return
     with libraries():
         import logging
 
