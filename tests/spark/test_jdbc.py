@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import lakekey
 from support.jdbc_driver import compiled_driver
@@ -40,6 +42,34 @@ def test_the_driver_gets_a_principals_secret_or_a_persons_token(principal, perso
     assert (machine["OAuth2ClientId"], machine["OAuth2Secret"]) == (workspace.client_id, workspace.client_secret)
     assert machine["httpPath"] == "/sql/1.0/warehouses/1"
     assert (human["Auth_Flow"], human["Auth_AccessToken"]) == ("0", ada.token().access_token)
+
+
+def test_the_example_of_the_page_reaches_the_driver(principal, workspace, front, tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "spark.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (example,) = [block for block in blocks if "jdbc_options" in block]
+    configuration, record = tmp_path / "databrickscfg", tmp_path / "record"
+    configuration.write_text(
+        f"[prod]\nhost = {front.host}\nca_file = {front.ca_file}\nhttp_path = /sql/1.0/warehouses/1\n"
+        f"client_id = {workspace.client_id}\nclient_secret = {workspace.client_secret}\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", example.replace('"prod",', f'"prod", recordTo={str(record)!r},')],
+        env={
+            **os.environ,
+            "DATABRICKS_CONFIG_FILE": str(configuration),
+            "PYSPARK_SUBMIT_ARGS": f"--driver-class-path {compiled_driver(tmp_path)} --master local[1] pyspark-shell",
+            "SPARK_LOCAL_IP": "127.0.0.1",
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,  # the driver only writes down what it was given
+    )
+    url, *properties = record.read_text().splitlines()
+    assert url.startswith("jdbc:databricks://127.0.0.1:")
+    assert f"OAuth2ClientId={workspace.client_id}" in properties
 
 
 def driver_given(options, directory):
