@@ -1,5 +1,9 @@
 """``airflow dags test`` runs the example DAG: the provider's own operators, signed in by the connection's type."""
 
+import json
+import re
+import shlex
+
 import pytest
 
 from support.airflow_home import EXAMPLES, Airflow, leaks
@@ -55,3 +59,14 @@ def test_no_secret_is_in_what_airflow_prints_and_keeps(run, airflow, sandbox):
 def test_the_example_is_the_one_that_the_page_shows():
     page = (EXAMPLES.parent / "docs" / "airflow.md").read_text(encoding="utf-8")
     assert f"```python\n{(EXAMPLES / 'airflow_dag.py').read_text(encoding='utf-8')}```" in page
+
+
+def test_the_pages_command_makes_the_connection(airflow):
+    page = (EXAMPLES.parent / "docs" / "airflow.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```console\n\$ (airflow connections add .*?)^```$", page, re.MULTILINE | re.DOTALL)
+    _, *arguments = shlex.split(shown.replace("\\\n", " ").replace("lakehouse", "of-the-page"))
+    added = airflow.run(*arguments)
+    assert added.returncode == 0, added.stdout + added.stderr
+    told = json.loads(airflow.run("connections", "get", "of-the-page", "--output", "json").stdout)
+    assert told[0]["conn_type"] == "lakekey_databricks"
+    assert told[0]["extra_dejson"] == {"warehouse_id": "1234567890abcdef"}

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 import subprocess
 import sys
 import types
@@ -56,6 +57,17 @@ def test_the_connections_hook_is_ours_and_says_who_is_signed_in(box, connect):
     fine, said = hook.test_connection()
     assert fine, said
     assert said == (f"signed in to {box.host} as {box.client_id} (oauth-m2m); {box.http_path} answers {box.client_id}")
+
+
+def test_the_hooks_of_the_page_ask_and_run(box, connect):
+    page = (Path(__file__).parents[2] / "docs" / "airflow.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(from lakekey\.airflow .*?)^```$", page, re.MULTILINE | re.DOTALL)
+    job = LakekeyDatabricksHook("lakehouse").create_job({"name": "of the page", "tasks": []})
+    here = {}
+    exec(example.replace("1001", str(job)), here)
+    assert [tuple(row) for row in here["rows"]] == [(box.client_id,)]
+    assert here["run_id"] > 0
+    assert box.counters["token.client_credentials"] == 1
 
 
 def test_a_connection_without_a_warehouse_is_tested_by_its_rest_api(box, connect):

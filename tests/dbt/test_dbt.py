@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -116,3 +117,16 @@ def test_plain_dbt_databricks_signs_in_through_lakekey_as_its_cli(project, serve
     monkeypatch.setenv("DATABRICKS_AUTH_TYPE", "databricks-cli")
     monkeypatch.setenv("DATABRICKS_CLI_PATH", os.fspath(DBT / "lakekey"))
     assert "All checks passed" in dbt(project, "debug", "--target", "plain")
+
+
+@pytest.mark.parametrize("page", ["docs/dbt.md", "docs/migration.md", "packages/dbt-lakekey/README.md"])
+def test_the_profiles_that_the_pages_show_pass_dbts_own_check(page, project, server, tmp_path, monkeypatch):
+    (profiles,) = re.findall(
+        r"^```yaml\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    (project / "profiles.yml").write_text(profiles)
+    (name,) = re.findall(r"^(\w+):$", profiles, re.MULTILINE)
+    here = tmp_path / "databrickscfg"
+    here.write_text(Path(server.facts["profiles"]).read_text().replace("[sandbox]", "[prod]"))
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(here))
+    assert "All checks passed" in dbt(project, "debug", "--profile", name)
