@@ -3,6 +3,8 @@
 import asyncio
 import io
 import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
 import pytest
@@ -30,13 +32,15 @@ def ask_requests(box, provider):
 
 
 def ask_httpx(box, provider):
-    with httpx.Client(auth=lakekey.httpx_auth(provider), verify=trust(box)) as client:
+    with httpx.Client(auth=lakekey.httpx_auth(provider), verify=trust(box), follow_redirects=True) as client:
         return client.get(box.host + ME).status_code
 
 
 def ask_httpx_async(box, provider):
     async def ask():
-        async with httpx.AsyncClient(auth=lakekey.httpx_auth(provider), verify=trust(box)) as client:
+        async with httpx.AsyncClient(
+            auth=lakekey.httpx_auth(provider), verify=trust(box), follow_redirects=True
+        ) as client:
             return (await client.get(box.host + ME)).status_code
 
     return asyncio.run(ask())
@@ -76,6 +80,35 @@ def test_the_token_goes_to_no_other_host(box, principal, ask):
 
     with pytest.raises(lakekey.ConfigurationError, match="would carry the token of"):
         ask(Elsewhere, principal)
+
+
+@WAYS
+def test_a_redirect_to_another_host_is_followed_without_the_token(box, principal, ask):
+    heard = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self):
+            heard.append(self.headers.get("Authorization"))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        box.fault("scim", status=302, headers={"Location": f"http://127.0.0.1:{server.server_address[1]}/"})
+        assert ask(box, principal) == 204
+        server.shutdown()
+    assert heard == [None]
+
+
+def test_a_body_that_can_be_read_only_once_is_not_sent_again(box, principal):
+    box.revoke(token=principal.token().access_token)
+    body = (chunk for chunk in [b"x" * 5000])
+    answer = requests.get(box.host + ME, auth=lakekey.requests_auth(principal), data=body, timeout=20)
+    assert answer.status_code == 401
+    assert box.counters["token.client_credentials"] == 1
 
 
 def test_a_file_that_was_read_by_the_first_attempt_is_sent_whole_by_the_second(box, principal):
