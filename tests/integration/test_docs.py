@@ -17,7 +17,7 @@ from lakekey.target import resolve
 from support import processes
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("sql", "sqlalchemy", "rest", "migration", "serve", "observability")
+PAGES = ("sql", "sdk", "sqlalchemy", "rest", "migration", "serve", "observability")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = ("text",)  # how it was before, which is not ours
 # What is shown and cannot run here, with the test that runs it; a page and the first words of its example.
@@ -212,3 +212,21 @@ def test_every_page_has_an_example_and_links_that_lead_somewhere():
                 heads = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
                 assert anchor in {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}, anchor
     assert all(blocks(f"docs/{page}.md", "python") or blocks(f"docs/{page}.md", "sh") for page in PAGES)
+
+
+ASKS_THE_SDK = """
+import lakekey
+from databricks.sdk import WorkspaceClient
+
+workspace = WorkspaceClient(config=lakekey.sdk.config("prod"))
+try:
+    workspace.current_user.me()
+except lakekey.LoginRequired as error:
+    print(error.code)
+"""
+
+
+def test_an_error_of_ours_comes_out_of_the_sdk_as_the_page_says(box, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # nobody watches, and no service principal is configured
+    assert processes.run(ASKS_THE_SDK) == "login_required"
