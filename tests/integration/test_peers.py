@@ -20,6 +20,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from databricks import sql
 from databricks.sdk import oauth
 from databricks.sdk.core import Config
 from databricks.sql.auth import authenticators
@@ -232,6 +233,14 @@ def test_the_sdk_opens_the_browser_before_it_listens(monkeypatch):
     with pytest.raises(ValueError, match="No data received"):
         consent(port).launch_external_browser()
     assert found != [0]
+
+
+def test_a_configuration_of_the_sdk_signs_the_connector_in(box):
+    config = Config(client_id=box.client_id, client_secret=box.client_secret)
+    signed_in = sql.connect(credentials_provider=lambda: config.authenticate, **box.connect_args())
+    with signed_in as connection, connection.cursor() as cursor:
+        cursor.execute("select current_user()")
+        assert cursor.fetchone()[0] == box.client_id
 
 
 # databricks-sql-connector
