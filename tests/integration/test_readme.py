@@ -76,8 +76,10 @@ def test_the_make_targets_and_extras_are_there():
     makefile, project = ((ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "pyproject.toml"))
     for target in re.findall(r"^make (\w+)", "\n".join(blocks("sh")), re.MULTILINE):
         assert f"\n{target}:" in makefile
-    listed = re.search(r"connectors that you use: (.*?)\. `sandbox`", TEXT, re.DOTALL).group(1)
-    for extra in (*re.findall(r"`(\w+)`", listed), "sandbox"):
+    listed = re.search(r"^The extras bring .*?\n\n", TEXT, re.DOTALL | re.MULTILINE).group()
+    extras = re.findall(r"`(\w+)`", listed)
+    assert {"sql", "sdk", "sandbox"} <= set(extras)
+    for extra in extras:
         assert f"\n{extra} = [" in project
 
 
