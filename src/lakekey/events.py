@@ -15,6 +15,7 @@ from lakekey.errors import CredentialsRefused, LakekeyError, LoginFailed
 from lakekey.target import Target
 
 if TYPE_CHECKING:
+    from lakekey.oauth.token_response import TokenResponse
     from lakekey.telemetry import Doing, Telemetry
 
 T = TypeVar("T")
@@ -104,9 +105,9 @@ class Events:
 
     # -- what is under way: a span each, and nothing at all where OpenTelemetry is off -----------------------------
 
-    def exchange(self) -> Context:
-        """A request to the token endpoint."""
-        return _NOTHING if self._telemetry is None else self._telemetry.exchange()
+    def exchange(self, work: "Callable[[], TokenResponse]") -> "TokenResponse":
+        """Make a request to the token endpoint."""
+        return work() if self._telemetry is None else self._telemetry.exchange(work)
 
     def login(self) -> Context:
         """A person's sign-in."""

@@ -238,8 +238,7 @@ class Renewal:
                     self._grant.prepare()  # spends nothing, so a Ctrl-C need not wait for a host that does not answer
                     commitment.commit()
                     sent_at = time.time()
-                    with self._events.exchange():
-                        return self._grant.renew(refresh_token, deadline=deadline), sent_at
+                    return self._events.exchange(lambda: self._grant.renew(refresh_token, deadline=deadline)), sent_at
             except TokenEndpointError as error:
                 commitment.release()
                 wait = _FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urlsplit
 
 # The first that asks for a tracer may load the SDK that the environment names; so it happens here, under the lock
@@ -25,6 +25,9 @@ from opentelemetry.trace import SpanKind, StatusCode
 from lakekey import _log
 from lakekey._version import __version__
 from lakekey.target import Target
+
+if TYPE_CHECKING:
+    from lakekey.oauth.token_response import TokenResponse
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -132,6 +135,7 @@ class Doing:
         measured: Attributes | None = None,
     ) -> None:
         self._success = success
+        self._error_type = ""
         self._measured = measured
         self._began = time.monotonic()
         self._span = _safely(lambda: _tracer.start_span(name, kind=kind, attributes=attributes))
@@ -149,6 +153,10 @@ class Doing:
             _safely(lambda: context.detach(token))
         self.end(self._success, error)
 
+    def fails(self, error_type: str) -> None:
+        """It fails, though no exception will say so."""
+        self._error_type = error_type
+
     def end(self, outcome: str, error: BaseException | None = None) -> None:
         """It has ended.
 
@@ -157,17 +165,18 @@ class Doing:
             error: What ended it, of which the kind is told and never the text.
         """
         lasted, ended = time.monotonic() - self._began, time.time_ns()
-        about: dict[str, str | int] = {"lakekey.outcome": outcome}
-        if error is not None:
-            about = {"lakekey.outcome": "failed", **_about(error)}
-            if about["error.type"] in _REFUSED:
-                about["lakekey.outcome"] = "refused"
+        about = {"error.type": self._error_type} if error is None else _about(error)
+        failed = bool(about["error.type"])
+        if not failed:
+            about = {"lakekey.outcome": outcome}
+        else:
+            about["lakekey.outcome"] = "refused" if about["error.type"] in _REFUSED else "failed"
         span, measured = self._span, self._measured
         if span is not None:
 
             def close() -> None:
                 span.set_attributes(about)
-                if error is not None:
+                if failed:
                     span.set_status(StatusCode.ERROR)
                 span.end(ended)
 
@@ -202,9 +211,14 @@ class Telemetry:
         about = self._about if error_type is None else {**self._about, "error.type": error_type}
         _teller.later(lambda: _counters[name].add(1, about))
 
-    def exchange(self) -> Doing:
-        """One request to the token endpoint."""
-        return Doing("lakekey.refresh", self._about_span, "refreshed", kind=SpanKind.CLIENT, measured=self._about)
+    def exchange(self, work: "Callable[[], TokenResponse]") -> "TokenResponse":
+        """Make one request to the token endpoint."""
+        doing = Doing("lakekey.refresh", self._about_span, "refreshed", kind=SpanKind.CLIENT, measured=self._about)
+        with doing:
+            response = work()
+            if response.problem:
+                doing.fails("token_endpoint")
+            return response
 
     def login(self) -> Doing:
         """One sign-in of a person."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lakekey import CredentialsRefused, LoginDenied, LoginRequired, TokenEndpointError, _provider, renewal, waiting
+from lakekey.cache.rotation import rotate
 from lakekey.errors import CacheError, LockTimeout
 from support.sessions import Machine
 
@@ -189,6 +190,12 @@ def test_the_choice_of_a_key_source(service, records):
     service.provider().headers()
     said = records("the key of the token cache", "cache", "INFO")
     assert f"in {service.directory} is kept by source file: LAKEKEY_KEY_SOURCE asks for it" in said
+
+
+def test_a_new_key(unwatched, records):
+    rotate(unwatched.cache)
+    said = records("a new key for the token cache", "cache", "INFO")
+    assert f"in {unwatched.directory}, kept by source file" in said
 
 
 def test_a_bad_entry_that_is_set_aside(unwatched, records):

@@ -1,5 +1,6 @@
 """OpenTelemetry, where it is switched on: a span and a count for what happens, and never anything secret or personal."""
 
+import asyncio
 import os
 import re
 import threading
@@ -125,6 +126,16 @@ def test_a_refresh_is_a_part_of_what_the_caller_has_under_way(unwatched, exporte
     assert span.context.trace_id == query.get_span_context().trace_id
 
 
+def test_a_refresh_for_a_coroutine_is_a_part_of_what_it_has_under_way(unwatched, exported):
+    async def ask():
+        with trace.get_tracer("the caller").start_as_current_span("a query") as query:
+            await unwatched.provider().atoken()
+            return query
+
+    query = asyncio.run(ask())
+    assert exported.span("lakekey.refresh").parent.span_id == query.get_span_context().span_id
+
+
 def test_a_login(machine, exported):
     machine.provider().login()
     span = exported.span("lakekey.login")
@@ -227,6 +238,16 @@ def test_an_endpoint_in_trouble_is_one_failure_of_several_requests(unwatched, ex
     for span in spans:
         assert span.attributes["lakekey.outcome"] == "failed"
         assert (span.attributes["error.type"], span.attributes["http.response.status_code"]) == ("token_endpoint", 503)
+    assert exported.counts() == {"lakekey.failures": 1}
+
+
+def test_an_answer_without_a_usable_token_is_no_refresh(unwatched, exported):
+    unwatched.server.fault("token", "edit", set={"token_type": "mac"}, processed=True)
+    with pytest.raises(TokenEndpointError, match="no bearer token"):
+        unwatched.provider().headers()
+    span = exported.span("lakekey.refresh")
+    assert (span.attributes["lakekey.outcome"], span.attributes["error.type"]) == ("failed", "token_endpoint")
+    assert span.status.status_code == StatusCode.ERROR
     assert exported.counts() == {"lakekey.failures": 1}
 
 

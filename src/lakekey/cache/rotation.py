@@ -95,6 +95,9 @@ def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotati
     elif not continued:
         own_source(pin, keys.directory, keys.environ).write(format_ring(keys_then))
     ring, pin = _announce(pin, keys, keys_then)
+    _log.info(
+        "cache", "a new key for the token cache in %s, kept by source %s: %s", keys.directory, pin.source, pin.why
+    )
     resealed, busy, unreadable = _reseal(cache, ring, patience)
     dropped = () if busy else _others(ring)
     if dropped:
