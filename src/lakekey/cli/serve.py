@@ -35,7 +35,10 @@ def serve(arguments: argparse.Namespace) -> int:
     if arguments.print_unit:
         print(_unit(arguments.profiles), end="")
         return 0
-    providers = [provider_for_target(target_for_others(profile)) for profile in arguments.profiles or [None]]
+    # Whoever sends a request is a program: it is told what to run, and no browser opens behind somebody's back.
+    environ = {**os.environ, "LAKEKEY_INTERACTIVE": "never"}
+    targets = [target_for_others(profile) for profile in arguments.profiles or [None]]
+    providers = [provider_for_target(target, environ) for target in targets]
     done = threading.Event()
 
     def finish(_signal: int, _frame: FrameType | None) -> None:
