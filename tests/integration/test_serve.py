@@ -20,6 +20,7 @@ from databricks.sdk.core import Config
 import lakekey
 from lakekey import metadata_service
 from lakekey.metadata_service import MetadataService
+from lakekey.sandbox import Sandbox
 
 LAKEKEY = str(Path(sys.executable).with_name("lakekey"))
 
@@ -65,6 +66,31 @@ def test_the_sdk_signs_in_through_the_metadata_service(running, box):
     config = Config(host=box.host, auth_type="metadata-service", metadata_service_url=url_file.read_text().strip())
     assert WorkspaceClient(config=config).current_user.me().user_name == box.client_id
     assert box.counters["token.requests"] == 1
+
+
+def test_32_programs_at_once_make_one_token_request(running, box):
+    url = running[1].read_text().strip()
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda _: ask(url, box), range(32)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["access_token"] for answer in answers}) == 1
+    assert box.counters["token.requests"] == 1
+
+
+def test_a_token_that_ends_is_followed_by_another_and_its_end_is_told_in_epoch_seconds(monkeypatch):
+    with Sandbox(token_lifetime=3) as box:
+        provider = lakekey.provider(
+            host=box.host, ca_file=box.ca_file, client_id=box.client_id, client_secret=box.client_secret
+        )
+        with MetadataService([provider]) as service:
+            threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+            first = ask(service.url, box).json()
+            assert 0 < first["expires_on"] - time.time() <= 3
+            time.sleep(max(first["expires_on"] - time.time(), 0) + 1)
+            second = ask(service.url, box).json()
+            service.shutdown()
+        assert first["access_token"] != second["access_token"]
+        assert second["expires_on"] > time.time()
 
 
 def test_the_file_with_its_address_is_for_its_owner_only_and_goes_with_the_service(running):
@@ -171,7 +197,17 @@ def test_the_service_opens_no_browser_though_a_person_is_there(box, tmp_path, mo
 
 def test_a_unit_file_runs_this_program():
     unit = subprocess.run([LAKEKEY, "serve", "prod", "--print-unit"], capture_output=True, text=True, check=True).stdout
-    assert f"ExecStart={LAKEKEY} serve prod --url-file %t/lakekey.url" in unit
+    assert f'ExecStart="{LAKEKEY}" serve "prod" --url-file %t/lakekey.url' in unit
+
+
+def test_a_unit_file_quotes_what_systemd_would_take_for_its_own(tmp_path):
+    program = tmp_path / "100% mine" / "lakekey"
+    program.parent.mkdir()
+    program.write_text(Path(LAKEKEY).read_text())
+    command = [sys.executable, program, "serve", "my $own", "--print-unit"]
+    unit = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    quoted = str(program).replace("%", "%%")
+    assert f'ExecStart="{quoted}" serve "my $$own" --url-file %t/lakekey.url' in unit
 
 
 def test_the_sdk_calls_lakekey_as_its_cli(box):

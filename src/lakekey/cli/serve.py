@@ -74,5 +74,13 @@ def _write_url(path: str, url: str) -> None:
 
 
 def _unit(profiles: list[str]) -> str:
-    program = os.path.abspath(sys.argv[0])
-    return _UNIT.format(program=program, profiles="".join(f" {profile}" for profile in profiles))
+    program = _quoted(os.path.abspath(sys.argv[0]))
+    # A variable begins with ``$`` in arguments, and in them alone (systemd.service(5)).
+    named = "".join(f" {_quoted(profile).replace('$', '$$')}" for profile in profiles)
+    return _UNIT.format(program=program, profiles=named)
+
+
+def _quoted(word: str) -> str:
+    """A word of a unit's command line, in which ``%`` begins a specifier."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
