@@ -45,9 +45,7 @@ def run(bench: Any) -> list[Any]:
     )
     one = work[1]
     rows = [
-        Row(
-            f"sealing an entry of {one['bytes']} bytes", one["seal"], note="CPU time; JSON, HKDF, AES-256-GCM"
-        ),
+        Row(f"sealing an entry of {one['bytes']} bytes", one["seal"], note="CPU time; JSON, HKDF, AES-256-GCM"),
         Row("opening it", one["open"], note="CPU time"),
         Row("reading it: file, checks, opening", one["read"]),
         Row("storing it: lock, two fsyncs, atomic replace", one["store"]),

@@ -9,9 +9,13 @@ It hands out tokens, so it listens on loopback only, answers only under a path t
 
 import contextlib
 import hmac
+import io
 import json
 import secrets
+import socket
 import sys
+import threading
+import time
 from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -22,6 +26,8 @@ from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired
 from lakekey.target import normalize_host
 
 _VERSION = "1"
+_PATIENCE = 10.0  # seconds for a whole request to arrive, however many bytes at a time
+_MOST = 128  # connections at once: every user of the machine can open some
 
 
 class MetadataService(ThreadingHTTPServer):
@@ -39,6 +45,7 @@ class MetadataService(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128
     allow_reuse_address = sys.platform != "win32"  # there it would let another program share the port
 
     def __init__(self, providers: Iterable[Provider], *, port: int = 0) -> None:
@@ -50,6 +57,7 @@ class MetadataService(ThreadingHTTPServer):
                     hint="serve one of them here, and the other from a second service",
                     profile=provider.target.name,
                 )
+        self._places = threading.BoundedSemaphore(_MOST)
         self._path = f"/{secrets.token_urlsafe(32)}"
         try:
             super().__init__(("127.0.0.1", port), _Handler)
@@ -91,15 +99,52 @@ class MetadataService(ThreadingHTTPServer):
             "expires_on": int(token.expires_at.timestamp()),
         }
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread of its own, where there are not too many already."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """What such a thread does."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that breaks off is no news."""
 
 
+class _Punctual(io.RawIOBase):
+    """What arrives on a connection until a moment, all in all; a time limit of the socket's own begins with each byte.
+
+    Args:
+        connection: The connection.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._until = time.monotonic() + _PATIENCE
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._connection.settimeout(max(self._until - time.monotonic(), 0.001))
+        return self._connection.recv_into(buffer)
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: MetadataService
-    timeout = 10  # seconds that a silent connection keeps its thread
     server_version = "lakekey"
     sys_version = ""
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self.rfile = io.BufferedReader(_Punctual(self.connection))
 
     def do_GET(self) -> None:
         headers = self.headers
@@ -110,6 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers.get("X-Databricks-Host", ""),
         )
         body = json.dumps(facts).encode()
+        self.connection.settimeout(_PATIENCE)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Cache-Control", "no-store")

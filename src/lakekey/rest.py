@@ -65,14 +65,20 @@ def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx
         raise ConfigurationError("httpx is not installed", hint="pip install httpx") from None
     provider = _sole(profile, settings)
 
+    def again(request: httpx.Request) -> bool:
+        """Whether it can be sent again: an iterator or an open file is gone; httpx rewinds the files of a form."""
+        form = request.headers.get("Content-Type", "").startswith("multipart/form-data")
+        return form or isinstance(request.stream, httpx.ByteStream)
+
     class LakekeyAuth(httpx.Auth):
         def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
             token = _attach(request, _headers_for(provider, str(request.url)))
             answer = yield request
             if answer.status_code == 401:
                 provider.invalidate(token)
-                _attach(request, provider.headers())
-                yield request
+                if again(request):
+                    _attach(request, provider.headers())
+                    yield request
 
         async def async_auth_flow(self, request: httpx.Request) -> Any:
             with libraries():
@@ -83,8 +89,9 @@ def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx
             answer = yield request
             if answer.status_code == 401:
                 await asyncio.to_thread(provider.invalidate, token)
-                _attach(request, await asyncio.to_thread(provider.headers))
-                yield request
+                if again(request):
+                    _attach(request, await asyncio.to_thread(provider.headers))
+                    yield request
 
     return LakekeyAuth()
 
@@ -131,11 +138,12 @@ def _repeat(
     request = answer.request
     if answer.status_code != 401 or _origin(str(request.url)) != _origin(provider.target.host):
         return answer
+    # First of all: whatever becomes of this request, the next one is not to carry the refused token.
+    provider.invalidate(str(request.headers.get("Authorization", "")).removeprefix("Bearer "))
     if body_at is not None:
         request.body.seek(body_at)  # type: ignore[union-attr]
     elif hasattr(request.body, "__iter__") and not isinstance(request.body, (bytes, str)):
         return answer  # a stream that is gone cannot be sent again
-    provider.invalidate(str(request.headers.get("Authorization", "")).removeprefix("Bearer "))
     answer.content  # noqa: B018 - read to the end, so that the connection can be used again
     answer.close()
     again = request.copy()

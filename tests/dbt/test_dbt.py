@@ -1,7 +1,6 @@
 """Real dbt runs on the sandbox's Spark engine: through the adapter, and by the two ways that need none."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -81,20 +80,47 @@ def difference(before, after):
     return {name: count - before[name] for name, count in after.items()}
 
 
+def whole_run(project, *target):
+    """Everything that a project does: seed, models with 8 threads, tests, an incremental model for the second time."""
+    assert "All checks passed" in dbt(project, "debug", *target)
+    dbt(project, "seed", *target)
+    assert "ERROR=0" in dbt(project, "run", "--threads", "8", *target)
+    assert "ERROR=0" in dbt(project, "test", *target)
+    assert "PASS=1" in dbt(project, "run", "--select", "history", *target)
+
+
+def expect_one_login_and_several_tokens(counted):
+    # Each token was fetched by one, for all threads and commands; none was refused on the way.
+    assert counted["logins"] == counted["token.authorization_code"] == 1
+    assert counted["token.refresh_token"] >= 2
+    assert counted["token.requests"] == 1 + counted["token.refresh_token"]
+    assert (counted["reuses"], counted["refusals"]) == (0, 0)
+
+
 def test_a_whole_run_with_8_threads_and_tokens_that_end_in_its_midst_asks_for_one_login(project, server):
     before = server.counters()
-    assert "All checks passed" in dbt(project, "debug")
+    whole_run(project)
+    expect_one_login_and_several_tokens(difference(before, server.counters()))
+
+
+def test_one_dbt_run_outlives_its_tokens(project, server):
+    """One process, in whose midst the token ends more than once: each model holds its thread for seconds."""
+    for number in range(3):
+        (project / "models" / f"slow_{number}.sql").write_text(
+            f"select {number} as id, reflect('java.lang.Thread', 'sleep', bigint(8000)) as slept from range(0, 1, 1, 1)\n"
+        )
     dbt(project, "seed")
-    assert "ERROR=0" in dbt(project, "run", "--threads", "8")
-    assert "ERROR=0" in dbt(project, "test")
-    assert "PASS=1" in dbt(project, "run", "--select", "history")
+    before = server.counters()
+    assert "ERROR=0" in dbt(project, "run", "--threads", "1", "--select", "slow_0", "slow_1", "slow_2")
     counted = difference(before, server.counters())
-    assert counted["logins"] == 1
-    assert counted["token.refresh_token"] >= 1
-    assert counted["reuses"] == 0
+    assert counted["logins"] == 0
+    assert counted["token.refresh_token"] >= 2
+    assert counted["unauthorized"] == 0
 
 
 def test_plain_dbt_databricks_signs_in_through_the_metadata_service(project, server, monkeypatch):
+    before = server.counters()
+    subprocess.run([DBT / "lakekey", "login", "sandbox"], capture_output=True, check=True)
     url_file = project / "url"
     project.chmod(0o700)
     service = subprocess.Popen(
@@ -107,16 +133,20 @@ def test_plain_dbt_databricks_signs_in_through_the_metadata_service(project, ser
         monkeypatch.setenv("DATABRICKS_AUTH_TYPE", "metadata-service")
         monkeypatch.setenv("DATABRICKS_METADATA_SERVICE_URL", url_file.read_text().strip())
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        assert "All checks passed" in dbt(project, "debug", "--target", "plain")
+        whole_run(project, "--target", "plain")
     finally:
         service.send_signal(signal.SIGTERM)
         service.communicate(timeout=30)
+    expect_one_login_and_several_tokens(difference(before, server.counters()))
 
 
 def test_plain_dbt_databricks_signs_in_through_lakekey_as_its_cli(project, server, monkeypatch):
+    before = server.counters()
+    program = subprocess.run([DBT / "lakekey", "auth", "path"], capture_output=True, text=True, check=True).stdout
     monkeypatch.setenv("DATABRICKS_AUTH_TYPE", "databricks-cli")
-    monkeypatch.setenv("DATABRICKS_CLI_PATH", os.fspath(DBT / "lakekey"))
-    assert "All checks passed" in dbt(project, "debug", "--target", "plain")
+    monkeypatch.setenv("DATABRICKS_CLI_PATH", program.strip())
+    whole_run(project, "--target", "plain")
+    expect_one_login_and_several_tokens(difference(before, server.counters()))
 
 
 @pytest.mark.parametrize("page", ["docs/dbt.md", "docs/migration.md", "packages/dbt-lakekey/README.md"])

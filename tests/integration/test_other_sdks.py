@@ -168,6 +168,21 @@ def test_the_python_sdks_strategy_forces_refreshes_and_eight_callers_at_once_mak
     assert (box.counters["token.requests"], box.counters["token.refresh_token"], box.counters["reuses"]) == (1, 1, 0)
 
 
+def test_a_forced_refresh_in_trouble_at_the_server_hands_out_the_token_that_lives(box, program):
+    lakekey.provider("robot").headers()
+    living = age(lakekey.provider("robot"))
+    box.fault("token", status=503, headers={"Retry-After": "0"}, times=None)
+    said = run(program, "auth", "token", "--profile", "robot", "--force-refresh").stdout
+    assert json.loads(said)["access_token"] == living
+    assert box.counters["token.requests"] >= 2  # it was tried
+    lakekey.provider("robot").logout()
+    done = subprocess.run(
+        [program, "auth", "token", "--profile", "robot", "--force-refresh"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: robot: the token endpoint answered HTTP 503")
+
+
 def test_a_token_that_never_ends_is_told_in_every_time_zone(box, program):
     config = Path(os.environ["DATABRICKS_CONFIG_FILE"])
     config.write_text(config.read_text() + f"\n[pat]\nhost = {box.host}\nauth_type = pat\ntoken = dapi0123\n")

@@ -4,6 +4,7 @@ import asyncio
 import io
 import ssl
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
@@ -27,21 +28,26 @@ def principal(box):
     )
 
 
-def ask_requests(box, provider):
-    return requests.get(box.host + ME, auth=lakekey.requests_auth(provider), timeout=20).status_code
+def ask_requests(box, provider, body=None):
+    return requests.get(box.host + ME, auth=lakekey.requests_auth(provider), data=body, timeout=20).status_code
 
 
-def ask_httpx(box, provider):
+def ask_httpx(box, provider, body=None):
     with httpx.Client(auth=lakekey.httpx_auth(provider), verify=trust(box), follow_redirects=True) as client:
-        return client.get(box.host + ME).status_code
+        return client.request("GET", box.host + ME, content=body).status_code
 
 
-def ask_httpx_async(box, provider):
+def ask_httpx_async(box, provider, body=None):
+    async def parts():
+        for part in body:
+            yield part
+
     async def ask():
         async with httpx.AsyncClient(
             auth=lakekey.httpx_auth(provider), verify=trust(box), follow_redirects=True
         ) as client:
-            return (await client.get(box.host + ME)).status_code
+            content = body if isinstance(body, bytes | None) else parts()
+            return (await client.request("GET", box.host + ME, content=content)).status_code
 
     return asyncio.run(ask())
 
@@ -63,6 +69,47 @@ def test_a_revoked_token_is_renewed_and_the_request_sent_once_more(box, principa
     box.revoke(token=principal.token().access_token)
     assert ask(box, principal) == 200
     assert box.counters["token.client_credentials"] == 2
+
+
+@WAYS
+def test_a_body_that_is_at_hand_is_sent_once_more(box, principal, ask):
+    box.revoke(token=principal.token().access_token)
+    assert ask(box, principal, b"x" * 5000) == 200
+
+
+@WAYS
+def test_a_stream_that_is_gone_is_not_sent_again_and_the_next_request_has_a_new_token(box, principal, ask):
+    box.revoke(token=principal.token().access_token)
+    assert ask(box, principal, iter([b"x" * 5000])) == 401
+    assert ask(box, principal, iter([b"x" * 5000])) == 200
+    assert box.counters["token.client_credentials"] == 2
+
+
+def test_the_files_of_a_form_are_sent_once_more_by_httpx(box, principal):
+    box.revoke(token=principal.token().access_token)
+    with httpx.Client(auth=lakekey.httpx_auth(principal), verify=trust(box)) as client:
+        answer = client.request("GET", box.host + ME, files={"part": io.BytesIO(b"x" * 5000)})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("way", ["requests", "httpx", "httpx async"])
+def test_32_requests_at_once_that_meet_a_revoked_token_fetch_one(box, principal, way):
+    token = principal.token().access_token
+    box.revoke(token=token)
+    box.reset_log()
+    if way == "httpx async":
+
+        async def ask_all():
+            async with httpx.AsyncClient(auth=lakekey.httpx_auth(principal), verify=trust(box)) as client:
+                return await asyncio.gather(*(client.get(box.host + ME) for _ in range(32)))
+
+        found = [answer.status_code for answer in asyncio.run(ask_all())]
+    else:
+        ask = ask_requests if way == "requests" else ask_httpx
+        with ThreadPoolExecutor(32) as pool:
+            found = list(pool.map(lambda _: ask(box, principal), range(32)))
+    assert found == [200] * 32
+    assert box.counters["token.requests"] == 1
 
 
 @WAYS

@@ -3,9 +3,12 @@
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +18,9 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.core import Config
 
 import lakekey
+from lakekey import metadata_service
 from lakekey.metadata_service import MetadataService
+from lakekey.sandbox import Sandbox
 
 LAKEKEY = str(Path(sys.executable).with_name("lakekey"))
 
@@ -63,6 +68,31 @@ def test_the_sdk_signs_in_through_the_metadata_service(running, box):
     assert box.counters["token.requests"] == 1
 
 
+def test_32_programs_at_once_make_one_token_request(running, box):
+    url = running[1].read_text().strip()
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda _: ask(url, box), range(32)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["access_token"] for answer in answers}) == 1
+    assert box.counters["token.requests"] == 1
+
+
+def test_a_token_that_ends_is_followed_by_another_and_its_end_is_told_in_epoch_seconds(monkeypatch):
+    with Sandbox(token_lifetime=3) as box:
+        provider = lakekey.provider(
+            host=box.host, ca_file=box.ca_file, client_id=box.client_id, client_secret=box.client_secret
+        )
+        with MetadataService([provider]) as service:
+            threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+            first = ask(service.url, box).json()
+            assert 0 < first["expires_on"] - time.time() <= 3
+            time.sleep(max(first["expires_on"] - time.time(), 0) + 1)
+            second = ask(service.url, box).json()
+            service.shutdown()
+        assert first["access_token"] != second["access_token"]
+        assert second["expires_on"] > time.time()
+
+
 def test_the_file_with_its_address_is_for_its_owner_only_and_goes_with_the_service(running):
     process, url_file = running
     assert stat.S_IMODE(url_file.stat().st_mode) == 0o600
@@ -103,9 +133,81 @@ def test_it_listens_on_loopback_only_and_two_profiles_of_one_host_are_refused(bo
         MetadataService([provider, other])
 
 
+@pytest.fixture
+def impatient(box, monkeypatch):
+    """A service in this process that waits a second for a request, and takes two connections at once."""
+    monkeypatch.setattr(metadata_service, "_PATIENCE", 1.0)
+    monkeypatch.setattr(metadata_service, "_MOST", 2)
+    with MetadataService([lakekey.provider()]) as service:
+        threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield service
+        service.shutdown()
+
+
+def ends_within(connection, seconds):
+    connection.settimeout(seconds)
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_a_request_that_comes_a_byte_at_a_time_is_given_up(impatient):
+    began = time.monotonic()
+    with socket.create_connection(impatient.server_address, timeout=5) as connection:
+        for byte in b"GET /" + b"x" * 1000:
+            try:
+                connection.sendall(bytes([byte]))
+            except OSError:
+                break
+            time.sleep(0.05)
+        took = time.monotonic() - began
+    assert 0.9 < took < 10
+
+
+def test_connections_that_say_nothing_take_no_more_than_their_places_and_not_for_long(impatient, box):
+    with (
+        socket.create_connection(impatient.server_address) as first,
+        socket.create_connection(impatient.server_address) as second,
+        socket.create_connection(impatient.server_address) as third,
+    ):
+        assert ends_within(third, 0.5)
+        assert ends_within(first, 5)
+        assert ends_within(second, 5)
+    assert ask(impatient.url, box).status_code == 200
+
+
+def test_the_service_opens_no_browser_though_a_person_is_there(box, tmp_path, monkeypatch):
+    opened = tmp_path / "opened"
+    monkeypatch.setenv("BROWSER", f"touch {opened} #")
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    Path(os.environ["DATABRICKS_CONFIG_FILE"]).write_text(f"[DEFAULT]\nhost = {box.host}\nca_file = {box.ca_file}\n")
+    with subprocess.Popen([LAKEKEY, "serve"], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = next(line for line in process.stdout if "METADATA_SERVICE_URL" in line)
+            answer = ask(line.strip().partition("=")[2], box)
+        finally:
+            process.terminate()
+    assert (answer.status_code, answer.json()["hint"]) == (401, "run: lakekey login")
+    assert not opened.exists()
+    assert not [record for record in box.log if record.route == "authorize"]
+
+
 def test_a_unit_file_runs_this_program():
     unit = subprocess.run([LAKEKEY, "serve", "prod", "--print-unit"], capture_output=True, text=True, check=True).stdout
-    assert f"ExecStart={LAKEKEY} serve prod --url-file %t/lakekey.url" in unit
+    assert f'ExecStart="{LAKEKEY}" serve "prod" --url-file %t/lakekey.url' in unit
+
+
+def test_a_unit_file_quotes_what_systemd_would_take_for_its_own(tmp_path):
+    program = tmp_path / "100% mine" / "lakekey"
+    program.parent.mkdir()
+    program.write_text(Path(LAKEKEY).read_text())
+    command = [sys.executable, program, "serve", "my $own", "--print-unit"]
+    unit = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    quoted = str(program).replace("%", "%%")
+    assert f'ExecStart="{quoted}" serve "my $$own" --url-file %t/lakekey.url' in unit
 
 
 def test_the_sdk_calls_lakekey_as_its_cli(box):

@@ -5,7 +5,9 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 import pytest
@@ -96,6 +98,7 @@ def test_an_error_of_ours_comes_out_of_the_connector_as_it_is(box, monkeypatch):
         one(cursor)
         person.logout()
         monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+        monkeypatch.setattr(person.session, "_attended", False)  # nobody is there any more
         monkeypatch.setattr(person.session, "_renewal", None)
         with pytest.raises(lakekey.LoginRequired) as caught:
             one(cursor)
@@ -110,6 +113,7 @@ def test_an_error_of_ours_comes_out_as_it_is_in_the_midst_of_reading_too(box, mo
         cursor.fetchmany(1000)
         person.logout()
         monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+        monkeypatch.setattr(person.session, "_attended", False)  # nobody is there any more
         monkeypatch.setattr(person.session, "_renewal", None)
         with pytest.raises(lakekey.LoginRequired):
             if read == "fetchmany":
@@ -119,18 +123,33 @@ def test_an_error_of_ours_comes_out_as_it_is_in_the_midst_of_reading_too(box, mo
                 list(cursor)
 
 
-def test_a_query_whose_rows_are_fetched_after_its_token_ended_is_read_to_the_end():
-    with Sandbox(token_lifetime=3) as box:
-        provider = service_principal(box)
-        with connect(provider) as connection, connection.cursor() as cursor:
+@pytest.mark.parametrize(
+    ("who", "opaque"),
+    [("person", False), ("principal", False), ("principal", True)],
+    ids=["person", "principal", "opaque"],
+)
+def test_a_query_outlives_its_tokens_which_end_by_themselves(monkeypatch, who, opaque):
+    with Sandbox(token_lifetime=2, opaque_tokens=opaque) as box:
+        monkeypatch.setenv("BROWSER", box.person().command())
+        monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+        person = lakekey.provider(host=box.host, ca_file=box.ca_file, http_path=box.http_path)
+        provider = person if who == "person" else service_principal(box)
+        with connect(provider, pass_through=opaque) as connection, connection.cursor() as cursor:
             cursor.execute("select id from range(300000) t(id)")
-            rows = len(cursor.fetchmany(1000))
-            first = provider.token()
-            box.expire(token=first.access_token)
-            provider.invalidate(first.access_token)
-            while more := cursor.fetchmany(100_000):
-                rows += len(more)
+            rows = 0
+            for size in (1000, 100_000, 300_000):
+                rows += len(cursor.fetchmany(size))
+                outlive(provider.token())
+            assert one(cursor) == ("ada@example.com" if who == "person" else box.client_id)
         assert rows == 300_000
+        assert box.counters["unauthorized"] == 0
+        assert box.counters["token.requests"] >= 4
+        assert box.counters["logins"] == (1 if who == "person" else 0)
+        assert box.counters["reuses"] == 0
+
+
+def outlive(token):
+    time.sleep(max((token.expires_at - datetime.now(UTC)).total_seconds(), 0) + 0.1)
 
 
 def test_opaque_tokens_are_renewed_in_pass_through_though_the_connector_would_keep_them_for_an_hour():

@@ -5,6 +5,7 @@ session. The arguments, the JSON and the exit status are those that the SDKs' pu
 """
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -13,7 +14,7 @@ from lakekey import databrickscfg
 from lakekey._provider import Provider
 from lakekey.cli.output import print_json
 from lakekey.cli.session import print_token, provider_for_target
-from lakekey.errors import ConfigurationError, LakekeyError
+from lakekey.errors import ConfigurationError, LakekeyError, LockTimeout, TokenEndpointError
 from lakekey.settings import U2M
 from lakekey.target import Target, normalize_host, resolve
 
@@ -100,4 +101,6 @@ def _refresh_unless_young(provider: Provider) -> None:
     entry = provider.session.peek()
     if entry is None or not entry.access_token or time.time() - entry.issued_at < _YOUNG:
         return
-    provider.invalidate(entry.access_token)
+    # The SDKs force each of their refreshes: trouble at the server is no reason to keep a token from them that lives.
+    with contextlib.suppress(TokenEndpointError, LockTimeout):
+        provider.invalidate(entry.access_token)

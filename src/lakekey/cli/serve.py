@@ -35,7 +35,10 @@ def serve(arguments: argparse.Namespace) -> int:
     if arguments.print_unit:
         print(_unit(arguments.profiles), end="")
         return 0
-    providers = [provider_for_target(target_for_others(profile)) for profile in arguments.profiles or [None]]
+    # Whoever sends a request is a program: it is told what to run, and no browser opens behind somebody's back.
+    environ = {**os.environ, "LAKEKEY_INTERACTIVE": "never"}
+    targets = [target_for_others(profile) for profile in arguments.profiles or [None]]
+    providers = [provider_for_target(target, environ) for target in targets]
     done = threading.Event()
 
     def finish(_signal: int, _frame: FrameType | None) -> None:
@@ -71,5 +74,13 @@ def _write_url(path: str, url: str) -> None:
 
 
 def _unit(profiles: list[str]) -> str:
-    program = os.path.abspath(sys.argv[0])
-    return _UNIT.format(program=program, profiles="".join(f" {profile}" for profile in profiles))
+    program = _quoted(os.path.abspath(sys.argv[0]))
+    # A variable begins with ``$`` in arguments, and in them alone (systemd.service(5)).
+    named = "".join(f" {_quoted(profile).replace('$', '$$')}" for profile in profiles)
+    return _UNIT.format(program=program, profiles=named)
+
+
+def _quoted(word: str) -> str:
+    """A word of a unit's command line, in which ``%`` begins a specifier."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
 
 from lakekey._provider import Provider, Token
 from lakekey.cli.arguments import target_settings
@@ -22,13 +23,18 @@ def provider_of(arguments: argparse.Namespace) -> Provider:
     return provider_for_target(resolve(arguments.profile, **target_settings(arguments)))
 
 
-def provider_for_target(target: Target) -> Provider:
-    """A target's provider, without the warning that programs get: a command says what is wrong by its status."""
+def provider_for_target(target: Target, environ: Mapping[str, str] | None = None) -> Provider:
+    """A target's provider, without the warning that programs get: a command says what is wrong by its status.
+
+    Args:
+        target: What it signs in to.
+        environ: The environment, which says whether a person is there; ``None`` for this process's.
+    """
     if target.is_delegated:
         from lakekey.delegated import DelegatedProvider
 
         return DelegatedProvider(target)
-    return Provider(target)
+    return Provider(target, environ=environ)
 
 
 def login(arguments: argparse.Namespace) -> int:
