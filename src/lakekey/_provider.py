@@ -3,6 +3,7 @@
 The hot path reads two clocks and one tuple: no lock, no I/O, no object made but the header mapping itself.
 """
 
+import functools
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from lakekey.target import Target
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from types import ModuleType
 
     from lakekey.ending import EndWatch, SessionEnding
 
@@ -27,6 +29,35 @@ HeaderFactory = Callable[[], Headers]
 
 _FIRST_PAUSE = 10.0
 _LONGEST_PAUSE = 120.0
+
+
+# Loaded once, so that nobody whose token lives waits again for the lock while another thread loads the protocol code.
+
+
+@functools.cache
+def _moment() -> "Callable[[float], datetime]":
+    with LOADING:
+        from datetime import UTC, datetime
+
+    return lambda seconds: datetime.fromtimestamp(seconds, UTC)
+
+
+@functools.cache
+def _background() -> "ModuleType":
+    with LOADING:
+        from lakekey import background
+
+    return background
+
+
+@functools.cache
+def _async() -> "tuple[ModuleType, ModuleType]":
+    with libraries():
+        import asyncio
+
+        from lakekey import flight
+
+    return asyncio, flight
 
 
 class Token(NamedTuple):
@@ -135,17 +166,13 @@ class Provider:
         Raises:
             LakekeyError: There is none to be had; the error says what to do.
         """
-        with LOADING:
-            from datetime import UTC, datetime
-
         self._factory()
         snapshot = self._snapshot
         while snapshot is None:  # another thread has signed out in between
             self._factory()
             snapshot = self._snapshot
         entry = snapshot.entry
-        expires_at = datetime.fromtimestamp(entry.expires_at, UTC)
-        return Token(entry.access_token, entry.token_type, expires_at, entry.scopes)
+        return Token(entry.access_token, entry.token_type, _moment()(entry.expires_at), entry.scopes)
 
     async def atoken(self) -> Token:
         """`token` for asyncio: the event loop goes on while a token is renewed.
@@ -155,18 +182,15 @@ class Provider:
         until, until_monotonic, _, since = self._fresh
         if since <= time.time() < until and time.monotonic() < until_monotonic:
             return self.token()
-        with libraries():
-            import asyncio
-
-            from lakekey import flight
-
+        asyncio, flight = _async()
         ticket = flight.Ticket()
         with flight.on(ticket):
             try:
-                return await asyncio.to_thread(self.token)
+                token: Token = await asyncio.to_thread(self.token)
             except asyncio.CancelledError:
                 ticket.leave()  # the thread ends with the task, so that the loop's end need not wait for it
                 raise
+        return token
 
     def login(self, *, switch: bool = False) -> Token:
         """Sign in now, whatever is cached; as a person in the browser, as a service principal by its secret.
@@ -268,10 +292,7 @@ class Provider:
         return {"Authorization": f"Bearer {entry.access_token}"}
 
     def _renew_in_background(self, snapshot: _Snapshot) -> None:
-        with LOADING:
-            from lakekey import background
-
-        background.submit(self._session.entry_id, lambda: self._renew_early(snapshot))
+        _background().submit(self._session.entry_id, lambda: self._renew_early(snapshot))
 
     def _renew_early(self, snapshot: _Snapshot) -> None:
         with LOADING:

@@ -73,20 +73,12 @@ class Events:
         _log.warning("session", "%s: the server refused the session's refresh token, entry %s", self._name, self._entry)
         self._count("refusals", "invalid_grant")
 
-    def failed(self, error: LakekeyError, *, again: bool = False) -> None:
-        """An exchange or a sign-in brought no token.
-
-        Args:
-            error: Why.
-            again: Whether it failed in the same way before: then the record is no warning, so that a service
-                principal whose secret has ended does not warn at each try while its token lives.
-        """
+    def failed(self, error: LakekeyError) -> None:
+        """An exchange or a sign-in brought no token. No warning: the caller is told, or the provider warns once."""
         refused = isinstance(error, CredentialsRefused)
         part = "login" if isinstance(error, LoginFailed) else "session"
-        # Trouble that passes is no warning: where it does not pass, the caller is told, or the provider warns once.
-        report = _log.warning if (refused or part == "login") and not again else _log.info
         what = {"login": "not signed in", "session": "refused" if refused else "not renewed"}[part]
-        report(part, "%s: %s: %s, entry %s", self._name, what, error.message, self._entry)
+        _log.info(part, "%s: %s: %s, entry %s", self._name, what, error.message, self._entry)
         self._count("refusals" if refused else "failures", error.code)
 
     def retries(self, error: LakekeyError, seconds: float) -> None:

@@ -342,7 +342,7 @@ class Renewal:
 
     def _note_failure(self, entry: Entry, stored: Stored, error: LakekeyError) -> None:
         """Tell the siblings, so that those who waited do not repeat the attempt in turn."""
-        self._events.failed(error, again=entry.failure is not None and entry.failure.code == error.code)
+        self._events.failed(error)
         noted = entry._replace(failure=self._outcomes.failure(error), generation=entry.generation + 1)
         try:
             self._cache.put(self._entry_id, noted, replaces=stored.envelope)

@@ -175,6 +175,39 @@ def test_a_program_that_signs_in_on_a_full_disk_goes_on_with_what_it_has(disk, s
     assert caplog.text.count("memory of this process only") == 1
 
 
+FORKS = """
+import os, sys, warnings
+import lakekey
+warnings.simplefilter("ignore")
+provider = lakekey.provider(host=sys.argv[1], ca_file=sys.argv[2])
+token = provider.token().access_token
+os.environ["LAKEKEY_INTERACTIVE"] = "never"
+if os.fork() == 0:
+    try:
+        provider.invalidate(token)
+    except lakekey.LoginRequired as error:
+        print(error.message, flush=True)
+    os._exit(0)
+os.wait()
+provider.invalidate(token)
+print(provider.token().access_token != token)
+"""
+
+
+def test_a_forked_child_does_not_spend_the_refresh_token_that_only_its_parent_has(disk, sign_in):
+    open_cache()
+    target = sign_in().target
+    disk.fill()
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS, target.host, target.ca_file],
+        check=True, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [
+        "the session is in the memory of the process that forked this one, which alone may renew it",
+        "True",
+    ]
+
+
 def test_a_full_disk_keeps_nobody_from_signing_out(disk, sign_in, caplog):
     provider = sign_in()
     provider.headers()

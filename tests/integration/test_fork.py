@@ -305,3 +305,33 @@ def test_an_error_travels_back_from_a_worker_as_it_is(machine):
     ):
         pool.map(workers.header, [provider])
     assert (caught.value.status, caught.value.profile) == (404, machine.server.host)
+
+
+_FORKS_WITH_A_SESSION_IN_MEMORY = """
+import os, sys
+import lakekey
+from support.reports import outcome, report
+provider = lakekey.provider()
+token = provider.token().access_token
+os.environ["LAKEKEY_INTERACTIVE"] = "never"
+if os.fork() == 0:
+    report("serves", ok=lakekey.provider().token().access_token == token)
+    report("renews", **outcome(lambda: lakekey.provider().invalidate(token)))
+    os._exit(0)
+os.wait()
+report("parent", **outcome(lambda: provider.invalidate(token)))
+"""
+
+
+def test_a_child_does_not_spend_the_refresh_token_of_a_session_in_its_parents_memory(oidc_server, tmp_path):
+    machine = Machine(oidc_server, tmp_path / "cache")
+    environ = {"LAKEKEY_STORE": "memory:", "LAKEKEY_INTERACTIVE": "browser", "BROWSER": oidc_server.browser()}
+    with Child([sys.executable, "-c", _FORKS_WITH_A_SESSION_IN_MEMORY], {**machine.environ, **environ}) as parent:
+        assert parent.until("serves")["ok"]
+        child, parents = parent.until("renews"), parent.until("parent")
+    assert child["error"] == "LoginRequired"
+    assert "in the memory of the process that forked this one" in child["message"]
+    assert parents["ok"], parents
+    counters = oidc_server.counters()
+    assert counters["requests.token.refresh_token"] == 1
+    assert counters["grant.error.invalid_grant"] == 0

@@ -82,7 +82,7 @@ def test_a_login_that_fails(machine, records, monkeypatch):
     monkeypatch.setenv("BROWSER", machine.server.browser(decline=True).removesuffix(" &"))
     with pytest.raises(LoginDenied):
         machine.provider().login()
-    records("not signed in", "login", "WARNING", machine)
+    records("not signed in", "login", "INFO", machine)
 
 
 def test_a_logout(machine, records):
@@ -149,11 +149,7 @@ def test_a_refusal_of_the_client(service, records, caplog):
     provider = service.provider(client_secret=SECRET)
     with pytest.raises(CredentialsRefused):
         provider.headers()
-    records(": refused: ", "session", "WARNING", service)
-    with pytest.raises(CredentialsRefused):
-        provider.headers()
-    repeated = [each.levelname for each in caplog.records if ": refused: " in each.getMessage()]
-    assert repeated == ["WARNING", "INFO"]
+    records(": refused: ", "session", "INFO", service)
     assert SECRET not in caplog.text
 
 

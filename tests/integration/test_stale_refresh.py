@@ -1,5 +1,6 @@
 """A stale token: renewed ahead of time in the background, by one process, while nobody waits."""
 
+import asyncio
 import os
 import threading
 import time
@@ -7,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from lakekey import _provider, background, turns
+from lakekey import _loading, _provider, background, turns
 from lakekey._provider import Provider
 from lakekey.background import Background
 from lakekey.target import resolve
@@ -71,6 +72,34 @@ def test_nobody_waits_for_a_slow_endpoint_while_the_token_lives(machine):
     wait_until(lambda: provider.headers() != {"Authorization": "Bearer alive"})
     assert machine.token_requests() == 1
     machine.assert_session_is_whole()
+
+
+@pytest.mark.usefixtures("short_idle")
+def test_nobody_whose_token_lives_waits_for_code_that_another_thread_loads(machine):
+    """As the background thread does when it renews for the first time, on a disk that may be slow."""
+    provider, other, third = machine.provider(), machine.provider(), machine.provider()
+    assert provider.token() == other.token() == asyncio.run(third.atoken())  # stale already
+    with machine.server.hold("token") as hold:
+        provider.headers()
+        hold.wait()
+        loads, loaded = threading.Event(), threading.Event()
+
+        def load():
+            with _loading.LOADING:
+                loads.set()
+                assert loaded.wait(HOLD)
+
+        loader = threading.Thread(target=load)
+        loader.start()
+        loads.wait()
+        began = time.monotonic()
+        assert provider.headers() == other.headers() == {"Authorization": "Bearer alive"}
+        assert provider.token() == other.token() == asyncio.run(third.atoken())
+        assert time.monotonic() - began < LATEST
+        loaded.set()
+        loader.join()
+        hold.release()
+    wait_until(lambda: provider.headers() != {"Authorization": "Bearer alive"})
 
 
 def test_of_several_processes_one_renews_and_none_waits(machine):

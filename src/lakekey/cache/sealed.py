@@ -299,4 +299,15 @@ def _shared_memory() -> Cache:
         key = new_key()
         ring = KeyRing({key_id(key): key}, key_id(key), "memory", "this process")
         _memory_cache = Cache(MemoryStore(), ring)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_disown_memory)
     return _memory_cache
+
+
+def _disown_memory() -> None:
+    """In a forked child: what is in memory is the parent's."""
+    cache = _shared_memory()
+    for entry_id in cache.store.list():
+        stored = cache.read(entry_id)
+        if stored.entry is not None and (kept := unstored.disowned(stored.entry)) is not stored.entry:
+            cache.put(entry_id, kept, replaces=stored.envelope)

@@ -6,11 +6,12 @@ or this one can store again, it is forgotten.
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from lakekey import _log
-from lakekey.cache.entry import Entry
+from lakekey.cache.entry import Entry, Failure
 from lakekey.errors import CacheWriteFailed
 
 
@@ -22,8 +23,28 @@ class _Held(NamedTuple):
 _entries: dict[tuple[str, str], _Held] = {}
 _reported: set[str] = set()
 _locked: set[str] = set()
+
+
+def disowned(entry: Entry) -> Entry:
+    """What a forked child may have of an entry that is in its parent's memory only: all but what can be spent once.
+
+    Parent and child have no lock in common. Each would send the same refresh token, and a server that notices its
+    reuse ends the session for both (RFC 9700 §4.14.2).
+    """
+    if not entry.refresh_token or entry.rotates is False:
+        return entry
+    whose = "the session is in the memory of the process that forked this one, which alone may renew it"
+    return entry._replace(refresh_token="", refused=Failure("login_required", whose, time.time()))
+
+
+def _after_fork() -> None:
+    _locked.clear()  # the threads that held them stayed behind
+    for place, held in _entries.items():
+        _entries[place] = held._replace(entry=disowned(held.entry))
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_locked.clear)  # the threads that held them stayed behind
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def get(where: str, entry_id: str, envelope: bytes | None) -> Entry | None:
