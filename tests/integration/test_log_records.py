@@ -126,7 +126,7 @@ def test_the_adoption_of_a_token_that_another_process_fetches_meanwhile(unwatche
 def test_the_adoption_of_a_newer_token_ahead_of_time(unwatched, records):
     unwatched.store(left=600, access_token="alive", refresh_token=unwatched.stored().refresh_token)
     provider = unwatched.provider()
-    provider.session.renewal.usable("alive")
+    provider.session.usable(rejected="alive")
     assert provider.session.renewal.early("alive").access_token == unwatched.stored().access_token
     records("a sibling's token is taken into use", "session", "INFO", unwatched)
 
