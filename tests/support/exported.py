@@ -1,5 +1,6 @@
 """What lakekey exports to OpenTelemetry, by the real SDK into memory. The SDK keeps one provider for a process's life."""
 
+import concurrent.futures.thread  # noqa: F401 - see below
 import threading
 from collections import Counter
 from typing import Any
@@ -12,6 +13,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+# When the process forks, the SDK's hook in the child uses a thread pool, which waits for ever where Python's own hook
+# for pools was registered after it; so pools have to be loaded before the SDK is set up.
 
 DELTA = AggregationTemporality.DELTA
 
