@@ -60,6 +60,8 @@ def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx
     """
     try:
         with libraries():
+            import asyncio
+
             import httpx
     except ModuleNotFoundError:
         raise ConfigurationError("httpx is not installed", hint="pip install httpx") from None
@@ -81,9 +83,6 @@ def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx
                     yield request
 
         async def async_auth_flow(self, request: httpx.Request) -> Any:
-            with libraries():
-                import asyncio
-
             # Renewing waits for the network: never on the event loop.
             token = _attach(request, await asyncio.to_thread(_headers_for, provider, str(request.url)))
             answer = yield request
