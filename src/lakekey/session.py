@@ -38,7 +38,6 @@ class Session:
         self._environ = os.environ if environ is None else environ
         self._proof = target.proof
         self._cache = cache
-        self._attended: bool | None = None
         self._turns: Turns | None = None
         self._events: Events | None = None
         self._renewal: Renewal | None = None
@@ -97,13 +96,11 @@ class Session:
 
     @property
     def attended(self) -> bool:
-        """Whether it is a person's, who is there to sign in."""
-        if self._attended is None:
-            with LOADING:
-                from lakekey.presence import automation
+        """Whether it is a person's, who is there to sign in; asked anew, since forked children may be workers."""
+        with LOADING:
+            from lakekey.presence import automation
 
-            self._attended = self.target.is_person and automation(self._environ) is None
-        return self._attended
+        return self.target.is_person and automation(self._environ) is None
 
     @property
     def turns(self) -> "Turns":
