@@ -8,11 +8,14 @@ import time
 from contextlib import ExitStack
 from typing import NamedTuple
 
+import pytest
+
 from lakekey import LoginRequired
 from lakekey.cache import Entry
 from support.sessions import Child, Machine
 
 SECONDS = 20.0
+LONGEST = 80.0  # on a machine that has other things to do, until as much has happened
 WORKERS = 4
 
 
@@ -101,6 +104,10 @@ class Soak:
         self.machine.mend()
         self.ended_at = time.monotonic()
 
+    def has_seen_enough(self) -> bool:
+        refreshes = self.machine.server.counters()["requests.token.refresh_token"]
+        return refreshes > 20 and min(self.struck.values()) > 2
+
     def stop(self) -> None:
         for worker in self.workers:
             worker.signal(signal.SIGTERM)
@@ -108,6 +115,7 @@ class Soak:
             worker.wait()
 
 
+@pytest.mark.timeout(180)
 def test_a_soak_with_random_kills_loses_only_answers_that_nobody_received(oidc_server, tmp_path):
     seed = random.getrandbits(32)
     print(f"seed {seed}")  # shown when it fails
@@ -119,8 +127,8 @@ def test_a_soak_with_random_kills_loses_only_answers_that_nobody_received(oidc_s
     with ExitStack() as stack:
         soak = Soak(machine, random.Random(seed), stack)
         soak.fill_up()
-        end = time.monotonic() + SECONDS
-        while time.monotonic() < end:
+        began = time.monotonic()
+        while (spent := time.monotonic() - began) < SECONDS or (spent < LONGEST and not soak.has_seen_enough()):
             soak.look_after(soak.chance.uniform(0.02, 0.3))
             soak.strike()
         soak.stop()
@@ -133,8 +141,7 @@ def test_a_soak_with_random_kills_loses_only_answers_that_nobody_received(oidc_s
     machine.assert_session_is_whole()
     counters = oidc_server.counters()
     print(soak.struck, len(soak.ends), "ends", counters)
-    assert counters["requests.token.refresh_token"] > 20
+    assert soak.has_seen_enough()
     # A dead token is sent once, and again only if whoever was told so was killed before it could pass that on.
     untold = sum(kill.token_state == "revoked" for kill in soak.kills)
     assert len(soak.ends) <= counters["grant.error.invalid_grant"] <= len(soak.ends) + untold
-    assert min(soak.struck.values()) > 2
