@@ -300,7 +300,7 @@ def test_without_a_home_a_service_principal_is_served_from_memory_with_one_warni
     arguments = [workspace.host, "ca.pem", workspace.client_id, workspace.client_secret]
     for environ, reason in (
         ({}, "there is no home directory"),
-        ({"HOME": "/nonexistent/home"}, "cannot write to the token cache at /nonexistent"),
+        ({"HOME": "/usr/missing"}, "cannot write to the token cache at /usr/missing"),
         ({"HOME": ""}, "there is no home directory"),
     ):
         with tempfile.TemporaryDirectory() as place:
