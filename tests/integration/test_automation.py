@@ -9,12 +9,11 @@ import warnings
 import pytest
 
 import lakekey
-from lakekey import LoginRequired, ServicePrincipalMissingWarning, _public
+from lakekey import LoginRequired, ServicePrincipalMissingWarning
 
 
 @pytest.fixture
 def box(lakekey_environment, monkeypatch):
-    monkeypatch.setattr(_public, "_warned", set())  # the warning comes once in a process, and tests share one
     return lakekey_environment
 
 

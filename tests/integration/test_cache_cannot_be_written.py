@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import webbrowser
 
 import pytest
 
@@ -47,7 +46,6 @@ def sign_in(workspaces, monkeypatch):
         monkeypatch.setenv("BROWSER", workspace.person().command())
         monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
         monkeypatch.setenv("LAKEKEY_LOGIN_TIMEOUT", "20")
-        monkeypatch.setattr(webbrowser, "_tryorder", None)  # it remembers the BROWSER of its first use
         return lakekey.provider(host=workspace.host, ca_file=workspace.ca_file, **settings)
 
     return sign_in

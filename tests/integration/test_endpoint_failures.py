@@ -16,7 +16,6 @@ from support.sessions import Machine
 from support.tls import write_certificates
 
 ATTEMPTS = 4
-JSON_KIND = {"content-type": "application/json"}
 THROTTLED = {"error": "invalid_request", "error_description": "Temporarily throttled, too many requests"}
 BEARER = {"access_token": "t", "token_type": "Bearer", "expires_in": 3600}
 
