@@ -12,6 +12,7 @@ pytest_plugins = ["support.fixtures"]
 _REQUIRE_ALL = "LAKEKEY_REQUIRE_ALL" in os.environ
 _FOREIGN = ("DATABRICKS_", "LAKEKEY_", "AIRFLOW_", "ARM_", "GITHUB_", "ACTIONS_", "SYSTEM_")
 _PLACES = ("CI", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _PATIENCE = 10.0
 
 
@@ -19,7 +20,7 @@ _PATIENCE = 10.0
 def bare_machine(monkeypatch, tmp_path_factory):
     """No configuration, no cache and no keyring of the machine that runs the tests is seen or touched."""
     for name in list(os.environ):
-        if name.startswith(_FOREIGN) or name in _PLACES:
+        if name.startswith(_FOREIGN) or name in _PLACES or name.upper() in _PROXIES:
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))

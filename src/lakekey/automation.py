@@ -1,7 +1,6 @@
 """One line that says as whom a run signs in that nobody watches."""
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from lakekey._loading import LOADING
@@ -18,10 +17,6 @@ def announce(target: "Target", entry: "Entry | None") -> None:
         target: What is signed in to.
         entry: The session in use, which knows who the person is.
     """
-    # A program that has not imported logging has configured none, and would not see the record; the import alone
-    # would cost a fifth of a cold start.
-    if "logging" not in sys.modules:
-        return
     with LOADING:
         from lakekey import _log
         from lakekey.presence import automation

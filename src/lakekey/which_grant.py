@@ -118,8 +118,8 @@ def _keep_only_an_app_for_people(levels: Levels) -> None:
     A confidential app's are one, and then stand where its ``auth_type`` stands.
     """
     home = levels.level("auth_type")
-    for level in (ARGUMENT, ENVIRONMENT, PROFILE):
-        if level != home and levels.has(level, "client_secret") and level != ARGUMENT:
+    for level in (ENVIRONMENT, PROFILE):
+        if level != home and levels.has(level, "client_secret"):
             why = f"auth_type ({levels.source('auth_type') or 'argument'}) says that a person signs in"
             levels.silence(level, "client_secret", why)
             levels.silence(level, "client_id", why)

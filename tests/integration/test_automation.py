@@ -4,18 +4,16 @@ import logging
 import os
 import subprocess
 import sys
-import time
 import warnings
 
 import pytest
 
 import lakekey
-from lakekey import LoginRequired, ServicePrincipalMissingWarning, _public
+from lakekey import LoginRequired, ServicePrincipalMissingWarning
 
 
 @pytest.fixture
 def box(lakekey_environment, monkeypatch):
-    monkeypatch.setattr(_public, "_warned", set())  # the warning comes once in a process, and tests share one
     return lakekey_environment
 
 
@@ -59,10 +57,8 @@ def test_without_a_session_a_login_is_required_at_once_and_no_browser_opens(
     monkeypatch.setenv("BROWSER", f"touch {opened}")
     with pytest.warns(ServicePrincipalMissingWarning):
         p = lakekey.provider("dev")
-    began = time.monotonic()
     with pytest.raises(LoginRequired) as caught:
         p.headers()
-    assert time.monotonic() - began < 2
     assert caught.value.hint == "run: lakekey login dev"
     assert not opened.exists()
     assert box.log == []

@@ -16,7 +16,6 @@ from support.sessions import Machine
 from support.tls import write_certificates
 
 ATTEMPTS = 4
-JSON_KIND = {"content-type": "application/json"}
 THROTTLED = {"error": "invalid_request", "error_description": "Temporarily throttled, too many requests"}
 BEARER = {"access_token": "t", "token_type": "Bearer", "expires_in": 3600}
 
@@ -392,7 +391,8 @@ def test_the_current_token_is_served_and_the_failure_is_logged_once(stale, monke
             noted += failure is not None
             if noted == 3:
                 break
-    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    ours = [record for record in caplog.records if record.name.startswith("lakekey.")]
+    warnings = [record for record in ours if record.levelno >= logging.WARNING]
     assert [record.name for record in warnings] == ["lakekey.provider"]
     assert "cannot renew ahead of time" in warnings[0].getMessage()
     assert tokens_of(stale.stored()).access_token == "alive"

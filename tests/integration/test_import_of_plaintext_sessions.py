@@ -17,7 +17,7 @@ from lakekey.target import resolve
 HOST = "https://dev.cloud.databricks.com"
 OTHER = "https://other.cloud.databricks.com"
 SECRETS = ("sdk-access", "sdk-refresh", "cli-access", "cli-refresh")
-SOON = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=30)
+SOON = dt.datetime.now(dt.UTC) + dt.timedelta(hours=12)  # after the last of a slow run's tests
 
 
 @pytest.fixture

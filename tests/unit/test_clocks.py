@@ -160,7 +160,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(STEPS)
 def test_whatever_a_clock_does_a_provider_settles_on_a_token_that_lives(steps):
     with World() as world:

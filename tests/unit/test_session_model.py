@@ -220,6 +220,6 @@ def nobody(monkeypatch):
 
 
 TestInMemory = InMemory.TestCase
-TestInMemory.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestInMemory.settings = settings(max_examples=60, stateful_step_count=40)
 TestInFiles = InFiles.TestCase
-TestInFiles.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
+TestInFiles.settings = settings(max_examples=15, stateful_step_count=30)

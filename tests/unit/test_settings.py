@@ -126,7 +126,7 @@ def test_a_host_is_brought_into_one_form(address, host):
 
 
 @given(name=st.from_regex(r"[a-z0-9.-]{1,9}", fullmatch=True), port=st.sampled_from(["", ":443", ":8443", ":0443"]))
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=200, database=None)
 def test_the_short_way_for_plain_hosts_leads_to_the_same_form_as_the_long_one(name, port):
     plain = _plainly_written(f"https://{name}{port}/")
     try:

@@ -35,7 +35,7 @@ JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"
 
 # RFC 6749 §4.1.2 allows ten minutes; a browser on the same machine needs seconds.
 _CODE_SECONDS = 60
-_CLIENT_METHODS = ["none", "client_secret_basic", "client_secret_post"]
+CLIENT_METHODS = ["none", "client_secret_basic", "client_secret_post"]
 
 
 def issuer() -> str:
@@ -52,7 +52,7 @@ def group_of(request: OAuth2Request) -> str | None:
 class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):
     """RFC 6749 §4.1: a person signs in, the client redeems the code."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = _CLIENT_METHODS
+    TOKEN_ENDPOINT_AUTH_METHODS = CLIENT_METHODS
 
     @property
     def realm(self) -> Realm:
@@ -152,7 +152,7 @@ class IdToken(OpenIDCode):
 class RefreshTokenGrant(grants.RefreshTokenGrant):
     """RFC 6749 §6, with rotation and detection of reuse (RFC 9700 §4.14.2)."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = _CLIENT_METHODS
+    TOKEN_ENDPOINT_AUTH_METHODS = CLIENT_METHODS
     INCLUDE_NEW_REFRESH_TOKEN = True
 
     @property

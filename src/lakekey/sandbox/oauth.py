@@ -13,6 +13,7 @@ from flask import Response
 
 from lakekey.sandbox.clients import SCOPES, Client
 from lakekey.sandbox.grants import (
+    CLIENT_METHODS,
     AuthorizationCodeGrant,
     ClientCredentialsGrant,
     IdToken,
@@ -117,7 +118,7 @@ class AuthorizationServer(FlaskAuthorizationServer):
 class Revocation(RevocationEndpoint):
     """RFC 7009."""
 
-    CLIENT_AUTH_METHODS = ["none", "client_secret_basic", "client_secret_post"]  # noqa: RUF012  Authlib's shape
+    CLIENT_AUTH_METHODS = CLIENT_METHODS
 
     def query_token(self, token_string: str, token_type_hint: Kind | None) -> Token | None:  # noqa: ARG002
         """The token; a wrong hint does not hide it (RFC 7009 §2.1)."""

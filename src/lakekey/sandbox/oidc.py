@@ -9,13 +9,11 @@ from flask import Blueprint, Flask, Response, abort, g, jsonify, request
 from lakekey.sandbox import pages
 from lakekey.sandbox.bearer import Bearer
 from lakekey.sandbox.clients import SCOPES
-from lakekey.sandbox.grants import TOKEN_EXCHANGE, group_of, issuer
+from lakekey.sandbox.grants import CLIENT_METHODS, TOKEN_EXCHANGE, group_of, issuer
 from lakekey.sandbox.ledger import Subject
 from lakekey.sandbox.oauth import AuthorizationServer, Issuer
 from lakekey.sandbox.realm import Realm
 from lakekey.sandbox.records import note
-
-_CLIENT_METHODS = ["none", "client_secret_basic", "client_secret_post"]
 
 
 def mount(app: Flask, realm: Realm) -> None:
@@ -51,8 +49,8 @@ def _metadata(realm: Realm) -> Response:
         response_types_supported=["code"],
         response_modes_supported=["query"],
         grant_types_supported=["authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE],
-        token_endpoint_auth_methods_supported=_CLIENT_METHODS,
-        revocation_endpoint_auth_methods_supported=_CLIENT_METHODS,
+        token_endpoint_auth_methods_supported=CLIENT_METHODS,
+        revocation_endpoint_auth_methods_supported=CLIENT_METHODS,
         code_challenge_methods_supported=["S256"],
         authorization_response_iss_parameter_supported=True,
         subject_types_supported=["public"],

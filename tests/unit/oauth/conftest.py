@@ -60,9 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server(monkeypatch):
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
+def server():
     with LocalServer() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

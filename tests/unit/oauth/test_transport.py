@@ -69,7 +69,7 @@ def test_a_server_that_says_nothing_is_given_up_at_the_deadline(transport):
         began = time.monotonic()
         with pytest.raises(TokenEndpointError, match="did not answer in time"):
             transport.get(f"http://127.0.0.1:{silent.getsockname()[1]}/", deadline=began + 0.2)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
 
 
 def test_a_server_that_drips_is_given_up_at_the_deadline(transport):
@@ -87,7 +87,7 @@ def test_a_server_that_drips_is_given_up_at_the_deadline(transport):
         began = time.monotonic()
         with pytest.raises(TokenEndpointError, match="in time"):
             transport.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", deadline=began + 0.3)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
         thread.join()
 
 

@@ -136,14 +136,14 @@ def until(condition):
         assert time.monotonic() < deadline
 
 
-def test_forgotten_operations_and_sessions_are_freed(client_of):
-    warehouse = Warehouse(session_idle=0.2, operation_idle=0.05)
+@pytest.mark.parametrize(("idle", "left"), [({"operation_idle": 0.05}, (1, 0)), ({"session_idle": 0.05}, (0, 0))])
+def test_forgotten_operations_and_sessions_are_freed(client_of, idle, left):
+    warehouse = Warehouse(**idle)
     try:
         forgetful = type(client_of("x"))(warehouse, "forgetful@example.com")
         forgetful.run("select 1", direct=False)
         assert warehouse.registry.open_handles() == (1, 1)
-        until(lambda: warehouse.registry.sweep() or warehouse.registry.open_handles() == (1, 0))
-        until(lambda: warehouse.registry.sweep() or warehouse.registry.open_handles() == (0, 0))
+        until(lambda: warehouse.registry.sweep() or warehouse.registry.open_handles() == left)
     finally:
         warehouse.close()
 
