@@ -28,9 +28,8 @@ def provider_over(cache: Cache, server: ModelServer, *, person: bool = False) ->
         server: Whom it asks.
         person: Whether somebody is there to sign in.
     """
-    provider = Provider(TARGET, cache=cache)
+    provider = Provider(TARGET, cache=cache, environ={"LAKEKEY_INTERACTIVE": "browser" if person else "never"})
     session = provider.session
     session._renewal = Renewal(session, server, server.sign_in if person else None)
     session._assembled_in = os.getpid()
-    session._attended = person
     return provider
