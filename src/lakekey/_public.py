@@ -20,7 +20,8 @@ def provider(profile: str | None = None, **settings: Any) -> Provider:
         profile: A profile of ``.databrickscfg``; ``None`` for the default chain: environment, then default profile.
         **settings: ``host``, ``auth_type``, ``client_id``, ``client_secret``, ``scopes`` (list or string), ``user``,
             ``account_id``, ``group_id``, ``http_path``, ``warehouse_id``, ``cluster_id``, ``redirect_url``,
-            ``ca_file``, ``login_timeout`` (seconds), …, each over the environment and the profile.
+            ``ca_file``, ``login_timeout`` (seconds), …, each over the environment and the profile; and
+            ``config_file``, where the profiles are.
 
     Returns:
         The provider.
@@ -86,8 +87,8 @@ def provider_for(given: str | Provider | None, settings: Mapping[str, Any]) -> t
     Raises:
         ConfigurationError: Settings of ours beside a provider that is already made, or as `provider` has it.
     """
-    ours = {name: value for name, value in settings.items() if name in SETTINGS}
-    rest = {name: value for name, value in settings.items() if name not in SETTINGS}
+    ours = {name: value for name, value in settings.items() if name in SETTINGS or name == "config_file"}
+    rest = {name: value for name, value in settings.items() if name not in ours}
     if not isinstance(given, Provider):
         return made(resolve(given, **ours), stacklevel=4), rest
     if ours and set(ours) - {"http_path", "catalog", "schema"}:
