@@ -73,10 +73,13 @@ def warn_service_principal_missing(target: Target, run: str, *, stacklevel: int)
         import warnings
 
     warnings.warn(
-        f"{target.name}: {run} should sign in as a service principal, and none is configured, so it uses a "
-        "person's session where there is one. Set client_id and client_secret in the profile "
-        "(or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET).",
-        ServicePrincipalMissingWarning,
+        ServicePrincipalMissingWarning(
+            f"{run} should sign in as a service principal, and none is configured, so it uses a person's session "
+            "where there is one",
+            hint="Set client_id and client_secret in the profile "
+            "(or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET)",
+            profile=target.name,
+        ),
         stacklevel=stacklevel,
     )
 
