@@ -68,21 +68,26 @@ bench-spark: $(SPARK)/.installed $(VENV)/.system-packages
 
 setup: $(VENV)/.installed
 
-# Packages by name, version and hash; uv only because it is quick. Bytecode is compiled here, since some machines
-# tell Python not to write it, and then every start would pay for compiling.
+# Packages by name, version and hash; uv because it is quick, and pip where uv does not get through: only pip goes by
+# the machine's pip.conf, in which a company names its index and its certificates. Bytecode is compiled here, since some
+# machines tell Python not to write it, and then every start would pay for compiling.
+# $(call install,environment,what,options for uv alone)
+install = $(BIN)/uv pip install --quiet --python $(1)/bin/python --no-deps $(3) $(2) || \
+  { echo "uv did not get through, so pip installs it, which takes longer"; \
+    $(1)/bin/python -m pip install --quiet --no-deps --compile $(2); }
 $(VENV)/.installed: requirements/dev.txt requirements/bootstrap.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lakekey needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode -r requirements/dev.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(call install,$(VENV),--require-hashes -r requirements/dev.txt,--compile-bytecode)
+	$(call install,$(VENV),--no-build-isolation --editable .)
 	touch $@
 
 # Tools whose requirements clash with the newest connector's, or that are large, each in an environment of its own.
 .venvs/%/.installed: requirements/%.txt requirements/bootstrap.txt pyproject.toml | setup
 	$(PYTHON) -m venv $(@D)
-	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --no-deps --require-hashes --compile-bytecode -r $<
-	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --no-deps --no-build-isolation --editable . $(EDITABLE_$*)
+	$(call install,$(@D),--require-hashes -r $<,--compile-bytecode)
+	$(call install,$(@D),--no-build-isolation --editable . $(EDITABLE_$*))
 	touch $@
 
 EDITABLE_dbt := --editable packages/dbt-lakekey

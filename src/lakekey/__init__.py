@@ -76,16 +76,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        with libraries():
-            return import_module(f"lakekey.{name}")
-    if name in _ATTRIBUTES:
-        with LOADING:
-            value = getattr(import_module(_ATTRIBUTES[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'lakekey' has no attribute {name!r}")
+if not TYPE_CHECKING:  # which would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            with libraries():
+                return import_module(f"lakekey.{name}")
+        if name in _ATTRIBUTES:
+            with LOADING:
+                value = getattr(import_module(_ATTRIBUTES[name]), name)
+            globals()[name] = value
+            return value
+        raise AttributeError(f"module 'lakekey' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -20,7 +20,8 @@ def provider(profile: str | None = None, **settings: Any) -> Provider:
         profile: A profile of ``.databrickscfg``; ``None`` for the default chain: environment, then default profile.
         **settings: ``host``, ``auth_type``, ``client_id``, ``client_secret``, ``scopes`` (list or string), ``user``,
             ``account_id``, ``group_id``, ``http_path``, ``warehouse_id``, ``cluster_id``, ``redirect_url``,
-            ``ca_file``, ``login_timeout`` (seconds), …, each over the environment and the profile.
+            ``ca_file``, ``login_timeout`` (seconds), …, each over the environment and the profile; and
+            ``config_file``, where the profiles are.
 
     Returns:
         The provider.
@@ -72,10 +73,13 @@ def warn_service_principal_missing(target: Target, run: str, *, stacklevel: int)
         import warnings
 
     warnings.warn(
-        f"{target.name}: {run} should sign in as a service principal, and none is configured, so it uses a "
-        "person's session where there is one. Set client_id and client_secret in the profile "
-        "(or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET).",
-        ServicePrincipalMissingWarning,
+        ServicePrincipalMissingWarning(
+            f"{run} should sign in as a service principal, and none is configured, so it uses a person's session "
+            "where there is one",
+            hint="Set client_id and client_secret in the profile "
+            "(or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET)",
+            profile=target.name,
+        ),
         stacklevel=stacklevel,
     )
 
@@ -86,8 +90,8 @@ def provider_for(given: str | Provider | None, settings: Mapping[str, Any]) -> t
     Raises:
         ConfigurationError: Settings of ours beside a provider that is already made, or as `provider` has it.
     """
-    ours = {name: value for name, value in settings.items() if name in SETTINGS}
-    rest = {name: value for name, value in settings.items() if name not in SETTINGS}
+    ours = {name: value for name, value in settings.items() if name in SETTINGS or name == "config_file"}
+    rest = {name: value for name, value in settings.items() if name not in ours}
     if not isinstance(given, Provider):
         return made(resolve(given, **ours), stacklevel=4), rest
     if ours and set(ours) - {"http_path", "catalog", "schema"}:

@@ -169,4 +169,25 @@ class CacheWriteFailed(CacheError):
 
 
 class ServicePrincipalMissingWarning(UserWarning):
-    """An unwatched run uses a person's session because no service-principal credentials are configured."""
+    """An unwatched run uses a person's session because no service-principal credentials are configured.
+
+    Args:
+        message: What the run is, and what it does.
+        hint: The two settings that end it.
+        profile: The profile (or host) that it is about, where known.
+
+    Attributes:
+        code: A stable, machine-readable name, as errors have one.
+    """
+
+    code: ClassVar[str] = "service_principal_missing"
+
+    def __init__(self, message: str, *, hint: str | None = None, profile: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.profile = profile
+
+    def __str__(self) -> str:
+        where = f"{self.profile}: " if self.profile else ""
+        tail = f" {self.hint}." if self.hint else ""
+        return f"{where}{self.args[0]}.{tail}"

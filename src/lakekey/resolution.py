@@ -88,7 +88,7 @@ class Levels:
 
     def sources(self) -> dict[str, str]:
         """Setting → where its value comes from."""
-        return {name: self.source(name) for name in SETTINGS if self.level(name)}
+        return {name: self.source(name) for name in (*SETTINGS, "config_file") if self.level(name)}
 
 
 def gather(profile: str | None, environ: Mapping[str, str], arguments: Mapping[str, Any]) -> Levels:
@@ -122,6 +122,8 @@ def gather(profile: str | None, environ: Mapping[str, str], arguments: Mapping[s
     found = None
     if wanted is not None or not directly_configured(given, around):
         found = _profile(wanted, profile is not None, arguments.get("config_file"), environ, {*given, *around})
+    if found is not None and arguments.get("config_file") is not None:
+        given["config_file"] = Found(found.path, ARGUMENT)
     return Levels(
         found.name if found else None,
         found.path if found else None,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from lakekey._loading import LOADING
 from lakekey.completion import (
     DEFAULT_CLIENT,
     DEFAULT_LOCK_TIMEOUT,
@@ -20,7 +21,7 @@ from lakekey.completion import (
 )
 from lakekey.errors import ConfigurationError
 from lakekey.hosts import normalize_host
-from lakekey.resolution import gather
+from lakekey.resolution import ARGUMENT, PROFILE, gather
 from lakekey.settings import CACHE_SETTINGS, DELEGATED, FEDERATED, M2M, SETTINGS, U2M, Setting, cache_environment
 from lakekey.which_grant import choose
 
@@ -37,6 +38,9 @@ __all__ = [
     "normalize_host",
     "resolve",
 ]
+
+# The settings that the command line takes as options, in its order.
+_OPTIONS = ("host", "auth_type", "client_id", "scopes", "user", "account_id", "ca_file", "config_file")
 
 
 class Target:
@@ -211,10 +215,22 @@ class Target:
 
     @property
     def _named(self) -> str:
-        """How it is named on the command line: by the profile, not at all for the default one, or by the host."""
-        if self.profile:
-            return f" {self.profile}"
-        return "" if self.sources.get("host") == "profile" else f" --host {self.host}"
+        """How it is named on the command line: by the profile, not at all for the default one, or by the host.
+
+        With the caller's own arguments, as far as there are options for them: without, it would be another credential.
+        """
+        words = [self.profile] if self.profile else []
+        for name in _OPTIONS:
+            source = self.sources.get(name)
+            if source == ARGUMENT or (name == "host" and not self.profile and source != PROFILE):
+                value = getattr(self, name)
+                words += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else ",".join(value)]
+        if not words:
+            return ""
+        with LOADING:
+            import shlex
+
+        return f" {shlex.join(words)}"
 
     @property
     def is_person(self) -> bool:

@@ -231,7 +231,7 @@ def test_without_a_service_principal_a_task_is_warned_and_never_opens_a_browser(
         _ = hook.provider
     with pytest.raises(lakekey.LoginRequired) as caught:
         hook._get_token()
-    assert caught.value.hint == f"run: lakekey login --host {box.host}"
+    assert caught.value.hint == f"run: lakekey login --host {box.host} --ca-file {box.ca_file}"
     assert not opened.exists()
     assert not [record for record in box.log if record.route == "authorize"]
 

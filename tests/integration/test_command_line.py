@@ -137,6 +137,21 @@ def test_the_sandbox_starts_and_serves_and_stops_on_request(tmp_path, monkeypatc
     assert not [path.name for path in (tmp_path / "box").iterdir()]
 
 
+def test_the_sandbox_tells_programs_what_it_is_in_one_json_document(tmp_path):
+    with lakekey_running("sandbox", "--json", "--directory", str(tmp_path)) as sandbox:
+        lines = iter(sandbox.stdout.readline, "}\n")
+        said = json.loads("".join(lines) + "}")
+        assert run("profiles", "--json", "--config-file", said["config_file"]).returncode == 0
+        assert said["ca_file"] == str(tmp_path / "ca.pem")
+        assert ADA in said["users"]
+        taken = run("sandbox", "--port", said["host"].rpartition(":")[2])
+        sandbox.send_signal(signal.SIGTERM)
+        assert (sandbox.wait(timeout=30), sandbox.stdout.read()) == (0, "")
+    assert taken.returncode == 1
+    assert taken.stderr.startswith("lakekey: the sandbox cannot start: Address already in use")
+    assert "Traceback" not in taken.stderr
+
+
 def test_the_demo_shows_the_main_job_and_everything_holds():
     done = run("demo")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -144,3 +159,11 @@ def test_the_demo_shows_the_main_job_and_everything_holds():
     assert "✗" not in done.stdout
     assert re.search(r"^logins +1$", done.stdout, re.MULTILINE)
     assert re.search(r"^token requests: refresh +1$", done.stdout, re.MULTILINE)
+
+
+def test_the_demo_ends_with_its_table_as_json():
+    done = run("demo", "--json")
+    said = facts(done)
+    assert (done.returncode, said["held"], said["counters"]["logins"]) == (0, True, 1), done.stderr
+    assert 0 < said["warm_seconds"] < said["cold_seconds"]
+    assert "one sign-in so far" in done.stderr

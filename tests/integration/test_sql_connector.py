@@ -100,7 +100,7 @@ def test_an_error_of_ours_comes_out_of_the_connector_as_it_is(box, monkeypatch):
         monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")  # nobody is there any more
         with pytest.raises(lakekey.LoginRequired) as caught:
             one(cursor)
-    assert caught.value.hint == f"run: lakekey login --host {box.host}"
+    assert caught.value.hint == f"run: lakekey login --host {box.host} --ca-file {box.ca_file}"
 
 
 @pytest.mark.parametrize("read", ["fetchmany", "rows"])

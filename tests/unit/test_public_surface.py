@@ -1,6 +1,7 @@
 """What other programs may rely on."""
 
 import pickle
+import re
 import subprocess
 import sys
 
@@ -61,6 +62,42 @@ def test_each_error_is_public_pickles_and_is_no_oserror(kind):
     assert getattr(lakekey, kind.__name__) is kind
 
 
+def test_the_warning_says_what_errors_say(monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    with pytest.warns(lakekey.ServicePrincipalMissingWarning, match=r"DATABRICKS_CLIENT_SECRET\)\.$") as caught:
+        lakekey.provider(host="https://dbc.cloud.databricks.com")
+    for said in (caught[0].message, pickle.loads(pickle.dumps(caught[0].message))):
+        assert (said.code, said.profile) == ("service_principal_missing", "https://dbc.cloud.databricks.com")
+        assert "client_id and client_secret" in said.hint
+    assert caught[0].filename == __file__
+
+
+USERS_PROGRAM = """
+from datetime import datetime
+from typing import assert_type
+import lakekey
+p = lakekey.provider(host="https://dbc.cloud.databricks.com", scopes=["sql"], user="ada@example.com")
+assert_type(p, lakekey.Provider)
+assert_type(p.headers(), dict[str, str])
+assert_type(p.token().expires_at, datetime)
+assert_type(p.target.http_path, str | None)
+assert_type(lakekey.LoginRequired("").hint, str | None)
+lakekey.provdier("prod")
+"""
+
+
+def test_type_checkers_see_the_public_names_and_no_others(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(USERS_PROGRAM)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path / 'cache'}", program],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.findall(r"error: (.*)  \[", done.stdout) == ['Module has no attribute "provdier"; maybe "provider"?']
+
+
 def test_error_codes_are_unique():
-    codes = [kind.code for kind in tree()]
+    codes = [kind.code for kind in tree()] + [errors.ServicePrincipalMissingWarning.code]
     assert len(set(codes)) == len(codes)

@@ -1,9 +1,11 @@
 """From arguments, environment and profile to a target."""
 
 import pickle
+import shlex
 
 import pytest
 
+from lakekey.cli.arguments import build_parser, target_settings
 from lakekey.errors import ConfigurationError
 from lakekey.target import SETTINGS, normalize_host, resolve
 
@@ -196,6 +198,29 @@ def test_a_target_does_not_change():
 def test_the_login_command_names_the_profile_or_the_host(config):
     assert resolve("work", config(f"[work]\nhost = {HOST}\n")).login_command == "lakekey login work"
     assert resolve(environ={}, host=HOST).login_command == f"lakekey login --host {HOST}"
+
+
+def test_the_login_command_leads_to_the_same_credential_whatever_the_arguments_were(config, tmp_path):
+    environ = config(f"[my work]\nhost = {HOST}\n")
+    path = tmp_path / "other databrickscfg"
+    path.write_text(f"[work]\nhost = {HOST}\nuser = ada@example.com\n")
+    given = {"auth_type": "external-browser", "client_id": "app", "scopes": ["sql", "jobs"], "account_id": "42"}
+    for profile, arguments in (
+        (None, {"host": HOST, "user": "grace@example.com"}),
+        (None, {"host": OTHER, **given}),
+        ("my work", given),
+        ("my work", {"host": OTHER, "ca_file": "/a b/ca.pem"}),
+        ("work", {"config_file": path}),
+    ):
+        target = resolve(profile, environ, **arguments)
+        parsed = build_parser("").parse_args(shlex.split(target.login_command)[1:])
+        again = resolve(parsed.profile, environ, **target_settings(parsed))
+        assert (again.identity(), again.ca_file) == (target.identity(), target.ca_file)
+
+
+def test_what_the_profile_or_a_variable_says_need_not_be_said_again(config):
+    environ = {**config(f"[work]\nhost = {HOST}\nscopes = sql\n"), "DATABRICKS_ACCOUNT_ID": "42"}
+    assert resolve("work", environ).login_command == "lakekey login work"
 
 
 def test_every_setting_of_ours_is_an_attribute():

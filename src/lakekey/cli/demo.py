@@ -10,4 +10,4 @@ def demo(arguments: argparse.Namespace) -> int:
     require_sandbox()
     from lakekey.sandbox.demo import run
 
-    return run(browser=arguments.browser)
+    return run(browser=arguments.browser, as_json=arguments.json)

@@ -3,7 +3,7 @@
 import argparse
 from importlib.util import find_spec
 
-from lakekey.errors import ConfigurationError
+from lakekey.errors import ConfigurationError, LakekeyError
 
 
 def sandbox(arguments: argparse.Namespace) -> int:
@@ -11,12 +11,18 @@ def sandbox(arguments: argparse.Namespace) -> int:
     require_sandbox()
     from lakekey.sandbox.serve import serve
 
-    return serve(
-        port=arguments.port,
-        token_lifetime=arguments.token_lifetime,
-        engine=arguments.engine,
-        directory=arguments.directory,
-    )
+    try:
+        return serve(
+            as_json=arguments.json,
+            port=arguments.port,
+            token_lifetime=arguments.token_lifetime,
+            engine=arguments.engine,
+            directory=arguments.directory,
+        )
+    except OSError as error:
+        raise LakekeyError(
+            f"the sandbox cannot start: {error.strerror or error}", hint="choose another --port or --directory"
+        ) from None
 
 
 def require_sandbox() -> None:

@@ -13,10 +13,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO
 
 import lakekey
-from lakekey.cli.output import print_table
+from lakekey.cli.output import print_json, print_table
 from lakekey.sandbox.serve import write_profiles
 from lakekey.sandbox.workspace import Sandbox
 
@@ -35,40 +35,43 @@ _FIRST_HEADER = 'import lakekey; lakekey.provider("sandbox-m2m").headers()'
 class _Narrator:
     """Numbers the steps and says what came of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
         self._step = 0
         self._began = time.monotonic()
 
     def step(self, text: str) -> None:
         self._step += 1
-        print(f"\n{self._step}. {text}", flush=True)  # noqa: T201
+        print(f"\n{self._step}. {text}", file=self._out, flush=True)
 
     def say(self, text: str) -> None:
-        print(f"   {text}", flush=True)  # noqa: T201
+        print(f"   {text}", file=self._out, flush=True)
 
     def seconds(self) -> float:
         return time.monotonic() - self._began
 
 
-def run(*, browser: bool = False) -> int:
+def run(*, browser: bool = False, as_json: bool = False) -> int:
     """Show the main job.
 
     Args:
+        as_json: Whether what it ends with goes to standard output as JSON, and all before it to standard error.
         browser: Whether the person at the screen signs in; otherwise one is played against the sign-in page.
 
     Returns:
         The exit status: 0 where everything held, 1 where something did not.
     """
-    tell = _Narrator()
+    tell = _Narrator(sys.stderr if as_json else sys.stdout)
     tell.step("A local workspace: a real OAuth server and a SQL warehouse, over TLS on loopback")
     with Sandbox(token_lifetime=_FIRST_LIFETIME) as box, tempfile.TemporaryDirectory() as home:
         tell.say(box.host)
         with _environment(_variables(box, home, browser=browser)):
-            return _Demo(box, home, tell).run()
+            return _Demo(box, home, tell, as_json=as_json).run()
 
 
 class _Demo:
-    def __init__(self, box: Sandbox, home: str, tell: _Narrator) -> None:
+    def __init__(self, box: Sandbox, home: str, tell: _Narrator, *, as_json: bool) -> None:
+        self.as_json = as_json
         self.box = box
         self.home = home
         self.tell = tell
@@ -136,6 +139,9 @@ class _Demo:
 
     def summary(self, cold: float, warm: float) -> None:
         counters = self.box.counters
+        if self.as_json:
+            print_json({"held": self.held, "counters": counters, "cold_seconds": cold, "warm_seconds": warm})
+            return
         print()  # noqa: T201
         print_table(
             ("", "COUNT"),

@@ -1,5 +1,6 @@
 """Runs a sandbox in the foreground, for people who try things out."""
 
+import json
 import os
 import signal
 import sys
@@ -12,11 +13,12 @@ from lakekey.sandbox.workspace import Sandbox
 _FILE = "databrickscfg"
 
 
-def serve(*, output: TextIO | None = None, **options: Any) -> int:
+def serve(*, output: TextIO | None = None, as_json: bool = False, **options: Any) -> int:
     """Runs a sandbox until SIGINT or SIGTERM; call it from the main thread.
 
     Args:
         output: Where the facts about the sandbox go; standard output where ``None``.
+        as_json: Whether they go there as one JSON document, and nothing after it.
         options: The arguments of ``Sandbox``.
 
     Returns:
@@ -34,17 +36,29 @@ def serve(*, output: TextIO | None = None, **options: Any) -> int:
         with Sandbox(**options) as box:
             profiles = write_profiles(box)
             try:
-                out.write(describe(box, profiles))
+                out.write(f"{json.dumps(facts(box, profiles), indent=2)}\n" if as_json else describe(box, profiles))
                 out.flush()
                 done.wait()
             finally:
                 os.unlink(profiles)
-        out.write("The sandbox has stopped.\n")
-        out.flush()
+        if not as_json:
+            out.write("The sandbox has stopped.\n")
+            out.flush()
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
     return 0
+
+
+def facts(box: Sandbox, profiles: str) -> dict[str, Any]:
+    """What a program has to know to use the sandbox; holds no secret.
+
+    Args:
+        box: A sandbox that runs.
+        profiles: The file that ``write_profiles`` wrote.
+    """
+    names = ("host", "ca_file", "http_path", "warehouse_id", "cluster_id", "account_id", "workspace_id", "client_id")
+    return {**{name: getattr(box, name) for name in names}, "users": list(box.users), "config_file": profiles}
 
 
 def describe(box: Sandbox, profiles: str) -> str:
