@@ -265,6 +265,19 @@ def test_a_read_only_cache_serves_what_it_holds_and_spends_nothing(disk, sign_in
     assert renew(provider) != token
 
 
+def test_a_bad_entry_in_a_read_only_cache_keeps_nobody_from_a_token(disk, sign_in, workspaces, caplog):
+    provider = sign_in(**service_principal(workspaces))
+    first = provider.token().access_token
+    with open(open_cache().store.place(provider.session.entry_id), "r+b") as file:
+        file.write(b"garbage")
+    disk.read_only()
+    second = sign_in(**service_principal(workspaces)).token().access_token
+    assert second != first
+    assert sign_in(**service_principal(workspaces)).token().access_token == second
+    assert caplog.text.count("cannot be moved away") == 1
+    assert caplog.text.count("memory of this process only") == 1
+
+
 def test_a_new_cache_on_a_read_only_disk_is_one_in_memory(disk, sign_in, workspaces, caplog):
     disk.read_only()
     provider = sign_in(**service_principal(workspaces))
