@@ -1,5 +1,6 @@
 """A full disk, a read-only cache, no home: tokens are served from memory, and no session is lost by a refresh."""
 
+import contextlib
 import logging
 import os
 import resource
@@ -125,34 +126,81 @@ def test_a_disk_that_fills_up_during_a_refresh_is_an_error_that_says_so_and_the_
 ):
     provider = sign_in()
     token = provider.token().access_token
-    grant = provider.session.renewal._grant
-    provider.session.renewal._grant = FillsTheDisk(grant, disk)
-    with pytest.raises(lakekey.CacheWriteFailed, match="No space left") as caught:
+    with meanwhile(provider, disk.fill), pytest.raises(lakekey.CacheWriteFailed, match="No space left") as caught:
         provider.invalidate(token)
     assert token not in str(caught.value)
     assert stored_on_disk(provider).access_token == token
-    provider.session.renewal._grant = grant
     disk.free()
     provider.invalidate(token)
     assert provider.token().access_token != token
     assert stored_on_disk(provider).access_token == provider.token().access_token
 
 
-class FillsTheDisk:
-    """A grant during whose exchange somebody else takes all the room."""
+class Meanwhile:
+    """A grant during whose exchange something happens to the cache."""
 
     needs_person = True
 
-    def __init__(self, grant, disk):
-        self._grant, self._disk = grant, disk
+    def __init__(self, grant, happens):
+        self._grant, self._happens = grant, happens
 
     def prepare(self):
         self._grant.prepare()
 
     def renew(self, refresh_token, *, deadline):
         answer = self._grant.renew(refresh_token, deadline=deadline)
-        self._disk.fill()
+        self._happens()
         return answer
+
+
+@contextlib.contextmanager
+def meanwhile(provider, happens):
+    """Within it, this happens to the cache during each of a provider's exchanges."""
+    renewal = provider.session.renewal
+    grant, renewal._grant = renewal._grant, Meanwhile(renewal._grant, happens)
+    yield
+    renewal._grant = grant
+
+
+def test_another_provider_of_the_process_stores_what_the_first_could_not(disk, sign_in, monkeypatch):
+    provider = sign_in()
+    token = provider.token().access_token
+    with meanwhile(provider, disk.fill), pytest.raises(lakekey.CacheWriteFailed):
+        provider.invalidate(token)
+    disk.free()
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")  # a session that was lost would not come back by itself
+    with pytest.warns(lakekey.ServicePrincipalMissingWarning):
+        another = lakekey.provider(host=provider.target.host, ca_file=provider.target.ca_file)
+    another.invalidate(token)
+    assert stored_on_disk(provider).access_token == another.token().access_token != token
+    assert renew(another) != token
+
+
+def test_a_cache_that_becomes_unsafe_during_a_refresh_loses_no_session_either(disk, sign_in):
+    provider = sign_in()
+    token = provider.token().access_token
+    began = stored(provider).logged_in_at
+    pin = disk.where / "cache" / "cache.json"
+    with meanwhile(provider, lambda: pin.chmod(0o644)), pytest.raises(lakekey.UnsafeCache):
+        provider.invalidate(token)
+    pin.chmod(0o600)
+    provider.invalidate(token)
+    assert stored_on_disk(provider).access_token == provider.token().access_token != token
+    assert stored(provider).logged_in_at == began
+
+
+def test_a_cache_that_has_become_unsafe_is_refused_before_a_refresh_token_is_spent(disk, sign_in, workspaces):
+    provider = sign_in()
+    token = provider.token().access_token
+    pin = disk.where / "cache" / "cache.json"
+    pin.chmod(0o644)
+    asked = len(workspaces["rotating"].log)
+    with pytest.raises(lakekey.UnsafeCache) as caught:
+        provider.invalidate(token)
+    assert caught.value.hint == f"chmod 600 {pin}"
+    assert len(workspaces["rotating"].log) == asked
+    pin.chmod(0o600)
+    assert renew(provider) != token
 
 
 def test_a_sign_in_that_could_not_be_kept_is_refused_before_a_browser_opens(disk, sign_in, workspaces):

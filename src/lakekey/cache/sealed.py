@@ -166,6 +166,7 @@ class Cache:
 
         Raises:
             CacheWriteFailed: A refresh under it would spend a stored refresh token, and its successor would be lost.
+            CacheError: The cache has become one that must not be written to.
         """
         with contextlib.ExitStack() as stack:
             try:
@@ -175,6 +176,8 @@ class Cache:
                     error.message += "; the session is not renewed, since its next refresh token could not be kept"
                     raise
                 held = stack.enter_context(unstored.lock(entry_id))
+            if held and to_write:
+                self._current_ring()  # what keeps us from sealing is said before a refresh token is spent, not after
             yield held
 
     def _current_ring(self) -> KeyRing:
@@ -185,7 +188,11 @@ class Cache:
         except KeyUnavailable as error:
             # The ring was changed, and the new one cannot be read now. What is to be sealed may be the only token
             # that still lives, and the key that is at hand opens it until the rotation is through.
-            _log.warning("cache", "%s", error)
+            if error.message not in _reported:
+                _reported.add(error.message)
+                _log.warning("cache", "%s", error)
+            return self.ring
+        except OSError:  # the ring was taken away, and where no first key can be written, no entry can be
             return self.ring
 
     def _would_spend(self, entry_id: str) -> bool:
