@@ -358,20 +358,23 @@ def test_without_a_home_a_service_principal_is_served_from_memory_with_one_warni
         "assert p.token() == lakekey.provider(host=sys.argv[1], client_id=sys.argv[3], client_secret=sys.argv[4]).token()\n"
     )
     arguments = [workspace.host, "ca.pem", workspace.client_id, workspace.client_secret]
-    for environ, reason in (
-        ({}, "there is no home directory"),
-        ({"HOME": "/nonexistent/home"}, "cannot write to the token cache at /nonexistent"),
-        ({"HOME": ""}, "there is no home directory"),
+    for home, reason in (
+        (None, "there is no home directory"),
+        ("", "there is no home directory"),
+        ("missing", "cannot write to the token cache at"),
+        ("closed/home", "cannot write to the token cache at"),  # as systemd's ProtectHome= leaves it
     ):
         with tempfile.TemporaryDirectory() as place:
             os.chmod(place, 0o755)
+            os.mkdir(os.path.join(place, "closed"), 0o700)
             shutil.copy(workspace.ca_file, os.path.join(place, "ca.pem"))
             os.chmod(os.path.join(place, "ca.pem"), 0o644)
+            environ = {} if home is None else {"HOME": home and os.path.join(place, home)}
             done = subprocess.run(
                 [*as_somebody_without_a_home(), sys.executable, "-c", code, *arguments],
                 cwd=place, env=environ, check=False, capture_output=True, text=True, timeout=60,
             )  # fmt: skip
-            assert os.listdir(place) == ["ca.pem"]
+            assert sorted(os.listdir(place)) == ["ca.pem", "closed"]
         assert done.returncode == 0, done.stderr
         assert reason in done.stderr
         assert done.stderr.count("memory of this process only") == 1
