@@ -203,6 +203,17 @@ def test_a_cache_that_has_become_unsafe_is_refused_before_a_refresh_token_is_spe
     assert renew(provider) != token
 
 
+@pytest.mark.parametrize("gone", ["cache", "cache/entries"])
+def test_a_directory_that_is_taken_away_is_made_again_for_its_owner_only(disk, sign_in, workspaces, gone):
+    provider = sign_in(**service_principal(workspaces))
+    provider.headers()
+    shutil.rmtree(disk.where / gone)
+    token = renew(provider)
+    assert stored_on_disk(provider).access_token == token
+    for directory in ("cache", "cache/entries"):
+        assert (disk.where / directory).stat().st_mode & 0o777 == 0o700
+
+
 def test_a_sign_in_that_could_not_be_kept_is_refused_before_a_browser_opens(disk, sign_in, workspaces):
     provider = sign_in()
     open_cache()
