@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -40,6 +41,10 @@ class Process:
         """Kills it with SIGKILL, and waits for its death."""
         self._process.kill()
         self._process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends it a signal."""
+        self._process.send_signal(number)
 
     def until(self, event: str, patience: float = PATIENCE) -> dict[str, Any]:
         """Its next report of this event.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness import HEADER, Bench, cells, compile_bytecode, print_table, progress
 
-BENCHMARKS = ("hot_path", "cold_start", "import_time", "herd", "stale", "killed", "entries")
+BENCHMARKS = ("hot_path", "cold_start", "import_time", "herd", "stale", "interrupted", "killed", "entries")
 
 PACKAGES = (
     "lakekey",

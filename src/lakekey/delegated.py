@@ -4,6 +4,7 @@ The SDK keeps and renews what it gets; nothing of it enters our cache.
 """
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ class DelegatedProvider(Provider):
 
     def __init__(self, target: Target) -> None:
         self._guard = threading.Lock()
+        self._guards_in = os.getpid()
         self._config: Config | None = None
         super().__init__(target)
 
@@ -112,6 +114,8 @@ class DelegatedProvider(Provider):
     def _strategy(self) -> Any:
         config = self._config
         if config is None:
+            if self._guards_in != os.getpid():  # a forked child's own: the parent's may have been taken at the fork
+                self._guard, self._guards_in = threading.Lock(), os.getpid()
             with self._guard:  # one attempt for all threads: it may run a program, or ask a service
                 if self._config is None:
                     self._config = self._said(self._build)

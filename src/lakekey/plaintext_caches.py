@@ -92,18 +92,19 @@ def delete(session: PlainSession) -> None:
     Raises:
         OSError: It cannot be deleted.
     """
+    path = os.path.realpath(session.path)  # the file and not a link to it, which would leave the secret where it is
     if session.key is None:
-        private_files.remove(session.path)
+        private_files.remove(path)
         return
-    content = _read(session.path)
+    content = _read(path)
     tokens = content.get("tokens") if content else None
     if content is None or not isinstance(tokens, dict):
         return
     tokens.pop(session.key, None)
     if tokens:
-        private_files.replace(session.path, json.dumps(content, indent=2).encode() + b"\n")
+        private_files.replace(path, json.dumps(content, indent=2).encode() + b"\n")
     else:
-        private_files.remove(session.path)
+        private_files.remove(path)
 
 
 def _of_the_sdk(target: Target) -> Iterator[PlainSession]:

@@ -14,6 +14,7 @@ from lakekey.cache import Entry
 from lakekey.cache.entry import Failure
 from lakekey.cache.sealed import Stored
 from lakekey.errors import (
+    CacheError,
     CacheWriteFailed,
     CredentialsRefused,
     LakekeyError,
@@ -33,6 +34,9 @@ _ATTEMPTS = 4
 _FIRST_PAUSE = 0.25
 
 _early_flights: Flights[Entry | None] = Flights()
+# Answers that could not be written, by session: of the whole process, and of its forked children, since whichever of
+# its providers comes next would otherwise send the spent token.
+_unsaved: dict[str, "_Unsaved"] = {}
 
 
 class SignIn(Protocol):
@@ -97,7 +101,6 @@ class Renewal:
         self._grant = grant
         self._sign_in = sign_in
         self._revoke = revoke
-        self._unsaved: _Unsaved | None = None
 
     def renew(self, commitment: Commitment, stored: Stored) -> Entry:
         """Bring a usable token about, under the entry's lock: by one exchange, else by one sign-in.
@@ -198,7 +201,7 @@ class Renewal:
 
     def _exchange(self, commitment: Commitment, entry: Entry, stored: Stored, attempts: int = _ATTEMPTS) -> Entry:
         """One exchange at the token endpoint, its answer stored before it is returned."""
-        unsaved, self._unsaved = self._unsaved, None
+        unsaved = _unsaved.pop(self._session.turns.key, None)
         if unsaved is not None and unsaved.spent == entry.refresh_token:
             # An earlier answer could not be written, and what is stored is what it was bought with. Nothing is sent
             # before it is: another answer would be lost as that one almost was.
@@ -335,8 +338,9 @@ class Renewal:
                 replaces = now.envelope
                 if now.entry is not None:
                     entry = entry._replace(generation=max(entry.generation, now.entry.generation + 1))
-        except CacheWriteFailed as error:
-            self._unsaved = _Unsaved(spent, entry)
+        except CacheError as error:
+            if spent:
+                _unsaved[self._session.turns.key] = _Unsaved(spent, entry)
             self._events.failed(error)
             raise
 

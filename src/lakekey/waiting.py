@@ -1,5 +1,6 @@
 """Telling a person what a program waits for, once, when another process is at the same session."""
 
+import os
 import sys
 import threading
 import time
@@ -18,6 +19,15 @@ _AGAIN = 60.0
 
 _guard = threading.Lock()
 _told: dict[str, float] = {}
+
+
+def _after_fork() -> None:
+    global _guard  # noqa: PLW0603 - another thread of the parent may have had it
+    _guard = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Wait:

@@ -144,6 +144,17 @@ while not select.select([sys.stdin], [], [], 0)[0]:
     assert lost == 0
 
 
+def test_one_that_cannot_be_moved_away_is_reported_once_and_written_over(cache, caplog):
+    spoil(cache, b"garbage")
+    os.mkdir(f"{cache.store.where}/entries/{NAME}.bad")
+    with locked(cache):
+        assert cache.get(NAME) is None
+        stored = cache.read(NAME)
+        assert cache.put(NAME, Entry({}, refresh_token="new"), replaces=stored.envelope)
+    assert cache.get(NAME).refresh_token == "new"
+    assert caplog.text.count("cannot be moved away") == 1
+
+
 def test_an_entry_that_others_can_read_is_refused_alone_and_with_the_command_that_mends_it(cache):
     assert cache.put(NAME, Entry({}), replaces=None)
     os.chmod(cache.store.place(NAME), 0o644)

@@ -1,5 +1,6 @@
 """A full disk, a read-only cache, no home: tokens are served from memory, and no session is lost by a refresh."""
 
+import contextlib
 import logging
 import os
 import resource
@@ -123,34 +124,92 @@ def test_a_disk_that_fills_up_during_a_refresh_is_an_error_that_says_so_and_the_
 ):
     provider = sign_in()
     token = provider.token().access_token
-    grant = provider.session.renewal._grant
-    provider.session.renewal._grant = FillsTheDisk(grant, disk)
-    with pytest.raises(lakekey.CacheWriteFailed, match="No space left") as caught:
+    with meanwhile(provider, disk.fill), pytest.raises(lakekey.CacheWriteFailed, match="No space left") as caught:
         provider.invalidate(token)
     assert token not in str(caught.value)
     assert stored_on_disk(provider).access_token == token
-    provider.session.renewal._grant = grant
     disk.free()
     provider.invalidate(token)
     assert provider.token().access_token != token
     assert stored_on_disk(provider).access_token == provider.token().access_token
 
 
-class FillsTheDisk:
-    """A grant during whose exchange somebody else takes all the room."""
+class Meanwhile:
+    """A grant during whose exchange something happens to the cache."""
 
     needs_person = True
 
-    def __init__(self, grant, disk):
-        self._grant, self._disk = grant, disk
+    def __init__(self, grant, happens):
+        self._grant, self._happens = grant, happens
 
     def prepare(self):
         self._grant.prepare()
 
     def renew(self, refresh_token, *, deadline):
         answer = self._grant.renew(refresh_token, deadline=deadline)
-        self._disk.fill()
+        self._happens()
         return answer
+
+
+@contextlib.contextmanager
+def meanwhile(provider, happens):
+    """Within it, this happens to the cache during each of a provider's exchanges."""
+    renewal = provider.session.renewal
+    grant, renewal._grant = renewal._grant, Meanwhile(renewal._grant, happens)
+    yield
+    renewal._grant = grant
+
+
+def test_another_provider_of_the_process_stores_what_the_first_could_not(disk, sign_in, monkeypatch):
+    provider = sign_in()
+    token = provider.token().access_token
+    with meanwhile(provider, disk.fill), pytest.raises(lakekey.CacheWriteFailed):
+        provider.invalidate(token)
+    disk.free()
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")  # a session that was lost would not come back by itself
+    with pytest.warns(lakekey.ServicePrincipalMissingWarning):
+        another = lakekey.provider(host=provider.target.host, ca_file=provider.target.ca_file)
+    another.invalidate(token)
+    assert stored_on_disk(provider).access_token == another.token().access_token != token
+    assert renew(another) != token
+
+
+def test_a_cache_that_becomes_unsafe_during_a_refresh_loses_no_session_either(disk, sign_in):
+    provider = sign_in()
+    token = provider.token().access_token
+    began = stored(provider).logged_in_at
+    pin = disk.where / "cache" / "cache.json"
+    with meanwhile(provider, lambda: pin.chmod(0o644)), pytest.raises(lakekey.UnsafeCache):
+        provider.invalidate(token)
+    pin.chmod(0o600)
+    provider.invalidate(token)
+    assert stored_on_disk(provider).access_token == provider.token().access_token != token
+    assert stored(provider).logged_in_at == began
+
+
+def test_a_cache_that_has_become_unsafe_is_refused_before_a_refresh_token_is_spent(disk, sign_in, workspaces):
+    provider = sign_in()
+    token = provider.token().access_token
+    pin = disk.where / "cache" / "cache.json"
+    pin.chmod(0o644)
+    asked = len(workspaces["rotating"].log)
+    with pytest.raises(lakekey.UnsafeCache) as caught:
+        provider.invalidate(token)
+    assert caught.value.hint == f"chmod 600 {pin}"
+    assert len(workspaces["rotating"].log) == asked
+    pin.chmod(0o600)
+    assert renew(provider) != token
+
+
+@pytest.mark.parametrize("gone", ["cache", "cache/entries"])
+def test_a_directory_that_is_taken_away_is_made_again_for_its_owner_only(disk, sign_in, workspaces, gone):
+    provider = sign_in(**service_principal(workspaces))
+    provider.headers()
+    shutil.rmtree(disk.where / gone)
+    token = renew(provider)
+    assert stored_on_disk(provider).access_token == token
+    for directory in ("cache", "cache/entries"):
+        assert (disk.where / directory).stat().st_mode & 0o777 == 0o700
 
 
 def test_a_sign_in_that_could_not_be_kept_is_refused_before_a_browser_opens(disk, sign_in, workspaces):
@@ -264,6 +323,19 @@ def test_a_read_only_cache_serves_what_it_holds_and_spends_nothing(disk, sign_in
     assert renew(provider) != token
 
 
+def test_a_bad_entry_in_a_read_only_cache_keeps_nobody_from_a_token(disk, sign_in, workspaces, caplog):
+    provider = sign_in(**service_principal(workspaces))
+    first = provider.token().access_token
+    with open(open_cache().store.place(provider.session.entry_id), "r+b") as file:
+        file.write(b"garbage")
+    disk.read_only()
+    second = sign_in(**service_principal(workspaces)).token().access_token
+    assert second != first
+    assert sign_in(**service_principal(workspaces)).token().access_token == second
+    assert caplog.text.count("cannot be moved away") == 1
+    assert caplog.text.count("memory of this process only") == 1
+
+
 def test_a_new_cache_on_a_read_only_disk_is_one_in_memory(disk, sign_in, workspaces, caplog):
     disk.read_only()
     provider = sign_in(**service_principal(workspaces))
@@ -296,20 +368,23 @@ def test_without_a_home_a_service_principal_is_served_from_memory_with_one_warni
         "assert p.token() == lakekey.provider(host=sys.argv[1], client_id=sys.argv[3], client_secret=sys.argv[4]).token()\n"
     )
     arguments = [workspace.host, "ca.pem", workspace.client_id, workspace.client_secret]
-    for environ, reason in (
-        ({}, "there is no home directory"),
-        ({"HOME": "/usr/missing"}, "cannot write to the token cache at /usr/missing"),
-        ({"HOME": ""}, "there is no home directory"),
+    for home, reason in (
+        (None, "there is no home directory"),
+        ("", "there is no home directory"),
+        ("missing", "cannot write to the token cache at"),
+        ("closed/home", "cannot write to the token cache at"),  # as systemd's ProtectHome= leaves it
     ):
         with tempfile.TemporaryDirectory() as place:
             os.chmod(place, 0o755)
+            os.mkdir(os.path.join(place, "closed"), 0o700)
             shutil.copy(workspace.ca_file, os.path.join(place, "ca.pem"))
             os.chmod(os.path.join(place, "ca.pem"), 0o644)
+            environ = {} if home is None else {"HOME": home and os.path.join(place, home)}
             done = subprocess.run(
                 [*as_somebody_without_a_home(), sys.executable, "-c", code, *arguments],
                 cwd=place, env=environ, check=False, capture_output=True, text=True, timeout=60,
             )  # fmt: skip
-            assert os.listdir(place) == ["ca.pem"]
+            assert sorted(os.listdir(place)) == ["ca.pem", "closed"]
         assert done.returncode == 0, done.stderr
         assert reason in done.stderr
         assert done.stderr.count("memory of this process only") == 1

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from lakekey import TokenEndpointError
+import lakekey
+from lakekey import TokenEndpointError, waiting
 from support import workers
 from support.sessions import Child, Machine
 
@@ -94,6 +95,19 @@ def test_a_child_forked_while_its_parent_looks_for_the_server_can_look_for_it_to
     assert header == f"Bearer {machine.stored().access_token}"
     assert machine.token_requests() == 2
     machine.assert_session_is_whole()
+
+
+def test_a_child_forked_while_its_parent_builds_a_strategy_of_the_sdk_builds_its_own(machine):
+    token = "dapi0123456789abcdef"
+    provider = lakekey.provider(host=machine.server.host, ca_file=machine.server.ca_file, token=token)
+    with in_flight(machine, provider, "config") as go_on, forked(lambda: workers.header(provider)) as result:
+        go_on()
+        assert result() == f"Bearer {token}"
+
+
+def test_a_child_forked_while_its_parent_says_what_it_waits_for_can_say_so_too():
+    with waiting._guard, forked(lambda: waiting._guard.acquire(timeout=1)) as result:
+        assert result() is True
 
 
 _FORKS_AT_EACH_IMPORT = """

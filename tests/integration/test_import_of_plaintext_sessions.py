@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import os
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -184,6 +185,21 @@ def test_delete_removes_a_file_that_held_nothing_else_also_after_an_earlier_impo
     assert "lakekey import --delete" in said
     assert imported("--delete")["deleted"] == [str(cli)]
     assert not cli.exists()
+
+
+@pytest.mark.parametrize("others", [{}, {"https://elsewhere.cloud.databricks.com": {}}])
+def test_delete_removes_the_plain_text_and_not_a_link_to_it(home, imported, others):
+    kept = {"sdk": home / "kept.json", "cli": home / "token-cache.json"}
+    for tool, path in (
+        ("sdk", Path(write_sdk_session())),
+        ("cli", write_cli_sessions(home, **{HOST: {}}, **others)),
+    ):
+        path.rename(kept[tool])
+        path.symlink_to(kept[tool])
+    assert len(imported("dev", "--delete")["deleted"]) == 2
+    assert not kept["sdk"].exists()
+    assert not kept["cli"].exists() or HOST not in kept["cli"].read_text()
+    assert kept["cli"].exists() is bool(others)
 
 
 @pytest.mark.parametrize("content", [

@@ -10,7 +10,7 @@ from lakekey.cache.envelope import key_id_of
 from lakekey.cache.first_key import only_one
 from lakekey.cache.keys import format_ring, new_key
 from lakekey.cache.rotation import rotate
-from lakekey.errors import ConfigurationError, KeyUnavailable
+from lakekey.errors import ConfigurationError, KeyUnavailable, UnsafeCache
 from support.cache_processes import run, start
 
 # Counts an entry up until it is told to stop, making a new entry now and then; says how often.
@@ -187,6 +187,21 @@ def test_entries_that_no_key_opens_are_counted_and_left_as_they_are(bare_machine
     with pytest.raises(KeyUnavailable, match="sealed under key 0000000000000000") as caught:
         cache.get(name(1))
     assert caught.value.hint.endswith(f"rm {cache.store.place(name(1))}")
+
+
+def test_an_entry_that_is_refused_keeps_its_key_until_that_is_mended(bare_machine):
+    cache = open_cache()
+    fill(cache, 3)
+    place = cache.store.place(name(1))
+    os.chmod(place, 0o644)
+    with pytest.raises(UnsafeCache) as caught:
+        rotate(cache)
+    assert caught.value.hint == f"chmod 600 {place}"
+    assert len(open_cache().ring.keys) == 2
+    os.chmod(place, 0o600)
+    done = rotate(open_cache())
+    assert (done.continued, done.resealed, len(done.dropped)) == (True, 1, 1)
+    assert [open_cache().get(name(number)).refresh_token for number in range(3)] == ["token 0", "token 1", "token 2"]
 
 
 def test_two_rotations_at_once_do_one_after_the_other(bare_machine):

@@ -54,6 +54,12 @@ def test_an_access_token_that_could_smuggle_a_header_is_none(token):
     assert not caught.value.retryable
 
 
+@pytest.mark.parametrize("error", [None, ""])
+def test_an_error_that_says_nothing_throws_no_token_away(error):
+    response = parse(answer({"access_token": "t", "token_type": "Bearer", "refresh_token": "next", "error": error}))
+    assert (response.access_token, response.refresh_token) == ("t", "next")
+
+
 @pytest.mark.parametrize("token_type", ["mac", "", None, 7, "Bearer "])
 def test_a_token_of_a_kind_that_we_cannot_use_leaves_its_refresh_token(token_type):
     response = parse(answer({"access_token": "t", "token_type": token_type, "refresh_token": "next"}))

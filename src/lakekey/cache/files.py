@@ -136,6 +136,7 @@ class FileStore:
             if not first:
                 yield False
                 return
+            self.prepare()  # taken away meanwhile, the library would make them anew, open to others
             with libraries():
                 import filelock
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from lakekey import _log
 from lakekey._loading import LOADING, libraries
-from lakekey.cache import pinned
+from lakekey.cache import pinned, private_files
 from lakekey.cache.key_sources import open_source, own_source, pin_of, ring_of
 from lakekey.cache.keys import format_ring, key_id, new_key
 from lakekey.cache.pinned import Pin
@@ -134,8 +134,10 @@ def only_one(directory: str) -> Iterator[None]:
 
     Raises:
         LockTimeout: Another is at it for too long.
+        UnsafeCache: The directory has become one that others can enter.
         OSError: The lock file cannot be made.
     """
+    private_files.ensure_directory(directory)  # taken away meanwhile, the library would make it anew, open to others
     with libraries():
         import filelock
 

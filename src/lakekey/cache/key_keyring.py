@@ -194,7 +194,9 @@ def within(limit: float, call: Callable[[], T]) -> T:
 def _load(backend: str) -> Any:
     # Not keyring.get_keyring(): that looks for every backend there is, ten times the cost of a bare interpreter.
     module, _, name = backend.partition(":")
-    return getattr(import_module(module), name)()
+    with libraries():
+        loaded = import_module(module)
+    return getattr(loaded, name)()
 
 
 def _from_secret_service(item: str) -> str | None:

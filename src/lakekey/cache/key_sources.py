@@ -88,7 +88,12 @@ class Keys:
             stamp = pinned.stamp(self.directory)
         elif not self._moving:
             _agree(pin, wanted, self.directory)
-        self.ring = ring_of(open_source(pin, self.directory, self.environ), pin.why)
+        try:
+            self.ring = ring_of(open_source(pin, self.directory, self.environ), pin.why)
+        except KeyUnavailable:
+            if pinned.stamp(self.directory) == stamp:
+                raise
+            return self.read()  # it was moved to another source just now
         self._stamp = stamp
         return self.ring
 

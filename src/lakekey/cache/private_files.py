@@ -17,7 +17,7 @@ _BINARY = getattr(os, "O_BINARY", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # the open of a pipe that somebody put here would wait for ever
 _POSIX = os.name == "posix"
 _TEMPORARY = ".tmp"
-_MOST = 1 << 20  # no file of ours is nearly as large
+_MOST = 8 << 20  # no file of ours is as large, not even an entry with the largest answer that we take from a server
 _RETRIES = 5
 
 

@@ -63,6 +63,8 @@ def rotate(cache: Cache, *, to: str | None = None, patience: float = _PATIENCE) 
 
     Raises:
         ConfigurationError: The key is not ours to change: it comes from the environment or a mounted file.
+        UnsafeCache, CacheError: An entry is not to be read as it is. All others are sealed again; the old keys stay
+            for it, and the next rotation goes on.
         KeyUnavailable, CacheWriteFailed, LockTimeout: As they say.
     """
     keys = cache.keys
@@ -135,24 +137,29 @@ def _tidy(former: Pin, pin: Pin, keys: Keys) -> None:
 
 
 def _reseal(cache: Cache, ring: KeyRing, patience: float) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
-    resealed, busy, unreadable = 0, set[str](), set[str]()
+    resealed, busy, unreadable, refused = 0, set[str](), set[str](), dict[str, CacheError]()
     while True:
         # Again from the start, until nothing is left: entries are made while we work.
-        left = [name for name in cache.list() if name not in busy | unreadable and _is_old(cache, ring, name)]
+        passed = busy | unreadable | refused.keys()
+        left = [name for name in cache.list() if name not in passed and _is_old(cache, ring, name)]
         if not left:
-            return resealed, tuple(sorted(busy)), tuple(sorted(unreadable))
+            break
         for entry_id in left:
-            deadline = time.monotonic() + patience
-            done = _reseal_one(cache, ring, entry_id)
-            while done is None and time.monotonic() < deadline:
-                time.sleep(_POLL)
-                done = _reseal_one(cache, ring, entry_id)
-            if done is None:
-                busy.add(entry_id)
-            elif done:
-                resealed += 1
-            elif _is_old(cache, ring, entry_id):
-                unreadable.add(entry_id)
+            try:
+                done = _reseal_patiently(cache, ring, entry_id, patience)
+                if done is None:
+                    busy.add(entry_id)
+                elif done:
+                    resealed += 1
+                elif _is_old(cache, ring, entry_id):
+                    unreadable.add(entry_id)
+            except CacheWriteFailed:
+                raise
+            except CacheError as error:  # open to others, say: it is ours again once that is mended
+                refused[entry_id] = error
+    if refused:
+        raise next(iter(refused.values()))
+    return resealed, tuple(sorted(busy)), tuple(sorted(unreadable))
 
 
 def _is_old(cache: Cache, ring: KeyRing, entry_id: str) -> bool:
@@ -163,8 +170,15 @@ def _is_old(cache: Cache, ring: KeyRing, entry_id: str) -> bool:
     return envelope is not None and key_id_of(envelope) != ring.current.hex()
 
 
+def _reseal_patiently(cache: Cache, ring: KeyRing, entry_id: str, patience: float) -> bool | None:
+    deadline = time.monotonic() + patience
+    while (done := _reseal_one(cache, ring, entry_id)) is None and time.monotonic() < deadline:
+        time.sleep(_POLL)
+    return done
+
+
 def _reseal_one(cache: Cache, ring: KeyRing, entry_id: str) -> bool | None:
-    """Seal an entry again. Returns whether it was, or ``None`` where somebody holds it."""
+    """Seal an entry again. Returns whether it was, or ``None`` where somebody holds it, or has just changed it."""
     with cache.store.lock(entry_id) as held:
         if not held:
             return None
@@ -179,11 +193,7 @@ def _reseal_one(cache: Cache, ring: KeyRing, entry_id: str) -> bool | None:
             return False
         except KeyUnavailable:
             return False
-        except CacheWriteFailed:
-            raise
-        except CacheError:
-            return False
-        return cache.store.put(entry_id, seal(ring, entry_id, plaintext), replaces=envelope)
+        return cache.store.put(entry_id, seal(ring, entry_id, plaintext), replaces=envelope) or None
 
 
 def _not_ours(ring: KeyRing) -> ConfigurationError:

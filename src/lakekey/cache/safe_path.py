@@ -24,6 +24,7 @@ def check_parents(path: str) -> None:
 
     Raises:
         UnsafeCache: Somebody else could put another file or directory in its place.
+        OSError: It cannot be reached, so neither can the path.
     """
     if _POSIX:
         _walk(os.path.dirname(path))
@@ -40,6 +41,7 @@ def resolve_file(path: str) -> str:
 
     Raises:
         UnsafeCache: Somebody else could put another file in its place.
+        OSError: It cannot be reached.
     """
     return _walk(path) if _POSIX else os.path.realpath(path)
 
@@ -57,10 +59,6 @@ def _walk(path: str) -> str:
             status = os.lstat(here)
         except FileNotFoundError:
             return os.path.join(here, *pending)  # whoever makes the rest makes it in a checked directory
-        except OSError as error:
-            raise UnsafeCache(
-                f"{here} cannot be checked: {error.strerror}", hint="set LAKEKEY_CACHE_DIR to a directory of your own"
-            ) from None
         if stat.S_ISLNK(status.st_mode):
             links += 1
             if links > _MOST_LINKS:

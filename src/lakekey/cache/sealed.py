@@ -83,8 +83,8 @@ class Cache:
             return Stored(Entry.from_bytes(self.open(entry_id, envelope)), envelope)
         except (BadEnvelope, ValueError, TypeError) as error:
             reason = str(error) if isinstance(error, BadEnvelope) else "its content is not of this release"
-        self._set_aside(entry_id, envelope, reason)
-        return Stored(None, None)
+        # One that cannot be moved away is what a write has to replace.
+        return Stored(None, None if self._set_aside(entry_id, envelope, reason) else envelope)
 
     def open(self, entry_id: str, envelope: bytes) -> bytes:
         """Unseal an envelope; one under a key that is new to this process makes it read the ring once more.
@@ -166,6 +166,7 @@ class Cache:
 
         Raises:
             CacheWriteFailed: A refresh under it would spend a stored refresh token, and its successor would be lost.
+            CacheError: The cache has become one that must not be written to.
         """
         with contextlib.ExitStack() as stack:
             try:
@@ -175,6 +176,8 @@ class Cache:
                     error.message += "; the session is not renewed, since its next refresh token could not be kept"
                     raise
                 held = stack.enter_context(unstored.lock(entry_id))
+            if held and to_write:
+                self._current_ring()  # what keeps us from sealing is said before a refresh token is spent, not after
             yield held
 
     def _current_ring(self) -> KeyRing:
@@ -185,7 +188,11 @@ class Cache:
         except KeyUnavailable as error:
             # The ring was changed, and the new one cannot be read now. What is to be sealed may be the only token
             # that still lives, and the key that is at hand opens it until the rotation is through.
-            _log.warning("cache", "%s", error)
+            if error.message not in _reported:
+                _reported.add(error.message)
+                _log.warning("cache", "%s", error)
+            return self.ring
+        except OSError:  # the ring was taken away, and where no first key can be written, no entry can be
             return self.ring
 
     def _would_spend(self, entry_id: str) -> bool:
@@ -205,17 +212,21 @@ class Cache:
         signed_in_anew = entry.logged_in_at != stored.logged_in_at
         return entry.refresh_token not in ("", stored.refresh_token) and not signed_in_anew
 
-    def _set_aside(self, entry_id: str, envelope: bytes, reason: str) -> None:
+    def _set_aside(self, entry_id: str, envelope: bytes, reason: str) -> bool:
+        """Move a bad envelope out of the way. Returns whether it is, or will be by whoever holds the entry's lock."""
         place = self.store.place(entry_id)
         try:
             aside = self.store.set_aside(entry_id, envelope)
         except CacheWriteFailed:
-            _log.warning(
-                "cache", "entry %s is unusable (%s), and %s cannot be moved away", entry_id[:12], reason, place
-            )
-            return
+            if place not in _reported:
+                _reported.add(place)
+                _log.warning(
+                    "cache", "entry %s is unusable (%s), and %s cannot be moved away", entry_id[:12], reason, place
+                )
+            return False
         if aside is not None:
             _log.warning("cache", "entry %s is unusable (%s); set aside as %s", entry_id[:12], reason, aside)
+        return True
 
 
 _memory_cache: Cache | None = None

@@ -96,9 +96,9 @@ def _take_over(cache: Cache, target: Target) -> _Outcome | None:
                     return _Outcome(target, taken=False, sessions=sessions)
                 generation = stored.entry.generation + 1 if stored.entry is not None else 1
                 entry = sessions[0].entry(target)._replace(generation=generation)
-                cache.put(name, entry, replaces=stored.envelope)
-                _require_kept(cache, name)
-                return _Outcome(target, taken=True, sessions=sessions)
+                if cache.put(name, entry, replaces=stored.envelope):
+                    _require_kept(cache, name)
+                    return _Outcome(target, taken=True, sessions=sessions)
         if time.monotonic() > deadline:
             raise LockTimeout(
                 f"{cache.store.holder(name) or 'another process'} holds the session for more than {_PATIENCE:g} s",

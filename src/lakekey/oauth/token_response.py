@@ -95,7 +95,8 @@ def parse(answer: Answer, *, hidden: tuple[str | None, ...] = ()) -> TokenRespon
         TokenEndpointError: Anything else that is no usable answer; trying again may help.
     """
     fields = answer.json_object()
-    if answer.status == 200 and fields is not None and "error" not in fields:
+    # An error that is null or empty is none; whoever takes it for one throws the successor of a spent token away.
+    if answer.status == 200 and fields is not None and not fields.get("error"):
         return _success(fields, answer)
     if fields is None or not 400 <= answer.status < 500 or answer.status in _PASSING:
         raise TokenEndpointError(

@@ -327,3 +327,19 @@ def test_a_ring_moves_from_source_to_source_and_leaves_nothing_behind(directory,
     rotate(open_cache({**environ, **package}, moving=True), to="kms")
     assert open_cache({**place, **package}).ring.source == "kms"
     assert sorted(os.listdir(directory)) == ["cache.json", "cache.lock", "entries", "kms.ring"]
+
+
+def test_a_ring_that_moves_just_as_it_is_read_is_found_where_it_went(directory, package):
+    settings = {"LAKEKEY_CACHE_DIR": str(directory), "FAKE_ALIAS": "tokens"}
+    open_cache({**settings, "LAKEKEY_KEY_SOURCE": "file"})
+    moving = [open_cache({**settings, **package}, moving=True)]
+
+    class Environment(dict):
+        """Asked when it has been read where the ring is, and not yet the ring."""
+
+        def get(self, name, default=None):
+            if moving:
+                rotate(moving.pop(), to="kms")
+            return super().get(name, default)
+
+    assert Keys(str(directory), Environment(settings)).ring.source == "kms"

@@ -8,6 +8,7 @@ import pytest
 
 from lakekey.cache import Entry, open_cache
 from lakekey.errors import ConfigurationError, KeyUnavailable
+from lakekey.oauth.transport import MAX_BODY
 
 NAME = "a" * 64
 ENTRY = Entry({"host": "https://x"}, generation=1, access_token="an-access-token", refresh_token="a-refresh-token")
@@ -21,6 +22,14 @@ def cache():
 def test_an_entry_is_found_again_by_another_opening(cache):
     assert cache.put(NAME, ENTRY, replaces=None)
     assert open_cache().get(NAME) == ENTRY
+
+
+def test_the_largest_answer_that_is_taken_from_a_server_is_found_again(cache):
+    # Each field alone may fill an answer, and be three times as long in JSON: its tokens, and a token that it omits.
+    largest = "é" * (MAX_BODY // 2)
+    entry = ENTRY._replace(refresh_token=largest, scopes=(largest,))
+    assert cache.put(NAME, entry, replaces=None)
+    assert open_cache().get(NAME) == entry
 
 
 def test_the_bytes_that_were_read_are_what_a_write_replaces(cache):
