@@ -118,6 +118,8 @@ def test_unicode_stays_as_it_is_where_it_may_stand(profiles):
         ("http://[::1]:8080", "http://[::1]:8080"),
         ("localhost:9000", "https://localhost:9000"),
         ("adb-12.3.azuredatabricks.net:443/", "https://adb-12.3.azuredatabricks.net"),
+        (f"https://{'a' * 63}.cloud.databricks.com", f"https://{'a' * 63}.cloud.databricks.com"),
+        ("https://one.cloud.databricks.com.", f"{HOST}."),
     ],
 )
 def test_a_host_is_brought_into_one_form(address, host):
@@ -147,6 +149,9 @@ def test_the_short_way_for_plain_hosts_leads_to_the_same_form_as_the_long_one(na
         ("https://[::1", "is no address"),
         ("https://two words", "is no address"),
         ("https://one%2ecloud", "is no address"),
+        ("https://one..cloud.databricks.com", "is no address"),
+        (f"https://{'a' * 64}.cloud.databricks.com", "is no address"),
+        (f"HTTPS://{'a' * 64}.cloud.databricks.com", "is no address"),
         ("https://evil.example\\.cloud.databricks.com", "is no address"),
         ("https://dаtabricks.com", "is not ASCII"),  # noqa: RUF001 - a Cyrillic letter, which is the point
         (f"https://me:{SECRET}@one.cloud.databricks.com", "holds a user name or password"),
