@@ -16,7 +16,7 @@ from lakekey.target import resolve
 HOST = "https://one.cloud.databricks.com"
 SECRET = "dose-a-secret-that-must-not-be-seen"
 TEXTS = [name for name, setting in SETTINGS.items() if setting.kind in ("text", "path")]
-NUMBERS = [name for name, setting in SETTINGS.items() if setting.kind in ("count", "seconds")]
+NUMBERS = [name for name, setting in SETTINGS.items() if setting.kind in ("port", "seconds", "minutes")]
 
 
 @pytest.fixture
@@ -70,7 +70,13 @@ def test_a_value_with_an_unprintable_character_is_an_error(name, character):
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("wrong", ["soon", 0, -1, "-5", float("inf"), float("nan"), True, "1e400", [3]])
 def test_a_number_that_is_none_or_not_positive_is_an_error(name, wrong):
-    assert "not a positive number" in refused(**{name: wrong})
+    what = "no port" if name == "redirect_port" else "not a positive number"
+    assert refused(**{name: wrong}).endswith(f"which is {what}")
+
+
+def test_a_port_ends_with_the_last_that_there_is():
+    assert resolve(None, {}, host=HOST, redirect_port="65535").redirect_port == 65535
+    assert refused(redirect_port=65536) == "redirect_port (argument) is 65536, which is no port"
 
 
 @pytest.mark.parametrize("name", [name for name, setting in SETTINGS.items() if setting.variables])
