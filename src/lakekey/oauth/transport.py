@@ -141,6 +141,7 @@ class Transport:
 
             import requests
             import requests.auth
+            import urllib3
 
         host = urlsplit(url).netloc
         deadline = time.monotonic() + CONNECT_TIMEOUT + READ_TIMEOUT if deadline is None else deadline
@@ -179,7 +180,8 @@ class Transport:
             except requests.exceptions.ProxyError as error:
                 cause = _root_cause(error)
                 problem, hint = f"the proxy on the way to {host} failed: {_in_words(cause)}", "check HTTPS_PROXY"
-            except (requests.exceptions.RequestException, OSError) as error:
+            except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                # The second where requests lets it through: a host name with a label that is empty or too long.
                 cause = _root_cause(error)
                 problem, hint = f"cannot reach {host}: {_in_words(cause)}", "check the host name and the network"
         if retryable and time.monotonic() >= deadline:
@@ -193,9 +195,12 @@ def require_secure(url: str) -> None:
     """Refuse an address that would send credentials in clear: TLS only, except to loopback.
 
     Raises:
-        ConfigurationError: It is neither ``https`` nor loopback.
+        ConfigurationError: It is neither ``https`` nor loopback, or no address at all.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a bracket that is not closed
+        raise ConfigurationError(f"{url[:100]!r} is no address", hint="use an https:// host") from None
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return
     raise ConfigurationError(
