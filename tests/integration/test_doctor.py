@@ -190,6 +190,17 @@ def test_a_proxy_is_named_without_its_password(profile, doctor, monkeypatch):
     assert SECRET not in json.dumps(report)
 
 
+def test_a_proxy_whose_address_cannot_be_read_is_the_end_of_the_way(profile, doctor, monkeypatch):
+    profile(dev={"host": "https://one.cloud.databricks.com"})
+    for variable in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(variable, f"http://me:{SECRET}#@127.0.0.1:1")
+    _, checks, report = doctor("dev")
+    assert checks["proxy"]["status"] == "failed"
+    assert "percent-encoded" in checks["proxy"]["next_step"]
+    assert "TLS" not in checks
+    assert SECRET not in json.dumps(report)
+
+
 def test_a_redirect_port_that_somebody_holds(profile, doctor):
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

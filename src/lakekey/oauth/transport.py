@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from lakekey._loading import LOADING, libraries
 from lakekey.errors import ConfigurationError, TokenEndpointError
 from lakekey.oauth import deadlines
+from lakekey.oauth.proxy import proxy_to
 
 if TYPE_CHECKING:
     import requests
@@ -133,6 +134,7 @@ class Transport:
         deadline: float | None = None,
     ) -> Answer:
         require_secure(url)
+        proxy_to(url)
         if self._ca_file and not os.path.exists(self._ca_file):
             raise ConfigurationError(f"there is no ca_file {self._ca_file}", hint="set ca_file to a PEM bundle")
         with libraries():
@@ -177,9 +179,12 @@ class Transport:
                 retryable = not isinstance(cause, ssl.SSLCertVerificationError)  # it is the same one in a moment
             except requests.exceptions.Timeout:
                 problem, hint = _LATE.format(host), _TRY_AGAIN
-            except requests.exceptions.ProxyError as error:
+            except (requests.exceptions.ProxyError, requests.exceptions.InvalidProxyURL) as error:
                 cause = _root_cause(error)
                 problem, hint = f"the proxy on the way to {host} failed: {_in_words(cause)}", "check HTTPS_PROXY"
+            except requests.exceptions.InvalidSchema as error:
+                cause = _root_cause(error)
+                problem, hint = f"the proxy on the way to {host}: {_in_words(cause)}", "pip install 'requests[socks]'"
             except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 # The second where requests lets it through: a host name with a label that is empty or too long.
                 cause = _root_cause(error)
