@@ -232,6 +232,14 @@ def test_a_secret_sealed_in_the_cache_is_found(box, profile, doctor):
     assert {"name": "client_secret", "value": "(set)", "source": "cache"} in report["settings"]
 
 
+def test_a_password_in_an_address_is_left_out(profile, doctor, monkeypatch):
+    profile(dev={"redirect_url": f"http://me:{SECRET}@localhost:9000"})
+    monkeypatch.setenv("LAKEKEY_STORE", f"postgresql://me:{SECRET}@db.example/keys")
+    _, _, report = doctor("dev")
+    assert {"name": "store", "value": "postgresql://…@db.example/keys", "source": "LAKEKEY_STORE"} in report["settings"]
+    assert SECRET not in json.dumps(report)
+
+
 def test_a_cache_that_others_can_reach(profile, doctor):
     profile(dev={})
     os.makedirs(os.environ["LAKEKEY_CACHE_DIR"], mode=0o755)
