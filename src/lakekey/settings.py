@@ -114,6 +114,9 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
     }
 )
 
+#: Where the profiles are: an argument and a variable, and so no setting that a profile can have.
+CONFIG_FILE = Setting(("DATABRICKS_CONFIG_FILE",), kind="path")
+
 #: Keys of the SDKs that a profile may have and that change nothing here.
 OTHER_KEYS = frozenset(
     {
@@ -160,7 +163,7 @@ def checked(name: str, value: Any, source: str, profile: str | None) -> Any:
     """A setting's value, brought into form.
 
     Args:
-        name: The setting.
+        name: The setting, or ``config_file``.
         value: What was given.
         source: Where it was given, for the error.
         profile: The profile, for the error.
@@ -171,7 +174,7 @@ def checked(name: str, value: Any, source: str, profile: str | None) -> Any:
     Raises:
         ConfigurationError: It is not what the setting takes. The value of a secret is not quoted.
     """
-    setting = SETTINGS[name]
+    setting = SETTINGS.get(name, CONFIG_FILE)
     if setting.kind == "scopes":
         return _scopes(value, source, profile)
     if setting.kind in ("port", "seconds", "minutes"):

@@ -332,6 +332,13 @@ def test_where_there_are_no_profiles_the_first_one_is_shown(box, capsys):
     assert "[dev]\nhost = https://<workspace>" in capsys.readouterr().out
 
 
+def test_a_blank_variable_names_no_file(box, capsys, monkeypatch, bare_machine):
+    (bare_machine / ".databrickscfg").write_text("[home]\nhost = https://one.cloud.databricks.com\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", " ")
+    assert main(["profiles"]) == 0
+    assert "home" in capsys.readouterr().out
+
+
 def test_a_file_that_cannot_be_read_is_said(box, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path))
     assert main(["profiles"]) == 2

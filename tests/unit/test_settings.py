@@ -56,6 +56,11 @@ def test_an_argument_of_the_wrong_type_is_an_error_that_names_it(name, wrong):
     assert refused(**{name: wrong}).startswith(f"{name} (argument) is ")
 
 
+@pytest.mark.parametrize(("wrong", "said"), [("", "empty"), (" ", "empty"), (7, "of type int, not text")])
+def test_the_file_of_profiles_is_an_argument_like_the_others(wrong, said):
+    assert refused(config_file=wrong) == f"config_file (argument) is {said}"
+
+
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_number_is_no_text(name):
     assert refused(**{name: 7}) == f"{name} (argument) is of type int, not text"
