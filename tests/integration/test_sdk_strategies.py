@@ -195,6 +195,19 @@ def test_a_provider_pickles_without_its_secret_and_finds_it_where_it_wakes(box, 
     assert pickle.loads(pickled).headers() == {"Authorization": f"Bearer {PAT}"}
 
 
+@pytest.mark.parametrize("profile", [None, "old"])
+def test_a_token_of_a_profile_is_found_again_and_is_sent_to_its_own_host_only(box, monkeypatch, tmp_path, profile):
+    monkeypatch.delenv("DATABRICKS_HOST")
+    file = tmp_path / "databrickscfg"
+    file.write_text(f"[{profile or 'DEFAULT'}]\nhost = {box.host}\nauth_type = pat\ntoken = {PAT}\n")
+    pickled = pickle.dumps(lakekey.provider(profile))
+    assert pickle.loads(pickled).headers() == {"Authorization": f"Bearer {PAT}"}
+    file.write_text(file.read_text().replace(box.host, "https://another.cloud.databricks.com"))
+    if profile is None:
+        with pytest.raises(ConfigurationError, match="pickling leaves it behind"):
+            pickle.loads(pickled).headers()
+
+
 def test_an_unknown_auth_type_is_answered_with_the_known_ones(box):
     with pytest.raises(ConfigurationError, match=r"'oauth'.* none that there is") as caught:
         lakekey.provider(auth_type="oauth")
