@@ -3,7 +3,6 @@
 The SDK keeps and renews what it gets; nothing of it enters our cache.
 """
 
-import contextlib
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from lakekey._provider import HeaderFactory, Headers, Provider, Token
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError
 from lakekey.identity_tokens.jwt import claims
 from lakekey.settings import SETTINGS
-from lakekey.target import Target, resolve
+from lakekey.target import Target
 
 if TYPE_CHECKING:
     from databricks.sdk.core import Config
@@ -149,8 +148,7 @@ class DelegatedProvider(Provider):
         ]
         if not left_behind:
             return target.sdk_settings
-        with contextlib.suppress(ConfigurationError):
-            here = resolve(target.profile, host=target.host, auth_type=target.auth_type)
+        for here in target.resolved_here():
             if all(name in here.sdk_settings for name in left_behind):
                 return {**here.sdk_settings, **target.sdk_settings}
         raise ConfigurationError(

@@ -42,6 +42,8 @@ def normalize_host(host: Any, profile: str | None = None, source: str = "") -> s
         raise _no_address(said, "holds a user name or password", profile)  # not quoted: it may hold a password
     if not name or any(character in name for character in " %\\") or not text.isprintable():
         raise _no_address(said, "is no address", profile)
+    if ":" not in name and not _has_labels(name.removesuffix(".")):
+        raise _no_address(said, "is no address", profile)
     if not name.isascii():
         # A name in another script can look just like the real one.
         raise _no_address(said, f"has the name {name!r}, which is not ASCII", profile)
@@ -55,11 +57,16 @@ def _plainly_written(text: str) -> str | None:
     """The form of a host that is written as most are; others need `urllib.parse`, a tenth of a cold start."""
     name, _, port = text.removeprefix("https://").removesuffix("/").removesuffix(":443").partition(":")
     letters = name.replace("-", "").replace(".", "")
-    if not (letters.isascii() and letters.isalnum() and name == name.lower()):
+    if not (letters.isascii() and letters.isalnum() and name == name.lower() and _has_labels(name)):
         return None
     if port and not (port.isascii() and port.isdigit() and port[0] != "0" and int(port) < 65536 and port != "443"):
         return None
     return f"https://{name}:{port}" if port else f"https://{name}"
+
+
+def _has_labels(name: str) -> bool:
+    """Whether a name can be looked up at all (RFC 1035 §2.3.4); the libraries' own error for it is none of ours."""
+    return all(0 < len(label) < 64 for label in name.split("."))
 
 
 def _no_address(said: str, what: str, profile: str | None) -> ConfigurationError:

@@ -111,8 +111,9 @@ def gather(profile: str | None, environ: Mapping[str, str], arguments: Mapping[s
     given = {
         name: Found(checked(name, value, ARGUMENT, wanted), ARGUMENT)
         for name, value in arguments.items()
-        if value is not None and name != "config_file"
+        if value is not None
     }
+    config_file = given.pop("config_file").value if "config_file" in given else None
     around: dict[str, Found] = {}
     for name, setting in SETTINGS.items():
         for variable in setting.variables:
@@ -121,8 +122,8 @@ def gather(profile: str | None, environ: Mapping[str, str], arguments: Mapping[s
                 around[name] = Found(environ[variable], variable)
     found = None
     if wanted is not None or not directly_configured(given, around):
-        found = _profile(wanted, profile is not None, arguments.get("config_file"), environ, {*given, *around})
-    if found is not None and arguments.get("config_file") is not None:
+        found = _profile(wanted, profile is not None, config_file, environ, {*given, *around})
+    if found is not None and config_file is not None:
         given["config_file"] = Found(found.path, ARGUMENT)
     return Levels(
         found.name if found else None,
@@ -159,10 +160,9 @@ def _wanted_profile(profile: str | None, environ: Mapping[str, str]) -> str | No
 
 
 def _profile(
-    wanted: str | None, named_here: bool, config_file: Any, environ: Mapping[str, str], configured: set[str]
+    wanted: str | None, named_here: bool, config_file: str | None, environ: Mapping[str, str], configured: set[str]
 ) -> databrickscfg.Profile | None:
-    path = checked("ca_file", config_file, "config_file", wanted) if config_file is not None else None
-    path = databrickscfg.location(path or environ.get("DATABRICKS_CONFIG_FILE", "").strip() or None)
+    path = databrickscfg.location(config_file or environ.get("DATABRICKS_CONFIG_FILE", "").strip() or None)
     if wanted is not None and not named_here and "host" in configured and not os.path.lexists(path):
         # The SDK's rule, which containers rely on: a variable may name a profile that only other machines have.
         return None

@@ -38,8 +38,7 @@ class Setting(NamedTuple):
         variables: The environment variables that carry it, the first that is set counting.
         aliases: Other names that a profile may have it under: another SDK's, or an older one.
         method: The SDK's name of the family of sign-in methods that it belongs to, where it belongs to one.
-        kind: ``text``, ``scopes``, ``count`` (a positive integer), ``seconds`` or ``minutes`` (a positive number),
-            or ``path``.
+        kind: ``text``, ``scopes``, ``port``, ``seconds`` or ``minutes`` (a positive number), or ``path``.
         secret: Whether it must never be shown or pickled.
         delegated: Whether only the SDK's own strategies read it.
     """
@@ -82,7 +81,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "schema": Setting(),
         "user": Setting(),
         "redirect_url": Setting(),
-        "redirect_port": Setting(("DATABRICKS_OAUTH_CALLBACK_PORT",), kind="count"),
+        "redirect_port": Setting(("DATABRICKS_OAUTH_CALLBACK_PORT",), kind="port"),
         # Signing in: further ports of the app, parameters for its authorization endpoint, a certificate of our own,
         # and what the app's registration says of its sessions, where the server does not.
         "redirect_ports": Setting(),
@@ -114,6 +113,9 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "cloud": _sdk("DATABRICKS_CLOUD"),
     }
 )
+
+#: Where the profiles are: an argument and a variable, and so no setting that a profile can have.
+CONFIG_FILE = Setting(("DATABRICKS_CONFIG_FILE",), kind="path")
 
 #: Keys of the SDKs that a profile may have and that change nothing here.
 OTHER_KEYS = frozenset(
@@ -161,21 +163,21 @@ def checked(name: str, value: Any, source: str, profile: str | None) -> Any:
     """A setting's value, brought into form.
 
     Args:
-        name: The setting.
+        name: The setting, or ``config_file``.
         value: What was given.
         source: Where it was given, for the error.
         profile: The profile, for the error.
 
     Returns:
-        Text; for ``scopes`` a sorted tuple of texts; for ``count`` and ``seconds`` a number.
+        Text; for ``scopes`` a sorted tuple of texts; for ``port``, ``seconds`` and ``minutes`` a number.
 
     Raises:
         ConfigurationError: It is not what the setting takes. The value of a secret is not quoted.
     """
-    setting = SETTINGS[name]
+    setting = SETTINGS.get(name, CONFIG_FILE)
     if setting.kind == "scopes":
         return _scopes(value, source, profile)
-    if setting.kind in ("count", "seconds", "minutes"):
+    if setting.kind in ("port", "seconds", "minutes"):
         return _number(name, value, source, profile)
     if setting.kind == "path" and isinstance(value, os.PathLike):
         value = os.fspath(value)
@@ -211,14 +213,15 @@ def _scopes(value: Any, source: str, profile: str | None) -> tuple[str, ...]:
 
 
 def _number(name: str, value: Any, source: str, profile: str | None) -> float:
-    kind = int if SETTINGS[name].kind == "count" else float
+    port = SETTINGS[name].kind == "port"
     try:
-        number = kind(value) if not isinstance(value, bool) else -1
+        number = (int if port else float)(value) if not isinstance(value, bool) else -1
     except (TypeError, ValueError, OverflowError):
         number = -1
-    if not 0 < number < 2**31:  # refuses infinity and NaN too
+    if not 0 < number < (2**16 if port else 2**31):  # refuses infinity and NaN too
         raise ConfigurationError(
-            f"{name} ({source}) is {value!r}, which is not a positive number", hint=f"set {name} to a number",
+            f"{name} ({source}) is {value!r}, which is {'no port' if port else 'not a positive number'}",
+            hint=f"set {name} to a number{' from 1 to 65535' if port else ''}",
             profile=profile,
-        )  # fmt: skip
+        )
     return number

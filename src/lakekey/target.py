@@ -7,7 +7,7 @@ Each value comes from the first of these that has it: the caller's arguments, th
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -188,15 +188,35 @@ class Target:
         """
         if self.client_secret:
             return self.client_secret
-        with contextlib.suppress(ConfigurationError):
-            here = resolve(self.profile)
-            if here.client_id == self.client_id and here.client_secret:
+        for here in self.resolved_here():
+            if here.client_secret:
                 return here.client_secret
         raise ConfigurationError(
             "the client secret of this provider is not here: pickling leaves it behind",
             hint="set DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET here, or give the profile to this machine",
             profile=self.name,
         )
+
+    def resolved_here(self) -> Iterator["Target"]:
+        """The same target as this machine's configuration has it, which knows the secrets that `pickle` left behind.
+
+        The file that it was read from may be here, or another one; the profile, or just the environment; and what the
+        caller gave as an argument may stand in neither.
+        """
+        own: dict[str, Any] = {"host": self.host, "client_id": self.client_id or None}
+        if not self.is_person:
+            own["auth_type"] = self.auth_type
+        for profile, place in ((self.profile, self.config_file), (self.profile, None), (None, None)):
+            for given in ({}, own):
+                with contextlib.suppress(ConfigurationError):
+                    here = resolve(profile, config_file=place, **given)
+                    if self._is_signed_in_as(here):
+                        yield here
+
+    def _is_signed_in_as(self, other: "Target") -> bool:
+        if self.is_delegated:  # one of the SDK's tokens is for its host alone
+            return (self.auth_type, self.host) == (other.auth_type, other.host)
+        return self.client_id == other.client_id
 
     @property
     def name(self) -> str:

@@ -190,6 +190,17 @@ def test_a_proxy_is_named_without_its_password(profile, doctor, monkeypatch):
     assert SECRET not in json.dumps(report)
 
 
+def test_a_proxy_whose_address_cannot_be_read_is_the_end_of_the_way(profile, doctor, monkeypatch):
+    profile(dev={"host": "https://one.cloud.databricks.com"})
+    for variable in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(variable, f"http://me:{SECRET}#@127.0.0.1:1")
+    _, checks, report = doctor("dev")
+    assert checks["proxy"]["status"] == "failed"
+    assert "percent-encoded" in checks["proxy"]["next_step"]
+    assert "TLS" not in checks
+    assert SECRET not in json.dumps(report)
+
+
 def test_a_redirect_port_that_somebody_holds(profile, doctor):
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
@@ -219,6 +230,14 @@ def test_a_secret_sealed_in_the_cache_is_found(box, profile, doctor):
     status, checks, report = doctor("prod", "--connect")
     assert (status, checks["sign-in"]["status"]) == (0, "ok")
     assert {"name": "client_secret", "value": "(set)", "source": "cache"} in report["settings"]
+
+
+def test_a_password_in_an_address_is_left_out(profile, doctor, monkeypatch):
+    profile(dev={"redirect_url": f"http://me:{SECRET}@localhost:9000"})
+    monkeypatch.setenv("LAKEKEY_STORE", f"postgresql://me:{SECRET}@db.example/keys")
+    _, _, report = doctor("dev")
+    assert {"name": "store", "value": "postgresql://…@db.example/keys", "source": "LAKEKEY_STORE"} in report["settings"]
+    assert SECRET not in json.dumps(report)
 
 
 def test_a_cache_that_others_can_reach(profile, doctor):
@@ -311,6 +330,13 @@ def test_profiles_are_listed_with_what_each_comes_to(box, profile, capsys, monke
 def test_where_there_are_no_profiles_the_first_one_is_shown(box, capsys):
     assert main(["profiles"]) == 0
     assert "[dev]\nhost = https://<workspace>" in capsys.readouterr().out
+
+
+def test_a_blank_variable_names_no_file(box, capsys, monkeypatch, bare_machine):
+    (bare_machine / ".databrickscfg").write_text("[home]\nhost = https://one.cloud.databricks.com\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", " ")
+    assert main(["profiles"]) == 0
+    assert "home" in capsys.readouterr().out
 
 
 def test_a_file_that_cannot_be_read_is_said(box, capsys, monkeypatch, tmp_path):

@@ -120,6 +120,27 @@ def test_it_does_not_take_the_secret_of_another_client(service):
     assert service.token_requests() == 0
 
 
+def test_the_credentials_alone_are_enough_in_the_environment_it_arrives_in(service):
+    without_host = {name: value for name, value in service.environ.items() if name != "DATABRICKS_HOST"}
+    assert elsewhere(pickle.dumps(service.provider()), without_host)["value"]
+    assert service.token_requests() == 1
+
+
+def test_a_profile_of_a_file_that_was_named_as_an_argument_is_found_there_again(service, tmp_path):
+    principal = service.server.service_principal
+    profile = tmp_path / "profiles"
+    profile.write_text(
+        f"[prod]\nhost = {service.server.host}\nclient_id = {principal.client_id}\n"
+        f"client_secret = {principal.client_secret}\nca_file = {service.server.ca_file}\n"
+    )
+    travelled = pickle.dumps(lakekey.provider("prod", config_file=str(profile)))
+    assert elsewhere(travelled, bare(service))["value"]
+    profile.unlink()
+    elsewhere_cached = {"LAKEKEY_CACHE_DIR": str(tmp_path / "another cache")}
+    assert elsewhere(travelled, {**bare(service), **elsewhere_cached})["error"] == "ConfigurationError"
+    assert elsewhere(travelled, {**service.environ, **elsewhere_cached})["value"]  # without the file, by variables
+
+
 def test_a_profile_takes_its_secret_from_the_file_it_finds(service, tmp_path, monkeypatch):
     principal = service.server.service_principal
     profile = tmp_path / "databrickscfg"

@@ -163,7 +163,10 @@ def test_what_is_configured_for_others_does_not_disturb_the_strategy(box, monkey
 def test_a_strategy_that_finds_nothing_says_what_it_lacks(box):
     with pytest.raises(ConfigurationError, match=r"pat: .*cannot configure default credentials") as caught:
         lakekey.provider(auth_type="pat").headers()
-    assert (caught.value.profile, caught.value.hint) == (box.host, f"run: lakekey doctor --host {box.host}")
+    assert (caught.value.profile, caught.value.hint) == (
+        box.host,
+        f"run: lakekey doctor --host {box.host} --auth-type pat",
+    )
 
 
 def test_a_strategy_that_fails_keeps_its_secret(box):
@@ -193,6 +196,19 @@ def test_a_provider_pickles_without_its_secret_and_finds_it_where_it_wakes(box, 
         pickle.loads(pickled).headers()
     monkeypatch.setenv("DATABRICKS_TOKEN", PAT)
     assert pickle.loads(pickled).headers() == {"Authorization": f"Bearer {PAT}"}
+
+
+@pytest.mark.parametrize("profile", [None, "old"])
+def test_a_token_of_a_profile_is_found_again_and_is_sent_to_its_own_host_only(box, monkeypatch, tmp_path, profile):
+    monkeypatch.delenv("DATABRICKS_HOST")
+    file = tmp_path / "databrickscfg"
+    file.write_text(f"[{profile or 'DEFAULT'}]\nhost = {box.host}\nauth_type = pat\ntoken = {PAT}\n")
+    pickled = pickle.dumps(lakekey.provider(profile))
+    assert pickle.loads(pickled).headers() == {"Authorization": f"Bearer {PAT}"}
+    file.write_text(file.read_text().replace(box.host, "https://another.cloud.databricks.com"))
+    if profile is None:
+        with pytest.raises(ConfigurationError, match="pickling leaves it behind"):
+            pickle.loads(pickled).headers()
 
 
 def test_an_unknown_auth_type_is_answered_with_the_known_ones(box):

@@ -16,7 +16,7 @@ from lakekey.target import resolve
 HOST = "https://one.cloud.databricks.com"
 SECRET = "dose-a-secret-that-must-not-be-seen"
 TEXTS = [name for name, setting in SETTINGS.items() if setting.kind in ("text", "path")]
-NUMBERS = [name for name, setting in SETTINGS.items() if setting.kind in ("count", "seconds")]
+NUMBERS = [name for name, setting in SETTINGS.items() if setting.kind in ("port", "seconds", "minutes")]
 
 
 @pytest.fixture
@@ -56,6 +56,11 @@ def test_an_argument_of_the_wrong_type_is_an_error_that_names_it(name, wrong):
     assert refused(**{name: wrong}).startswith(f"{name} (argument) is ")
 
 
+@pytest.mark.parametrize(("wrong", "said"), [("", "empty"), (" ", "empty"), (7, "of type int, not text")])
+def test_the_file_of_profiles_is_an_argument_like_the_others(wrong, said):
+    assert refused(config_file=wrong) == f"config_file (argument) is {said}"
+
+
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_number_is_no_text(name):
     assert refused(**{name: 7}) == f"{name} (argument) is of type int, not text"
@@ -70,7 +75,13 @@ def test_a_value_with_an_unprintable_character_is_an_error(name, character):
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("wrong", ["soon", 0, -1, "-5", float("inf"), float("nan"), True, "1e400", [3]])
 def test_a_number_that_is_none_or_not_positive_is_an_error(name, wrong):
-    assert "not a positive number" in refused(**{name: wrong})
+    what = "no port" if name == "redirect_port" else "not a positive number"
+    assert refused(**{name: wrong}).endswith(f"which is {what}")
+
+
+def test_a_port_ends_with_the_last_that_there_is():
+    assert resolve(None, {}, host=HOST, redirect_port="65535").redirect_port == 65535
+    assert refused(redirect_port=65536) == "redirect_port (argument) is 65536, which is no port"
 
 
 @pytest.mark.parametrize("name", [name for name, setting in SETTINGS.items() if setting.variables])
@@ -118,6 +129,8 @@ def test_unicode_stays_as_it_is_where_it_may_stand(profiles):
         ("http://[::1]:8080", "http://[::1]:8080"),
         ("localhost:9000", "https://localhost:9000"),
         ("adb-12.3.azuredatabricks.net:443/", "https://adb-12.3.azuredatabricks.net"),
+        (f"https://{'a' * 63}.cloud.databricks.com", f"https://{'a' * 63}.cloud.databricks.com"),
+        ("https://one.cloud.databricks.com.", f"{HOST}."),
     ],
 )
 def test_a_host_is_brought_into_one_form(address, host):
@@ -147,6 +160,9 @@ def test_the_short_way_for_plain_hosts_leads_to_the_same_form_as_the_long_one(na
         ("https://[::1", "is no address"),
         ("https://two words", "is no address"),
         ("https://one%2ecloud", "is no address"),
+        ("https://one..cloud.databricks.com", "is no address"),
+        (f"https://{'a' * 64}.cloud.databricks.com", "is no address"),
+        (f"HTTPS://{'a' * 64}.cloud.databricks.com", "is no address"),
         ("https://evil.example\\.cloud.databricks.com", "is no address"),
         ("https://dаtabricks.com", "is not ASCII"),  # noqa: RUF001 - a Cyrillic letter, which is the point
         (f"https://me:{SECRET}@one.cloud.databricks.com", "holds a user name or password"),

@@ -12,7 +12,7 @@ from lakekey.target import resolve
 
 def profiles(arguments: argparse.Namespace) -> int:
     """List the profiles of the file, each as it resolves by itself."""
-    path = databrickscfg.location(arguments.config_file or os.environ.get("DATABRICKS_CONFIG_FILE"))
+    path = databrickscfg.location(arguments.config_file or os.environ.get("DATABRICKS_CONFIG_FILE", "").strip())
     found, default = databrickscfg.profiles(path)
     chosen = os.environ.get("DATABRICKS_CONFIG_PROFILE", "").strip() or default
     facts = [_facts(str(profile.name), path, default=profile.name == chosen) for profile in found]

@@ -1,5 +1,6 @@
 """What is configured, where it comes from, and what contradicts it."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,8 @@ def settings(target: Target) -> list[dict[str, str]]:
         value: Any = target.sdk_settings.get(name) if setting.delegated else getattr(target, name)
         if name in target.sources or name in ("auth_type", "client_id", "http_path", "scopes"):
             shown = " ".join(value) if isinstance(value, tuple) else str(value)
+            # A store, or an address that was pasted, may hold a password of its own.
+            shown = re.sub(r"://\S*@", "://…@", shown)
             if setting.secret:
                 shown = "(set)" if value or name in target.sources else ""
             if value or name in target.sources:

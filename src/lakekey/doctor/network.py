@@ -10,6 +10,7 @@ from lakekey.assembly import transport_of
 from lakekey.doctor.check import FAILED, OK, WARNING, Check, failed
 from lakekey.errors import LakekeyError
 from lakekey.oauth.discovery import discover
+from lakekey.oauth.proxy import proxy_to
 from lakekey.oauth.transport import Transport
 from lakekey.target import Target
 
@@ -22,7 +23,11 @@ def check_host(target: Target) -> Iterator[Check]:
     """Check the way to the host, as far as it leads."""
     parts = urlsplit(target.host)
     name, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    proxy = _proxy(target.host)
+    try:
+        proxy = proxy_to(target.host)
+    except LakekeyError as error:
+        yield failed("proxy", error)
+        return
     if proxy is None:
         resolved = _check_name(name, port)
         yield resolved
@@ -52,17 +57,6 @@ def _check_name(name: str, port: int) -> Check:
         )
     addresses = sorted({str(entry[4][0]) for entry in found})
     return Check("DNS", OK, f"{name} is {', '.join(addresses[:3])}")
-
-
-def _proxy(host: str) -> str | None:
-    """The proxy on the way to a host, without the credentials that its address may hold."""
-    from requests.utils import get_environ_proxies, select_proxy
-
-    address = select_proxy(host, get_environ_proxies(host))
-    if not address:
-        return None
-    parts = urlsplit(address if "://" in address else f"http://{address}")
-    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
 
 def _trust(target: Target) -> str:

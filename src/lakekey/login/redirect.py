@@ -49,8 +49,8 @@ def redirect_of(target: Target) -> Redirect:
     ports: Sequence[int] = _BUILT_IN.get(target.client_id, range(8020, 8041))
     host_name, path, port = "localhost", "", None
     if target.redirect_url:
-        parts = urlsplit(target.redirect_url)
         try:
+            parts = urlsplit(target.redirect_url)
             port = parts.port
         except ValueError:
             raise _wrong("redirect_url", target.redirect_url, target) from None
@@ -95,5 +95,5 @@ def _wrong(setting: str, value: str, target: Target) -> ConfigurationError:
         if setting == "redirect_url"
         else "use a list such as 8020-8024, or any"
     )
-    return ConfigurationError(f"{setting} {value!r} is none that a sign-in can come back to", hint=hint,
-                              profile=target.name)  # fmt: skip
+    shown = setting if "@" in value else f"{setting} {value!r}"  # an address may hold a password
+    return ConfigurationError(f"{shown} is none that a sign-in can come back to", hint=hint, profile=target.name)

@@ -95,7 +95,7 @@ def _ask(transport: Transport, host: str, account_id: str | None) -> _Host:
     account = account_id or _text(fields, "account_id")
     audience = _audience(fields, account)
     endpoint = _text(fields, "oidc_endpoint")
-    if endpoint is None or not endpoint.startswith(("https://", "http://")):
+    if endpoint is None or not _is_address(endpoint):
         return _Host(fallback, audience, account)
     if "{account_id}" in endpoint:
         if account is None:
@@ -108,6 +108,13 @@ def _ask(transport: Transport, host: str, account_id: str | None) -> _Host:
     if urlsplit(endpoint).netloc != urlsplit(host).netloc:
         _log.debug("oauth", "%s names the authorization server %s", host, endpoint)
     return _Host(endpoint, audience, account)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return text.startswith(("https://", "http://")) and bool(urlsplit(text).hostname)
+    except ValueError:
+        return False
 
 
 def _audience(fields: dict[str, Any], account: str | None) -> str | None:

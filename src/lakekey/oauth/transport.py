@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from lakekey._loading import LOADING, libraries
 from lakekey.errors import ConfigurationError, TokenEndpointError
 from lakekey.oauth import deadlines
+from lakekey.oauth.proxy import proxy_to
 
 if TYPE_CHECKING:
     import requests
@@ -133,6 +134,7 @@ class Transport:
         deadline: float | None = None,
     ) -> Answer:
         require_secure(url)
+        proxy_to(url)
         if self._ca_file and not os.path.exists(self._ca_file):
             raise ConfigurationError(f"there is no ca_file {self._ca_file}", hint="set ca_file to a PEM bundle")
         with libraries():
@@ -141,6 +143,7 @@ class Transport:
 
             import requests
             import requests.auth
+            import urllib3
 
         host = urlsplit(url).netloc
         deadline = time.monotonic() + CONNECT_TIMEOUT + READ_TIMEOUT if deadline is None else deadline
@@ -176,10 +179,14 @@ class Transport:
                 retryable = not isinstance(cause, ssl.SSLCertVerificationError)  # it is the same one in a moment
             except requests.exceptions.Timeout:
                 problem, hint = _LATE.format(host), _TRY_AGAIN
-            except requests.exceptions.ProxyError as error:
+            except (requests.exceptions.ProxyError, requests.exceptions.InvalidProxyURL) as error:
                 cause = _root_cause(error)
                 problem, hint = f"the proxy on the way to {host} failed: {_in_words(cause)}", "check HTTPS_PROXY"
-            except (requests.exceptions.RequestException, OSError) as error:
+            except requests.exceptions.InvalidSchema as error:
+                cause = _root_cause(error)
+                problem, hint = f"the proxy on the way to {host}: {_in_words(cause)}", "pip install 'requests[socks]'"
+            except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                # The second where requests lets it through: a host name with a label that is empty or too long.
                 cause = _root_cause(error)
                 problem, hint = f"cannot reach {host}: {_in_words(cause)}", "check the host name and the network"
         if retryable and time.monotonic() >= deadline:
@@ -193,9 +200,12 @@ def require_secure(url: str) -> None:
     """Refuse an address that would send credentials in clear: TLS only, except to loopback.
 
     Raises:
-        ConfigurationError: It is neither ``https`` nor loopback.
+        ConfigurationError: It is neither ``https`` nor loopback, or no address at all.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a bracket that is not closed
+        raise ConfigurationError(f"{url[:100]!r} is no address", hint="use an https:// host") from None
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return
     raise ConfigurationError(

@@ -71,6 +71,8 @@ def test_a_placeholder_without_an_account_is_an_error_as_in_the_sdk(server, serv
         (200, "application/json", "[]"),
         (200, "application/json", '{"oidc_endpoint": 7}'),
         (200, "application/json", '{"oidc_endpoint": "javascript:alert(1)"}'),
+        (200, "application/json", '{"oidc_endpoint": "https://"}'),
+        (200, "application/json", '{"oidc_endpoint": "https://[::1"}'),
         (302, "text/html", ""),
     ],
 )
@@ -98,6 +100,12 @@ def test_a_foreign_endpoint_is_refused(server, serve, name):
 def test_an_endpoint_in_clear_is_refused(server, serve):
     serve(token_endpoint="http://workspace.example.com/token")
     with pytest.raises(ConfigurationError, match="not a secure address"):
+        find(server)
+
+
+def test_an_endpoint_that_is_no_address_is_refused(server, serve):
+    serve(token_endpoint="https://[::1/token")
+    with pytest.raises(ConfigurationError, match="is no address"):
         find(server)
 
 

@@ -106,6 +106,17 @@ def test_an_address_that_would_send_credentials_in_clear_is_refused(transport, u
         transport.post_form(url, FORM)
 
 
+def test_an_address_that_is_none_is_refused(transport):
+    with pytest.raises(ConfigurationError, match="is no address"):
+        transport.get("https://[::1/")
+
+
+@pytest.mark.parametrize("name", ["one..example.com", f"{'a' * 64}.example.com"])
+def test_a_name_that_cannot_be_looked_up_is_a_server_that_is_not_there(transport, name):
+    with pytest.raises(TokenEndpointError, match=f"cannot reach {name}: "):
+        transport.get(f"https://{name}/")
+
+
 def test_a_ca_file_that_is_not_there_is_said_before_anything_is_sent():
     with pytest.raises(ConfigurationError, match="there is no ca_file /nowhere"):
         Transport(ca_file="/nowhere.pem").get("https://127.0.0.1:9/")

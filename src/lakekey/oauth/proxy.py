@@ -1,0 +1,39 @@
+"""The proxy that the environment names, looked at before the libraries do."""
+
+from urllib.parse import urlsplit
+
+from lakekey._loading import libraries
+from lakekey.errors import ConfigurationError
+
+_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
+
+def proxy_to(url: str) -> str | None:
+    """The proxy on the way to an address, as ``name:port``, without credentials; ``None`` where there is none.
+
+    Raises:
+        ConfigurationError: Its address cannot be read. The libraries' own errors would quote the beginning of a
+            password that was not percent-encoded.
+    """
+    with libraries():
+        from requests.utils import get_environ_proxies, select_proxy
+
+    address = select_proxy(url, get_environ_proxies(url))
+    return _named(address) if address else None
+
+
+def _named(address: str) -> str:
+    scheme, separator, rest = address.rpartition("://")
+    try:
+        parts = urlsplit(f"//{rest}")
+        name, port = parts.hostname, parts.port
+        # An @ behind the name ends a password with a / or # in it; the libraries read none without a scheme.
+        readable = name and "@" not in rest.removeprefix(parts.netloc) and (separator or "@" not in rest)
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        readable = False
+    if not readable or (separator and scheme.lower() not in _SCHEMES):
+        raise ConfigurationError(
+            "the address of the proxy (HTTPS_PROXY) cannot be read",
+            hint="write it as http://name:port, with special characters of a password percent-encoded",
+        )
+    return f"{name}:{port}" if port else str(name)

@@ -1,0 +1,80 @@
+"""The proxy that the environment names: told without its password, refused where it cannot be read."""
+
+import pytest
+
+from lakekey.errors import ConfigurationError, TokenEndpointError
+from lakekey.oauth.proxy import proxy_to
+from lakekey.oauth.transport import Transport
+
+URL = "https://one.cloud.databricks.com/oidc"
+PASSWORD = "hunter2"
+
+
+@pytest.fixture
+def behind(monkeypatch):
+    """Sets the proxy."""
+    for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    def through(address):
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, address)
+
+    return through
+
+
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [
+        ("http://proxy.example:3128", "proxy.example:3128"),
+        ("proxy.example:3128", "proxy.example:3128"),
+        (f"http://me:{PASSWORD}@proxy.example", "proxy.example"),
+        (f"http://me:{PASSWORD}%40%2F@proxy.example:1/", "proxy.example:1"),
+        ("socks5h://[::1]:9", "::1:9"),
+    ],
+)
+def test_it_is_told_without_its_password(behind, address, named):
+    behind(address)
+    assert proxy_to(URL) == named
+
+
+def test_there_is_none_where_none_is_set_or_the_host_is_left_out(behind, monkeypatch):
+    assert proxy_to(URL) is None
+    behind("http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "cloud.databricks.com")
+    assert proxy_to(URL) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"http://me:{PASSWORD}#x@proxy.example:1",
+        f"http://me:{PASSWORD}/x@proxy.example:1",
+        "http://me:7/hunter2@proxy.example:1",
+        f"http://me:{PASSWORD}@proxy.example:port",
+        f"http://me:{PASSWORD}@[::1",
+        f"http://me:{PASSWORD}@",
+        f"me:{PASSWORD}@proxy.example:1",
+        f"me:{PASSWORD}://proxy.example",
+        f"ftp://me:{PASSWORD}@proxy.example",
+    ],
+)
+def test_an_address_that_cannot_be_read_is_an_error_that_quotes_nothing_of_it(behind, address):
+    behind(address)
+    with pytest.raises(ConfigurationError, match=r"the proxy \(HTTPS_PROXY\) cannot be read") as caught:
+        Transport().get(URL)
+    assert PASSWORD not in str(caught.value)
+
+
+def test_a_proxy_that_is_not_there_is_the_one_to_look_at(behind):
+    behind("http://127.0.0.1:1")
+    with pytest.raises(TokenEndpointError, match=r"the proxy on the way to one\.cloud.*Connection refused") as caught:
+        Transport().get(URL)
+    assert caught.value.hint == "check HTTPS_PROXY"
+
+
+def test_a_name_that_reads_like_a_scheme_is_the_proxys_fault(behind):
+    behind("proxy:3128")
+    with pytest.raises(TokenEndpointError) as caught:
+        Transport().get(URL)
+    assert caught.value.hint == "check HTTPS_PROXY"
