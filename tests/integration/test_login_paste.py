@@ -60,6 +60,7 @@ def test_what_is_no_answer_is_said_and_asked_for_again(oidc_server, settings):
             ("hello", "there is no code in it"),
             (url, "not the address of the last page"),
             ("https://evil.example.com/?code=c&state=" + state, "not the address of the last page"),
+            ("http://[localhost:8020/?code=c&state=" + state, "not the address of the last page"),
             (answer.redirect.replace(state, "of-another-sign-in"), "belongs to another sign-in"),
             (f"{answer.redirect}&state={state}", "there is no code in it"),
         ):

@@ -49,10 +49,9 @@ def read_pasted(text: str, *, redirect_uri: str, state: str) -> dict[str, str]:
     if len(words) == 2 and "=" not in text:
         query = f"code={words[0]}&state={words[1]}"
     elif text.startswith(("http://", "https://")):
-        got, want = urlsplit(text), urlsplit(redirect_uri)
-        if (got.scheme, got.netloc.lower(), got.path or "/") != (want.scheme, want.netloc.lower(), want.path or "/"):
+        if _place(text) != _place(redirect_uri):
             raise Unusable(f"that is not the address of the last page: it begins with {redirect_uri}")
-        query = got.query
+        query = urlsplit(text).query
     else:
         query = text.lstrip("?")
     parameters = read_answer(query)
@@ -61,6 +60,14 @@ def read_pasted(text: str, *, redirect_uri: str, state: str) -> dict[str, str]:
     if not state_matches(parameters, state):
         raise Unusable("it belongs to another sign-in: use the address printed above")
     return parameters
+
+
+def _place(address: str) -> tuple[str, str, str] | None:
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # a bracket that is not closed
+        return None
+    return parts.scheme, parts.netloc.lower(), parts.path or "/"
 
 
 class Terminal:
