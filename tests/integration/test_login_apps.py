@@ -139,7 +139,7 @@ def test_an_address_elsewhere_can_only_be_pasted(app):
 
 @pytest.mark.parametrize(
     "value", ["http://192.0.2.1:8020", "http://example.com/", "ftp://localhost", "http://localhost:8020/?x=1", "localhost",
-              "http://localhost:99999"],
+              "http://localhost:99999", "http://[localhost:8020"],
 )  # fmt: skip
 def test_an_address_that_no_answer_can_come_to_is_refused(app, value):
     status, _, errors = app.profile(redirect_url=value).run("login", "app")

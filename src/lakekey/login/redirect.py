@@ -49,8 +49,8 @@ def redirect_of(target: Target) -> Redirect:
     ports: Sequence[int] = _BUILT_IN.get(target.client_id, range(8020, 8041))
     host_name, path, port = "localhost", "", None
     if target.redirect_url:
-        parts = urlsplit(target.redirect_url)
         try:
+            parts = urlsplit(target.redirect_url)
             port = parts.port
         except ValueError:
             raise _wrong("redirect_url", target.redirect_url, target) from None

@@ -195,7 +195,10 @@ def require_secure(url: str) -> None:
     Raises:
         ConfigurationError: It is neither ``https`` nor loopback.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a bracket that is not closed; not quoted, since it may come from the network
+        raise ConfigurationError("an address of the server is malformed", hint="check host and discovery_url") from None
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return
     raise ConfigurationError(
