@@ -10,8 +10,9 @@ from urllib.parse import parse_qs
 from lakekey import _log
 from lakekey.errors import CredentialsRefused, LoginFailed, TokenEndpointError
 from lakekey.login.redirect import is_built_in
-from lakekey.oauth.authorization_code import AuthorizationRequest, begin, printable
+from lakekey.oauth.authorization_code import AuthorizationRequest, begin
 from lakekey.oauth.client import Client
+from lakekey.oauth.token_response import printable
 from lakekey.target import Target
 
 # What servers say → the setting that is likely wrong. Entra ID's numbers stand beside the words of the others.

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from lakekey.errors import LoginDenied, LoginFailed
 from lakekey.oauth.client import Client
 from lakekey.oauth.pkce import Pkce, new_pkce, new_state
-from lakekey.oauth.token_response import InvalidGrant, TokenResponse
+from lakekey.oauth.token_response import InvalidGrant, TokenResponse, printable
 
 
 class AuthorizationRequest(NamedTuple):
@@ -117,11 +117,6 @@ def _advice(error: str) -> str:
     if error in ("server_error", "temporarily_unavailable"):
         return "try again in a moment"
     return "sign in again, and agree to the request"
-
-
-def printable(text: str) -> str:
-    """Text of a server or of the address bar, without what a terminal would act on."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _check_issuer(client: Client, answer: Mapping[str, str]) -> None:

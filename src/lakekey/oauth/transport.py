@@ -229,6 +229,8 @@ def _read(response: "requests.Response", host: str, deadline: float) -> Answer:
         if time.monotonic() > deadline:
             raise TokenEndpointError(f"{host} did not finish its answer in time", status=response.status_code)
     content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if not content_type.isprintable():  # it is shown in errors
+        content_type = ""
     return Answer(
         response.status_code,
         content_type,
