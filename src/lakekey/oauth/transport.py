@@ -174,6 +174,10 @@ class Transport:
                     ("if its certificate comes from a private CA, set ca_file in the profile or REQUESTS_CA_BUNDLE"),
                 )
                 retryable = not isinstance(cause, ssl.SSLCertVerificationError)  # it is the same one in a moment
+            except requests.exceptions.InvalidURL:
+                # Not in the library's words: they quote the proxy's address, with the password in it.
+                problem = f"cannot reach {host}: its address or the proxy's is malformed"
+                hint, retryable = "check the host name and HTTPS_PROXY", False
             except requests.exceptions.Timeout:
                 problem, hint = _LATE.format(host), _TRY_AGAIN
             except requests.exceptions.ProxyError as error:

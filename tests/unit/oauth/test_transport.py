@@ -146,3 +146,11 @@ def test_retry_after_as_a_date_that_has_passed_is_now(server, transport):
 def test_a_description_of_an_answer_shows_none_of_its_content():
     said = Answer(502, "text/html", b"<p>secret</p>", None).describe()
     assert said == "HTTP 502 with text/html (13 bytes)"
+
+
+@pytest.mark.parametrize("proxy", ["http://ada:pw-of-ada@:99999", "http://ada:pw-of-ada@[x", "ada:pw-of-ada@proxy:x"])
+def test_the_password_of_a_malformed_proxy_is_not_shown(monkeypatch, proxy):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(TokenEndpointError, match="HTTPS_PROXY") as caught:
+        Transport().get("https://w.example.com/")
+    assert "pw-of-ada" not in f"{caught.value} {caught.value.__context__}"
