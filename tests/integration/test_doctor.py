@@ -190,6 +190,15 @@ def test_a_proxy_is_named_without_its_password(profile, doctor, monkeypatch):
     assert SECRET not in json.dumps(report)
 
 
+def test_a_proxy_whose_address_is_none_is_what_is_wrong(profile, doctor, monkeypatch):
+    profile(dev={"host": "https://one.cloud.databricks.com"})
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, f"http://me:{SECRET}@:99999")
+    _, checks, report = doctor("dev")
+    assert checks["TLS"]["next_step"] == "check the host name and HTTPS_PROXY"
+    assert SECRET not in json.dumps(report)
+
+
 def test_a_redirect_port_that_somebody_holds(profile, doctor):
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

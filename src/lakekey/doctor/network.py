@@ -61,8 +61,8 @@ def _proxy(host: str) -> str | None:
     address = select_proxy(host, get_environ_proxies(host))
     if not address:
         return None
-    parts = urlsplit(address if "://" in address else f"http://{address}")
-    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    # Cut, and not taken apart: what somebody set need not be an address, and then that is what is wrong.
+    return address.rpartition("://")[2].rpartition("@")[2].partition("/")[0]
 
 
 def _trust(target: Target) -> str:

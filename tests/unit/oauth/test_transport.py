@@ -150,7 +150,8 @@ def test_a_description_of_an_answer_shows_none_of_its_content():
 
 @pytest.mark.parametrize("proxy", ["http://ada:pw-of-ada@:99999", "http://ada:pw-of-ada@[x", "ada:pw-of-ada@proxy:x"])
 def test_the_password_of_a_malformed_proxy_is_not_shown(monkeypatch, proxy):
-    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, proxy)
     with pytest.raises(TokenEndpointError, match="HTTPS_PROXY") as caught:
         Transport().get("https://w.example.com/")
     assert "pw-of-ada" not in f"{caught.value} {caught.value.__context__}"
