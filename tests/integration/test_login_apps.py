@@ -77,7 +77,11 @@ def test_extras_of_the_profile_reach_the_authorization_endpoint(app):
     assert (query["prompt"], query["domain_hint"]) == (["login"], ["example.com"])
 
 
-@pytest.mark.parametrize("name", ["state", "code_challenge", "redirect_uri", "client_id", "response_type"])
+@pytest.mark.parametrize(
+    "name",
+    ["state", "code_challenge", "redirect_uri", "client_id", "response_type", "request_uri", "request", "nonce",
+     "response_mode", "assume_group", "authorization_details"],
+)  # fmt: skip
 def test_extras_cannot_replace_what_protects_the_sign_in(app, name):
     status, _, errors = app.profile(authorize_extras=f"{name}=mine").run("login", "app")
     assert status == 2

@@ -9,6 +9,12 @@ from lakekey.oauth.client import Client
 from lakekey.oauth.pkce import Pkce, new_pkce, new_state
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse, printable
 
+# What the extras may not bring in either: what would replace the parameters that protect the sign-in (RFC 9101 §5),
+# send its answer on another way, or bring about a role or details under which the session is not kept.
+_RESERVED = frozenset(
+    {"assume_group", "authorization_details", "client_secret", "nonce", "request", "request_uri", "response_mode"}
+)
+
 
 class AuthorizationRequest(NamedTuple):
     """One sign-in that was begun.
@@ -60,7 +66,7 @@ def begin(
         **client.extras(),
     }
     for name, value in _extras(extras).items():
-        if name in query and name != "login_hint":
+        if name in _RESERVED or (name in query and name != "login_hint"):
             raise ValueError(f"{name} is not for the configuration to choose")
         query[name] = value
     endpoint = client.discover().authorization_endpoint
