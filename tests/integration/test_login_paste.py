@@ -50,6 +50,15 @@ def test_code_and_state_alone_will_do_where_the_server_names_no_issuer(oidc_serv
         assert program.ends()[0] == 0
 
 
+def test_input_that_ends_without_a_line_break_counts(oidc_server, settings):
+    with lakekey("login", environment=settings) as program:
+        answer = oidc_server.sign_in(program.url(), deliver=False)
+        program.process.stdin.write(answer.redirect)
+        program.process.stdin.close()
+        program.process.stdin = None
+        assert program.ends()[0] == 0
+
+
 def test_what_is_no_answer_is_said_and_asked_for_again(oidc_server, settings):
     with lakekey("login", environment=settings) as program:
         url = program.url()

@@ -46,8 +46,8 @@ def read_pasted(text: str, *, redirect_uri: str, state: str) -> dict[str, str]:
     """
     text = text.strip().strip("'\"<>")
     words = text.split()
-    if len(words) == 2 and "=" not in text:
-        query = f"code={words[0]}&state={words[1]}"
+    if len(words) == 2 and not text.startswith(("code=", "?")):
+        query = f"code={words[0]}&state={words[1]}"  # as in the address bar, so encoded as there
     elif text.startswith(("http://", "https://")):
         if _place(text) != _place(redirect_uri):
             raise Unusable(f"that is not the address of the last page: it begins with {redirect_uri}")
@@ -95,9 +95,10 @@ class Terminal:
             if not readable or self._in_background():
                 return None
             chunk = os.read(self._descriptor, 4096)
-            if not chunk:
+            if not chunk and not self._buffer:
                 raise EOFError
-            self._buffer = (self._buffer + chunk)[-65536:]
+            # A last line may end with the input instead of a line break.
+            self._buffer = (self._buffer + (chunk or b"\n"))[-65536:]
         line, newline, rest = self._buffer.partition(b"\n")
         if not newline:
             return None
