@@ -199,6 +199,26 @@ def test_the_port_is_free_again_at_once():
         assert again.port == callback.port
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # of Python 3.12 and later
+def test_a_child_that_was_forked_meanwhile_does_not_keep_the_port():
+    ends, end = os.pipe()
+    with Callback([0]) as callback:
+        child = os.fork()
+        if child == 0:
+            os.close(end)
+            os.read(ends, 1)
+            os._exit(0)
+    try:
+        with Callback([callback.port]) as again:
+            assert again.port == callback.port
+            again.expect(STATE)
+            assert "signed in" in finish(again)
+    finally:
+        os.close(end)
+        os.close(ends)
+        os.waitpid(child, 0)
+
+
 def test_closing_lets_the_outcome_reach_the_browser():
     page = []
     with Callback([0]) as callback:
