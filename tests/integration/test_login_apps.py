@@ -77,7 +77,11 @@ def test_extras_of_the_profile_reach_the_authorization_endpoint(app):
     assert (query["prompt"], query["domain_hint"]) == (["login"], ["example.com"])
 
 
-@pytest.mark.parametrize("name", ["state", "code_challenge", "redirect_uri", "client_id", "response_type"])
+@pytest.mark.parametrize(
+    "name",
+    ["state", "code_challenge", "redirect_uri", "client_id", "response_type", "request_uri", "request", "nonce",
+     "response_mode", "assume_group", "authorization_details"],
+)  # fmt: skip
 def test_extras_cannot_replace_what_protects_the_sign_in(app, name):
     status, _, errors = app.profile(authorize_extras=f"{name}=mine").run("login", "app")
     assert status == 2
@@ -139,7 +143,7 @@ def test_an_address_elsewhere_can_only_be_pasted(app):
 
 @pytest.mark.parametrize(
     "value", ["http://192.0.2.1:8020", "http://example.com/", "ftp://localhost", "http://localhost:8020/?x=1", "localhost",
-              "http://localhost:99999"],
+              "http://localhost:99999", "http://[localhost:8020"],
 )  # fmt: skip
 def test_an_address_that_no_answer_can_come_to_is_refused(app, value):
     status, _, errors = app.profile(redirect_url=value).run("login", "app")

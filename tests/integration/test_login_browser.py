@@ -109,7 +109,9 @@ def test_an_id_token_for_somebody_else_is_refused_and_given_back(oidc_server, se
 def test_openid_scopes_bind_the_id_token_to_the_sign_in(oidc_server, settings):
     with lakekey("login", "--scopes", "all-apis,openid,email", environment=settings) as program:
         url = program.url()
-        assert len(parse_qs(urlsplit(url).query)["nonce"][0]) >= 43
+        query = parse_qs(urlsplit(url).query)
+        assert query["scope"] == ["all-apis email offline_access openid"]
+        assert len(query["nonce"][0]) >= 43
         oidc_server.sign_in(url)
         assert program.ends()[0] == 0
     with lakekey("login", "--scopes", "all-apis,openid,email", environment=settings) as program:

@@ -117,7 +117,7 @@ def test_an_assumed_group_is_sent_and_kept_apart(at_the_sandbox, monkeypatch):
 
 
 def test_a_token_for_another_group_than_was_assumed_is_refused(at_the_sandbox):
-    wrong = product.provider(group_id="4711", authorize_extras="x=y")
+    wrong = product.provider(group_id="4711")
     # The server gives the role of the group that the request names: let it name another.
     client = wrong.session.renewal._sign_in._client
     wrong.session.renewal._sign_in._client = client._replace(assume_group="4712")

@@ -50,6 +50,15 @@ def test_code_and_state_alone_will_do_where_the_server_names_no_issuer(oidc_serv
         assert program.ends()[0] == 0
 
 
+def test_input_that_ends_without_a_line_break_counts(oidc_server, settings):
+    with lakekey("login", environment=settings) as program:
+        answer = oidc_server.sign_in(program.url(), deliver=False)
+        program.process.stdin.write(answer.redirect)
+        program.process.stdin.close()
+        program.process.stdin = None
+        assert program.ends()[0] == 0
+
+
 def test_what_is_no_answer_is_said_and_asked_for_again(oidc_server, settings):
     with lakekey("login", environment=settings) as program:
         url = program.url()
@@ -60,6 +69,7 @@ def test_what_is_no_answer_is_said_and_asked_for_again(oidc_server, settings):
             ("hello", "there is no code in it"),
             (url, "not the address of the last page"),
             ("https://evil.example.com/?code=c&state=" + state, "not the address of the last page"),
+            ("http://[localhost:8020/?code=c&state=" + state, "not the address of the last page"),
             (answer.redirect.replace(state, "of-another-sign-in"), "belongs to another sign-in"),
             (f"{answer.redirect}&state={state}", "there is no code in it"),
         ):

@@ -38,9 +38,9 @@ def command(environ: Mapping[str, str], *, wsl: bool = False) -> list[str] | Non
     configured = environ.get("BROWSER", "").strip()
     if configured.lower() == "none":
         return None
-    for candidate in configured.split(os.pathsep):
-        if words := _words(candidate):
-            return words
+    if named := [words for candidate in configured.split(os.pathsep) if (words := _words(candidate))]:
+        # Where none of them is here: the first, whose name the log tells.
+        return next((words for words in named if shutil.which(words[0], path=environ.get("PATH"))), named[0])
     if sys.platform == "darwin":
         return ["open", "%s"]
     if sys.platform == "win32":

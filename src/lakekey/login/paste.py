@@ -46,13 +46,12 @@ def read_pasted(text: str, *, redirect_uri: str, state: str) -> dict[str, str]:
     """
     text = text.strip().strip("'\"<>")
     words = text.split()
-    if len(words) == 2 and "=" not in text:
-        query = f"code={words[0]}&state={words[1]}"
+    if len(words) == 2 and not text.startswith(("code=", "?")):
+        query = f"code={words[0]}&state={words[1]}"  # as in the address bar, so encoded as there
     elif text.startswith(("http://", "https://")):
-        got, want = urlsplit(text), urlsplit(redirect_uri)
-        if (got.scheme, got.netloc.lower(), got.path or "/") != (want.scheme, want.netloc.lower(), want.path or "/"):
+        if _place(text) != _place(redirect_uri):
             raise Unusable(f"that is not the address of the last page: it begins with {redirect_uri}")
-        query = got.query
+        query = urlsplit(text).query
     else:
         query = text.lstrip("?")
     parameters = read_answer(query)
@@ -61,6 +60,14 @@ def read_pasted(text: str, *, redirect_uri: str, state: str) -> dict[str, str]:
     if not state_matches(parameters, state):
         raise Unusable("it belongs to another sign-in: use the address printed above")
     return parameters
+
+
+def _place(address: str) -> tuple[str, str, str] | None:
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # a bracket that is not closed
+        return None
+    return parts.scheme, parts.netloc.lower(), parts.path or "/"
 
 
 class Terminal:
@@ -88,9 +95,10 @@ class Terminal:
             if not readable or self._in_background():
                 return None
             chunk = os.read(self._descriptor, 4096)
-            if not chunk:
+            if not chunk and not self._buffer:
                 raise EOFError
-            self._buffer = (self._buffer + chunk)[-65536:]
+            # A last line may end with the input instead of a line break.
+            self._buffer = (self._buffer + (chunk or b"\n"))[-65536:]
         line, newline, rest = self._buffer.partition(b"\n")
         if not newline:
             return None

@@ -5,13 +5,14 @@ The platform's built-in clients are registered rightly and are not checked.
 
 import re
 from html import unescape
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from lakekey import _log
 from lakekey.errors import CredentialsRefused, LoginFailed, TokenEndpointError
 from lakekey.login.redirect import is_built_in
-from lakekey.oauth.authorization_code import AuthorizationRequest, begin, printable
+from lakekey.oauth.authorization_code import AuthorizationRequest, begin
 from lakekey.oauth.client import Client
+from lakekey.oauth.token_response import printable
 from lakekey.target import Target
 
 # What servers say → the setting that is likely wrong. Entra ID's numbers stand beside the words of the others.
@@ -44,7 +45,7 @@ def check(target: Target, client: Client, request: AuthorizationRequest) -> None
         return
     said = None
     if answer.location is not None and answer.location.startswith(request.redirect_uri):
-        fields = parse_qs(urlsplit(answer.location).query)
+        fields = parse_qs(answer.location.partition("?")[2])
         # login_required and its kin are no refusals of the app, but of a request without a person.
         if fields.get("error", [""])[0] in ("invalid_scope", "unauthorized_client", "invalid_request"):
             said = " ".join([fields["error"][0], *fields.get("error_description", [])])

@@ -7,7 +7,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from lakekey.errors import LoginDenied, LoginFailed
 from lakekey.oauth.client import Client
 from lakekey.oauth.pkce import Pkce, new_pkce, new_state
-from lakekey.oauth.token_response import InvalidGrant, TokenResponse
+from lakekey.oauth.token_response import InvalidGrant, TokenResponse, printable
+
+# What the extras may not bring in either: what would replace the parameters that protect the sign-in (RFC 9101 §5),
+# send its answer on another way, or bring about a role or details under which the session is not kept.
+_RESERVED = frozenset(
+    {"assume_group", "authorization_details", "client_secret", "nonce", "request", "request_uri", "response_mode"}
+)
 
 
 class AuthorizationRequest(NamedTuple):
@@ -60,7 +66,7 @@ def begin(
         **client.extras(),
     }
     for name, value in _extras(extras).items():
-        if name in query and name != "login_hint":
+        if name in _RESERVED or (name in query and name != "login_hint"):
             raise ValueError(f"{name} is not for the configuration to choose")
         query[name] = value
     endpoint = client.discover().authorization_endpoint
@@ -117,11 +123,6 @@ def _advice(error: str) -> str:
     if error in ("server_error", "temporarily_unavailable"):
         return "try again in a moment"
     return "sign in again, and agree to the request"
-
-
-def printable(text: str) -> str:
-    """Text of a server or of the address bar, without what a terminal would act on."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _check_issuer(client: Client, answer: Mapping[str, str]) -> None:

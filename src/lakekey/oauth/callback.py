@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Iterable
 from typing import Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from lakekey.errors import LoginFailed
 from lakekey.oauth import pages
@@ -69,10 +69,11 @@ class Callback:
         """Answer one request; ``None`` lets the browser wait for the outcome. Called by the server's one thread."""
         if request is None or request.method != "GET":
             return _page(404, pages.not_found())
-        target = urlsplit(request.target)
-        if not self._is_ours(request.hosts) or target.scheme or target.netloc or target.path != self._path:
+        # Compared as it came, and not taken apart as an address: what a stray sends need not be one.
+        path, _, query = request.target.partition("?")
+        if path != self._path or not self._is_ours(request.hosts):
             return _page(404, pages.not_found())
-        parameters = read_answer(target.query)
+        parameters = read_answer(query)
         if parameters is None:
             return _page(404, pages.not_found())
         if not state_matches(parameters, self._state):

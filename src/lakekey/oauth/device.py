@@ -77,22 +77,29 @@ def poll(client: Client, code: DeviceCode, commitment: Commitment, deadline: flo
     while time.monotonic() + interval < deadline:
         commitment.pause(interval)
         commitment.commit()
-        answer = client.post(endpoint, form, deadline=time.monotonic() + 30)
-        error = (answer.json_object() or {}).get("error")
-        if error in ("authorization_pending", "slow_down"):
-            commitment.release()
-            interval += 5.0 if error == "slow_down" else 0.0
-        elif error == "access_denied":
-            raise LoginDenied("the sign-in was declined", hint="sign in again, and agree to the request")
-        elif error == "expired_token":
-            raise LoginFailed("the code lapsed before it was entered", hint="sign in again")
-        else:
-            try:
+        try:
+            answer = client.post(endpoint, form, deadline=time.monotonic() + 30)
+            error = (answer.json_object() or {}).get("error")
+            if error not in ("authorization_pending", "slow_down", "access_denied", "expired_token"):
                 return parse(answer, hidden=(client.secret, code.device_code)).checked()
-            except InvalidGrant as refusal:
-                reason = refusal.description
-            raise LoginFailed(f"the server did not accept the device code ({reason})", hint="sign in again")
-    return None
+        except TokenEndpointError as trouble:
+            if not trouble.retryable:
+                raise
+            # The person is still on the way: a blip must not cost the code. RFC 8628 §3.5: ask less often then.
+            interval = min(max(2 * interval, trouble.retry_after or 0.0), _LONGEST_INTERVAL)
+        except InvalidGrant as refusal:
+            refused = refusal.description
+            break
+        else:
+            if error == "access_denied":
+                raise LoginDenied("the sign-in was declined", hint="sign in again, and agree to the request")
+            if error == "expired_token":
+                raise LoginFailed("the code lapsed before it was entered", hint="sign in again")
+            interval += 5.0 if error == "slow_down" else 0.0
+        commitment.release()
+    else:
+        return None
+    raise LoginFailed(f"the server did not accept the device code ({refused})", hint="sign in again")
 
 
 def _seconds(value: object, default: float, longest: float) -> float:

@@ -1,5 +1,6 @@
 """Finding a host's authorization server (RFC 8414), and refusing one that points elsewhere."""
 
+import contextlib
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -68,6 +69,7 @@ def discover(
         TokenEndpointError: No document that holds is to be had.
     """
     if discovery_url:
+        require_secure(discovery_url)
         return _fetch(transport, discovery_url, _Host(urlsplit(discovery_url)._replace(path="", query="").geturl()))
     said = _ask(transport, host, account_id)
     return _fetch(transport, f"{said.issuer}/.well-known/oauth-authorization-server", said)
@@ -110,13 +112,6 @@ def _ask(transport: Transport, host: str, account_id: str | None) -> _Host:
     return _Host(endpoint, audience, account)
 
 
-def _is_address(text: str) -> bool:
-    try:
-        return text.startswith(("https://", "http://")) and bool(urlsplit(text).hostname)
-    except ValueError:
-        return False
-
-
 def _audience(fields: dict[str, Any], account: str | None) -> str | None:
     """The audience of identity tokens, by the SDK's rule: the first that the host names, else an account's own id."""
     named = fields.get("token_federation_default_oidc_audiences")
@@ -128,6 +123,18 @@ def _audience(fields: dict[str, Any], account: str | None) -> str | None:
 def _text(fields: dict[str, Any], name: str) -> str | None:
     value = fields.get(name)
     return value if isinstance(value, str) and value else None
+
+
+def _is_address(text: str) -> bool:
+    """Whether this is an address that can be called, opened, and printed on a terminal.
+
+    RFC 3986 §2: it has visible ASCII characters only; RFC 6749 §3.1 and §3.2: an endpoint has no fragment.
+    """
+    with contextlib.suppress(ValueError):  # a bracket that is not closed
+        parts = urlsplit(text)
+        visible = text.isascii() and text.isprintable() and " " not in text
+        return visible and parts.scheme in ("https", "http") and bool(parts.hostname) and "#" not in text
+    return False
 
 
 def _document(answer: Answer) -> dict[str, Any] | None:
@@ -149,6 +156,8 @@ def _fetch(transport: Transport, url: str, said: _Host) -> Metadata:
         if name not in found:
             raise TokenEndpointError(f"the authorization server metadata at {url} lacks {name}")
     for name, address in found.items():
+        if not _is_address(str(address)):
+            raise TokenEndpointError(f"the authorization server metadata at {url} has a malformed {name}")
         # RFC 8414 §3.3, RFC 9700 §4.4 (mix-up): credentials go to no other host than the one that was asked.
         require_secure(str(address))
         if urlsplit(str(address)).netloc != urlsplit(said.issuer).netloc:

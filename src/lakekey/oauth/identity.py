@@ -1,7 +1,6 @@
 """Who signed in: as the server says, not as the configuration hopes."""
 
 import base64
-import binascii
 import json
 import time
 from collections.abc import Iterable
@@ -51,7 +50,7 @@ def identify(client: Client, host: str, response: TokenResponse, *, nonce: str |
         _check_id_token(client, id_claims, nonce)
     access_claims = _claims(response.access_token)
     group = access_claims.get("group_id")
-    group = group if isinstance(group, str) and group else None
+    group = group if isinstance(group, str) and group.isprintable() and group else None
     if names := _names(id_claims, subject=True):
         return Identity(names[0], _folded(names), group)
     if names := _names(access_claims, subject=False):
@@ -82,11 +81,16 @@ def _check_id_token(client: Client, claims: dict[str, Any], nonce: str | None) -
 
 
 def _names(claims: dict[str, Any], *, subject: bool) -> list[str]:
-    """The person's names among some claims; a bare ``sub`` counts only where it is known to mean a person."""
+    """The person's names among some claims; a bare ``sub`` counts only where it is known to mean a person.
+
+    A name is shown on terminals, so one with control characters is none.
+    """
     found = []
     for name in (*_CLAIMS, "userName"):
         value = claims.get(name)
-        if isinstance(value, str) and value and ("@" in value or name == "userName" or (subject and name == "sub")):
+        if not isinstance(value, str) or not value.isprintable():
+            continue
+        if value and ("@" in value or name == "userName" or (subject and name == "sub")):
             found.append(value)
     return found
 
@@ -123,6 +127,6 @@ def _claims(token: str | None) -> dict[str, Any]:
         return {}
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, binascii.Error):
+    except (ValueError, RecursionError):  # the latter by a body of nothing but brackets
         return {}
     return claims if isinstance(claims, dict) else {}

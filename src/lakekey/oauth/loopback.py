@@ -224,6 +224,9 @@ class LoopbackServer:
             if listener.fileno() >= 0:
                 with contextlib.suppress(KeyError, ValueError, RuntimeError):  # the selector may be closed already
                     self._selector.unregister(listener)
+                # Closing alone would leave it listening in the children that were forked meanwhile.
+                with contextlib.suppress(OSError):
+                    listener.shutdown(socket.SHUT_RDWR)
                 listener.close()
 
 

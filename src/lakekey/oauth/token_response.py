@@ -106,8 +106,8 @@ def parse(answer: Answer, *, hidden: tuple[str | None, ...] = ()) -> TokenRespon
             retryable=not 300 <= answer.status < 500 or answer.status in _PASSING,
             hint=_TRY_AGAIN,
         )
-    error = str(fields.get("error", "unknown"))[:80]
-    description = _redact(str(fields.get("error_description", "")), hidden)[:300]
+    error = _shown(fields.get("error", "unknown"), hidden)[:80]
+    description = _shown(fields.get("error_description", ""), hidden)[:300]
     said = f"{error}: {description}" if description else error
     if error == "invalid_grant":
         raise InvalidGrant(description or error)
@@ -185,8 +185,15 @@ def _lifetime(value: object) -> float:
     return min(seconds, _LONGEST_LIFETIME)
 
 
-def _redact(text: str, hidden: tuple[str | None, ...]) -> str:
+def _shown(said: object, hidden: tuple[str | None, ...]) -> str:
+    """What a server says, as a person may see it: without the request's secrets, and without control characters."""
+    text = str(said)
     for secret in hidden:
         if secret:
             text = text.replace(secret, "[redacted]")
-    return text
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Text of a server or of the address bar, without what a terminal would act on."""
+    return "".join(character if character.isprintable() else "?" for character in text)

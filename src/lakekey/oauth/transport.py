@@ -204,8 +204,8 @@ def require_secure(url: str) -> None:
     """
     try:
         parts = urlsplit(url)
-    except ValueError:  # a bracket that is not closed
-        raise ConfigurationError(f"{url[:100]!r} is no address", hint="use an https:// host") from None
+    except ValueError:  # a bracket that is not closed; not quoted, since it may come from the network
+        raise ConfigurationError("an address of the server is malformed", hint="check host and discovery_url") from None
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return
     raise ConfigurationError(
@@ -236,6 +236,8 @@ def _read(response: "requests.Response", host: str, deadline: float) -> Answer:
         if time.monotonic() > deadline:
             raise TokenEndpointError(f"{host} did not finish its answer in time", status=response.status_code)
     content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if not content_type.isprintable():  # it is shown in errors
+        content_type = ""
     return Answer(
         response.status_code,
         content_type,

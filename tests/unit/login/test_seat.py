@@ -57,6 +57,7 @@ def test_browser_comes_first_and_its_shape_is_the_usual_one(programs):
     assert browser.command({**variables, "BROWSER": "firefox"}) == ["firefox", "%s"]
     assert browser.command({**variables, "BROWSER": "'my browser' --url=%s &"}) == ["my browser", "--url=%s"]
     assert browser.command({**variables, "BROWSER": "one %s:two"}) == ["one", "%s"]
+    assert browser.command({**variables, "BROWSER": "one:two %s:xdg-open"}) == ["xdg-open", "%s"]
     assert browser.command({**variables, "BROWSER": "none"}) is None
 
 

@@ -56,6 +56,8 @@ STRAYS = {
     "another path": "GET /x?code=c&state={state} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n",
     "a double slash": "GET //x?code=c&state={state} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n",
     "an absolute target": "GET http://evil/?code=c&state={state} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n",
+    "a target that is no address": "GET //[x/?code=c&state={state} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n",
+    "an absolute one that is none": "GET http://[::1/?code=c&state={state} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n",
     "POST": "POST /?code=c&state={state} HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 0\r\n\r\n",
     "HEAD": "HEAD /?code=c&state={state} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n",
     "OPTIONS": "OPTIONS /?code=c&state={state} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n",
@@ -197,6 +199,26 @@ def test_the_port_is_free_again_at_once():
         assert again.port == callback.port
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # of Python 3.12 and later
+def test_a_child_that_was_forked_meanwhile_does_not_keep_the_port():
+    ends, end = os.pipe()
+    with Callback([0]) as callback:
+        child = os.fork()
+        if child == 0:
+            os.close(end)
+            os.read(ends, 1)
+            os._exit(0)
+    try:
+        with Callback([callback.port]) as again:
+            assert again.port == callback.port
+            again.expect(STATE)
+            assert "signed in" in finish(again)
+    finally:
+        os.close(end)
+        os.close(ends)
+        os.waitpid(child, 0)
+
+
 def test_closing_lets_the_outcome_reach_the_browser():
     page = []
     with Callback([0]) as callback:
@@ -233,6 +255,7 @@ def test_a_page_runs_loads_and_leaks_nothing(page):
     assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["Cache-Control"] == "no-store"
     assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert "unsafe-inline" not in headers["Content-Security-Policy"]
 
 

@@ -103,10 +103,19 @@ def test_an_endpoint_in_clear_is_refused(server, serve):
         find(server)
 
 
-def test_an_endpoint_that_is_no_address_is_refused(server, serve):
-    serve(token_endpoint="https://[::1/token")
-    with pytest.raises(ConfigurationError, match="is no address"):
+@pytest.mark.parametrize(
+    "path", ["/v1/authorize#x", "/v1/author ize", "/v1/\x1b[2Jauthorize", "/v1/\nauthorize", "/v1/autorisé", "[/"]
+)
+def test_an_endpoint_that_is_no_plain_address_is_refused(server, serve, path):
+    serve(authorization_endpoint=f"{server.url}{path}")
+    with pytest.raises(TokenEndpointError, match="has a malformed authorization_endpoint") as caught:
         find(server)
+    assert str(caught.value).isprintable()
+
+
+def test_a_configured_document_whose_address_is_none_is_an_error_of_the_configuration(server):
+    with pytest.raises(ConfigurationError, match="malformed"):
+        find(server, discovery_url="https://[w.example.com/oidc")
 
 
 @pytest.mark.parametrize("name", ["issuer", "authorization_endpoint", "token_endpoint"])

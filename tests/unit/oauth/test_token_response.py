@@ -21,6 +21,16 @@ def refused(error, description=None, status=400):
     return answer(fields, status)
 
 
+@pytest.mark.parametrize("error", ["invalid_client", "invalid_grant", "no such \x1b[31mcode the-secret"])
+def test_what_a_server_says_reaches_no_terminal_as_it_is(error):
+    with pytest.raises((CredentialsRefused, TokenEndpointError, InvalidGrant)) as caught:
+        parse(refused(error, "\x1b[2Jgone \u202eright\r\nthe-secret"), hidden=("the-secret",))
+    said = str(caught.value)
+    assert said.isprintable()
+    assert "the-secret" not in said
+    assert "gone ?right??[redacted]" in said
+
+
 def test_a_full_answer_is_read():
     got = parse(answer({**GOOD, "refresh_token": "r", "scope": "sql all-apis", "id_token": "a.b.c"}))
     assert (got.access_token, got.lifetime, got.refresh_token) == ("a-token", 3600.0, "r")
