@@ -14,26 +14,21 @@ from typing import Any
 from lakekey._loading import LOADING
 from lakekey.completion import (
     DEFAULT_CLIENT,
-    DEFAULT_LOCK_TIMEOUT,
-    DEFAULT_LOGIN_TIMEOUT,
     DEFAULT_SCOPES,
     complete,
 )
 from lakekey.errors import ConfigurationError
 from lakekey.hosts import normalize_host
 from lakekey.resolution import ARGUMENT, PROFILE, gather
-from lakekey.settings import CACHE_SETTINGS, DELEGATED, FEDERATED, M2M, SETTINGS, U2M, Setting, cache_environment
+from lakekey.settings import CACHE_SETTINGS, DELEGATED, FEDERATED, M2M, SETTINGS, U2M, cache_environment
 from lakekey.which_grant import choose
 
 __all__ = [
     "DEFAULT_CLIENT",
-    "DEFAULT_LOCK_TIMEOUT",
-    "DEFAULT_LOGIN_TIMEOUT",
     "DEFAULT_SCOPES",
     "M2M",
     "SETTINGS",
     "U2M",
-    "Setting",
     "Target",
     "normalize_host",
     "resolve",

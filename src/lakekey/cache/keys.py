@@ -40,11 +40,6 @@ class KeyRing(NamedTuple):
         ids = ", ".join(sorted(key_id.hex() for key_id in self.keys))
         return f"KeyRing({ids}; current {self.current.hex()}; from {self.source} {self.where})"
 
-    def text(self) -> str:
-        """The ring's text form, the current key first. A secret."""
-        others = [self.keys[name] for name in self.keys if name != self.current]
-        return format_ring([self.keys[self.current], *others])
-
 
 def new_key() -> bytes:
     """A fresh random master key."""

@@ -101,21 +101,6 @@ def read_given(path: str) -> bytes:
         os.close(descriptor)
 
 
-def create(path: str, content: bytes) -> None:
-    """Write a private file that must not be there yet; leave the one that is, if a sibling was faster.
-
-    The content is complete and on disk before the name appears, so no sibling ever reads half of it.
-    """
-    temporary = _write_temporary(path, content)
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path) if _POSIX else os.rename(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-    _sync_directory(os.path.dirname(path))
-
-
 def replace(path: str, content: bytes, *, mark: str | None = None, mode: int = 0o600) -> None:
     """Write a private file in place of whatever has its name, durably: after a crash it is the old or the new one.
 

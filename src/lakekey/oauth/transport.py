@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from lakekey._loading import LOADING, libraries
 from lakekey.errors import ConfigurationError, TokenEndpointError
+from lakekey.hosts import LOOPBACK
 from lakekey.oauth import deadlines
 from lakekey.oauth.proxy import proxy_to
 
@@ -26,7 +27,6 @@ READ_TIMEOUT = 30.0
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _LATE = "{} did not answer in time"
 _TRY_AGAIN = "check the network, and try again"
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Answer(NamedTuple):
@@ -206,7 +206,7 @@ def require_secure(url: str) -> None:
         parts = urlsplit(url)
     except ValueError:  # a bracket that is not closed; not quoted, since it may come from the network
         raise ConfigurationError("an address of the server is malformed", hint="check host and discovery_url") from None
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
         return
     raise ConfigurationError(
         f"{parts.scheme}://{parts.netloc} is not a secure address", hint="use an https:// host; http only to loopback"

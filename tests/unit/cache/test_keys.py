@@ -22,7 +22,6 @@ def test_a_ring_survives_its_text_form_with_the_first_key_as_the_current_one(key
     ring = parse(format_ring(keys))
     assert list(ring.keys.values()) == keys
     assert ring.current == key_id(keys[0])
-    assert parse(ring.text()) == ring
 
 
 @given(RINGS)

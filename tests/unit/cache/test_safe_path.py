@@ -143,7 +143,7 @@ def test_a_cache_directory_of_somebody_else_is_refused(place):
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o602, 0o620])
 def test_a_private_file_that_others_can_reach_is_refused_with_the_command_that_mends_it(place, mode):
-    private_files.create(str(place / "f"), b"x")
+    private_files.replace(str(place / "f"), b"x")
     (place / "f").chmod(mode)
     with pytest.raises(UnsafeCache) as caught:
         private_files.read(str(place / "f"))
@@ -152,7 +152,7 @@ def test_a_private_file_that_others_can_reach_is_refused_with_the_command_that_m
 
 
 def test_a_private_file_may_not_be_a_link(place):
-    private_files.create(str(place / "real"), b"x")
+    private_files.replace(str(place / "real"), b"x")
     (place / "f").symlink_to("real")
     with pytest.raises(UnsafeCache, match="symbolic link"):
         private_files.read(str(place / "f"))
@@ -166,7 +166,7 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_and_waited_for_by_nobody(place
 
 @needs_root
 def test_a_private_file_of_somebody_else_is_refused(place):
-    private_files.create(str(place / "f"), b"x")
+    private_files.replace(str(place / "f"), b"x")
     os.chown(place / "f", SOMEBODY, SOMEBODY)
     with pytest.raises(UnsafeCache, match=f"belongs to user {SOMEBODY}"):
         private_files.read(str(place / "f"))
