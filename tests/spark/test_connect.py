@@ -54,13 +54,15 @@ def test_an_uploaded_module_is_used_by_a_function(principal, connect, tmp_path):
     assert spark.range(1).select(F.udf(ask, "long")("id")).collect() == [(42,)]
 
 
-def test_a_large_artifact_travels_in_chunks(principal, connect, tmp_path, front):
+def test_a_large_artifact_travels_in_chunks(principal, connect, tmp_path, front, wait_for):
     archive = tmp_path / "data.txt"
     archive.write_bytes(os.urandom(3 << 20))
+    began = time.time()
 
     connect(principal).addArtifacts(str(archive), file=True)
 
-    assert [rpc.status for rpc in front.rpcs() if rpc.method == "AddArtifacts"][-1] == 200
+    # The front logs an RPC a moment after it has ended.
+    wait_for(lambda: [rpc.status for rpc in front.rpcs(since=began) if rpc.method == "AddArtifacts"] == [200])
 
 
 def test_an_interrupt_ends_a_running_query(principal, connect, workspace, front, wait_for):
@@ -92,7 +94,7 @@ def test_an_interrupt_ends_a_running_query(principal, connect, workspace, front,
         thread.join(30)
     assert len(interrupted) == 1
     assert "OPERATION_CANCELED" in outcome[0]
-    assert "Interrupt" in {rpc.method for rpc in front.rpcs() if rpc.token == tail(principal)}
+    wait_for(lambda: "Interrupt" in {rpc.method for rpc in front.rpcs() if rpc.token == tail(principal)})
 
 
 @pytest.mark.parametrize("way", ["newSession", "cloneSession"])
