@@ -201,6 +201,12 @@ def test_the_front_sees_the_programs_name_before_ours(principal, connect, front)
     assert all(agent.startswith(f"acme_etl/1.2 lakekey/{lakekey.__version__} ") for agent in agents)
 
 
+def test_the_programs_name_may_stand_in_the_address(principal, front):
+    builder = lakekey.spark.channel_builder(principal, front.url(user_agent="acme_etl%2F1.2"))
+
+    assert builder.userAgent.startswith(f"acme_etl/1.2 lakekey/{lakekey.__version__} ")
+
+
 def test_headers_of_the_callers_travel_with_each_rpc(principal, hostile):
     builder = lakekey.spark.channel_builder(principal, hostile.url, headers={"X-Acme-Team": "data; more=1"})
 
