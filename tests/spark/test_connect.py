@@ -4,8 +4,10 @@ import os
 import threading
 import time
 from concurrent.futures import wait
+from pathlib import Path
 
 import pytest
+from grpc import StatusCode
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
@@ -109,6 +111,45 @@ def test_a_session_made_from_another_stays_signed_in(way, principal, connect, wo
     assert other.sql("select 3").collect() == [(3,)]
     assert workspace.counters["token.client_credentials"] >= 2
     other.stop()
+
+
+def test_every_kind_of_rpc_carries_the_token(principal, connect, hostile, workspace, tmp_path):
+    both = tmp_path / "both.pem"
+    both.write_text("".join(Path(path).read_text() for path in (principal.target.ca_file, hostile.ca_file)))
+    trusting = lakekey.provider(
+        host=principal.target.host,
+        client_id=workspace.client_id,
+        client_secret=workspace.client_secret,
+        ca_file=str(both),
+    )
+    module = tmp_path / "some.py"
+    module.write_text("")
+    spark = connect(trusting, hostile.url)
+    spark.addArtifacts(str(module), pyfile=True)
+    assert spark.range(3).schema.names == ["id"]
+    spark.conf.set("spark.sql.session.localRelationCacheThreshold", "1")
+    assert spark.createDataFrame([(number,) for number in range(100)], ["number"]).count() == 100
+    hostile.fault(StatusCode.UNAVAILABLE, method="ExecutePlan", after=1)
+    assert spark.range(50_000).count() == 50_000
+    with pytest.raises(PySparkException):
+        spark.range(1).selectExpr("raise_error('no')").collect()
+    spark.interruptAll()
+    spark.cloneSession().stop()
+
+    assert set(hostile.methods()) == {
+        "AddArtifacts",
+        "AnalyzePlan",
+        "ArtifactStatus",
+        "CloneSession",
+        "Config",
+        "ExecutePlan",
+        "FetchErrorDetails",
+        "Interrupt",
+        "ReattachExecute",
+        "ReleaseExecute",
+        "ReleaseSession",
+    }
+    assert {token for _, token in hostile.seen} == {trusting.token().access_token}
 
 
 def test_an_error_of_the_query_is_sparks_own_and_costs_no_token(principal, connect, workspace):
