@@ -4,8 +4,10 @@ import os
 import threading
 import time
 from concurrent.futures import wait
+from pathlib import Path
 
 import pytest
+from grpc import StatusCode
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
@@ -54,13 +56,15 @@ def test_an_uploaded_module_is_used_by_a_function(principal, connect, tmp_path):
     assert spark.range(1).select(F.udf(ask, "long")("id")).collect() == [(42,)]
 
 
-def test_a_large_artifact_travels_in_chunks(principal, connect, tmp_path, front):
+def test_a_large_artifact_travels_in_chunks(principal, connect, tmp_path, front, wait_for):
     archive = tmp_path / "data.txt"
     archive.write_bytes(os.urandom(3 << 20))
+    began = time.time()
 
     connect(principal).addArtifacts(str(archive), file=True)
 
-    assert [rpc.status for rpc in front.rpcs() if rpc.method == "AddArtifacts"][-1] == 200
+    # The front logs an RPC a moment after it has ended.
+    wait_for(lambda: [rpc.status for rpc in front.rpcs(since=began) if rpc.method == "AddArtifacts"] == [200])
 
 
 def test_an_interrupt_ends_a_running_query(principal, connect, workspace, front, wait_for):
@@ -92,7 +96,7 @@ def test_an_interrupt_ends_a_running_query(principal, connect, workspace, front,
         thread.join(30)
     assert len(interrupted) == 1
     assert "OPERATION_CANCELED" in outcome[0]
-    assert "Interrupt" in {rpc.method for rpc in front.rpcs() if rpc.token == tail(principal)}
+    wait_for(lambda: "Interrupt" in {rpc.method for rpc in front.rpcs() if rpc.token == tail(principal)})
 
 
 @pytest.mark.parametrize("way", ["newSession", "cloneSession"])
@@ -107,6 +111,45 @@ def test_a_session_made_from_another_stays_signed_in(way, principal, connect, wo
     assert other.sql("select 3").collect() == [(3,)]
     assert workspace.counters["token.client_credentials"] >= 2
     other.stop()
+
+
+def test_every_kind_of_rpc_carries_the_token(principal, connect, hostile, workspace, tmp_path):
+    both = tmp_path / "both.pem"
+    both.write_text("".join(Path(path).read_text() for path in (principal.target.ca_file, hostile.ca_file)))
+    trusting = lakekey.provider(
+        host=principal.target.host,
+        client_id=workspace.client_id,
+        client_secret=workspace.client_secret,
+        ca_file=str(both),
+    )
+    module = tmp_path / "some.py"
+    module.write_text("")
+    spark = connect(trusting, hostile.url)
+    spark.addArtifacts(str(module), pyfile=True)
+    assert spark.range(3).schema.names == ["id"]
+    spark.conf.set("spark.sql.session.localRelationCacheThreshold", "1")
+    assert spark.createDataFrame([(number,) for number in range(100)], ["number"]).count() == 100
+    hostile.fault(StatusCode.UNAVAILABLE, method="ExecutePlan", after=1)
+    assert spark.range(50_000).count() == 50_000
+    with pytest.raises(PySparkException):
+        spark.range(1).selectExpr("raise_error('no')").collect()
+    spark.interruptAll()
+    spark.cloneSession().stop()
+
+    assert set(hostile.methods()) == {
+        "AddArtifacts",
+        "AnalyzePlan",
+        "ArtifactStatus",
+        "CloneSession",
+        "Config",
+        "ExecutePlan",
+        "FetchErrorDetails",
+        "Interrupt",
+        "ReattachExecute",
+        "ReleaseExecute",
+        "ReleaseSession",
+    }
+    assert {token for _, token in hostile.seen} == {trusting.token().access_token}
 
 
 def test_an_error_of_the_query_is_sparks_own_and_costs_no_token(principal, connect, workspace):
@@ -197,6 +240,12 @@ def test_the_front_sees_the_programs_name_before_ours(principal, connect, front)
 
     agents = {rpc.user_agent for rpc in front.rpcs() if rpc.token == tail(principal)}
     assert all(agent.startswith(f"acme_etl/1.2 lakekey/{lakekey.__version__} ") for agent in agents)
+
+
+def test_the_programs_name_may_stand_in_the_address(principal, front):
+    builder = lakekey.spark.channel_builder(principal, front.url(user_agent="acme_etl%2F1.2"))
+
+    assert builder.userAgent.startswith(f"acme_etl/1.2 lakekey/{lakekey.__version__} ")
 
 
 def test_headers_of_the_callers_travel_with_each_rpc(principal, hostile):

@@ -71,12 +71,11 @@ def channel_builder(
         from lakekey.spark.builder import SignedInChannelBuilder
 
     target = provider.target
-    parameters = {"session_id": session_id, "user_id": user_id}
+    parameters = {"session_id": session_id, "user_id": user_id, "user_agent": user_agent}
     return SignedInChannelBuilder(
         provider,
         connect_url(target, url, cluster_id=cluster_id, parameters=parameters, headers=headers or {}),
         root_certificates=roots(target.ca_file, os.environ),
-        user_agent=user_agent,
         channel_options=tuple(channel_options),
     )
 

@@ -1,8 +1,9 @@
 """Where a session connects to, and whom it trusts there."""
 
 import os
+import re
 from collections.abc import Mapping
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from lakekey.errors import ConfigurationError
 from lakekey.target import Target
@@ -49,6 +50,7 @@ def connect_url(
     base, host, given = _parts(url, target)
     whole = given | {name: quote(value, safe="") for name, value in said.items()}
     _refuse_foreign_credentials(whole, target)
+    _refuse_what_cannot_be_sent(whole, target)
     whole["use_ssl"] = "true" if _wants_tls(host, given, target) else "false"
     return f"{base}/;" + ";".join(f"{name}={value}" for name, value in whole.items())
 
@@ -104,12 +106,14 @@ def _parts(url: str, target: Target) -> tuple[str, str, dict[str, str]]:
     except ValueError:
         host, port = None, None
     well_formed = scheme == "sc" and host and port != 0 and "@" not in authority
-    if not well_formed or (parameters and not parameters.startswith(";")) or not all(equals for _, equals, _ in pairs):
+    well_formed = well_formed and not re.search(r"[?#\\\s]", url)  # what follows would be no parameter to pyspark
+    well_formed = well_formed and all(equals and "=" not in value for _, equals, value in pairs)
+    if not well_formed or (parameters and not parameters.startswith(";")):
         # The url is not quoted: it may hold a token.
         raise ConfigurationError(
             "the url is no Spark Connect address", hint="url = sc://host:port/;name=value", profile=target.name
         )
-    return f"sc://{authority}", host or "", {name: value for name, _, value in pairs}
+    return f"sc://{authority}", host or "", {name.lower(): value for name, _, value in pairs}
 
 
 def _refuse_foreign_credentials(said: Mapping[str, str], target: Target) -> None:
@@ -122,8 +126,22 @@ def _refuse_foreign_credentials(said: Mapping[str, str], target: Target) -> None
             )
 
 
+def _refuse_what_cannot_be_sent(said: Mapping[str, str], target: Target) -> None:
+    """Without this, gRPC fails each RPC with "Invalid metadata", and does not say whose."""
+    for name, value in said.items():
+        sent = name != "user_id"  # that one travels inside the messages
+        if sent and (not re.fullmatch(r"[a-z0-9_.-]+(?<!-bin)", name) or not re.fullmatch(r"[ -~]*", unquote(value))):
+            raise ConfigurationError(
+                f"{name!r} cannot be sent as gRPC metadata, or its value cannot",
+                hint="names have letters, digits, - _ and . only, and values printable ASCII",
+                profile=target.name,
+            )
+
+
 def _wants_tls(host: str, given: Mapping[str, str], target: Target) -> bool:
     secure = given.get("use_ssl", "").lower()
+    if secure not in ("", "true", "false"):
+        raise ConfigurationError("use_ssl is neither true nor false", hint="use_ssl=true", profile=target.name)
     if secure == "true" or (host not in LOOPBACK and secure == ""):
         return True
     if host in LOOPBACK:

@@ -27,7 +27,6 @@ class SignedInChannelBuilder(_Base):  # type: ignore[misc]  # pyspark is importe
         provider: Signs the RPCs.
         url: The whole address, as `lakekey.spark.address.connect_url` makes it.
         root_certificates: PEM certificates to trust, or ``None`` for gRPC's own choice.
-        user_agent: The program's name, as ``product/version``.
         channel_options: gRPC channel options.
     """
 
@@ -37,15 +36,15 @@ class SignedInChannelBuilder(_Base):  # type: ignore[misc]  # pyspark is importe
         url: str,
         *,
         root_certificates: bytes | None,
-        user_agent: str | None,
         channel_options: tuple[tuple[str, Any], ...],
     ) -> None:
         self.provider = provider
         self._root_certificates = root_certificates
-        named = user_agent or os.environ.get("SPARK_CONNECT_USER_AGENT")
+        super().__init__(url, list(channel_options))
+        named = self._said(self.PARAM_USER_AGENT) or os.environ.get("SPARK_CONNECT_USER_AGENT")
         self._product = " ".join(filter(None, (named, f"lakekey/{_version.__version__}")))
-        options = [("grpc.primary_user_agent", self._product)]
-        super().__init__(url, [*options, *channel_options])
+        if "grpc.primary_user_agent" not in dict(channel_options):
+            self._channel_options.append(("grpc.primary_user_agent", self._product))
         if self._is_loopback:
             # gRPC would ask the proxy of https_proxy for a port of this machine.
             self._channel_options.append(("grpc.enable_http_proxy", 0))
@@ -56,7 +55,7 @@ class SignedInChannelBuilder(_Base):  # type: ignore[misc]  # pyspark is importe
     @property
     def secure(self) -> bool:
         """Whether the channel uses TLS."""
-        return bool(self.get(self.PARAM_USE_SSL) == "true")
+        return self._said(self.PARAM_USE_SSL) != "false"
 
     @property
     def token(self) -> None:
@@ -94,6 +93,13 @@ class SignedInChannelBuilder(_Base):  # type: ignore[misc]  # pyspark is importe
         # Inside the caller's own interceptors, which so never see a token.
         return grpc.intercept_channel(channel, *getattr(self, "_interceptors", ()), SignIn(self.provider))
 
+    def _said(self, parameter: str) -> str | None:
+        """A parameter of the address."""
+        try:
+            return str(self.get(parameter))
+        except KeyError:
+            return None
+
     @property
     def _is_loopback(self) -> bool:
-        return str(self.host).strip("[]") in LOOPBACK
+        return str(self.host).strip("[]").lower() in LOOPBACK  # pyspark 3.5 keeps the host as it is written

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import grpc
 
-from lakekey._provider import Provider
+from lakekey._provider import Headers, Provider
 from lakekey.errors import ConfigurationError, LoginRequired
 
 try:
@@ -57,19 +57,20 @@ class SignIn(
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self._process = os.getpid()
-        # The token that replaced a refused one, until an RPC succeeds with it. If it is refused as well, the token is
-        # not what is wrong, and another would be one more request to the token endpoint for each RPC.
-        self._on_trial = ""
-        self._cut_at = -_CUT_PAUSE
+        # The headers that replaced refused ones, until an RPC succeeds with them. If these are refused too, the token
+        # is not what is wrong, and another would be one more request to the token endpoint for each RPC.
+        self._on_trial: Headers = {}
+        # What was refused when a stream was last cut, and when: all streams of one token may be cut at once.
+        self._cut: tuple[Headers, float] = ({}, -_CUT_PAUSE)
 
     def intercept_unary_unary(self, continuation: Continuation, details: Any, request: Any) -> Any:
         """Signs a call; sends it once more if the server refuses its token."""
-        token = self.token(tidying=_tidies_up(details.method, request))
-        call = continuation(signed(details, token), request)
-        if refuses_token(call) and self.renew(token):
-            token = self.token()
-            call = continuation(signed(details, token), request)
-        return self._judged(call, token)
+        headers = self.headers(tidying=_tidies_up(details.method, request))
+        call = continuation(signed(details, headers), request)
+        if refuses_token(call) and self.renew(headers, call):
+            headers = self.headers()
+            call = continuation(signed(details, headers), request)
+        return self._judged(call, headers)
 
     def intercept_unary_stream(self, continuation: Continuation, details: Any, request: Any) -> Any:
         """Signs a call; the stream begins once more if the server refuses its token."""
@@ -78,19 +79,19 @@ class SignIn(
     def intercept_stream_unary(self, continuation: Continuation, details: Any, requests: Iterator[Any]) -> Any:
         """Signs an upload; sends it once more if the server refuses its token before much was sent."""
         replay = Replay(requests)
-        token = self.token()
-        call = continuation(signed(details, token), replay.begin())
-        if refuses_token(call) and self.renew(token) and (again := replay.begin()) is not None:
-            token = self.token()
-            call = continuation(signed(details, token), again)
-        return self._judged(call, token)
+        headers = self.headers()
+        call = continuation(signed(details, headers), replay.begin())
+        if refuses_token(call) and self.renew(headers, call) and (again := replay.begin()) is not None:
+            headers = self.headers()
+            call = continuation(signed(details, headers), again)
+        return self._judged(call, headers)
 
     def intercept_stream_stream(self, continuation: Continuation, details: Any, requests: Iterator[Any]) -> Any:
         """Signs a call. Spark Connect has none of this kind today, and what was said cannot be said again."""
-        return continuation(signed(details, self.token()), requests)
+        return continuation(signed(details, self.headers()), requests)
 
-    def token(self, *, tidying: bool = False) -> str:
-        """The access token for an RPC that is about to be sent.
+    def headers(self, *, tidying: bool = False) -> Headers:
+        """The headers for an RPC that is about to be sent; more than the token's where a cloud's sign-in has more.
 
         Args:
             tidying: The RPC only clears up behind a session. Nobody is asked to sign in for that: pyspark sends such
@@ -110,13 +111,14 @@ class SignIn(
             if entry is None or not (entry.refresh_token or self._provider.session.serves(entry)):
                 target = self._provider.target
                 raise LoginRequired("the session is over", hint=f"run: {target.login_command}", profile=target.name)
-        return self._provider.headers()["Authorization"].removeprefix("Bearer ")
+        return self._provider.headers()
 
-    def renew(self, token: str, *, in_mid_stream: bool = False) -> bool:
+    def renew(self, headers: Headers, call: Any, *, in_mid_stream: bool = False) -> bool:
         """Replace a token that the server refused.
 
         Args:
-            token: The token.
+            headers: The headers with the token.
+            call: The call that failed.
             in_mid_stream: Whether the server had accepted it for the stream that it then cut.
 
         Returns:
@@ -125,27 +127,34 @@ class SignIn(
         Raises:
             LakekeyError: There is no other to be had.
         """
-        if self.token() != token:
+        if self.headers() != headers:
             return True  # renewed meanwhile
-        if token == self._on_trial:
+        if headers == self._on_trial:
             return False
         if in_mid_stream:
             now = time.monotonic()
-            if now - self._cut_at < _CUT_PAUSE:
+            cut, at = self._cut
+            if cut != headers and now - at < _CUT_PAUSE:
                 return False  # a server that cuts every stream would have us reattach, and renew, for ever
-            self._cut_at = now
-        self._provider.invalidate(token)
-        self._on_trial = self.token()
+            self._cut = (headers, now)
+        try:
+            self._provider.invalidate(headers.get("Authorization", "").partition(" ")[2])
+        except LoginRequired:
+            # A personal access token, say, is all there is. Then it more likely lacks a right, which the server says.
+            if self._provider.target.is_delegated and call.code() is grpc.StatusCode.PERMISSION_DENIED:
+                return False
+            raise
+        self._on_trial = self.headers()
         return True
 
-    def accept(self, token: str) -> None:
-        """Note that the server has served an RPC with a token."""
-        if token == self._on_trial:
-            self._on_trial = ""
+    def accept(self, headers: Headers) -> None:
+        """Note that the server has served an RPC with these headers."""
+        if headers == self._on_trial:
+            self._on_trial = {}
 
-    def _judged(self, call: Any, token: str) -> Any:
+    def _judged(self, call: Any, headers: Headers) -> Any:
         if call.code() is grpc.StatusCode.OK:
-            self.accept(token)
+            self.accept(headers)
         else:
             explain(call, self._provider)
         return call
@@ -183,13 +192,13 @@ class Responses:
             try:
                 response = next(self._call)
             except StopIteration:
-                self._sign_in.accept(self._token)
+                self._sign_in.accept(self._headers)
                 raise
             except grpc.RpcError as error:
                 if not refuses_token(error):
                     explain(error, self._sign_in.provider)
                     raise
-                if not self._sign_in.renew(self._token, in_mid_stream=self._received):
+                if not self._sign_in.renew(self._headers, error, in_mid_stream=self._received):
                     raise
                 if self._received and _can_be_reattached(self._details.method, self._request):
                     raise RetryException from error
@@ -200,12 +209,12 @@ class Responses:
             else:
                 if not self._received:
                     self._received = True
-                    self._sign_in.accept(self._token)
+                    self._sign_in.accept(self._headers)
                 return response
 
     def _begin(self) -> None:
-        self._token = self._sign_in.token(tidying=_tidies_up(self._details.method, self._request))
-        self._call = self._continuation(signed(self._details, self._token), self._request)
+        self._headers = self._sign_in.headers(tidying=_tidies_up(self._details.method, self._request))
+        self._call = self._continuation(signed(self._details, self._headers), self._request)
 
 
 class Replay:
@@ -256,9 +265,9 @@ class Replay:
             self._kept = None
 
 
-def signed(details: Any, token: str) -> CallDetails:
-    """The details of a call, with the token."""
-    metadata = (*(details.metadata or ()), ("authorization", f"Bearer {token}"))
+def signed(details: Any, headers: Headers) -> CallDetails:
+    """The details of a call, with the headers; gRPC wants their names in lower case."""
+    metadata = (*(details.metadata or ()), *((name.lower(), value) for name, value in headers.items()))
     return CallDetails(
         details.method, details.timeout, metadata, details.credentials, details.wait_for_ready, details.compression
     )

@@ -24,8 +24,9 @@ def jdbc_options(profile: str | Provider | None = None, **settings: Any) -> Jdbc
 
     A person's token is fixed as the options are made: it serves connections that are opened before it expires, and
     nothing renews it. Make the options anew for each read. A service principal is handed to the driver, which then
-    fetches and renews its tokens itself; its secret is among the options. Secrets stay out of the URL, which Spark
-    shows in query plans; Spark redacts options that are named as these are.
+    fetches and renews its tokens itself; its secret is among the options. One that assumes a group's role, or asks for
+    authorization details, has a fixed token as a person does, since the driver cannot ask for them. Secrets stay out
+    of the URL, which Spark shows in query plans; Spark redacts options that are named as these are.
 
     Args:
         profile: A profile's name, a provider, or ``None`` for the default chain.
@@ -36,7 +37,7 @@ def jdbc_options(profile: str | Provider | None = None, **settings: Any) -> Jdbc
         The options, all strings. Their ``repr`` hides the secrets.
 
     Raises:
-        ConfigurationError: A setting is missing or wrong.
+        ConfigurationError: A setting is missing or wrong, or the provider was unpickled where its secret is not.
         LakekeyError: Nobody is signed in.
     """
     provider, rest = _public.provider_for(profile, settings)
@@ -58,8 +59,9 @@ def jdbc_options(profile: str | Provider | None = None, **settings: Any) -> Jdbc
         value = rest.pop(name, None) or getattr(target, name)
         if value:
             options[option] = value
-    if target.auth_type == M2M:
-        options |= {"Auth_Flow": "1", "OAuth2ClientId": target.client_id, "OAuth2Secret": target.client_secret or ""}
+    # The driver's own flow knows of no group and no details: it would sign in with more, or other, rights than asked.
+    if target.auth_type == M2M and not (target.group_id or target.authorization_details):
+        options |= {"Auth_Flow": "1", "OAuth2ClientId": target.client_id, "OAuth2Secret": target.secret()}
     else:
         options |= {"Auth_Flow": "0", "Auth_AccessToken": provider.token().access_token}
     return JdbcOptions(options | {name: str(value) for name, value in rest.items()})

@@ -1,6 +1,8 @@
 """A front that refuses, fails, dawdles or cuts streams."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from grpc import StatusCode
 from pyspark.errors import PySparkException
 
 import lakekey
+from lakekey.errors import LoginRequired
 
 
 @pytest.fixture
@@ -131,3 +134,58 @@ def test_every_rpc_of_a_session_carries_the_token(spark, hostile, provider):
 
     assert {"ExecutePlan", "ReleaseExecute", "Config", "Interrupt"} <= set(hostile.methods())
     assert {token for _, token in hostile.seen} == {provider.token().access_token}
+
+
+def test_streams_that_are_cut_at_once_for_one_token_share_one_renewal(spark, hostile, workspace):
+    spark.range(1).count()
+    hostile.fault(StatusCode.UNAUTHENTICATED, method="ExecutePlan", times=8, after=1)
+    workspace.fault("token", delay=1.0)
+    together = threading.Barrier(8)
+
+    def query(_):
+        together.wait(30)
+        return int(spark.range(50_000).toPandas()["id"].sum())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(query, range(8))) == {50_000 * 49_999 // 2}
+    assert workspace.counters["token.client_credentials"] == 2
+
+
+def signed_in_by_the_sdk(provider, **settings):
+    return lakekey.provider(host=provider.target.host, ca_file=provider.target.ca_file, **settings)
+
+
+def test_a_sign_in_that_is_no_bearer_token_is_sent_as_it_is(provider, connect, hostile):
+    basic = signed_in_by_the_sdk(provider, auth_type="basic", username="ada", password="secret")
+
+    assert connect(basic, hostile.url).sql("select 1").collect() == [(1,)]
+    assert {sent for _, sent in hostile.seen} == {basic.headers()["Authorization"]}
+
+
+def test_every_header_of_a_sign_in_is_sent():
+    from lakekey.spark.interceptor import CallDetails, signed
+
+    headers = {"Authorization": "Bearer one", "X-Databricks-Azure-Workspace-Resource-Id": "two"}
+    details = CallDetails("/Config", None, [("x-acme", "three")], None, None, None)
+
+    assert signed(details, headers).metadata == (
+        ("x-acme", "three"),
+        ("authorization", "Bearer one"),
+        ("x-databricks-azure-workspace-resource-id", "two"),
+    )
+
+
+def test_a_personal_token_that_is_refused_is_named(provider, connect, hostile):
+    spark = connect(signed_in_by_the_sdk(provider, token="dapi-old"), hostile.url)
+    hostile.fault(StatusCode.UNAUTHENTICATED, times=None)
+
+    with pytest.raises(LoginRequired, match="pat has no other"):
+        spark.sql("select 1").collect()
+
+
+def test_a_personal_token_that_lacks_a_right_leaves_the_word_to_the_server(provider, connect, hostile):
+    spark = connect(signed_in_by_the_sdk(provider, token="dapi-weak"), hostile.url)
+    hostile.fault(StatusCode.PERMISSION_DENIED, times=None)
+
+    with pytest.raises(PySparkException, match=r"the front says so"):
+        spark.sql("select 1").collect()

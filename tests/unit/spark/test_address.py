@@ -49,7 +49,7 @@ def test_a_token_is_not_sent_in_clear_anywhere_else():
         address("sc://spark.example.com:1/;use_ssl=false")
 
 
-@pytest.mark.parametrize("name", ["token", "authorization"])
+@pytest.mark.parametrize("name", ["token", "authorization", "Authorization"])
 def test_an_address_with_credentials_of_its_own_is_refused_without_repeating_them(name):
     with pytest.raises(ConfigurationError) as caught:
         address(f"sc://spark.example.com:1/;{name}=s3cret")
@@ -57,12 +57,48 @@ def test_an_address_with_credentials_of_its_own_is_refused_without_repeating_the
 
 
 @pytest.mark.parametrize(
-    "url", ["https://h", "sc://", "sc://h/path", "sc://h:99999", "sc://u:s3cret@h:1", "sc://h/;x", "nonsense"]
+    "url",
+    [
+        "https://h",
+        "sc://",
+        "sc://h/path",
+        "sc://h:99999",
+        "sc://u:s3cret@h:1",
+        "sc://h/;x",
+        "nonsense",
+        "sc://h/;x=s3cret=1",
+        "sc://127.0.0.1?h",
+        "sc://127.0.0.1#h:1",
+        "sc://h/;x=1#2",
+        "sc://h/;x=1?2",
+        "sc://h/;x=1\n2",
+    ],
 )
 def test_what_is_no_spark_connect_address_is_refused(url):
     with pytest.raises(ConfigurationError) as caught:
         address(url)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "h"])
+def test_tls_is_on_or_off_and_nothing_between(host):
+    with pytest.raises(ConfigurationError, match="neither"):
+        address(f"sc://{host}:1/;use_ssl=yes")
+    assert address(f"sc://{host}:1/;USE_SSL=true").endswith("use_ssl=true")
+
+
+@pytest.mark.parametrize(
+    "headers", [{"x acme": "1"}, {"x-acme": "a\nb"}, {"x-acme": "caf\u00e9"}, {"x-acme-bin": "1"}, {"": "1"}]
+)
+def test_what_grpc_would_not_send_is_refused_before_it_is_tried(headers):
+    with pytest.raises(ConfigurationError, match="metadata"):
+        address(headers=headers)
+    with pytest.raises(ConfigurationError, match="metadata"):
+        address(user_agent="two\nlines/1")
+
+
+def test_the_name_of_a_person_may_have_any_letters():
+    assert "user_id=%C3%85sa" in address(user_id="\u00c5sa")
 
 
 def test_parameters_are_quoted():
