@@ -25,9 +25,9 @@ test: setup $(VENV)/.system-packages $(OIDC)/node_modules/.installed
 # pyspark is large and wants an older pandas, so it has environments of its own: the newest, with its Connect server,
 # and 3.5, whose client alone is run, against that server; it uses what Python is about to drop, and leaves files open.
 test-spark: $(SPARK)/.installed $(SPARK35)/.installed $(VENV)/.system-packages
-	$(SPARK)/bin/python -m pytest tests/spark --ignore=tests/spark/test_spark_warehouse.py
-	$(SPARK)/bin/python -m pytest tests/spark/test_spark_warehouse.py
-	SPARK_SERVER_PYTHON=$(abspath $(SPARK))/bin/python $(SPARK35)/bin/python -m pytest tests/spark/any_client \
+	$(SPARK)/bin/python -m pytest --timeout 300 tests/spark --ignore=tests/spark/test_spark_warehouse.py
+	$(SPARK)/bin/python -m pytest --timeout 300 tests/spark/test_spark_warehouse.py
+	SPARK_SERVER_PYTHON=$(abspath $(SPARK))/bin/python $(SPARK35)/bin/python -m pytest --timeout 300 tests/spark/any_client \
 	  -W ignore::DeprecationWarning -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
 
 # What the SQL adapter promises holds for the older connectors that people run, too.

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 _MINUTE = 60
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 def test_ten_second_tokens_carry_a_query_of_a_minute_and_an_idle_session(principal, person, connect, workspace, front):
     ada = person("ada@example.com")
     workspace.set_lifetime(10)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from urllib.parse import quote, unquote, urlsplit
 
 from lakekey.errors import ConfigurationError
+from lakekey.hosts import LOOPBACK
 from lakekey.target import Target
 
 CLUSTER_HEADER = "x-databricks-cluster-id"
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _TLS_PORT = 443
 # gRPC has a variable of its own, which it reads itself; these are what the token's own requests obey.
 _GRPC_ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"

@@ -10,7 +10,7 @@ from pyspark.version import __version__ as pyspark_version
 
 from lakekey import _version
 from lakekey._provider import Provider
-from lakekey.spark.address import LOOPBACK
+from lakekey.hosts import LOOPBACK
 from lakekey.spark.interceptor import SignIn
 from lakekey.target import M2M
 
