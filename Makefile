@@ -11,16 +11,26 @@ SYSTEM_PACKAGES := chromium chromium-driver dbus-daemon gnome-keyring nginx-ligh
 
 OLD_CONNECTORS := 4.1.1 4.4.0
 
-.PHONY: demo test test-spark test-connectors test-dbt test-airflow check format bench bench-docs bench-spark lock setup clean
+.PHONY: demo test test-main test-spark test-connectors test-dbt test-airflow check format bench bench-docs bench-spark lock setup clean
 
 demo: setup
 	$(BIN)/lakekey demo
 
-test: setup $(VENV)/.system-packages $(OIDC)/node_modules/.installed
+# A part that fails keeps none of the others from being run, and fails the whole. RETRY runs once more a part that failed;
+# of the first, pytest repeats single tests: PYTEST_ARGS.
+TEST_PARTS := test-main test-connectors test-spark test-dbt test-airflow
+
+test:
+	@failed=; for part in $(TEST_PARTS); do \
+	  begun=$$(date +%s); \
+	  if $(MAKE) $$part; then :; \
+	  elif test -n "$(RETRY)" && test $$part != test-main && echo "$$part failed: once more" && $(MAKE) $$part; then :; \
+	  else failed="$$failed $$part"; fi; \
+	  echo "$$part took $$(($$(date +%s) - begun)) s"; \
+	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+
+test-main: setup $(VENV)/.system-packages $(OIDC)/node_modules/.installed
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
-	set -e; for target in test-connectors test-spark test-dbt test-airflow; do \
-	  $(MAKE) $$target || { test -n "$(RETRY)" && echo "$$target failed: once more" && $(MAKE) $$target; }; \
-	done
 
 # pyspark is large and wants an older pandas, so it has environments of its own: the newest, with its Connect server,
 # and 3.5, whose client alone is run, against that server; it uses what Python is about to drop, and leaves files open.
@@ -39,7 +49,7 @@ test-connectors: setup $(OLD_CONNECTORS:%=.venvs/connector-%/.installed)
 	done
 
 # dbt in its own environment, against the sandbox's Spark engine in another.
-test-dbt: setup .venvs/dbt/.installed .venvs/spark/.installed
+test-dbt: setup .venvs/dbt/.installed $(SPARK)/.installed $(VENV)/.system-packages
 	$(BIN)/python -m pytest tests/dbt
 
 # Airflow pins too much to share an environment. Its whole service is started, on loopback, against the sandbox.

@@ -15,7 +15,14 @@ def main():
         profiles = os.path.join(box.directory, "profiles")
         with open(profiles, "w") as file:
             file.write(f"[sandbox]\nhost = {box.host}\nhttp_path = {box.http_path}\nca_file = {box.ca_file}\n")
-        facts = {"host": box.host, "http_path": box.http_path, "ca_file": box.ca_file, "profiles": profiles}
+        facts = {
+            "host": box.host,
+            "http_path": box.http_path,
+            "ca_file": box.ca_file,
+            "profiles": profiles,
+            "client_id": box.client_id,
+            "client_secret": box.client_secret,
+        }
         print(json.dumps(facts), flush=True)
         for _ in sys.stdin:
             print(json.dumps(box.counters), flush=True)

@@ -68,11 +68,11 @@ def project(server, tmp_path, monkeypatch):
     return project
 
 
-def dbt(project, *arguments):
+def dbt(project, *arguments, status=0):
     done = subprocess.run(
         [DBT / "dbt", "--no-use-colors", *arguments], cwd=project, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stdout[-3000:]
+    assert done.returncode == status, done.stdout[-3000:]
     return done.stdout
 
 
@@ -116,6 +116,31 @@ def test_one_dbt_run_outlives_its_tokens(project, server):
     assert counted["logins"] == 0
     assert counted["token.refresh_token"] >= 2
     assert counted["unauthorized"] == 0
+
+
+def test_a_run_that_is_broken_off_asks_for_no_login_of_its_own(project, server):
+    """What runs is cancelled by dbt-databricks' REST client, which would sign in by itself, in a browser."""
+    (project / "models" / "wrong.sql").write_text("select no_such_function(1) as id\n")
+    before = server.counters()
+    said = dbt(project, "run", "--fail-fast", "--select", "wrong", status=1)
+    assert "Cancelling open python jobs" in said
+    assert "ERROR=1" in said
+    counted = difference(before, server.counters())
+    assert counted["logins"] == counted["token.authorization_code"] == 1
+
+
+def test_the_targets_settings_and_the_rest_client_of_python_models(project, server):
+    facts = server.facts
+    given = json.dumps({"client_id": facts["client_id"], "client_secret": facts["client_secret"]})
+    script = Path(__file__).with_name("targets.py")
+    done = subprocess.run([DBT / "python", script, given], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "asked by Python models": "ada@example.com",
+        "with a service principal": facts["client_id"],
+        "elsewhere": ["example.cloud.databricks.com", "/sql/1.0/warehouses/other"],
+        "refused": ["token", "auth_type", "azure_client_id", "oauth_scopes", "use_kernel"],
+    }
 
 
 def test_plain_dbt_databricks_signs_in_through_the_metadata_service(project, server, monkeypatch):
