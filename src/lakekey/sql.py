@@ -35,7 +35,8 @@ def connect(
 
     Returns:
         The connector's connection, wrapped so that lakekey's errors come out as they are and a statement that is
-        refused with 401 is sent again, once, on a new connection. The connector's own is its ``connection``.
+        refused with 401 is sent again, once, on a new connection, unless it may depend on what the old session had.
+        The connector's own is its ``connection``.
 
     Raises:
         ConfigurationError: A setting is missing or wrong, the connector is not installed, or the warehouse takes a

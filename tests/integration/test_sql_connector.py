@@ -82,6 +82,40 @@ def test_a_token_that_is_refused_again_and_again_is_an_error_after_one_retry(box
     assert box.counters["token.requests"] == 1
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "use schema elsewhere",
+        "-- where to\n/* and\nwhy */ USE elsewhere",
+        "set ansi_mode = true",
+        "create or replace temporary view v as select 1 as one",
+    ],
+)
+def test_a_statement_is_not_sent_again_on_a_session_that_lacks_what_it_depends_on(box, principal, statement):
+    """On a new session, ``delete from t`` would find the ``t`` of another schema."""
+    with connect(principal) as connection, connection.cursor() as cursor:
+        cursor.execute("create schema if not exists elsewhere")
+        cursor.execute(statement)
+        box.revoke(token=principal.token().access_token)
+        before = box.counters["statements"]
+        with pytest.raises(sql.exc.RequestError) as caught:
+            one(cursor)
+        assert caught.value.context["http-code"] == 401
+        assert box.counters["statements"] == before
+    with connect(principal) as connection, connection.cursor() as cursor:
+        assert one(cursor) == box.client_id
+    assert box.counters["token.requests"] == 2
+
+
+@pytest.mark.skipif(RELEASE < (4, 2), reason="this release knows no transactions")
+def test_a_statement_is_not_sent_again_outside_its_transaction(box, principal):
+    with connect(principal, ignore_transactions=False) as connection, connection.cursor() as cursor:
+        connection.autocommit = False
+        box.revoke(token=principal.token().access_token)
+        with pytest.raises(sql.exc.RequestError):
+            one(cursor)
+
+
 def test_a_statement_that_failed_for_another_reason_is_not_sent_again(box, principal):
     with connect(principal) as connection, connection.cursor() as cursor:
         one(cursor)
