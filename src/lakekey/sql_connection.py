@@ -123,7 +123,7 @@ class Connection:
         try:
             return sql.connect(credentials_provider=self._handing, **self._arguments)
         except Exception as error:
-            kernel_only = kernel_refusal(error, self._target)
+            kernel_only = kernel_refusal(error, self._target, asked=bool(self._arguments.get("use_kernel")))
             if kernel_only is None:
                 raise
             raise kernel_only from error

@@ -75,7 +75,7 @@ def sign_in(engine: "Engine", profile: str | Provider | None = None, **settings:
         try:
             return dialect.connect(**everything)
         except Exception as error:
-            kernel_only = kernel_refusal(error, provider.target)
+            kernel_only = kernel_refusal(error, provider.target, asked=bool(given.get("use_kernel")))
             if kernel_only is not None:
                 raise kernel_only from error
             if not refused(error):

@@ -251,6 +251,18 @@ def test_a_warehouse_for_the_kernel_alone_says_what_to_ask_for_each_time(box, pr
     gc.collect()
 
 
+@pytest.mark.skipif(RELEASE < (4, 9), reason="this release has no kernel")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_who_asks_for_the_kernel_is_not_told_of_the_warehouse(box, principal):
+    with pytest.raises(lakekey.ConfigurationError) as caught:
+        connect(principal, use_kernel=True)
+    assert caught.value.message == "the connector's kernel takes no credentials provider"
+    assert caught.value.hint.startswith("lakekey.sql.connect(…, fixed_token=True)")
+    assert not [record for record in box.log if record.route == "sql"]
+    del caught
+    gc.collect()
+
+
 def test_a_fixed_token_serves_until_it_ends_and_is_not_renewed(box, principal):
     with connect(principal, fixed_token=True) as connection, connection.cursor() as cursor:
         assert one(cursor) == box.client_id
