@@ -60,6 +60,18 @@ def _async() -> "tuple[ModuleType, ModuleType]":
     return asyncio, flight
 
 
+async def in_a_thread(work: Callable[[], Any]) -> Any:
+    """Do something that may wait for the network, while the event loop goes on; a cancelled task leaves at once."""
+    asyncio, flight = _async()
+    ticket = flight.Ticket()
+    with flight.on(ticket):
+        try:
+            return await asyncio.to_thread(work)
+        except asyncio.CancelledError:
+            ticket.leave()  # the thread ends with the task, so that the loop's end need not wait for it
+            raise
+
+
 class Token(NamedTuple):
     """An access token, with what is known about it.
 
@@ -182,14 +194,7 @@ class Provider:
         until, until_monotonic, _, since = self._fresh
         if since <= time.time() < until and time.monotonic() < until_monotonic:
             return self.token()
-        asyncio, flight = _async()
-        ticket = flight.Ticket()
-        with flight.on(ticket):
-            try:
-                token: Token = await asyncio.to_thread(self.token)
-            except asyncio.CancelledError:
-                ticket.leave()  # the thread ends with the task, so that the loop's end need not wait for it
-                raise
+        token: Token = await in_a_thread(self.token)
         return token
 
     def login(self, *, switch: bool = False) -> Token:

@@ -41,7 +41,7 @@ class MetadataService(ThreadingHTTPServer):
         url: Its address, with the secret path: the value of ``DATABRICKS_METADATA_SERVICE_URL``.
 
     Raises:
-        ConfigurationError: Two providers are for the same host, or the port is taken.
+        ConfigurationError: Two providers are for the same host, or the port cannot be had.
     """
 
     daemon_threads = True
@@ -62,7 +62,8 @@ class MetadataService(ThreadingHTTPServer):
         try:
             super().__init__(("127.0.0.1", port), _Handler)
         except OSError as error:
-            raise ConfigurationError(f"port {port} is taken: {error.strerror}", hint="choose another --port") from None
+            said = f"cannot listen on port {port}: {error.strerror}"
+            raise ConfigurationError(said, hint="choose another --port") from None
         self._authority = f"127.0.0.1:{self.server_address[1]}"
         self.url = f"http://{self._authority}{self._path}"
 

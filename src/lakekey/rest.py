@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from lakekey import _public
 from lakekey._loading import libraries
-from lakekey._provider import Provider
+from lakekey._provider import Provider, in_a_thread
 from lakekey.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -60,12 +60,14 @@ def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx
     """
     try:
         with libraries():
-            import asyncio
-
             import httpx
     except ModuleNotFoundError:
         raise ConfigurationError("httpx is not installed", hint="pip install httpx") from None
     provider = _sole(profile, settings)
+
+    def refused(answer: httpx.Response) -> bool:
+        """Whether the token was; another host, to which a redirect led, has not even seen it."""
+        return answer.status_code == 401 and _is_own(provider, str(answer.url))
 
     def again(request: httpx.Request) -> bool:
         """Whether it can be sent again: an iterator or an open file is gone; httpx rewinds the files of a form."""
@@ -76,7 +78,7 @@ def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx
         def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
             token = _attach(request, _headers_for(provider, str(request.url)))
             answer = yield request
-            if answer.status_code == 401:
+            if refused(answer):
                 provider.invalidate(token)
                 if again(request):
                     _attach(request, provider.headers())
@@ -84,12 +86,12 @@ def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx
 
         async def async_auth_flow(self, request: httpx.Request) -> Any:
             # Renewing waits for the network: never on the event loop.
-            token = _attach(request, await asyncio.to_thread(_headers_for, provider, str(request.url)))
+            token = _attach(request, await in_a_thread(lambda: _headers_for(provider, str(request.url))))
             answer = yield request
-            if answer.status_code == 401:
-                await asyncio.to_thread(provider.invalidate, token)
+            if refused(answer):
+                await in_a_thread(lambda: provider.invalidate(token))
                 if again(request):
-                    _attach(request, await asyncio.to_thread(provider.headers))
+                    _attach(request, await in_a_thread(provider.headers))
                     yield request
 
     return LakekeyAuth()
@@ -103,13 +105,20 @@ def _sole(profile: str | Provider | None, settings: dict[str, Any]) -> Provider:
 
 
 def _headers_for(provider: Provider, url: str) -> dict[str, str]:
-    if _origin(url) != _origin(provider.target.host):
+    if not _is_own(provider, url):
+        parts = urlsplit(url)
+        # Without the name and password that an address may hold.
+        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         raise ConfigurationError(
-            f"a request to {urlsplit(url).netloc} would carry the token of {provider.target.host}",
+            f"a request to {place} would carry the token of {provider.target.host}",
             hint="use a provider for that host",
             profile=provider.target.name,
         )
     return provider.headers()
+
+
+def _is_own(provider: Provider, url: str) -> bool:
+    return _origin(url) == _origin(provider.target.host)
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
@@ -135,7 +144,7 @@ def _repeat(
     provider: Provider, answer: "requests.Response", body_at: int | None, options: dict[str, Any]
 ) -> "requests.Response":
     request = answer.request
-    if answer.status_code != 401 or _origin(str(request.url)) != _origin(provider.target.host):
+    if answer.status_code != 401 or not _is_own(provider, str(request.url)):
         return answer
     # First of all: whatever becomes of this request, the next one is not to carry the refused token.
     provider.invalidate(str(request.headers.get("Authorization", "")).removeprefix("Bearer "))

@@ -35,7 +35,8 @@ def connect(
 
     Returns:
         The connector's connection, wrapped so that lakekey's errors come out as they are and a statement that is
-        refused with 401 is sent again, once, on a new connection. The connector's own is its ``connection``.
+        refused with 401 is sent again, once, on a new connection, unless it may depend on what the old session had.
+        The connector's own is its ``connection``.
 
     Raises:
         ConfigurationError: A setting is missing or wrong, the connector is not installed, or the warehouse takes a
@@ -147,7 +148,7 @@ def refused(error: BaseException) -> bool:
     return isinstance(context, dict) and context.get("http-code") in (401, 403)
 
 
-def kernel_refusal(error: BaseException, target: Target) -> ConfigurationError | None:
+def kernel_refusal(error: BaseException, target: Target, *, asked: bool) -> ConfigurationError | None:
     """What to say where a warehouse refused the Thrift protocol, and the connector's kernel our provider; or ``None``.
 
     The connector turns to its kernel by itself, without a word of the warehouse's refusal once it knows it. The kernel
@@ -156,15 +157,16 @@ def kernel_refusal(error: BaseException, target: Target) -> ConfigurationError |
     Args:
         error: What came of the attempt to connect.
         target: Where to.
+        asked: Whether the caller asked for the kernel; else the warehouse has refused, now or before.
     """
     said = [(found, str(found)) for found in _inside(error)]
     refuses = any(getattr(found, "SQL_STATE", None) == "KP001" or "KP001" in text for found, text in said)
     if not refuses and not any(type(found).__name__ in _KERNEL_ERRORS and _KERNEL in text for found, text in said):
         return None
     missing = any(isinstance(found, ImportError) and _KERNEL in text for found, text in said)
+    cause = "" if asked else "this warehouse refuses the Thrift protocol (SQLSTATE KP001), and "
     return ConfigurationError(
-        "this warehouse refuses the Thrift protocol (SQLSTATE KP001), and the connector's kernel takes no credentials "
-        "provider",
+        f"{cause}the connector's kernel takes no credentials provider",
         hint="lakekey.sql.connect(…, fixed_token=True), for a connection that ends with its token"
         + ("; and pip install 'databricks-sql-connector[kernel]'" if missing else ""),
         profile=target.name,

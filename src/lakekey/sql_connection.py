@@ -5,6 +5,7 @@ Wrapped rather than subclassed: the inside of the connector's classes differs be
 """
 
 import functools
+import re
 import weakref
 from collections.abc import Callable, Iterator
 from types import MethodType
@@ -18,6 +19,13 @@ from lakekey.sql import Handing, kernel_refusal, refused, unwrap
 
 # What begins a statement: refused with 401, it has not run, and may be sent again.
 _BEGINNINGS = frozenset({"execute", "execute_async", "executemany", "catalogs", "schemas", "tables", "columns"})
+# What later statements depend on and a new session does not have: without it they could meet another table, or stand
+# outside their transaction.
+_SHAPES_THE_SESSION = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/|;)*"
+    r"(?:use|set|reset|begin|start|declare|create\s+(?:or\s+replace\s+)?(?:global\s+)?temp(?:orary)?)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 class Connection:
@@ -40,6 +48,7 @@ class Connection:
         self._target = provider.target
         self._handing = Handing(provider, pass_through=pass_through)
         self._fixed_token = fixed_token
+        self._session_is_shaped = False
         self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
         self.connection = self._open(again=True)
 
@@ -55,12 +64,13 @@ class Connection:
     @property
     def autocommit(self) -> bool:
         """Whether each statement commits itself; an attribute of the connector's connection that can be set."""
-        mode: bool = self.connection.autocommit
+        mode: bool = self.typed(lambda: self.connection.autocommit)
         return mode
 
     @autocommit.setter
     def autocommit(self, mode: bool) -> None:
-        self.connection.autocommit = mode
+        self.typed(lambda: setattr(self.connection, "autocommit", mode))
+        self._session_is_shaped |= not self.autocommit
 
     def cursor(self, *args: Any, **kwargs: Any) -> "Cursor":
         """A cursor, as the connector makes it."""
@@ -73,15 +83,28 @@ class Connection:
         self.typed(self.connection.close)
 
     def guarded(self, cursor: "Cursor", name: str, *args: Any, **kwargs: Any) -> Any:
-        """Begin a statement; where the token was refused, once more on a new connection with a new token."""
+        """Begin a statement; where the token was refused, once more on a new connection with a new token.
+
+        Not so where the session has what a new one would lack: the refusal comes out then.
+        """
         try:
-            return self.typed(functools.partial(getattr(cursor.cursor, name), *args, **kwargs))
+            return self._begin(cursor, name, *args, **kwargs)
         except sql.exc.Error as error:
             if not refused(error) or self._fixed_token:
                 raise
+            if self._session_is_shaped:
+                self._handing.invalidate()  # for the connection that the caller will make
+                raise
         self._handing.invalidate()
         self._reopen()
-        return self.typed(functools.partial(getattr(cursor.cursor, name), *args, **kwargs))
+        return self._begin(cursor, name, *args, **kwargs)
+
+    def _begin(self, cursor: "Cursor", name: str, *args: Any, **kwargs: Any) -> Any:
+        result = self.typed(functools.partial(getattr(cursor.cursor, name), *args, **kwargs))
+        statement = args[0] if args else kwargs.get("operation")
+        if name.startswith("execute") and isinstance(statement, str):
+            self._session_is_shaped |= _SHAPES_THE_SESSION.match(statement) is not None
+        return result
 
     def _open(self, *, again: bool) -> Any:
         # Asked for here, before the connector is: what is wrong with the sign-in comes out as it is.
@@ -100,7 +123,7 @@ class Connection:
         try:
             return sql.connect(credentials_provider=self._handing, **self._arguments)
         except Exception as error:
-            kernel_only = kernel_refusal(error, self._target)
+            kernel_only = kernel_refusal(error, self._target, asked=bool(self._arguments.get("use_kernel")))
             if kernel_only is None:
                 raise
             raise kernel_only from error

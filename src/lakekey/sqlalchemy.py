@@ -55,18 +55,21 @@ def sign_in(engine: "Engine", profile: str | Provider | None = None, **settings:
         **settings: lakekey's settings; see `lakekey.provider`.
 
     Raises:
-        ConfigurationError: A setting is missing or wrong; later, neither the URL nor the profile names a warehouse.
+        ConfigurationError: A setting is missing or wrong; later, neither the URL nor the profile names a warehouse, or
+            they are for different hosts.
     """
     with libraries():
         from sqlalchemy import event
 
-    provider, _ = _public.provider_for(profile, settings)
+    provider, chosen = _public.provider_for(profile, settings)
+    _check_asked(engine, provider, chosen)
 
     def on_connect(dialect: Any, record: Any, _args: Any, parameters: dict[str, Any]) -> Any:
         parameters.pop("access_token", None)
         given = {name: value for name, value in parameters.items() if value is not None}
         # The warehouse is the URL's where that names one.
-        arguments = connect_arguments(provider.target, given.get("http_path"))
+        arguments = {**connect_arguments(provider.target, given.get("http_path") or chosen.get("http_path")), **chosen}
+        _check_host(given.get("server_hostname"), provider)
         # The dialect drops the URL's port; the address with it is the provider's.
         given["server_hostname"] = arguments["server_hostname"]
         record.info[_HANDING] = handing = Handing(provider)
@@ -75,7 +78,7 @@ def sign_in(engine: "Engine", profile: str | Provider | None = None, **settings:
         try:
             return dialect.connect(**everything)
         except Exception as error:
-            kernel_only = kernel_refusal(error, provider.target)
+            kernel_only = kernel_refusal(error, provider.target, asked=bool(given.get("use_kernel")))
             if kernel_only is not None:
                 raise kernel_only from error
             if not refused(error):
@@ -97,3 +100,23 @@ def sign_in(engine: "Engine", profile: str | Provider | None = None, **settings:
 
     event.listen(engine, "do_connect", on_connect)
     event.listen(engine, "handle_error", on_error)
+
+
+def _check_asked(engine: "Engine", provider: Provider, chosen: dict[str, Any]) -> None:
+    said = None
+    if engine.dialect.name != "databricks":
+        said = f"the engine's dialect is {engine.dialect.name}, not databricks"
+    elif unknown := set(chosen) - {"http_path", "catalog", "schema"}:
+        said = f"there is no setting {min(unknown)!r}"
+    if said:
+        raise ConfigurationError(said, profile=provider.target.name)
+
+
+def _check_host(host: str | None, provider: Provider) -> None:
+    """Nobody's statements run in another workspace than the one that the engine names."""
+    if host and urlsplit(f"//{host}").hostname != urlsplit(provider.target.host).hostname:
+        raise ConfigurationError(
+            f"the engine is for {host}, and the profile for {provider.target.host}",
+            hint="sign the engine in with a profile of its own host",
+            profile=provider.target.name,
+        )

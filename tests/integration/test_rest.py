@@ -4,6 +4,7 @@ import asyncio
 import io
 import ssl
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -130,13 +131,16 @@ def test_the_token_goes_to_no_other_host(box, principal, ask):
 
 
 @WAYS
-def test_a_redirect_to_another_host_is_followed_without_the_token(box, principal, ask):
+@pytest.mark.parametrize("status", [204, 401])
+def test_a_redirect_to_another_host_is_followed_without_the_token(box, principal, ask, status):
+    """And what that host answers says nothing of the token, which is neither renewed nor sent again."""
     heard = []
 
     class Elsewhere(BaseHTTPRequestHandler):
         def do_GET(self):
             heard.append(self.headers.get("Authorization"))
-            self.send_response(204)
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, *_):
@@ -144,10 +148,35 @@ def test_a_redirect_to_another_host_is_followed_without_the_token(box, principal
 
     with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        box.fault("scim", status=302, headers={"Location": f"http://127.0.0.1:{server.server_address[1]}/"})
-        assert ask(box, principal) == 204
+        location = f"http://127.0.0.1:{server.server_address[1]}/"
+        box.fault("scim", status=302, headers={"Location": location}, times=None)
+        assert ask(box, principal) == status
         server.shutdown()
     assert heard == [None]
+    assert box.counters["token.requests"] == 1
+
+
+@WAYS
+def test_a_password_in_an_address_is_not_in_the_error(box, principal, ask):
+    class Elsewhere:
+        host = "https://somebody:hunter2@elsewhere.example"
+        ca_file = box.ca_file
+
+    with pytest.raises(lakekey.ConfigurationError, match=r"https://elsewhere\.example would carry") as caught:
+        ask(Elsewhere, principal)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_program_whose_request_is_cancelled_waits_for_no_token_at_its_end(box, principal):
+    async def ask():
+        async with httpx.AsyncClient(auth=lakekey.httpx_auth(principal), verify=trust(box)) as client:
+            await asyncio.wait_for(client.get(box.host + ME), timeout=0.5)
+
+    box.fault("token", delay=8)
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(ask())
+    assert time.monotonic() - began < 6
 
 
 def test_a_body_that_can_be_read_only_once_is_not_sent_again(box, principal):

@@ -211,6 +211,45 @@ def test_a_unit_file_quotes_what_systemd_would_take_for_its_own(tmp_path):
     assert f'ExecStart="{quoted}" serve "my $$own" --url-file %t/lakekey.url' in unit
 
 
+def test_a_unit_file_takes_its_options_from_the_command(tmp_path):
+    url_file = tmp_path / "the address"
+    command = [LAKEKEY, "serve", "--port", "4040", "--url-file", url_file, "--print-unit"]
+    unit = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert f'ExecStart="{LAKEKEY}" serve --port 4040 --url-file "{url_file}"\n' in unit
+
+
+def test_a_unit_file_leaves_the_file_system_as_it_is():
+    """In a user namespace of systemd's, ``/home`` belongs to nobody, and a cache below it would be refused."""
+    unit = subprocess.run([LAKEKEY, "serve", "--print-unit"], capture_output=True, text=True, check=True).stdout
+    service = unit.partition("[Service]\n")[2].partition("\n\n")[0]
+    options = [line.partition("=")[0] for line in service.splitlines()]
+    assert options == ["ExecStart", "Environment", "Restart", "NoNewPrivileges"]
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_a_port_that_is_none_is_a_matter_of_usage(port):
+    done = subprocess.run([LAKEKEY, "serve", "--port", port], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_somebody_has_is_an_error_with_the_systems_reason(box):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as holder,
+        pytest.raises(lakekey.ConfigurationError, match=r"cannot listen on port \d+: Address already in use"),
+    ):
+        MetadataService([lakekey.provider()], port=holder.getsockname()[1])
+
+
+@pytest.mark.parametrize("auth_type", ["metadata-service", ""])
+def test_the_address_of_a_service_does_not_keep_the_default_profile_from_being_served(box, monkeypatch, auth_type):
+    monkeypatch.setenv("DATABRICKS_METADATA_SERVICE_URL", "http://127.0.0.1:1/of-an-earlier-start")
+    monkeypatch.setenv("DATABRICKS_AUTH_TYPE", auth_type)
+    done = subprocess.run([LAKEKEY, "auth", "token"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert box.counters["token.client_credentials"] == 1
+
+
 def test_the_sdk_calls_lakekey_as_its_cli(box):
     lakekey.provider().headers()
     config = Config(host=box.host, auth_type="databricks-cli", databricks_cli_path=LAKEKEY)
@@ -257,7 +296,8 @@ def test_a_failure_is_one_line_on_standard_error_and_exit_status_1(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-def test_the_version_is_told_as_the_sdks_read_it():
-    out = subprocess.run([LAKEKEY, "version", "--output", "json"], capture_output=True, check=True).stdout
+@pytest.mark.parametrize("option", [("--output", "json"), ("--json",)])
+def test_the_version_is_told_as_the_sdks_read_it(option):
+    out = subprocess.run([LAKEKEY, "version", *option], capture_output=True, check=True).stdout
     facts = json.loads(out)
     assert (facts["Major"], facts["Minor"]) >= (0, 296)

@@ -82,6 +82,40 @@ def test_a_token_that_is_refused_again_and_again_is_an_error_after_one_retry(box
     assert box.counters["token.requests"] == 1
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "use schema elsewhere",
+        "-- where to\n/* and\nwhy */ USE elsewhere",
+        "set ansi_mode = true",
+        "create or replace temporary view v as select 1 as one",
+    ],
+)
+def test_a_statement_is_not_sent_again_on_a_session_that_lacks_what_it_depends_on(box, principal, statement):
+    """On a new session, ``delete from t`` would find the ``t`` of another schema."""
+    with connect(principal) as connection, connection.cursor() as cursor:
+        cursor.execute("create schema if not exists elsewhere")
+        cursor.execute(statement)
+        box.revoke(token=principal.token().access_token)
+        before = box.counters["statements"]
+        with pytest.raises(sql.exc.RequestError) as caught:
+            one(cursor)
+        assert caught.value.context["http-code"] == 401
+        assert box.counters["statements"] == before
+    with connect(principal) as connection, connection.cursor() as cursor:
+        assert one(cursor) == box.client_id
+    assert box.counters["token.requests"] == 2
+
+
+@pytest.mark.skipif(RELEASE < (4, 2), reason="this release knows no transactions")
+def test_a_statement_is_not_sent_again_outside_its_transaction(box, principal):
+    with connect(principal, ignore_transactions=False) as connection, connection.cursor() as cursor:
+        connection.autocommit = False
+        box.revoke(token=principal.token().access_token)
+        with pytest.raises(sql.exc.RequestError):
+            one(cursor)
+
+
 def test_a_statement_that_failed_for_another_reason_is_not_sent_again(box, principal):
     with connect(principal) as connection, connection.cursor() as cursor:
         one(cursor)
@@ -210,6 +244,18 @@ def test_a_warehouse_for_the_kernel_alone_says_what_to_ask_for_each_time(box, pr
         else:  # these have no kernel: what the server says is all that there is to say
             assert "Thrift is not supported here" in str(caught.value)
     box.clear_faults()
+    del caught
+    gc.collect()
+
+
+@pytest.mark.skipif(RELEASE < (4, 9), reason="this release has no kernel")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_who_asks_for_the_kernel_is_not_told_of_the_warehouse(box, principal):
+    with pytest.raises(lakekey.ConfigurationError) as caught:
+        connect(principal, use_kernel=True)
+    assert caught.value.message == "the connector's kernel takes no credentials provider"
+    assert caught.value.hint.startswith("lakekey.sql.connect(…, fixed_token=True)")
+    assert not [record for record in box.log if record.route == "sql"]
     del caught
     gc.collect()
 

@@ -75,6 +75,26 @@ def test_an_engine_that_is_already_there_can_be_signed_in(principal, box):
     engine.dispose()
 
 
+def test_an_engine_of_another_workspace_is_not_taken_to_this_one(principal, box):
+    """A migration that was meant for staging must not run in production, whose profile was named by mistake."""
+    engine = sa.create_engine(f"databricks://staging.cloud.databricks.com?http_path={box.http_path}")
+    lakekey.sqlalchemy.sign_in(engine, principal)
+    with pytest.raises(lakekey.ConfigurationError, match=r"the engine is for staging\.cloud\.databricks\.com, and"):
+        current_user(engine)
+    assert not [record for record in box.log if record.route == "sql"]
+
+
+def test_an_engine_of_another_dialect_is_refused(principal):
+    with pytest.raises(lakekey.ConfigurationError, match="the engine's dialect is sqlite"):
+        lakekey.sqlalchemy.sign_in(sa.create_engine("sqlite://"), principal)
+
+
+def test_a_setting_that_there_is_not_is_said_when_an_engine_is_signed_in(principal, box):
+    engine = sa.create_engine(f"databricks://{box.host.removeprefix('https://')}?http_path={box.http_path}")
+    with pytest.raises(lakekey.ConfigurationError, match="there is no setting 'http_pth'"):
+        lakekey.sqlalchemy.sign_in(engine, principal, http_pth=box.http_path)
+
+
 def test_the_warehouse_of_an_engine_that_is_already_there_stays_its_own(box, monkeypatch):
     for name in ("DATABRICKS_WAREHOUSE_ID", "DATABRICKS_HTTP_PATH"):
         monkeypatch.delenv(name, raising=False)
@@ -160,7 +180,7 @@ class Reading(Base):
     value: orm.Mapped[float]
 
 
-def test_reflection_an_orm_round_trip_and_pandas_work(engine):
+def test_reflection_an_orm_round_trip_and_pandas_work(engine, principal):
     Base.metadata.create_all(engine)
     try:
         with orm.Session(engine) as session:
@@ -170,6 +190,11 @@ def test_reflection_an_orm_round_trip_and_pandas_work(engine):
             assert (warmest.id, warmest.place) == (2, "Rome")
         table = sa.Table("sqlalchemy_reading", sa.MetaData(), autoload_with=engine)
         assert sorted(column.name for column in table.columns) == ["id", "place", "value"]
+        whole = lakekey.sqlalchemy.create_engine(
+            principal, catalog="main", schema="default", connect_args={"enable_telemetry": False}
+        )
+        assert "sqlalchemy_reading" in sa.inspect(whole).get_table_names()
+        whole.dispose()
         with engine.connect() as connection:
             frame = pd.read_sql(sa.text("select place, value from sqlalchemy_reading order by id"), connection)
         assert frame.to_dict("list") == {"place": ["Oslo", "Rome"], "value": [2.5, 18.0]}

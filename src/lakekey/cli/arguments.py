@@ -58,13 +58,13 @@ def build_parser(version: str) -> argparse.ArgumentParser:
 
     serve = _command(commands, "serve", "serve:serve", "serve tokens to the Databricks SDKs of every language")
     serve.add_argument("profiles", nargs="*", metavar="profile", help="whose tokens (default: the default chain)")
-    serve.add_argument("--port", type=int, default=0, help="the port on loopback (default: any free one)")
+    serve.add_argument("--port", type=_port, default=0, help="the port on loopback (default: any free one)")
     serve.add_argument("--url-file", metavar="FILE", help="write the address there, readable for you only")
     serve.add_argument("--print-unit", action="store_true", help="print a unit file for systemd --user, and end")
 
     _add_what_sdks_call(commands)
     sandbox = _command(commands, "sandbox", "sandbox:sandbox", "run a local workspace to try things against")
-    sandbox.add_argument("--port", type=int, default=0, help="the port on loopback (default: any free one)")
+    sandbox.add_argument("--port", type=_port, default=0, help="the port on loopback (default: any free one)")
     sandbox.add_argument(
         "--token-lifetime", type=int, default=3600, metavar="SECONDS", help="how long access tokens live"
     )
@@ -99,6 +99,12 @@ def _command(
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_later(where))
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+    return int(text)
 
 
 def _later(where: str) -> Callable[[argparse.Namespace], int]:

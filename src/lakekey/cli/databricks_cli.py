@@ -18,8 +18,9 @@ from lakekey.errors import ConfigurationError, LakekeyError, LockTimeout, TokenE
 from lakekey.settings import U2M
 from lakekey.target import Target, normalize_host, resolve
 
-# How an SDK is told to ask another program, which is us.
+# How an SDK is told to ask another program, which is us, and where.
 _ASKING_US = ("databricks-cli", "metadata-service")
+_WHERE_WE_ARE = "DATABRICKS_METADATA_SERVICE_URL"
 # The release whose `auth token` options are understood here; the SDKs choose their options by it.
 _SPEAKS_LIKE = (0, 296, 0)
 _YOUNG = 30.0
@@ -42,7 +43,7 @@ def version(arguments: argparse.Namespace) -> int:
     """Print the version, as JSON where asked to."""
     from lakekey._version import __version__
 
-    if arguments.output == "json":
+    if arguments.json or arguments.output == "json":
         major, minor, patch = _SPEAKS_LIKE
         text = f"{major}.{minor}.{patch}"
         print_json({"Version": f"{text}-lakekey.{__version__}", "Major": major, "Minor": minor, "Patch": patch})
@@ -77,8 +78,9 @@ def _is_for(profile: databrickscfg.Profile, host: str, account_id: str | None) -
 def target_for_others(profile: str | None, **settings: str | None) -> Target:
     """The target of a program that asks us for its tokens, without what sent it to us: that would lead back here.
 
-    What sent it is ``DATABRICKS_AUTH_TYPE``, or the profile: ``databricks auth login`` writes
-    ``auth_type = databricks-cli`` into it. Neither says who signs in; where nothing else does, it is a person.
+    What sent it is a variable, ``DATABRICKS_AUTH_TYPE`` or ``DATABRICKS_METADATA_SERVICE_URL``, or the profile:
+    ``databricks auth login`` writes ``auth_type = databricks-cli`` into it. None says who signs in; where nothing else
+    does, it is a person.
 
     Args:
         profile: The profile; ``None`` for the default chain.
@@ -88,7 +90,8 @@ def target_for_others(profile: str | None, **settings: str | None) -> Target:
         ConfigurationError: A setting is missing, wrong, or contradicts another.
     """
     sent = os.environ.get("DATABRICKS_AUTH_TYPE") in _ASKING_US
-    environ = {name: value for name, value in os.environ.items() if not (sent and name == "DATABRICKS_AUTH_TYPE")}
+    senders = ("DATABRICKS_AUTH_TYPE", _WHERE_WE_ARE) if sent else (_WHERE_WE_ARE,)
+    environ = {name: value for name, value in os.environ.items() if name not in senders}
     given = {name: value for name, value in settings.items() if value is not None}
     target = resolve(profile, environ=environ, **given)
     return resolve(profile, environ=environ, auth_type=U2M, **given) if target.auth_type in _ASKING_US else target

@@ -13,17 +13,17 @@ from lakekey.cli.session import provider_for_target
 from lakekey.errors import CacheWriteFailed
 from lakekey.metadata_service import MetadataService
 
+# No option that gives the service a file system of its own, such as PrivateTmp=: a user's systemd then gives it a user
+# namespace, too, in which root's directories belong to nobody, and a cache below those is refused.
 _UNIT = """\
 [Unit]
 Description=lakekey: Databricks tokens for the SDKs of this user
-After=network-online.target
 
 [Service]
-ExecStart={program} serve{profiles} --url-file %t/lakekey.url
+ExecStart={program} serve{arguments}
 Environment=LAKEKEY_INTERACTIVE=never
 Restart=on-failure
 NoNewPrivileges=yes
-PrivateTmp=yes
 
 [Install]
 WantedBy=default.target
@@ -33,7 +33,7 @@ WantedBy=default.target
 def serve(arguments: argparse.Namespace) -> int:
     """Serve until interrupted, or print the unit file."""
     if arguments.print_unit:
-        print(_unit(arguments.profiles), end="")
+        print(_unit(arguments), end="")
         return 0
     # Whoever sends a request is a program: it is told what to run, and no browser opens behind somebody's back.
     environ = {**os.environ, "LAKEKEY_INTERACTIVE": "never"}
@@ -73,11 +73,15 @@ def _write_url(path: str, url: str) -> None:
         ) from None
 
 
-def _unit(profiles: list[str]) -> str:
-    program = _quoted(os.path.abspath(sys.argv[0]))
+def _unit(arguments: argparse.Namespace) -> str:
     # A variable begins with ``$`` in arguments, and in them alone (systemd.service(5)).
-    named = "".join(f" {_quoted(profile).replace('$', '$$')}" for profile in profiles)
-    return _UNIT.format(program=program, profiles=named)
+    words = [_quoted(profile).replace("$", "$$") for profile in arguments.profiles]
+    if arguments.port:
+        words.append(f"--port {arguments.port}")
+    url_file = arguments.url_file and _quoted(os.path.abspath(arguments.url_file)).replace("$", "$$")
+    words.append(f"--url-file {url_file or '%t/lakekey.url'}")
+    program = _quoted(os.path.abspath(sys.argv[0]))
+    return _UNIT.format(program=program, arguments="".join(f" {word}" for word in words))
 
 
 def _quoted(word: str) -> str:
