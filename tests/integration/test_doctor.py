@@ -126,6 +126,13 @@ def test_what_contradicts_each_other_is_shown(box, profile, doctor, monkeypatch)
     assert SECRET not in json.dumps(report)
 
 
+def test_a_user_who_does_not_sign_in_is_shown(box, profile, doctor):
+    profile(prod=principal(box, user="ada@example.com", auth_type="oauth-m2m"))
+    status, checks, _ = doctor("prod")
+    assert (status, checks["conflicts"]["status"]) == (0, "warning")
+    assert checks["conflicts"]["finding"] == "user (profile) is not used with oauth-m2m"
+
+
 def test_an_unknown_host(profile, doctor):
     profile(dev={"host": "https://no-such-workspace.invalid"})
     status, checks, _ = doctor("dev")
