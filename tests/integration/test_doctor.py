@@ -283,6 +283,16 @@ def test_a_wrong_secret_is_found_by_connecting(box, profile, doctor):
     assert SECRET not in json.dumps(report)
 
 
+def test_a_connector_that_is_not_installed_is_what_the_warehouse_needs(box, profile, doctor, monkeypatch):
+    profile(prod=principal(box, warehouse_id=box.warehouse_id))
+    monkeypatch.delitem(sys.modules, "lakekey.sql_connection", raising=False)
+    monkeypatch.setitem(sys.modules, "databricks", None)  # as where the package is missing
+    status, checks, _ = doctor("prod", "--connect")
+    assert (status, checks["warehouse"]["status"]) == (1, "failed")
+    assert checks["warehouse"]["finding"] == "databricks-sql-connector is not installed"
+    assert checks["warehouse"]["next_step"] == "pip install 'lakekey[sql]'"
+
+
 def test_a_warehouse_or_cluster_that_is_not_there_is_found_by_connecting(box, profile, doctor):
     profile(prod=principal(box, warehouse_id="gone", cluster_id="gone"))
     _, checks, _ = doctor("prod", "--connect")
