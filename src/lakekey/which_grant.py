@@ -44,6 +44,12 @@ def choose(levels: Levels, environ: Mapping[str, str]) -> str:
     Raises:
         ConfigurationError: Settings contradict each other, or name no grant that there is.
     """
+    grant = _chosen(levels, environ)
+    _refuse_a_user_whom_it_does_not_sign_in(levels, grant)
+    return grant
+
+
+def _chosen(levels: Levels, environ: Mapping[str, str]) -> str:
     argued = _by_arguments(levels)
     named = argued or levels.get("auth_type")
     if named is not None and named not in (U2M, M2M, *FEDERATED, *DELEGATED):
@@ -112,6 +118,37 @@ def _refuse_two_identities(levels: Levels, chosen: Mapping[str, str]) -> None:
         )
 
 
+def _refuse_a_user_whom_it_does_not_sign_in(levels: Levels, grant: str) -> None:
+    """Whoever names a person is never signed in as a service principal instead.
+
+    A profile's ``user`` gives way where something stronger chose: a variable's or an argument's secret, ``auth_type``.
+    """
+    home = levels.level("user")
+    if grant == U2M or home is None:
+        return
+    order = list(levels.levels)
+    secret = levels.level("client_secret")
+    beaten = levels.level("auth_type") or grant != M2M or secret is None or order.index(secret) < order.index(home)
+    if home == ARGUMENT or not beaten:
+        raise no_person(levels.get("user"), levels.source("user"), grant, levels.profile)
+
+
+def no_person(user: str, source: str, grant: str, profile: str | None) -> ConfigurationError:
+    """The error that ``user`` is set where no person signs in.
+
+    Args:
+        user: Who is to sign in.
+        source: Where that was said.
+        grant: The SDK's name of the grant that was chosen.
+        profile: The profile, for the error.
+    """
+    return ConfigurationError(
+        f"user ({source}) says that {user} signs in, and {grant} signs no person in",
+        hint=f"set auth_type = {U2M} to sign {user} in, or remove user",
+        profile=profile,
+    )
+
+
 def _keep_only_an_app_for_people(levels: Levels) -> None:
     """With U2M, a service principal's id and secret are no OAuth app for people.
 
@@ -160,6 +197,8 @@ def _find_sealed_secret(levels: Levels, environ: Mapping[str, str]) -> None:
 def conflicts(levels: Levels, auth_type: str) -> list[str]:
     """What is configured for another grant than the chosen one, in words: for a person who looks for a fault."""
     found = []
+    if levels.level("user") and auth_type != U2M:
+        found.append(f"user ({levels.source('user')}) is not used with {auth_type}")
     for name, setting in SETTINGS.items():
         source = levels.source(name)
         if not source or not setting.method or auth_type.startswith(setting.method):

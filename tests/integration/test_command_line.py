@@ -62,6 +62,33 @@ def test_a_session_from_login_to_logout(box):
     assert (again.returncode, facts(again)["removed"]) == (0, False)
 
 
+def test_the_status_of_a_service_principal_that_was_not_used_yet_asks_for_no_login(box):
+    before, words = run("status", "job", "--json"), run("status", "job")
+    assert (before.returncode, facts(before)["state"]) == (0, "signs in by itself")
+    assert "the first use fetches one" in words.stdout
+    assert "lakekey login" not in words.stdout
+    run("token", "job")
+    assert facts(run("status", "job", "--json"))["state"] == "signed in"
+
+
+def test_the_status_of_a_refused_service_principal_says_so(box):
+    assert run("token", "bad").returncode == 1
+    after = run("status", "bad", "--json")
+    assert (after.returncode, facts(after)["state"]) == (3, "over")
+    assert facts(after)["reason"]
+
+
+def test_the_status_of_what_the_sdk_signs_in_opens_no_cache(box, tmp_path):
+    (tmp_path / "databrickscfg").write_text(f"[pat]\nhost = {box.host}\nauth_type = pat\ntoken = dapi0123456789\n")
+    asjson, words = run("status", "pat", "--json"), run("status", "pat")
+    said = facts(asjson)
+    assert (asjson.returncode, said["state"], said["store"]) == (0, "signed in by the SDK", None)
+    assert words.returncode == 0
+    assert "nothing of it is kept here" in words.stdout
+    assert "lakekey login" not in words.stdout
+    assert not (tmp_path / "lakekey").exists()
+
+
 def test_token_prints_the_token_alone_and_as_json_what_the_databricks_cli_prints(box):
     plain, asjson = run("token", "job"), run("token", "job", "--json")
     printed = facts(asjson)

@@ -126,6 +126,13 @@ def test_what_contradicts_each_other_is_shown(box, profile, doctor, monkeypatch)
     assert SECRET not in json.dumps(report)
 
 
+def test_a_user_who_does_not_sign_in_is_shown(box, profile, doctor):
+    profile(prod=principal(box, user="ada@example.com", auth_type="oauth-m2m"))
+    status, checks, _ = doctor("prod")
+    assert (status, checks["conflicts"]["status"]) == (0, "warning")
+    assert checks["conflicts"]["finding"] == "user (profile) is not used with oauth-m2m"
+
+
 def test_an_unknown_host(profile, doctor):
     profile(dev={"host": "https://no-such-workspace.invalid"})
     status, checks, _ = doctor("dev")
@@ -274,6 +281,16 @@ def test_a_wrong_secret_is_found_by_connecting(box, profile, doctor):
     assert status == 1
     assert "invalid_client" in checks["connection"]["finding"]
     assert SECRET not in json.dumps(report)
+
+
+def test_a_connector_that_is_not_installed_is_what_the_warehouse_needs(box, profile, doctor, monkeypatch):
+    profile(prod=principal(box, warehouse_id=box.warehouse_id))
+    monkeypatch.delitem(sys.modules, "lakekey.sql_connection", raising=False)
+    monkeypatch.setitem(sys.modules, "databricks", None)  # as where the package is missing
+    status, checks, _ = doctor("prod", "--connect")
+    assert (status, checks["warehouse"]["status"]) == (1, "failed")
+    assert checks["warehouse"]["finding"] == "databricks-sql-connector is not installed"
+    assert checks["warehouse"]["next_step"] == "pip install 'lakekey[sql]'"
 
 
 def test_a_warehouse_or_cluster_that_is_not_there_is_found_by_connecting(box, profile, doctor):

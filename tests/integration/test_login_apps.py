@@ -199,6 +199,14 @@ def test_no_secret_for_no_client(app):
     assert "no client_id" in errors
 
 
+def test_no_secret_is_sealed_that_would_sign_nobody_in(app):
+    app.profile(client_secret=None, auth_type=None, redirect_url=None, user="ada@example.com")
+    status, _, errors = app.run("secret", "set", "app", typed=app.secret)
+    assert status == 2
+    assert "oauth-m2m signs no person in" in errors
+    assert "No client secret" in app.run("secret", "list")[1]
+
+
 def test_login_asks_for_a_missing_secret_without_echo(oidc_server, tmp_path):
     app, principal = App(oidc_server, tmp_path), oidc_server.service_principal
     app.profile(client_id=principal.client_id, client_secret=None, auth_type="oauth-m2m", redirect_url=None)

@@ -280,6 +280,31 @@ def test_departure_1_a_person_and_a_service_principal_as_arguments_contradict_ea
     assert we_resolve(app, machine).client_secret == "secret-1"  # a confidential app for people
 
 
+@pytest.mark.parametrize(
+    ("profile", "grant"),
+    [(PAIR, M2M), ({**PAIR, "auth_type": M2M}, M2M), ({"token": "dapi1", "auth_type": "pat"}, "pat")],
+    ids=["a secret", "oauth-m2m", "pat"],
+)
+def test_departure_1_a_user_as_an_argument_is_never_signed_in_as_what_the_profile_holds(machine, profile, grant):
+    file = {"prod": {"host": HOST, **profile}}
+    assert sdk_signs_in_with(case(file, "prod"), machine) == grant
+    with pytest.raises(ConfigurationError, match=rf"ada@example\.com signs in, and {grant} signs no person") as caught:
+        we_resolve(case(file, "prod", user="ada@example.com"), machine)
+    assert caught.value.hint == "set auth_type = external-browser to sign ada@example.com in, or remove user"
+    target = we_resolve(case(file, "prod", user="ada@example.com", auth_type=U2M), machine)
+    assert (target.auth_type, target.user, target.client_id) == (U2M, "ada@example.com", DEFAULT_CLIENT)
+
+
+def test_departure_1_a_user_beside_a_secret_is_an_error_unless_the_grant_is_chosen_elsewhere(machine):
+    person = {"host": HOST, "user": "ada@example.com"}
+    with pytest.raises(ConfigurationError, match=r"user \(profile\) says that ada@example\.com signs in"):
+        we_resolve(case({"prod": {**person, **PAIR}}, "prod"), machine)
+    named = we_resolve(case({"prod": {**person, **PAIR, "auth_type": M2M}}, "prod"), machine)
+    ambient = we_resolve(case({"prod": person}, "prod", environment=PAIR), machine)
+    given = we_resolve(case({"prod": person}, "prod", **PAIR), machine)
+    assert (named.auth_type, ambient.auth_type, given.auth_type) == (M2M, M2M, M2M)
+
+
 def test_departure_2_credentials_of_several_kinds_are_no_error_and_only_oauth_is_taken_unnamed(machine):
     several = case(host=HOST, environment={**PAIR, "token": "dapi1"})
     assert "more than one authorization method" in sdk_signs_in_with(several, machine)

@@ -10,6 +10,7 @@ from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import print_json, print_table
 from lakekey.errors import ConfigurationError
 from lakekey.target import Target, resolve
+from lakekey.which_grant import no_person
 
 
 def secret(arguments: argparse.Namespace) -> int:
@@ -56,9 +57,11 @@ def seal_secret(target: Target) -> Cache:
     """Ask for a client's secret without echo, and seal it. Returns the cache that keeps it.
 
     Raises:
-        ConfigurationError: Nothing was typed.
+        ConfigurationError: Nothing was typed; or the profile names a person, and would sign nobody in with a secret.
         CacheError: It could not be stored.
     """
+    if target.user and not target.is_person and "auth_type" not in target.sources:
+        raise no_person(target.user, target.sources["user"], target.auth_type, target.name)
     cache = open_cache(
         target.cache_environment(os.environ), place=target.store
     )  # a cache that cannot be used is said before anybody types a secret

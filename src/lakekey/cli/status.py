@@ -11,25 +11,32 @@ from lakekey.cli.output import in_words, print_facts, print_json, print_table
 from lakekey.cli.session import provider_of
 from lakekey.errors import CacheError
 from lakekey.lifetime import is_live, nears_end
+from lakekey.settings import DELEGATED
 
 _SIGNED_IN, _RENEWABLE, _OVER = "signed in", "renews itself", "over"
+_BY_ITSELF, _BY_THE_SDK = "signs in by itself", "signed in by the SDK"
+_WHAT_IT_MEANS = {
+    _BY_ITSELF: "No token is kept yet: the first use fetches one.",
+    _BY_THE_SDK: "The SDK's own strategy signs in; nothing of it is kept here.",
+}
 
 
 def status(arguments: argparse.Namespace) -> int:
-    """Show the sessions of the cache, or the one of a profile; exit status 3 where that has none."""
+    """Show the sessions of the cache, or the one of a profile; exit status 3 where that needs a login."""
     named = arguments.profile is not None or bool(target_settings(arguments))
     return _one(arguments) if named else _all(arguments)
 
 
 def _one(arguments: argparse.Namespace) -> int:
     session = provider_of(arguments).session
-    entry = session.peek()
+    # What the SDK signs in does not enter the cache, which then is not even opened.
+    cache = None if session.target.is_delegated else session.cache
+    entry = session.peek() if cache is not None else None
     facts = _facts(session.entry_id, entry or Entry(session.target.about()))
-    state = facts["state"]
+    state, place = facts["state"], _place(cache)
     if arguments.json:
-        print_json({**_place(session.cache), **facts})
+        print_json({**place, **facts})
     else:
-        place = _place(session.cache)
         print_facts(
             {
                 "profile": facts["profile"],
@@ -45,11 +52,13 @@ def _one(arguments: argparse.Namespace) -> int:
                 "last renewed": _when(facts["renewed_at"]),
                 "signed in": _when(facts["signed_in_at"]),
                 "kept in": place["store"],
-                "key": f"{place['key_source']} {place['key']}",
+                "key": f"{place['key_source']} {place['key']}" if cache is not None else None,
                 "because": place["key_reason"] or None,
-                "entry": facts["entry"][:12],
+                "entry": facts["entry"][:12] if cache is not None else None,
             }
         )
+        if state in _WHAT_IT_MEANS:
+            print(f"\n{_WHAT_IT_MEANS[state]}")
         if facts["nears_end"]:
             print(f"\nThe session ends soon. Sign in ahead with: {session.target.login_command}")
         if state == _OVER:
@@ -101,6 +110,12 @@ def _facts(entry_id: str, entry: Entry) -> dict[str, Any]:
     person = entry.about.get("auth_type") == "external-browser"
     renewable = bool(entry.refresh_token) or (bool(entry.access_token) and not person)
     trouble = entry.refused or entry.failure
+    if entry.about.get("auth_type") in DELEGATED:
+        state = _BY_THE_SDK
+    elif live or renewable:
+        state = _SIGNED_IN if live else _RENEWABLE
+    else:
+        state = _OVER if person or trouble is not None else _BY_ITSELF
     return {
         "entry": entry_id,
         "host": entry.about.get("host", ""),
@@ -109,7 +124,7 @@ def _facts(entry_id: str, entry: Entry) -> dict[str, Any]:
         "client_id": entry.about.get("client_id"),
         "identity": entry.identity,
         "scopes": list(entry.scopes),
-        "state": _SIGNED_IN if live else _RENEWABLE if renewable else _OVER,
+        "state": state,
         "group_id": entry.about.get("group_id"),
         "reason": trouble.message if trouble is not None else None,
         "failed_at": _iso(trouble.at) if trouble is not None else None,
@@ -138,7 +153,9 @@ def _error(facts: dict[str, Any]) -> str | None:
     return f"{facts['reason']}, {at}" if at else str(facts["reason"])
 
 
-def _place(cache: Cache) -> dict[str, str]:
+def _place(cache: Cache | None) -> dict[str, str | None]:
+    if cache is None:
+        return dict.fromkeys(("store", "key_source", "key", "key_reason"))
     return {
         "store": cache.store.where,
         "key_source": cache.ring.source,

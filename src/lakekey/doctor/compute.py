@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from lakekey import _public
 from lakekey._provider import Provider
 from lakekey.assembly import transport_of
-from lakekey.doctor.check import FAILED, OK, WARNING, Check
+from lakekey.doctor.check import FAILED, OK, WARNING, Check, failed
+from lakekey.errors import LakekeyError
 from lakekey.target import Target
 
 _PATIENCE = 30.0
@@ -39,6 +40,8 @@ def _select(provider: Provider) -> Check:
         with sql.connect(provider, enable_telemetry=False) as connection, connection.cursor() as cursor:
             cursor.execute("select 1")
             cursor.fetchall()
+    except LakekeyError as error:
+        return failed("warehouse", error)
     except Exception as error:  # noqa: BLE001 - the connector raises errors of several libraries
         said = (str(error).splitlines() or [""])[0][:200]
         return Check(
