@@ -179,6 +179,13 @@ def test_the_sandbox_tells_programs_what_it_is_in_one_json_document(tmp_path):
     assert "Traceback" not in taken.stderr
 
 
+@pytest.mark.parametrize("lifetime", ["-5", "0", "soon", "1.5"])
+def test_a_sandbox_whose_tokens_would_never_live_is_a_usage_error(lifetime):
+    done = run("sandbox", f"--token-lifetime={lifetime}")
+    assert done.returncode == 2
+    assert f"{lifetime!r} is no number of seconds: 1 or more" in done.stderr
+
+
 def test_the_demo_shows_the_main_job_and_everything_holds():
     done = run("demo")
     assert done.returncode == 0, done.stdout + done.stderr

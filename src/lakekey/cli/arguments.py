@@ -66,7 +66,11 @@ def build_parser(version: str) -> argparse.ArgumentParser:
     sandbox = _command(commands, "sandbox", "sandbox:sandbox", "run a local workspace to try things against")
     sandbox.add_argument("--port", type=_port, default=0, help="the port on loopback (default: any free one)")
     sandbox.add_argument(
-        "--token-lifetime", type=int, default=3600, metavar="SECONDS", help="how long access tokens live"
+        "--token-lifetime",
+        type=_seconds,
+        default=3600,
+        metavar="SECONDS",
+        help="how long access tokens live: 1 or more",
     )
     sandbox.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="what runs the SQL")
     sandbox.add_argument("--directory", help="where to keep its certificate and secrets (default: a temporary one)")
@@ -104,6 +108,12 @@ def _command(
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds: 1 or more")
     return int(text)
 
 
