@@ -94,9 +94,9 @@ def provider_for(given: str | Provider | None, settings: Mapping[str, Any]) -> t
     rest = {name: value for name, value in settings.items() if name not in ours}
     if not isinstance(given, Provider):
         return made(resolve(given, **ours), stacklevel=4), rest
-    if ours and set(ours) - {"http_path", "catalog", "schema"}:
+    if fixed := set(ours) - {"http_path", "catalog", "schema"}:
         raise ConfigurationError(
-            f"{min(ours)} cannot be changed on a provider that is already made",
+            f"{min(fixed)} cannot be changed on a provider that is already made",
             hint="give it to lakekey.provider(…)",
             profile=given.target.name,
         )

@@ -101,3 +101,9 @@ def test_type_checkers_see_the_public_names_and_no_others(tmp_path):
 def test_error_codes_are_unique():
     codes = [kind.code for kind in tree()] + [errors.ServicePrincipalMissingWarning.code]
     assert len(set(codes)) == len(codes)
+
+
+def test_what_cannot_be_changed_on_a_provider_is_named_and_not_what_can_be():
+    made = lakekey.provider(host="https://dbc.cloud.databricks.com", client_id="app", client_secret="dose-secret")
+    with pytest.raises(lakekey.ConfigurationError, match="scopes cannot be changed on a provider"):
+        lakekey.sql.connect(made, catalog="main", http_path="/sql/1.0/warehouses/w", scopes="sql")
