@@ -46,14 +46,15 @@ def running(box, tmp_path):
     url_file = tmp_path / "run" / "url"
     url_file.parent.mkdir(mode=0o700)
     process = subprocess.Popen([LAKEKEY, "serve", "--url-file", str(url_file)], stdout=subprocess.PIPE, text=True)
-    lines = iter(process.stdout.readline, "")
-    for line in lines:
-        if "METADATA_SERVICE_URL" in line:
-            break
-    yield process, url_file
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)
+    try:
+        for line in iter(process.stdout.readline, ""):
+            if "METADATA_SERVICE_URL" in line:
+                break
+        yield process, url_file
+    finally:  # also where it took too long to start
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
 
 
 def ask(url, box, **headers):
@@ -66,6 +67,25 @@ def test_the_sdk_signs_in_through_the_metadata_service(running, box):
     config = Config(host=box.host, auth_type="metadata-service", metadata_service_url=url_file.read_text().strip())
     assert WorkspaceClient(config=config).current_user.me().user_name == box.client_id
     assert box.counters["token.requests"] == 1
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_its_address_is_told_as_json_but_for_one_that_is_kept_in_a_file(box, tmp_path, kept):
+    url_file = str(tmp_path / "url") if kept else None
+    options = ["--url-file", url_file] if kept else []
+    with subprocess.Popen([LAKEKEY, "serve", "--json", *options], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            lines = []
+            for line in process.stdout:
+                lines.append(line)
+                if line == "}\n":
+                    break
+            told = json.loads("".join(lines))
+            url = (tmp_path / "url").read_text().strip() if kept else told["url"]
+            assert told == {"hosts": [box.host], "url": None if kept else url, "url_file": url_file}
+            assert ask(url, box).status_code == 200
+        finally:
+            process.send_signal(signal.SIGTERM)
 
 
 def test_32_programs_at_once_make_one_token_request(running, box):

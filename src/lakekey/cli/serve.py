@@ -9,6 +9,7 @@ from types import FrameType
 
 from lakekey.cache import private_files
 from lakekey.cli.databricks_cli import target_for_others
+from lakekey.cli.output import print_json
 from lakekey.cli.session import provider_for_target
 from lakekey.errors import CacheWriteFailed
 from lakekey.metadata_service import MetadataService
@@ -51,17 +52,26 @@ def serve(arguments: argparse.Namespace) -> int:
         if arguments.url_file:
             _write_url(arguments.url_file, service.url)
         try:
-            print("Serving tokens for " + ", ".join(provider.target.host for provider in providers) + ".")
-            print("For the programs that are to use them (the address is a secret of this machine's user):\n")
-            print("  export DATABRICKS_AUTH_TYPE=metadata-service")
-            address = f'"$(cat {arguments.url_file})"' if arguments.url_file else service.url
-            print(f"  export DATABRICKS_METADATA_SERVICE_URL={address}", flush=True)
+            _say([provider.target.host for provider in providers], service.url, arguments)
             done.wait()
         finally:
             service.shutdown()
             if arguments.url_file:
                 private_files.remove(arguments.url_file)
     return 0
+
+
+def _say(hosts: list[str], url: str, arguments: argparse.Namespace) -> None:
+    """Tell that it serves, and where. An address that is written into a file is shown nowhere else."""
+    if arguments.json:
+        print_json({"hosts": hosts, "url": None if arguments.url_file else url, "url_file": arguments.url_file})
+    else:
+        print(f"Serving tokens for {', '.join(hosts)}.")
+        print("For the programs that are to use them (the address is a secret of this machine's user):\n")
+        print("  export DATABRICKS_AUTH_TYPE=metadata-service")
+        address = f'"$(cat {arguments.url_file})"' if arguments.url_file else url
+        print(f"  export DATABRICKS_METADATA_SERVICE_URL={address}")
+    sys.stdout.flush()  # whoever waits for this line through a pipe waits for it now
 
 
 def _write_url(path: str, url: str) -> None:
