@@ -1,9 +1,10 @@
-"""Puts the numbers of ``run.py --json`` into docs/: the table of performance.md, and its plot.
+"""Puts the numbers of ``run.py --json`` into docs/: performance.md's table and plot, and what comparison.md quotes.
 
 Usage: ``python benchmarks/plot.py build/bench.json``, or ``make bench-docs``.
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,13 @@ STARTS = {
     "databricks-sql-connector: the same": ("databricks-sql-connector", PEER),
     "databricks-sdk: the same": ("databricks-sdk", PEER),
 }
+# The rows whose times the comparison page quotes, in the order of its columns.
+QUOTED = (
+    "a new process to its first header, warm cache, key file",
+    "databricks-sdk: the same, warm external-browser",
+    "databricks-sql-connector: the same",
+    "msal with msal-extensions: the same",
+)
 HERDS = {
     "8 processes of 1 thread on one expired session": ("lakekey", OURS),
     "8 processes of 1 thread: msal": ("msal + msal-extensions", PEER),
@@ -36,6 +44,7 @@ HERDS = {
 def main() -> None:
     results = json.loads(Path(sys.argv[1]).read_text())
     write_table(results)
+    write_comparison(results["rows"])
     draw(results["rows"])
 
 
@@ -46,6 +55,16 @@ def write_table(results: dict[str, Any]) -> None:
     before, _, rest = page.read_text().partition(BEGIN)
     about = "".join(f"- {line}\n" for line in results["about"])
     page.write_text(f"{before}{BEGIN}\n\n{about}\n" + "\n".join(lines) + f"\n\n{END}{rest.partition(END)[2]}")
+
+
+def write_comparison(rows: list[dict[str, Any]]) -> None:
+    page = DOCS / "comparison.md"
+    cells = [row["cells"] for row in rows]
+    times = iter([next(time for what, time, *_ in cells if what == quoted) for quoted in QUOTED])
+    lines = page.read_text(encoding="utf-8").splitlines(keepends=True)
+    (at,) = (i for i, line in enumerate(lines) if line.startswith("| A new process to its first header"))
+    lines[at] = re.sub(r"\[[\d.]+ m?s\]", lambda _: f"[{next(times)}]", lines[at])
+    page.write_text("".join(lines), encoding="utf-8")
 
 
 def draw(rows: list[dict[str, Any]]) -> None:
