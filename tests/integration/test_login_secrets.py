@@ -1,6 +1,7 @@
 """The watch over the run's secrets sees what it should: each place where one could show is shown to be watched."""
 
 import logging
+import os
 import pickle
 import subprocess
 import sys
@@ -60,6 +61,16 @@ LEAKS = {
     "a repr": "from lakekey.oauth.transport import Answer; kept = Answer(200, leak, b'', None)",
     "an environment": "from lakekey.login import browser; browser.open_browser(['true'], 'u', {'PATH': '/bin', 'X': leak})",
     "a command line": "from lakekey.login import browser; browser.open_browser(['true', '%s'], leak, {'PATH': '/bin'})",
+    "an AttributeError that an error was raised over": (
+        "from lakekey.errors import LoginFailed\n"
+        "def fail():\n try: getattr(1, leak)\n except AttributeError: raise LoginFailed('no')\n"
+        "try: fail()\nexcept LoginFailed: pass"
+    ),
+    "an AttributeError that an error was raised over, out of sight": (
+        "from lakekey.errors import LoginFailed\n"
+        "try:\n try: getattr(1, leak)\n except AttributeError: raise LoginFailed('no') from None\n"
+        "except LoginFailed: pass"
+    ),
     "what is printed": "import sys; print(leak, file=sys.stderr)",
 }
 
@@ -73,6 +84,81 @@ def test_a_leak_is_found_out(tmp_path, place):
         pytest.raises(AssertionError, match="a secret showed"),
         watch.test(tmp_path),
         Program(code, environment={"TESTS_SECRET_SCAN": str(tmp_path), "LEAK": SECRET}) as program,
+    ):
+        assert program.ends()[0] == 0
+
+
+STARTS = {
+    "Popen": "import subprocess; subprocess.run(['true'])",
+    "Popen by posix_spawn": "import subprocess; subprocess.run(['/bin/true'], close_fds=False)",
+    "posix_spawn": "os.waitpid(os.posix_spawn('/bin/true', ['true'], os.environ), 0)",
+    "fork and exec": "pid = os.fork(); pid or os.execv('/bin/true', ['true']); os.waitpid(pid, 0)",
+    "spawn": "import multiprocessing as m; p = m.get_context('spawn').Process(target=print); p.start(); p.join()",
+    "system": "os.system('true')",
+    "spawnv": "os.spawnve(os.P_WAIT, '/bin/true', ['true'], os.environ)",
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_child_that_our_code_gives_a_secret_is_found_out(tmp_path, start):
+    watch = Watch()
+    watch.secrets.add(SECRET)
+    code = f"import lakekey; exec(compile({'import os; ' + STARTS[start]!r}, lakekey.__file__, 'exec'))\n"
+    with (
+        pytest.raises(AssertionError, match="a secret showed in the environment of a child"),
+        watch.test(tmp_path),
+        Program(code, environment={"TESTS_SECRET_SCAN": str(tmp_path), "LEAK": SECRET}) as program,
+    ):
+        status, _, errors = program.ends()
+        assert status == 0, errors
+
+
+def test_a_secret_that_our_code_puts_into_its_own_environment_is_found_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEAK", "")
+    watch = Watch()
+    watch.secrets.add(SECRET)
+    ours = compile(f"import os; os.environ['LEAK'] = {SECRET!r}", lakekey.__file__, "exec")
+    with pytest.raises(AssertionError, match="the environment of every child"), watch.test(tmp_path):
+        exec(ours)
+
+
+def test_a_leak_in_a_forked_child_is_found_out(tmp_path):
+    watch = Watch()
+    watch.secrets.add(SECRET)
+    with pytest.raises(AssertionError, match="an error in a program"), watch.test(tmp_path):
+        pid = os.fork()
+        if pid == 0:
+            lakekey.LoginFailed(SECRET)
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+
+PARTS = {
+    "the state": "request.state",
+    "the nonce": "request.nonce",
+    "the verifier": "request.pkce.verifier",
+    "a code that is not exchanged": "callback.read_answer('code=a-code-of-this-test&state=s')['code']",
+    "the password of a proxy": "urllib.parse.urlsplit(os.environ['HTTPS_PROXY']).password",
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_part_of_a_sign_in_is_a_secret_but_in_the_address_that_is_opened(oidc_server, settings, tmp_path, part):
+    proxy = {"HTTPS_PROXY": "http://me:a-password-of-this-test@127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
+    code = (
+        "import lakekey, os, sys, urllib.parse; from lakekey.oauth import authorization_code, callback\n"
+        "client = lakekey.provider(scopes='all-apis openid').session.renewal._sign_in._client\n"
+        "request = authorization_code.begin(client, 'http://localhost:8020')\n"
+        "print(request.url)\n"
+    )
+    variables = {**settings, **proxy, "TESTS_SECRET_SCAN": str(tmp_path)}
+    with Watch().test(tmp_path), Program(code, environment=variables) as program:
+        status, _, errors = program.ends()
+        assert status == 0, errors
+    with (
+        pytest.raises(AssertionError, match="what a program printed"),
+        Watch().test(tmp_path),
+        Program(f"{code}print('leak', {PARTS[part]})\n", environment=variables) as program,
     ):
         assert program.ends()[0] == 0
 

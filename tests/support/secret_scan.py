@@ -1,9 +1,12 @@
 """Watches a whole test run for secrets in places where none may be.
 
 The secrets are everything that goes over the wire to an authorization server and back: codes, verifiers, tokens,
-client secrets, device codes. The places are every log record of every library at DEBUG, every error of ours with its
-formatted traceback, the ``repr`` of every object of ours that is alive, and the command line and environment of every
-process that we start. It runs in the tests' own process (`Watch`) and in the programs that they start (`in_child`).
+client secrets, device codes; what ties a sign-in together, `state` and `nonce`, everywhere but in the address that the
+person opens; and the password of a proxy. The places are every log record of every library at DEBUG, every error of
+ours with its formatted traceback and the errors that it was raised over, the ``repr`` of every object of ours that is
+alive, the command line and environment of every process that we start, and what we put into our own environment, which
+every child inherits. It runs in the tests' own process (`Watch`), in what that forks, and in the programs that they
+start (`in_child`).
 """
 
 import atexit
@@ -12,12 +15,14 @@ import gc
 import json
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import lakekey
 
@@ -35,10 +40,14 @@ _FORM = (
 _ANSWER = ("access_token", "refresh_token", "id_token", "device_code")
 _OURS = os.path.dirname(lakekey.__file__) + os.sep
 _PLAYED = os.path.join(_OURS, "sandbox") + os.sep
+_AUTHORIZE = re.compile(r"https?://[^\s'\"]+/authorize\?[^\s'\"]+")
+_PROTECTORS = re.compile(r"(?<=[?&])(?:state|nonce)=[^&]*")
+_PROXY = re.compile(r"\w+_proxy", re.IGNORECASE)
 _SHORTEST = 8  # nothing shorter is worth hiding, or could be told from a word
 
 _note_secret: Callable[[str], None] | None = None
 _note_seen: Callable[[str, str], None] | None = None
+_directory = ""
 _installed = False
 
 
@@ -49,7 +58,22 @@ def _secret(value: object) -> None:
 
 def _seen(where: str, text: str) -> None:
     if _note_seen is not None:
-        _note_seen(where, text)
+        # RFC 6749 §4.1.1: the address that the person opens is the one place that `state` and `nonce` belong to.
+        _note_seen(where, _AUTHORIZE.sub(lambda found: _PROTECTORS.sub("", found[0]), text))
+
+
+def _proxy_secrets() -> None:
+    """The passwords of the proxies that the environment names, as they stand there, as they are, and as Basic."""
+    for name, address in os.environ.items():
+        if not _PROXY.fullmatch(name):
+            continue
+        with suppress(ValueError):  # no address
+            parts = urlsplit(address if "://" in address else f"//{address}")
+            if parts.password:
+                user, password = unquote(parts.username or ""), unquote(parts.password)
+                _secret(parts.password)
+                _secret(password)
+                _secret(base64.b64encode(f"{user}:{password}".encode()).decode())
 
 
 def _in_our_code() -> bool:
@@ -69,11 +93,59 @@ class _Records(logging.Handler):
             _seen(f"a log record of {record.name}", self.format(record))
 
 
+def _child(words: object, environ: Any) -> None:
+    """Notes a process that is about to be started: what the kernel will show of it to others."""
+    _seen("the command line of a child", repr(words))
+    _seen("the environment of a child", repr(_without_proxies(os.environ if environ is None else environ)))
+
+
+def _without_proxies(environ: Mapping[Any, Any]) -> dict[str, str]:
+    # A browser has to find the person's proxy where the person has set it.
+    named = {os.fsdecode(name): os.fsdecode(value) for name, value in environ.items()}
+    return {name: value for name, value in named.items() if not _PROXY.fullmatch(name)}
+
+
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "subprocess.Popen" and _note_seen is not None and _in_our_code():
-        _, words, _, environ = arguments
-        _seen("the command line of a child", repr(words))
-        _seen("the environment of a child", repr(dict(os.environ if environ is None else environ)))
+    if _note_seen is None or not event.startswith(("subprocess.", "os.")) or not _in_our_code():
+        return
+    if event in ("subprocess.Popen", "os.spawn"):
+        _, words, _, environ = arguments if event == "subprocess.Popen" else (*arguments[1:3], None, arguments[3])
+        _child(words, environ)
+    elif event in ("os.exec", "os.posix_spawn"):
+        _child(arguments[1], arguments[2])
+    elif event == "os.system":
+        _child(arguments[0], None)
+    elif event == "os.putenv":  # whoever starts a child later, however: it inherits this
+        _seen("the environment of every child", repr(_without_proxies({arguments[0]: arguments[1]})))
+
+
+def _tap_spawning() -> None:
+    """``multiprocessing`` starts its children below every audit event; what the kernel shows of them is looked at."""
+    import _posixsubprocess
+    import subprocess
+
+    start = _posixsubprocess.fork_exec
+
+    def tapped(*arguments: Any) -> int:
+        pid = start(*arguments)
+        if _note_seen is not None and _in_our_code():
+            _child(arguments[0], dict(each.split(b"=", 1) for each in arguments[5]) if arguments[5] else None)
+            _look_at(pid)
+        return pid
+
+    _posixsubprocess.fork_exec = tapped
+    if hasattr(subprocess, "_fork_exec"):
+        subprocess._fork_exec = tapped
+
+
+def _look_at(pid: int) -> None:
+    """What the kernel shows of a child, where it still runs and may be read."""
+    with suppress(OSError):
+        _seen("the command line of a child", Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace"))
+    with suppress(OSError):
+        lines = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        kept = _without_proxies(dict(line.split(b"=", 1) for line in lines if b"=" in line))
+        _seen("the environment of a child", repr(kept))
 
 
 def _install() -> None:
@@ -88,6 +160,7 @@ def _install() -> None:
     send = Transport._send
 
     def tapped(self: Any, method: str, url: str, **options: Any) -> Any:
+        _proxy_secrets()
         for name, value in (options.get("form") or {}).items():
             if name in _FORM:
                 _secret(value)
@@ -108,13 +181,50 @@ def _install() -> None:
         begin(self, *arguments, **options)
         if _note_seen is not None:
             _seen("an error", f"{self!r} {self} {self.__dict__} " + _frames(traceback.extract_stack()))
+            # What is handled at this moment becomes its `__context__` when it is raised: shown with it in a traceback,
+            # and behind a ``from None`` still there for whoever looks. Later may be too late, if it is freed meanwhile.
+            _note_chain(sys.exc_info()[1])
 
     LakekeyError.__init__ = noted
+    _tap_sign_in()
+    _tap_spawning()
+    os.register_at_fork(after_in_child=_note_to_file)
     sys.addaudithook(_audit)
     handler = _Records(logging.DEBUG)
     handler.setFormatter(logging.Formatter("%(message)s %(args)s"))
     logging.getLogger().addHandler(handler)
     logging.getLogger().setLevel(logging.DEBUG)
+
+
+def _tap_sign_in() -> None:
+    """What ties a sign-in together is secret from its beginning, and a code also where it is never exchanged."""
+    from lakekey.login import paste
+    from lakekey.oauth import authorization_code, callback
+
+    begin, read = authorization_code.begin, callback.read_answer
+
+    def begun(*arguments: Any, **options: Any) -> Any:
+        request = begin(*arguments, **options)
+        for value in (request.state, request.nonce, request.pkce.verifier):
+            _secret(value)
+        return request
+
+    def answered(query: str) -> Any:
+        answer = read(query)
+        _secret((answer or {}).get("code"))
+        return answer
+
+    authorization_code.begin = begun
+    callback.read_answer = paste.read_answer = answered
+
+
+def _note_chain(error: BaseException | None) -> None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        shown = "".join(traceback.format_exception_only(error)) + _frames(traceback.extract_tb(error.__traceback__))
+        _seen(f"a {type(error).__name__} that an error was raised over", shown)
+        error = error.__cause__ or error.__context__
 
 
 def _note_reprs() -> None:
@@ -143,10 +253,11 @@ class Watch:
     @contextmanager
     def test(self, directory: Path) -> Iterator[None]:
         """Watches one test and the programs that it starts; fails it where a secret showed."""
-        global _note_secret, _note_seen  # noqa: PLW0603 - the tap is the process's own
+        global _note_secret, _note_seen, _directory  # noqa: PLW0603 - the tap is the process's own
         _install()
         seen: list[tuple[str, str]] = []
         before = len(self.secrets)
+        _directory = str(directory)
         _note_secret, _note_seen = self.secrets.add, lambda where, text: seen.append((where, text))
         try:
             yield
@@ -154,6 +265,7 @@ class Watch:
                 _note_reprs()
         finally:
             _note_secret = _note_seen = None
+            _directory = ""
         for file in directory.glob("*.jsonl"):
             for line in file.read_text(encoding="utf-8").splitlines():
                 kind, *rest = json.loads(line)
@@ -166,13 +278,10 @@ class Watch:
         assert not found, f"a secret showed in {', '.join(found)}"
 
 
-def in_child(environ: Mapping[str, str] = os.environ) -> None:
-    """Watches this process from inside; what it finds is read by the test that started it."""
+def _write_notes() -> None:
+    """From here on, this process's notes go into a file of its own."""
     global _note_secret, _note_seen
-    directory = environ.get(DIRECTORY_VARIABLE)
-    if not directory:
-        return
-    file = os.open(os.path.join(directory, f"{os.getpid()}.jsonl"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    file = os.open(os.path.join(_directory, f"{os.getpid()}.jsonl"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def write(*fields: str) -> None:
         os.write(file, json.dumps(fields).encode() + b"\n")  # whole lines, also when the process is killed later
@@ -181,9 +290,26 @@ def in_child(environ: Mapping[str, str] = os.environ) -> None:
         (lambda secret: write("secret", secret)),
         (lambda where, text: write("seen", where, text)),
     )
+
+
+def _note_to_file() -> None:
+    """A forked child's memory is lost with it."""
+    if _note_seen is not None and _directory:
+        with suppress(OSError):  # the test is over, and its directory gone
+            _write_notes()
+
+
+def in_child(environ: Mapping[str, str] = os.environ) -> None:
+    """Watches this process from inside; what it finds is read by the test that started it."""
+    global _directory  # noqa: PLW0603 - as above
+    directory = environ.get(DIRECTORY_VARIABLE)
+    if not directory:
+        return
+    _directory = directory
+    _write_notes()
     _install()
     with open("/proc/self/cmdline", "rb") as own:
-        write("seen", "the command line", own.read().decode(errors="replace"))
+        _seen("the command line", own.read().decode(errors="replace"))
     atexit.register(_note_reprs)
 
 
