@@ -63,6 +63,36 @@ def test_another_person_than_before_is_refused_and_the_session_stays(oidc_server
     assert oidc_server.is_current(after.refresh_token)
 
 
+def test_somebody_unknown_does_not_take_the_session_of_a_known_person(oidc_server, settings):
+    assert sign_in(oidc_server, settings, ADA)[0] == 0
+    (before,) = held_entries(settings)
+    oidc_server.fault("token", "edit", set={"access_token": "an-opaque-token"}, remove=["id_token"])
+    status, said, _ = sign_in(oidc_server, settings, GRACE)
+    assert status == 1
+    assert f"somebody whom the server does not name signed in, but this session is {ADA}'s" in said
+    assert "lakekey login --host" in said
+    assert "--switch" in said
+    (after,) = held_entries(settings)
+    assert (after.identity, after.refresh_token) == (ADA, before.refresh_token)
+    assert oidc_server.is_current(before.refresh_token)
+    assert len(oidc_server.current_refresh_tokens()) == 1
+
+
+def test_switch_hands_the_session_over_to_somebody_unknown(oidc_server, settings):
+    assert sign_in(oidc_server, settings, ADA)[0] == 0
+    oidc_server.fault("token", "edit", set={"access_token": "an-opaque-token"}, remove=["id_token"])
+    assert sign_in(oidc_server, settings, GRACE, "--switch")[0] == 0
+    (after,) = held_entries(settings)
+    assert (after.identity, after.access_token) == (None, "an-opaque-token")
+
+
+def test_switch_does_not_open_the_profile_of_a_named_user_to_somebody_unknown(oidc_server, settings):
+    oidc_server.fault("token", "edit", set={"access_token": "an-opaque-token"}, remove=["id_token"])
+    status, said, _ = sign_in(oidc_server, settings, ADA, "--user", ADA, "--switch")
+    assert (status, held_entries(settings)[0].access_token) == (1, "")
+    assert "whom the server does not name" in said
+
+
 def test_switch_hands_the_session_over(oidc_server, settings):
     sign_in(oidc_server, settings, ADA)
     assert sign_in(oidc_server, settings, GRACE, "--switch")[0] == 0

@@ -14,7 +14,7 @@ def check_identity(target: Target, identity: Identity, held: str | None) -> None
         held: Who the session belonged to, or ``None`` where it is new or may change hands.
 
     Raises:
-        WrongIdentity: It is somebody else, or nobody can tell although the profile names one.
+        WrongIdentity: It is somebody else, or nobody can tell although the profile or the session names one.
     """
     if target.user and target.user.casefold() not in identity.names:
         said = identity.name or "somebody whom the server does not name"
@@ -23,9 +23,11 @@ def check_identity(target: Target, identity: Identity, held: str | None) -> None
             hint=f"sign out of {target.host} in the browser, and sign in as {target.user}",
             profile=target.name,
         )
-    if held and identity.name and held.casefold() not in identity.names:
+    if held and held.casefold() not in identity.names:
+        # Nor somebody unknown: who could tell afterwards that the session had changed hands?
+        said = identity.name or "somebody whom the server does not name"
         raise WrongIdentity(
-            f"{identity.name} signed in, but this session is {held}'s",
+            f"{said} signed in, but this session is {held}'s",
             hint=f"sign in as {held}, or hand the session over with: {target.login_command} --switch",
             profile=target.name,
         )
