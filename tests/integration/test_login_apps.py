@@ -21,9 +21,9 @@ def app(oidc_server, tmp_path):
 class App:
     """A confidential app that is registered with one fixed redirect address, and a profile for it."""
 
-    def __init__(self, server, directory):
+    def __init__(self, server, directory, redirect_host="localhost"):
         self.server, self.directory = server, directory
-        self.redirect = f"http://localhost:{free_port()}/signed-in"
+        self.redirect = f"http://{redirect_host}:{free_port()}/signed-in"
         self.client_id, self.secret = f"app-{free_port()}", "the-app-secret-4c1d"
         server.add_client(
             client_id=self.client_id, client_secret=self.secret, redirect_uris=[self.redirect],
@@ -56,6 +56,13 @@ class App:
 
 def test_a_confidential_app_signs_in_at_its_registered_address(app):
     status, output, errors = app.profile().login()
+    assert status == 0, errors
+    assert "as ada@example.com" in output
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_an_app_may_have_registered_either_loopback_address(oidc_server, tmp_path, host):
+    status, output, errors = App(oidc_server, tmp_path, host).profile().login()
     assert status == 0, errors
     assert "as ada@example.com" in output
 

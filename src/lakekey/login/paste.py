@@ -67,7 +67,8 @@ def _place(address: str) -> tuple[str, str, str] | None:
         parts = urlsplit(address)
     except ValueError:  # a bracket that is not closed
         return None
-    return parts.scheme, parts.netloc.lower(), parts.path or "/"
+    usual = ":443" if parts.scheme == "https" else ":80"  # which browsers leave out
+    return parts.scheme, parts.netloc.lower().removesuffix(usual), parts.path or "/"
 
 
 class Terminal:

@@ -6,10 +6,10 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from lakekey.errors import ConfigurationError
+from lakekey.hosts import LOOPBACK
 from lakekey.target import DEFAULT_CLIENT, Target
 
 ANY_PORT = 0
-_LOOPBACK = ("localhost", "127.0.0.1")
 # The ports that the platform registered for its built-in public clients.
 _BUILT_IN = {DEFAULT_CLIENT: range(8020, 8041), "databricks-sql-python": range(8020, 8025)}
 
@@ -18,7 +18,7 @@ class Redirect(NamedTuple):
     """Where the answer to a sign-in may come to.
 
     Attributes:
-        host_name: ``localhost`` or ``127.0.0.1``, as registered.
+        host_name: ``localhost``, ``127.0.0.1`` or ``::1``, as registered.
         ports: Ports to try in order; `ANY_PORT` for whichever is free.
         path: The path, as registered.
         fixed: The whole address where it is none of this machine, and the answer can only be pasted; else ``None``.
@@ -32,7 +32,8 @@ class Redirect(NamedTuple):
     @property
     def address(self) -> str:
         """The address to name where nobody listens: with the first port."""
-        return self.fixed or f"http://{self.host_name}:{self.ports[0] or 8020}{self.path}"
+        shown = f"[{self.host_name}]" if ":" in self.host_name else self.host_name
+        return self.fixed or f"http://{shown}:{self.ports[0] or 8020}{self.path}"
 
 
 def is_built_in(client_id: str) -> bool:
@@ -59,7 +60,7 @@ def redirect_of(target: Target) -> Redirect:
         if parts.scheme == "https":
             return Redirect(parts.hostname, [port or 443], parts.path, fixed=target.redirect_url)
         # RFC 8252 §8.3: nothing but the loopback interface may receive the code in clear.
-        if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
+        if parts.scheme != "http" or parts.hostname not in LOOPBACK:
             raise _wrong("redirect_url", target.redirect_url, target)
         host_name, path = parts.hostname, parts.path
     if target.redirect_port is not None:

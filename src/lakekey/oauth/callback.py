@@ -27,7 +27,7 @@ class Callback:
         host_name: The host that the registered redirect address names.
 
     Raises:
-        LoginFailed: None of the ports is free.
+        LoginFailed: None of the ports is free, or the host is ``::1`` on a machine without IPv6.
     """
 
     def __init__(self, ports: Iterable[int], *, path: str = "", host_name: str = "localhost") -> None:
@@ -85,8 +85,10 @@ class Callback:
 
     def _is_ours(self, hosts: tuple[str, ...]) -> bool:
         # A page of another site that had its name resolve to this machine (DNS rebinding) sends its own name here.
-        names = (f"localhost:{self.port}", f"127.0.0.1:{self.port}", f"[::1]:{self.port}")
-        return len(hosts) == 1 and hosts[0].lower() in names
+        names = ("localhost", "127.0.0.1", "[::1]")
+        host = hosts[0].lower() if len(hosts) == 1 else ""
+        # RFC 9110 §7.2 and §4.2.1: for port 80, clients leave the port out.
+        return host.removesuffix(f":{self.port}") in names and (host not in names or self.port == 80)
 
 
 def read_answer(query: str) -> dict[str, str] | None:
@@ -114,14 +116,21 @@ def _page(status: int, page: bytes) -> Reply:
 
 
 def _bind(ports: Iterable[int], host_name: str) -> list[socket.socket]:
+    # A browser may try either address for "localhost"; whoever held the other would receive the code.
+    addresses = ["127.0.0.1", "::1"] if host_name == "localhost" else [host_name]
+    if "::1" in addresses and not _has_ipv6():
+        addresses.remove("::1")
+    if not addresses:
+        raise LoginFailed(
+            "redirect_url names [::1], and this machine has no IPv6",
+            hint="register http://localhost for the app as well, or sign in without a port: LAKEKEY_INTERACTIVE=paste",
+        )
     tried = []
     for port in ports:
         listeners: list[socket.socket] = []
         try:
-            listeners.append(listen("127.0.0.1", port))
-            # A browser may try either for "localhost"; whoever held the other would receive the code.
-            if host_name != "127.0.0.1" and _has_ipv6():
-                listeners.append(listen("::1", int(listeners[0].getsockname()[1])))
+            for address in addresses:
+                listeners.append(listen(address, int(listeners[0].getsockname()[1]) if listeners else port))
         except OSError:
             for listener in listeners:
                 listener.close()

@@ -7,8 +7,8 @@ from lakekey.login.paste import Unusable, read_pasted
 REDIRECT = "http://localhost:8020"
 
 
-def pasted(text):
-    return read_pasted(text, redirect_uri=REDIRECT, state="the-state")
+def pasted(text, redirect_uri=REDIRECT):
+    return read_pasted(text, redirect_uri=redirect_uri, state="the-state")
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,18 @@ def pasted(text):
 )
 def test_a_code_may_hold_what_base64_and_addresses_have(text):
     assert pasted(text) == {"code": "a/code==", "state": "the-state"}
+
+
+@pytest.mark.parametrize(
+    ("redirect", "address"),
+    [
+        ("http://localhost:80/cb", "http://localhost/cb"),
+        ("https://example.com/cb", "https://example.com:443/cb"),
+        ("http://[::1]:8020", "http://[::1]:8020/"),
+    ],
+)
+def test_a_browser_leaves_out_the_usual_port(redirect, address):
+    assert pasted(f"{address}?code=c&state=the-state", redirect)["code"] == "c"
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,7 @@ def target(**settings):
         ({"redirect_ports": "9000-9002, 9010"}, [9000, 9001, 9002, 9010], "http://localhost:9000"),
         ({"redirect_ports": "any"}, [0], "http://localhost:8020"),
         ({"redirect_url": "http://127.0.0.1:9000/cb"}, [9000], "http://127.0.0.1:9000/cb"),
+        ({"redirect_url": "http://[::1]:9000/cb"}, [9000], "http://[::1]:9000/cb"),
         ({"redirect_url": "http://localhost/cb"}, list(range(8020, 8041)), "http://localhost:8020/cb"),
         ({"redirect_url": "http://localhost:9000/cb", "redirect_port": 9001}, [9001], "http://localhost:9001/cb"),
         ({"redirect_url": "https://a.example.com/cb"}, [443], "https://a.example.com/cb"),

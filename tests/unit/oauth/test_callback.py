@@ -76,6 +76,39 @@ def test_the_redirect_address_names_the_port_that_was_bound_before():
         assert callback.port != 0
 
 
+def test_an_ipv6_redirect_is_listened_for_there_alone():
+    with Callback([0], path="/cb", host_name="::1") as callback:
+        assert callback.redirect_uri == f"http://[::1]:{callback.port}/cb"
+        callback.expect(STATE)
+        callback.show(PAGE)
+        with pytest.raises(ConnectionRefusedError):
+            ask(callback, "/cb", code="a-code", state=STATE)
+        connection = HTTPConnection("::1", callback.port, timeout=5)
+        connection.request("GET", f"/cb?code=a-code&state={STATE}")
+        assert connection.getresponse().read() == PAGE
+        connection.close()
+
+
+def test_an_ipv6_redirect_on_a_machine_without_ipv6_is_told_of(monkeypatch):
+    monkeypatch.setattr("lakekey.oauth.callback._has_ipv6", lambda: False)
+    with pytest.raises(LoginFailed, match="has no IPv6") as caught:
+        Callback([0], host_name="::1")
+    assert "LAKEKEY_INTERACTIVE=paste" in caught.value.hint
+    with Callback([0]) as callback:  # a name that has another address is listened for at that one
+        assert callback.redirect_uri == f"http://localhost:{callback.port}"
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_a_host_without_its_port_is_ours_where_the_port_is_the_usual_one(callback, host):
+    assert ask(callback, host=host, **ANSWER)[0] == 404
+    callback.port = 80  # as if bound there, which takes rights that a test may lack
+    assert callback._is_ours((host,))
+    assert callback._is_ours((f"{host}:80",))
+    assert not callback._is_ours((f"{host}:81",))
+    assert not callback._is_ours(("evil.example.com",))
+    assert not callback._is_ours((host, host))
+
+
 def test_a_port_that_is_taken_is_passed_over():
     with socket.create_server(("127.0.0.1", 0)) as holder:
         taken = holder.getsockname()[1]
