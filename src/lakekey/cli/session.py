@@ -14,7 +14,8 @@ from lakekey.target import Target, resolve
 _AT_THE_SERVER = {
     "revoked": "The server has revoked it, too.",
     "not offered": "The server offers no revocation: what was copied of it before lives until it expires.",
-    "failed": "The server could not be reached to revoke it: what was copied of it before lives until it expires.",
+    "refused": "The server refused to revoke it: what was copied of it before lives until it expires.",
+    "failed": "The server could not be brought to revoke it now: what was copied of it before lives until it expires.",
 }
 
 

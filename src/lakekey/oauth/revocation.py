@@ -10,6 +10,7 @@ _PATIENCE = 10.0
 
 REVOKED = "revoked"
 NOT_OFFERED = "not offered"
+REFUSED = "refused"
 FAILED = "failed"
 
 
@@ -24,7 +25,8 @@ def revoke(client: Client, token: str, *, hint: str = "refresh_token") -> str:
         hint: What kind it is (RFC 7009 §2.1).
 
     Returns:
-        `REVOKED`, `NOT_OFFERED`, or `FAILED`: then the token lives until it expires.
+        `REVOKED`; or else the token lives until it expires: `NOT_OFFERED`, `REFUSED` by the server, or `FAILED` since the
+        server could not be reached or was in trouble.
     """
     try:
         endpoint = client.discover().revocation_endpoint
@@ -38,4 +40,4 @@ def revoke(client: Client, token: str, *, hint: str = "refresh_token") -> str:
     if answer.status == 200:  # also for a token that was dead already (RFC 7009 §2.2)
         return REVOKED
     _log.warning("login", "the session could not be revoked at the server: HTTP %d", answer.status)
-    return FAILED
+    return FAILED if answer.status >= 500 else REFUSED
