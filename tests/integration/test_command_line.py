@@ -186,7 +186,8 @@ def test_a_sandbox_whose_tokens_would_never_live_is_a_usage_error(lifetime):
     assert f"{lifetime!r} is no number of seconds: 1 or more" in done.stderr
 
 
-def test_the_demo_shows_the_main_job_and_everything_holds():
+def test_the_demo_shows_the_main_job_and_everything_holds(monkeypatch):
+    monkeypatch.setenv("BROWSER", "false")  # which nobody sits at, since there is no terminal
     done = run("demo")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.rstrip().endswith("Everything held.")
@@ -195,9 +196,12 @@ def test_the_demo_shows_the_main_job_and_everything_holds():
     assert re.search(r"^token requests: refresh +1$", done.stdout, re.MULTILINE)
 
 
-def test_the_demo_ends_with_its_table_as_json():
-    done = run("demo", "--json")
+def test_the_demo_ends_with_its_table_as_json_and_leaves_the_browser_alone(monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    monkeypatch.setenv("BROWSER", "false")
+    done = run("demo", "--json", "--no-browser")
     said = facts(done)
     assert (done.returncode, said["held"], said["counters"]["logins"]) == (0, True, 1), done.stderr
     assert 0 < said["warm_seconds"] < said["cold_seconds"]
+    assert "a person is played, who answers the sign-in page by HTTP" in done.stderr
     assert "one sign-in so far" in done.stderr

@@ -75,7 +75,11 @@ def build_parser(version: str) -> argparse.ArgumentParser:
     sandbox.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="what runs the SQL")
     sandbox.add_argument("--directory", help="where to keep its certificate and secrets (default: a temporary one)")
     demo = _command(commands, "demo", "demo:demo", "see the main job, on a local workspace")
-    demo.add_argument("--browser", action="store_true", help="sign in yourself, in your browser")
+    demo.add_argument(
+        "--browser",
+        action=argparse.BooleanOptionalAction,
+        help="sign in yourself, in your browser, or let a person be played (default: the former where you can)",
+    )
     return parser
 
 

@@ -25,7 +25,7 @@ def revoke(client: Client, token: str, *, hint: str = "refresh_token") -> str:
         hint: What kind it is (RFC 7009 §2.1).
 
     Returns:
-        `REVOKED`; or else the token lives until it expires: `NOT_OFFERED`, `REFUSED` by the server, or `FAILED` since the
+        `REVOKED`. Otherwise the token lives until it expires: `NOT_OFFERED`, `REFUSED` by the server, or `FAILED`: the
         server could not be reached or was in trouble.
     """
     try:

@@ -7,7 +7,6 @@ its own, the token really expires.
 import contextlib
 import hashlib
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from typing import Any, TextIO
 
 import lakekey
 from lakekey.cli.output import print_json, print_table
+from lakekey.sandbox import demo_person
 from lakekey.sandbox.serve import write_profiles
 from lakekey.sandbox.workspace import Sandbox
 
@@ -51,22 +51,26 @@ class _Narrator:
         return time.monotonic() - self._began
 
 
-def run(*, browser: bool = False, as_json: bool = False) -> int:
+def run(*, browser: bool | None = None, as_json: bool = False) -> int:
     """Show the main job.
 
     Args:
         as_json: Whether what it ends with goes to standard output as JSON, and all before it to standard error.
-        browser: Whether the person at the screen signs in; otherwise one is played against the sign-in page.
+        browser: Whether the person at the screen signs in, or one is played against the sign-in page; ``None`` for the
+            former where somebody is there and has a browser.
 
     Returns:
         The exit status: 0 where everything held, 1 where something did not.
     """
     tell = _Narrator(sys.stderr if as_json else sys.stdout)
+    own_browser = demo_person.is_at_a_browser(os.environ) and not as_json if browser is None else browser
     tell.step("A local workspace: a real OAuth server and a SQL warehouse, over TLS on loopback")
     with Sandbox(token_lifetime=_FIRST_LIFETIME) as box, tempfile.TemporaryDirectory() as home:
         tell.say(box.host)
-        with _environment(_variables(box, home, browser=browser)):
-            return _Demo(box, home, tell, as_json=as_json).run()
+        with _environment(_variables(box, home)):
+            demo = _Demo(box, home, tell, as_json=as_json)
+            tell.step("A person signs in, in a browser, and queries through databricks-sql-connector")
+            return demo.run(demo_person.sign_in(box, tell.say, own_browser=own_browser, required=browser is True))
 
 
 class _Demo:
@@ -77,10 +81,7 @@ class _Demo:
         self.tell = tell
         self.held = True
 
-    def run(self) -> int:
-        self.tell.step("A person signs in, in a browser, and queries through databricks-sql-connector")
-        person = lakekey.provider("sandbox")
-        person.headers()
+    def run(self, person: lakekey.Provider) -> int:
         connection = lakekey.sql.connect(person, enable_telemetry=False)
         who = _current_user(connection)
         self.tell.say(f"select current_user()  →  {who}")
@@ -158,19 +159,15 @@ class _Demo:
         print(f"\n{'Everything held.' if self.held else 'Something did not hold: see the ✗ above.'}")  # noqa: T201
 
 
-def _variables(box: Sandbox, home: str, *, browser: bool) -> dict[str, str]:
+def _variables(box: Sandbox, home: str) -> dict[str, str]:
     """The environment of the demo: nothing of the user's own configuration or cache is touched."""
-    variables = {
+    return {
         "DATABRICKS_CONFIG_FILE": write_profiles(box),
         "LAKEKEY_CACHE_DIR": os.path.join(home, "cache"),
         "LAKEKEY_INTERACTIVE": "browser",
         "REQUESTS_CA_BUNDLE": box.ca_file,
         "SSL_CERT_FILE": box.ca_file,
     }
-    if not browser:
-        person = [sys.executable, "-m", "lakekey.sandbox.person", "--user", box.users[0], "--ca-file", box.ca_file]
-        variables["BROWSER"] = f"{shlex.join(person)} %s"
-    return variables
 
 
 @contextlib.contextmanager

@@ -1,0 +1,59 @@
+"""The demo's sign-in: in the browser of whoever sits here, and where nobody answers, by a person who is played."""
+
+import os
+import shlex
+import sys
+
+import pytest
+
+from support.processes import lakekey as run
+from support.processes import run as run_program
+
+# A browser with somebody at it (no colon in it: it would part two of them); it gets the certificate's authority with the demo's environment.
+BROWSER = """
+import os, sys
+from lakekey.sandbox.person import Person
+_, user, decision, url = sys.argv
+Person(user, os.environ["SSL_CERT_FILE"], decision).answer(url)
+"""
+# The demo up to its sign-in.
+SIGN_IN = """
+import os, sys
+from lakekey.sandbox import demo_person
+from lakekey.sandbox.demo import _environment, _variables
+from lakekey.sandbox.workspace import Sandbox
+demo_person._PATIENCE = float(sys.argv[2])
+with Sandbox() as box, _environment(_variables(box, sys.argv[1])):
+    person = demo_person.sign_in(box, print, own_browser=True)
+    print(person.identity(), box.counters["logins"])
+"""
+
+
+def browser_of(user, decision):
+    return f"{shlex.join([sys.executable, '-c', BROWSER, user, decision])} %s"
+
+
+def test_the_demo_opens_the_browser_of_whoever_sits_here(monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    monkeypatch.setenv("BROWSER", browser_of("grace@example.com", "sign-in"))
+    done = run("demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Your browser opens" in done.stdout
+    assert "select current_user()  →  grace@example.com" in done.stdout
+    assert "is played\n" not in done.stdout
+    assert done.stdout.rstrip().endswith("Everything held.")
+
+
+@pytest.mark.parametrize(
+    ("browser", "patience", "why"),
+    [
+        ("true", 1, "nobody finished the sign-in within 1 s"),
+        (browser_of("grace@example.com", "cancel"), 60, "access_denied"),
+    ],
+    ids=["nobody looks", "somebody declines"],
+)
+def test_where_the_person_does_not_sign_in_one_is_played(monkeypatch, tmp_path, browser, patience, why):
+    monkeypatch.setenv("BROWSER", browser)
+    said = run_program(SIGN_IN, os.fspath(tmp_path), str(patience))
+    assert why in said
+    assert said.endswith("ada@example.com 1")
