@@ -287,8 +287,10 @@ def test_discovery_that_does_not_answer_counts_against_the_same_deadline(machine
         b"HTTP/1.1 200 OK\r\nX-Slow: ",
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: https://[/\r\nContent-Length: 100000\r\n\r\n",
     ],
-    ids=["status line", "headers", "body", "chunk"],
+    ids=["status line", "headers", "body", "chunk", "body until it closes", "redirect"],
 )
 def test_an_answer_that_drips_is_given_up_in_time(machine, monkeypatch, begin):
     monkeypatch.setattr(renewal, "EXCHANGE_DEADLINE", 0.8)

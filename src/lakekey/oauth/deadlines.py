@@ -56,18 +56,22 @@ def enforced(session: "requests.Session", seconds: float) -> Iterator[None]:
         from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
     connections: list[HTTPConnection] = []
+    # A connection lets go of its socket when the end of the answer is the end of the connection (RFC 9112 §6.3).
+    sockets: list[socket.socket] = []
     deadline = time.monotonic() + seconds
 
     class Watched(HTTPConnection):
         def connect(self) -> None:
             connections.append(self)
             super().connect()
+            sockets.append(self.sock)
             _hang_up_late(self, deadline)
 
     class WatchedTls(HTTPSConnection):
         def connect(self) -> None:
             connections.append(self)
             super().connect()
+            sockets.append(self.sock)
             _hang_up_late(self, deadline)
 
     class Pool(HTTPConnectionPool):
@@ -87,10 +91,10 @@ def enforced(session: "requests.Session", seconds: float) -> Iterator[None]:
             return manager
 
     def shut_down() -> None:
-        for connection in connections:
-            if connection.sock is not None:
+        for open_socket in [*sockets, *(connection.sock for connection in connections)]:
+            if open_socket is not None:
                 with contextlib.suppress(OSError):
-                    connection.sock.shutdown(socket.SHUT_RDWR)
+                    open_socket.shutdown(socket.SHUT_RDWR)
 
     for scheme in ("https://", "http://"):
         session.mount(scheme, Adapter())

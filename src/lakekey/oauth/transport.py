@@ -153,6 +153,9 @@ class Transport:
             raise TokenEndpointError(_LATE.format(host), hint=_TRY_AGAIN)
         retryable = True
         with requests.Session() as session, deadlines.enforced(session, left):
+            # The library looks where a redirect leads although none is followed: it would read an endless body, and
+            # stumble over an address that is none.
+            session.get_redirect_target = _nowhere  # type: ignore[method-assign]
             if self._ca_file:
                 # A session's `verify` yields to REQUESTS_CA_BUNDLE; the request's own does not. Both are said here.
                 session.verify = self._ca_file
@@ -211,6 +214,10 @@ def require_secure(url: str) -> None:
     raise ConfigurationError(
         f"{parts.scheme}://{parts.netloc} is not a secure address", hint="use an https:// host; http only to loopback"
     )
+
+
+def _nowhere(resp: "requests.Response") -> None:
+    """Where any redirect leads."""
 
 
 def _authentication(basic: tuple[str, str] | None) -> Callable[["requests.PreparedRequest"], Any]:

@@ -28,6 +28,30 @@ def test_a_form_is_posted_and_the_answer_is_read_whole(server, transport):
     assert (asked.headers["User-Agent"], asked.headers["Accept"]) == ("lakekey/test", "application/json")
 
 
+@pytest.mark.parametrize("address", ["https://[/", "https://a..b/", "//", "ftp://elsewhere/", "\x7f"])
+def test_where_a_redirect_leads_is_not_looked_at(server, transport, address):
+    server.answer("/token", status=302, Location=address)
+    answer = transport.post_form(f"{server.url}/token", FORM)
+    assert (answer.status, answer.location) == (302, address)
+
+
+def test_a_redirect_with_a_body_without_end_is_cut_off(transport):
+    def pour():
+        connection, _ = endless.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n")
+            while True:
+                connection.sendall(b" " * 65536)
+
+    with socket.create_server(("127.0.0.1", 0)) as endless:
+        thread = threading.Thread(target=pour)
+        thread.start()
+        with pytest.raises(TokenEndpointError, match="sent more than"):
+            transport.get(f"http://127.0.0.1:{endless.getsockname()[1]}/", deadline=time.monotonic() + 5)
+        thread.join(10)
+    assert not thread.is_alive()
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(server, transport, status):
     server.answer("/token", status=status, Location=f"{server.url}/elsewhere")
@@ -72,11 +96,12 @@ def test_a_server_that_says_nothing_is_given_up_at_the_deadline(transport):
         assert time.monotonic() - began < 5
 
 
-def test_a_server_that_drips_is_given_up_at_the_deadline(transport):
+@pytest.mark.parametrize("framing", [b"Content-Length: 1000", b"Connection: close"], ids=["length", "until it closes"])
+def test_a_server_that_drips_is_given_up_at_the_deadline(transport, framing):
     def drip(listener):
         connection, _ = listener.accept()
         with connection, contextlib.suppress(OSError):
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n")
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + framing + b"\r\n\r\n")
             while True:
                 connection.sendall(b" ")
                 time.sleep(0.02)
