@@ -123,6 +123,38 @@ def test_a_refused_app_is_told_its_wrong_setting_before_a_browser_opens(app, cas
     assert "/authorize?" not in errors
 
 
+ENTRA = {
+    "AADSTS50011: The redirect URI \\u0027http://localhost\\u0027 does not match": "register the redirect URL http://local",
+    "AADSTS700016: Application with identifier \\u0027x\\u0027 was not found": "check client_id: the server does not know",
+    "AADSTS650053: The application asked for scope \\u0027sql\\u0027 that does not exist": "is not allowed: mend scopes",
+}
+
+
+@pytest.mark.parametrize("refusal", ENTRA)
+@pytest.mark.parametrize("handed_on", [False, True], ids=["itself", "handed on"])
+def test_entra_refuses_an_app_in_the_script_of_a_page_that_seems_well(app, refusal, handed_on):
+    page = (
+        f'<html><script>$Config={{"pgid":"ConvergedError","strServiceExceptionMessage":"{refusal}"}};</script></html>'
+    )
+    if handed_on:  # as a Databricks host does that Entra ID backs
+        onward = f"{app.server.host}/oidc/v1/authorize?client_id=at-entra"
+        app.server.fault("authorize", "status", status=302, headers={"Location": onward}, body="")
+    app.server.fault("authorize", "status", status=200, body=page)
+    status, _, errors = app.profile().run("login", "app")
+    assert status == 1
+    assert ENTRA[refusal] in errors
+    assert refusal.replace("\\u0027", "'") in errors
+    assert "/authorize?" not in errors
+
+
+@pytest.mark.parametrize(
+    "location", ["http://192.0.2.1/authorize", "https://[/authorize", "https://127.0.0.1:9/authorize"]
+)
+def test_a_request_that_is_handed_on_to_nowhere_is_left_to_the_browser(app, location):
+    app.server.fault("authorize", "status", status=302, headers={"Location": location}, body="")
+    assert app.profile().login()[0] == 0
+
+
 @pytest.mark.parametrize(
     ("secret", "hint"), [(None, "may be confidential"), ("wrong-secret", "is wrong or has lapsed")]
 )

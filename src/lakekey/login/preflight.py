@@ -3,26 +3,31 @@
 The platform's built-in clients are registered rightly and are not checked.
 """
 
+import contextlib
+import json
 import re
 from html import unescape
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 from lakekey import _log
-from lakekey.errors import CredentialsRefused, LoginFailed, TokenEndpointError
+from lakekey.errors import ConfigurationError, CredentialsRefused, LoginFailed, TokenEndpointError
 from lakekey.login.redirect import is_built_in
 from lakekey.oauth.authorization_code import AuthorizationRequest, begin
 from lakekey.oauth.client import Client
 from lakekey.oauth.token_response import printable
+from lakekey.oauth.transport import Answer
 from lakekey.target import Target
 
 # What servers say → the setting that is likely wrong. Entra ID's numbers stand beside the words of the others.
-_REDIRECT = re.compile(r"redirect[_ -]?ur[il]|AADSTS50011|AADSTS900971", re.IGNORECASE)
+_REDIRECT = re.compile(r"redirect[_ -]?ur[il]|AADSTS50011|AADSTS500113|AADSTS900971", re.IGNORECASE)
 _CLIENT = re.compile(r"AADSTS700016|invalid_client|client_id|client is invalid|unknown client|application with ident",
                      re.IGNORECASE)  # fmt: skip
 _SCOPE = re.compile(r"invalid_scope|scope|AADSTS70011|AADSTS650053", re.IGNORECASE)
 _SECRET_MISSING = re.compile(r"AADSTS7000218|no client authentication|client_secret", re.IGNORECASE)
 _SECRET_WRONG = re.compile(r"AADSTS7000215|AADSTS7000222", re.IGNORECASE)
 _SPA = re.compile(r"AADSTS900232[67]", re.IGNORECASE)
+# Entra ID's page for a refused app comes with status 200, and its words are in the configuration of its script.
+_ENTRA_PAGE = re.compile(rb'"strServiceExceptionMessage"\s*:\s*("AADSTS(?:[^"\\\n]|\\.){1,1000}")')
 _MARKUP = re.compile(r"<(script|style|title)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
 
@@ -39,8 +44,10 @@ def check(target: Target, client: Client, request: AuthorizationRequest) -> None
         return
     probe = begin(client, request.redirect_uri, login_hint=target.user, extras=target.authorize_extras)
     try:
-        answer = client.transport.get(probe.url, headers={"Accept": "text/html"})
-    except TokenEndpointError as error:
+        answer = _page(client, probe.url)
+        if (onward := _handed_on(probe.url, answer.location)) is not None:
+            answer = _page(client, onward)
+    except (TokenEndpointError, ConfigurationError) as error:
         _log.debug("login", "the authorization endpoint could not be asked ahead: %s", error.message)
         return
     said = None
@@ -49,6 +56,8 @@ def check(target: Target, client: Client, request: AuthorizationRequest) -> None
         # login_required and its kin are no refusals of the app, but of a request without a person.
         if fields.get("error", [""])[0] in ("invalid_scope", "unauthorized_client", "invalid_request"):
             said = " ".join([fields["error"][0], *fields.get("error_description", [])])
+    elif (entra := _ENTRA_PAGE.search(answer.body)) and answer.status < 500:
+        said = _words(_unquoted(entra[1]))
     elif 400 <= answer.status < 500 and answer.status != 429:
         said = _words(answer.body)
     if said is not None:
@@ -57,6 +66,19 @@ def check(target: Target, client: Client, request: AuthorizationRequest) -> None
             hint=_hint(target, said, request.redirect_uri),
             profile=target.name,
         )
+
+
+def _page(client: Client, url: str) -> Answer:
+    return client.transport.get(url, headers={"Accept": "text/html"})
+
+
+def _handed_on(url: str, location: str | None) -> str | None:
+    """Where a host that Entra ID backs hands the request on to; ``None`` where the answer is for the person."""
+    with contextlib.suppress(ValueError):  # an address that is none
+        onward = urljoin(url, location or "")
+        if location and urlsplit(onward).path.endswith("/authorize"):
+            return onward
+    return None
 
 
 def explained(target: Target, error: CredentialsRefused) -> CredentialsRefused:
@@ -82,6 +104,13 @@ def _hint(target: Target, said: str, redirect_uri: str | None) -> str:  # noqa: 
     if _SCOPE.search(said):
         return f"one of the scopes {', '.join(target.scopes)} is not allowed: mend scopes, or the registration {where}"
     return f"compare client_id, redirect_url and scopes with the registration {where}"
+
+
+def _unquoted(string: bytes) -> bytes:
+    """What a string of a script says, as far as it can be read."""
+    with contextlib.suppress(ValueError):
+        return str(json.loads(string)).encode()
+    return string
 
 
 def _words(page: bytes) -> str:
