@@ -11,23 +11,32 @@ SYSTEM_PACKAGES := chromium chromium-driver dbus-daemon gnome-keyring nginx-ligh
 
 OLD_CONNECTORS := 4.1.1 4.4.0
 
-.PHONY: demo test test-main test-spark test-connectors test-dbt test-airflow check format bench bench-docs bench-spark lock setup clean
+.PHONY: demo test test-main test-spark test-connectors test-dbt test-airflow environments check format bench bench-docs bench-spark lock setup clean
 
 demo: setup
 	$(BIN)/lakekey demo
 
-# A part that fails keeps none of the others from being run, and fails the whole. RETRY runs once more a part that failed;
-# of the first, pytest repeats single tests: PYTEST_ARGS.
-TEST_PARTS := test-main test-connectors test-spark test-dbt test-airflow
+# The main part is run by itself. The others mostly wait for servers: `make -j2 test` runs two of them at once, when the
+# environments are there that they share. A part that fails keeps none of the others from being run, and fails the whole.
+# RETRY runs once more a part that failed; of the main one, pytest repeats single tests: PYTEST_ARGS.
+MAIN_PART := test-main
+OTHER_PARTS := test-connectors test-spark test-dbt test-airflow
+ENVIRONMENTS = $(VENV)/.system-packages $(OLD_CONNECTORS:%=.venvs/connector-%/.installed) \
+  $(SPARK)/.installed $(SPARK35)/.installed .venvs/dbt/.installed .venvs/airflow/.installed
 
 test:
-	@failed=; for part in $(TEST_PARTS); do \
-	  begun=$$(date +%s); \
-	  if $(MAKE) $$part; then :; \
-	  elif test -n "$(RETRY)" && test $$part != test-main && echo "$$part failed: once more" && $(MAKE) $$part; then :; \
-	  else failed="$$failed $$part"; fi; \
-	  echo "$$part took $$(($$(date +%s) - begun)) s"; \
-	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+	@main=0; $(MAKE) part-$(MAIN_PART) || main=1; \
+	$(MAKE) --keep-going environments; \
+	$(MAKE) --keep-going $(OTHER_PARTS:%=part-%) && exit $$main
+
+environments: $(ENVIRONMENTS)
+
+part-%:
+	@begun=$$(date +%s); outcome=passed; \
+	if $(MAKE) $*; then :; \
+	elif test -n "$(RETRY)" && test $* != test-main && echo "$* failed: once more" && $(MAKE) $*; then :; \
+	else outcome=failed; fi; \
+	echo "$* $$outcome after $$(($$(date +%s) - begun)) s"; test $$outcome = passed
 
 test-main: setup $(VENV)/.system-packages $(OIDC)/node_modules/.installed
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

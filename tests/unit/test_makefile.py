@@ -12,10 +12,11 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def make(tmp_path):
-    """Runs `make test` with parts of our own: ``bad`` fails, ``shaky`` fails once, ``good`` does not."""
+    """Runs `make test` with parts of our own: ``bad`` fails, ``shaky`` fails once, the others do not."""
     extra = tmp_path / "parts.mk"
     extra.write_text(
-        "good:\n\t@echo good was run\n"
+        "good other:\n\t@echo $@ was run\n"
+        "slow:\n\t@sleep 0.5\n"
         "bad:\n\t@false\n"
         f"shaky:\n\t@if mkdir '{tmp_path}/tried' 2>/dev/null; then false; fi\n"
     )
@@ -24,7 +25,7 @@ def make(tmp_path):
 
     def make(*settings):
         return subprocess.run(
-            [shutil.which("make"), "test", *settings],
+            [shutil.which("make"), "test", "ENVIRONMENTS=", *settings],
             cwd=ROOT,
             env={**kept, "MAKEFILES": str(extra)},
             capture_output=True,
@@ -37,14 +38,25 @@ def make(tmp_path):
 
 
 @pytest.mark.parametrize("retry", ["", "1"])
-def test_a_part_that_fails_fails_the_whole_and_keeps_none_from_being_run(make, retry):
-    done = make("TEST_PARTS=bad good", f"RETRY={retry}")
+@pytest.mark.parametrize("parts", ["MAIN_PART=bad OTHER_PARTS=good", "MAIN_PART=good OTHER_PARTS=bad other"])
+@pytest.mark.parametrize("at_once", ["-j1", "-j2"])
+def test_a_part_that_fails_fails_the_whole_and_keeps_none_from_being_run(make, retry, parts, at_once):
+    main, others = parts.split(" ", 1)
+    done = make(main, others, f"RETRY={retry}", at_once)
     assert done.returncode != 0
     assert "good was run" in done.stdout
-    assert "failed: bad\n" in done.stdout
-    assert ("once more" in done.stdout) == bool(retry)
+    assert "good passed after" in done.stdout
+    assert "bad failed after" in done.stdout
+    assert ("other passed after" in done.stdout) == ("other" in others)
+    assert ("bad failed: once more" in done.stdout) == bool(retry)
+
+
+def test_the_main_part_is_run_by_itself(make):
+    done = make("MAIN_PART=slow", "OTHER_PARTS=good other", "-j3")
+    assert done.returncode == 0
+    assert done.stdout.index("slow passed") < done.stdout.index("good was run")
 
 
 @pytest.mark.parametrize(("retry", "fine"), [("", False), ("1", True)])
 def test_a_part_that_fails_once_is_repeated_only_where_that_is_asked_for(make, retry, fine):
-    assert (make("TEST_PARTS=shaky good", f"RETRY={retry}").returncode == 0) == fine
+    assert (make("MAIN_PART=good", "OTHER_PARTS=shaky", f"RETRY={retry}").returncode == 0) == fine
