@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from lakekey import CredentialsRefused, LoginRequired, TokenEndpointError, _provider, flight, outcomes, renewal, turns
+from lakekey import CredentialsRefused, LoginRequired, TokenEndpointError, _provider, outcomes, renewal, turns
 from lakekey.oauth import transport
 from support.odd_server import OddServer
 from support.sessions import Machine
@@ -419,7 +419,7 @@ def test_a_pause_that_the_server_asked_for_holds_back_the_tries_ahead_of_time_of
             if failure is not None:
                 break
     assert stale.stored().failure.retry_after == 600.0
-    while flight._in_the_air:  # what joins the try that has just been noted is told of the same failure
+    while renewal._early_flights._aloft:  # what joins the try that has just been noted is told of the same failure
         time.sleep(0.01)
     assert stale.provider().session.renewal.early("alive") is None
     assert stale.token_requests() == 1
