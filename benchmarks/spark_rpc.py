@@ -1,6 +1,6 @@
 """What a signed RPC costs over pyspark's own static token: latency of Spark Connect's Config RPC over TLS.
 
-Three channels take turns, call by call, so that the machine's noise falls on all alike. Run by ``make bench-spark``.
+Four channels take turns, call by call, so that the machine's noise falls on all alike. Run by ``make bench-spark``.
 """
 
 import os

@@ -73,6 +73,7 @@ def test_the_status_of_a_service_principal_that_was_not_used_yet_asks_for_no_log
 
 def test_the_status_of_a_refused_service_principal_says_so(box):
     assert run("token", "bad").returncode == 1
+    assert "Next: check client_id and client_secret" in run("status", "bad").stdout
     after = run("status", "bad", "--json")
     assert (after.returncode, facts(after)["state"]) == (3, "over")
     assert facts(after)["reason"]

@@ -62,7 +62,9 @@ def _one(arguments: argparse.Namespace) -> int:
         if facts["nears_end"]:
             print(f"\nThe session ends soon. Sign in ahead with: {session.target.login_command}")
         if state == _OVER:
-            print(f"\nSign in with: {session.target.login_command}")
+            # A service principal whose secret is refused would sign in by itself: only its configuration can be mended.
+            mend = None if session.target.is_person else facts["next_step"]
+            print(f"\nNext: {mend}" if mend else f"\nSign in with: {session.target.login_command}")
     return 3 if state == _OVER else 0
 
 
@@ -128,6 +130,7 @@ def _facts(entry_id: str, entry: Entry) -> dict[str, Any]:
         "group_id": entry.about.get("group_id"),
         "reason": trouble.message if trouble is not None else None,
         "failed_at": _iso(trouble.at) if trouble is not None else None,
+        "next_step": trouble.hint if trouble is not None else None,
         "refresh_expires_at": _iso(entry.refresh_expires_at if entry.refresh_token else 0.0),
         "session_ends_at": _iso(entry.session_ends_at if entry.refresh_token else 0.0),
         "nears_end": nears_end(entry, time.time()),
