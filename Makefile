@@ -16,11 +16,11 @@ OLD_CONNECTORS := 4.1.1 4.4.0
 demo: setup
 	$(BIN)/lakekey demo
 
-# The main part is run by itself. The others mostly wait for servers: `make -j2 test` runs two of them at once, when the
-# environments are there that they share. A part that fails keeps none of the others from being run, and fails the whole.
-# RETRY runs once more a part that failed; of the main one, pytest repeats single tests: PYTEST_ARGS.
+# The main part is run by itself. The others mostly wait for servers: `make -j2 test` runs two of them at once, longest
+# first, when the environments are there that they share. A part that fails keeps none of the others from being run, and
+# fails the whole. RETRY runs once more a part that failed; of the main one, pytest repeats single tests: PYTEST_ARGS.
 MAIN_PART := test-main
-OTHER_PARTS := test-connectors test-spark test-dbt test-airflow
+OTHER_PARTS := test-dbt test-spark test-airflow test-connectors
 ENVIRONMENTS = $(VENV)/.system-packages $(OLD_CONNECTORS:%=.venvs/connector-%/.installed) \
   $(SPARK)/.installed $(SPARK35)/.installed .venvs/dbt/.installed .venvs/airflow/.installed
 
