@@ -161,12 +161,12 @@ class _Demo:
 
 def _variables(box: Sandbox, home: str) -> dict[str, str]:
     """The environment of the demo: nothing of the user's own configuration or cache is touched."""
+    way_there = {name: value for name, value in box.environment().items() if not name.startswith("DATABRICKS_")}
     return {
+        **way_there,
         "DATABRICKS_CONFIG_FILE": write_profiles(box),
         "LAKEKEY_CACHE_DIR": os.path.join(home, "cache"),
         "LAKEKEY_INTERACTIVE": "browser",
-        "REQUESTS_CA_BUNDLE": box.ca_file,
-        "SSL_CERT_FILE": box.ca_file,
     }
 
 

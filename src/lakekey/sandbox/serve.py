@@ -2,11 +2,13 @@
 
 import json
 import os
+import shlex
 import signal
 import sys
 import threading
 from types import FrameType
 from typing import Any, TextIO
+from urllib.request import getproxies_environment
 
 from lakekey.sandbox.workspace import Sandbox
 
@@ -77,14 +79,16 @@ def describe(box: Sandbox, profiles: str) -> str:
         ("its secret", f"in {profiles}"),
     ]
     width = max(len(name) for name, _ in facts)
+    ca_file, no_proxy = shlex.quote(box.ca_file), shlex.quote(box.environment()["NO_PROXY"])
     lines = ["A lakekey sandbox is running.", ""]
     lines += [f"  {name.ljust(width)}  {value}" for name, value in facts]
     lines += [
         "",
         "Profiles sandbox (a person) and sandbox-m2m (the service principal) are in that file. In another terminal:",
         "",
-        f"  export DATABRICKS_CONFIG_FILE={profiles}",
-        f"  export REQUESTS_CA_BUNDLE={box.ca_file} SSL_CERT_FILE={box.ca_file}",
+        f"  export DATABRICKS_CONFIG_FILE={shlex.quote(profiles)}",
+        f"  export REQUESTS_CA_BUNDLE={ca_file} SSL_CERT_FILE={ca_file}",
+        *([f"  export NO_PROXY={no_proxy} no_proxy={no_proxy}"] if getproxies_environment() else []),
         "  lakekey login sandbox",
         "",
         "Ctrl-C stops it.",
