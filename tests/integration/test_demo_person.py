@@ -38,7 +38,7 @@ def test_the_demo_opens_the_browser_of_whoever_sits_here(monkeypatch):
     monkeypatch.setenv("BROWSER", browser_of("grace@example.com", "sign-in"))
     done = run("demo")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Your browser opens" in done.stdout
+    assert "In your browser: it warns" in done.stdout
     assert "select current_user()  →  grace@example.com" in done.stdout
     assert "is played\n" not in done.stdout
     assert done.stdout.rstrip().endswith("Everything held.")

@@ -47,7 +47,7 @@ def sign_in(box: Sandbox, say: Callable[[str], None], *, own_browser: bool, requ
     if not own_browser:
         say("a person is played, who answers the sign-in page by HTTP")
         return _played(box, lakekey.Provider.headers)
-    say("Your browser opens. It warns of the certificate, since the workspace made its own authority a moment ago:")
+    say("In your browser: it warns of the certificate, since the workspace made its own authority a moment ago;")
     say(f"go on to the page, choose anybody, such as {box.users[0]}, and sign in.")
     if required:
         person = lakekey.provider("sandbox")
