@@ -129,3 +129,21 @@ def test_the_pytest_fixtures_serve_a_users_own_test(tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
     run = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path, timeout=100)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_what_the_machine_says_of_another_workspace_is_out_of_a_users_tests_sight(tmp_path, monkeypatch):
+    for name in ("DATABRICKS_CLIENT_ID", "DATABRICKS_HTTP_PATH", "LAKEKEY_KEY_FILE", "ACTIONS_ID_TOKEN_REQUEST_URL"):
+        monkeypatch.setenv(name, "/of/another/workspace")
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "another-identity")
+    test = tmp_path / "test_of_a_user.py"
+    test.write_text(
+        "import lakekey\n"
+        "def test_it(lakekey_environment):\n"
+        "    p = lakekey.provider()\n"
+        "    assert p.target.http_path == lakekey_environment.http_path\n"
+        "    assert p.headers()\n"
+        "    assert lakekey_environment.counters['logins'] == 1\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
+    run = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path, timeout=100)
+    assert run.returncode == 0, run.stdout + run.stderr

@@ -6,6 +6,7 @@ in to it, ``lakekey_environment`` an environment in which a program under test f
 The plugin loads with every pytest run where lakekey is installed; it imports the sandbox only when asked.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ import pytest
 
 if TYPE_CHECKING:
     from lakekey.sandbox import Person, Sandbox
+
+# What a developer's shell or a CI job says of another workspace, identity or cache; by the beginnings of its names.
+_ELSEWHERE = ("ACTIONS_ID_TOKEN_", "ARM_", "DATABRICKS_", "LAKEKEY_", "SYSTEM_ACCESSTOKEN")
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +44,13 @@ def lakekey_environment(
 ) -> Iterator["Sandbox"]:
     """The sandbox, with an environment that leads programs to it and to a cache of their own.
 
-    The browser that such a program opens is ``lakekey_person``. The sandbox's log is empty and no fault is
-    set, before the test and after it.
+    The browser that such a program opens is ``lakekey_person``. Whatever was set before of lakekey's and
+    Databricks' variables, and of a CI job's identity, is out of sight. The sandbox's log is empty and no fault
+    is set, before the test and after it.
     """
+    for name in list(os.environ):
+        if name.startswith(_ELSEWHERE):
+            monkeypatch.delenv(name)
     settings = {
         **lakekey_sandbox.environment(),
         "BROWSER": lakekey_person.command(),
