@@ -45,6 +45,8 @@ ELSEWHERE = {
     ("docs/dbt.md", "$ export"): "tests/dbt/test_dbt.py::test_plain_dbt_databricks_signs_in_through_lakekey_as_its_cli",
     ("docs/migration.md", "weather:"): "tests/dbt/test_dbt.py::test_the_profiles_that_the_pages_show_pass_dbts_own_check",
     ("packages/dbt-lakekey/README.md", "#"): "tests/dbt/test_dbt.py::test_the_profiles_that_the_pages_show_pass_dbts_own_check",
+    ("docs/sandbox.md", "import pytest"): "tests/integration/test_docs.py::test_the_sandboxes_tests_pass_as_they_stand",
+    ("docs/sandbox.md", "import lakekey"): "tests/integration/test_docs.py::test_the_sandboxes_program_runs_as_it_stands",
     ("docs/spark.md", "import lakekey\n\n"): "tests/spark/test_example.py::test_the_examples_of_the_page_run",
     ("docs/spark.md", "import lakekey\nfrom pyspark.sql.connect"): "tests/spark/test_example.py::test_the_examples_of_the_page_run",
     ("docs/spark.md", "import lakekey\nfrom databricks"): "tests/spark/test_databricks_connect.py::test_databricks_connect_runs_a_query",
@@ -100,6 +102,20 @@ def test_the_example_of_opentelemetry_exports_a_refresh_within_the_callers_span(
     assert '"name": "lakekey.refreshes"' in out
     (trace, other) = re.findall(r'"trace_id": "(\w+)"', out)[:2]
     assert trace == other
+
+
+def test_the_sandboxes_tests_pass_as_they_stand(tmp_path):
+    test = tmp_path / "test_of_a_user.py"
+    test.write_text(the_block("docs/sandbox.md", "import pytest"), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path, timeout=100)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_sandboxes_program_runs_as_it_stands(bare_machine):
+    said = processes.run(the_block("docs/sandbox.md", "with Sandbox("))
+    assert said.endswith("\n1 token request")
+    assert not (bare_machine / "cache").exists()
 
 
 @pytest.mark.parametrize("script", examples("sh"))
