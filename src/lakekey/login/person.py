@@ -85,7 +85,9 @@ class PersonSignIn:
             if typed is not None:
                 open_things.callback(typed.close)
             if callback is None and typed is None:
-                raise LoginFailed("there is no terminal to paste the answer into", hint=self._target.login_command)
+                raise LoginFailed(
+                    "there is no terminal to paste the answer into", hint=f"run: {self._target.login_command}"
+                )
             request = self._begin(callback.redirect_uri if callback else redirect.address)
             if callback is not None:
                 callback.expect(request.state)
