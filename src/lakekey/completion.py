@@ -102,6 +102,11 @@ def _check(levels: Levels, values: Mapping[str, Any], auth_type: str, host: str)
             hint='authorization_details = [{"type": "…"}]',
             profile=profile,
         )
+    if values["client_key"] and not values["client_cert"]:
+        raise ConfigurationError(
+            f"client_key ({levels.source('client_key')}) is set, and client_cert is not",
+            hint="set client_cert to the certificate of that key", profile=profile,
+        )  # fmt: skip
     if values["discovery_url"]:
         normalize_host(values["discovery_url"], profile, f"of discovery_url, {levels.source('discovery_url')}")
 

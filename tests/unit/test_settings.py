@@ -217,6 +217,10 @@ def test_serverless_compute_is_a_setting_of_the_sdk():
 # Files, and what they contradict
 
 
+def test_a_key_whose_certificate_was_forgotten_is_pointed_out():
+    assert "client_cert is not" in refused(host="https://lakehouse.example.com", client_key="/a.key")
+
+
 def test_authorization_details_are_json():
     assert "is no JSON" in refused(authorization_details="[{")
     assert resolve(None, {}, host=HOST, authorization_details='[{"type": "x"}]').authorization_details
