@@ -67,8 +67,10 @@ class PersonSignIn:
             TokenEndpointError, CredentialsRefused: The server is unreachable, or refuses this client.
         """
         deadline = time.monotonic() + self._target.login_timeout
-        # Redirects of the configuration and an unreachable host are told of before a browser opens.
+        # Redirects and certificates of the configuration and an unreachable host are told of before a browser opens;
+        # the certificates here, since the host may be known from before.
         redirect = redirect_of(self._target)
+        self._client.transport.check_files()
         metadata = _interruptible(commitment, deadline, self._client.discover, self._timeout)
         here, mode = seat(self._environ), interactive_mode(self._environ)
         held = None if switch else held

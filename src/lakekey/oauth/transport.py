@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from lakekey._loading import LOADING, libraries
 from lakekey.errors import ConfigurationError, TokenEndpointError
 from lakekey.hosts import LOOPBACK
-from lakekey.oauth import deadlines
+from lakekey.oauth import deadlines, pem_files
 from lakekey.oauth.proxy import proxy_to
 
 if TYPE_CHECKING:
@@ -123,6 +123,14 @@ class Transport:
         """
         return self._send("POST", url, headers=headers, form=form, basic=basic, deadline=deadline)
 
+    def check_files(self) -> None:
+        """Look whether the certificates that are configured can be used.
+
+        Raises:
+            ConfigurationError: They cannot.
+        """
+        pem_files.check(self._ca_file, self._client_certificate)
+
     def _send(
         self,
         method: str,
@@ -135,8 +143,6 @@ class Transport:
     ) -> Answer:
         require_secure(url)
         proxy_to(url)
-        if self._ca_file and not os.path.exists(self._ca_file):
-            raise ConfigurationError(f"there is no ca_file {self._ca_file}", hint="set ca_file to a PEM bundle")
         with libraries():
             import encodings.idna  # noqa: F401 - what looking a name up would load
             import ssl
@@ -195,6 +201,7 @@ class Transport:
         if retryable and time.monotonic() >= deadline:
             # Cut off by ourselves (`lakekey.oauth.deadlines`), whatever it looked like to the library.
             problem, hint = _LATE.format(host), _TRY_AGAIN
+        self.check_files()
         # Raised out here: the library's exception carries the request, and with it the secrets in its body.
         raise TokenEndpointError(problem, hint=hint, retryable=retryable)
 
