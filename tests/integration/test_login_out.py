@@ -118,6 +118,13 @@ def test_status_says_who_how_where_and_until_when(oidc_server, settings, tmp_pat
     assert "ada@example.com" in table
 
 
+def test_status_names_no_app_in_the_place_of_a_person_who_did_not_sign_in(oidc_server, settings):
+    assert run({**settings, "LAKEKEY_LOGIN_TIMEOUT": "0.1"}, "login")[0] == 1
+    table = run(settings, "status")[1]
+    assert "external-browser" in table
+    assert "databricks-cli" not in table
+
+
 def test_status_shows_the_last_error(oidc_server, settings):
     entry = sign_in(oidc_server, settings)
     oidc_server.revoke_all()
