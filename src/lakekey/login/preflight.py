@@ -14,8 +14,7 @@ from lakekey.errors import ConfigurationError, CredentialsRefused, LoginFailed, 
 from lakekey.login.redirect import is_built_in
 from lakekey.oauth.authorization_code import AuthorizationRequest, begin
 from lakekey.oauth.client import Client
-from lakekey.oauth.token_response import printable
-from lakekey.oauth.transport import Answer
+from lakekey.oauth.transport import Answer, printable
 from lakekey.target import Target
 
 # What servers say → the setting that is likely wrong. Entra ID's numbers stand beside the words of the others.

@@ -5,7 +5,7 @@ import math
 from typing import Any, NamedTuple, Self
 
 from lakekey.errors import CredentialsRefused, TokenEndpointError
-from lakekey.oauth.transport import Answer
+from lakekey.oauth.transport import Answer, printable
 
 # The server's error code → what it means, and what helps.
 _REFUSALS = {
@@ -192,8 +192,3 @@ def _shown(said: object, hidden: tuple[str | None, ...]) -> str:
         if secret:
             text = text.replace(secret, "[redacted]")
     return printable(text)
-
-
-def printable(text: str) -> str:
-    """Text of a server or of the address bar, without what a terminal would act on."""
-    return "".join(character if character.isprintable() else "?" for character in text)

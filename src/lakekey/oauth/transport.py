@@ -26,6 +26,7 @@ CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _LATE = "{} did not answer in time"
+_LONGEST = 120  # characters of somebody else's in an error
 _TRY_AGAIN = "check the network, and try again"
 
 
@@ -194,8 +195,9 @@ class Transport:
             except requests.exceptions.InvalidSchema as error:
                 cause = _root_cause(error)
                 problem, hint = f"the proxy on the way to {host}: {_in_words(cause)}", "pip install 'requests[socks]'"
-            except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                # The second where requests lets it through: a host name with a label that is empty or too long.
+            except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                # The second where requests lets it through: a host name with a label that is empty or too long. The
+                # last: something that was to be sent on, such as a device code, is no text that can be encoded.
                 cause = _root_cause(error)
                 problem, hint = f"cannot reach {host}: {_in_words(cause)}", "check the host name and the network"
         if retryable and time.monotonic() >= deadline:
@@ -204,6 +206,11 @@ class Transport:
         self.check_files()
         # Raised out here: the library's exception carries the request, and with it the secrets in its body.
         raise TokenEndpointError(problem, hint=hint, retryable=retryable)
+
+
+def printable(text: str) -> str:
+    """Text of a server or of the address bar, without what a terminal would act on."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def require_secure(url: str) -> None:
@@ -250,7 +257,7 @@ def _read(response: "requests.Response", host: str, deadline: float) -> Answer:
         if time.monotonic() > deadline:
             raise TokenEndpointError(f"{host} did not finish its answer in time", status=response.status_code)
     content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if not content_type.isprintable():  # it is shown in errors
+    if not content_type.isprintable() or len(content_type) > _LONGEST:  # it is shown in errors
         content_type = ""
     return Answer(
         response.status_code,
@@ -271,7 +278,7 @@ def _retry_after(value: str | None) -> float | None:
     with LOADING:
         from email.utils import parsedate_to_datetime
 
-    with contextlib.suppress(ValueError, TypeError):
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     return None
 
@@ -291,6 +298,12 @@ def _root_cause(error: BaseException) -> BaseException:
 
 
 def _in_words(error: BaseException) -> str:
+    """What went wrong, without what the server said: a first line that is no HTTP may repeat the form and its secrets.
+
+    Nor what the library says of a request that it cannot build, since it quotes the header.
+    """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error) or type(error).__name__
+    if isinstance(error, ConnectionError) or type(error) is OSError:
+        return printable(str(error))[:_LONGEST] or type(error).__name__
+    return type(error).__name__

@@ -182,3 +182,44 @@ def test_retry_after_as_a_date_that_has_passed_is_now(server, transport):
 def test_a_description_of_an_answer_shows_none_of_its_content():
     said = Answer(502, "text/html", b"<p>secret</p>", None).describe()
     assert said == "HTTP 502 with text/html (13 bytes)"
+
+
+@pytest.mark.parametrize("first_line", [b"", b"\x1b[2J", b"HTTP/9.9 200 OK "], ids=["the form", "escapes", "version"])
+def test_an_answer_that_is_no_http_is_not_quoted(transport, first_line):
+    def repeat():
+        connection, _ = echo.accept()
+        with connection:
+            asked = b""
+            while b"a-refresh-token" not in asked:
+                asked += connection.recv(65536)
+            connection.sendall(first_line + asked.partition(b"\r\n\r\n")[2] + b"\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as echo:
+        thread = threading.Thread(target=repeat)
+        thread.start()
+        with pytest.raises(TokenEndpointError, match=r"cannot reach 127\.0\.0\.1") as caught:
+            transport.post_form(f"http://127.0.0.1:{echo.getsockname()[1]}/", FORM)
+        thread.join(10)
+    assert "a-refresh-token" not in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("token", ["a-secret\nX: y", "a-secret\u20ac"])
+def test_a_header_that_cannot_be_sent_is_not_quoted(server, transport, token):
+    with pytest.raises(TokenEndpointError) as caught:
+        transport.get(f"{server.url}/", headers={"Authorization": f"Bearer {token}"})
+    assert "a-secret" not in str(caught.value)
+
+
+def test_a_form_that_cannot_be_encoded_is_an_error_of_ours(server, transport):
+    with pytest.raises(TokenEndpointError):
+        transport.post_form(f"{server.url}/", {"device_code": "\ud800"})
+
+
+@pytest.mark.parametrize(
+    "date", [f"Mon, 01 Jan 2020 00:00:00 +{'9' * 20}", f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT"], ids=["zone", "year"]
+)
+def test_a_date_beyond_all_measure_costs_no_answer(server, transport, date):
+    server.answer("/token", '{"refresh_token": "the next"}', Retry_After=date)
+    answer = transport.post_form(f"{server.url}/token", FORM)
+    assert (answer.retry_after, answer.json_object()) == (None, {"refresh_token": "the next"})
