@@ -18,6 +18,7 @@ from lakekey import _public
 from lakekey.cache import open_cache
 from lakekey.cache.secrets import put_secret
 from lakekey.cli import main
+from lakekey.doctor import network
 
 SECRET = "dose-a-secret-that-must-not-be-seen"
 
@@ -176,6 +177,11 @@ def test_a_clock_that_is_off(profile, doctor, apart, status):
         said = checks["clock"]["finding"]
         assert ("behind" if apart > 0 else "ahead of") in said
         assert abs(int(said.split()[0]) - abs(apart)) <= 5
+
+
+def test_a_date_beyond_all_measure_tells_no_time():
+    check = network._check_clock(f"Mon, 01 Jan 2020 00:00:00 +{'9' * 20}")
+    assert (check.status, check.finding) == ("ok", "the host does not tell its time")
 
 
 def test_a_host_that_is_no_workspace(box, profile, doctor):

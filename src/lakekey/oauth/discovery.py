@@ -106,6 +106,8 @@ def _ask(transport: Transport, host: str, account_id: str | None) -> _Host:
                 hint="set account_id in the profile, or DATABRICKS_ACCOUNT_ID",
             )
         endpoint = endpoint.replace("{account_id}", account)
+        if not _is_address(endpoint):
+            return _Host(fallback, audience, account)
     endpoint = endpoint.rstrip("/")
     if urlsplit(endpoint).netloc != urlsplit(host).netloc:
         _log.debug("oauth", "%s names the authorization server %s", host, endpoint)
@@ -115,14 +117,15 @@ def _ask(transport: Transport, host: str, account_id: str | None) -> _Host:
 def _audience(fields: dict[str, Any], account: str | None) -> str | None:
     """The audience of identity tokens, by the SDK's rule: the first that the host names, else an account's own id."""
     named = fields.get("token_federation_default_oidc_audiences")
-    if isinstance(named, list) and named and isinstance(named[0], str):
+    if isinstance(named, list) and named and isinstance(named[0], str) and named[0].isprintable():
         return named[0]
     return None if fields.get("workspace_id") else account
 
 
 def _text(fields: dict[str, Any], name: str) -> str | None:
     value = fields.get(name)
-    return value if isinstance(value, str) and value else None
+    # Shown on a terminal and in a page, and sent on: so nothing that a terminal acts on, or that cannot be encoded.
+    return value if isinstance(value, str) and value and value.isprintable() else None
 
 
 def _is_address(text: str) -> bool:

@@ -25,6 +25,7 @@ _TRY_AGAIN = "try again in a minute; it was not the credentials that were refuse
 # shortest serves no token that has ended, and the longest bounds nonsense.
 _UNKNOWN_LIFETIME = 5 * 60.0
 _LONGEST_LIFETIME = 86400.0
+_LONGEST_REFRESH_LIFETIME = 10 * 366 * 86400.0  # ten years; the end is shown as a date, and the calendar has an end
 _PASSING = (408, 425, 429)  # the 4xx that say: not now
 
 
@@ -160,7 +161,7 @@ def _refresh_lifetime(fields: dict[str, Any]) -> float | None:
         with contextlib.suppress(TypeError, ValueError, OverflowError):
             seconds = float(fields.get(name))  # type: ignore[arg-type]
             if math.isfinite(seconds) and seconds > 0 and not isinstance(fields[name], bool):
-                return seconds
+                return min(seconds, _LONGEST_REFRESH_LIFETIME)
     return None
 
 
