@@ -106,11 +106,12 @@ def _parse(path: str, wanted: str | None) -> "configparser.ConfigParser | None":
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        # The parser's message quotes the line, which may be the secret: say only where.
         line = getattr(error, "lineno", None) or (getattr(error, "errors", None) or [(None,)])[0][0]
-        raise ConfigurationError(
-            f"{path} is malformed" + (f" at line {line}" if line else ""),
-            hint=f"mend that line of {path}",
-            profile=wanted,
-        ) from None
-    return parser
+    else:
+        return parser
+    # Raised out here: the parser's error quotes the line, which may be the secret. Say only where.
+    raise ConfigurationError(
+        f"{path} is malformed" + (f" at line {line}" if line else ""),
+        hint=f"mend that line of {path}",
+        profile=wanted,
+    )

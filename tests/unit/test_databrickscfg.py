@@ -65,7 +65,7 @@ def test_a_malformed_file_is_said_by_line_without_quoting_it(file, text, line):
     with pytest.raises(ConfigurationError, match=f"malformed at line {line}") as caught:
         databrickscfg.read(file(text), "a")
     assert "dose-secret" not in str(caught.value)
-    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
 
 
 def test_a_file_that_is_no_text_is_said_to_be_none(file):
