@@ -17,6 +17,11 @@ ZONES = {
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+def in_address(name: str) -> str:
+    """A host's name as it stands in an address: an IPv6 one in brackets (RFC 3986 §3.2.2)."""
+    return f"[{name}]" if ":" in name else name
+
+
 def normalize_host(host: Any, profile: str | None = None, source: str = "") -> str:
     """A host in the form in which it is compared and stored: ``https://name[:port]``.
 

@@ -24,7 +24,7 @@ from lakekey.sandbox.demo import _environment, _variables
 from lakekey.sandbox.workspace import Sandbox
 demo_person._PATIENCE = float(sys.argv[2])
 with Sandbox() as box, _environment(_variables(box, sys.argv[1])):
-    person = demo_person.sign_in(box, print, own_browser=True)
+    person = demo_person.sign_in(box, print, browser=None)
     print(person.identity(), box.counters["logins"])
 """
 

@@ -419,8 +419,8 @@ def test_a_pause_that_the_server_asked_for_holds_back_the_tries_ahead_of_time_of
             if failure is not None:
                 break
     assert stale.stored().failure.retry_after == 600.0
-    while renewal._early_flights._aloft:  # what joins the try that has just been noted is told of the same failure
-        time.sleep(0.01)
+    for early in list(renewal._early_flights._aloft.values()):
+        assert early.landed.wait(20)  # what joins the try that has just been noted is told of the same failure
     assert stale.provider().session.renewal.early("alive") is None
     assert stale.token_requests() == 1
 

@@ -1,8 +1,6 @@
 """The unmodified Databricks SDK and SQL connector against the sandbox."""
 
 import http.server
-import subprocess
-import sys
 import threading
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,6 +12,7 @@ from databricks.sdk.errors import Unauthenticated
 from databricks.sdk.oauth import OAuthClient, get_workspace_endpoints
 
 from lakekey.sandbox import Sandbox
+from support.processes import passes
 
 
 @pytest.fixture
@@ -116,34 +115,28 @@ def test_the_sql_connector_understands_a_refusal(box):
 
 
 def test_the_pytest_fixtures_serve_a_users_own_test(tmp_path):
-    test = tmp_path / "test_of_a_user.py"
-    test.write_text(
+    passes(
+        tmp_path,
         "import os, requests\n"
         "def test_it(lakekey_environment, lakekey_person):\n"
         "    assert os.environ['DATABRICKS_HOST'] == lakekey_environment.host\n"
         "    assert lakekey_person.user == 'ada@example.com'\n"
         "    url = lakekey_environment.host + '/.well-known/databricks-config'\n"
         "    assert requests.get(url, timeout=10).json()['host_type'] == 'workspace'\n"
-        "    assert lakekey_environment.log[0].route == 'config'\n"
+        "    assert lakekey_environment.log[0].route == 'config'\n",
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
-    run = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path, timeout=100)
-    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_what_the_machine_says_of_another_workspace_is_out_of_a_users_tests_sight(tmp_path, monkeypatch):
     for name in ("DATABRICKS_CLIENT_ID", "DATABRICKS_HTTP_PATH", "LAKEKEY_KEY_FILE", "ACTIONS_ID_TOKEN_REQUEST_URL"):
         monkeypatch.setenv(name, "/of/another/workspace")
     monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "another-identity")
-    test = tmp_path / "test_of_a_user.py"
-    test.write_text(
+    passes(
+        tmp_path,
         "import lakekey\n"
         "def test_it(lakekey_environment):\n"
         "    p = lakekey.provider()\n"
         "    assert p.target.http_path == lakekey_environment.http_path\n"
         "    assert p.headers()\n"
-        "    assert lakekey_environment.counters['logins'] == 1\n"
+        "    assert lakekey_environment.counters['logins'] == 1\n",
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
-    run = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path, timeout=100)
-    assert run.returncode == 0, run.stdout + run.stderr

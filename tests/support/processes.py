@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 LAKEKEY = os.path.join(os.path.dirname(sys.executable), "lakekey")
 _PATIENCE = 60  # seconds
@@ -34,6 +35,16 @@ def finish(process: subprocess.Popen[str]) -> str:
 def run(program: str, *arguments: str) -> str:
     """What a Python program prints."""
     return finish(start(program, *arguments))
+
+
+def passes(directory: Path, test: str) -> str:
+    """What pytest prints of a test file of a user's, in a process and a directory of its own, where it passes."""
+    file = directory / "test_of_a_user.py"
+    file.write_text(test, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=directory, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def lakekey(*arguments: str) -> subprocess.CompletedProcess[str]:

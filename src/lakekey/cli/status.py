@@ -11,9 +11,8 @@ from lakekey.cli.output import in_words, print_facts, print_json, print_table
 from lakekey.cli.session import provider_of
 from lakekey.errors import CacheError
 from lakekey.lifetime import is_live, nears_end
-from lakekey.settings import DELEGATED
+from lakekey.settings import DELEGATED, U2M
 
-_A_PERSON = "external-browser"
 _SIGNED_IN, _RENEWABLE, _OVER = "signed in", "renews itself", "over"
 _BY_ITSELF, _BY_THE_SDK = "signs in by itself", "signed in by the SDK"
 _WHAT_IT_MEANS = {
@@ -91,7 +90,7 @@ def _all(arguments: argparse.Namespace) -> int:
                 facts.get("profile") or "",
                 facts["host"],
                 facts["auth_type"],
-                facts.get("identity") or ("" if facts["auth_type"] == _A_PERSON else facts.get("client_id")) or "",
+                facts.get("identity") or ("" if facts["auth_type"] == U2M else facts.get("client_id")) or "",
                 facts["state"],
                 _when(facts.get("expires_at")) or "",
                 _when(facts.get("session_ends_at") or facts.get("refresh_expires_at")) or "",
@@ -110,7 +109,7 @@ def _all(arguments: argparse.Namespace) -> int:
 
 def _facts(entry_id: str, entry: Entry) -> dict[str, Any]:
     live = bool(entry.access_token) and is_live(entry.issued_at, entry.expires_at, time.time())
-    person = entry.about.get("auth_type") == _A_PERSON
+    person = entry.about.get("auth_type") == U2M
     renewable = bool(entry.refresh_token) or (bool(entry.access_token) and not person)
     trouble = entry.refused or entry.failure
     if entry.about.get("auth_type") in DELEGATED:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from lakekey.errors import ConfigurationError
-from lakekey.hosts import LOOPBACK
+from lakekey.hosts import LOOPBACK, in_address
 from lakekey.target import DEFAULT_CLIENT, Target
 
 ANY_PORT = 0
@@ -32,8 +32,7 @@ class Redirect(NamedTuple):
     @property
     def address(self) -> str:
         """The address to name where nobody listens: with the first port."""
-        shown = f"[{self.host_name}]" if ":" in self.host_name else self.host_name
-        return self.fixed or f"http://{shown}:{self.ports[0] or 8020}{self.path}"
+        return self.fixed or f"http://{in_address(self.host_name)}:{self.ports[0] or 8020}{self.path}"
 
 
 def is_built_in(client_id: str) -> bool:

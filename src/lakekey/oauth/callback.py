@@ -11,6 +11,7 @@ from typing import Self
 from urllib.parse import parse_qsl
 
 from lakekey.errors import LoginFailed
+from lakekey.hosts import LOOPBACK, in_address
 from lakekey.oauth import pages
 from lakekey.oauth.loopback import LoopbackServer, Reply, Request, listen
 from lakekey.oauth.port_holders import holders_of
@@ -38,8 +39,7 @@ class Callback:
         self._outcome: Reply | None = None
         listeners = _bind(ports, host_name)
         self.port = int(listeners[0].getsockname()[1])
-        shown = f"[{host_name}]" if ":" in host_name else host_name
-        self.redirect_uri = f"http://{shown}:{self.port}{path}"
+        self.redirect_uri = f"http://{in_address(host_name)}:{self.port}{path}"
         self._server = LoopbackServer(listeners, self._reply, lambda: self._outcome)
 
     def __enter__(self) -> Self:
@@ -85,7 +85,7 @@ class Callback:
 
     def _is_ours(self, hosts: tuple[str, ...]) -> bool:
         # A page of another site that had its name resolve to this machine (DNS rebinding) sends its own name here.
-        names = ("localhost", "127.0.0.1", "[::1]")
+        names = [in_address(name) for name in LOOPBACK]
         host = hosts[0].lower() if len(hosts) == 1 else ""
         # RFC 9110 §7.2 and §4.2.1: for port 80, clients leave the port out.
         return host.removesuffix(f":{self.port}") in names and (host not in names or self.port == 80)

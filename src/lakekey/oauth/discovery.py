@@ -96,19 +96,14 @@ def _ask(transport: Transport, host: str, account_id: str | None) -> _Host:
         return _Host(fallback, account_id=account_id, guessed=answer.status >= 500 or answer.status in (408, 429))
     account = account_id or _text(fields, "account_id")
     audience = _audience(fields, account)
-    endpoint = _text(fields, "oidc_endpoint")
-    if endpoint is None or not _is_address(endpoint):
+    endpoint = (_text(fields, "oidc_endpoint") or "").replace("{account_id}", account or "{account_id}").rstrip("/")
+    if not _is_address(endpoint):
         return _Host(fallback, audience, account)
     if "{account_id}" in endpoint:
-        if account is None:
-            raise ConfigurationError(
-                f"{host} serves several accounts, and account_id is missing",
-                hint="set account_id in the profile, or DATABRICKS_ACCOUNT_ID",
-            )
-        endpoint = endpoint.replace("{account_id}", account)
-        if not _is_address(endpoint):
-            return _Host(fallback, audience, account)
-    endpoint = endpoint.rstrip("/")
+        raise ConfigurationError(
+            f"{host} serves several accounts, and account_id is missing",
+            hint="set account_id in the profile, or DATABRICKS_ACCOUNT_ID",
+        )
     if urlsplit(endpoint).netloc != urlsplit(host).netloc:
         _log.debug("oauth", "%s names the authorization server %s", host, endpoint)
     return _Host(endpoint, audience, account)

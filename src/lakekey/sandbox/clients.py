@@ -4,6 +4,8 @@ import hmac
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
+from lakekey.hosts import LOOPBACK
+
 #: What a workspace offers: the broad scopes, OpenID Connect's, and some of the fine-grained API scopes.
 SCOPES = (
     "all-apis",
@@ -18,8 +20,6 @@ SCOPES = (
     "unity-catalog",
 )
 DEFAULT_SCOPE = "all-apis"
-
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _same_loopback(requested: str, registered: str) -> bool:
 def _is_loopback(uri: SplitResult) -> bool:
     return (
         uri.scheme == "http"
-        and uri.hostname in _LOOPBACK
+        and uri.hostname in LOOPBACK
         and uri.username is None
         and uri.password is None
         and not uri.fragment

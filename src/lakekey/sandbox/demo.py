@@ -63,25 +63,27 @@ def run(*, browser: bool | None = None, as_json: bool = False) -> int:
         The exit status: 0 where everything held, 1 where something did not.
     """
     tell = _Narrator(sys.stderr if as_json else sys.stdout)
-    own_browser = demo_person.is_at_a_browser(os.environ) and not as_json if browser is None else browser
+    if browser is None and (as_json or not demo_person.is_at_a_browser(os.environ)):
+        browser = False
     tell.step("A local workspace: a real OAuth server and a SQL warehouse, over TLS on loopback")
     with Sandbox(token_lifetime=_FIRST_LIFETIME) as box, tempfile.TemporaryDirectory() as home:
         tell.say(box.host)
         with _environment(_variables(box, home)):
-            demo = _Demo(box, home, tell, as_json=as_json)
-            tell.step("A person signs in, in a browser, and queries through databricks-sql-connector")
-            return demo.run(demo_person.sign_in(box, tell.say, own_browser=own_browser, required=browser is True))
+            return _Demo(box, home, tell, browser=browser, as_json=as_json).run()
 
 
 class _Demo:
-    def __init__(self, box: Sandbox, home: str, tell: _Narrator, *, as_json: bool) -> None:
+    def __init__(self, box: Sandbox, home: str, tell: _Narrator, *, browser: bool | None, as_json: bool) -> None:
+        self.browser = browser
         self.as_json = as_json
         self.box = box
         self.home = home
         self.tell = tell
         self.held = True
 
-    def run(self, person: lakekey.Provider) -> int:
+    def run(self) -> int:
+        self.tell.step("A person signs in, in a browser, and queries through databricks-sql-connector")
+        person = demo_person.sign_in(self.box, self.tell.say, browser=self.browser)
         connection = lakekey.sql.connect(person, enable_telemetry=False)
         who = _current_user(connection)
         self.tell.say(f"select current_user()  →  {who}")

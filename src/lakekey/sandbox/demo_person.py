@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import lakekey
 from lakekey.errors import LoginFailed
-from lakekey.login import browser
+from lakekey.login.browser import command
 from lakekey.presence import automation, interactive_mode, seat
 from lakekey.sandbox.person import Person
 from lakekey.sandbox.workspace import Sandbox
@@ -28,28 +28,28 @@ def is_at_a_browser(environ: Mapping[str, str]) -> bool:
     elsewhere = mode == "auto" and here.remote and not here.wsl
     if automation(environ) is not None or mode == "paste" or elsewhere:
         return False
-    words = browser.command(environ, wsl=here.wsl)
+    words = command(environ, wsl=here.wsl)
     return words is not None and shutil.which(words[0], path=environ.get("PATH")) is not None
 
 
-def sign_in(box: Sandbox, say: Callable[[str], None], *, own_browser: bool, required: bool = False) -> lakekey.Provider:
+def sign_in(box: Sandbox, say: Callable[[str], None], *, browser: bool | None) -> lakekey.Provider:
     """Sign in to the profile ``sandbox``, by asking for the first header.
 
     Args:
         box: The workspace.
         say: Tells the person something.
-        own_browser: Whether the person at this machine signs in, instead of one who is played.
-        required: Whether nobody is played where that person does not.
+        browser: Whether the person at this machine signs in, or one who is played; ``None`` for the latter where the
+            former does not within a minute.
 
     Raises:
         LoginFailed: The person who was to sign in did not.
     """
-    if not own_browser:
+    if browser is False:
         say("a person is played, who answers the sign-in page by HTTP")
         return _played(box, lakekey.Provider.headers)
     say("In your browser: it warns of the certificate, since the workspace made its own authority a moment ago;")
     say(f"go on to the page, choose anybody, such as {box.users[0]}, and sign in.")
-    if required:
+    if browser:
         person = lakekey.provider("sandbox")
         person.headers()
         return person

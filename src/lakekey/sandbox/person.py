@@ -15,11 +15,12 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import requests
 
+from lakekey.hosts import LOOPBACK
+
 Decision = Literal["sign-in", "cancel"]
 
 LOG = logging.getLogger("lakekey.sandbox.person")
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _SECONDS = 30
 _REDIRECTS = 5
 
@@ -126,7 +127,7 @@ class Person:
 
     def _send(self, browser: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
         where = urlsplit(url)
-        if where.hostname not in _LOOPBACK or where.scheme not in ("http", "https"):
+        if where.hostname not in LOOPBACK or where.scheme not in ("http", "https"):
             raise SignInProblem(f"{where.hostname} is not on this machine")
         try:
             return browser.request(method, url, allow_redirects=False, timeout=_SECONDS, **options)

@@ -82,6 +82,14 @@ def test_a_host_without_a_usable_configuration_has_the_default_issuer(server, se
     assert find(server).issuer == issuer
 
 
+@pytest.mark.parametrize("account", ["an\\u001b[2Jaccount", "an-\\ud800-account"], ids=["escape", "surrogate"])
+def test_an_account_that_is_no_text_to_show_is_none(server, serve, account):
+    serve()
+    body = f'{{"account_id": "{account}", "token_federation_default_oidc_audiences": ["{account}"]}}'
+    server.answer("/.well-known/databricks-config", body)
+    assert (find(server).account_id, find(server).audience) == (None, None)
+
+
 def test_default_issuers():
     assert default_issuer("https://dbc.cloud.databricks.com", ACCOUNT) == "https://dbc.cloud.databricks.com/oidc"
     account = "https://accounts.cloud.databricks.com"

@@ -155,3 +155,9 @@ def test_a_long_description_is_cut():
 
 def test_the_repr_of_an_answer_shows_no_token():
     assert repr(parse(answer({**GOOD, "refresh_token": "r"}))) == "TokenResponse(lifetime=3600, refresh_token=yes)"
+
+
+@pytest.mark.parametrize("seconds", ["1e300", "1e12"])
+def test_a_session_that_never_ends_ends_within_the_calendar(seconds):
+    body = f'{{"access_token": "t", "token_type": "Bearer", "refresh_token_expires_in": {seconds}}}'.encode()
+    assert parse(Answer(200, "application/json", body, None)).refresh_lifetime == 10 * 366 * 86400
