@@ -1,6 +1,7 @@
 """Every test starts from a machine that knows nothing of Databricks and has nobody at it."""
 
 import os
+import signal
 import time
 
 import pytest
@@ -8,6 +9,10 @@ import pytest
 from lakekey import _public, flight
 
 pytest_plugins = ["support.fixtures"]
+
+# A run that a shell's script starts in the background ignores Ctrl-C, and so would the programs that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _REQUIRE_ALL = "LAKEKEY_REQUIRE_ALL" in os.environ
 _FOREIGN = ("DATABRICKS_", "LAKEKEY_", "AIRFLOW_", "ARM_", "GITHUB_", "ACTIONS_", "SYSTEM_")
