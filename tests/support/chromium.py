@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver's name for an element's id
+_STARTS = 5
 
 
 def chromium() -> tuple[str, str] | None:
@@ -50,16 +51,15 @@ class Chromium:
 
     def __enter__(self) -> Self:
         browser, driver = chromium()
-        self._driver = subprocess.Popen(
-            [driver, "--port=0"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "HOME": str(self._directory)},
-            start_new_session=True,
-        )
+        # It wants the port that the system gives it for one loopback address on the other as well, and ends where
+        # somebody has taken that: then it is started anew.
+        said: list[str] = []
+        while (base := self._start(driver, said)) is None:
+            self.__exit__()
+            if len(said) == _STARTS:
+                raise RuntimeError(f"chromedriver did not start: {said}")
+        self._base = base
         try:
-            self._base = self._driver_address()
             session = self._call("POST", "/session", {"capabilities": {"alwaysMatch": self._capabilities(browser)}})
         except BaseException:
             self.__exit__()
@@ -73,11 +73,23 @@ class Chromium:
         self._driver.stdout.close()
         self._driver.wait()
 
-    def _driver_address(self) -> str:
+    def _start(self, driver: str, said: list[str]) -> str | None:
+        """Starts the driver. Returns its address, or ``None`` where it has ended; then what it said is noted."""
+        self._driver = subprocess.Popen(
+            [driver, "--port=0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "HOME": str(self._directory)},
+            start_new_session=True,
+        )
+        lines = []
         for line in self._driver.stdout:
+            lines.append(line)
             if match := re.search(r"started successfully on port (\d+)", line):
                 return f"http://127.0.0.1:{match[1]}"
-        raise RuntimeError("chromedriver did not start")
+        said.append("".join(lines))
+        return None
 
     def _capabilities(self, browser: str) -> dict[str, Any]:
         arguments = [
