@@ -48,7 +48,8 @@ class Line:
         if self._descriptor < 0:
             return None
         with contextlib.suppress(OSError):
-            return _mark_in(os.pread(self._descriptor, 100, 0))
+            os.lseek(self._descriptor, 0, os.SEEK_SET)  # Windows has neither pread nor pwrite
+            return _mark_in(os.read(self._descriptor, 100))
         return None
 
     def note(self, mark: str) -> None:
@@ -60,7 +61,8 @@ class Line:
         if self._descriptor >= 0:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, 0)
-                os.pwrite(self._descriptor, mark.encode(), 0)
+                os.lseek(self._descriptor, 0, os.SEEK_SET)
+                os.write(self._descriptor, mark.encode())
 
     def holder(self) -> str | None:
         """Who holds the lock, or held it last, as ``process 4711``, where known."""
