@@ -4,12 +4,11 @@ Exit status: 0 done, 1 failed, 2 usage, 3 login needed.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from lakekey._version import __version__
-from lakekey.cli import output
+from lakekey.cli import output, streams
 from lakekey.cli.arguments import build_parser
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired
 
@@ -18,14 +17,20 @@ DONE, FAILED, USAGE, LOGIN_NEEDED = 0, 1, 2, 3
 
 def run() -> None:
     """The entry point ``lakekey``."""
+    streams.prepare()
     try:
         status = main(sys.argv[1:])
+        streams.finish()
     except KeyboardInterrupt:
         print("lakekey: interrupted", file=sys.stderr)
         status = 130
     except BrokenPipeError:
-        # Whoever read our output has enough of it; the interpreter must not complain about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has enough of our output, which is not an error to report.
+        streams.silence_output()
+        status = FAILED
+    except streams.OutputFailed as error:
+        streams.silence_output()
+        output.print_error(error.message, error.hint)
         status = FAILED
     raise SystemExit(status)
 
@@ -56,9 +61,7 @@ def _fail(arguments: argparse.Namespace, error: LakekeyError) -> int:
         output.print_json({"error": error.code, "message": error.message, "hint": error.hint, "profile": error.profile})
     else:
         where = f"{error.profile}: " if error.profile else ""
-        print(f"lakekey: {where}{error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"  → {error.hint}", file=sys.stderr)
+        output.print_error(f"{where}{error.message}", error.hint)
     if isinstance(error, LoginRequired):
         return LOGIN_NEEDED
     return USAGE if isinstance(error, ConfigurationError) else FAILED

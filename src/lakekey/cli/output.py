@@ -1,13 +1,26 @@
 """Printing facts: as JSON for programs, as an aligned table for people."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 
 def print_json(facts: Any) -> None:
-    """One JSON document on standard output."""
-    print(json.dumps(facts, indent=2, ensure_ascii=False))
+    """One JSON document on standard output, with JSON's own escapes where the encoding lacks a character."""
+    text = json.dumps(facts, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(facts, indent=2)
+    print(text)
+
+
+def print_error(message: str, hint: str | None) -> None:
+    """An error on standard error: what happened, and the next step."""
+    print(f"lakekey: {message}", file=sys.stderr)
+    if hint:
+        print(f"  → {hint}", file=sys.stderr)
 
 
 def print_facts(facts: Mapping[str, str | None]) -> None:
