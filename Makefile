@@ -99,20 +99,20 @@ $(VENV)/.installed: requirements/dev.txt requirements/bootstrap.txt pyproject.to
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.txt
 	$(call install,$(VENV),--require-hashes -r requirements/dev.txt,--compile-bytecode)
-	$(call install,$(VENV),--no-build-isolation --editable .)
+	$(call install,$(VENV),--no-build-isolation --editable . --editable packages/lakekey-sandbox)
 	touch $@
 
 # Tools whose requirements clash with the newest connector's, or that are large, each in an environment of its own.
 .venvs/%/.installed: requirements/%.txt requirements/bootstrap.txt pyproject.toml | setup
 	$(PYTHON) -m venv $(@D)
 	$(call install,$(@D),--require-hashes -r $<,--compile-bytecode)
-	$(call install,$(@D),--no-build-isolation --editable . $(EDITABLE_$*))
+	$(call install,$(@D),--no-build-isolation --editable . --editable packages/lakekey-sandbox $(EDITABLE_$*))
 	touch $@
 
 EDITABLE_dbt := --editable packages/dbt-lakekey
 
 # Pin everything anew: names, versions and hashes, no addresses.
-LOCK := $(abspath $(BIN))/uv pip compile --quiet --universal --python-version 3.11 --no-emit-package lakekey \
+LOCK := $(abspath $(BIN))/uv pip compile --quiet --universal --python-version 3.11 --no-emit-package lakekey --no-emit-package lakekey-sandbox \
   --generate-hashes --no-header --no-annotate --override requirements/overrides.txt
 lock: setup
 	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt

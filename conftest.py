@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from lakekey import _public, flight
+from lakekey import _single_flight
+from lakekey.providers import factory
 
 pytest_plugins = ["support.fixtures"]
 
@@ -31,7 +32,7 @@ def bare_machine(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(home / "cache"))
     monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "file")
-    _public._warned.clear()  # a process warns once of each profile; each test is a process of its own
+    factory._warned.clear()  # a process warns once of each profile; each test is a process of its own
     return home
 
 
@@ -40,7 +41,7 @@ def all_settled():
     """Whatever a test leaves in the air keeps the interpreter from exiting, and with it the whole run."""
     yield
     deadline = time.monotonic() + _PATIENCE
-    while flight._in_the_air:
+    while _single_flight._in_the_air:
         assert time.monotonic() < deadline, "something was sent and never dealt with"
         time.sleep(0.01)
 

@@ -79,7 +79,7 @@ def fill(count: int) -> None:
 
 def measure() -> dict[str, float]:
     import lakekey
-    from lakekey.cache import Entry
+    from lakekey.cache.entry import Entry
     from lakekey.cache.envelope import seal
 
     session = lakekey.provider("person").session

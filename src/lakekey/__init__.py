@@ -10,7 +10,7 @@ Importing this module loads no connector, no HTTP library and no keyring; what i
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lakekey._loading import LOADING, libraries
+from lakekey._imports import LOADING, libraries
 from lakekey._version import __version__
 from lakekey.errors import (
     CacheError,
@@ -32,15 +32,15 @@ from lakekey.errors import (
 
 if TYPE_CHECKING:
     from lakekey import airflow, sandbox, sdk, spark, sql, sqlalchemy
-    from lakekey._provider import Provider, Token
-    from lakekey._public import provider
+    from lakekey.providers.factory import provider
+    from lakekey.providers.provider import Provider, Token
     from lakekey.rest import httpx_auth, requests_auth
 
 _ATTRIBUTES = {
-    "Provider": "lakekey._provider",
-    "Token": "lakekey._provider",
+    "Provider": "lakekey.providers.provider",
+    "Token": "lakekey.providers.provider",
     "httpx_auth": "lakekey.rest",
-    "provider": "lakekey._public",
+    "provider": "lakekey.providers.factory",
     "requests_auth": "lakekey.rest",
 }
 _MODULES = ("airflow", "sandbox", "sdk", "spark", "sql", "sqlalchemy")

@@ -8,7 +8,7 @@ names; never a token.
 import sys
 from typing import Any
 
-from lakekey._loading import libraries
+from lakekey._imports import libraries
 
 _WARNING = 30
 

@@ -7,10 +7,10 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from lakekey import _public
-from lakekey._loading import libraries
-from lakekey._provider import Provider, in_a_thread
+from lakekey._imports import libraries
 from lakekey.errors import ConfigurationError
+from lakekey.providers import factory
+from lakekey.providers.provider import Provider, in_a_thread
 
 if TYPE_CHECKING:
     import httpx
@@ -98,7 +98,7 @@ def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx
 
 
 def _sole(profile: str | Provider | None, settings: dict[str, Any]) -> Provider:
-    provider, rest = _public.provider_for(profile, settings)
+    provider, rest = factory.provider_for(profile, settings)
     if rest:
         raise ConfigurationError(f"there is no setting {min(rest)!r}", profile=provider.target.name)
     return provider

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from lakekey import _public
-from lakekey._loading import libraries
-from lakekey._provider import Provider
+from lakekey._imports import libraries
 from lakekey.errors import ConfigurationError
+from lakekey.providers import factory
+from lakekey.providers.provider import Provider
 
 if TYPE_CHECKING:
     from databricks.sdk.core import Config
@@ -28,7 +28,7 @@ def config(profile: str | Provider | None = None, **settings: Any) -> "Config":
             from databricks.sdk.core import Config
     except ModuleNotFoundError:
         raise ConfigurationError("databricks-sdk is not installed", hint="pip install 'lakekey[sdk]'") from None
-    provider, rest = _public.provider_for(profile, settings)
+    provider, rest = factory.provider_for(profile, settings)
     target = provider.target
     known: dict[str, Any] = {
         "host": target.host,

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from lakekey import _public
-from lakekey._loading import libraries
-from lakekey._provider import Provider
+from lakekey._imports import libraries
 from lakekey.errors import ConfigurationError
+from lakekey.providers import factory
+from lakekey.providers.provider import Provider
 from lakekey.sql import Handing, connect_arguments, kernel_refusal, refused, unwrap
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def create_engine(profile: str | Provider | None = None, **options: Any) -> "Eng
         raise ConfigurationError(
             "databricks-sqlalchemy is not installed", hint="pip install 'lakekey[sqlalchemy]'"
         ) from None
-    provider, rest = _public.provider_for(profile, options)
+    provider, rest = factory.provider_for(profile, options)
     chosen = {name: rest.pop(name, None) or getattr(provider.target, name) for name in ("catalog", "schema")}
     chosen["http_path"] = connect_arguments(provider.target, rest.pop("http_path", None))["http_path"]
     query = {name: value for name, value in chosen.items() if value}
@@ -61,7 +61,7 @@ def sign_in(engine: "Engine", profile: str | Provider | None = None, **settings:
     with libraries():
         from sqlalchemy import event
 
-    provider, chosen = _public.provider_for(profile, settings)
+    provider, chosen = factory.provider_for(profile, settings)
     _check_asked(engine, provider, chosen)
 
     def on_connect(dialect: Any, record: Any, _args: Any, parameters: dict[str, Any]) -> Any:

@@ -17,10 +17,10 @@ from airflow.sdk import BaseHook
 from airflow.sdk.log import redact
 
 import lakekey
-from lakekey import _public
 from lakekey.airflow import LakekeyDatabricksHook, LakekeyDatabricksSqlHook
 from lakekey.airflow.plugin import add_gates, after_import
 from lakekey.airflow.provider_info import get_provider_info
+from lakekey.providers import factory
 from support.airflow_home import definition
 
 # Airflow's own warnings about its own modules are not this project's to mend; each of ours is asserted below.
@@ -224,7 +224,7 @@ def test_without_a_service_principal_a_task_is_warned_and_never_opens_a_browser(
     opened = tmp_path / "opened"
     monkeypatch.setenv("BROWSER", f"touch {opened} #")
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
-    monkeypatch.setattr(_public, "_warned", set())
+    monkeypatch.setattr(factory, "_warned", set())
     connect(login=None, password=None)
     hook = LakekeyDatabricksHook("lakehouse")
     with pytest.warns(lakekey.ServicePrincipalMissingWarning, match="an Airflow task"):
@@ -252,7 +252,7 @@ def test_a_task_may_use_the_session_of_a_person_who_has_signed_in(box, connect, 
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
     lakekey.provider(host=box.host, ca_file=box.ca_file).login()
     connect(login=None, password=None)
-    monkeypatch.setattr(_public, "_warned", {box.host})
+    monkeypatch.setattr(factory, "_warned", {box.host})
     assert LakekeyDatabricksSqlHook("lakehouse").get_first("select current_user()") == ("ada@example.com",)
 
 

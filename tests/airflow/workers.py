@@ -10,7 +10,7 @@ import pyarrow as pa  # noqa: F401
 from airflow.providers_manager import ProvidersManager
 from airflow.sdk.lineage import get_hook_lineage_collector
 
-import lakekey.sql_connection  # noqa: F401
+import lakekey.sql.connection  # noqa: F401
 from lakekey.airflow import LakekeyDatabricksHook, LakekeyDatabricksSqlHook
 
 WORKERS = 16

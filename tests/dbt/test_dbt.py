@@ -53,7 +53,7 @@ def project(server, tmp_path, monkeypatch):
     project = tmp_path / "project"
     shutil.copytree(ROOT / "examples/dbt", project)
     facts = server.facts
-    person = f"{sys.executable} -m lakekey.sandbox.person --user ada@example.com --ca-file {facts['ca_file']} %s"
+    person = f"{sys.executable} -m lakekey_sandbox.person --user ada@example.com --ca-file {facts['ca_file']} %s"
     for name, value in {
         "BROWSER": person,
         "DATABRICKS_CONFIG_FILE": facts["profiles"],

@@ -111,7 +111,7 @@ def test_a_cold_start_on_a_warm_cache_loads_none_of_what_is_slow(box, profiles, 
         "random",
         "secrets",
         "ipaddress",
-        "lakekey.identity_tokens",
+        "lakekey.workload_identity",
     ]
     program = (
         "import lakekey, sys\nlakekey.provider('prod').headers()\n"

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from lakekey.cache import Entry, open_cache
+from lakekey.cache.cache import open_cache
+from lakekey.cache.entry import Entry
 from lakekey.cache.envelope import seal
 from lakekey.errors import CacheError, UnsafeCache
 from support.cache_processes import start

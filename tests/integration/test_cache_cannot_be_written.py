@@ -12,7 +12,9 @@ import tempfile
 import pytest
 
 import lakekey
-from lakekey.cache import Entry, open_cache, unstored
+from lakekey.cache import unwritten
+from lakekey.cache.cache import open_cache
+from lakekey.cache.entry import Entry
 from lakekey.sandbox import Sandbox
 from support.disks import Disk
 
@@ -32,7 +34,7 @@ def disk(tmp_path, monkeypatch):
     if disk is None:
         pytest.skip("this user may not mount a file system")
     monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(disk.where / "cache"))
-    unstored._reported.clear()
+    unwritten._reported.clear()
     yield disk
     disk.unmount()
 
@@ -83,7 +85,7 @@ def test_a_service_principal_is_served_from_memory_on_a_full_disk_with_one_warni
 def stored_on_disk(provider):
     """The entry as another process sees it."""
     code = (
-        "import sys; from lakekey.cache import open_cache\n"
+        "import sys; from lakekey.cache.cache import open_cache\n"
         "sys.stdout.buffer.write(open_cache().get(sys.argv[1]).to_bytes())"
     )
     done = subprocess.run(
@@ -346,7 +348,7 @@ def test_a_new_cache_on_a_read_only_disk_is_one_in_memory(disk, sign_in, workspa
 
 
 def test_a_limit_on_the_size_of_files_is_a_full_disk_too(sign_in, workspaces, caplog):
-    unstored._reported.clear()
+    unwritten._reported.clear()
     provider = sign_in(**service_principal(workspaces))
     first = provider.token().access_token
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

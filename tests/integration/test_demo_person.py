@@ -12,16 +12,16 @@ from support.processes import run as run_program
 # A browser with somebody at it (no colon in it: it would part two of them); it gets the certificate's authority with the demo's environment.
 BROWSER = """
 import os, sys
-from lakekey.sandbox.person import Person
+from lakekey_sandbox.person import Person
 _, user, decision, url = sys.argv
 Person(user, os.environ["SSL_CERT_FILE"], decision).answer(url)
 """
 # The demo up to its sign-in.
 SIGN_IN = """
 import os, sys
-from lakekey.sandbox import demo_person
-from lakekey.sandbox.demo import _environment, _variables
-from lakekey.sandbox.workspace import Sandbox
+from lakekey_sandbox import demo_person
+from lakekey_sandbox.demo import _environment, _variables
+from lakekey_sandbox.workspace import Sandbox
 demo_person._PATIENCE = float(sys.argv[2])
 with Sandbox() as box, _environment(_variables(box, sys.argv[1])):
     person = demo_person.sign_in(box, print, browser=None)

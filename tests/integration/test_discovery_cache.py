@@ -8,10 +8,10 @@ import pytest
 
 import lakekey
 from lakekey import ConfigurationError, TokenEndpointError
-from lakekey.cache import open_cache
+from lakekey.cache.cache import open_cache
 from lakekey.oauth.discovery import Metadata, default_issuer, discover
-from lakekey.oauth.discovery_cache import RememberedDiscovery
 from lakekey.oauth.transport import Transport
+from lakekey.session.discovery_cache import RememberedDiscovery
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import lakekey
-from lakekey.cache import key_kms
-from lakekey.target import resolve
+from lakekey.cache.keys import kms
+from lakekey.configuration.target import resolve
 from support import processes
 
 ROOT = Path(__file__).parents[2]
@@ -173,7 +173,7 @@ def test_a_key_management_service_looks_as_the_page_says():
     exec(the_block("docs/key-sources.md", "class Transit"), here)
     service = here["Transit"]({"VAULT_KEY": "transit/keys/lakekey"})
     assert service.where == "transit/keys/lakekey"
-    source = Path(key_kms.__file__).read_text(encoding="utf-8")
+    source = Path(kms.__file__).read_text(encoding="utf-8")
     for name in (word for word in dir(service) if not word.startswith("_")):
         assert f".{name}" in source
     (group,) = tomllib.loads(the_block("docs/key-sources.md", "entry-points"))["project"]["entry-points"]

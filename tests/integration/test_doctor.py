@@ -13,12 +13,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import lakekey
-import lakekey.target
-from lakekey import _public
-from lakekey.cache import open_cache
-from lakekey.cache.secrets import put_secret
+import lakekey.configuration.target
+from lakekey.cache.cache import open_cache
+from lakekey.cache.client_secrets import put_secret
 from lakekey.cli import main
-from lakekey.doctor import network
+from lakekey.cli.doctor import network
+from lakekey.providers import factory
 
 SECRET = "dose-a-secret-that-must-not-be-seen"
 
@@ -95,7 +95,7 @@ def test_a_session_that_the_server_ended_is_the_next_login(box, profile, doctor,
     profile(dev={})
     token = lakekey.provider("dev").login().access_token
     box.revoke()
-    monkeypatch.setattr(_public, "_warned", set())
+    monkeypatch.setattr(factory, "_warned", set())
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     with pytest.warns(lakekey.ServicePrincipalMissingWarning), pytest.raises(lakekey.LoginRequired):
         lakekey.provider("dev").invalidate(token)
@@ -238,7 +238,7 @@ def test_the_ports_of_an_app_are_those_of_its_registration(profile, doctor):
 
 def test_a_secret_sealed_in_the_cache_is_found(box, profile, doctor):
     profile(prod={"client_id": box.client_id})
-    target = lakekey.target.resolve("prod", client_secret=box.client_secret)
+    target = lakekey.configuration.target.resolve("prod", client_secret=box.client_secret)
     put_secret(open_cache(), target.host, target.account_id, target.client_id, box.client_secret)
     status, checks, report = doctor("prod", "--connect")
     assert (status, checks["sign-in"]["status"]) == (0, "ok")
@@ -291,7 +291,7 @@ def test_a_wrong_secret_is_found_by_connecting(box, profile, doctor):
 
 def test_a_connector_that_is_not_installed_is_what_the_warehouse_needs(box, profile, doctor, monkeypatch):
     profile(prod=principal(box, warehouse_id=box.warehouse_id))
-    monkeypatch.delitem(sys.modules, "lakekey.sql_connection", raising=False)
+    monkeypatch.delitem(sys.modules, "lakekey.sql.connection", raising=False)
     monkeypatch.setitem(sys.modules, "databricks", None)  # as where the package is missing
     status, checks, _ = doctor("prod", "--connect")
     assert (status, checks["warehouse"]["status"]) == (1, "failed")

@@ -9,8 +9,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from lakekey import CredentialsRefused, LoginRequired, TokenEndpointError, _provider, outcomes, renewal, turns
+from lakekey import CredentialsRefused, LoginRequired, TokenEndpointError
 from lakekey.oauth import transport
+from lakekey.providers import provider as provider_module
+from lakekey.session import entry_queue, outcomes, renewal
 from support.odd_server import OddServer
 from support.sessions import Machine
 from support.tls import write_certificates
@@ -366,7 +368,7 @@ def test_pauses_grow_and_are_of_no_fixed_length(machine, caplog):
 def stale(machine, monkeypatch):
     """A machine whose token is stale but lives; providers look for a newer one at every call."""
     machine.store(left=600, access_token="alive", refresh_token=machine.stored().refresh_token)
-    monkeypatch.setattr(_provider, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(provider_module, "_FIRST_PAUSE", 0.001)
     return machine
 
 
@@ -463,7 +465,7 @@ def test_threads_that_waited_do_not_repeat_a_request_that_failed(machine):
         threads = [first, *(threading.Thread(target=ask) for _ in range(7))]
         for thread in threads[1:]:
             thread.start()
-        (flight,) = turns._flights._aloft.values()
+        (flight,) = entry_queue._flights._aloft.values()
         while len(flight.passengers) < len(threads):
             time.sleep(0.001)
         hold.release()
@@ -498,7 +500,7 @@ def test_a_sign_out_that_waited_is_not_told_of_a_refresh_that_failed(machine):
         hold.wait()
         second = threading.Thread(target=lambda: outcomes.append(leaving.logout()))
         second.start()
-        while not any(key.endswith(":forget") for key in list(turns._flights._aloft)):
+        while not any(key.endswith(":forget") for key in list(entry_queue._flights._aloft)):
             time.sleep(0.001)
         hold.release()
         first.join()

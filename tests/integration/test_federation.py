@@ -10,7 +10,7 @@ import requests
 
 import lakekey
 from lakekey import ConfigurationError, CredentialsRefused, TokenEndpointError
-from lakekey.identity_tokens.jwt import claims
+from lakekey.oauth.jwt import claims
 from support.identity_provider import IdentityProvider
 
 

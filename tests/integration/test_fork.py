@@ -13,7 +13,8 @@ from contextlib import contextmanager
 import pytest
 
 import lakekey
-from lakekey import TokenEndpointError, waiting
+from lakekey import TokenEndpointError
+from lakekey.session import wait_notice
 from support import workers
 from support.sessions import Child, Machine
 
@@ -106,7 +107,7 @@ def test_a_child_forked_while_its_parent_builds_a_strategy_of_the_sdk_builds_its
 
 
 def test_a_child_forked_while_its_parent_says_what_it_waits_for_can_say_so_too():
-    with waiting._guard, forked(lambda: waiting._guard.acquire(timeout=1)) as result:
+    with wait_notice._guard, forked(lambda: wait_notice._guard.acquire(timeout=1)) as result:
         assert result() is True
 
 
@@ -156,7 +157,7 @@ def test_a_child_forked_while_its_parent_loads_code_can_load_it_too(machine):
 _NOTICES_EACH_IMPORT = """
 import sys, threading, traceback
 import lakekey
-from lakekey._loading import LOADING
+from lakekey._imports import LOADING
 from support.reports import report
 
 bare = []  # what was loaded without it
@@ -195,7 +196,7 @@ def test_whatever_is_loaded_late_is_loaded_under_the_lock_that_a_fork_waits_for(
 
 _FORKS_WHILE_A_LIBRARY_ASKS_FOR_ITS_LOGGER = """
 import signal
-from lakekey._loading import libraries  # before logging, as where nothing has been logged yet
+from lakekey._imports import libraries  # before logging, as where nothing has been logged yet
 import os, threading
 
 def load():

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import pytest
 from databricks.sdk import oauth
 
-from lakekey.cache import Entry, open_cache
-from lakekey.cache.entry import entry_id
+from lakekey.cache.cache import open_cache
+from lakekey.cache.entry import Entry, entry_id
 from lakekey.cli import main
-from lakekey.target import resolve
+from lakekey.configuration.target import resolve
 
 HOST = "https://dev.cloud.databricks.com"
 OTHER = "https://other.cloud.databricks.com"

@@ -5,7 +5,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from lakekey import LoginRequired, TokenEndpointError, renewal
+from lakekey import LoginRequired, TokenEndpointError
+from lakekey.session import renewal
 from support.sessions import Machine
 from support.tiny_client import whoami
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lakekey import CredentialsRefused, LoginDenied, LoginRequired, TokenEndpointError, _provider, renewal, waiting
-from lakekey.cache.rotation import rotate
+from lakekey import CredentialsRefused, LoginDenied, LoginRequired, TokenEndpointError
+from lakekey.cache.keys.rotation import rotate
 from lakekey.errors import CacheError, LockTimeout
+from lakekey.providers import provider as provider_module
+from lakekey.session import renewal, wait_notice
 from support.sessions import Machine
 
 ROOT = Path(__file__).parents[2]
@@ -107,13 +109,13 @@ def test_the_adoption_of_a_token_that_a_sibling_stored_before(unwatched, records
 
 
 def test_the_adoption_of_a_token_that_another_process_fetches_meanwhile(unwatched, records, monkeypatch):
-    monkeypatch.setattr(waiting, "_PATIENCE", 0.0)
-    monkeypatch.setattr(waiting, "_told", {})
+    monkeypatch.setattr(wait_notice, "_PATIENCE", 0.0)
+    monkeypatch.setattr(wait_notice, "_told", {})
     with unwatched.server.hold("token") as hold, unwatched.child("asks_once") as sibling:
         hold.wait()
         asking = threading.Thread(target=unwatched.provider().headers)
         asking.start()
-        waits_for(lambda: waiting._told)
+        waits_for(lambda: wait_notice._told)
         hold.release()
         assert sibling.result()["ok"]
         asking.join()
@@ -164,7 +166,7 @@ def test_trouble_at_the_endpoint(unwatched, records, caplog):
 
 
 def test_a_failure_ahead_of_time(unwatched, records, monkeypatch):
-    monkeypatch.setattr(_provider, "_FIRST_PAUSE", 60.0)
+    monkeypatch.setattr(provider_module, "_FIRST_PAUSE", 60.0)
     unwatched.store(left=600, access_token="alive", refresh_token=unwatched.stored().refresh_token)
     provider = unwatched.provider()
     with unwatched.server.fault("token", "status", status=503, times=None):

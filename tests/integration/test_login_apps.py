@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from lakekey.cache import open_cache
+from lakekey.cache.cache import open_cache
 from support.programs import Program, environment, free_port, lakekey
 
 

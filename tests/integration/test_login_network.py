@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from lakekey._single_flight import Commitment
 from lakekey.errors import LakekeyError, LoginDenied, LoginFailed, TokenEndpointError
-from lakekey.flight import Commitment
 from lakekey.oauth import device
 from lakekey.oauth.client import Client
 from lakekey.oauth.discovery import Metadata

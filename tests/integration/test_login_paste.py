@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from lakekey.cache import open_cache
+from lakekey.cache.cache import open_cache
 from support.oidc_server import OidcServer
 from support.programs import environment, lakekey
 

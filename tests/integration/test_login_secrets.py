@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import lakekey
-from lakekey.cache import Entry
+from lakekey.cache.entry import Entry
 from support.programs import Program, environment
 from support.secret_scan import Watch
 
@@ -143,7 +143,7 @@ PARTS = {
 def test_each_part_of_a_sign_in_is_a_secret_but_in_the_address_that_is_opened(oidc_server, settings, tmp_path, part):
     proxy = {"HTTPS_PROXY": "http://me:a-password-of-this-test@127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
     code = (
-        "import lakekey, os, sys, urllib.parse; from lakekey.oauth import authorization_code, callback\n"
+        "import lakekey, os, sys, urllib.parse; from lakekey.oauth import authorization_code; from lakekey.login import callback\n"
         "client = lakekey.provider(scopes='all-apis openid').session.renewal._sign_in._client\n"
         "request = authorization_code.begin(client, 'http://localhost:8020')\n"
         "print(request.url)\n"
@@ -179,11 +179,11 @@ def test_the_environment_of_a_browser_holds_no_secret_of_ours(settings):
 
 
 def test_no_repr_of_what_holds_secrets_shows_them():
-    from lakekey.cache.keys import KeyRing, key_id
+    from lakekey.cache.keys.ring import KeyRing, key_id
+    from lakekey.login.listener import Request
     from lakekey.oauth.authorization_code import AuthorizationRequest
     from lakekey.oauth.client import Client
     from lakekey.oauth.device import DeviceCode
-    from lakekey.oauth.loopback import Request
     from lakekey.oauth.pkce import Pkce
     from lakekey.oauth.token_response import TokenResponse
 

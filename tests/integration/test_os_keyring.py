@@ -152,7 +152,7 @@ def test_moving_away_from_the_keyring_leaves_nothing_in_it(desktop, lakekey, tmp
 
 def test_processes_that_start_together_agree_on_one_key(desktop, tmp_path):
     desktop.unlock()
-    code = "from lakekey.cache import open_cache; print(open_cache().ring.current.hex())"
+    code = "from lakekey.cache.cache import open_cache; print(open_cache().ring.current.hex())"
     environ = {"PATH": os.environ["PATH"], **desktop.environ, "LAKEKEY_CACHE_DIR": str(tmp_path / "cache")}
     together = [
         subprocess.Popen([sys.executable, "-c", code], env=environ, stdout=subprocess.PIPE, text=True) for _ in range(6)
@@ -165,7 +165,7 @@ def test_a_new_process_asks_the_secret_service_itself_and_loads_no_keyring_libra
     desktop.unlock()
     lakekey("keys")
     code = (
-        "import sys; from lakekey.cache import open_cache\n"
+        "import sys; from lakekey.cache.cache import open_cache\n"
         "print(open_cache().ring.source, 'secretstorage' in sys.modules, 'keyring' in sys.modules)"
     )
     assert run(desktop, tmp_path, code) == "keyring True False"
@@ -177,8 +177,8 @@ def test_where_the_secret_service_cannot_be_asked_directly_just_the_pinned_backe
     desktop.unlock()
     lakekey("keys")
     code = (
-        "import sys, secretstorage, lakekey.cache.key_keyring as ours; ours._SECRET_SERVICE = ''\n"
-        "from lakekey.cache import open_cache; open_cache(); import keyring.core\n"
+        "import sys, secretstorage, lakekey.cache.keys.keyring as ours; ours._SECRET_SERVICE = ''\n"
+        "from lakekey.cache.cache import open_cache; open_cache(); import keyring.core\n"
         "assert keyring.core._keyring_backend is None\n"
         "print(sorted(name for name in sys.modules if name.startswith('keyring.backends.')))"
     )

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from lakekey import CacheWriteFailed, LoginRequired
-from lakekey.cache.files import FileStore
+from lakekey.cache.stores.file import FileStore
 from support.sessions import Machine
 from support.tiny_client import TinyClient
 
@@ -85,9 +85,9 @@ def test_a_new_process_uses_the_rotated_token_and_not_the_spent_one(machine):
 _WATCHED = """
 import json, os, sys
 sys.path.insert(0, sys.argv[1])
-from lakekey._provider import Provider
+from lakekey.providers.provider import Provider
 from lakekey.oauth.transport import Transport
-from lakekey.target import resolve
+from lakekey.configuration.target import resolve
 
 steps, names = [], {}
 

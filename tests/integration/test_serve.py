@@ -18,8 +18,8 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.core import Config
 
 import lakekey
-from lakekey import metadata_service
-from lakekey.metadata_service import MetadataService
+from lakekey.cli.serving import metadata_service
+from lakekey.cli.serving.metadata_service import MetadataService
 from lakekey.sandbox import Sandbox
 
 LAKEKEY = str(Path(sys.executable).with_name("lakekey"))

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from lakekey import CredentialsRefused, renewal, turns
-from lakekey.cache import sealed
+from lakekey import CredentialsRefused
+from lakekey.cache import cache as cache_module
+from lakekey.session import entry_queue, renewal
 from support.reports import outcome
 from support.sessions import Machine
 
@@ -19,7 +20,7 @@ def machine(oidc_server, tmp_path, monkeypatch):
     """A machine that signs in as a service principal; nothing is stored yet."""
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     monkeypatch.setattr(renewal, "_FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(sealed, "_memory_cache", None)
+    monkeypatch.setattr(cache_module, "_memory_cache", None)
     return Machine(oidc_server, tmp_path / "cache", service=True)
 
 
@@ -145,7 +146,7 @@ def test_threads_with_different_secrets_do_not_share_an_outcome(machine, wrong):
         hold.wait()
         second = threading.Thread(target=ask, args=("right", right))
         second.start()
-        while "right" not in ends and len(turns._flights._aloft) < 2:
+        while "right" not in ends and len(entry_queue._flights._aloft) < 2:
             time.sleep(0.001)
         hold.release()
         first.join()
@@ -177,7 +178,7 @@ def test_a_thread_with_a_wrong_secret_is_not_handed_the_result_of_the_right_ones
         hold.wait()
         second = threading.Thread(target=ask, args=("wrong", wrong))
         second.start()
-        while "wrong" not in ends and len(turns._flights._aloft) < 2:
+        while "wrong" not in ends and len(entry_queue._flights._aloft) < 2:
             time.sleep(0.001)
         hold.release()
         first.join()

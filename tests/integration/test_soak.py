@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from lakekey import LoginRequired
-from lakekey.cache import Entry
+from lakekey.cache.entry import Entry
 from support.sessions import Child, Machine
 
 SECONDS = 20.0

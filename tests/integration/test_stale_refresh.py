@@ -8,10 +8,13 @@ from contextlib import ExitStack
 
 import pytest
 
-from lakekey import _loading, _provider, background, turns
-from lakekey._provider import Provider
-from lakekey.background import Background
-from lakekey.target import resolve
+from lakekey import _imports
+from lakekey.configuration.target import resolve
+from lakekey.providers import background_renewal
+from lakekey.providers import provider as provider_module
+from lakekey.providers.background_renewal import Background
+from lakekey.providers.provider import Provider
+from lakekey.session import entry_queue
 from support.sessions import Machine
 
 CALLS = 2000
@@ -51,7 +54,7 @@ def wait_until(happens, patience=20.0):
 
 @pytest.fixture
 def short_idle(monkeypatch):
-    monkeypatch.setattr(background, "_IDLE", 0.2)
+    monkeypatch.setattr(background_renewal, "_IDLE", 0.2)
 
 
 @pytest.mark.usefixtures("short_idle")
@@ -85,7 +88,7 @@ def test_nobody_whose_token_lives_waits_for_code_that_another_thread_loads(machi
         loads, loaded = threading.Event(), threading.Event()
 
         def load():
-            with _loading.LOADING:
+            with _imports.LOADING:
                 loads.set()
                 assert loaded.wait(HOLD)
 
@@ -123,7 +126,7 @@ def test_of_several_processes_one_renews_and_none_waits(machine):
 
 @pytest.mark.usefixtures("short_idle")
 def test_a_process_that_lost_the_race_takes_the_winners_token_from_the_cache(machine, monkeypatch):
-    monkeypatch.setattr(_provider, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(provider_module, "_FIRST_PAUSE", 0.01)
     provider, sibling = machine.provider(), machine.provider()
     assert provider.headers() == sibling.headers()
     wait_until(lambda: provider.headers() != {"Authorization": "Bearer alive"})
@@ -189,7 +192,7 @@ def test_a_renewal_that_comes_after_a_sign_out_is_not_taken_into_use(machine):
         hold.wait()
         signing_out = threading.Thread(target=provider.logout)
         signing_out.start()
-        wait_until(lambda: any(key.endswith(":forget") for key in list(turns._flights._aloft)))
+        wait_until(lambda: any(key.endswith(":forget") for key in list(entry_queue._flights._aloft)))
         hold.release()
         signing_out.join()
     wait_until(lambda: not background_threads())
@@ -261,7 +264,7 @@ def test_a_forked_child_renews_in_a_thread_of_its_own(machine):
 def _child_renews(provider):
     try:
         assert background_threads() == []
-        provider._fresh = _provider._NOTHING  # as if its pause were over
+        provider._fresh = provider_module._NOTHING  # as if its pause were over
         wait_until(lambda: _look_again(provider) != {"Authorization": "Bearer alive"})
         assert background_threads()
     except BaseException as error:
@@ -273,5 +276,5 @@ def _child_renews(provider):
 def _look_again(provider):
     header = provider.headers()
     if header == {"Authorization": "Bearer alive"}:
-        provider._fresh = _provider._NOTHING
+        provider._fresh = provider_module._NOTHING
     return header

@@ -7,8 +7,9 @@ from contextlib import suppress
 
 import pytest
 
-from lakekey.cache import Entry, open_cache
-from lakekey.cache.files import FileStore
+from lakekey.cache.cache import open_cache
+from lakekey.cache.entry import Entry
+from lakekey.cache.stores.file import FileStore
 from support.cache_processes import run, start
 
 NAME = "a" * 64

@@ -56,7 +56,7 @@ from support.reports import outcome, report, wait_for_word
 provider = lakekey.provider()
 report("ready")
 wait_for_word()
-heavy = {"filelock", "requests", "lakekey.renewal", "lakekey.assembly"}
+heavy = {"filelock", "requests", "lakekey.session.renewal", "lakekey.session.assembly"}
 report("result", **outcome(lambda: bool(provider.headers())), loaded=sorted(heavy & sys.modules.keys()))
 """
 

@@ -11,8 +11,9 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
-from lakekey import CredentialsRefused, LoginDenied, LoginRequired, TokenEndpointError, renewal, waiting
+from lakekey import CredentialsRefused, LoginDenied, LoginRequired, TokenEndpointError
 from lakekey.errors import LockTimeout
+from lakekey.session import renewal, wait_notice
 from support import secret_scan
 from support.exported import Exported
 from support.sessions import Machine
@@ -107,8 +108,8 @@ def test_the_profile_is_named(unwatched, exported, tmp_path, monkeypatch):
     config = tmp_path / "databrickscfg"
     config.write_text(f"[nightly]\nhost = {unwatched.server.host}\n")
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(config))
-    from lakekey._provider import Provider
-    from lakekey.target import resolve
+    from lakekey.configuration.target import resolve
+    from lakekey.providers.provider import Provider
 
     place = {"ca_file": unwatched.server.ca_file, "store": f"file:{unwatched.directory}"}
     Provider(resolve("nightly", os.environ, **place)).headers()
@@ -154,13 +155,13 @@ def test_a_login_that_the_person_declines(machine, exported, monkeypatch):
 
 
 def test_a_token_that_another_process_fetches_meanwhile(unwatched, exported, monkeypatch):
-    monkeypatch.setattr(waiting, "_PATIENCE", 0.0)
-    monkeypatch.setattr(waiting, "_told", {})
+    monkeypatch.setattr(wait_notice, "_PATIENCE", 0.0)
+    monkeypatch.setattr(wait_notice, "_told", {})
     with unwatched.server.hold("token") as hold, unwatched.child("asks_once", LAKEKEY_OTEL="0") as sibling:
         hold.wait()
         asking = threading.Thread(target=unwatched.provider().headers)
         asking.start()
-        waits_for(lambda: waiting._told)
+        waits_for(lambda: wait_notice._told)
         hold.release()
         assert sibling.result()["ok"]
         asking.join()
@@ -170,13 +171,13 @@ def test_a_token_that_another_process_fetches_meanwhile(unwatched, exported, mon
 
 
 def test_a_wait_after_which_it_is_our_turn(unwatched, exported, monkeypatch):
-    monkeypatch.setattr(waiting, "_PATIENCE", 0.0)
-    monkeypatch.setattr(waiting, "_told", {})
+    monkeypatch.setattr(wait_notice, "_PATIENCE", 0.0)
+    monkeypatch.setattr(wait_notice, "_told", {})
     with unwatched.server.hold("token") as hold, unwatched.child("asks_once", LAKEKEY_OTEL="0") as sibling:
         hold.wait()
         asking = threading.Thread(target=unwatched.provider().headers)
         asking.start()
-        waits_for(lambda: waiting._told)
+        waits_for(lambda: wait_notice._told)
         hold.release(1, drop=True)  # whatever the sibling had sent never reached the server
         sibling.kill()
         hold.release()
@@ -264,7 +265,7 @@ def test_a_header_from_memory_tells_nothing(unwatched, exported):
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_tells_what_is_its_own_and_nothing_of_its_parents(unwatched, exported):
     unwatched.provider().headers()
-    from lakekey import telemetry
+    from lakekey.observability import telemetry
 
     go_on, told = threading.Event(), []
     telemetry._teller.later(lambda: go_on.wait(20))
@@ -281,7 +282,7 @@ def test_a_forked_child_tells_what_is_its_own_and_nothing_of_its_parents(unwatch
 
 
 def test_the_page_lists_every_span_and_every_instrument():
-    from lakekey import telemetry
+    from lakekey.observability import telemetry
 
     page = (Path(__file__).parents[2] / "docs/observability.md").read_text(encoding="utf-8")
     source = Path(telemetry.__file__).read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lakekey.events import _NOTHING
+from lakekey.observability.events import _NOTHING
 from support.sessions import Machine
 
 RENEW = """
@@ -81,7 +81,7 @@ sys.modules["opentelemetry"] = None
 """
 LOADED = """
 import sys
-print(sorted(name for name in sys.modules if name.startswith(("opentelemetry", "lakekey.telemetry"))))
+print(sorted(name for name in sys.modules if name.startswith(("opentelemetry", "lakekey.observability.telemetry"))))
 """
 
 
@@ -125,7 +125,7 @@ def test_where_it_is_off_nothing_of_it_is_loaded(run, environ):
 
 def test_where_it_is_on_the_api_alone_is_loaded(run):
     out, complaints = run(RENEW + LOADED, LAKEKEY_OTEL="1")
-    assert "'lakekey.telemetry', 'opentelemetry'" in out
+    assert "'lakekey.observability.telemetry', 'opentelemetry'" in out
     assert "opentelemetry.sdk" not in out
     assert complaints == ""
 

@@ -4,14 +4,14 @@ import time
 
 import pytest
 
-from lakekey.cache import Entry, open_cache
-from lakekey.cache.entry import entry_id
-from lakekey.target import resolve
+from lakekey.cache.cache import open_cache
+from lakekey.cache.entry import Entry, entry_id
+from lakekey.configuration.target import resolve
 from support.cache_processes import run
 
 HOST = "https://dev.cloud.databricks.com"
 HEAVY = (
-    "asyncio", "dataclasses", "databricks", "filelock", "keyring", "lakekey.events", "lakekey.telemetry", "logging",
+    "asyncio", "dataclasses", "databricks", "filelock", "keyring", "lakekey.observability", "logging",
     "opentelemetry", "pathlib", "platformdirs", "random", "requests", "secrets", "ssl", "subprocess", "urllib3",
 )  # fmt: skip
 CODE = """

@@ -68,7 +68,7 @@ class Exported:
         return [point for each, point in self._points if each == name]
 
     def _read(self) -> None:
-        from lakekey import telemetry
+        from lakekey.observability import telemetry
 
         told = threading.Event()
         telemetry._teller.later(told.set)

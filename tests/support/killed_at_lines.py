@@ -19,8 +19,8 @@ import filelock
 import requests
 
 import lakekey
-from lakekey import assembly
 from lakekey.cache import private_files
+from lakekey.session import assembly
 from support.reports import report
 
 LOADED = (filelock, requests, assembly)

@@ -7,10 +7,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from unittest import mock
 
-from lakekey import _provider, background, outcomes, renewal, session, turns
+from lakekey._single_flight import Commitment
 from lakekey.errors import TokenEndpointError
-from lakekey.flight import Commitment
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
+from lakekey.providers import background_renewal
+from lakekey.providers import provider as provider_module
+from lakekey.session import entry_queue, outcomes, renewal
+from lakekey.session import session as session_module
 
 DAY = 86400.0
 
@@ -47,11 +50,11 @@ class Clock:
         """Within it the session and its providers go by this clock, and background work is done at once."""
         mine = types.SimpleNamespace(time=self.time, monotonic=self.monotonic)
         with contextlib.ExitStack() as stack:
-            for module in (_provider, session, turns, renewal, outcomes):
+            for module in (provider_module, session_module, entry_queue, renewal, outcomes):
                 stack.enter_context(mock.patch.object(module, "time", mine))
-            stack.enter_context(mock.patch.object(_provider, "_time", self.time))
-            stack.enter_context(mock.patch.object(_provider, "_monotonic", self.monotonic))
-            stack.enter_context(mock.patch.object(background, "submit", lambda _, job: job()))
+            stack.enter_context(mock.patch.object(provider_module, "_time", self.time))
+            stack.enter_context(mock.patch.object(provider_module, "_monotonic", self.monotonic))
+            stack.enter_context(mock.patch.object(background_renewal, "submit", lambda _, job: job()))
             stack.enter_context(mock.patch.object(renewal, "_FIRST_PAUSE", 0.0))
             yield
 
@@ -102,7 +105,7 @@ class ModelServer:
     def sign_in(
         self, _: Commitment, held: str | None = None, *, switch: bool = False
     ) -> tuple[TokenResponse, str | None]:
-        """A person signs in (`lakekey.renewal.SignIn`)."""
+        """A person signs in (`lakekey.session.renewal.SignIn`)."""
         return self._issue(self._new_refresh_token(next(self._numbers))), "ada@example.com"
 
     # The grant

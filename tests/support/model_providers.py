@@ -2,13 +2,13 @@
 
 import os
 
-from lakekey._provider import Provider
-from lakekey.cache import Cache
-from lakekey.cache.keys import KeyRing, key_id
-from lakekey.cache.memory import MemoryStore
-from lakekey.cache.store import Store
-from lakekey.renewal import Renewal
-from lakekey.target import resolve
+from lakekey.cache.cache import Cache
+from lakekey.cache.keys.ring import KeyRing, key_id
+from lakekey.cache.stores.memory import MemoryStore
+from lakekey.cache.stores.store import Store
+from lakekey.configuration.target import resolve
+from lakekey.providers.provider import Provider
+from lakekey.session.renewal import Renewal
 from support.model import ModelServer
 
 TARGET = resolve(None, {}, host="https://model.example.com")

@@ -17,9 +17,9 @@ from typing import Any
 
 import lakekey
 from lakekey.cache import private_files
-from lakekey.cache.files import FileStore
-from lakekey.oauth.discovery_cache import PREFIX
-from lakekey.renewal import Renewal
+from lakekey.cache.stores.file import FileStore
+from lakekey.session.discovery_cache import PREFIX
+from lakekey.session.renewal import Renewal
 from support.reports import outcome, report, wait_for_word
 
 

@@ -7,7 +7,7 @@ import itertools
 from contextlib import contextmanager
 
 import lakekey
-from lakekey.cache.files import FileStore
+from lakekey.cache.stores.file import FileStore
 from support.reports import outcome, report
 
 _lock = FileStore.lock

@@ -198,8 +198,8 @@ def _install() -> None:
 
 def _tap_sign_in() -> None:
     """What ties a sign-in together is secret from its beginning, and a code also where it is never exchanged."""
-    from lakekey.login import paste
-    from lakekey.oauth import authorization_code, callback
+    from lakekey.login import callback, paste
+    from lakekey.oauth import authorization_code
 
     begin, read = authorization_code.begin, callback.read_answer
 

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from lakekey._provider import Provider
-from lakekey.cache import Cache, Entry, open_cache
-from lakekey.target import Target, resolve
+from lakekey.cache.cache import Cache, open_cache
+from lakekey.cache.entry import Entry
+from lakekey.configuration.target import Target, resolve
+from lakekey.providers.provider import Provider
 from support.oidc_server import DEFAULT_USER, OidcServer
 from support.tiny_client import TinyClient
 
@@ -87,7 +88,7 @@ class Machine:
     @property
     def entry_id(self) -> str:
         """The name of the session's entry."""
-        from lakekey.session import Session
+        from lakekey.session.session import Session
 
         return Session(self.target).entry_id
 

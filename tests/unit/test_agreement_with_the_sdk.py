@@ -18,9 +18,9 @@ from databricks.sdk.oauth import OidcEndpoints
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
+from lakekey.configuration.settings import M2M, SETTINGS, U2M
+from lakekey.configuration.target import DEFAULT_CLIENT, resolve
 from lakekey.errors import ConfigurationError
-from lakekey.settings import M2M, SETTINGS, U2M
-from lakekey.target import DEFAULT_CLIENT, resolve
 
 ALWAYS = ("host", "account_id", "workspace_id", "group_id", "cluster_id", "warehouse_id", "token_audience")
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakekey import TokenEndpointError
-from lakekey.lifetime import CLOCK_TOLERANCE, is_live, margin, stale_at
+from lakekey.session.expiry import CLOCK_TOLERANCE, is_live, margin, stale_at
 from support.model import DAY, Clock, ModelServer
 from support.model_providers import cache_over, provider_over
 

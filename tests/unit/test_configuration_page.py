@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lakekey.settings import DELEGATED, FEDERATED, SETTINGS
+from lakekey.configuration.settings import DELEGATED, FEDERATED, SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lakekey import databrickscfg
+from lakekey.configuration import databrickscfg
 from lakekey.errors import ConfigurationError
 
 

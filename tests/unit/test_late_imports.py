@@ -1,4 +1,4 @@
-"""Whatever the product imports late, it imports under the lock that a fork waits for (`lakekey._loading`)."""
+"""Whatever the product imports late, it imports under the lock that a fork waits for (`lakekey._imports`)."""
 
 import ast
 from pathlib import Path
@@ -9,7 +9,7 @@ import lakekey
 
 ROOT = Path(lakekey.__file__).parent
 # Programs and test tools of their own, whose threads load nothing late, or which the tool that loads them starts.
-PROGRAMS = {"_loading.py", "airflow", "cli", "doctor", "metadata_service.py", "sandbox"}
+PROGRAMS = {"_imports.py", "airflow", "cli", "sandbox.py"}
 MODULES = [path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts[0] not in PROGRAMS]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lakekey.lifetime import is_live, margin, stale_at
+from lakekey.session.expiry import is_live, margin, stale_at
 
 HOUR = 3600.0
 NOW = 1_800_000_000.0

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
+from lakekey.configuration.presence import automation
 from lakekey.errors import ConfigurationError
-from lakekey.presence import automation
 
 
 class Stream:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from lakekey import LoginRequired, TokenEndpointError
-from lakekey.cache.files import FileStore
-from lakekey.cache.memory import MemoryStore
+from lakekey.cache.stores.file import FileStore
+from lakekey.cache.stores.memory import MemoryStore
 from support.model import Clock, ModelServer
 from support.model_providers import cache_over, provider_over
 

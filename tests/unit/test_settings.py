@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakekey import ConfigurationError
-from lakekey.hosts import ZONES, _plainly_written, cloud_of, is_account_console, normalize_host
-from lakekey.settings import SETTINGS
-from lakekey.target import resolve
+from lakekey._hosts import ZONES, _plainly_written, cloud_of, is_account_console, normalize_host
+from lakekey.configuration.settings import SETTINGS
+from lakekey.configuration.target import resolve
 
 HOST = "https://one.cloud.databricks.com"
 SECRET = "dose-a-secret-that-must-not-be-seen"
@@ -313,7 +313,7 @@ def test_a_file_that_may_not_be_read_is_an_error_and_no_reason_to_use_another_id
     config_file.chmod(0)
     # Whoever may read everything gives that up first.
     program = (
-        "import os, sys, lakekey.target as t\n"
+        "import os, sys, lakekey.configuration.target as t\n"
         "if os.geteuid() == 0: os.setuid(65534)\n"
         "try: t.resolve(None, {'DATABRICKS_CONFIG_FILE': sys.argv[1]})\n"
         "except t.ConfigurationError as error: print(error)\n"

@@ -6,8 +6,8 @@ import shlex
 import pytest
 
 from lakekey.cli.arguments import build_parser, target_settings
+from lakekey.configuration.target import SETTINGS, normalize_host, resolve
 from lakekey.errors import ConfigurationError
-from lakekey.target import SETTINGS, normalize_host, resolve
 
 HOST = "https://dbc.cloud.databricks.com"
 OTHER = "https://other.cloud.databricks.com"

@@ -5,12 +5,12 @@ from typing import Any
 
 from airflow.sdk.log import mask_secret
 
-from lakekey import _public
-from lakekey._provider import Headers, Provider, Token
-from lakekey.delegated import DelegatedProvider
+from lakekey.configuration.settings import SETTINGS
+from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError
-from lakekey.settings import SETTINGS
-from lakekey.target import resolve
+from lakekey.providers import factory
+from lakekey.providers.provider import Headers, Provider, Token
+from lakekey.providers.sdk_strategy import DelegatedProvider
 
 #: Extras that switch something on → what it is called at `lakekey.sql.connect`.
 SWITCHES = {"pass_through": "pass_through", "kernel_only": "fixed_token"}
@@ -81,7 +81,7 @@ def provider_of(conn: Any) -> Provider:
     if target.is_delegated:
         return DelegatedTaskProvider(target)
     if target.is_person:
-        _public.warn_service_principal_missing(target, "an Airflow task", stacklevel=4)
+        factory.warn_service_principal_missing(target, "an Airflow task", stacklevel=4)
     return TaskProvider(target, environ={**os.environ, "LAKEKEY_INTERACTIVE": "never"})
 
 

@@ -10,10 +10,10 @@ from airflow.providers.databricks.hooks.databricks import DatabricksHook
 from airflow.providers.databricks.hooks.databricks_sql import DatabricksSqlHook
 
 from lakekey import sql
-from lakekey._provider import Provider
 from lakekey.airflow.connection import OURS, provider_of, switches_of
 from lakekey.airflow.provider_info import CONN_TYPE, HOOK_NAME
 from lakekey.errors import LoginRequired
+from lakekey.providers.provider import Provider
 
 _ME = ("GET", "2.0/preview/scim/v2/Me")
 

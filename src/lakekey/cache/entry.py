@@ -50,7 +50,7 @@ class Entry(NamedTuple):
         proof: A digest that ties an M2M token to the secret that fetched it.
         refresh_expires_at: When the refresh token lapses, or 0: nobody says.
         session_ends_at: When the session ends whatever is refreshed, or 0: nobody says.
-        client_secret: The secret of an OAuth app, in an entry that holds nothing else (`lakekey.cache.secrets`).
+        client_secret: The secret of an OAuth app, in an entry that holds nothing else (`lakekey.cache.client_secrets`).
     """
 
     about: dict[str, Any]

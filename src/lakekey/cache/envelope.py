@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from lakekey.cache.keys import KEY_ID_BYTES, KeyRing
+from lakekey.cache.keys.ring import KEY_ID_BYTES, KeyRing
 
 MAGIC = b"LKEY"
 VERSION = 1

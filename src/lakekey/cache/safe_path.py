@@ -9,7 +9,7 @@ the sticky bit keeps them from renaming what is not theirs (``/tmp``). Links are
 import os
 import stat
 
-from lakekey._loading import LOADING
+from lakekey._imports import LOADING
 from lakekey.errors import UnsafeCache
 
 _POSIX = os.name == "posix"

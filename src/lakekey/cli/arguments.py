@@ -46,17 +46,23 @@ def build_parser(version: str) -> argparse.ArgumentParser:
         help="with rotate: move the key to keyring, file, passphrase or kms",
     )
 
-    imports = _command(commands, "import", "imports:imports", "take over sessions that other tools keep in plain text")
+    imports = _command(
+        commands, "import", "importing.command:imports", "take over sessions that other tools keep in plain text"
+    )
     imports.add_argument("profiles", nargs="*", metavar="PROFILE", help="(default: all profiles and hosts found)")
     imports.add_argument("--delete", action="store_true", help="delete what was taken over from the plain-text files")
     imports.add_argument("--config-file", metavar="FILE", help="the profiles (default: ~/.databrickscfg)")
     profiles = _command(commands, "profiles", "profiles:profiles", "list the profiles, and what each comes to")
     profiles.add_argument("--config-file", metavar="FILE", help="the profiles (default: ~/.databrickscfg)")
-    doctor = _command(commands, "doctor", "doctor:doctor", "check the whole chain behind a profile, and say what to do")
+    doctor = _command(
+        commands, "doctor", "doctor.command:doctor", "check the whole chain behind a profile, and say what to do"
+    )
     _add_target(doctor)
     doctor.add_argument("--connect", action="store_true", help="also sign in, and try the warehouse or the cluster")
 
-    serve = _command(commands, "serve", "serve:serve", "serve tokens to the Databricks SDKs of every language")
+    serve = _command(
+        commands, "serve", "serving.command:serve", "serve tokens to the Databricks SDKs of every language"
+    )
     serve.add_argument("profiles", nargs="*", metavar="profile", help="whose tokens (default: the default chain)")
     serve.add_argument("--port", type=_port, default=0, help="the port on loopback (default: any free one)")
     serve.add_argument("--url-file", metavar="FILE", help="write the address there, readable for you only")
@@ -86,7 +92,7 @@ def build_parser(version: str) -> argparse.ArgumentParser:
 def _add_what_sdks_call(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     auth = commands.add_parser("auth", help="answer the SDKs as the Databricks CLI does (DATABRICKS_CLI_PATH)")
     auth_commands = auth.add_subparsers(metavar="COMMAND", required=True)
-    auth_token = _command(auth_commands, "token", "databricks_cli:auth_token", "print a token as JSON")
+    auth_token = _command(auth_commands, "token", "serving.databricks_cli:auth_token", "print a token as JSON")
     auth_token.add_argument("--profile", "-p", help="a profile of .databrickscfg")
     auth_token.add_argument("--host", help="the workspace, or the accounts' host")
     auth_token.add_argument("--account-id", help="the account, beside its host")
@@ -95,8 +101,13 @@ def _add_what_sdks_call(commands: "argparse._SubParsersAction[argparse.ArgumentP
     auth_token.add_argument("--experimental-is-unified-host", action="store_true", help="the host is such a one")
     auth_token.add_argument("--force-refresh", action="store_true", help="renew the token first")
     auth_token.add_argument("--output", "-o", choices=("json", "text"), default="json", help="always JSON")
-    _command(auth_commands, "path", "program:auth_path", "print the path of a program for DATABRICKS_CLI_PATH")
-    version_command = _command(commands, "version", "databricks_cli:version", "print the version")
+    _command(
+        auth_commands,
+        "path",
+        "serving.databricks_program:auth_path",
+        "print the path of a program for DATABRICKS_CLI_PATH",
+    )
+    version_command = _command(commands, "version", "serving.databricks_cli:version", "print the version")
     version_command.add_argument("--output", "-o", choices=("json", "text"), default="text", help="the form")
 
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from lakekey.cache import Cache, open_cache
+from lakekey.cache.cache import Cache, open_cache
 from lakekey.cli.output import print_facts, print_json, print_table
 
 
@@ -36,7 +36,7 @@ def keys(arguments: argparse.Namespace) -> int:
 
 
 def _rotate(arguments: argparse.Namespace) -> int:
-    from lakekey.cache.rotation import rotate
+    from lakekey.cache.keys.rotation import rotate
 
     cache = open_cache(moving=arguments.to is not None)
     done = rotate(cache, to=arguments.to)
@@ -57,9 +57,9 @@ def _rotate(arguments: argparse.Namespace) -> int:
 
 
 def _facts(cache: Cache) -> dict[str, Any]:
-    from lakekey.cache import pinned
     from lakekey.cache.envelope import key_id_of
-    from lakekey.cache.key_sources import pin_of
+    from lakekey.cache.keys import choice
+    from lakekey.cache.keys.sources import pin_of
     from lakekey.errors import CacheError
 
     counts: dict[str, int] = {}
@@ -73,7 +73,7 @@ def _facts(cache: Cache) -> dict[str, Any]:
     known = [ring.current, *(name for name in ring.keys if name != ring.current)]
     since = None
     if cache.keys is not None:
-        pin = pin_of(cache.keys.directory, pinned.stamp(cache.keys.directory))
+        pin = pin_of(cache.keys.directory, choice.stamp(cache.keys.directory))
         since = pin.since if pin is not None else None
     return {
         "source": ring.source,

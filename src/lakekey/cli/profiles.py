@@ -4,10 +4,10 @@ import argparse
 import os
 from typing import Any
 
-from lakekey import databrickscfg
 from lakekey.cli.output import print_json, print_table
+from lakekey.configuration import databrickscfg
+from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError
-from lakekey.target import resolve
 
 
 def profiles(arguments: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from lakekey.errors import ConfigurationError, LakekeyError
 def sandbox(arguments: argparse.Namespace) -> int:
     """Run the sandbox until it is interrupted."""
     require_sandbox()
-    from lakekey.sandbox.serve import serve
+    from lakekey_sandbox.serve import serve
 
     try:
         return serve(
@@ -31,6 +31,8 @@ def require_sandbox() -> None:
     Raises:
         ConfigurationError: It is not.
     """
-    missing = [name for name in ("authlib", "duckdb", "flask", "lz4", "sqlglot") if find_spec(name) is None]
+    missing = [
+        name for name in ("lakekey_sandbox", "authlib", "duckdb", "flask", "lz4", "sqlglot") if find_spec(name) is None
+    ]
     if missing:
         raise ConfigurationError(f"the sandbox needs {', '.join(missing)}", hint="pip install 'lakekey[sandbox]'")

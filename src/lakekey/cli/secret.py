@@ -4,13 +4,13 @@ import argparse
 import os
 import sys
 
-from lakekey.cache import Cache, open_cache
-from lakekey.cache.secrets import is_secret, put_secret, remove_secret
+from lakekey.cache.cache import Cache, open_cache
+from lakekey.cache.client_secrets import is_secret, put_secret, remove_secret
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import print_json, print_table
+from lakekey.configuration.auth_type import no_person
+from lakekey.configuration.target import Target, resolve
 from lakekey.errors import ConfigurationError
-from lakekey.target import Target, resolve
-from lakekey.which_grant import no_person
 
 
 def secret(arguments: argparse.Namespace) -> int:

@@ -4,12 +4,12 @@ import argparse
 import sys
 from collections.abc import Mapping
 
-from lakekey._provider import Provider, Token
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import print_json
+from lakekey.configuration.target import Target, resolve
 from lakekey.errors import CacheWriteFailed, ConfigurationError, LakekeyError
-from lakekey.renewal import SignedOut
-from lakekey.target import Target, resolve
+from lakekey.providers.provider import Provider, Token
+from lakekey.session.renewal import SignedOut
 
 _AT_THE_SERVER = {
     "revoked": "The server has revoked it, too.",
@@ -32,7 +32,7 @@ def provider_for_target(target: Target, environ: Mapping[str, str] | None = None
         environ: The environment, which says whether a person is there; ``None`` for this process's.
     """
     if target.is_delegated:
-        from lakekey.delegated import DelegatedProvider
+        from lakekey.providers.sdk_strategy import DelegatedProvider
 
         return DelegatedProvider(target)
     return Provider(target, environ=environ)

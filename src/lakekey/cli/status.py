@@ -4,14 +4,15 @@ import argparse
 import time
 from typing import Any
 
-from lakekey.cache import Cache, Entry, open_cache
-from lakekey.cache.secrets import is_secret
+from lakekey.cache.cache import Cache, open_cache
+from lakekey.cache.client_secrets import is_secret
+from lakekey.cache.entry import Entry
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import in_words, print_facts, print_json, print_table
 from lakekey.cli.session import provider_of
+from lakekey.configuration.settings import DELEGATED, U2M
 from lakekey.errors import CacheError
-from lakekey.lifetime import is_live, nears_end
-from lakekey.settings import DELEGATED, U2M
+from lakekey.session.expiry import is_live, nears_end
 
 _SIGNED_IN, _RENEWABLE, _OVER = "signed in", "renews itself", "over"
 _BY_ITSELF, _BY_THE_SDK = "signs in by itself", "signed in by the SDK"

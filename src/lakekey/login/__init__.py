@@ -1,9 +1,6 @@
-"""Letting a person sign in, wherever that person sits.
+"""Signing a person in, on a laptop, over SSH, in a container or a notebook.
 
-Reading order: `person` (the sign-in as a whole), `redirect` (where the answer comes to), `browser` (opening one),
-`paste` (where no browser of this machine can bring the answer), `preflight` (what is wrong with a custom app).
+Reading order: `sign_in` (the sign-in as a whole), `redirect` (the address that the answer comes to), `listener` and
+`callback` (receiving it), `browser` (opening one), `paste` (if no browser of this machine can bring the answer),
+`preflight` (what is wrong with a custom app).
 """
-
-from lakekey.login.person import PersonSignIn
-
-__all__ = ["PersonSignIn"]

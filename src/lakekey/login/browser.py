@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from lakekey import _log
-from lakekey.target import SETTINGS
+from lakekey.configuration.target import SETTINGS
 
 # What the browser has no business knowing, beside the secrets among our own settings.
 _SECRETS = frozenset(

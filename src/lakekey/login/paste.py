@@ -12,7 +12,7 @@ import threading
 from typing import IO, Protocol
 from urllib.parse import urlsplit
 
-from lakekey.oauth.callback import read_answer, state_matches
+from lakekey.login.callback import read_answer, state_matches
 
 
 class Unusable(ValueError):

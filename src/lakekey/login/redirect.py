@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from lakekey._hosts import LOOPBACK, in_address
+from lakekey.configuration.target import DEFAULT_CLIENT, Target
 from lakekey.errors import ConfigurationError
-from lakekey.hosts import LOOPBACK, in_address
-from lakekey.target import DEFAULT_CLIENT, Target
 
 ANY_PORT = 0
 # The ports that the platform registered for its built-in public clients.

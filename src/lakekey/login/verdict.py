@@ -1,8 +1,8 @@
 """Whether the person who signed in is the one who should have."""
 
+from lakekey.configuration.target import Target
 from lakekey.errors import WrongIdentity
-from lakekey.oauth.identity import Identity
-from lakekey.target import Target
+from lakekey.login.identity import Identity
 
 
 def check_identity(target: Target, identity: Identity, held: str | None) -> None:

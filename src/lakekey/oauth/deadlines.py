@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from lakekey._loading import libraries
+from lakekey._imports import libraries
 
 if TYPE_CHECKING:
     import requests

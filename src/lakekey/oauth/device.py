@@ -3,8 +3,8 @@
 import time
 from typing import NamedTuple
 
+from lakekey._single_flight import Commitment
 from lakekey.errors import LoginDenied, LoginFailed, TokenEndpointError
-from lakekey.flight import Commitment
 from lakekey.oauth.client import Client
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse, parse
 

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from lakekey import _log
+from lakekey._hosts import is_account_console
 from lakekey.errors import ConfigurationError, TokenEndpointError
-from lakekey.hosts import is_account_console
 from lakekey.oauth.transport import Answer, Transport, require_secure
 
 

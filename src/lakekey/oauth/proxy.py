@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from lakekey._loading import libraries
+from lakekey._imports import libraries
 from lakekey.errors import ConfigurationError
 
 _SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")

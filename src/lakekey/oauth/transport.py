@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from lakekey._loading import LOADING, libraries
+from lakekey._hosts import LOOPBACK
+from lakekey._imports import LOADING, libraries
 from lakekey.errors import ConfigurationError, TokenEndpointError
-from lakekey.hosts import LOOPBACK
-from lakekey.oauth import deadlines, pem_files
+from lakekey.oauth import certificates, deadlines
 from lakekey.oauth.proxy import proxy_to
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Transport:
         Raises:
             ConfigurationError: They cannot.
         """
-        pem_files.check(self._ca_file, self._client_certificate)
+        certificates.check(self._ca_file, self._client_certificate)
 
     def _send(
         self,

@@ -10,16 +10,16 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lakekey import _public
-from lakekey._loading import libraries
-from lakekey._provider import Provider
+from lakekey._imports import libraries
 from lakekey.errors import ConfigurationError
+from lakekey.providers import factory
+from lakekey.providers.provider import Provider
 from lakekey.spark.jdbc import jdbc_options
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
-    from lakekey.spark.builder import SignedInChannelBuilder
+    from lakekey.spark.channel_builder import SignedInChannelBuilder
 
 __all__ = ["channel_builder", "jdbc_options", "session"]
 
@@ -58,7 +58,7 @@ def channel_builder(
     Raises:
         ConfigurationError: A setting is missing or wrong, or pyspark's Connect client is not installed.
     """
-    provider, rest = _public.provider_for(profile, settings)
+    provider, rest = factory.provider_for(profile, settings)
     if rest:
         raise ConfigurationError(
             f"there is no option {min(rest)!r}",
@@ -67,8 +67,8 @@ def channel_builder(
         )
     _require_pyspark()
     with libraries():
-        from lakekey.spark.address import connect_url, roots
-        from lakekey.spark.builder import SignedInChannelBuilder
+        from lakekey.spark.channel_builder import SignedInChannelBuilder
+        from lakekey.spark.connect_url import connect_url, roots
 
     target = provider.target
     parameters = {"session_id": session_id, "user_id": user_id, "user_agent": user_agent}

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import grpc
 
-from lakekey._provider import Headers, Provider
 from lakekey.errors import ConfigurationError, LoginRequired
+from lakekey.providers.provider import Headers, Provider
 
 try:
     from pyspark.sql.connect.client.retries import RetryException

@@ -3,10 +3,11 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from lakekey import _public, _version
-from lakekey._provider import Provider
+from lakekey import _version
+from lakekey.configuration.target import M2M
 from lakekey.errors import ConfigurationError
-from lakekey.target import M2M
+from lakekey.providers import factory
+from lakekey.providers.provider import Provider
 
 DRIVER = "com.databricks.client.jdbc.Driver"
 _SECRETS = ("Auth_AccessToken", "OAuth2Secret")
@@ -40,7 +41,7 @@ def jdbc_options(profile: str | Provider | None = None, **settings: Any) -> Jdbc
         ConfigurationError: A setting is missing or wrong, or the provider was unpickled where its secret is not.
         LakekeyError: Nobody is signed in.
     """
-    provider, rest = _public.provider_for(profile, settings)
+    provider, rest = factory.provider_for(profile, settings)
     target = provider.target
     http_path = rest.pop("http_path", None) or target.http_path
     if not http_path:

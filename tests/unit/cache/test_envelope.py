@@ -5,7 +5,7 @@ import os
 import pytest
 
 from lakekey.cache.envelope import HEADER_BYTES, BadEnvelope, UnknownKey, key_id_of, seal, unseal
-from lakekey.cache.keys import KeyRing, key_id
+from lakekey.cache.keys.ring import KeyRing, key_id
 
 NAME, OTHER = "a" * 64, "b" * 64
 PLAIN = b"a token that nobody may read"

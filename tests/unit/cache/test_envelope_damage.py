@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lakekey.cache.entry import Entry
 from lakekey.cache.envelope import HEADER_BYTES, BadEnvelope, UnknownKey, key_id_of, seal, unseal
-from lakekey.cache.keys import KeyRing, key_id
+from lakekey.cache.keys.ring import KeyRing, key_id
 
 KEYS = [bytes([number]) * 32 for number in (1, 2)]
 RING = KeyRing({key_id(KEYS[0]): KEYS[0]}, key_id(KEYS[0]), "file", "a test")

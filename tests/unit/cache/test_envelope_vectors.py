@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from lakekey.cache.entry import Entry
 from lakekey.cache.envelope import key_id_of, unseal
-from lakekey.cache.key_passphrase import PassphraseRing
-from lakekey.cache.keys import key_id, parse_ring
+from lakekey.cache.keys.passphrase import PassphraseRing
+from lakekey.cache.keys.ring import key_id, parse_ring
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 ENTRY = "a" * 64

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from lakekey.cache.files import FileStore
+from lakekey.cache.stores.file import FileStore
 from lakekey.errors import CacheWriteFailed, UnsafeCache
 
 NAME, OTHER = "a" * 64, "b" * 64

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakekey.cache.keys import KEY_BYTES, format_ring, key_id, parse_ring
+from lakekey.cache.keys.ring import KEY_BYTES, format_ring, key_id, parse_ring
 from lakekey.errors import KeyUnavailable
 
 RINGS = st.lists(st.binary(min_size=KEY_BYTES, max_size=KEY_BYTES), min_size=1, max_size=4, unique=True)

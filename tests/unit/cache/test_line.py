@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from lakekey.cache.line import Line
+from lakekey.cache.stores.lock_line import Line
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 FIRST = """
 import os, sys
-from lakekey.cache.line import Line
+from lakekey.cache.stores.lock_line import Line
 line = Line(sys.argv[1])
 with line.first() as first:
     line.note(f"{os.getpid()}.0123456789ab")

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from lakekey.cache import Entry, open_cache
+from lakekey.cache.cache import open_cache
+from lakekey.cache.entry import Entry
 from lakekey.errors import ConfigurationError, KeyUnavailable
 from lakekey.oauth.transport import MAX_BODY
 

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
+from lakekey.configuration.presence import automation, in_notebook, seat
+from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError
 from lakekey.login import browser, redirect
-from lakekey.presence import automation, in_notebook, seat
-from lakekey.target import resolve
 
 URL = "https://w.example.com/authorize?a=1&b=2"
 

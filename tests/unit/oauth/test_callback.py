@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from lakekey.errors import LoginFailed
-from lakekey.oauth.callback import Callback
+from lakekey.login.callback import Callback
 
 STATE = "the-state"
 PAGE = b"<p>Signed in</p>"
@@ -90,7 +90,7 @@ def test_an_ipv6_redirect_is_listened_for_there_alone():
 
 
 def test_an_ipv6_redirect_on_a_machine_without_ipv6_is_told_of(monkeypatch):
-    monkeypatch.setattr("lakekey.oauth.callback._has_ipv6", lambda: False)
+    monkeypatch.setattr("lakekey.login.callback._has_ipv6", lambda: False)
     with pytest.raises(LoginFailed, match="has no IPv6") as caught:
         Callback([0], host_name="::1")
     assert "LAKEKEY_INTERACTIVE=paste" in caught.value.hint

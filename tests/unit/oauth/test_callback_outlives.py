@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from lakekey.errors import LoginFailed
-from lakekey.oauth import loopback, pages
-from lakekey.oauth.callback import Callback
+from lakekey.login import listener, pages
+from lakekey.login.callback import Callback
 
 STATE = "the-state-of-this-sign-in"
 
@@ -95,7 +95,7 @@ def test_a_stray_is_turned_away_and_the_sign_in_goes_on(callback, stray):
 
 def test_connections_that_say_nothing_or_never_end_do_not_keep_the_browser_out(callback):
     with contextlib.ExitStack() as strays:
-        for number in range(loopback.MAX_CONNECTIONS * 2):
+        for number in range(listener.MAX_CONNECTIONS * 2):
             sock = strays.enter_context(socket.create_connection(("127.0.0.1", callback.port), timeout=20))
             with contextlib.suppress(ConnectionError):
                 sock.sendall([b"", b"GET /?code=", b"G", b"GET / HTTP/1.1\r\nX-Slow: "][number % 4])

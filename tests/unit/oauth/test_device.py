@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from lakekey._single_flight import Commitment
 from lakekey.errors import CredentialsRefused, LoginDenied, LoginFailed, TokenEndpointError
-from lakekey.flight import Commitment
 from lakekey.oauth import device
 from lakekey.oauth.client import Client
 from lakekey.oauth.discovery import Metadata

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
+from lakekey.login.identity import Identity, identify
 from lakekey.oauth.client import Client
 from lakekey.oauth.discovery import Metadata
-from lakekey.oauth.identity import Identity, identify
 from lakekey.oauth.token_response import TokenResponse
 from lakekey.oauth.transport import Transport
 

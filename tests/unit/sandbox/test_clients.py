@@ -2,7 +2,7 @@
 
 import pytest
 
-from lakekey.sandbox.clients import Client
+from lakekey_sandbox.clients import Client
 
 LOOPBACK = Client("an-app", redirect_uris=("http://127.0.0.1:8020/callback",), scopes=("sql", "all-apis"))
 

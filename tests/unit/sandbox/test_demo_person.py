@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from lakekey import presence
-from lakekey.sandbox.demo_person import is_at_a_browser
+from lakekey.configuration import presence
+from lakekey_sandbox.demo_person import is_at_a_browser
 
 DESKTOP = {"PATH": os.environ["PATH"], "BROWSER": "true"}
 

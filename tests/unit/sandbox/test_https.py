@@ -12,7 +12,7 @@ import requests
 from cryptography import x509
 
 from lakekey.sandbox import Sandbox
-from lakekey.sandbox.https import HTTPSServer
+from lakekey_sandbox.https import HTTPSServer
 
 CONFIG = "/.well-known/databricks-config"
 REQUEST = f"GET {CONFIG} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()

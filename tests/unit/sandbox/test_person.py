@@ -7,7 +7,7 @@ import webbrowser
 import pytest
 
 from lakekey.sandbox import Person
-from lakekey.sandbox.person import SignInProblem, main
+from lakekey_sandbox.person import SignInProblem, main
 
 
 def test_the_person_is_a_browser_for_the_webbrowser_module(box, client, callback, monkeypatch):

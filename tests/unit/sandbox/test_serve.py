@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-PROGRAM = "import sys; from lakekey.sandbox.serve import serve; sys.exit(serve(directory=sys.argv[1]))"
+PROGRAM = "import sys; from lakekey_sandbox.serve import serve; sys.exit(serve(directory=sys.argv[1]))"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

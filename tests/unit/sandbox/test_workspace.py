@@ -12,7 +12,7 @@ from lakekey.sandbox import Sandbox
 
 def test_importing_the_package_imports_nothing_heavy():
     program = (
-        "import sys, lakekey.sandbox, lakekey.sandbox.pytest_plugin\n"
+        "import sys, lakekey.sandbox, lakekey_sandbox.pytest_plugin\n"
         "heavy = {'flask', 'authlib', 'requests', 'werkzeug', 'cryptography', 'duckdb', 'joserfc'}\n"
         "print(*sorted(heavy & set(sys.modules)))"
     )
@@ -86,7 +86,7 @@ def test_a_missing_package_is_reported_with_the_extra_that_brings_it():
 
 
 def test_a_missing_sql_engine_is_an_answer_that_connectors_do_not_retry(box, client, monkeypatch):
-    monkeypatch.setitem(sys.modules, "lakekey.sandbox.warehouse", None)
+    monkeypatch.setitem(sys.modules, "lakekey_sandbox.warehouse", None)
     access = client.tokens()["access_token"]
     headers = {"Authorization": f"Bearer {access}"}
     answer = client.http.post(box.host + box.http_path, headers=headers, data=b"", timeout=10)

@@ -4,7 +4,7 @@ from databricks.sql.thrift_api.TCLIService import ttypes as t
 from thrift.protocol.TBinaryProtocol import TBinaryProtocol
 from thrift.transport.TTransport import TTransportBase
 
-from lakekey.sandbox.warehouse import Warehouse
+from lakekey_sandbox.warehouse import Warehouse
 
 
 class Wire(TTransportBase):

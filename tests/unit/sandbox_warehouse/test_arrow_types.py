@@ -3,7 +3,7 @@ import datetime as dt
 import pyarrow as pa
 import pytest
 
-from lakekey.sandbox.warehouse.arrow_types import column_name, spark_column, spark_type, sql_name
+from lakekey_sandbox.warehouse.arrow_types import column_name, spark_column, spark_type, sql_name
 
 
 @pytest.mark.parametrize(

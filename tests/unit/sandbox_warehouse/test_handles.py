@@ -5,7 +5,7 @@ import time
 import pytest
 from databricks.sql.thrift_api.TCLIService import ttypes as t
 
-from lakekey.sandbox.warehouse import Warehouse
+from lakekey_sandbox.warehouse import Warehouse
 
 OK = t.TStatusCode.SUCCESS_STATUS
 INVALID = t.TStatusCode.INVALID_HANDLE_STATUS

@@ -8,7 +8,7 @@ from thrift.protocol.TBinaryProtocol import TBinaryProtocol
 from thrift.Thrift import TApplicationException, TMessageType
 from thrift.transport.TTransport import TMemoryBuffer
 
-from lakekey.sandbox.warehouse import Warehouse
+from lakekey_sandbox.warehouse import Warehouse
 
 
 def test_only_statements_are_counted(ada, warehouse):

@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
-from lakekey.sandbox.warehouse.engine import Parameter
-from lakekey.sandbox.warehouse.errors import SqlError
-from lakekey.sandbox.warehouse.spark_text import first_words, prepare
+from lakekey_sandbox.warehouse.engine import Parameter
+from lakekey_sandbox.warehouse.errors import SqlError
+from lakekey_sandbox.warehouse.spark_text import first_words, prepare
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 import pytest
 
+from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError
-from lakekey.spark.address import connect_url, roots
-from lakekey.target import resolve
+from lakekey.spark.connect_url import connect_url, roots
 
 
 def address(url=None, *, host="https://w.cloud.databricks.com", cluster_id=None, headers=None, **parameters):

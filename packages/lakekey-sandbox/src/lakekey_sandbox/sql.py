@@ -1,0 +1,74 @@
+"""The SQL route: Thrift messages of signed-in clients, for a warehouse that starts when it is needed."""
+
+import threading
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, request
+
+from lakekey_sandbox.bearer import Bearer, api_error
+from lakekey_sandbox.realm import Realm
+
+if TYPE_CHECKING:
+    from lakekey_sandbox.warehouse import Warehouse
+
+WAREHOUSE_ID = "sandbox"
+
+
+class LazyWarehouse:
+    """The SQL warehouse, started by the first statement.
+
+    Args:
+        engine: ``duckdb`` or ``spark``.
+    """
+
+    def __init__(self, engine: str) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._warehouse: Warehouse | None = None
+
+    def handle(self, body: bytes, subject: str) -> bytes:
+        """Answers one Thrift message of a subject."""
+        with self._lock:
+            if self._warehouse is None:
+                from lakekey_sandbox.warehouse import Warehouse
+
+                self._warehouse = Warehouse(engine=self._engine)
+            warehouse = self._warehouse
+        return warehouse.handle(body, subject)
+
+    @property
+    def statements(self) -> int:
+        """How many statements ran."""
+        return self._warehouse.statements if self._warehouse is not None else 0
+
+    def close(self) -> None:
+        """Ends all sessions."""
+        with self._lock:
+            if self._warehouse is not None:
+                self._warehouse.close()
+                self._warehouse = None
+
+
+def mount(app: Flask, realm: Realm, warehouse: LazyWarehouse) -> None:
+    """Adds the SQL route to the application.
+
+    Args:
+        app: The application.
+        realm: The sandbox's state.
+        warehouse: What runs SQL.
+    """
+    bearer = Bearer(realm)
+
+    @app.post("/sql/1.0/warehouses/<warehouse_id>")
+    def _sql(warehouse_id: str) -> Response:
+        subject = bearer.subject("sql", "all-apis")
+        if warehouse_id != WAREHOUSE_ID:
+            return api_error(404, "RESOURCE_DOES_NOT_EXIST", f"SQL warehouse {warehouse_id} does not exist")
+        try:
+            answer = warehouse.handle(request.get_data(), subject.name)
+        except ImportError as error:
+            # 501 is the failure that the connectors do not retry for minutes.
+            return api_error(501, "NOT_IMPLEMENTED", f"the SQL engine is not installed: {error.name} is missing")
+        except ValueError:
+            return api_error(400, "MALFORMED_REQUEST", "the body is no Thrift message")
+        return Response(answer, content_type="application/x-thrift")

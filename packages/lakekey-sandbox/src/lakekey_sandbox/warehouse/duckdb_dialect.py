@@ -1,0 +1,95 @@
+"""What sqlglot leaves as it is, and DuckDB means otherwise or not at all."""
+
+import re
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from lakekey_sandbox.warehouse.duckdb_names import PREFIX
+from lakekey_sandbox.warehouse.errors import syntax_error
+
+USER_VARIABLE = "lakekey_user"
+
+_UNITS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
+
+
+def adapt(tree: exp.Expression) -> exp.Expression:
+    """Give a statement the meaning on DuckDB that it has on Databricks.
+
+    What DuckDB would answer about itself becomes the session's own answer. It stays an expression, so that a
+    view asks for its reader and not for its author.
+
+    Args:
+        tree: A parsed statement.
+    """
+
+    def adapted(node: exp.Expression) -> exp.Expression:
+        for kind, adaptation in _ADAPTATIONS.items():
+            if isinstance(node, kind):
+                return adaptation(node)
+        return node
+
+    return tree.transform(adapted, copy=False)
+
+
+def _user(_: exp.Expression) -> exp.Expression:
+    return exp.Anonymous(this="getvariable", expressions=[exp.Literal.string(USER_VARIABLE)])
+
+
+def _schema(_: exp.Expression) -> exp.Expression:
+    return exp.Anonymous(this="current_schema")
+
+
+def _catalog(_: exp.Expression) -> exp.Expression:
+    database = exp.Anonymous(this="current_database")
+    return exp.Anonymous(this="substr", expressions=[database, exp.Literal.number(len(PREFIX) + 1)])
+
+
+def _unknown_function(node: exp.Expression) -> exp.Expression:
+    name = "" if node.expressions else node.name.lower()
+    if name == "user":
+        return _user(node)
+    return exp.Literal.string("sandbox") if name == "current_metastore" else node
+
+
+def _cast(node: exp.Expression) -> exp.Expression:
+    """DuckDB has no name for the type VOID."""
+    return exp.Null() if node.args["to"].this == exp.DataType.Type.NULL else node
+
+
+def _range(node: exp.Expression) -> exp.Expression:
+    """``range(n)`` has the column ``id`` on Spark, and ``range`` on DuckDB."""
+    if isinstance(node.this, exp.Anonymous) and node.this.name.lower() == "range":
+        alias = node.args.get("alias") or exp.TableAlias(this=exp.to_identifier("range"))
+        if not alias.args.get("columns"):
+            alias.set("columns", [exp.to_identifier("id")])
+        node.set("alias", alias)
+    return node
+
+
+def _interval(node: exp.Expression) -> exp.Expression:
+    """``INTERVAL '1 02:03:04' DAY TO SECOND``: each number gets its unit, as DuckDB wants it."""
+    span = node.args.get("unit")
+    if not isinstance(span, exp.IntervalSpan):
+        return node
+    first, last = (_UNITS.index(unit.name.upper()) for unit in (span.this, span.expression))
+    written = node.this.name.strip()
+    numbers = re.findall(r"\d+(?:\.\d+)?", written)
+    if len(numbers) != last - first + 1:
+        raise syntax_error(written)
+    sign = "-" if written.startswith("-") else ""
+    text = " ".join(f"{sign}{number} {unit}" for number, unit in zip(numbers, _UNITS[first:], strict=False))
+    return exp.cast(exp.Literal.string(text), exp.DataType.Type.INTERVAL)
+
+
+_ADAPTATIONS: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]] = {
+    exp.CurrentUser: _user,
+    exp.SessionUser: _user,
+    exp.CurrentCatalog: _catalog,
+    exp.CurrentDatabase: _schema,
+    exp.CurrentSchema: _schema,
+    exp.Anonymous: _unknown_function,
+    exp.Table: _range,
+    exp.Cast: _cast,
+    exp.Interval: _interval,
+}

@@ -1,0 +1,102 @@
+"""Hosts: which addresses are Databricks', and how one is written."""
+
+from typing import Any
+
+from lakekey._imports import LOADING
+from lakekey.errors import ConfigurationError
+
+#: The DNS zones of the platform, each with its cloud.
+ZONES = {
+    ".cloud.databricks.com": "AWS",
+    ".cloud.databricks.us": "AWS",
+    ".azuredatabricks.net": "Azure",
+    ".databricks.azure.us": "Azure",
+    ".databricks.azure.cn": "Azure",
+    ".gcp.databricks.com": "GCP",
+}
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def in_address(name: str) -> str:
+    """A host's name as it stands in an address: an IPv6 one in brackets (RFC 3986 §3.2.2)."""
+    return f"[{name}]" if ":" in name else name
+
+
+def normalize_host(host: Any, profile: str | None = None, source: str = "") -> str:
+    """A host in the form in which it is compared and stored: ``https://name[:port]``.
+
+    As the SDK has it, a missing scheme is added and a trailing slash and port 443 are removed. Path and query go too,
+    so that an address copied from the browser serves; the name is put in lower case (RFC 3986 §6.2.2.1).
+
+    Raises:
+        ConfigurationError: It is no address that credentials may be sent to.
+    """
+    text = host.strip() if isinstance(host, str) else ""
+    if (plain := _plainly_written(text)) is not None:
+        return plain
+    with LOADING:
+        from urllib.parse import urlsplit
+
+    said = f"host ({source})" if source else "host"
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        name, port = parts.hostname or "", parts.port
+    except ValueError:  # a bracket that is not closed, a port that is no number
+        raise _no_address(said, "is no address", profile) from None
+    if parts.username or parts.password:
+        raise _no_address(said, "holds a user name or password", profile)  # not quoted: it may hold a password
+    if not name or any(character in name for character in " %\\") or not text.isprintable():
+        raise _no_address(said, "is no address", profile)
+    if ":" not in name and not _has_labels(name.removesuffix(".")):
+        raise _no_address(said, "is no address", profile)
+    if not name.isascii():
+        # A name in another script can look just like the real one.
+        raise _no_address(said, f"has the name {name!r}, which is not ASCII", profile)
+    if parts.scheme != "https" and not (parts.scheme == "http" and name in LOOPBACK):
+        raise _no_address(said, f"is {parts.scheme}://{name}, which would send credentials in clear", profile)
+    shown = f"[{name}]" if ":" in name else name
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port not in (None, 443) else "")
+
+
+def _plainly_written(text: str) -> str | None:
+    """The form of a host that is written as most are; others need `urllib.parse`, a tenth of a cold start."""
+    name, _, port = text.removeprefix("https://").removesuffix("/").removesuffix(":443").partition(":")
+    letters = name.replace("-", "").replace(".", "")
+    if not (letters.isascii() and letters.isalnum() and name == name.lower() and _has_labels(name)):
+        return None
+    if port and not (port.isascii() and port.isdigit() and port[0] != "0" and int(port) < 65536 and port != "443"):
+        return None
+    return f"https://{name}:{port}" if port else f"https://{name}"
+
+
+def _has_labels(name: str) -> bool:
+    """Whether a name can be looked up at all (RFC 1035 §2.3.4); the libraries' own error for it is none of ours."""
+    return all(0 < len(label) < 64 for label in name.split("."))
+
+
+def _no_address(said: str, what: str, profile: str | None) -> ConfigurationError:
+    return ConfigurationError(f"{said} {what}", hint="host = https://<workspace>", profile=profile)
+
+
+def workspace_of(host: str) -> str | None:
+    """The workspace that an address copied from the browser names: its ``o`` parameter."""
+    if "?" not in host:
+        return None
+    with LOADING:
+        from urllib.parse import parse_qs, urlsplit
+
+    return next(iter(parse_qs(urlsplit(host).query).get("o", ())), None)
+
+
+def is_account_console(host: str) -> bool:
+    """Whether a host serves an account, not a workspace: ``accounts.…``, or ``accounts-….…`` of a private cloud."""
+    return host.partition("://")[2].startswith(("accounts.", "accounts-"))
+
+
+def cloud_of(host: str) -> str | None:
+    """The cloud of a host by its DNS zone; ``None`` for a host in none of the platform's zones."""
+    with LOADING:
+        from urllib.parse import urlsplit
+
+    name = urlsplit(host).hostname or ""
+    return next((cloud for zone, cloud in ZONES.items() if name.endswith(zone)), None)

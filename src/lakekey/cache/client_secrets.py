@@ -1,0 +1,85 @@
+"""Client secrets of OAuth apps and service principals, sealed in the cache instead of in clear in ``.databrickscfg``.
+
+Each is an entry of its own kind, which holds nothing else, and is sealed, rotated and listed like any other.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+
+from lakekey.cache.cache import Cache, cache_directory, open_cache
+from lakekey.cache.entry import Entry, entry_id
+from lakekey.cache.stores.file import FileStore
+from lakekey.errors import LockTimeout
+
+KIND = "client-secret"
+_PATIENCE = 10.0
+
+
+def secret_id(host: str, account_id: str | None, client_id: str) -> str:
+    """The name of the entry that keeps a client's secret."""
+    return entry_id({"kind": KIND, "host": host, "account": account_id, "client": client_id})
+
+
+def is_secret(entry: Entry) -> bool:
+    """Whether an entry keeps a client secret and no session."""
+    return entry.about.get("kind") == KIND
+
+
+def find_secret(
+    environ: Mapping[str, str], place: str | None, host: str, account_id: str | None, client_id: str
+) -> str | None:
+    """The sealed secret of a client, or ``None``. Makes no cache where there is none.
+
+    Raises:
+        CacheError: There is one, and it cannot be opened.
+    """
+    name = secret_id(host, account_id, client_id)
+    place = place or environ.get("LAKEKEY_STORE", "").strip()
+    if not place or place.startswith("file:"):
+        # Asked on the way of every start with a custom app: one look at one file, and no key is read.
+        directory = os.path.expanduser(place.removeprefix("file:") or cache_directory(environ))
+        if not os.path.lexists(FileStore(os.path.abspath(directory)).place(name)):
+            return None
+    entry = open_cache(environ, place=place).get(name)
+    return entry.client_secret or None if entry is not None else None
+
+
+def put_secret(cache: Cache, host: str, account_id: str | None, client_id: str, secret: str) -> None:
+    """Seal a client's secret, in place of an earlier one.
+
+    Raises:
+        CacheError: It could not be stored.
+    """
+    name = secret_id(host, account_id, client_id)
+    about = {"kind": KIND, "host": host, "account_id": account_id, "client_id": client_id}
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        with cache.lock(name) as held:
+            if held:
+                before = cache.read(name)
+                generation = before.entry.generation + 1 if before.entry is not None else 1
+                made = Entry(about, generation, issued_at=time.time(), client_secret=secret)
+                if cache.put(name, made, replaces=before.envelope):
+                    return
+        _pause(deadline, cache, name)
+
+
+def remove_secret(cache: Cache, host: str, account_id: str | None, client_id: str) -> bool:
+    """Forget a client's secret. Returns whether there was one."""
+    name = secret_id(host, account_id, client_id)
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        with cache.lock(name, to_write=False) as held:
+            if held:
+                return cache.delete(name, replaces=cache.read(name).envelope)
+        _pause(deadline, cache, name)
+
+
+def _pause(deadline: float, cache: Cache, name: str) -> None:
+    if time.monotonic() > deadline:
+        raise LockTimeout(
+            f"{cache.store.holder(name) or 'another process'} holds the entry of this secret",
+            hint="wait for it, and try again",
+        )
+    time.sleep(0.02)

@@ -1,0 +1,225 @@
+"""A key ring in the operating system's keyring, through the `keyring` library: one small item, never a token.
+
+Only keyrings that the operating system itself protects count: Secret Service, KWallet, the macOS Keychain, the
+Windows Credential Manager. The library's other backends (null, fail, plain-text files) would be a silent downgrade.
+
+A keyring may wait for a person who never comes, or for a daemon that hangs. Every call is therefore made in a thread
+that is given up after a time limit; the thread is a daemon and keeps no program alive.
+"""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, TypeVar
+
+from lakekey._imports import LOADING, libraries
+from lakekey.errors import ConfigurationError, KeyUnavailable
+
+SERVICE = "lakekey"
+LIMIT_VARIABLE = "LAKEKEY_KEYRING_TIMEOUT"
+_LIMIT = 10.0
+_SECRET_SERVICE = "keyring.backends.SecretService:Keyring"
+_BACKENDS = {
+    _SECRET_SERVICE: "Secret Service",
+    "keyring.backends.libsecret:Keyring": "Secret Service",
+    "keyring.backends.kwallet:DBusKeyring": "KWallet",
+    "keyring.backends.kwallet:DBusKeyringKWallet4": "KWallet",
+    "keyring.backends.macOS:Keyring": "macOS Keychain",
+    "keyring.backends.Windows:WinVaultKeyring": "Windows Credential Manager",
+}
+T = TypeVar("T")
+
+
+class KeyringTrouble(Exception):
+    """The keyring cannot be used.
+
+    Attributes:
+        kind: ``absent``, ``locked``, ``hanging`` or ``broken``.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class KeyringItem:
+    """The ring in an item of the OS keyring.
+
+    Args:
+        backend: The backend, as ``module:class``.
+        item: The item's name.
+        environ: The environment, for the time limit.
+    """
+
+    name = "keyring"
+
+    def __init__(self, backend: str, item: str, environ: Mapping[str, str]) -> None:
+        if backend not in _BACKENDS:
+            raise KeyUnavailable(
+                f"{backend!r} is no keyring of an operating system", hint="begin anew with another LAKEKEY_CACHE_DIR"
+            )
+        self._backend = backend
+        self._item = item
+        self._limit = time_limit(environ)
+        self.where = f"{_BACKENDS[backend]}, item {SERVICE}/{item}"
+
+    def read(self) -> str | None:
+        """See `KeySource.read`."""
+        text: str | None = None
+        if self._backend == _SECRET_SERVICE:
+            text = self._within_limit(lambda: _from_secret_service(self._item))
+        return text or self._asked(lambda keyring: keyring.get_password(SERVICE, self._item))
+
+    def write(self, text: str) -> None:
+        """See `KeySource.write`."""
+        self._asked(lambda keyring: keyring.set_password(SERVICE, self._item, text))
+
+    def erase(self) -> None:
+        """See `KeySource.erase`."""
+        self._asked(lambda keyring: keyring.delete_password(SERVICE, self._item))
+
+    def lost(self) -> KeyUnavailable:
+        """See `KeySource.lost`."""
+        return KeyUnavailable(
+            f"the OS keyring no longer has the key of this cache ({self.where})",
+            hint="restore that keyring, or move the cache directory away and sign in again",
+        )
+
+    def _asked(self, call: Callable[[Any], T]) -> T:
+        return self._within_limit(lambda: call(_load(self._backend)))
+
+    def _within_limit(self, call: Callable[[], T]) -> T:
+        try:
+            return within(self._limit, call)
+        except KeyringTrouble as trouble:
+            raise KeyUnavailable(
+                f"the key of this cache is in the keyring ({_BACKENDS[self._backend]}), and {trouble}",
+                hint=_HINTS[trouble.kind],
+            ) from trouble
+
+
+_HINTS = {
+    "absent": "start the keyring of the desktop session, or use another LAKEKEY_CACHE_DIR on this machine",
+    "locked": "unlock the keyring (sign in to the desktop, or: gnome-keyring-daemon --unlock), then try again",
+    "hanging": f"answer or restart the keyring, or wait longer with {LIMIT_VARIABLE} (seconds)",
+    "broken": "try it by hand with: python -m keyring diagnose",
+}
+
+
+def time_limit(environ: Mapping[str, str]) -> float:
+    """How long the keyring may take, in seconds: ``LAKEKEY_KEYRING_TIMEOUT``.
+
+    Raises:
+        ConfigurationError: It is no positive number.
+    """
+    text = environ.get(LIMIT_VARIABLE, "").strip()
+    try:
+        limit = float(text) if text else _LIMIT
+    except ValueError:
+        limit = -1.0
+    if not 0 < limit <= 3600:
+        raise ConfigurationError(
+            f"{LIMIT_VARIABLE} is {text!r}, which is no number of seconds", hint=f"set {LIMIT_VARIABLE} to 10"
+        )
+    return limit
+
+
+def find(environ: Mapping[str, str]) -> str:
+    """Find the keyring of this machine and session, as the `keyring` library is configured to.
+
+    Returns:
+        Its backend, as ``module:class``.
+
+    Raises:
+        KeyringTrouble: There is none, or it does not answer.
+    """
+
+    def look() -> list[str]:
+        with libraries():
+            import keyring
+
+        chosen = keyring.get_keyring()
+        # The chainer stands for several backends, best first; the fallbacks among them are none for us.
+        several = getattr(chosen, "backends", None) or [chosen]
+        return [f"{type(one).__module__}:{type(one).__qualname__}" for one in several]
+
+    found = within(time_limit(environ), look)
+    usable = [name for name in found if name in _BACKENDS]
+    if not usable:
+        what = found[0].partition(":")[0].removeprefix("keyring.backends.") if found else "none"
+        raise KeyringTrouble("absent", f"there is no OS keyring in this session (the keyring library offers {what})")
+    return usable[0]
+
+
+def within(limit: float, call: Callable[[], T]) -> T:
+    """Call a keyring, but do not wait for it longer than the limit.
+
+    Raises:
+        KeyringTrouble: It failed, or did not answer in time.
+    """
+    with LOADING:
+        import threading
+
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:  # noqa: BLE001 - told apart below, in the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="lakekey-keyring", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # the interpreter is exiting and may start no more threads (3.12.0 and 3.12.1)
+        run()
+    else:
+        thread.join(limit)
+    if results:
+        return results[0]
+    if not errors:
+        raise KeyringTrouble("hanging", f"the OS keyring did not answer within {limit:g} s")
+    error = errors[0]
+    if isinstance(error, KeyringTrouble):
+        raise error
+    kinds = {kind.__name__ for one in (error, error.__cause__) for kind in type(one).__mro__}
+    if kinds & {"KeyringLocked", "LockedException", "PromptDismissedException"}:
+        raise KeyringTrouble("locked", "the OS keyring is locked")
+    if kinds & {"InitError", "NoKeyringError", "SecretServiceNotAvailableException", "ModuleNotFoundError"}:
+        raise KeyringTrouble("absent", "the OS keyring is not there in this session")
+    # The text of a foreign exception is not passed on: backends quote what they were given.
+    raise KeyringTrouble("broken", f"the OS keyring failed ({type(error).__name__})")
+
+
+def _load(backend: str) -> Any:
+    # Not keyring.get_keyring(): that looks for every backend there is, ten times the cost of a bare interpreter.
+    module, _, name = backend.partition(":")
+    with libraries():
+        loaded = import_module(module)
+    return getattr(loaded, name)()
+
+
+def _from_secret_service(item: str) -> str | None:
+    """What that backend's `get_password` does, by the library that it stands on.
+
+    A new process on a warm cache does this and little else; the `keyring` package alone, which is two imports above,
+    would cost it as much as all the rest together. Where this finds nothing, the backend is asked.
+    """
+    try:
+        with libraries():
+            import secretstorage
+    except ImportError:
+        return None
+    connection = secretstorage.dbus_init()
+    try:
+        collection = secretstorage.get_default_collection(connection)
+        if collection.is_locked() and collection.unlock():
+            raise KeyringTrouble("locked", "the OS keyring is locked")
+        for found in collection.search_items({"service": SERVICE, "username": item}):
+            if found.is_locked() and found.unlock():
+                raise KeyringTrouble("locked", "the OS keyring is locked")
+            text: str = found.get_secret().decode()
+            return text
+    finally:
+        connection.close()
+    return None

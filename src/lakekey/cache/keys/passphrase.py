@@ -1,0 +1,128 @@
+"""A key ring under a passphrase: ``LAKEKEY_PASSPHRASE``.
+
+The ring is random, as everywhere; the passphrase only wraps it, in ``passphrase.ring`` beside the cache, so that a
+wrong passphrase is known as one, and a new one does not touch a single entry. The wrapping key is
+scrypt(passphrase, random salt) with N = 2^15, r = 8, p = 3: one of the settings of the OWASP password storage sheet,
+and the one that asks least memory (32 MiB) of many processes that start at once. The file names its parameters, so
+later releases may raise them.
+"""
+
+import binascii
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from lakekey._imports import LOADING
+from lakekey.cache import private_files
+from lakekey.errors import ConfigurationError, KeyUnavailable
+
+VARIABLE = "LAKEKEY_PASSPHRASE"
+_N, _R, _P = 2**15, 8, 3
+_MOST_MEMORY = 2**30  # of 128 · N · r bytes: a file that asks for more was not written by us
+_SHORTEST = 8
+_CONTEXT = b"lakekey ring v1 passphrase"
+
+
+class PassphraseRing:
+    """The ring that a passphrase opens.
+
+    Args:
+        directory: The cache directory.
+        environ: The environment.
+    """
+
+    name = "passphrase"
+
+    def __init__(self, directory: str, environ: Mapping[str, str]) -> None:
+        self.where = os.path.join(directory, "passphrase.ring")
+        self._passphrase = environ.get(VARIABLE, "")
+
+    def read(self) -> str | None:
+        """See `KeySource.read`."""
+        try:
+            content = private_files.read(self.where)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unusable(self.where, error.strerror or type(error).__name__) from None
+        self._require()
+        return _unwrap(content, self._passphrase, self.where)
+
+    def write(self, text: str) -> None:
+        """See `KeySource.write`."""
+        self._require()
+        if len(self._passphrase) < _SHORTEST:
+            raise ConfigurationError(
+                f"{VARIABLE} is shorter than {_SHORTEST} characters, which anybody with the file can try out",
+                hint=f"set {VARIABLE} to several random words",
+            )
+        private_files.replace(self.where, _wrap(text, self._passphrase))
+
+    def erase(self) -> None:
+        """See `KeySource.erase`."""
+        private_files.remove(self.where)
+
+    def lost(self) -> KeyUnavailable:
+        """See `KeySource.lost`."""
+        return _unusable(self.where, "it is gone")
+
+    def _require(self) -> None:
+        if not self._passphrase:
+            raise KeyUnavailable(
+                f"the key of this cache is under a passphrase, but {VARIABLE} is not set",
+                hint=f"set {VARIABLE} to the passphrase of this cache",
+            )
+
+
+def _wrap(text: str, passphrase: str) -> bytes:
+    with LOADING:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    salt, nonce = os.urandom(16), os.urandom(12)
+    key = _derive(passphrase, salt, _N, _R, _P)
+    sealed = AESGCM(key).encrypt(nonce, text.encode(), _CONTEXT)
+    fields: dict[str, Any] = {"format": 1, "kdf": "scrypt", "n": _N, "r": _R, "p": _P}
+    fields |= {"salt": _base64(salt), "nonce": _base64(nonce), "sealed": _base64(sealed)}
+    return json.dumps(fields, indent=1).encode() + b"\n"
+
+
+def _unwrap(content: bytes, passphrase: str, where: str) -> str:
+    with LOADING:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    try:
+        fields = json.loads(content)
+        if (fields["format"], fields["kdf"]) != (1, "scrypt"):
+            raise _unusable(where, "a later release of lakekey wrote it")
+        n, r, p = (int(fields[name]) for name in ("n", "r", "p"))
+        salt, nonce, sealed = (binascii.a2b_base64(fields[name]) for name in ("salt", "nonce", "sealed"))
+        if 128 * n * r > _MOST_MEMORY or not 0 < p <= 16:
+            raise _unusable(where, "it asks for more work than any release of lakekey does")
+        key = _derive(passphrase, salt, n, r, p)
+        return AESGCM(key).decrypt(nonce, sealed, _CONTEXT).decode()
+    except InvalidTag:
+        reason = f"{VARIABLE} is not the passphrase of this cache"
+    except (ValueError, KeyError, TypeError):
+        raise _unusable(where, "it is damaged") from None
+    raise KeyUnavailable(reason, hint=f"set {VARIABLE} to the one that {where} was made with")
+
+
+def _derive(passphrase: str, salt: bytes, n: int, r: int, p: int) -> bytes:
+    with LOADING:
+        from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+    return Scrypt(salt=salt, length=32, n=n, r=r, p=p).derive(passphrase.encode())
+
+
+def _base64(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).decode()
+
+
+def _unusable(path: str, reason: str) -> KeyUnavailable:
+    directory = os.path.dirname(path)
+    return KeyUnavailable(
+        f"the key ring {path} cannot be used: {reason}",
+        hint=f"bring it back from a backup, or begin anew: mv {directory} {directory}.old",
+    )

@@ -1,0 +1,1 @@
+"""Where sealed entries are kept: the `Store` protocol, and one file for each kind of store."""

@@ -1,0 +1,209 @@
+"""The file store: one sealed file and one lock file an entry, in a directory that only its owner can enter."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from lakekey._imports import LOADING, libraries
+from lakekey.cache import private_files
+from lakekey.errors import CacheError, CacheWriteFailed
+
+if TYPE_CHECKING:
+    from lakekey.cache.stores.lock_line import Line
+
+_SUFFIX = ".entry"
+_GIVEN_UP = 600.0  # seconds after which a temporary file has no writer any more
+# What a refresh will have to write. A disk that has no room for it is found full before a single-use refresh token
+# is spent, not after.
+_ROOM = 32 * 1024
+
+
+class _Held(NamedTuple):
+    """A lock that this process holds.
+
+    Attributes:
+        by: Process and thread.
+        mark: What the temporary files that are written under it are known by.
+    """
+
+    by: tuple[int, int]
+    mark: str
+
+
+class FileStore:
+    """A `lakekey.cache.stores.store.Store` of files. Its cost does not grow with the number of entries.
+
+    Args:
+        directory: The cache directory; entries live in its ``entries`` folder.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._entries = os.path.join(directory, "entries")
+        self._held: dict[str, _Held] = {}
+
+    @property
+    def where(self) -> str:
+        """The cache directory."""
+        return self._directory
+
+    def prepare(self) -> None:
+        """Make the directories where they are missing, and refuse unsafe ones.
+
+        Raises:
+            UnsafeCache: Others could read or change what is in them.
+            CacheWriteFailed: They cannot be made.
+        """
+        try:
+            private_files.ensure_directory(self._directory)
+            private_files.ensure_directory(self._entries)
+        except OSError as error:
+            raise _write_failed(self._directory, error) from None
+
+    def get(self, entry_id: str) -> bytes | None:
+        """See `Store.get`."""
+        try:
+            return private_files.read(self._path(entry_id))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise CacheError(
+                f"{self._path(entry_id)} cannot be read: {reason}", hint=f"ls -ld {self._path(entry_id)}"
+            ) from None
+
+    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
+        """See `Store.put`. Comparing and renaming are one step because the caller holds the entry's lock."""
+        if self.get(entry_id) != replaces:
+            return False
+        try:
+            private_files.replace(self._path(entry_id), envelope, mark=self._mark(entry_id))
+        except OSError as error:
+            raise _write_failed(self._path(entry_id), error) from None
+        return True
+
+    def delete(self, entry_id: str, *, replaces: bytes) -> bool:
+        """See `Store.delete`."""
+        if self.get(entry_id) != replaces:
+            return False
+        try:
+            private_files.remove(self._path(entry_id))
+        except OSError as error:
+            raise _write_failed(self._path(entry_id), error) from None
+        return True
+
+    def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
+        """See `Store.set_aside`: renamed to ``<id>.bad``, in place of an earlier one.
+
+        Under the entry's lock: without it, a sibling could put a good entry between the look and the renaming.
+        """
+        held_here = self._held.get(entry_id)
+        if held_here is not None and held_here.by == _this_thread():
+            return self._move_aside(entry_id, envelope)
+        with self.lock(entry_id) as held:
+            return self._move_aside(entry_id, envelope) if held else None
+
+    def place(self, entry_id: str) -> str:
+        """See `Store.place`."""
+        return self._path(entry_id)
+
+    def _move_aside(self, entry_id: str, envelope: bytes) -> str | None:
+        if self.get(entry_id) != envelope:
+            return None
+        aside = self._path(entry_id, ".bad")
+        try:
+            os.replace(self._path(entry_id), aside)
+        except OSError as error:
+            raise _write_failed(self._path(entry_id), error) from None
+        return aside
+
+    def list(self) -> list[str]:
+        """See `Store.list`. It looks at every file anyway, so it also sweeps up after writers that were killed."""
+        private_files.sweep(self._entries, time.time() - _GIVEN_UP)
+        try:
+            names = os.listdir(self._entries)
+        except FileNotFoundError:
+            return []
+        return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
+
+    @contextlib.contextmanager
+    def lock(self, entry_id: str, *, to_write: bool = True) -> Iterator[bool]:
+        """See `Store.lock`. The kernel frees the lock of a process that dies; the file stays and means nothing."""
+        line = self._line(entry_id)
+        with line.first() as first:
+            if not first:
+                yield False
+                return
+            self.prepare()  # taken away meanwhile, the library would make them anew, open to others
+            with libraries():
+                import filelock
+
+            # thread_local=False: the thread that locks may hand the work to another. Not a singleton: two sessions of
+            # one process exclude each other as two processes would.
+            lock = filelock.FileLock(self._path(entry_id, ".lock"), mode=0o600, thread_local=False)
+            try:
+                lock.acquire(blocking=False)
+            except filelock.Timeout:
+                yield False
+                return
+            except OSError as error:
+                raise _write_failed(self._path(entry_id, ".lock"), error) from None
+            try:
+                mark = self._succeed(entry_id, line)
+                if to_write:
+                    self._find_room(entry_id, mark)
+                self._held[entry_id] = _Held(_this_thread(), mark)
+                yield True
+            finally:
+                self._held.pop(entry_id, None)
+                lock.release()
+
+    def holder(self, entry_id: str) -> str | None:
+        """See `Store.holder`."""
+        return self._line(entry_id).holder()
+
+    def _line(self, entry_id: str) -> "Line":
+        with LOADING:
+            from lakekey.cache.stores.lock_line import Line
+
+        return Line(self._path(entry_id, ".holder"))
+
+    def _succeed(self, entry_id: str, line: "Line") -> str:
+        """Take over from the holder before us, who writes no more now that we have the lock. Returns our mark."""
+        before = line.last_mark()
+        if before is not None:
+            private_files.clear_up(self._path(entry_id), before)  # what it may have been killed over
+        mark = private_files.new_mark()
+        line.note(mark)
+        return mark
+
+    def _mark(self, entry_id: str) -> str | None:
+        held = self._held.get(entry_id)
+        return held.mark if held is not None and held.by[0] == os.getpid() else None  # a forked child holds nothing
+
+    def _find_room(self, entry_id: str, mark: str) -> None:
+        path = self._path(entry_id)
+        try:
+            private_files.try_room(path, _ROOM, mark=mark)
+        except OSError as error:
+            raise _write_failed(path, error) from None
+
+    def _path(self, entry_id: str, suffix: str = _SUFFIX) -> str:
+        return os.path.join(self._entries, entry_id + suffix)
+
+
+def _this_thread() -> tuple[int, int]:
+    with LOADING:
+        import threading  # not on the warm path, which locks nothing
+
+    return os.getpid(), threading.get_ident()
+
+
+def _write_failed(path: str, error: OSError) -> CacheWriteFailed:
+    reason = error.strerror or type(error).__name__
+    return CacheWriteFailed(
+        f"cannot write to the token cache at {path}: {reason}",
+        hint=f"free or mend that place, or set LAKEKEY_CACHE_DIR to another: df -h {os.path.dirname(path)}",
+    )

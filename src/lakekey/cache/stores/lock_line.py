@@ -1,0 +1,92 @@
+"""The line before a lock: one process at a time goes on to the lock itself, and notes that it has it.
+
+It spares work and guards nothing; what guards is the lock. But the lock's library costs a new process as much as all
+the rest of a warm start, and a crowd of processes that is let go together need not load it, each for itself, only to
+find the lock taken. A POSIX record lock suits the line: it ends with its process, and no forked child inherits it.
+"""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+
+from lakekey._imports import LOADING
+from lakekey.cache import private_files
+from lakekey.errors import UnsafeCache
+
+_TAKEN = (errno.EACCES, errno.EAGAIN)
+
+
+class Line:
+    """The line before one lock.
+
+    Args:
+        path: Its file, which also says who holds the lock.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._descriptor = -1
+
+    @contextlib.contextmanager
+    def first(self) -> Iterator[bool]:
+        """Try once to be the first; the context's value says whether nobody else is."""
+        try:
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+            self._descriptor = os.open(self._path, flags, 0o600)
+        except OSError:
+            yield True  # the lock will say what is wrong here
+            return
+        try:
+            yield _lock(self._descriptor)
+        finally:
+            os.close(self._descriptor)  # and leaves the line
+            self._descriptor = -1
+
+    def last_mark(self) -> str | None:
+        """The mark of whoever held the lock before us, for the one who is first."""
+        if self._descriptor < 0:
+            return None
+        with contextlib.suppress(OSError):
+            os.lseek(self._descriptor, 0, os.SEEK_SET)  # Windows has neither pread nor pwrite
+            return _mark_in(os.read(self._descriptor, 100))
+        return None
+
+    def note(self, mark: str) -> None:
+        """Write down that this process holds the lock. The note of one that died stays until the next holder's.
+
+        Args:
+            mark: What it is known by: its process id, ``.``, and something random.
+        """
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
+                os.lseek(self._descriptor, 0, os.SEEK_SET)
+                os.write(self._descriptor, mark.encode())
+
+    def holder(self) -> str | None:
+        """Who holds the lock, or held it last, as ``process 4711``, where known."""
+        try:
+            mark = _mark_in(private_files.read(self._path))
+        except (OSError, UnsafeCache):
+            return None
+        return f"process {mark.partition('.')[0]}" if mark is not None else None
+
+
+def _mark_in(note: bytes) -> str | None:
+    mark = note.decode(errors="replace")
+    pid, _, random = mark.partition(".")
+    return mark if pid.isdigit() and random.isalnum() else None
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        with LOADING:
+            import fcntl
+    except ImportError:  # Windows, where everybody is first
+        return True
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in _TAKEN
+    return True

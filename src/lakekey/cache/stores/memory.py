@@ -1,0 +1,70 @@
+"""A store that lives and dies with its process (``LAKEKEY_STORE=memory:``): nothing is written anywhere."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+
+
+class MemoryStore:
+    """A `lakekey.cache.stores.store.Store` in memory, for processes that must leave nothing behind."""
+
+    where = "memory:"
+
+    def __init__(self) -> None:
+        self._envelopes: dict[str, bytes] = {}
+        self._unlock_all()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._unlock_all)  # the threads that held them stayed behind
+
+    def _unlock_all(self) -> None:
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def get(self, entry_id: str) -> bytes | None:
+        """See `Store.get`."""
+        return self._envelopes.get(entry_id)
+
+    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
+        """See `Store.put`."""
+        with self._guard:
+            if self._envelopes.get(entry_id) != replaces:
+                return False
+            self._envelopes[entry_id] = envelope
+            return True
+
+    def delete(self, entry_id: str, *, replaces: bytes) -> bool:
+        """See `Store.delete`."""
+        with self._guard:
+            if self._envelopes.get(entry_id) != replaces:
+                return False
+            del self._envelopes[entry_id]
+            return True
+
+    def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
+        """See `Store.set_aside`: dropped, since nothing could look at it later."""
+        return "nowhere" if self.delete(entry_id, replaces=envelope) else None
+
+    def place(self, entry_id: str) -> str:  # noqa: ARG002
+        """See `Store.place`."""
+        return self.where
+
+    def list(self) -> list[str]:
+        """See `Store.list`."""
+        return sorted(self._envelopes)
+
+    @contextlib.contextmanager
+    def lock(self, entry_id: str, *, to_write: bool = True) -> Iterator[bool]:  # noqa: ARG002
+        """See `Store.lock`."""
+        with self._guard:
+            lock = self._locks.setdefault(entry_id, threading.Lock())
+        held = lock.acquire(blocking=False)
+        try:
+            yield held
+        finally:
+            if held:
+                lock.release()
+
+    def holder(self, entry_id: str) -> str | None:  # noqa: ARG002
+        """See `Store.holder`: always this process."""
+        return "this process"

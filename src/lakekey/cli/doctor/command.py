@@ -1,0 +1,56 @@
+"""``lakekey doctor``: what is wrong with a profile, and what to do about it."""
+
+import argparse
+import os
+
+from lakekey.cli.arguments import target_settings
+from lakekey.cli.doctor.check import FAILED, Check
+from lakekey.cli.doctor.configuration import settings
+from lakekey.cli.doctor.examination import Examination, examine
+from lakekey.cli.output import print_json, print_table
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Check the whole chain; exit status 1 where something failed, 3 where a login is all that it needs."""
+    examination = Examination(arguments.profile, target_settings(arguments), os.environ)
+    checks = []
+    shown = arguments.json
+    for check in examine(examination, connect=arguments.connect):
+        checks.append(check)
+        if not shown:
+            shown = True
+            _show_settings(examination)
+        if not arguments.json:
+            _show(check)
+    broken = [check for check in checks if check.status == FAILED]
+    if arguments.json:
+        target = examination.target
+        print_json(
+            {
+                "profile": target.profile if target is not None else examination.profile,
+                "host": target.host if target is not None else None,
+                "ok": not broken,
+                "settings": settings(target) if target is not None else [],
+                "checks": [
+                    {"name": done.name, "status": done.status, "finding": done.finding, "next_step": done.next_step}
+                    for done in checks
+                ],
+            }
+        )
+    if not broken:
+        return 0
+    return 3 if all(check.login for check in broken) else 1
+
+
+def _show_settings(examination: Examination) -> None:
+    if examination.target is not None:
+        rows = [(row["name"], row["value"], row["source"]) for row in settings(examination.target)]
+        print_table(("SETTING", "VALUE", "SOURCE"), rows)
+        print()
+
+
+def _show(check: Check) -> None:
+    # As they come: the network may take its time, and a person should see where it does.
+    print(f"{check.status:<8}  {check.name:<13}  {check.finding}", flush=True)
+    if check.next_step:
+        print(f"{'':<25}→ {check.next_step}", flush=True)

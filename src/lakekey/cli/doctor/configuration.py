@@ -1,0 +1,89 @@
+"""What is configured, where it comes from, and what contradicts it."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from lakekey._hosts import LOOPBACK, cloud_of
+from lakekey.cli.doctor.check import OK, WARNING, Check
+from lakekey.configuration import databrickscfg
+from lakekey.configuration.auth_type import conflicts
+from lakekey.configuration.layers import ENVIRONMENT, PROFILE, Levels
+from lakekey.configuration.settings import OTHER_KEYS, SETTINGS
+from lakekey.configuration.target import Target
+
+
+def settings(target: Target) -> list[dict[str, str]]:
+    """Each setting that has a value: its name, its value, or ``(set)`` for a secret, and its source."""
+    rows = []
+    for name, setting in SETTINGS.items():
+        value: Any = target.sdk_settings.get(name) if setting.delegated else getattr(target, name)
+        if name in target.sources or name in ("auth_type", "client_id", "http_path", "scopes"):
+            shown = " ".join(value) if isinstance(value, tuple) else str(value)
+            # A store, or an address that was pasted, may hold a password of its own.
+            shown = re.sub(r"://\S*@", "://…@", shown)
+            if setting.secret:
+                shown = "(set)" if value or name in target.sources else ""
+            if value or name in target.sources:
+                source = target.sources.get(name, "default")
+                rows.append({"name": name, "value": shown if value else "(not used)", "source": source})
+    return rows
+
+
+def check_configuration(levels: Levels, target: Target) -> Check:
+    """Whose configuration it is, and which grant it means."""
+    where = f"profile {levels.profile or 'DEFAULT'} of {levels.config_file}" if levels.config_file else "no profile"
+    how = f"{target.auth_type} ({target.sources.get('auth_type', 'chosen by what is configured')})"
+    host = target.host
+    if cloud_of(host) is None and not any(name in host for name in LOOPBACK):
+        return Check(
+            "configuration",
+            WARNING,
+            f"{where}: {how} at {host}, which is in none of the platform's DNS zones",
+            "compare the host with the workspace's address in the browser",
+        )
+    return Check("configuration", OK, f"{where}: {how} at {host}")
+
+
+def check_conflicts(levels: Levels, target: Target) -> Iterator[Check]:
+    """Settings that lose against others, which is right or a surprise."""
+    found = False
+    for name, around in levels.levels[ENVIRONMENT].items():
+        own = levels.levels[PROFILE].get(name)
+        if own is not None and levels.level(name) == ENVIRONMENT and _differ(own.value, around.value):
+            found = True
+            yield Check(
+                "conflicts",
+                WARNING,
+                f"{around.source} overrides {name} of the profile",
+                f"unset {around.source}, if the profile is meant",
+            )
+    for conflict in conflicts(levels, target.auth_type):
+        found = True
+        yield Check("conflicts", WARNING, conflict, "remove it, or name auth_type to choose it")
+    if not found:
+        yield Check("conflicts", OK, "none")
+
+
+def _differ(one: object, other: object) -> bool:
+    return str(one).strip().rstrip("/") != str(other).strip().rstrip("/")
+
+
+def check_keys(levels: Levels) -> Iterator[Check]:
+    """Whether the profile has keys that nobody reads: most often a slip of the pen."""
+    if levels.config_file is None:
+        return
+    known = {*SETTINGS, *OTHER_KEYS, *(alias for setting in SETTINGS.values() for alias in setting.aliases)}
+    name = levels.profile or "DEFAULT"
+    found, _ = databrickscfg.profiles(levels.config_file)
+    keys = next((profile.values for profile in found if profile.name == name), {})
+    strange = sorted(set(keys) - known)
+    if strange:
+        yield Check(
+            "profile keys",
+            WARNING,
+            f"{', '.join(strange)}: no setting of that name",
+            f"mend the spelling in [{name}] of {levels.config_file}",
+        )
+    else:
+        yield Check("profile keys", OK, f"{len(keys)} keys, all known")

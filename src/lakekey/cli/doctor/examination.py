@@ -1,0 +1,80 @@
+"""The order of the checks, and what they work on."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from lakekey.cli.doctor import compute, configuration, network, person, storage
+from lakekey.cli.doctor.check import Check, failed
+from lakekey.configuration import validation
+from lakekey.configuration.auth_type import choose
+from lakekey.configuration.layers import Levels, gather
+from lakekey.configuration.target import Target
+from lakekey.errors import LakekeyError
+
+
+class Examination:
+    """A profile under examination.
+
+    Args:
+        profile: The profile, or ``None`` for the default chain.
+        arguments: Settings given on the command line.
+        environ: The environment.
+
+    Attributes:
+        levels: What each level of the configuration says, once it is read.
+        target: What it comes to, once it is resolved.
+    """
+
+    def __init__(self, profile: str | None, arguments: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+        self.profile = profile
+        self.arguments = arguments
+        self.environ = environ
+        self.levels: Levels | None = None
+        self.target: Target | None = None
+
+    def resolve(self) -> Target:
+        """Resolve the configuration, keeping what each level says.
+
+        Raises:
+            ConfigurationError: It does not hold.
+        """
+        self.levels = gather(self.profile, self.environ, self.arguments)
+        chosen = choose(self.levels, self.environ)
+        self.target = Target(**validation.complete(self.levels, chosen, self.environ))
+        return self.target
+
+
+def examine(examination: Examination, *, connect: bool) -> Iterator[Check]:
+    """Run the checks, yielding each as it is done.
+
+    Args:
+        examination: What to look at.
+        connect: Also sign in, and try the warehouse or the cluster.
+    """
+    try:
+        target = examination.resolve()
+    except LakekeyError as error:
+        yield failed("configuration", error)
+        yield from _guarded("cache", lambda: storage.check_cache(None, examination.environ))
+        return
+    assert examination.levels is not None
+    environ = examination.environ
+    yield configuration.check_configuration(examination.levels, target)
+    yield from configuration.check_conflicts(examination.levels, target)
+    yield from configuration.check_keys(examination.levels)
+    yield from network.check_host(target)
+    yield from _guarded("cache", lambda: storage.check_cache(target, environ))
+    if not target.is_delegated:
+        yield from _guarded("session", lambda: storage.check_session(target, environ))
+    if target.is_person:
+        yield from _guarded("redirect port", lambda: [person.check_ports(target)])
+    yield from _guarded("automation", lambda: [person.check_automation(target, environ)])
+    if connect:
+        yield from _guarded("connection", lambda: compute.check_connection(target))
+
+
+def _guarded(name: str, check: Callable[[], Any]) -> Iterator[Check]:
+    try:
+        yield from check()
+    except LakekeyError as error:
+        yield failed(name, error)

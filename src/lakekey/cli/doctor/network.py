@@ -1,0 +1,92 @@
+"""The way to the host: name, proxy, TLS, clock; and what it says of its authorization server."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from lakekey.cli.doctor.check import FAILED, OK, WARNING, Check, failed
+from lakekey.configuration.target import Target
+from lakekey.errors import LakekeyError
+from lakekey.oauth.discovery import discover
+from lakekey.oauth.proxy import proxy_to
+from lakekey.oauth.transport import Transport
+from lakekey.session.assembly import transport_of
+
+_PATIENCE = 10.0
+_TOLERABLE = 30.0
+_TOO_FAR = 300.0
+
+
+def check_host(target: Target) -> Iterator[Check]:
+    """Check the way to the host, as far as it leads."""
+    parts = urlsplit(target.host)
+    name, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        proxy = proxy_to(target.host)
+    except LakekeyError as error:
+        yield failed("proxy", error)
+        return
+    if proxy is None:
+        resolved = _check_name(name, port)
+        yield resolved
+        if resolved.status == FAILED:
+            return
+        yield Check("proxy", OK, "none for this host")
+    else:
+        yield Check("proxy", OK, f"{proxy}, which also resolves the name")
+    transport = transport_of(target)
+    try:
+        answer = transport.get(f"{target.host}/.well-known/databricks-config", deadline=time.monotonic() + _PATIENCE)
+    except LakekeyError as error:
+        yield failed("TLS", error)
+        return
+    yield Check("TLS", OK, f"the certificate holds, by {_trust(target)}" if parts.scheme == "https" else "loopback")
+    yield _check_clock(answer.date)
+    if not target.is_delegated:
+        yield _check_discovery(transport, target)
+
+
+def _check_name(name: str, port: int) -> Check:
+    try:
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        return Check(
+            "DNS", FAILED, f"{name} has no address: {error.strerror or error}", "check the host's spelling, and the VPN"
+        )
+    addresses = sorted({str(entry[4][0]) for entry in found})
+    return Check("DNS", OK, f"{name} is {', '.join(addresses[:3])}")
+
+
+def _trust(target: Target) -> str:
+    if target.ca_file:
+        return f"ca_file {target.ca_file}"
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        if os.environ.get(variable):
+            return f"{variable} {os.environ[variable]}"
+    return "the public certificate authorities"
+
+
+def _check_clock(date: str | None) -> Check:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        theirs = parsedate_to_datetime(date or "").timestamp()
+    except (ValueError, OverflowError):
+        return Check("clock", OK, "the host does not tell its time")
+    apart = time.time() - theirs
+    said = f"{abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} the host's"
+    if abs(apart) <= _TOLERABLE:
+        return Check("clock", OK, said)
+    status = WARNING if abs(apart) <= _TOO_FAR else FAILED
+    return Check("clock", status, said, "set this machine's clock: timedatectl set-ntp true")
+
+
+def _check_discovery(transport: Transport, target: Target) -> Check:
+    try:
+        found = discover(transport, target.host, account_id=target.account_id, discovery_url=target.discovery_url)
+    except LakekeyError as error:
+        return failed("discovery", error)
+    guess = " (the host does not say so; this is the default)" if found.guessed else ""
+    return Check("discovery", OK, f"issuer {found.issuer}, tokens from {found.token_endpoint}{guess}")

@@ -1,0 +1,62 @@
+"""Where sessions are kept, under which key, and the state of this one."""
+
+import os
+import stat
+import time
+from collections.abc import Iterator, Mapping
+
+from lakekey.cache.cache import open_cache
+from lakekey.cli.doctor.check import FAILED, OK, WARNING, Check
+from lakekey.cli.output import in_words
+from lakekey.configuration.target import Target
+from lakekey.session.expiry import is_live
+from lakekey.session.session import Session
+
+
+def check_cache(target: Target | None, environ: Mapping[str, str]) -> Iterator[Check]:
+    """Whether the cache can be used: its place, its permissions, its key.
+
+    Raises:
+        ConfigurationError, CacheError: It cannot.
+    """
+    settings = environ if target is None else target.cache_environment(environ)
+    cache = open_cache(settings, place=target.store if target is not None else None)
+    place = cache.store.where
+    if os.path.isdir(place):
+        mode = stat.S_IMODE(os.lstat(place).st_mode)
+        if os.access(place, os.W_OK):
+            yield Check("cache", OK, f"{place}, mode {mode:04o}, {len(cache.list())} entries")
+        else:
+            step = f"chmod u+w {place}, or set LAKEKEY_CACHE_DIR to another place"
+            yield Check("cache", FAILED, f"{place} cannot be written to (mode {mode:04o})", step)
+    else:
+        yield Check("cache", OK, f"{place} {len(cache.list())} entries")
+    ring = cache.ring
+    yield Check("key", OK, f"from {ring.source} {ring.where}, current {ring.current.hex()}")
+
+
+def check_session(target: Target, environ: Mapping[str, str]) -> Iterator[Check]:
+    """Whether there is a session, whose, and for how long.
+
+    Raises:
+        CacheError: The cache cannot be read.
+    """
+    entry = Session(target, environ=environ).peek()
+    now = time.time()
+    if entry is not None and entry.refused is not None:
+        step = f"run: {target.login_command}"
+        yield Check("session", FAILED, entry.refused.message, step, login=True)
+    elif entry is not None and entry.access_token and is_live(entry.issued_at, entry.expires_at, now):
+        whom = entry.identity or target.client_id or target.subject
+        trouble = f"; the last renewal failed: {entry.failure.message}" if entry.failure else ""
+        said = f"{whom}, token ends {in_words(entry.expires_at - now)}{trouble}"
+        yield Check("session", WARNING if trouble else OK, said, entry.failure.hint if entry.failure else None)
+    elif entry is not None and entry.refresh_token:
+        yield Check("session", OK, f"{entry.identity or 'somebody'}, renewed with the next use")
+    elif target.is_person:
+        step = f"run: {target.login_command}"
+        yield Check("session", FAILED, "nobody is signed in", step, login=True)
+    elif entry is not None and entry.failure is not None:
+        yield Check("session", FAILED, entry.failure.message, entry.failure.hint)
+    else:
+        yield Check("session", OK, "none; the first use fetches a token")

@@ -1,0 +1,1 @@
+"""``lakekey import``: sessions that other tools keep in plain text."""

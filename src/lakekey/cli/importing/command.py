@@ -1,0 +1,136 @@
+"""``lakekey import``: take over the sessions that other tools keep in plain text."""
+
+import argparse
+import time
+from typing import Any, NamedTuple
+
+from lakekey.cache.cache import Cache, open_cache
+from lakekey.cache.entry import entry_id
+from lakekey.cli.importing import plaintext_sessions
+from lakekey.cli.importing.plaintext_sessions import PlainSession
+from lakekey.cli.output import print_json, print_table
+from lakekey.configuration import databrickscfg
+from lakekey.configuration.target import U2M, Target, resolve
+from lakekey.errors import CacheWriteFailed, ConfigurationError, LockTimeout
+
+_PATIENCE = 30.0
+_POLL = 0.02
+
+
+class _Outcome(NamedTuple):
+    target: Target
+    taken: bool
+    sessions: list[PlainSession]
+
+    @property
+    def words(self) -> str:
+        return "taken over" if self.taken else "lakekey has a session of its own"
+
+
+def imports(arguments: argparse.Namespace) -> int:
+    """Take over what matches a profile or host; with ``--delete``, delete the plain text."""
+    cache = open_cache()
+    outcomes = [outcome for target in _targets(arguments) if (outcome := _take_over(cache, target)) is not None]
+    plain = {(session.path, session.key): session for outcome in outcomes for session in outcome.sessions}
+    deleted = [_delete(session) for session in plain.values()] if arguments.delete else []
+    if arguments.json:
+        print_json({"sessions": [_facts(outcome) for outcome in outcomes], "deleted": sorted(set(deleted))})
+        return 0
+    if not outcomes:
+        print("No session of databricks-sdk or the Databricks CLI matches a profile or a host.")
+        return 0
+    rows = [
+        (outcome.target.profile or "", outcome.target.host, outcome.sessions[0].tool, outcome.words)
+        for outcome in outcomes
+    ]
+    print_table(("PROFILE", "HOST", "FROM", "OUTCOME"), rows)
+    if deleted:
+        print(f"\nDeleted from {', '.join(sorted(set(deleted)))}.")
+    elif plain:
+        files = ", ".join(sorted({session.path for session in plain.values()}))
+        print(f"\nTheir plain text is still in {files}.")
+        print(
+            "A refresh token that two tools use may end the session for both. Delete it with: lakekey import --delete"
+        )
+    return 0
+
+
+def _targets(arguments: argparse.Namespace) -> list[Target]:
+    """The profiles that were named, or all that there are and the hosts under no profile's name."""
+    names = arguments.profiles or [found.name for found in databrickscfg.profiles(arguments.config_file)[0]]
+    targets = []
+    for name in names:
+        try:
+            target = resolve(name, config_file=arguments.config_file)
+            if target.auth_type == "databricks-cli":  # the CLI's own sessions are a person's, too
+                target = resolve(name, config_file=arguments.config_file, auth_type=U2M)
+            if not target.is_person:
+                continue
+        except ConfigurationError:
+            # A profile of the CLI's own (auth_type = databricks-cli) is a person's; others are not ours to judge.
+            try:
+                target = resolve(name, config_file=arguments.config_file, auth_type=U2M)
+            except ConfigurationError:
+                if arguments.profiles:
+                    raise
+                continue
+        targets.append(target)
+    if not arguments.profiles:
+        targets += [
+            resolve(None, environ={}, host=host, account_id=account, auth_type=U2M)
+            for host, account in plaintext_sessions.hosts()
+        ]
+    return list({entry_id(target.identity()): target for target in reversed(targets)}.values())[::-1]
+
+
+def _take_over(cache: Cache, target: Target) -> _Outcome | None:
+    sessions = plaintext_sessions.find(target)
+    if not sessions:
+        return None
+    name = entry_id(target.identity())
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        with cache.store.lock(name) as held:
+            if held:
+                stored = cache.read(name)
+                if stored.entry is not None and stored.entry.refresh_token:
+                    return _Outcome(target, taken=False, sessions=sessions)
+                generation = stored.entry.generation + 1 if stored.entry is not None else 1
+                entry = sessions[0].entry(target)._replace(generation=generation)
+                if cache.put(name, entry, replaces=stored.envelope):
+                    _require_kept(cache, name)
+                    return _Outcome(target, taken=True, sessions=sessions)
+        if time.monotonic() > deadline:
+            raise LockTimeout(
+                f"{cache.store.holder(name) or 'another process'} holds the session for more than {_PATIENCE:g} s",
+                hint="wait for it, then run it again",
+                profile=target.name,
+            )
+        time.sleep(_POLL)
+
+
+def _require_kept(cache: Cache, name: str) -> None:
+    if not cache.keeps(name):
+        raise CacheWriteFailed(
+            cache.volatile or f"cannot write to the token cache at {cache.store.where}",
+            hint="set LAKEKEY_CACHE_DIR to a directory of yours that can be written to",
+        )
+
+
+def _delete(session: PlainSession) -> str:
+    try:
+        plaintext_sessions.delete(session)
+    except OSError as error:
+        raise CacheWriteFailed(
+            f"{session.path} cannot be changed: {error.strerror or type(error).__name__}", hint=f"rm {session.path}"
+        ) from None
+    return session.path
+
+
+def _facts(outcome: _Outcome) -> dict[str, Any]:
+    return {
+        "profile": outcome.target.profile,
+        "host": outcome.target.host,
+        "taken_over": outcome.taken,
+        "from": [{"tool": session.tool, "path": session.path} for session in outcome.sessions],
+    }

@@ -1,0 +1,1 @@
+"""``lakekey serve``, ``lakekey auth``: tokens for programs in other languages."""

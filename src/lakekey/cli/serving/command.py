@@ -1,0 +1,100 @@
+"""``lakekey serve``: the metadata service in the foreground, or as a unit of systemd."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+from lakekey.cache import private_files
+from lakekey.cli.output import print_json
+from lakekey.cli.serving.databricks_cli import target_for_others
+from lakekey.cli.serving.metadata_service import MetadataService
+from lakekey.cli.session import provider_for_target
+from lakekey.errors import CacheWriteFailed
+
+# No option that gives the service a file system of its own, such as PrivateTmp=: a user's systemd then gives it a user
+# namespace, too, in which root's directories belong to nobody, and a cache below those is refused.
+_UNIT = """\
+[Unit]
+Description=lakekey: Databricks tokens for the SDKs of this user
+
+[Service]
+ExecStart={program} serve{arguments}
+Environment=LAKEKEY_INTERACTIVE=never
+Restart=on-failure
+NoNewPrivileges=yes
+
+[Install]
+WantedBy=default.target
+"""
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Serve until interrupted, or print the unit file."""
+    if arguments.print_unit:
+        print(_unit(arguments), end="")
+        return 0
+    # Whoever sends a request is a program: it is told what to run, and no browser opens behind somebody's back.
+    environ = {**os.environ, "LAKEKEY_INTERACTIVE": "never"}
+    targets = [target_for_others(profile) for profile in arguments.profiles or [None]]
+    providers = [provider_for_target(target, environ) for target in targets]
+    done = threading.Event()
+
+    def finish(_signal: int, _frame: FrameType | None) -> None:
+        done.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, finish)
+    with MetadataService(providers, port=arguments.port) as service:
+        threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        if arguments.url_file:
+            _write_url(arguments.url_file, service.url)
+        try:
+            _say([provider.target.host for provider in providers], service.url, arguments)
+            done.wait()
+        finally:
+            service.shutdown()
+            if arguments.url_file:
+                private_files.remove(arguments.url_file)
+    return 0
+
+
+def _say(hosts: list[str], url: str, arguments: argparse.Namespace) -> None:
+    """Tell that it serves, and where. An address that is written into a file is shown nowhere else."""
+    if arguments.json:
+        print_json({"hosts": hosts, "url": None if arguments.url_file else url, "url_file": arguments.url_file})
+    else:
+        print(f"Serving tokens for {', '.join(hosts)}.")
+        print("For the programs that are to use them (the address is a secret of this machine's user):\n")
+        print("  export DATABRICKS_AUTH_TYPE=metadata-service")
+        address = f'"$(cat {arguments.url_file})"' if arguments.url_file else url
+        print(f"  export DATABRICKS_METADATA_SERVICE_URL={address}")
+    sys.stdout.flush()  # whoever waits for this line through a pipe waits for it now
+
+
+def _write_url(path: str, url: str) -> None:
+    try:
+        private_files.replace(path, f"{url}\n".encode())
+    except OSError as error:
+        raise CacheWriteFailed(
+            f"cannot write {path}: {error.strerror}", hint="name another file with --url-file"
+        ) from None
+
+
+def _unit(arguments: argparse.Namespace) -> str:
+    # A variable begins with ``$`` in arguments, and in them alone (systemd.service(5)).
+    words = [_quoted(profile).replace("$", "$$") for profile in arguments.profiles]
+    if arguments.port:
+        words.append(f"--port {arguments.port}")
+    url_file = arguments.url_file and _quoted(os.path.abspath(arguments.url_file)).replace("$", "$$")
+    words.append(f"--url-file {url_file or '%t/lakekey.url'}")
+    program = _quoted(os.path.abspath(sys.argv[0]))
+    return _UNIT.format(program=program, arguments="".join(f" {word}" for word in words))
+
+
+def _quoted(word: str) -> str:
+    """A word of a unit's command line, in which ``%`` begins a specifier."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'

@@ -1,0 +1,109 @@
+"""``lakekey auth token`` and ``lakekey version``: what the SDKs of every language call as the Databricks CLI.
+
+With ``DATABRICKS_CLI_PATH`` pointing at ``lakekey``, Terraform, the editor and the Go, Java and Python SDKs share its
+session. The arguments, the JSON and the exit status are those that the SDKs' public sources expect.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+
+from lakekey.cli.output import print_json
+from lakekey.cli.session import print_token, provider_for_target
+from lakekey.configuration import databrickscfg
+from lakekey.configuration.settings import U2M
+from lakekey.configuration.target import Target, normalize_host, resolve
+from lakekey.errors import ConfigurationError, LakekeyError, LockTimeout, TokenEndpointError
+from lakekey.providers.provider import Provider
+
+# How an SDK is told to ask another program, which is us, and where.
+_ASKING_US = ("databricks-cli", "metadata-service")
+_WHERE_WE_ARE = "DATABRICKS_METADATA_SERVICE_URL"
+# The release whose `auth token` options are understood here; the SDKs choose their options by it.
+_SPEAKS_LIKE = (0, 296, 0)
+_YOUNG = 30.0
+
+
+def auth_token(arguments: argparse.Namespace) -> int:
+    """Print a token as JSON. Errors go to standard error in one line, since the SDKs show it to the person."""
+    try:
+        provider = provider_for_target(_target(arguments))
+        if arguments.force_refresh:
+            _refresh_unless_young(provider)
+        print_token(provider.token())
+    except LakekeyError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def version(arguments: argparse.Namespace) -> int:
+    """Print the version, as JSON where asked to."""
+    from lakekey._version import __version__
+
+    if arguments.json or arguments.output == "json":
+        major, minor, patch = _SPEAKS_LIKE
+        text = f"{major}.{minor}.{patch}"
+        print_json({"Version": f"{text}-lakekey.{__version__}", "Major": major, "Minor": minor, "Patch": patch})
+    else:
+        # The Go SDK reads just this form, and passes no --profile where it cannot. For people there is --version.
+        print(f"Databricks CLI v{'.'.join(map(str, _SPEAKS_LIKE))}+lakekey.{__version__}")
+    return 0
+
+
+def _target(arguments: argparse.Namespace) -> Target:
+    """The target of a profile; or of a host, by the one profile that is for it where there is just one."""
+    if arguments.profile is not None or arguments.host is None:
+        return target_for_others(arguments.profile)
+    wanted = normalize_host(arguments.host, None)
+    found, _ = databrickscfg.profiles(os.environ.get("DATABRICKS_CONFIG_FILE"))
+    matching = [each.name for each in found if each.name and _is_for(each, wanted, arguments.account_id)]
+    if len(matching) == 1:
+        return target_for_others(matching[0], account_id=arguments.account_id)
+    return target_for_others(None, host=arguments.host, account_id=arguments.account_id)
+
+
+def _is_for(profile: databrickscfg.Profile, host: str, account_id: str | None) -> bool:
+    """Whether a profile is for a host; an account's host is that of all accounts."""
+    if account_id is not None and profile.values.get("account_id", account_id) != account_id:
+        return False
+    try:
+        return normalize_host(profile.values.get("host"), profile.name) == host
+    except ConfigurationError:
+        return False
+
+
+def target_for_others(profile: str | None, **settings: str | None) -> Target:
+    """The target of a program that asks us for its tokens, without what sent it to us: that would lead back here.
+
+    What sent it is a variable, ``DATABRICKS_AUTH_TYPE`` or ``DATABRICKS_METADATA_SERVICE_URL``, or the profile:
+    ``databricks auth login`` writes ``auth_type = databricks-cli`` into it. None says who signs in; where nothing else
+    does, it is a person.
+
+    Args:
+        profile: The profile; ``None`` for the default chain.
+        **settings: See `lakekey.provider`; ``None`` for those that are not given.
+
+    Raises:
+        ConfigurationError: A setting is missing, wrong, or contradicts another.
+    """
+    sent = os.environ.get("DATABRICKS_AUTH_TYPE") in _ASKING_US
+    senders = ("DATABRICKS_AUTH_TYPE", _WHERE_WE_ARE) if sent else (_WHERE_WE_ARE,)
+    environ = {name: value for name, value in os.environ.items() if name not in senders}
+    given = {name: value for name, value in settings.items() if value is not None}
+    target = resolve(profile, environ=environ, **given)
+    return resolve(profile, environ=environ, auth_type=U2M, **given) if target.auth_type in _ASKING_US else target
+
+
+def _refresh_unless_young(provider: Provider) -> None:
+    """A newer token, but one for all who ask at about the same time: what is seconds old is new enough."""
+    if provider.target.is_delegated:
+        return  # nothing is kept: a strategy of the SDK has been asked anew in any case
+    entry = provider.session.peek()
+    if entry is None or not entry.access_token or time.time() - entry.issued_at < _YOUNG:
+        return
+    # The SDKs force each of their refreshes: trouble at the server is no reason to keep a token from them that lives.
+    with contextlib.suppress(TokenEndpointError, LockTimeout):
+        provider.invalidate(entry.access_token)

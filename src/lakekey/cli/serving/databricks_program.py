@@ -1,0 +1,64 @@
+"""``lakekey auth path``: a program for ``DATABRICKS_CLI_PATH`` that every SDK takes for the Databricks CLI.
+
+The Go SDK, and with it Terraform, and the Python SDK for a bare name, tell that CLI from the one before it by its size,
+and take nothing below 1 MiB. Ours would be a script of a few hundred bytes, so a larger one is made.
+"""
+
+import argparse
+import contextlib
+import os
+import shlex
+import sys
+
+from lakekey.cache import private_files
+from lakekey.cache.cache import cache_directory
+from lakekey.cli.output import print_json
+from lakekey.errors import CacheWriteFailed, ConfigurationError
+
+_LEAST = 1 << 20
+_BEGINNING = """\
+#!/bin/sh
+# Made by `lakekey auth path`, as large as the SDKs want the Databricks CLI to be. The shell never reads what follows
+# the next line. -P: nothing is imported from the directory that a program happens to run in.
+exec {python} -P -c 'from lakekey.cli import run; run()' "$@"
+"""
+
+
+def auth_path(arguments: argparse.Namespace) -> int:
+    """Print the program's path; make it where it is missing, or belongs to another installation of lakekey."""
+    if os.name != "posix":
+        raise ConfigurationError(
+            "there is no such program on this system", hint="serve the SDKs with: lakekey serve (docs/serve.md)"
+        )
+    directory = cache_directory(os.environ)
+    if not directory:
+        raise ConfigurationError(
+            "there is no home directory to keep the program in", hint="LAKEKEY_CACHE_DIR=/a/directory/of/yours"
+        )
+    path = os.path.join(os.path.abspath(directory), "bin", "databricks")
+    content = _content()
+    if not _is_there(path, content):
+        try:
+            private_files.ensure_directory(os.path.dirname(path))
+            private_files.replace(path, content, mode=0o700)
+        except OSError as error:
+            raise CacheWriteFailed(
+                f"cannot write {path}: {error.strerror}", hint="name another directory with LAKEKEY_CACHE_DIR"
+            ) from None
+    if arguments.json:
+        print_json({"path": path})
+    else:
+        print(path)
+    return 0
+
+
+def _content() -> bytes:
+    beginning = _BEGINNING.format(python=shlex.quote(sys.executable)).encode()
+    lines, rest = divmod(_LEAST - len(beginning), 64)
+    return beginning + (b"#" * 63 + b"\n") * lines + b"#" * rest + b"\n"
+
+
+def _is_there(path: str, content: bytes) -> bool:
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return file.read() == content and os.access(path, os.X_OK)
+    return False

@@ -1,0 +1,1 @@
+"""Arguments, environment and profiles, resolved to one `Target`."""

@@ -1,0 +1,211 @@
+"""Which grant a configuration means: a person's, a service principal's, a federated one, or the SDK's own strategy.
+
+``auth_type`` decides where it is named. Otherwise a client id with its secret means a service principal, a token of an
+identity provider that is really here means federation, and everything else means a person.
+"""
+
+from collections.abc import Mapping
+
+from lakekey._hosts import normalize_host
+from lakekey._imports import LOADING
+from lakekey.configuration.layers import ARGUMENT, ENVIRONMENT, PROFILE, SEALED, Found, Levels
+from lakekey.configuration.settings import CACHE_SETTINGS, DELEGATED, FEDERATED, M2M, SETTINGS, U2M, cache_environment
+from lakekey.errors import ConfigurationError
+
+# An argument that only one way of signing in takes, and which.
+_CHOSEN_BY = {
+    "client_secret": M2M,
+    "oidc_token_env": "env-oidc",
+    "oidc_token_filepath": "file-oidc",
+    "token": "pat",
+    "password": "basic",
+    "metadata_service_url": "metadata-service",
+    "azure_client_secret": "azure-client-secret",
+    "google_credentials": "google-credentials",
+    "google_service_account": "google-id",
+}
+# A variable that decides by itself, in the order in which it would.
+_DECISIVE = ("auth_type", "client_id", "client_secret", "oidc_token_env", "oidc_token_filepath")
+# Without any of these there is no identity token to look for.
+_OIDC_SETTINGS = ("oidc_token_env", "oidc_token_filepath")
+_OIDC_VARIABLES = ("DATABRICKS_OIDC_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "SYSTEM_ACCESSTOKEN")
+
+
+def choose(levels: Levels, environ: Mapping[str, str]) -> str:
+    """Choose the grant, and silence what speaks for another.
+
+    Args:
+        levels: What each level says; what does not count is taken out of it.
+        environ: The environment, in which a token of an identity provider may be.
+
+    Returns:
+        The SDK's name of the grant.
+
+    Raises:
+        ConfigurationError: Settings contradict each other, or name no grant that there is.
+    """
+    grant = _chosen(levels, environ)
+    _refuse_a_user_whom_it_does_not_sign_in(levels, grant)
+    return grant
+
+
+def _chosen(levels: Levels, environ: Mapping[str, str]) -> str:
+    argued = _by_arguments(levels)
+    named = argued or levels.get("auth_type")
+    if named is not None and named not in (U2M, M2M, *FEDERATED, *DELEGATED):
+        raise ConfigurationError(
+            f"auth_type ({levels.source('auth_type')}) is {named!r}, which is none that there is",
+            hint=f"set it to {U2M}, {M2M}, {', '.join(FEDERATED)}, or one of the SDK's: {', '.join(DELEGATED)}",
+            profile=levels.profile,
+        )
+    if named == U2M:
+        _keep_only_an_app_for_people(levels)
+    _keep_secret_and_client_together(levels)
+    if named in (None, U2M, M2M) and levels.level("client_id") and not levels.level("client_secret"):
+        _find_sealed_secret(levels, environ)
+    if named is not None:
+        return str(named)
+    if levels.level("client_secret"):
+        if levels.level("client_id"):
+            return M2M
+        raise ConfigurationError(
+            f"client_secret ({levels.source('client_secret')}) has no client_id beside it",
+            hint="set client_id in the profile, or DATABRICKS_CLIENT_ID",
+            profile=levels.profile,
+        )
+    if not any(levels.level(name) for name in _OIDC_SETTINGS) and not any(name in environ for name in _OIDC_VARIABLES):
+        return U2M  # the usual case, in which nothing more is imported
+    with LOADING:
+        from lakekey.workload_identity import detect
+
+    return detect(levels, environ) or U2M
+
+
+def _by_arguments(levels: Levels) -> str | None:
+    """What the caller chose without naming it; ambient variables for the same choice are silenced."""
+    given = levels.levels[ARGUMENT]
+    if "auth_type" in given:
+        return None
+    chosen = {_CHOSEN_BY[name]: name for name in _CHOSEN_BY if name in given}
+    _refuse_two_identities(levels, chosen)
+    if chosen:
+        ((grant, name),) = chosen.items()
+        levels.silence(ENVIRONMENT, "auth_type", f"the argument {name} decides")
+        if grant != M2M:
+            return grant
+        if "client_id" in given:
+            levels.silence(PROFILE, "auth_type", "the arguments client_id and client_secret decide")
+        # A secret alone may be that of the profile's confidential app for people.
+        return None
+    if "user" in given:
+        for name in _DECISIVE:
+            if name != "client_id" or levels.has(ENVIRONMENT, "client_secret"):
+                levels.silence(ENVIRONMENT, name, "the argument user says that a person signs in")
+        if not any(levels.level(name) for name in _DECISIVE if name != "client_id"):
+            return U2M
+    return None
+
+
+def _refuse_two_identities(levels: Levels, chosen: Mapping[str, str]) -> None:
+    names = sorted(chosen.values())
+    if names and levels.has(ARGUMENT, "user") and levels.get("auth_type") != U2M:
+        names.append("user")
+    if len(names) > 1:
+        raise ConfigurationError(
+            f"{' and '.join(names)} are both given, and a connection has one identity",
+            hint="give one of them, or name auth_type",
+            profile=levels.profile,
+        )
+
+
+def _refuse_a_user_whom_it_does_not_sign_in(levels: Levels, grant: str) -> None:
+    """Whoever names a person is never signed in as a service principal instead.
+
+    A profile's ``user`` gives way where something stronger chose: a variable's or an argument's secret, ``auth_type``.
+    """
+    home = levels.level("user")
+    if grant == U2M or home is None:
+        return
+    order = list(levels.levels)
+    secret = levels.level("client_secret")
+    beaten = levels.level("auth_type") or grant != M2M or secret is None or order.index(secret) < order.index(home)
+    if home == ARGUMENT or not beaten:
+        raise no_person(levels.get("user"), levels.source("user"), grant, levels.profile)
+
+
+def no_person(user: str, source: str, grant: str, profile: str | None) -> ConfigurationError:
+    """The error that ``user`` is set where no person signs in.
+
+    Args:
+        user: Who is to sign in.
+        source: Where that was said.
+        grant: The SDK's name of the grant that was chosen.
+        profile: The profile, for the error.
+    """
+    return ConfigurationError(
+        f"user ({source}) says that {user} signs in, and {grant} signs no person in",
+        hint=f"set auth_type = {U2M} to sign {user} in, or remove user",
+        profile=profile,
+    )
+
+
+def _keep_only_an_app_for_people(levels: Levels) -> None:
+    """With U2M, a service principal's id and secret are no OAuth app for people.
+
+    A confidential app's are one, and then stand where its ``auth_type`` stands.
+    """
+    home = levels.level("auth_type")
+    for level in (ENVIRONMENT, PROFILE):
+        if level != home and levels.has(level, "client_secret"):
+            why = f"auth_type ({levels.source('auth_type') or 'argument'}) says that a person signs in"
+            levels.silence(level, "client_secret", why)
+            levels.silence(level, "client_id", why)
+
+
+def _keep_secret_and_client_together(levels: Levels) -> None:
+    """A secret that stands beside another client's id is never sent for this one."""
+    client, secret = levels.level("client_id"), levels.level("client_secret")
+    if client is None or secret is None or client == secret or not levels.has(secret, "client_id"):
+        return
+    order = list(levels.levels)
+    if order.index(client) < order.index(secret):
+        beside = levels.levels[secret]["client_id"]
+        if str(beside.value).strip() != str(levels.raw("client_id")).strip():
+            levels.silence(
+                secret,
+                "client_secret",
+                f"it stands beside another client_id ({beside.source}) than the one in force "
+                f"({levels.source('client_id')})",
+            )
+            _keep_secret_and_client_together(levels)
+
+
+def _find_sealed_secret(levels: Levels, environ: Mapping[str, str]) -> None:
+    """A client without a secret in clear may have one sealed in the cache (``lakekey secret set``)."""
+    if not levels.level("host"):
+        return
+    with LOADING:
+        from lakekey.cache.client_secrets import find_secret
+
+    host = normalize_host(levels.get("host"), levels.profile, levels.source("host"))
+    seen = cache_environment(environ, {name: levels.get(name) for name in CACHE_SETTINGS}, levels.sources())
+    secret = find_secret(seen, levels.get("store"), host, levels.get("account_id"), levels.get("client_id"))
+    if secret:
+        levels.levels[SEALED]["client_secret"] = Found(secret, SEALED)
+
+
+def conflicts(levels: Levels, auth_type: str) -> list[str]:
+    """What is configured for another grant than the chosen one, in words: for a person who looks for a fault."""
+    found = []
+    if levels.level("user") and auth_type != U2M:
+        found.append(f"user ({levels.source('user')}) is not used with {auth_type}")
+    for name, setting in SETTINGS.items():
+        source = levels.source(name)
+        if not source or not setting.method or auth_type.startswith(setting.method):
+            continue
+        if setting.method != "oauth":
+            found.append(f"{name} ({source}) is for {setting.method}, and is not used with {auth_type}")
+        elif auth_type in DELEGATED or (auth_type in FEDERATED and setting.secret):
+            found.append(f"{name} ({source}) is not used with {auth_type}")
+    found += [f"{name} ({source}) does not count: {why}" for (name, source), why in levels.silenced.items()]
+    return found

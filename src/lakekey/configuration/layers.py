@@ -1,0 +1,178 @@
+"""From arguments, environment and profile to one value for each setting, and where it came from.
+
+The order is the SDK's: the caller's arguments, the environment, the profile. What is departed from the SDK on purpose
+stands in docs/configuration.md and is tested as such.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from lakekey.configuration import databrickscfg
+from lakekey.configuration.settings import SETTINGS, checked
+from lakekey.errors import ConfigurationError
+
+ARGUMENT = "argument"
+PROFILE = "profile"
+ENVIRONMENT = "environment"
+#: A client secret that `lakekey secret set` has sealed; the weakest level.
+SEALED = "cache"
+
+
+class Found(NamedTuple):
+    """A value as it was found.
+
+    Attributes:
+        value: The value, as it was given.
+        source: ``argument``, a variable's name, or ``profile``.
+    """
+
+    value: Any
+    source: str
+
+    def __repr__(self) -> str:
+        return f"Found(source={self.source!r})"  # the value may be a secret
+
+
+class Levels:
+    """What each level says, from the strongest to the weakest; and what is not listened to, and why.
+
+    Attributes:
+        profile: The profile's name, or ``None`` where none was read or nobody named it.
+        config_file: The file that it was read from, or ``None``.
+        levels: Level → setting → what it says.
+        silenced: Setting and source → why it does not count.
+    """
+
+    def __init__(self, profile: str | None, config_file: str | None, levels: Mapping[str, dict[str, Found]]) -> None:
+        self.profile = profile
+        self.config_file = config_file
+        self.levels = levels
+        self.silenced: dict[tuple[str, str], str] = {}
+
+    def has(self, level: str, name: str) -> bool:
+        """Whether a level has a say on a setting."""
+        return name in self.levels[level]
+
+    def level(self, name: str) -> str | None:
+        """The strongest level that has a say on a setting."""
+        return next((level for level, found in self.levels.items() if name in found), None)
+
+    def raw(self, name: str) -> Any:
+        """The value in force, as it was given; ``None`` where there is none."""
+        level = self.level(name)
+        return self.levels[level][name].value if level else None
+
+    def source(self, name: str) -> str:
+        """Where the value in force comes from; empty where there is none."""
+        level = self.level(name)
+        return self.levels[level][name].source if level else ""
+
+    def get(self, name: str) -> Any:
+        """The value in force, brought into form.
+
+        Raises:
+            ConfigurationError: It is not what the setting takes.
+        """
+        level = self.level(name)
+        if level is None:
+            return None
+        found = self.levels[level][name]
+        return checked(name, found.value, found.source, self.profile)
+
+    def silence(self, level: str, name: str, why: str) -> None:
+        """Listen to one level no longer, as to one setting."""
+        found = self.levels[level].pop(name, None)
+        if found is not None:
+            self.silenced[name, found.source] = why
+
+    def sources(self) -> dict[str, str]:
+        """Setting → where its value comes from."""
+        return {name: self.source(name) for name in (*SETTINGS, "config_file") if self.level(name)}
+
+
+def gather(profile: str | None, environ: Mapping[str, str], arguments: Mapping[str, Any]) -> Levels:
+    """Read what each level says.
+
+    Args:
+        profile: A profile that the caller named, or ``None``.
+        environ: The environment.
+        arguments: The caller's settings; ``None`` counts as not given.
+
+    Raises:
+        ConfigurationError: A setting that does not exist; a profile that is named and is not there; a file that cannot
+            be read.
+    """
+    unknown = sorted(set(arguments) - set(SETTINGS) - {"config_file"})
+    if unknown:
+        raise ConfigurationError(f"there is no setting {unknown[0]!r}", hint=f"settings: {', '.join(SETTINGS)}")
+    wanted = _wanted_profile(profile, environ)
+    # Looked at now: an argument that is empty or of the wrong type is never passed over for a weaker level.
+    given = {
+        name: Found(checked(name, value, ARGUMENT, wanted), ARGUMENT)
+        for name, value in arguments.items()
+        if value is not None
+    }
+    config_file = given.pop("config_file").value if "config_file" in given else None
+    around: dict[str, Found] = {}
+    for name, setting in SETTINGS.items():
+        for variable in setting.variables:
+            # Blank is unset: that is how a variable is taken back in a shell, a Dockerfile or a CI system.
+            if name not in around and environ.get(variable, "").strip():
+                around[name] = Found(environ[variable], variable)
+    found = None
+    if wanted is not None or not directly_configured(given, around):
+        found = _profile(wanted, profile is not None, config_file, environ, {*given, *around})
+    if found is not None and config_file is not None:
+        given["config_file"] = Found(found.path, ARGUMENT)
+    return Levels(
+        found.name if found else None,
+        found.path if found else None,
+        {ARGUMENT: given, ENVIRONMENT: around, PROFILE: _settings_of(found) if found else {}, SEALED: {}},
+    )
+
+
+def directly_configured(*levels: Mapping[str, Found]) -> str | None:
+    """What is configured without a profile, so that, as in the SDK, a default one is not mixed in; ``None``: nothing.
+
+    Returns:
+        Where it is configured: ``argument``, or a variable's name.
+    """
+    for level in levels:
+        for name, found in level.items():
+            if name == "host" or SETTINGS[name].method:
+                return found.source
+    return None
+
+
+def _wanted_profile(profile: str | None, environ: Mapping[str, str]) -> str | None:
+    if profile is None:
+        return environ.get("DATABRICKS_CONFIG_PROFILE", "").strip() or None
+    if not isinstance(profile, str):
+        raise ConfigurationError(
+            f"the profile is of type {type(profile).__name__}, not text", hint="give a profile's name"
+        )
+    if not profile.strip():
+        raise ConfigurationError(
+            "the profile's name is empty", hint="name a profile, or give None for the default chain"
+        )
+    return profile.strip()
+
+
+def _profile(
+    wanted: str | None, named_here: bool, config_file: str | None, environ: Mapping[str, str], configured: set[str]
+) -> databrickscfg.Profile | None:
+    path = databrickscfg.location(config_file or environ.get("DATABRICKS_CONFIG_FILE", "").strip() or None)
+    if wanted is not None and not named_here and "host" in configured and not os.path.lexists(path):
+        # The SDK's rule, which containers rely on: a variable may name a profile that only other machines have.
+        return None
+    return databrickscfg.read(path, wanted)
+
+
+def _settings_of(profile: databrickscfg.Profile) -> dict[str, Found]:
+    settings = {}
+    for name, setting in SETTINGS.items():
+        for key in (name, *setting.aliases):
+            if name not in settings and profile.values.get(key, "").strip():
+                settings[name] = Found(profile.values[key], PROFILE)
+    return settings

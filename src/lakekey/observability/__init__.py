@@ -1,0 +1,1 @@
+"""Log records, spans and counters of what happens to a session."""

@@ -1,0 +1,144 @@
+"""What happens to one credential, told in one place: to the log, and to OpenTelemetry where that is switched on.
+
+Every record has the entry's id, cut to 12 characters, by which it can be followed through the logs of all processes
+that share the entry. None has a token, a code or a secret. docs/observability.md lists them.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from lakekey import _log
+from lakekey._imports import libraries
+from lakekey.cache.entry import Entry
+from lakekey.configuration.target import Target
+from lakekey.errors import CredentialsRefused, LakekeyError, LoginFailed
+
+if TYPE_CHECKING:
+    from lakekey.oauth.token_response import TokenResponse
+    from lakekey.observability.telemetry import Doing, Telemetry
+
+T = TypeVar("T")
+A = TypeVar("A")
+Context = contextlib.AbstractContextManager[object]
+
+_ON = ("1", "true", "yes", "on")
+_OFF = ("", "0", "false", "no", "off")
+_NOTHING = contextlib.nullcontext()
+_said: set[str] = set()
+
+
+class Events:
+    """Tells what happens to one credential.
+
+    Args:
+        target: What it signs in to.
+        entry_id: Its entry.
+        environ: The environment, for ``LAKEKEY_OTEL``.
+    """
+
+    def __init__(self, target: Target, entry_id: str, environ: Mapping[str, str]) -> None:
+        self._name = target.name
+        self._auth_type = target.auth_type
+        self._entry = entry_id[:12]
+        self._telemetry = _telemetry(target, entry_id, environ)
+
+    # -- what was brought about ---------------------------------------------------------------------------------
+
+    def refreshed(self) -> None:
+        """The token endpoint gave a new token, and it is stored."""
+        _log.info("session", "%s: token renewed (%s), entry %s", self._name, self._auth_type, self._entry)
+        self._count("refreshes")
+
+    def adopted(self) -> None:
+        """A sibling had stored a newer token, which is taken into use instead of asking for another."""
+        _log.info("session", "%s: a sibling's token is taken into use, entry %s", self._name, self._entry)
+        self._count("adoptions")
+
+    def signed_in(self, who: str | None) -> None:
+        """A person has signed in, and the session is stored."""
+        _log.info("login", "%s: signed in as %s, entry %s", self._name, who or "somebody", self._entry)
+        self._count("logins")
+
+    def signed_out(self, removed: Entry | None, revocation: str | None) -> None:
+        """The entry was removed, if there was one."""
+        if removed is not None:
+            at_server = revocation or "nothing to revoke"
+            _log.info("login", "%s: signed out (%s), entry %s", self._name, at_server, self._entry)
+
+    # -- what went wrong ----------------------------------------------------------------------------------------
+
+    def session_ended(self) -> None:
+        """The server refused the refresh token (``invalid_grant``), which ends the session for everybody."""
+        _log.warning("session", "%s: the server refused the session's refresh token, entry %s", self._name, self._entry)
+        self._count("refusals", "invalid_grant")
+
+    def failed(self, error: LakekeyError) -> None:
+        """An exchange or a sign-in brought no token. No warning: the caller is told, or the provider warns once."""
+        refused = isinstance(error, CredentialsRefused)
+        part = "login" if isinstance(error, LoginFailed) else "session"
+        what = {"login": "not signed in", "session": "refused" if refused else "not renewed"}[part]
+        _log.info(part, "%s: %s: %s, entry %s", self._name, what, error.message, self._entry)
+        self._count("refusals" if refused else "failures", error.code)
+
+    def retries(self, error: LakekeyError, seconds: float) -> None:
+        """A request failed, and is sent again after a pause."""
+        _log.debug(
+            "session", "%s: entry %s: %s; again in %.1f s", self._name, self._entry, error.message, seconds
+        )  # fmt: skip
+
+    def unwritten(self, error: LakekeyError) -> None:
+        """What siblings should have been told could not be written."""
+        _log.warning("session", "%s: %s, entry %s", self._name, error.message, self._entry)
+
+    def waits(self, what: str) -> None:
+        """Another process has been at the entry for a while."""
+        _log.info("session", "%s: waiting for %s, entry %s", self._name, what, self._entry)
+
+    # -- what is under way: a span each, and nothing at all where OpenTelemetry is off -----------------------------
+
+    def exchange(self, work: "Callable[[], TokenResponse]") -> "TokenResponse":
+        """Make a request to the token endpoint."""
+        return work() if self._telemetry is None else self._telemetry.exchange(work)
+
+    def login(self) -> Context:
+        """A person's sign-in."""
+        return _NOTHING if self._telemetry is None else self._telemetry.login()
+
+    def wait(self) -> "Doing | None":
+        """A wait for whoever is at the entry."""
+        return None if self._telemetry is None else self._telemetry.wait()
+
+    def carried(self, work: Callable[[A], T]) -> Callable[[A], T]:
+        """The work, as a part of what the caller has under way, whichever thread does it."""
+        return work if self._telemetry is None else self._telemetry.carried(work)
+
+    def _count(self, name: str, error_type: str | None = None) -> None:
+        if self._telemetry is not None:
+            self._telemetry.count(name, error_type)
+
+
+def _telemetry(target: Target, entry_id: str, environ: Mapping[str, str]) -> "Telemetry | None":
+    """OpenTelemetry, where ``LAKEKEY_OTEL`` is on; that it is on and cannot be had is said once and changes nothing."""
+    value = environ.get("LAKEKEY_OTEL", "").strip().lower()
+    if value in _OFF:
+        return None
+    if value not in _ON:
+        _without(f"LAKEKEY_OTEL is {value!r}", "set it to 1 or 0")
+        return None
+    try:
+        with libraries():
+            from lakekey.observability.telemetry import Telemetry
+
+        return Telemetry(target, entry_id)
+    except ImportError:
+        _without("opentelemetry-api is missing", "pip install 'lakekey[otel]'")
+    except Exception as error:  # noqa: BLE001 - an SDK that the environment names may fail in any way as it is loaded
+        _without(f"it fails to load ({type(error).__name__})", "pip install --upgrade 'lakekey[otel]'")
+    return None
+
+
+def _without(reason: str, remedy: str) -> None:
+    if reason not in _said:
+        _said.add(reason)
+        _log.warning("telemetry", "OpenTelemetry is not used: %s (%s)", reason, remedy)

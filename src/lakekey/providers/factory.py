@@ -1,0 +1,103 @@
+"""Making providers: what `lakekey.provider` does, and what the adapters do with a profile, a provider or settings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lakekey._imports import LOADING
+from lakekey.configuration.target import SETTINGS, Target, resolve
+from lakekey.errors import ConfigurationError, ServicePrincipalMissingWarning
+from lakekey.providers.provider import Provider
+
+_warned: set[str] = set()
+
+
+def provider(profile: str | None = None, **settings: Any) -> Provider:
+    """A provider for a profile, or for what the settings say.
+
+    Nothing is sent and nobody is asked yet: the first header does that.
+
+    Args:
+        profile: A profile of ``.databrickscfg``; ``None`` for the default chain: environment, then default profile.
+        **settings: ``host``, ``auth_type``, ``client_id``, ``client_secret``, ``scopes`` (list or string), ``user``,
+            ``account_id``, ``group_id``, ``http_path``, ``warehouse_id``, ``cluster_id``, ``redirect_url``,
+            ``ca_file``, ``login_timeout`` (seconds), …, each over the environment and the profile; and
+            ``config_file``, where the profiles are.
+
+    Returns:
+        The provider.
+
+    Raises:
+        ConfigurationError: A setting is missing, wrong, or contradicts another.
+    """
+    return made(resolve(profile, **settings), stacklevel=3)
+
+
+def made(target: Target, *, stacklevel: int = 2) -> Provider:
+    """The provider of a target, with the warning that a run which nobody watches is owed.
+
+    Args:
+        target: What it signs in to.
+        stacklevel: Frames from here to whoever is to see the warning.
+    """
+    if target.is_delegated:
+        with LOADING:
+            from lakekey.providers.sdk_strategy import DelegatedProvider
+
+        return DelegatedProvider(target)
+    if target.is_person:
+        _warn_where_nobody_watches(target, stacklevel=stacklevel + 1)
+    return Provider(target)
+
+
+def _warn_where_nobody_watches(target: Target, *, stacklevel: int) -> None:
+    with LOADING:
+        from lakekey.configuration.presence import automation
+
+    run = automation()
+    if run is not None:
+        warn_service_principal_missing(target, run, stacklevel=stacklevel + 1)
+
+
+def warn_service_principal_missing(target: Target, run: str, *, stacklevel: int) -> None:
+    """Say, once for each profile, that a run which nobody watches uses a person's session.
+
+    Args:
+        target: What it signs in to.
+        run: What kind of run it is, in words.
+        stacklevel: Whom the warning points at, as `warnings.warn` counts.
+    """
+    if target.name in _warned:
+        return
+    _warned.add(target.name)
+    with LOADING:
+        import warnings
+
+    warnings.warn(
+        ServicePrincipalMissingWarning(
+            f"{run} should sign in as a service principal, and none is configured, so it uses a person's session "
+            "where there is one",
+            hint="Set client_id and client_secret in the profile "
+            "(or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET)",
+            profile=target.name,
+        ),
+        stacklevel=stacklevel,
+    )
+
+
+def provider_for(given: str | Provider | None, settings: Mapping[str, Any]) -> tuple[Provider, dict[str, Any]]:
+    """The provider that an adapter was asked for, and the settings that are the framework's, not ours.
+
+    Raises:
+        ConfigurationError: Settings of ours beside a provider that is already made, or as `provider` has it.
+    """
+    ours = {name: value for name, value in settings.items() if name in SETTINGS or name == "config_file"}
+    rest = {name: value for name, value in settings.items() if name not in ours}
+    if not isinstance(given, Provider):
+        return made(resolve(given, **ours), stacklevel=4), rest
+    if fixed := set(ours) - {"http_path", "catalog", "schema"}:
+        raise ConfigurationError(
+            f"{min(fixed)} cannot be changed on a provider that is already made",
+            hint="give it to lakekey.provider(…)",
+            profile=given.target.name,
+        )
+    return given, {**rest, **ours}

@@ -1,0 +1,170 @@
+"""Signing in by the SDK's own strategies: personal access tokens, the clouds' identities, the metadata service, ….
+
+The SDK keeps and renews what it gets; nothing of it enters our cache.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from lakekey._imports import LOADING
+from lakekey.configuration.settings import SETTINGS
+from lakekey.configuration.target import Target
+from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError
+from lakekey.oauth.jwt import claims
+from lakekey.providers.provider import HeaderFactory, Headers, Provider, Token
+
+if TYPE_CHECKING:
+    from databricks.sdk.core import Config
+
+# Bounds on the SDK's probe of the host, which otherwise may take five minutes.
+_PATIENCE = {"http_timeout_seconds": 30, "retry_timeout_seconds": 30}
+
+
+class DelegatedProvider(Provider):
+    """A provider whose headers come from a strategy of databricks-sdk.
+
+    Args:
+        target: What it signs in to.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._guard = threading.Lock()
+        self._guards_in = os.getpid()
+        self._config: Config | None = None
+        super().__init__(target)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return DelegatedProvider, (self.target,)
+
+    def __call__(self, cfg: Any = None) -> Any:
+        """See `Provider.__call__`."""
+        return self._factory if cfg is None else self._strategy()
+
+    def token(self) -> Token:
+        """The current access token. One that never ends, or whose end is not known, ends in the year 9999.
+
+        Raises:
+            ConfigurationError: The strategy has none: user name and password.
+            LakekeyError: There is none to be had.
+        """
+        with LOADING:
+            from datetime import UTC, datetime
+
+        scheme, _, token = self.headers().get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise ConfigurationError(
+                f"{self.target.auth_type} signs requests with something else than an access token",
+                hint="use headers()",
+                profile=self.target.name,
+            )
+        ends = (claims(token) or {}).get("exp")
+        forever = datetime(9999, 1, 1, tzinfo=UTC)  # not the very last moment: east of Greenwich there is none such
+        expires_at = datetime.fromtimestamp(ends, UTC) if isinstance(ends, int) else forever
+        return Token(token, "Bearer", expires_at, ())
+
+    def login(self, *, switch: bool = False) -> Token:  # noqa: ARG002 - the strategy alone knows who it is
+        """Build the strategy anew, and get a token by it."""
+        self._forget()
+        return self.token()
+
+    def logout(self) -> bool:
+        """Drop what is held in memory. Returns ``False``: the cache holds nothing of it."""
+        self._forget()
+        return False
+
+    def invalidate(self, access_token: str) -> None:
+        """Say that a server refused a token: the strategy is built anew, and with it its token.
+
+        Raises:
+            LoginRequired: It is the same token again, and nothing but another configuration can help.
+        """
+        self._forget()
+        if self.headers().get("Authorization", "").endswith(f" {access_token}"):
+            raise LoginRequired(
+                f"the server refused the token, and {self.target.auth_type} has no other",
+                hint=f"renew what {self.target.auth_type} signs in with",
+                profile=self.target.name,
+            )
+
+    def identity(self) -> str | None:
+        """``None``: the strategies do not tell."""
+        return None
+
+    def _make_factory(self) -> HeaderFactory:
+        def factory() -> Headers:
+            headers: Headers = dict(self._said(self._strategy()))
+            return headers
+
+        return factory
+
+    def _said(self, work: Callable[[], Any]) -> Any:
+        try:
+            return super()._said(work)
+        except LakekeyError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the SDK raises ValueError, OSError, and its dependencies' own
+            kind = ConfigurationError if isinstance(error, ValueError) else TokenEndpointError
+            said = f"{self.target.auth_type}: {self._redacted(error)}"
+        # Raised out here: the SDK's exception hangs on requests that hold secrets.
+        raise kind(said, hint=f"run: {self.target.doctor_command}", profile=self.target.name)
+
+    def _strategy(self) -> Any:
+        config = self._config
+        if config is None:
+            if self._guards_in != os.getpid():  # a forked child's own: the parent's may have been taken at the fork
+                self._guard, self._guards_in = threading.Lock(), os.getpid()
+            with self._guard:  # one attempt for all threads: it may run a program, or ask a service
+                if self._config is None:
+                    self._config = self._said(self._build)
+                    self._announce(None)
+                config = self._config
+        return config._header_factory  # noqa: SLF001 - what Config.authenticate() calls, unwrapped
+
+    def _build(self) -> "Config":
+        with LOADING:
+            from lakekey.providers.sdk_config import config_class
+        try:
+            config = config_class(self.target)
+        except ImportError:
+            raise ConfigurationError(
+                f"{self.target.auth_type} needs databricks-sdk", hint="pip install 'lakekey[sdk]'"
+            ) from None
+        target = self.target
+        # profile="": what was resolved counts, and the SDK must not read the file once more.
+        settings: dict[str, Any] = {"profile": "", **_PATIENCE, **self._settings()}
+        if "scopes" in target.sources:
+            settings["scopes"] = list(target.scopes)
+        return config(host=target.host, auth_type=target.auth_type, group_id=target.group_id, **settings)
+
+    def _settings(self) -> Mapping[str, str]:
+        """What the strategy reads, with the secrets that `pickle` left behind found anew."""
+        target = self.target
+        left_behind = [
+            name
+            for name, setting in SETTINGS.items()
+            if setting.secret and name in target.sources and setting.delegated and name not in target.sdk_settings
+        ]
+        if not left_behind:
+            return target.sdk_settings
+        for here in target.resolved_here():
+            if all(name in here.sdk_settings for name in left_behind):
+                return {**here.sdk_settings, **target.sdk_settings}
+        raise ConfigurationError(
+            f"{' and '.join(left_behind)} of this provider is not here: pickling leaves it behind",
+            hint="set it in the environment here, or give the profile to this machine",
+            profile=target.name,
+        )
+
+    def _forget(self) -> None:
+        with self._guard:
+            self._config = None
+
+    def _redacted(self, error: Exception) -> str:
+        # The SDK appends the whole configuration to what went wrong.
+        text = str(error).partition(". Config: ")[0].partition(". Env: ")[0] or type(error).__name__
+        for name, value in self.target.sdk_settings.items():
+            if len(value) > 3 and name not in ("cloud", "azure_environment"):
+                text = text.replace(value, f"[{name}]")
+        return text[:400]

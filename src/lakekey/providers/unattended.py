@@ -1,0 +1,31 @@
+"""One line that says as whom a run signs in that nobody watches."""
+
+import os
+from typing import TYPE_CHECKING
+
+from lakekey._imports import LOADING
+
+if TYPE_CHECKING:
+    from lakekey.cache.entry import Entry
+    from lakekey.configuration.target import Target
+
+
+def announce(target: "Target", entry: "Entry | None") -> None:
+    """Say in one log record as whom a run signs in that nobody watches.
+
+    Args:
+        target: What is signed in to.
+        entry: The session in use, which knows who the person is.
+    """
+    with LOADING:
+        from lakekey import _log
+        from lakekey.configuration.presence import automation
+
+    run = automation(os.environ)
+    if run is None:
+        return
+    identity = entry.identity if entry is not None else None
+    whom = identity or target.user or target.client_id or target.subject or "whom the SDK's strategy finds"
+    if target.is_person:
+        whom = f"{identity or target.user or 'a person'}, with a person's session"
+    _log.info("automation", "%s: %s signs in to %s as %s (%s)", target.name, run, target.host, whom, target.auth_type)

@@ -1,0 +1,131 @@
+"""Puts together what renews a session: HTTP, the OAuth client, the grant, and the sign-in where a person is there."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+
+from lakekey import _version
+from lakekey._imports import LOADING
+from lakekey.cache.cache import Cache
+from lakekey.cache.entry import Entry
+from lakekey.configuration.target import M2M, Target
+from lakekey.oauth import revocation
+from lakekey.oauth.client import Client
+from lakekey.oauth.discovery import Metadata, discover
+from lakekey.oauth.grants import ClientCredentials, Grant, RefreshToken
+from lakekey.oauth.transport import Transport
+from lakekey.session.discovery_cache import RememberedDiscovery
+from lakekey.session.renewal import Renewal
+from lakekey.session.session import Session
+
+
+def assemble(session: Session, environ: Mapping[str, str]) -> Renewal:
+    """Build the renewal of a session from its target.
+
+    Args:
+        session: The session.
+        environ: The environment, which says whether a person is there.
+
+    Raises:
+        ConfigurationError: A setting contradicts another.
+    """
+    target = session.target
+    client = client_of(target, session.cache)
+
+    def revoke(entry: Entry) -> str:
+        if entry.refresh_token:
+            return revocation.revoke(client, entry.refresh_token)
+        return revocation.revoke(client, entry.access_token, hint="access_token")
+
+    if target.auth_type == M2M:
+        return Renewal(session, ClientCredentials(client), None, revoke)
+    if target.is_federated:
+        return Renewal(session, _exchange_of(target, client, environ), None, revoke)
+    if not session.attended:
+        return Renewal(session, RefreshToken(client), None, revoke)
+    with LOADING:
+        from lakekey.login.sign_in import (
+            PersonSignIn,  # a web server, which whoever never signs anybody in need not load
+        )
+
+    return Renewal(session, RefreshToken(client), PersonSignIn(target, client, environ), revoke)
+
+
+def _exchange_of(target: Target, client: Client, environ: Mapping[str, str]) -> Grant:
+    with LOADING:
+        from lakekey.oauth.token_exchange import TokenExchange
+        from lakekey.workload_identity import source_of
+
+    source = source_of(
+        target.auth_type,
+        variable=target.oidc_token_env,
+        path=target.oidc_token_filepath,
+        profile=target.name,
+        environ=environ,
+    )
+    # The identity provider's certificate is not the workspace's: no ca_file of the profile here.
+    outside = Transport(user_agent=f"lakekey/{_version.__version__}")
+    return TokenExchange(client, source, outside, target.token_audience)
+
+
+def client_of(target: Target, cache: Cache | None = None) -> Client:
+    """The OAuth client of a target. Nothing is sent yet.
+
+    Args:
+        target: What to sign in to.
+        cache: Where its authorization server is remembered; ``None`` to ask the network.
+    """
+    transport = transport_of(target)
+    # RFC 6749 §6 and OpenID Connect Core §11: a refresh token is asked for by offline_access; a service principal
+    # needs none, since it can always ask again.
+    scopes = (*target.scopes, "offline_access") if target.is_person else target.scopes
+
+    has_app_secret = target.is_person and "client_secret" in target.sources
+
+    def find() -> Metadata:
+        return discover(transport, target.host, account_id=target.account_id, discovery_url=target.discovery_url)
+
+    known = find
+    if cache is not None:
+        known = RememberedDiscovery(
+            cache, host=target.host, account_id=target.account_id, discovery_url=target.discovery_url, find=find
+        )
+    return Client(
+        client_id=target.client_id,
+        # A pickled target leaves its secret behind, and finds it again here.
+        secret=target.secret() if target.auth_type == M2M or has_app_secret else None,
+        scopes=tuple(sorted(scopes)),
+        transport=transport,
+        discover=_once(known),
+        assume_group=target.group_id,
+        authorization_details=target.authorization_details,
+    )
+
+
+def transport_of(target: Target) -> Transport:
+    """HTTP to a target's host, with the one TLS and proxy setting that serves all calls."""
+    return Transport(
+        ca_file=target.ca_file,
+        user_agent=f"lakekey/{_version.__version__}",
+        client_certificate=_client_certificate(target),
+    )
+
+
+def _client_certificate(target: Target) -> tuple[str, str] | None:
+    if not target.client_cert:
+        return None
+    certificate = os.path.expanduser(target.client_cert)
+    return certificate, os.path.expanduser(target.client_key) if target.client_key else certificate
+
+
+def _once(find: Callable[[], Metadata]) -> Callable[[], Metadata]:
+    found: list[Metadata] = []
+    guard = threading.Lock()
+
+    def remembered() -> Metadata:
+        with guard:
+            if not found:
+                found.append(find())
+            return found[0]
+
+    return remembered

@@ -1,0 +1,119 @@
+"""Waiting for one's turn at an entry: to work on it under its lock, or to take the result of whoever does.
+
+Whoever waits has loaded neither the protocol code nor anything else that only the work needs: where dozens of processes
+wait on few cores, their loading would take the processor from the one that works.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lakekey._single_flight import Commitment, Flights
+from lakekey.cache.cache import Stored
+from lakekey.cache.entry import Entry, Failure
+from lakekey.session.outcomes import Outcomes
+from lakekey.session.wait_notice import Wait
+
+if TYPE_CHECKING:
+    from lakekey.session.session import Session
+
+_SHORTEST_POLL = 0.01
+_LONGEST_POLL = 0.25  # a killed holder's lock is taken over within a second
+
+Done = Callable[[Entry], bool]
+Work = Callable[[Commitment, Stored], Entry]
+
+_flights: Flights[Entry] = Flights()
+
+
+class Turns:
+    """The turns at one session's entry.
+
+    Args:
+        session: The session.
+
+    Attributes:
+        key: Who shares it shares flights, and so their results: nobody with another secret, or with another cache.
+    """
+
+    def __init__(self, session: "Session") -> None:
+        self.key = f"{session.cache.store.where}:{session.entry_id}:{session.target.proof}"
+        self._session = session
+        self._target = session.target
+        self._outcomes = Outcomes(session.target)
+        self._events = session.events
+        self._cache = session.cache
+        self._entry_id = session.entry_id
+
+    def take(self, purpose: str, before: Entry | None, done: Done | None, work: Work) -> Entry:
+        """Do some work on the entry when its turn comes, unless a sibling has done it by then.
+
+        Args:
+            purpose: What is wanted; threads that want the same share one flight.
+            before: The entry as it was when this began. What has happened since is told by what differs from it, not
+                by times: after a clock was set back, a failure that was noted before would look like one of the
+                future, and be everybody's for as long.
+            done: Whether an entry is what is wanted; ``None`` where only the work itself is.
+            work: Does it, under the entry's lock.
+
+        Returns:
+            The entry that the work, or a sibling's, has left.
+
+        Raises:
+            LockTimeout: Somebody held the lock for too long.
+            LakekeyError: The work failed, or a sibling's did.
+        """
+        known = before.failure if before is not None else None
+
+        def queue(commitment: Commitment) -> Entry:
+            return self._queue(commitment, known, done, work)
+
+        return _flights.run(f"{self.key}:{purpose}", self._events.carried(queue))
+
+    def _queue(self, commitment: Commitment, known: Failure | None, done: Done | None, work: Work) -> Entry:
+        attended = self._session.attended
+        patience = self._target.lock_timeout
+        if attended:
+            patience += self._target.login_timeout  # the holder may be waiting for a person
+        arrived = time.monotonic()
+        deadline = arrived + patience
+        with Wait(self._entry_id, self._events, self._whom_we_wait_for, aloud=attended) as wait:
+            while True:
+                # Whoever wants nothing done removes the entry, for which a full disk has room enough.
+                with self._cache.lock(self._entry_id, to_write=done is not None) as held:
+                    stored = self._cache.read(self._entry_id)
+                    if (settled := self._settled(stored.entry, known, done)) is not None:
+                        return settled
+                    if held:
+                        wait.over("lock")
+                        return work(commitment, stored)
+                if time.monotonic() > deadline:
+                    raise self._outcomes.lock_timeout(self._holder(), self._entry_id, self._cache.store.where)
+                wait.goes_on()
+                # In proportion to the wait so far: a crowd that polled faster would take the processor from the holder.
+                pause = min(_LONGEST_POLL, max(_SHORTEST_POLL, (time.monotonic() - arrived) / 4))
+                commitment.pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
+                # A result needs no lock, nor that it be free.
+                if (settled := self._settled(self._session.peek(), known, done)) is not None:
+                    return settled
+
+    def _settled(self, entry: Entry | None, known: Failure | None, done: Done | None) -> Entry | None:
+        """What a sibling has brought about since we began: what we want, or a failure that is ours too."""
+        if entry is None or done is None:
+            return None
+        if done(entry):
+            self._events.adopted()
+            return entry
+        failure = entry.failure
+        if failure not in (None, known) and failure.proof == self._target.proof:
+            raise self._outcomes.revived(failure)
+        return None
+
+    def _whom_we_wait_for(self) -> str:
+        entry = self._session.peek()
+        doing = "renews the session at" if entry is not None and entry.refresh_token else "signs in to"
+        return f"{self._holder()}, which {doing} {self._target.host}"
+
+    def _holder(self) -> str:
+        return self._cache.store.holder(self._entry_id) or "another process"

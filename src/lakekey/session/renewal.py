@@ -1,0 +1,353 @@
+"""The state machine of one credential: fresh → stale → expired → refused, with one exchange for everybody.
+
+Whatever happens here happens in one's turn (`entry_queue`), under two locks: the process's own flight for the entry
+(`lakekey._single_flight`), and the entry's lock in the store, held over read, exchange and write. All others read the
+result from the entry.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from lakekey._single_flight import Commitment, Flights, Withdrawn
+from lakekey.cache.cache import Stored
+from lakekey.cache.entry import Entry, Failure
+from lakekey.errors import (
+    CacheError,
+    CacheWriteFailed,
+    CredentialsRefused,
+    LakekeyError,
+    LoginFailed,
+    LoginRequired,
+    TokenEndpointError,
+)
+from lakekey.oauth import deadlines
+from lakekey.oauth.grants import Grant
+from lakekey.oauth.token_response import InvalidGrant, TokenResponse
+from lakekey.session.outcomes import Outcomes
+from lakekey.session.session import Session
+
+EXCHANGE_DEADLINE = 45.0  # below the bound on waiting for the lock, so that waiters outlast a holder that retries
+_ATTEMPTS = 4
+_FIRST_PAUSE = 0.25
+
+_early_flights: Flights[Entry | None] = Flights()
+# Answers that could not be written, by session: of the whole process, and of its forked children, since whichever of
+# its providers comes next would otherwise send the spent token.
+_unsaved: dict[str, "_Unsaved"] = {}
+
+
+class SignIn(Protocol):
+    """Lets a person sign in; see `lakekey.login`."""
+
+    def __call__(
+        self, commitment: Commitment, held: str | None = None, *, switch: bool = False
+    ) -> tuple[TokenResponse, str | None]:
+        """Returns the tokens and who signed in. Raises `LoginFailed`."""
+
+
+class _Unsaved(NamedTuple):
+    """An answer that could not be written.
+
+    Attributes:
+        spent: The refresh token that it was bought with, which is dead where tokens are single-use.
+        entry: What should be stored.
+    """
+
+    spent: str
+    entry: Entry
+
+    def __repr__(self) -> str:
+        return f"_Unsaved({self.entry!r})"
+
+
+class SignedOut(NamedTuple):
+    """What a sign-out did.
+
+    Attributes:
+        removed: The entry that was there, or ``None``.
+        revocation: What became of it at the server (`lakekey.oauth.revocation`); ``None``: nothing to revoke.
+    """
+
+    removed: Entry | None
+    revocation: str | None
+
+
+class Renewal:
+    """Renews one session.
+
+    Args:
+        session: The session.
+        grant: How it is renewed without a person.
+        sign_in: Lets a person sign in, or ``None`` where nobody is there.
+        revoke: Revokes an entry's tokens at the server and says what became of that.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        grant: Grant,
+        sign_in: SignIn | None,
+        revoke: Callable[[Entry], str] | None = None,
+    ) -> None:
+        self._session = session
+        self._target = session.target
+        self._outcomes = Outcomes(session.target)
+        self._events = session.events
+        self._cache = session.cache
+        self._entry_id = session.entry_id
+        self._grant = grant
+        self._sign_in = sign_in
+        self._revoke = revoke
+
+    def renew(self, commitment: Commitment, stored: Stored) -> Entry:
+        """Bring a usable token about, under the entry's lock: by one exchange, else by one sign-in.
+
+        Args:
+            commitment: The flight's.
+            stored: What the store has, read under the lock.
+
+        Raises:
+            LakekeyError: As `Session.usable` says.
+        """
+        entry = stored.entry
+        if not self._grant.needs_person:
+            return self._exchange_anew(commitment, stored)
+        if entry is not None and entry.refresh_token:
+            try:
+                return self._exchange(commitment, entry, stored)
+            except LoginRequired:
+                if self._sign_in is None:
+                    raise
+            stored = self._cache.read(self._entry_id)
+        elif entry is not None and entry.failure is not None and self._outcomes.cooling(entry.failure):
+            raise self._outcomes.revived(entry.failure)
+        return self._login(commitment, stored)
+
+    def early(self, known: str) -> Entry | None:
+        """Renew a token that is stale but lives, unless somebody else is at it or has just failed.
+
+        Args:
+            known: The access token that the caller has.
+
+        Returns:
+            An entry with a newer token, or ``None`` where there is none yet.
+        """
+        return _early_flights.run(self._session.turns.key, lambda commitment: self._renew_if_free(commitment, known))
+
+    def sign_in(self, *, switch: bool = False) -> Entry:
+        """Sign in anew, whatever is stored; all who ask meanwhile get the same sign-in's result.
+
+        Args:
+            switch: Let somebody else than before take the session over.
+
+        Raises:
+            LoginRequired: Nobody is there to sign in.
+            LoginFailed: The sign-in did not succeed.
+        """
+        before = self._session.peek() or Entry({})
+        if not self._grant.needs_person:
+
+            def is_new(entry: Entry) -> bool:
+                return self._session.serves(entry, before.access_token)
+
+            return self._session.turns.take("anew", before, is_new, self._exchange_anew)
+        if self._sign_in is None:
+            raise self._outcomes.login_required(None)
+        return self._session.turns.take(
+            "switch" if switch else "sign-in",
+            before,
+            lambda entry: entry.logged_in_at not in (0.0, before.logged_in_at),
+            lambda commitment, stored: self._login(commitment, stored, switch=switch),
+        )
+
+    def sign_out(self) -> SignedOut:
+        """Remove the entry, so that no process finds it, and then revoke its tokens where the server offers that."""
+        removed = self.forget()
+        has_tokens = removed is not None and (removed.refresh_token or removed.access_token)
+        revocation = self._revoke(removed) if removed is not None and has_tokens and self._revoke else None
+        self._events.signed_out(removed, revocation)
+        return SignedOut(removed, revocation)
+
+    def forget(self) -> Entry | None:
+        """Remove the entry. Returns what it was."""
+
+        def remove(_: Commitment, stored: Stored) -> Entry:
+            self._cache.delete(self._entry_id, replaces=stored.envelope)
+            return stored.entry or Entry(self._target.about())
+
+        removed = self._session.turns.take("forget", None, None, remove)
+        return removed if removed.generation else None
+
+    # -- under the lock -----------------------------------------------------------------------------------------
+
+    def _renew_if_free(self, commitment: Commitment, known: str) -> Entry | None:
+        with self._cache.lock(self._entry_id) as held:
+            stored = self._cache.read(self._entry_id)
+            entry = stored.entry
+            if entry is not None and self._session.serves(entry, known):
+                self._events.adopted()
+                return entry
+            if not held or entry is None or (self._grant.needs_person and not entry.refresh_token):
+                return None
+            if self._outcomes.resting(entry.failure):
+                return None  # a sibling has just failed: leave the endpoint alone for a while
+            return self._exchange(commitment, entry, stored, attempts=1)
+
+    def _exchange_anew(self, commitment: Commitment, stored: Stored) -> Entry:
+        return self._exchange(commitment, stored.entry or Entry(self._target.about()), stored)
+
+    def _exchange(self, commitment: Commitment, entry: Entry, stored: Stored, attempts: int = _ATTEMPTS) -> Entry:
+        """One exchange at the token endpoint, its answer stored before it is returned."""
+        unsaved = _unsaved.pop(self._session.turns.key, None)
+        if unsaved is not None and unsaved.spent == entry.refresh_token:
+            # An earlier answer could not be written, and what is stored is what it was bought with. Nothing is sent
+            # before it is: another answer would be lost as that one almost was.
+            entry = unsaved.entry
+            self._save(entry, stored)
+            self._events.refreshed()
+            if self._session.serves(entry):
+                return entry
+            stored = self._cache.read(self._entry_id)
+        try:
+            response, sent_at = self._send(commitment, entry.refresh_token, attempts)
+        except InvalidGrant as refusal:
+            said = refusal.description
+        except (TokenEndpointError, CredentialsRefused) as error:
+            self._note_failure(entry, stored, error)
+            raise
+        else:
+            if response.problem:
+                raise self._keep_refresh_token(commitment, entry, stored, response, sent_at)
+            renewed = self._outcomes.filled(entry, response, sent_at)
+            self._save(renewed, stored)
+            commitment.release()
+            self._events.refreshed()
+            return renewed
+        return self._on_invalid_grant(commitment, entry, stored, said, attempts)
+
+    def _send(self, commitment: Commitment, refresh_token: str, attempts: int) -> tuple[TokenResponse, float]:
+        """Send the request until it is answered; only what may help is tried again, and not past the deadline.
+
+        Returns:
+            The answer, and when its request was sent.
+        """
+        deadline = time.monotonic() + EXCHANGE_DEADLINE
+        for attempt in range(1, attempts + 1):
+            try:
+                with deadlines.within(deadline):
+                    self._grant.prepare()  # spends nothing, so a Ctrl-C need not wait for a host that does not answer
+                    commitment.commit()
+                    sent_at = time.time()
+                    return self._events.exchange(lambda: self._grant.renew(refresh_token, deadline=deadline)), sent_at
+            except TokenEndpointError as error:
+                commitment.release()
+                wait = _FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+                wait += error.retry_after or 0.0  # never sooner than asked, and not all hosts at once
+                if not error.retryable or attempt == attempts or time.monotonic() + wait > deadline:
+                    raise
+                self._events.retries(error, wait)
+            except BaseException:
+                commitment.release()
+                raise
+            commitment.pause(wait)
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    def _on_invalid_grant(
+        self, commitment: Commitment, entry: Entry, stored: Stored, said: str, attempts: int
+    ) -> Entry:
+        """A dead refresh token: go on from a newer one if somebody stored it, else end the session for everybody."""
+        commitment.release()
+        if not self._grant.needs_person:
+            # RFC 6749 §5.2 has this code for any grant; a service principal has no session that could be over.
+            refusal = CredentialsRefused(f"the server refuses the grant ({said})", error="invalid_grant")
+            self._note_failure(entry, stored, refusal)
+            raise refusal
+        now = self._cache.read(self._entry_id)
+        if now.entry is not None and now.envelope != stored.envelope:
+            # Somebody got past the lock, as it can happen on a network file system: that one won.
+            if now.entry.access_token != entry.access_token and self._session.serves(now.entry):
+                self._events.adopted()
+                return now.entry
+            if now.entry.refresh_token not in ("", entry.refresh_token):
+                return self._exchange(commitment, now.entry, now, attempts)
+        refused = Failure("login_required", f"the session is over ({said})", time.time())
+        ended = (now.entry or entry)._replace(refresh_token="", refused=refused, failure=None)
+        ended = ended._replace(generation=ended.generation + 1)
+        if now.entry is not None and now.entry.refresh_token == entry.refresh_token:
+            # Only the very token that was refused is dropped.
+            try:
+                self._cache.put(self._entry_id, ended, replaces=now.envelope)
+            except CacheWriteFailed as unwritten:
+                self._events.unwritten(unwritten)
+        self._events.session_ended()
+        raise self._outcomes.login_required(ended)
+
+    def _keep_refresh_token(
+        self, commitment: Commitment, entry: Entry, stored: Stored, response: TokenResponse, sent_at: float
+    ) -> TokenEndpointError:
+        """Of an answer whose access token is unusable, store what the next exchange needs, and say what was wrong."""
+        error = TokenEndpointError(response.problem, retryable=False)
+        kept = self._outcomes.filled(entry, response, sent_at)._replace(
+            access_token=entry.access_token,
+            issued_at=entry.issued_at,
+            expires_at=entry.expires_at,
+            scopes=entry.scopes,
+            proof=entry.proof,
+            failure=self._outcomes.failure(error),
+        )
+        self._save(kept, stored)
+        commitment.release()
+        self._events.failed(error)
+        return error
+
+    def _login(self, commitment: Commitment, stored: Stored, *, switch: bool = False) -> Entry:
+        if self._sign_in is None:
+            raise self._outcomes.login_required(stored.entry)
+        before = stored.entry or Entry(self._target.about())
+        sent_at = time.time()
+        try:
+            with self._events.login():
+                response, who = self._sign_in(commitment, before.identity, switch=switch)
+        except Withdrawn:
+            self._note_failure(before, stored, self._outcomes.given_up())
+            raise
+        except (LoginFailed, TokenEndpointError, CredentialsRefused) as error:
+            self._note_failure(before, stored, error)
+            raise
+        entry = self._outcomes.filled(before._replace(refresh_token="", refused=None), response, sent_at)
+        lifetime = self._target.absolute_session_lifetime_in_minutes
+        ends_at = sent_at + lifetime * 60 if lifetime else 0.0
+        entry = entry._replace(identity=who, logged_in_at=time.time(), session_ends_at=ends_at)
+        self._save(entry, stored)
+        commitment.release()
+        self._events.signed_in(who)
+        return entry
+
+    # -- entries ------------------------------------------------------------------------------------------------
+
+    def _save(self, entry: Entry, stored: Stored) -> None:
+        """Make an answer durable. It is the newest there is, so it also supersedes what a broken lock let in."""
+        replaces = stored.envelope
+        spent = stored.entry.refresh_token if stored.entry is not None else ""
+        try:
+            while not self._cache.put(self._entry_id, entry, replaces=replaces):
+                now = self._cache.read(self._entry_id)
+                replaces = now.envelope
+                if now.entry is not None:
+                    entry = entry._replace(generation=max(entry.generation, now.entry.generation + 1))
+        except CacheError as error:
+            if spent:
+                _unsaved[self._session.turns.key] = _Unsaved(spent, entry)
+            self._events.failed(error)
+            raise
+
+    def _note_failure(self, entry: Entry, stored: Stored, error: LakekeyError) -> None:
+        """Tell the siblings, so that those who waited do not repeat the attempt in turn."""
+        self._events.failed(error)
+        noted = entry._replace(failure=self._outcomes.failure(error), generation=entry.generation + 1)
+        try:
+            self._cache.put(self._entry_id, noted, replaces=stored.envelope)
+        except CacheWriteFailed as unwritten:
+            self._events.unwritten(unwritten)

@@ -1,0 +1,81 @@
+"""Telling a person what a program waits for, once, when another process is at the same session."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from lakekey.errors import LockTimeout
+from lakekey.observability.events import Events
+
+if TYPE_CHECKING:
+    from lakekey.observability.telemetry import Doing
+
+_PATIENCE = 1.0  # seconds; a refresh is over by then
+_AGAIN = 60.0
+
+_guard = threading.Lock()
+_told: dict[str, float] = {}
+
+
+def _after_fork() -> None:
+    global _guard  # noqa: PLW0603 - another thread of the parent may have had it
+    _guard = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class Wait:
+    """One wait for an entry's lock, if there is one: it begins with the first turn.
+
+    Args:
+        entry_id: The entry; a process tells once of each, however many threads wait.
+        events: Where it is told.
+        what: Says what is waited for.
+        aloud: Whether a person reads this; otherwise it is a log record.
+    """
+
+    def __init__(self, entry_id: str, events: Events, what: Callable[[], str], *, aloud: bool) -> None:
+        self._entry_id = entry_id
+        self._events = events
+        self._aloud = aloud
+        self._what = what
+        self._due = time.monotonic() + _PATIENCE
+        self._doing: Doing | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, LockTimeout):
+            self._events.failed(error)
+        self.over("adopted", error)
+
+    def over(self, outcome: str, error: BaseException | None = None) -> None:
+        """It is over, unless it was before: by the work of whoever was waited for, or since it is our turn."""
+        doing, self._doing = self._doing, None
+        if doing is not None:
+            doing.end(outcome, error)
+
+    def goes_on(self) -> None:
+        """Called on each turn of the wait."""
+        self._doing = self._doing or self._events.wait()
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + _AGAIN
+        with _guard:
+            if now - _told.get(self._entry_id, -_AGAIN) < _AGAIN:
+                return
+            _told[self._entry_id] = now
+        if self._aloud:
+            print(f"lakekey: waiting for {self._what()}", file=sys.stderr, flush=True)  # noqa: T201
+        else:
+            self._events.waits(self._what())
