@@ -303,7 +303,7 @@ def test_signing_out_of_a_session_on_a_read_only_disk_is_an_error_that_says_so(d
     provider = sign_in()
     token = provider.token().access_token
     disk.read_only()
-    with pytest.raises(lakekey.CacheWriteFailed, match=r"Read-only file system \(free or mend that place"):
+    with pytest.raises(lakekey.CacheWriteFailed, match=r"Read-only file system \(free or fix that place"):
         provider.logout()
     assert open_cache().get(provider.session.entry_id).access_token == token
     disk.writable()

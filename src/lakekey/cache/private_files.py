@@ -7,7 +7,11 @@ import contextlib
 import errno
 import os
 import stat
+import time
+from collections.abc import Callable
+from typing import TypeVar
 
+from lakekey import _log
 from lakekey.cache import safe_path
 from lakekey.errors import UnsafeCache
 
@@ -19,6 +23,49 @@ _POSIX = os.name == "posix"
 _TEMPORARY = ".tmp"
 _MOST = 8 << 20  # no file of ours is as large, not even an entry with the largest answer that we take from a server
 _RETRIES = 5
+T = TypeVar("T")
+
+# What passes by itself: a file that another client of the file system has just replaced (ESTALE), a table of open
+# files that is full for a moment.
+_PASSING = (errno.EINTR, errno.ESTALE, errno.EMFILE, errno.ENFILE)
+_PATIENCE = 1.0  # seconds for a read
+_PATIENCE_TO_REPLACE = 10.0  # longer, since what is written may be the successor of a token that is spent
+_unsynced: set[str] = set()
+
+
+def patiently(call: Callable[[], T], *, patience: float = _PATIENCE, denied: bool = False) -> T:
+    """Make a call of the operating system, again and again where it fails for a moment only.
+
+    Windows denies the opening, the replacing and the removing of a file that another program (a virus scanner, an
+    indexer, a reader of ours) has open, for as long as that is.
+
+    Args:
+        call: The call.
+        patience: How long to try, in seconds.
+        denied: Whether a denial may be one of those on this call; elsewhere than on Windows it mostly is for good.
+
+    Raises:
+        OSError: The last one, where it did not pass.
+    """
+    deadline, pause = 0.0, 0.001
+    while True:
+        try:
+            return call()
+        except OSError as error:
+            passes = error.errno in _PASSING or (error.errno == errno.EACCES and (denied or not _POSIX))
+            now = time.monotonic()
+            deadline = deadline or now + patience
+            if not passes or now >= deadline:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, 0.05)
+
+
+def remedy(path: str, error: OSError) -> str:
+    """What to do about a file that the operating system does not give out."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "close files that this program has open, or raise its limit (ulimit -n)"
+    return "try again" if error.errno in _PASSING else f"ls -ld {path}"
 
 
 def ensure_directory(path: str, *, create: bool = True) -> None:
@@ -32,6 +79,10 @@ def ensure_directory(path: str, *, create: bool = True) -> None:
         UnsafeCache: It belongs to somebody else, others may enter it, or it is a link.
         OSError: It cannot be made.
     """
+    patiently(lambda: _ensure_directory(path, create))
+
+
+def _ensure_directory(path: str, create: bool) -> None:
     safe_path.check_parents(path)
     if create:
         # One level at a time: os.makedirs applies the mode to the last level only, and then by the umask's leave.
@@ -54,6 +105,10 @@ def read(path: str) -> bytes:
         FileNotFoundError: It is not there.
         OSError: It cannot be read.
     """
+    return patiently(lambda: _read(path), denied=True)
+
+
+def _read(path: str) -> bytes:
     if os.path.islink(path):  # O_NOFOLLOW says ELOOP, which reads like a broken disk
         raise _unsafe(path, "is a symbolic link", f"mv {path} {path}.old")
     descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW | _CLOEXEC | _BINARY | _NONBLOCK)
@@ -115,13 +170,13 @@ def replace(path: str, content: bytes, *, mark: str | None = None, mode: int = 0
     for attempt in range(_RETRIES):
         temporary = _write_temporary(path, content, mark, mode)
         try:
-            os.replace(temporary, path)
+            patiently(lambda: os.replace(temporary, path), patience=_PATIENCE_TO_REPLACE, denied=True)  # noqa: B023
         except FileNotFoundError:
             # Where locks do not hold, a sibling may take what is being written for what was left.
             if attempt == _RETRIES - 1:
                 raise
         except BaseException:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
         else:
@@ -143,7 +198,7 @@ def clear_up(path: str, mark: str) -> None:
 def remove(path: str) -> None:
     """Remove a file durably; one that is not there is removed already."""
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+        patiently(lambda: os.unlink(path), denied=True)
         _sync_directory(os.path.dirname(path))
 
 
@@ -154,12 +209,12 @@ def try_room(path: str, size: int, *, mark: str | None = None) -> None:
         OSError: It could not.
     """
     temporary = _temporary(path, mark)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY, 0o600)
+    descriptor = _create(temporary, 0o600)
     try:
         _allocate(descriptor, size)
     finally:
         os.close(descriptor)
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.unlink(temporary)
 
 
@@ -203,8 +258,7 @@ def _temporary(path: str, mark: str | None) -> str:
 
 def _write_temporary(path: str, content: bytes, mark: str | None = None, mode: int = 0o600) -> str:
     temporary = _temporary(path, mark)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY
-    descriptor = os.open(temporary, flags, mode)
+    descriptor = _create(temporary, mode)
     try:
         try:
             view = memoryview(content)
@@ -214,20 +268,38 @@ def _write_temporary(path: str, content: bytes, mark: str | None = None, mode: i
         finally:
             os.close(descriptor)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
     return temporary
 
 
+def _create(temporary: str, mode: int) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY
+    try:
+        return patiently(lambda: os.open(temporary, flags, mode))
+    except FileExistsError:  # what we had under this name could not be removed then
+        os.unlink(temporary)
+    return os.open(temporary, flags, mode)
+
+
 def _sync_directory(path: str) -> None:
+    """See that a name is on the disk. Where that cannot be had, what is stored is stored nevertheless."""
     if not _POSIX:
         return  # Windows cannot open a directory; its rename is journalled
-    descriptor = os.open(path, os.O_RDONLY | _CLOEXEC)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = patiently(lambda: os.open(path, os.O_RDONLY | _CLOEXEC))
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if path not in _unsynced:
+            _unsynced.add(path)
+            _log.warning(
+                "cache", "%s cannot be synced (%s): a power failure may undo the last write", path,
+                error.strerror or type(error).__name__,
+            )  # fmt: skip
 
 
 def _check(status: os.stat_result, path: str, *, want: object, mode: int) -> None:

@@ -59,7 +59,7 @@ def stamp(directory: str) -> bytes:
     except FileNotFoundError:
         return b""
     except OSError as error:
-        raise _unusable(path_in(directory), error.strerror or type(error).__name__) from None
+        raise _unreadable(path_in(directory), error) from None
 
 
 def parse(content: bytes, directory: str) -> Pin:
@@ -99,6 +99,13 @@ def now() -> str:
         from datetime import UTC, datetime
 
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _unreadable(path: str, error: OSError) -> KeyUnavailable:
+    return KeyUnavailable(
+        f"{path}, which says where the key of this cache is, cannot be read: {error.strerror or type(error).__name__}",
+        hint=private_files.remedy(path, error),
+    )
 
 
 def _unusable(path: str, reason: str) -> KeyUnavailable:

@@ -82,4 +82,4 @@ def path_in(directory: str) -> str:
 
 def _unreadable(path: str, error: OSError) -> KeyUnavailable:
     reason = error.strerror or type(error).__name__
-    return KeyUnavailable(f"the key file {path} cannot be read: {reason}", hint=f"ls -l {path}")
+    return KeyUnavailable(f"the key file {path} cannot be read: {reason}", hint=private_files.remedy(path, error))

@@ -64,7 +64,10 @@ class KmsRing:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise self._unusable(error.strerror or type(error).__name__) from None
+            reason = error.strerror or type(error).__name__
+            raise KeyUnavailable(
+                f"the key ring {self._path} cannot be read: {reason}", hint=private_files.remedy(self._path, error)
+            ) from None
         except (ValueError, KeyError, TypeError):
             raise self._unusable("it is damaged") from None
         return self._asked(lambda: self._wrapper.unwrap(wrapped).decode())

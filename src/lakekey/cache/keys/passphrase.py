@@ -45,7 +45,10 @@ class PassphraseRing:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _unusable(self.where, error.strerror or type(error).__name__) from None
+            reason = error.strerror or type(error).__name__
+            raise KeyUnavailable(
+                f"the key ring {self.where} cannot be read: {reason}", hint=private_files.remedy(self.where, error)
+            ) from None
         self._require()
         return _unwrap(content, self._passphrase, self.where)
 

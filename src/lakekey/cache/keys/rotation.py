@@ -77,7 +77,7 @@ def rotate(cache: Cache, *, to: str | None = None, patience: float = _PATIENCE) 
     except OSError as error:
         raise CacheWriteFailed(
             f"cannot change the key of the cache in {keys.directory}: {error.strerror or type(error).__name__}",
-            hint=f"free or mend that place, then run it again: df -h {keys.directory}",
+            hint=f"free or fix that place, then run it again: df -h {keys.directory}",
         ) from None
 
 

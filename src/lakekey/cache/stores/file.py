@@ -1,6 +1,7 @@
 """The file store: one sealed file and one lock file an entry, in a directory that only its owner can enter."""
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -71,7 +72,8 @@ class FileStore:
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise CacheError(
-                f"{self._path(entry_id)} cannot be read: {reason}", hint=f"ls -ld {self._path(entry_id)}"
+                f"{self._path(entry_id)} cannot be read: {reason}",
+                hint=private_files.remedy(self._path(entry_id), error),
             ) from None
 
     def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
@@ -114,7 +116,7 @@ class FileStore:
             return None
         aside = self._path(entry_id, ".bad")
         try:
-            os.replace(self._path(entry_id), aside)
+            private_files.patiently(lambda: os.replace(self._path(entry_id), aside), denied=True)
         except OSError as error:
             raise _write_failed(self._path(entry_id), error) from None
         return aside
@@ -123,7 +125,7 @@ class FileStore:
         """See `Store.list`. It looks at every file anyway, so it also sweeps up after writers that were killed."""
         private_files.sweep(self._entries, time.time() - _GIVEN_UP)
         try:
-            names = os.listdir(self._entries)
+            names = private_files.patiently(lambda: os.listdir(self._entries))
         except FileNotFoundError:
             return []
         return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
@@ -144,7 +146,7 @@ class FileStore:
             # one process exclude each other as two processes would.
             lock = filelock.FileLock(self._path(entry_id, ".lock"), mode=0o600, thread_local=False)
             try:
-                lock.acquire(blocking=False)
+                private_files.patiently(lambda: lock.acquire(blocking=False))
             except filelock.Timeout:
                 yield False
                 return
@@ -203,7 +205,7 @@ def _this_thread() -> tuple[int, int]:
 
 def _write_failed(path: str, error: OSError) -> CacheWriteFailed:
     reason = error.strerror or type(error).__name__
-    return CacheWriteFailed(
-        f"cannot write to the token cache at {path}: {reason}",
-        hint=f"free or mend that place, or set LAKEKEY_CACHE_DIR to another: df -h {os.path.dirname(path)}",
-    )
+    hint = f"free or fix that place, or set LAKEKEY_CACHE_DIR to another: df -h {os.path.dirname(path)}"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        hint = private_files.remedy(path, error)
+    return CacheWriteFailed(f"cannot write to the token cache at {path}: {reason}", hint=hint)

@@ -1,0 +1,153 @@
+"""Private files: what the operating system denies for a moment, and what another user may have put in the way."""
+
+import errno
+import os
+import time
+
+import pytest
+
+from lakekey.cache import private_files
+from lakekey.errors import UnsafeCache
+
+_MOMENT = 0.1
+
+
+@pytest.fixture
+def path(tmp_path):
+    os.chmod(tmp_path, 0o700)
+    path = str(tmp_path / "file")
+    private_files.replace(path, b"before")
+    return path
+
+
+def deny(monkeypatch, call, code, *, ending="file", seconds=_MOMENT):
+    """Lets a call of the operating system fail for a while on paths with an ending, as Windows does."""
+    real, until = getattr(os, call), time.monotonic() + seconds
+
+    def denied(*arguments, **options):
+        if str(arguments[-1] if call == "replace" else arguments[0]).endswith(ending) and time.monotonic() < until:
+            raise OSError(code, os.strerror(code))
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(os, call, denied)
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ESTALE, errno.EINTR], ids=["EACCES", "ESTALE", "EINTR"])
+def test_replacing_outlasts_a_denial_for_a_moment(path, monkeypatch, code):
+    deny(monkeypatch, "replace", code)
+    private_files.replace(path, b"after")
+    assert private_files.read(path) == b"after"
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ESTALE, errno.EMFILE, errno.ENFILE])
+def test_reading_outlasts_a_denial_for_a_moment(path, monkeypatch, code):
+    deny(monkeypatch, "open", code)
+    assert private_files.read(path) == b"before"
+
+
+def test_file_replaced_during_a_read_is_opened_again(path, monkeypatch):
+    real, left = os.read, [OSError(errno.ESTALE, "stale")]
+
+    def stale_once(*arguments):
+        if left:
+            raise left.pop()
+        return real(*arguments)
+
+    monkeypatch.setattr(os, "read", stale_once)
+    assert private_files.read(path) == b"before"
+
+
+def test_removing_outlasts_a_denial_for_a_moment(path, monkeypatch):
+    deny(monkeypatch, "unlink", errno.EACCES)
+    private_files.remove(path)
+    assert not os.path.exists(path)
+
+
+def test_temporary_file_is_made_when_descriptors_are_free_again(path, monkeypatch):
+    deny(monkeypatch, "open", errno.EMFILE, ending=".tmp")
+    private_files.replace(path, b"after")
+    assert private_files.read(path) == b"after"
+
+
+def test_denial_that_lasts_is_raised_and_the_old_content_stays(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(private_files, "_PATIENCE_TO_REPLACE", _MOMENT)
+    deny(monkeypatch, "replace", errno.EACCES, seconds=60)
+    with pytest.raises(PermissionError):
+        private_files.replace(path, b"after")
+    assert private_files.read(path) == b"before"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_full_disk_is_not_waited_for(path, monkeypatch):
+    deny(monkeypatch, "replace", errno.ENOSPC, seconds=60)
+    began = time.monotonic()
+    with pytest.raises(OSError, match="No space"):
+        private_files.replace(path, b"after")
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("call", ["replace", "remove"])
+def test_directory_that_cannot_be_synced_loses_nothing(path, tmp_path, monkeypatch, caplog, call):
+    real = os.fsync
+
+    def only_files(descriptor):
+        if os.path.samestat(os.fstat(descriptor), os.stat(tmp_path)):
+            raise OSError(errno.EIO, "Input/output error")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", only_files)
+    if call == "replace":
+        private_files.replace(path, b"after")
+        assert private_files.read(path) == b"after"
+    else:
+        private_files.remove(path)
+        assert not os.path.exists(path)
+    assert "cannot be synced" in caplog.text
+
+
+def test_name_reaches_the_disk_before_a_write_returns(path, tmp_path, monkeypatch):
+    synced, real = [], os.fsync
+
+    def noted(descriptor):
+        synced.append(os.fstat(descriptor).st_ino)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    private_files.replace(path, b"after")
+    assert synced == [os.stat(path).st_ino, os.stat(tmp_path).st_ino]
+    private_files.remove(path)
+    assert synced[2:] == [os.stat(tmp_path).st_ino]
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
+def test_remedy_for_full_descriptor_tables_is_not_to_look_at_the_file(path, code):
+    assert "close files" in private_files.remedy(path, OSError(code, ""))
+    assert path in private_files.remedy(path, OSError(errno.EIO, ""))
+
+
+def test_link_that_appears_after_the_look_is_not_followed(path, tmp_path, monkeypatch):
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"another file")
+    os.chmod(secret, 0o600)
+    os.unlink(path)
+    os.symlink(secret, path)
+    monkeypatch.setattr(os.path, "islink", lambda _path: False)  # it was not there yet when we looked
+    with pytest.raises((UnsafeCache, OSError)):
+        private_files.read(path)
+
+
+def test_temporary_name_that_is_taken_is_not_written_through(path, tmp_path):
+    taken = tmp_path / "file.4711.abc.tmp"
+    other = tmp_path / "other"
+    other.write_bytes(b"kept")
+    os.link(other, taken)
+    private_files.replace(path, b"after", mark="4711.abc")
+    assert other.read_bytes() == b"kept"
+    assert private_files.read(path) == b"after"
+    assert not taken.exists()
+
+
+def test_file_of_any_size_costs_a_bounded_read(path):
+    with open(path, "wb") as file:
+        file.truncate(1 << 30)
+    assert len(private_files.read(path)) <= 2 * private_files._MOST + 2
