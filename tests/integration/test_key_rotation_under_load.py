@@ -10,7 +10,7 @@ from lakekey.cache.entry import Entry
 from lakekey.cache.envelope import key_id_of
 from lakekey.cache.keys.first_use import only_one
 from lakekey.cache.keys.ring import format_ring, new_key
-from lakekey.cache.keys.rotation import rotate
+from lakekey.cache.rotation import rotate
 from lakekey.errors import ConfigurationError, KeyUnavailable, UnsafeCache
 from support.cache_processes import run, start
 
@@ -91,7 +91,7 @@ STEPS = [
 ]
 KILLED = """
 import importlib, signal
-from lakekey.cache.keys.rotation import rotate
+from lakekey.cache.rotation import rotate
 module, path, when, nth = sys.argv[1], sys.argv[2].split("."), sys.argv[3], int(sys.argv[4])
 place = importlib.import_module(module)
 for step in path[:-1]:
@@ -207,7 +207,7 @@ def test_an_entry_that_is_refused_keeps_its_key_until_that_is_mended(bare_machin
 
 def test_two_rotations_at_once_do_one_after_the_other(bare_machine):
     fill(open_cache(), 20)
-    code = "from lakekey.cache.keys.rotation import rotate\nsay(rotate(open_cache()).current)"
+    code = "from lakekey.cache.rotation import rotate\nsay(rotate(open_cache()).current)"
     children = [start(bare_machine / "cache", code) for _ in range(3)]
     said = [child.communicate(timeout=60)[0].strip() for child in children]
     fresh = open_cache()
@@ -218,7 +218,7 @@ def test_two_rotations_at_once_do_one_after_the_other(bare_machine):
 def test_a_rotation_waits_for_the_first_use_of_the_same_cache(bare_machine):
     cache = open_cache()
     with only_one(cache.store.where):
-        child = start(bare_machine / "cache", "from lakekey.cache.keys.rotation import rotate\nrotate(open_cache())")
+        child = start(bare_machine / "cache", "from lakekey.cache.rotation import rotate\nrotate(open_cache())")
         with pytest.raises(TimeoutError):
             wait_for(child, seconds=0.5)
     assert child.communicate(timeout=60)[1] == ""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lakekey import CredentialsRefused, LoginDenied, LoginRequired, TokenEndpointError
-from lakekey.cache.keys.rotation import rotate
+from lakekey.cache.rotation import rotate
 from lakekey.errors import CacheError, LockTimeout
 from lakekey.providers import provider as provider_module
 from lakekey.session import renewal, wait_notice

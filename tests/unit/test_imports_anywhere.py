@@ -26,6 +26,6 @@ def test_every_module_of_the_product_imports_without_the_modules_and_calls_that_
     assert {
         "lakekey.cache.stores.file",
         "lakekey.cache.keys.keyring",
-        "lakekey.cache.keys.rotation",
+        "lakekey.cache.rotation",
         "lakekey.cli.keys",
     } <= set(imported)

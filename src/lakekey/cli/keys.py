@@ -36,7 +36,7 @@ def keys(arguments: argparse.Namespace) -> int:
 
 
 def _rotate(arguments: argparse.Namespace) -> int:
-    from lakekey.cache.keys.rotation import rotate
+    from lakekey.cache.rotation import rotate
 
     cache = open_cache(moving=arguments.to is not None)
     done = rotate(cache, to=arguments.to)

@@ -10,8 +10,8 @@ import pytest
 from lakekey.cache import private_files
 from lakekey.cache.cache import open_cache
 from lakekey.cache.keys.ring import format_ring, key_id
-from lakekey.cache.keys.rotation import rotate
 from lakekey.cache.keys.sources import Keys
+from lakekey.cache.rotation import rotate
 from lakekey.errors import ConfigurationError, KeyUnavailable, UnsafeCache
 
 KEY = base64.b64encode(b"k" * 32).decode()
