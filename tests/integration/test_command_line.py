@@ -137,7 +137,7 @@ def test_a_refused_secret_is_exit_status_1(box):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["token", "nobody"], ["nonsense"], ["token", "--nonsense"], []])
+@pytest.mark.parametrize("arguments", [["token", "nobody"], ["nonsense"], ["token", "--nonsense"], ["--nonsense"]])
 def test_wrong_usage_is_exit_status_2(box, arguments):
     done = run(*arguments)
     assert done.returncode == 2
@@ -188,7 +188,7 @@ def test_the_sandbox_tells_programs_what_it_is_in_one_json_document(tmp_path):
 def test_a_sandbox_whose_tokens_would_never_live_is_a_usage_error(lifetime):
     done = run("sandbox", f"--token-lifetime={lifetime}")
     assert done.returncode == 2
-    assert f"{lifetime!r} is no number of seconds: 1 or more" in done.stderr
+    assert f"{lifetime!r} is not a number of seconds: 1 or more" in done.stderr
 
 
 def test_the_demo_shows_the_main_job_and_everything_holds(monkeypatch):

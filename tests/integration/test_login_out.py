@@ -37,7 +37,7 @@ def test_logout_removes_the_entry_and_revokes_the_session(oidc_server, settings)
     assert "The server has revoked it, too." in output
     assert oidc_server.token_state(entry.refresh_token) == "revoked"
     assert open_cache({**settings, "LAKEKEY_KEY_SOURCE": "file"}).list() == []
-    assert run(settings, "status")[1].startswith("Nobody is signed in")
+    assert run(settings, "status")[1].startswith("No session yet")
     assert "There was no session" in run(settings, "logout")[1]
 
 
@@ -54,8 +54,8 @@ def test_logout_of_a_server_without_revocation_says_so(oidc_server, settings):
     ("trouble", "outcome", "sentence"),
     [
         (400, "refused", "The server refused to revoke it"),
-        (500, "failed", "could not be brought to revoke it now"),
-        ("down", "failed", "could not be brought to revoke it now"),
+        (500, "failed", "did not confirm revocation"),
+        ("down", "failed", "did not confirm revocation"),
     ],
 )
 @pytest.mark.parametrize("as_json", [True, False], ids=["json", "words"])

@@ -318,6 +318,7 @@ def test_a_failure_is_one_line_on_standard_error_and_exit_status_1(tmp_path):
 
 @pytest.mark.parametrize("option", [("--output", "json"), ("--json",)])
 def test_the_version_is_told_as_the_sdks_read_it(option):
-    out = subprocess.run([LAKEKEY, "version", *option], capture_output=True, check=True).stdout
+    path = subprocess.run([LAKEKEY, "auth", "path"], capture_output=True, text=True, check=True).stdout.strip()
+    out = subprocess.run([path, "version", *option], capture_output=True, check=True).stdout
     facts = json.loads(out)
     assert (facts["Major"], facts["Minor"]) >= (0, 296)

@@ -46,7 +46,8 @@ def test_no_file_is_no_profile_unless_one_was_named(tmp_path):
     assert databrickscfg.read(missing, None) is None
     with pytest.raises(ConfigurationError, match="there is no file") as caught:
         databrickscfg.read(missing, "prod")
-    assert (caught.value.profile, missing in caught.value.hint) == ("prod", True)
+    assert (caught.value.profile, missing in caught.value.message) == ("prod", True)
+    assert caught.value.hint == "lakekey login prod --host https://…"
 
 
 @pytest.mark.parametrize("wanted", ["c", "__settings__", "DEFAULT"])

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from lakekey.cli.arguments import build_parser, target_settings
+from lakekey.cli.arguments import parse, target_settings
 from lakekey.configuration.target import SETTINGS, normalize_host, resolve
 from lakekey.errors import ConfigurationError
 
@@ -213,7 +213,7 @@ def test_the_login_command_leads_to_the_same_credential_whatever_the_arguments_w
         ("work", {"config_file": path}),
     ):
         target = resolve(profile, environ, **arguments)
-        parsed = build_parser("").parse_args(shlex.split(target.login_command)[1:])
+        parsed = parse(shlex.split(target.login_command)[1:])
         again = resolve(parsed.profile, environ, **target_settings(parsed))
         assert (again.identity(), again.ca_file) == (target.identity(), target.ca_file)
 

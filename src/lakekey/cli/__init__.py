@@ -7,19 +7,22 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lakekey._version import __version__
 from lakekey.cli import output, streams
-from lakekey.cli.arguments import build_parser
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired
 
 DONE, FAILED, USAGE, LOGIN_NEEDED = 0, 1, 2, 3
 
 
-def run() -> None:
-    """The entry point ``lakekey``."""
+def run(*, as_databricks: bool = False) -> None:
+    """The entry point ``lakekey``.
+
+    Args:
+        as_databricks: Whether it was started as the program that ``lakekey auth path`` makes, which tells the SDKs the
+            version of the Databricks CLI whose arguments it takes.
+    """
     streams.prepare()
     try:
-        status = main(sys.argv[1:])
+        status = main(sys.argv[1:], as_databricks=as_databricks)
         streams.finish()
     except KeyboardInterrupt:
         print("lakekey: interrupted", file=sys.stderr)
@@ -35,32 +38,63 @@ def run() -> None:
     raise SystemExit(status)
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], *, as_databricks: bool = False) -> int:
     """Run one command.
 
     Args:
         argv: The arguments after the program's name.
+        as_databricks: See `run`.
 
     Returns:
         The exit status.
     """
-    parser = build_parser(__version__)
+    from lakekey.cli.arguments import COMMANDS, parse
+
+    words = _command_first(argv)
+    if words[0] not in COMMANDS:
+        from lakekey.cli.help import unknown_command
+
+        return unknown_command(words[0])
     try:
-        arguments = parser.parse_args(argv)
-    except SystemExit as stop:  # argparse has printed its usage
+        arguments = parse(words)
+    except SystemExit as stop:  # argparse has printed what there is to say
         return int(stop.code or 0)
+    if arguments.debug:
+        from lakekey.cli import debug
+
+        debug.switch_on()
     try:
+        if as_databricks and arguments.command == "version":
+            from lakekey.cli.serving.databricks_cli import version
+
+            return version(arguments)
         status: int = arguments.run(arguments)
     except LakekeyError as error:
         return _fail(arguments, error)
     return status
 
 
+def _command_first(argv: Sequence[str]) -> list[str]:
+    """The command, then its arguments: options may stand before it, as people of other tools are used to."""
+    before: list[str] = []
+    rest = list(argv)
+    while rest and rest[0].startswith("-"):
+        word = rest.pop(0)
+        if word in ("-h", "--help"):
+            return ["help", *before, *rest]
+        if word in ("-V", "--version"):
+            return ["version", *before, *rest]
+        before.append(word)
+        if word in ("-p", "--profile") and rest:
+            before.append(rest.pop(0))
+    return [rest[0], *before, *rest[1:]] if rest else ["overview", *before]
+
+
 def _fail(arguments: argparse.Namespace, error: LakekeyError) -> int:
-    if getattr(arguments, "json", False):
+    if arguments.json:
         output.print_json({"error": error.code, "message": error.message, "hint": error.hint, "profile": error.profile})
     else:
-        where = f"{error.profile}: " if error.profile else ""
+        where = f"{error.profile}: " if error.profile and not error.message.startswith(error.profile) else ""
         output.print_error(f"{where}{error.message}", error.hint)
     if isinstance(error, LoginRequired):
         return LOGIN_NEEDED

@@ -1,135 +1,69 @@
-"""The commands and their options. Each command's own module is imported when it runs."""
+"""The commands and their options. Only the command that is run builds its parser and imports its module."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
+
+from lakekey.cli.parser import ActionParser, Parser, port, seconds
+
+SIGN_IN, USE, CONFIGURE, OTHERS, TRY = "Sign in", "Use a session", "Configure and check", "Other programs", "Try it"
+
+# Options that say what to sign in to where no profile does; the names are those that `lakekey.provider` takes.
+_TARGET_OPTIONS = (
+    ("host", "URL", "the workspace's address"),
+    ("user", "NAME", "the person who must sign in; keeps two people on one workspace apart"),
+    ("auth_type", "NAME", "external-browser or oauth-m2m"),
+    ("client_id", "ID", "the OAuth client"),
+    ("scopes", "LIST", "the scopes to ask for, separated by commas"),
+    ("account_id", "ID", "the account"),
+    ("ca_file", "FILE", "certificates to trust, in PEM form"),
+    ("config_file", "FILE", "the profiles (default: ~/.databrickscfg)"),
+)
+_USUAL = ("host", "user")
 
 
-def build_parser(version: str) -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
-    parser = argparse.ArgumentParser(
-        prog="lakekey",
-        description="One sign-in for every Databricks connector on this machine.",
-        epilog="Exit status: 0 done, 1 failed, 2 usage, 3 login needed.",
-    )
-    parser.add_argument("--version", action="version", version=f"lakekey {version}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+class Command(NamedTuple):
+    """A command.
 
-    login = _command(
-        commands, "login", "session:login", "sign in, in the browser or with the service principal's secret"
-    )
-    _add_target(login)
-    login.add_argument("--switch", action="store_true", help="let somebody else than before take the session over")
-    logout = _command(
-        commands, "logout", "session:logout", "forget a session, for every process, and revoke it at the server"
-    )
-    _add_target(logout)
-    token = _command(commands, "token", "session:token", "print an access token, renewed where needed")
-    _add_target(token)
-    status = _command(
-        commands, "status", "status:status", "show who is signed in where, until when, and where it is kept"
-    )
-    _add_target(status)
-    secret = _command(
-        commands, "secret", "secret:secret", "keep an app's or service principal's secret sealed in the cache"
-    )
-    secret.add_argument("action", choices=("set", "remove", "list"), help="what to do; set asks without echo")
-    _add_target(secret)
+    Attributes:
+        run: Its function, as ``module:function`` below `lakekey.cli`.
+        summary: What it does, in a line.
+        group: The heading that it stands under in the help; empty for what only programs call.
+        options: Adds its options.
+        examples: Command lines, each with what it is for.
+    """
 
-    keys = _command(commands, "keys", "keys:keys", "show the key that seals the cache, or rotate it")
-    keys.add_argument("action", nargs="?", choices=("show", "rotate"), default="show", help="(default: show)")
-    keys.add_argument(
-        "--to",
-        choices=("keyring", "file", "passphrase", "kms"),
-        metavar="SOURCE",
-        help="with rotate: move the key to keyring, file, passphrase or kms",
-    )
+    run: str
+    summary: str
+    group: str
+    options: Callable[[Parser], object] = lambda _: None
+    examples: tuple[tuple[str, str], ...] = ()
 
-    imports = _command(
-        commands, "import", "importing.command:imports", "take over sessions that other tools keep in plain text"
-    )
-    imports.add_argument("profiles", nargs="*", metavar="PROFILE", help="(default: all profiles and hosts found)")
-    imports.add_argument("--delete", action="store_true", help="delete what was taken over from the plain-text files")
-    imports.add_argument("--config-file", metavar="FILE", help="the profiles (default: ~/.databrickscfg)")
-    profiles = _command(commands, "profiles", "profiles:profiles", "list the profiles, and what each comes to")
-    profiles.add_argument("--config-file", metavar="FILE", help="the profiles (default: ~/.databrickscfg)")
-    doctor = _command(
-        commands, "doctor", "doctor.command:doctor", "check the whole chain behind a profile, and say what to do"
-    )
-    _add_target(doctor)
-    doctor.add_argument("--connect", action="store_true", help="also sign in, and try the warehouse or the cluster")
 
-    serve = _command(
-        commands, "serve", "serving.command:serve", "serve tokens to the Databricks SDKs of every language"
-    )
-    serve.add_argument("profiles", nargs="*", metavar="profile", help="whose tokens (default: the default chain)")
-    serve.add_argument("--port", type=_port, default=0, help="the port on loopback (default: any free one)")
-    serve.add_argument("--url-file", metavar="FILE", help="write the address there, readable for you only")
-    serve.add_argument("--print-unit", action="store_true", help="print a unit file for systemd --user, and end")
-
-    _add_what_sdks_call(commands)
-    sandbox = _command(commands, "sandbox", "sandbox:sandbox", "run a local workspace to try things against")
-    sandbox.add_argument("--port", type=_port, default=0, help="the port on loopback (default: any free one)")
-    sandbox.add_argument(
-        "--token-lifetime",
-        type=_seconds,
-        default=3600,
-        metavar="SECONDS",
-        help="how long access tokens live: 1 or more",
-    )
-    sandbox.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="what runs the SQL")
-    sandbox.add_argument("--directory", help="where to keep its certificate and secrets (default: a temporary one)")
-    demo = _command(commands, "demo", "demo:demo", "see the main job, on a local workspace")
-    demo.add_argument(
-        "--browser",
-        action=argparse.BooleanOptionalAction,
-        help="sign in yourself, in your browser, or let a person be played (default: the former where you can)",
-    )
+def parser_of(name: str) -> Parser:
+    """The parser of one command."""
+    command = COMMANDS[name]
+    parser = Parser(name, command.summary, command.examples)
+    parser.set_defaults(run=_later(command.run), command=name)
+    _common(parser)
+    command.options(parser)
     return parser
 
 
-def _add_what_sdks_call(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    auth = commands.add_parser("auth", help="answer the SDKs as the Databricks CLI does (DATABRICKS_CLI_PATH)")
-    auth_commands = auth.add_subparsers(metavar="COMMAND", required=True)
-    auth_token = _command(auth_commands, "token", "serving.databricks_cli:auth_token", "print a token as JSON")
-    auth_token.add_argument("--profile", "-p", help="a profile of .databrickscfg")
-    auth_token.add_argument("--host", help="the workspace, or the accounts' host")
-    auth_token.add_argument("--account-id", help="the account, beside its host")
-    # The SDKs say these of hosts that serve workspaces and accounts alike; the host's own metadata says it, too.
-    auth_token.add_argument("--workspace-id", help="the workspace, on a host of several")
-    auth_token.add_argument("--experimental-is-unified-host", action="store_true", help="the host is such a one")
-    auth_token.add_argument("--force-refresh", action="store_true", help="renew the token first")
-    auth_token.add_argument("--output", "-o", choices=("json", "text"), default="json", help="always JSON")
-    _command(
-        auth_commands,
-        "path",
-        "serving.databricks_program:auth_path",
-        "print the path of a program for DATABRICKS_CLI_PATH",
-    )
-    version_command = _command(commands, "version", "serving.databricks_cli:version", "print the version")
-    version_command.add_argument("--output", "-o", choices=("json", "text"), default="text", help="the form")
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse a command line whose first word is a command.
+
+    Raises:
+        SystemExit: It is wrong (2), or asks for help (0). What there is to say is printed.
+    """
+    return parser_of(argv[0]).parse(argv[1:])
 
 
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, where: str, summary: str
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=_later(where))
-    return parser
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
-    return int(text)
-
-
-def _seconds(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds: 1 or more")
-    return int(text)
+def target_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings among a command's arguments, by the names that `lakekey.provider` takes."""
+    named = {name: getattr(arguments, name, None) for name, _, _ in _TARGET_OPTIONS}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def _later(where: str) -> Callable[[argparse.Namespace], int]:
@@ -142,22 +76,252 @@ def _later(where: str) -> Callable[[argparse.Namespace], int]:
     return call
 
 
-def _add_target(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("profile", nargs="?", help="a profile of .databrickscfg (default: the default chain)")
-    for option, metavar, summary in (
-        ("--host", "URL", "the workspace, where no profile names it"),
-        ("--auth-type", "NAME", "external-browser or oauth-m2m"),
-        ("--client-id", "ID", "the OAuth client"),
-        ("--scopes", "LIST", "the scopes to ask for, separated by commas"),
-        ("--user", "NAME", "who must sign in"),
-        ("--account-id", "ID", "the account"),
-        ("--ca-file", "FILE", "certificates to trust, in PEM form"),
-        ("--config-file", "FILE", "the profiles (default: ~/.databrickscfg)"),
-    ):
-        parser.add_argument(option, metavar=metavar, help=summary)
+# -- options ------------------------------------------------------------------------------------------------------
 
 
-def target_settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The settings among a command's arguments, by the names that `lakekey.provider` takes."""
-    names = ("host", "auth_type", "client_id", "scopes", "user", "account_id", "ca_file", "config_file")
-    return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+def _common(parser: argparse.ArgumentParser, *, default: Any = False) -> None:
+    parser.add_argument("--json", action="store_true", default=default, help="print JSON")
+    debug = "report files, hosts and requests on standard error"
+    parser.add_argument("--debug", action="store_true", default=default, help=debug)
+
+
+def _profile(parser: Parser, *, many: bool = False, which: str = "(default: the default chain)") -> None:
+    if many:
+        parser.add_argument("profiles", nargs="*", metavar="PROFILE", help=which)
+    else:
+        parser.add_argument("profile", nargs="?", metavar="PROFILE", help=f"a profile of .databrickscfg {which}")
+    parser.add_argument("-p", "--profile", dest="profile_option", metavar="PROFILE", help="the same, as an option")
+
+
+def _settings(parser: Parser, *, all_shown: bool = False) -> None:
+    """What to sign in to. Commands that only use a session take all of it, and show what is used most."""
+    rare = parser.add_argument_group("what to sign in to, where no profile says it") if all_shown else parser
+    for name, metavar, summary in _TARGET_OPTIONS:
+        usual = name in _USUAL
+        place = parser if usual else rare
+        shown = summary if usual or all_shown else argparse.SUPPRESS
+        place.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=shown)
+
+
+def _session(parser: Parser) -> None:
+    _profile(parser)
+    _settings(parser)
+
+
+def _login(parser: Parser) -> None:
+    _profile(parser, which="(new with --host: it is written)")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
+    way.add_argument("--paste", action="store_true", help="print the address, and paste the answer here")
+    parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="how long to wait for you (default: 120)")
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("--if-needed", action="store_true", help="sign in only where there is no session")
+    when.add_argument("--check", action="store_true", help="only look: exit status 0 signed in, 3 login needed")
+    parser.add_argument("--switch", action="store_true", help="let another person take the session over")
+    parser.add_argument("--no-save", action="store_true", help="with --host: write no profile")
+    _settings(parser, all_shown=True)
+
+
+def _logout(parser: Parser) -> None:
+    parser.add_argument("profile", nargs="?", metavar="PROFILE|ENTRY", help="a profile, or an entry that status shows")
+    parser.add_argument("-p", "--profile", dest="profile_option", metavar="PROFILE", help="the same, as an option")
+    parser.add_argument("--all", action="store_true", help="every session of this cache")
+    parser.add_argument("--forget-key", action="store_true", help="with --all: remove the key that sealed them, too")
+    _settings(parser)
+
+
+def _doctor(parser: Parser) -> None:
+    _session(parser)
+    parser.add_argument("--connect", action="store_true", help="also sign in, and try the warehouse or the cluster")
+
+
+def _config_file(parser: argparse.ArgumentParser, *, default: Any = None) -> None:
+    summary = "the profiles (default: ~/.databrickscfg)"
+    parser.add_argument("--config-file", metavar="FILE", default=default, help=summary)
+
+
+def _profiles(parser: Parser) -> None:
+    _config_file(parser)
+    actions = parser.add_subparsers(title="to change the file", metavar="ACTION", parser_class=ActionParser)
+    add = _action(actions, "profiles add", "write a profile", (("lakekey profiles add dev --host https://…", ""),))
+    add.add_argument("name", metavar="NAME", help="the profile")
+    add.add_argument("--host", metavar="URL", required=True, help="the workspace's address")
+    for option in ("warehouse-id", "cluster-id", "auth-type", "client-id", "account-id", "user", "scopes", "ca-file"):
+        add.add_argument(f"--{option}", metavar="VALUE", help="written as it is")
+    add.add_argument("--replace", action="store_true", help="replace a profile of that name")
+    remove = _action(actions, "profiles remove", "remove a profile; its session stays until logout")
+    remove.add_argument("name", metavar="NAME", help="the profile")
+    default = _action(actions, "profiles set-default", "choose the profile that is used where none is named")
+    default.add_argument("name", metavar="NAME", help="the profile")
+    rename = _action(actions, "profiles rename", "rename a profile; its session stays")
+    rename.add_argument("name", metavar="OLD", help="the profile")
+    rename.add_argument("new", metavar="NEW", help="its new name")
+    for action, parsed in (("add", add), ("remove", remove), ("set-default", default), ("rename", rename)):
+        parsed.set_defaults(run=_later(f"profiles:{action.replace('-', '_')}"))
+        _config_file(parsed, default=argparse.SUPPRESS)
+
+
+def _action(
+    actions: Any, command: str, summary: str, examples: Sequence[tuple[str, str]] = ()
+) -> argparse.ArgumentParser:
+    name = command.rpartition(" ")[2]
+    parser: argparse.ArgumentParser = actions.add_parser(
+        name, prog=f"lakekey {command}", help=summary, summary=summary, examples=examples
+    )
+    parser.set_defaults(parser=parser)
+    _common(parser, default=argparse.SUPPRESS)  # so that what stands before the action counts, too
+    return parser
+
+
+def _secret(parser: Parser) -> None:
+    parser.add_argument("action", choices=("set", "remove", "list"), help="what to do; set asks without echo")
+    _session(parser)
+
+
+def _keys(parser: Parser) -> None:
+    parser.add_argument("action", nargs="?", choices=("show", "rotate"), default="show", help="(default: show)")
+    sources = ("keyring", "file", "passphrase", "kms")
+    parser.add_argument("--to", choices=sources, metavar="SOURCE", help=f"with rotate: {', '.join(sources)}")
+
+
+def _import(parser: Parser) -> None:
+    _profile(parser, many=True, which="(default: all profiles and hosts found)")
+    parser.add_argument("--delete", action="store_true", help="delete what was imported from the plain-text files")
+    _config_file(parser)
+
+
+def _serve(parser: Parser) -> None:
+    _profile(parser, many=True, which="whose tokens (default: the default chain)")
+    parser.add_argument("--port", type=port, default=0, help="the port on loopback (default: any free one)")
+    parser.add_argument("--url-file", metavar="FILE", help="write the address there, readable for you only")
+    parser.add_argument("--print-unit", action="store_true", help="print a unit file for systemd --user, and end")
+
+
+def _auth(parser: Parser) -> None:
+    actions = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=ActionParser)
+    token = _action(actions, "auth token", "print a token as JSON")
+    token.add_argument("--profile", "-p", help="a profile of .databrickscfg")
+    token.add_argument("--host", help="the workspace, or the accounts' host")
+    token.add_argument("--account-id", help="the account, beside its host")
+    # The SDKs say these of hosts that serve workspaces and accounts alike; the host's own metadata says it, too.
+    token.add_argument("--workspace-id", help="the workspace, on a host of several")
+    token.add_argument("--experimental-is-unified-host", action="store_true", help="the host is such a one")
+    token.add_argument("--force-refresh", action="store_true", help="renew the token first")
+    token.add_argument("--output", "-o", choices=("json", "text"), default="json", help="always JSON")
+    token.set_defaults(run=_later("serving.databricks_cli:auth_token"))
+    path = _action(actions, "auth path", "print the path of a program for DATABRICKS_CLI_PATH")
+    path.set_defaults(run=_later("serving.databricks_program:auth_path"))
+
+
+def _version(parser: Parser) -> None:
+    parser.add_argument("--output", "-o", choices=("json", "text"), default="text", help="the form")
+
+
+def _sandbox(parser: Parser) -> None:
+    parser.add_argument("--port", type=port, default=0, help="the port on loopback (default: any free one)")
+    lives = "how long access tokens live (default: 3600)"
+    parser.add_argument("--token-lifetime", type=seconds, default=3600, metavar="SECONDS", help=lives)
+    parser.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="what runs the SQL")
+    parser.add_argument("--directory", help="where to keep its certificate and secrets (default: a temporary one)")
+
+
+def _demo(parser: Parser) -> None:
+    parser.add_argument(
+        "--browser",
+        action=argparse.BooleanOptionalAction,
+        help="sign in yourself, or let a person be played (default: yourself, where there is a browser)",
+    )
+
+
+def _help(parser: Parser) -> None:
+    parser.add_argument("topic", nargs="*", metavar="COMMAND", help="the command to explain")
+
+
+COMMANDS: dict[str, Command] = {
+    "overview": Command("overview:overview", "show where you stand, and the next command", ""),
+    "login": Command(
+        "login:login",
+        "sign in, and keep the session for every program of this machine",
+        SIGN_IN,
+        _login,
+        (
+            ("lakekey login", "asks for what it does not know"),
+            ("lakekey login prod --host https://…", "writes the profile prod, and signs in"),
+            ("lakekey login prod --if-needed", "for scripts"),
+        ),
+    ),
+    "logout": Command(
+        "logout:logout",
+        "forget a session, for every process, and revoke it at the server",
+        SIGN_IN,
+        _logout,
+        (
+            ("lakekey logout prod", ""),
+            ("lakekey logout 3f2a81c09b4d", "the entry that lakekey status shows"),
+            ("lakekey logout --all --forget-key", "leave nothing behind"),
+        ),
+    ),
+    "status": Command(
+        "status:status",
+        "show who is signed in where, until when, and where it is kept",
+        SIGN_IN,
+        _session,
+        (("lakekey status", "all sessions"), ("lakekey status prod", "one; exit status 3 where it needs a login")),
+    ),
+    "token": Command(
+        "token:token",
+        "print an access token, renewed where needed",
+        USE,
+        _session,
+        (('curl -H "Authorization: Bearer $(lakekey token prod)" https://…', ""),),
+    ),
+    "profiles": Command(
+        "profiles:profiles",
+        "list the profiles, or change them",
+        CONFIGURE,
+        _profiles,
+        (("lakekey profiles", "all, and what each means"), ("lakekey profiles set-default prod", "")),
+    ),
+    "secret": Command(
+        "secret:secret",
+        "keep the secret of an app or a service principal sealed in the cache",
+        CONFIGURE,
+        _secret,
+        (("lakekey secret set nightly", "asks for it without echo"),),
+    ),
+    "doctor": Command(
+        "doctor.command:doctor",
+        "check the whole chain behind a profile, and name the next step",
+        CONFIGURE,
+        _doctor,
+        (("lakekey doctor prod --connect", "up to a query on the warehouse"),),
+    ),
+    "keys": Command(
+        "keys:keys",
+        "show the key that seals the cache, or rotate it",
+        CONFIGURE,
+        _keys,
+        (("lakekey keys rotate --to keyring", "move the key to the OS keyring"),),
+    ),
+    "import": Command(
+        "importing.command:imports",
+        "import sessions that other tools keep in plain text",
+        CONFIGURE,
+        _import,
+        (("lakekey import --delete", "and delete the plain text"),),
+    ),
+    "serve": Command(
+        "serving.command:serve",
+        "serve tokens to the Databricks SDKs of every language",
+        OTHERS,
+        _serve,
+        (("lakekey serve prod", "prints the two variables that they need"),),
+    ),
+    "auth": Command("", "answer the SDKs as the Databricks CLI does (DATABRICKS_CLI_PATH)", OTHERS, _auth),
+    "sandbox": Command(
+        "sandbox:sandbox", "run a local workspace to try things against", TRY, _sandbox, (("lakekey sandbox", ""),)
+    ),
+    "demo": Command("demo:demo", "see the main job, on a local workspace", TRY, _demo, (("lakekey demo", ""),)),
+    "version": Command("version:version", "print the version", TRY, _version),
+    "help": Command("help:help_", "explain a command", TRY, _help, (("lakekey help login", ""),)),
+}

@@ -9,7 +9,7 @@ from lakekey.cache.client_secrets import is_secret
 from lakekey.cache.entry import Entry
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import in_words, print_facts, print_json, print_table
-from lakekey.cli.session import provider_of
+from lakekey.cli.provider import provider_of
 from lakekey.configuration.settings import DELEGATED, U2M
 from lakekey.errors import CacheError
 from lakekey.session.expiry import is_live, nears_end
@@ -101,7 +101,7 @@ def _all(arguments: argparse.Namespace) -> int:
         print_table(header, rows)
         _print_troubles(found)
     else:
-        print("Nobody is signed in. Begin with: lakekey login")
+        print("No session yet. Begin with: lakekey login")
     print(f"\nKept in {place['store']}, sealed under the key from {place['key_source']} {place['key']}.")
     if place["key_reason"]:
         print(f"Why there: {place['key_reason']}.")

@@ -54,7 +54,7 @@ def read(path: str | None, wanted: str | None) -> Profile | None:
         if wanted is None:
             return None
         raise ConfigurationError(
-            f"there is no file {path} to find it in", hint=f"databricks configure, or create {path}", profile=wanted
+            f"there is no file {path} to find it in", hint=f"lakekey login {wanted} --host https://…", profile=wanted
         )
     default = default_profile(parser)
     name = wanted or default
@@ -63,9 +63,12 @@ def read(path: str | None, wanted: str | None) -> Profile | None:
         if name is None:
             return None
         named = "" if wanted else f" ([{_SETTINGS_SECTION}] default_profile names it)"
-        raise ConfigurationError(
-            f"{path} has no profile of that name{named}", hint="see those it has: lakekey profiles", profile=name
-        )
+        with LOADING:
+            import difflib
+
+        near = difflib.get_close_matches(name, parser.sections(), n=1)
+        hint = f"did you mean {near[0]}? See those it has: lakekey profiles" if near else "see them: lakekey profiles"
+        raise ConfigurationError(f"{path} has no profile of that name{named}", hint=hint, profile=name)
     return Profile(name, path, dict(parser.items(section)))
 
 

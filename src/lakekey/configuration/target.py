@@ -279,7 +279,8 @@ class Target:
 
     def about(self) -> dict[str, Any]:
         """What a person needs to recognise the credential, without secrets; kept in its entry."""
-        names = ("host", "auth_type", "client_id", "profile", "user", "group_id")
+        names = ["host", "auth_type", "client_id", "profile", "user", "group_id", "account_id", "scopes", "ca_file"]
+        names += ["discovery_url", "authorization_details"]
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 

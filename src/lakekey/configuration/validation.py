@@ -14,6 +14,8 @@ from lakekey.errors import ConfigurationError
 
 DEFAULT_CLIENT = "databricks-cli"
 DEFAULT_SCOPES = ("all-apis",)
+#: The hint where nothing at all says which workspace is meant; the one session that there is may then be.
+NAME_A_PROFILE = "name a profile, or set DATABRICKS_HOST=https://…"
 DEFAULT_LOGIN_TIMEOUT = 120.0
 DEFAULT_LOCK_TIMEOUT = 60.0
 
@@ -68,7 +70,7 @@ def _host(levels: Levels, values: Mapping[str, Any]) -> str:
         # The commonest surprise of the default chain: one stray variable, and the default profile is not read.
         hint = f"set DATABRICKS_HOST, or name a profile: the default one is not read beside {first}"
     else:
-        hint = "name a profile, or set DATABRICKS_HOST=https://…"
+        hint = NAME_A_PROFILE
     raise ConfigurationError("there is no host", hint=hint, profile=levels.profile)
 
 

@@ -29,7 +29,22 @@ def provider(profile: str | None = None, **settings: Any) -> Provider:
     Raises:
         ConfigurationError: A setting is missing, wrong, or contradicts another.
     """
-    return made(resolve(profile, **settings), stacklevel=3)
+    try:
+        target = resolve(profile, **settings)
+    except ConfigurationError as error:
+        target = _only_session(error)
+    return made(target, stacklevel=3)
+
+
+def _only_session(error: ConfigurationError) -> Target:
+    """The one session that there is, where nothing at all is configured or named."""
+    with LOADING:
+        from lakekey.session import inventory
+
+    only = inventory.the_only_one() if inventory.is_nothing_named(error) else None
+    if only is None:
+        raise error
+    return only
 
 
 def made(target: Target, *, stacklevel: int = 2) -> Provider:

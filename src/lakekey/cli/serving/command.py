@@ -9,9 +9,9 @@ from types import FrameType
 
 from lakekey.cache import private_files
 from lakekey.cli.output import print_json
+from lakekey.cli.provider import provider_for_target
 from lakekey.cli.serving.databricks_cli import target_for_others
 from lakekey.cli.serving.metadata_service import MetadataService
-from lakekey.cli.session import provider_for_target
 from lakekey.errors import CacheWriteFailed
 
 # No option that gives the service a file system of its own, such as PrivateTmp=: a user's systemd then gives it a user

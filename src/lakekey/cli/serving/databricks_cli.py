@@ -11,7 +11,8 @@ import sys
 import time
 
 from lakekey.cli.output import print_json
-from lakekey.cli.session import print_token, provider_for_target
+from lakekey.cli.provider import provider_for_target
+from lakekey.cli.token import print_token
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.settings import U2M
 from lakekey.configuration.target import Target, normalize_host, resolve

@@ -20,7 +20,7 @@ _BEGINNING = """\
 #!/bin/sh
 # Made by `lakekey auth path`, as large as the SDKs want the Databricks CLI to be. The shell never reads what follows
 # the next line. -P: nothing is imported from the directory that a program happens to run in.
-exec {python} -P -c 'from lakekey.cli import run; run()' "$@"
+exec {python} -P -c 'from lakekey.cli import run; run(as_databricks=True)' "$@"
 """
 
 

@@ -1,0 +1,70 @@
+"""The provider that a command's arguments name."""
+
+import argparse
+import os
+from collections.abc import Mapping
+
+from lakekey import _log
+from lakekey.cli.arguments import target_settings
+from lakekey.configuration.target import Target, resolve
+from lakekey.errors import ConfigurationError
+from lakekey.providers.provider import Provider
+
+
+def provider_of(arguments: argparse.Namespace, environ: Mapping[str, str] | None = None) -> Provider:
+    """The provider that a command's arguments name.
+
+    Args:
+        arguments: The arguments.
+        environ: The environment; ``None`` for this process's.
+    """
+    return provider_for_target(target_of(arguments), environ)
+
+
+def target_of(arguments: argparse.Namespace) -> Target:
+    """What a command's arguments name."""
+    try:
+        target = resolve(arguments.profile, **target_settings(arguments))
+    except ConfigurationError as error:
+        target = _only_session(error)
+    if arguments.debug:
+        _report(target)
+    return target
+
+
+def _only_session(error: ConfigurationError) -> Target:
+    """The one session that there is, where nothing at all was named."""
+    from lakekey.session import inventory  # not for a command that knows what it means
+
+    if not inventory.is_nothing_named(error):
+        raise error
+    only = inventory.the_only_one()
+    if only is not None:
+        return only
+    error.hint = "sign in first: lakekey login"
+    raise error
+
+
+def provider_for_target(target: Target, environ: Mapping[str, str] | None = None) -> Provider:
+    """A target's provider, without the warning that programs get: a command says what is wrong by its status.
+
+    Args:
+        target: What it signs in to.
+        environ: The environment, which says whether a person is there; ``None`` for this process's.
+    """
+    if target.is_delegated:
+        from lakekey.providers.sdk_strategy import DelegatedProvider
+
+        return DelegatedProvider(target)
+    return Provider(target, environ=environ)
+
+
+def _report(target: Target) -> None:
+    from lakekey.cache.cache import cache_directory
+
+    file = f"[{target.profile or 'DEFAULT'}] of {target.config_file}" if target.config_file else "no profile"
+    _log.debug("cli", "configuration: %s", file)
+    for name, source in target.sources.items():
+        _log.debug("cli", "  %s: from %s", name, source)
+    _log.debug("cli", "host %s, %s, client %s", target.host, target.auth_type, target.client_id or "none")
+    _log.debug("cli", "cache: %s", target.store or cache_directory(target.cache_environment(os.environ)))

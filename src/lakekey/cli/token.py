@@ -1,0 +1,27 @@
+"""``lakekey token``."""
+
+import argparse
+
+from lakekey.cli.output import print_json
+from lakekey.cli.provider import provider_of
+from lakekey.providers.provider import Token
+
+
+def token(arguments: argparse.Namespace) -> int:
+    """Print an access token."""
+    current = provider_of(arguments).token()
+    if arguments.json:
+        print_token(current)
+    else:
+        print(current.access_token)
+    return 0
+
+
+def print_token(token: Token) -> None:
+    """Print a token as ``databricks auth token`` does.
+
+    The expiry is local time with a fraction and an offset: the Python SDK cuts it at the point and takes it for local
+    time, the others read the offset.
+    """
+    expiry = token.expires_at.astimezone().isoformat(timespec="microseconds")
+    print_json({"access_token": token.access_token, "token_type": token.token_type, "expiry": expiry})

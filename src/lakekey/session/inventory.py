@@ -1,0 +1,295 @@
+"""All sessions of a cache: whose they are, how they stand, and which profile leads to each *today*.
+
+An entry remembers the profile under which it was signed in. The configuration may have changed since, so a row is named
+by the profile that resolves to it now, and by none where there is none.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from lakekey.cache.cache import Cache, open_cache
+from lakekey.cache.client_secrets import is_secret
+from lakekey.cache.entry import Entry, Failure, entry_id
+from lakekey.configuration import databrickscfg
+from lakekey.configuration.settings import DELEGATED, U2M
+from lakekey.configuration.target import DEFAULT_CLIENT, DEFAULT_SCOPES, Target, resolve
+from lakekey.configuration.validation import NAME_A_PROFILE
+from lakekey.errors import CacheError, ConfigurationError, LakekeyError, LockTimeout
+from lakekey.session.expiry import is_live, nears_end, session_end
+
+SIGNED_IN, RENEWABLE = "signed in", "renews itself"
+SIGNED_OUT, EXPIRED, FAILED = "signed out", "expired", "failed"
+BY_ITSELF, BY_THE_SDK = "signs in by itself", "signed in by the SDK"
+#: The states in which a person has to do something first.
+NEEDS_LOGIN = (SIGNED_OUT, EXPIRED, FAILED)
+
+_PATIENCE = 30.0
+_POLL = 0.02
+# What an entry remembers of its target, by the settings' names.
+_REMEMBERED = (
+    "host",
+    "auth_type",
+    "client_id",
+    "user",
+    "group_id",
+    "account_id",
+    "scopes",
+    "discovery_url",
+    "authorization_details",
+    "ca_file",
+)
+
+
+class SessionInfo(NamedTuple):
+    """One session of this machine's cache; it holds no secret.
+
+    Attributes:
+        entry: The id of its entry, which ``lakekey logout`` takes (12 characters of it will do).
+        host: The workspace, or the account console.
+        profile: The profile that leads to it today, or ``None``.
+        auth_type: The SDK's name of the grant.
+        identity: The person, or the service principal's application id, where it is known.
+        state: ``signed in``, ``renews itself``, ``signs in by itself``, ``signed out``, ``expired`` or ``failed``.
+        expires_at: When its access token expires, in UTC, or ``None``.
+        ends_at: When a person has to sign in again at the latest, in UTC, or ``None``: that is not known.
+    """
+
+    entry: str
+    host: str
+    profile: str | None
+    auth_type: str
+    identity: str | None
+    state: str
+    expires_at: datetime | None
+    ends_at: datetime | None
+
+
+class Found(NamedTuple):
+    """An entry of the cache, as it was found.
+
+    Attributes:
+        entry_id: Its id.
+        entry: What it says, or ``None`` where it cannot be opened.
+        profiles: The profiles that lead to it today.
+        trouble: Why it cannot be opened.
+    """
+
+    entry_id: str
+    entry: Entry | None
+    profiles: tuple[str, ...] = ()
+    trouble: CacheError | None = None
+
+    @property
+    def info(self) -> SessionInfo:
+        """What there is to say about it."""
+        entry = self.entry or Entry({})
+        return SessionInfo(
+            entry=self.entry_id,
+            host=entry.about.get("host", ""),
+            profile=self.profiles[0] if self.profiles else None,
+            auth_type=entry.about.get("auth_type", ""),
+            identity=identity_of(entry),
+            state=state_of(entry) if self.entry is not None else FAILED,
+            expires_at=_moment(entry.expires_at),
+            ends_at=_moment(session_end(entry)),
+        )
+
+
+def sessions() -> list[SessionInfo]:
+    """The sessions of this machine's cache, as ``lakekey status`` lists them. Nothing is sent.
+
+    Raises:
+        CacheError: The cache cannot be read.
+    """
+    return [each.info for each in find(open_cache())]
+
+
+def find(cache: Cache, environ: Mapping[str, str] | None = None) -> list[Found]:
+    """All sessions of a cache. Secrets that are sealed beside them are not among them.
+
+    Args:
+        cache: The cache.
+        environ: The environment, which names the profiles' file; ``None`` for this process's.
+    """
+    found = []
+    for name in cache.list():
+        try:
+            entry = cache.get(name)
+        except CacheError as error:
+            found.append(Found(name, None, trouble=error))
+            continue
+        if entry is not None and not is_secret(entry):
+            found.append(Found(name, entry))
+    if not found:
+        return found
+    leads = _profiles_by_entry(os.environ if environ is None else environ)
+    return [each._replace(profiles=tuple(leads.get(each.entry_id, ()))) for each in found]
+
+
+def state_of(entry: Entry) -> str:
+    """How a session stands, in words."""
+    person = entry.about.get("auth_type") == U2M
+    if entry.about.get("auth_type") in DELEGATED:
+        return BY_THE_SDK
+    if entry.access_token and is_live(entry.issued_at, entry.expires_at, time.time()):
+        return SIGNED_IN
+    if entry.refresh_token or (entry.access_token and not person):
+        return RENEWABLE
+    if trouble_of(entry) is not None:
+        return EXPIRED if person and entry.refused is not None else FAILED
+    if person:
+        return EXPIRED if entry.access_token else SIGNED_OUT
+    return BY_ITSELF
+
+
+def trouble_of(entry: Entry) -> Failure | None:
+    """What went wrong last."""
+    return entry.refused or entry.failure
+
+
+def identity_of(entry: Entry) -> str | None:
+    """The person who signed in, or the service principal."""
+    return entry.identity or (None if entry.about.get("auth_type") == U2M else entry.about.get("client_id"))
+
+
+def needs_soon(entry: Entry) -> bool:
+    """Whether a person should sign in ahead of the session's end."""
+    return nears_end(entry, time.time())
+
+
+def target_of(found: Found, environ: Mapping[str, str] | None = None) -> Target | None:
+    """The target that leads to an entry, from the profile of today or else from what the entry remembers.
+
+    Returns:
+        The target; ``None`` where neither leads to this very entry, or a secret would be needed that is not here.
+    """
+    environ = os.environ if environ is None else environ
+    about = dict((found.entry or Entry({})).about)
+    for name in found.profiles:
+        return resolve(name, _of_the_file(environ))
+    given = {name: about[name] for name in _REMEMBERED if about.get(name)}
+    if given.get("client_id") == DEFAULT_CLIENT and given.get("auth_type") == U2M:
+        del given["client_id"], given["auth_type"]  # what is the default need not stand in the command to sign in
+    own = {name: value for name, value in environ.items() if name.startswith("LAKEKEY_")}
+    for scopes in dict.fromkeys((tuple(about.get("scopes", ())), (), (found.entry or Entry({})).scopes)):
+        given["scopes"] = scopes if scopes not in ((), DEFAULT_SCOPES) else None
+        try:
+            target = resolve(None, own, **given)
+        except ConfigurationError:
+            continue
+        if entry_id(target.identity()) == found.entry_id:
+            return target
+    return None
+
+
+def resolve_or_only(profile: str | None = None, **settings: Any) -> Target:
+    """What `resolve` says; where nothing at all is configured or named, the one session that there is.
+
+    Raises:
+        ConfigurationError: As `resolve` has it; or there are several sessions.
+    """
+    try:
+        return resolve(profile, **settings)
+    except ConfigurationError as error:
+        if not is_nothing_named(error):
+            raise
+        refusal = error
+    only = the_only_one()
+    if only is None:
+        raise refusal
+    return only
+
+
+def is_nothing_named(error: ConfigurationError) -> bool:
+    """Whether an error of `resolve` says that nothing is configured or named, and not that something is wrong."""
+    return error.hint == NAME_A_PROFILE
+
+
+def the_only_one(environ: Mapping[str, str] | None = None) -> Target | None:
+    """The target of the one session of a person that there is, for callers who name none.
+
+    Raises:
+        ConfigurationError: There are several; its hint says how to choose.
+    """
+    persons = [
+        each
+        for each in find(open_cache(environ), environ)
+        if each.entry is not None
+        and each.entry.about.get("auth_type") == U2M
+        and state_of(each.entry) in (SIGNED_IN, RENEWABLE)
+    ]
+    if len(persons) == 1:
+        return target_of(persons[0], environ)
+    if persons:
+        ways = [f"-p {each.profiles[0]}" if each.profiles else f"--host {each.info.host}" for each in persons]
+        raise ConfigurationError(
+            f"no profile is named, and there are {len(persons)} sessions to choose from",
+            hint=f"name one: {', '.join(dict.fromkeys(ways))}",
+        )
+    return None
+
+
+def remove(cache: Cache, name: str) -> bool:
+    """Remove an entry as it is, whether or not it can be opened.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        LockTimeout: Another process holds it.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        with cache.lock(name, to_write=False) as held:
+            if held:
+                envelope = cache.store.get(name)
+                if envelope is None or cache.delete(name, replaces=envelope):
+                    return envelope is not None
+        if time.monotonic() > deadline:
+            raise LockTimeout(
+                f"{cache.store.holder(name) or 'another process'} holds the session for more than {_PATIENCE:g} s",
+                hint="wait for it, then run it again",
+            )
+        time.sleep(_POLL)
+
+
+def _profiles_by_entry(environ: Mapping[str, str]) -> dict[str, list[str]]:
+    """Entry id → the names of the profiles that lead to it, in the file's order."""
+    leads: dict[str, list[str]] = {}
+    for name, target in _targets(_of_the_file(environ)):
+        leads.setdefault(entry_id(target.identity()), []).append(name)
+    return leads
+
+
+def _targets(environ: Mapping[str, str]) -> Iterator[tuple[str, Target]]:
+    try:
+        profiles, _ = databrickscfg.profiles(environ.get("DATABRICKS_CONFIG_FILE"))
+    except ConfigurationError:
+        return  # a file that cannot be read is doctor's matter; the sessions are there all the same
+    for profile in profiles:
+        try:
+            yield str(profile.name), resolve(profile.name, environ)
+        except LakekeyError:
+            continue
+
+
+def _of_the_file(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without the settings that it has of its own: what the file alone says."""
+    kept = {name: value for name, value in environ.items() if not name.startswith(("DATABRICKS_", "ARM_"))}
+    file = environ.get("DATABRICKS_CONFIG_FILE", "").strip()
+    return {**kept, "DATABRICKS_CONFIG_FILE": file} if file else kept
+
+
+def _moment(seconds: float) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+
+def by_prefix(found: list[Found], text: str) -> list[Found]:
+    """The entries whose id begins with a text of 6 or more hexadecimal digits."""
+    short = text.lower()
+    if len(short) < 6 or any(digit not in "0123456789abcdef" for digit in short):
+        return []
+    return [each for each in found if each.entry_id.startswith(short)]

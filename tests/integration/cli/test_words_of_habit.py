@@ -1,0 +1,172 @@
+"""What people type from habit: by itself, `help`, `-V`, `-p`, `--debug`, and slips of the pen."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import lakekey as product
+from lakekey.cli.arguments import COMMANDS
+from support.processes import lakekey as run
+from support.programs import environment
+from support.programs import lakekey as program
+
+HOST = "https://dbc-1.cloud.databricks.com"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An empty home."""
+    for name in ("DATABRICKS_HOST", "DATABRICKS_CONFIG_FILE", "DATABRICKS_CONFIG_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "file")
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    return tmp_path
+
+
+@pytest.fixture
+def profiles(home):
+    (home / ".databrickscfg").write_text(f"[prod]\nhost = {HOST}\n[nightly]\nhost = {HOST}\nuser = ada@example.com\n")
+
+
+def test_by_itself_it_says_where_you_stand_and_the_next_command(home):
+    done = run()
+    assert done.returncode == 0
+    assert "Not signed in." in done.stdout
+    assert "No profiles yet." in done.stdout
+    assert "Next:          lakekey login\n" in done.stdout
+
+
+def test_with_profiles_the_next_command_signs_in_to_the_first(profiles):
+    assert "Next:          lakekey login prod\n" in run().stdout
+    assert json.loads(run("--json").stdout)["next_step"] == "lakekey login prod"
+
+
+def test_next_command_of_a_signed_in_person_gives_a_token(oidc_server, home):
+    settings = {**environment(oidc_server, home / "cache"), "DATABRICKS_CONFIG_FILE": str(home / "cfg")}
+    (home / "cfg").write_text(f"[work]\nhost = {oidc_server.host}\n")
+    settings["DATABRICKS_HOST"] = ""
+    with program("login", "work", environment=settings) as login:
+        oidc_server.sign_in(login.url())
+        assert login.ends()[0] == 0
+    with program(environment=settings) as overview:
+        output = overview.ends()[1]
+    assert "work: signed in as ada@example.com" in output
+    assert "Next:          lakekey token work\n" in output
+
+
+@pytest.mark.parametrize("words", [["-V"], ["--version"], ["version"]])
+def test_version_tells_a_person_the_truth(home, words):
+    assert run(*words).stdout == f"lakekey {product.__version__}\n"
+
+
+def test_json_version_tells_the_truth(home):
+    assert json.loads(run("version", "--json").stdout)["version"] == product.__version__
+
+
+def test_python_m_lakekey_is_the_command_line(home):
+    done = subprocess.run([sys.executable, "-m", "lakekey", "-V"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"lakekey {product.__version__}\n"
+
+
+@pytest.mark.parametrize("words", [["help"], ["--help"], ["-h"]])
+def test_help_lists_every_command(home, words):
+    output = run(*words).stdout
+    assert [name for name in COMMANDS if COMMANDS[name].group and f"\n  {name} " not in output] == []
+    assert "Exit status: 0 done, 1 failed, 2 usage, 3 login needed." in output
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if COMMANDS[name].examples])
+def test_help_of_a_command_is_its_own_and_has_an_example(home, name):
+    explained, asked = run("help", name), run(name, "--help")
+    assert explained.stdout == asked.stdout
+    assert explained.stdout.startswith(f"usage: lakekey {name}")
+    assert "Examples:\n  " in explained.stdout
+
+
+@pytest.mark.parametrize("name", ["logout", "status", "token"])
+def test_help_shows_only_the_options_that_matter_there(home, name):
+    output = run("help", name).stdout
+    assert "--host" in output
+    assert "--client-id" not in output
+    assert run(name, "--host", HOST, "--client-id", "app", "--auth-type", "external-browser").returncode in (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["stauts"], "did you mean status?"),
+        (["logn"], "did you mean login?"),
+        (["help", "tokne"], "did you mean token?"),
+        (["login", "--hsot", HOST], "did you mean --host?"),
+        (["profiles", "renmae"], "did you mean rename?"),
+        (["token", "prd"], "did you mean prod?"),
+        (["token", "-p", "nihgtly"], "did you mean nightly?"),
+    ],
+)
+def test_slip_is_answered_with_the_near_name(profiles, words, near):
+    done = run(*words)
+    assert done.returncode == 2
+    assert near in done.stderr
+
+
+def test_error_of_a_command_shows_that_commands_usage(home):
+    done = run("token", "--nonsense")
+    assert done.stderr.startswith("usage: lakekey token [options] [PROFILE]\n")
+    assert "see: lakekey help token" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status", "prod"],
+        ["status", "-p", "prod"],
+        ["status", "--profile", "prod"],
+        ["status", "--profile=prod"],
+        ["-p", "prod", "status"],
+        ["--profile", "prod", "--json", "status"],
+    ],
+)
+def test_profile_is_taken_as_word_and_as_option_everywhere(profiles, words):
+    done = run(*words, "--json") if "--json" not in words else run(*words)
+    assert (done.returncode, json.loads(done.stdout)["profile"]) == (3, "prod")
+
+
+def test_two_different_profiles_are_a_usage_error(profiles):
+    done = run("status", "prod", "-p", "nightly")
+    assert done.returncode == 2
+    assert "two profiles are named, prod and nightly" in done.stderr
+
+
+def test_missing_profile_is_answered_with_the_command_that_makes_it(home):
+    done = run("token", "prod")
+    assert done.returncode == 2
+    assert "lakekey login prod --host https://…" in done.stderr
+
+
+def test_debug_names_file_host_and_request_and_shows_no_secret(oidc_server, home):
+    """The program's own output is scanned for every secret that the server has seen (`support.secret_scan`)."""
+    settings = {**environment(oidc_server, home / "cache"), "DATABRICKS_HOST": ""}
+    settings["DATABRICKS_CONFIG_FILE"] = str(home / "cfg")
+    (home / "cfg").write_text(f"[work]\nhost = {oidc_server.host}\n")
+    with program("login", "work", "--debug", environment=settings) as login:
+        oidc_server.sign_in(login.url())
+        status, _, errors = login.ends()
+    assert status == 0
+    assert f"configuration: [work] of {home / 'cfg'}" in errors
+    assert f"host {oidc_server.host}, external-browser" in errors
+    assert str(home / "cache") in errors
+    assert '"POST /' in errors
+    for command in (["token", "work"], ["status", "work"], ["doctor", "work"], ["logout", "work"]):
+        with program(*command, "--debug", environment=settings) as other:
+            status, output, errors = other.ends()
+        assert status == 0
+        assert "debug:" in errors
+        assert "debug:" not in output
+
+
+def test_debug_is_off_by_default(profiles):
+    assert "debug" not in run("status", "prod").stderr
