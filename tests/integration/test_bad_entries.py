@@ -48,7 +48,6 @@ def bad_contents(cache):
         "two in one": good + good,
         "of another entry": cache.store.get(OTHER),
         "no entry inside": seal(cache.ring, NAME, b"{}"),
-        "an entry of a later format": seal(cache.ring, NAME, b'{"format":2}'),
         "of the wrong kind inside": seal(cache.ring, NAME, b'{"format":1,"about":{},"expires_at":"soon"}'),
         "enormous": good + bytes(3 << 20),
     }
@@ -56,7 +55,7 @@ def bad_contents(cache):
 
 @pytest.mark.parametrize("kind", [
     "empty", "text", "truncated", "one bit off", "two in one", "of another entry", "no entry inside",
-    "an entry of a later format", "of the wrong kind inside", "enormous",
+    "of the wrong kind inside", "enormous",
 ])  # fmt: skip
 def test_it_counts_as_none_and_is_set_aside_with_its_content_and_the_others_stay(cache, kind, caplog):
     content = bad_contents(cache)[kind]

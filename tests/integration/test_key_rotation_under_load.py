@@ -17,7 +17,8 @@ from support.cache_processes import run, start
 # Counts an entry up until it is told to stop, making a new entry now and then; says how often.
 WORKER = """
 import select
-cache, name, count = open_cache(), sys.argv[1], 0
+cache, name = open_cache(), sys.argv[1]
+count = cache.get(name).generation
 say("ready")
 while not select.select([sys.stdin], [], [], 0)[0]:
     with locked(cache, name):
@@ -61,7 +62,7 @@ def test_rotations_while_processes_write_lose_no_write_and_leave_one_key(bare_ma
         said, complained = worker.communicate("stop\n", timeout=60)
         assert worker.returncode == 0, complained
         counts.append(int(said))
-    assert min(counts) > 0
+    assert min(counts) > 1
     fresh = open_cache()
     assert key_ids(fresh) == {done.current}
     assert [fresh.get(name(number)).generation for number in range(3)] == counts

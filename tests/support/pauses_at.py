@@ -17,8 +17,8 @@ from typing import Any
 
 import lakekey
 from lakekey.cache import private_files
+from lakekey.cache.entry import DISCOVERY_PREFIX
 from lakekey.cache.stores.file import FileStore
-from lakekey.session.discovery_cache import PREFIX
 from lakekey.session.renewal import Renewal
 from support.reports import outcome, report, wait_for_word
 
@@ -57,7 +57,7 @@ def _before_the_lock(step: str) -> None:
 
 def _is_session(path: str, *_: object) -> bool:
     # Discovery is remembered in the same way, and first.
-    return path.endswith(".entry") and not os.path.basename(path).startswith(PREFIX)
+    return path.endswith(".entry") and not os.path.basename(path).startswith(DISCOVERY_PREFIX)
 
 
 STEPS: dict[str, Callable[[str], None]] = {

@@ -3,19 +3,21 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from lakekey import _log
 from lakekey._imports import LOADING
 from lakekey.cache import unwritten
-from lakekey.cache.entry import Entry
-from lakekey.cache.envelope import BadEnvelope, UnknownKey, seal, unseal
+from lakekey.cache.entry import DISCOVERY_PREFIX, Entry, NewerEntry
+from lakekey.cache.envelope import BadEnvelope, NewerEnvelope, UnknownKey, seal, unseal
 from lakekey.cache.keys.ring import KeyRing, key_id, new_key
 from lakekey.cache.keys.sources import Keys
 from lakekey.cache.stores.file import FileStore
 from lakekey.cache.stores.store import Store
-from lakekey.errors import CacheWriteFailed, ConfigurationError, KeyUnavailable
+from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, KeyUnavailable
 
 
 class Stored(NamedTuple):
@@ -72,7 +74,7 @@ class Cache:
 
         Raises:
             KeyUnavailable: It is sealed under a key that is not at hand. It is left as it is.
-            CacheError: It cannot or must not be read.
+            CacheError: It cannot or must not be read; a later release wrote it, and it is left as it is.
         """
         envelope = self.store.get(entry_id)
         if (held := unwritten.get(self.store.where, entry_id, envelope)) is not None:
@@ -81,10 +83,13 @@ class Cache:
             return Stored(None, None)
         try:
             return Stored(Entry.from_bytes(self.open(entry_id, envelope)), envelope)
+        except NewerEntry:
+            newer = self._newer(entry_id)
         except (BadEnvelope, ValueError, TypeError) as error:
-            reason = str(error) if isinstance(error, BadEnvelope) else "its content is not of this release"
-        # One that cannot be moved away is what a write has to replace.
-        return Stored(None, None if self._set_aside(entry_id, envelope, reason) else envelope)
+            reason = str(error) if isinstance(error, BadEnvelope) else "its content is not an entry"
+            # One that cannot be moved away is what a write has to replace.
+            return Stored(None, None if self._set_aside(entry_id, envelope, reason) else envelope)
+        raise newer
 
     def open(self, entry_id: str, envelope: bytes) -> bytes:
         """Unseal an envelope; one under a key that is new to this process makes it read the ring once more.
@@ -92,15 +97,20 @@ class Cache:
         Raises:
             BadEnvelope: It is none, or not the one that was sealed under this name.
             KeyUnavailable: It is sealed under a key that is not at hand.
+            CacheError: A later release sealed it.
         """
         try:
             return unseal(self.ring, entry_id, envelope)
-        except UnknownKey:
-            pass
-        try:
-            return unseal(self._keys.read() if self._keys is not None else self.ring, entry_id, envelope)
+        except NewerEnvelope:
+            key_id = ""
         except UnknownKey as unknown:
             key_id = unknown.key_id
+        if not key_id:
+            raise self._newer(entry_id)
+        try:
+            return unseal(self._keys.read() if self._keys is not None else self.ring, entry_id, envelope)
+        except UnknownKey:
+            pass
         place = self.store.place(entry_id)
         raise KeyUnavailable(
             f"{place} is sealed under key {key_id}, which is not in {self.ring.where} "
@@ -108,37 +118,60 @@ class Cache:
             hint=f"bring that key back; if it is lost for good, remove the entry and sign in again: rm {place}",
         )
 
-    def put(self, entry_id: str, entry: Entry, *, replaces: bytes | None) -> bool:
+    def _newer(self, entry_id: str) -> CacheError:
+        return CacheError(
+            f"{self.store.place(entry_id)} was written by a later release of lakekey",
+            hint="upgrade lakekey here: pip install --upgrade lakekey",
+        )
+
+    def put(self, entry_id: str, entry: Entry, *, replaces: bytes | None) -> Stored | None:
         """Store an entry durably, if ``replaces`` are still the bytes that it supersedes.
 
-        Where nothing can be written, an entry whose loss costs nobody a session is kept in this process instead, and
-        that is said once.
+        Its generation is counted here: one more than that of what it replaces. Where nothing can be written, an entry
+        whose loss costs no session is kept in this process instead, and that is reported once.
 
         Returns:
-            Whether it was stored.
+            The entry as it was stored, or ``None`` where other bytes were there.
 
         Raises:
             CacheWriteFailed: It could not be stored, and it holds a refresh token that succeeds a stored one.
+            CacheError: A later release wrote what it would replace.
         """
+        entry = entry._replace(generation=max(entry.generation, self._generation(entry_id, replaces) + 1))
         plaintext = entry.to_bytes()
         ring = self._current_ring()
         while True:
             envelope = seal(ring, entry_id, plaintext)
             try:
                 if not self.store.put(entry_id, envelope, replaces=replaces):
-                    return False
+                    return None
             except CacheWriteFailed as error:
                 if self._would_lose(entry_id, entry, replaces):
                     raise
                 unwritten.keep(self.store.where, entry_id, entry, beside=replaces, error=error)
-                return True
+                return Stored(entry, replaces)
             unwritten.forget(self.store.where, entry_id)
             # A key that was rotated out in between no longer opens what it has just sealed: seal it again. The
             # rotation, for its part, looks for such entries after it has announced the new key.
             now = self._current_ring()
             if now.current == ring.current:
-                return True
+                return Stored(entry, envelope)
             ring, replaces = now, envelope
+
+    def _generation(self, entry_id: str, replaces: bytes | None) -> int:
+        """The generation of what a write replaces; 0 where that is nothing, or does not open."""
+        held = unwritten.peek(self.store.where, entry_id, replaces)
+        if held is not None:
+            return held.generation
+        if replaces is None:
+            return 0
+        try:
+            return Entry.from_bytes(self.open(entry_id, replaces)).generation
+        except NewerEntry:
+            newer = self._newer(entry_id)
+        except (BadEnvelope, KeyUnavailable, ValueError, TypeError):
+            return 0
+        raise newer
 
     def delete(self, entry_id: str, *, replaces: bytes | None) -> bool:
         """Remove an entry, if ``replaces`` are still the bytes that are there; ``None``: it is in this process only."""
@@ -148,11 +181,36 @@ class Cache:
 
     def list(self) -> list[str]:
         """The ids of all sessions. What is remembered of authorization servers lies beside them, and is none."""
-        return [name for name in self.store.list() if not name.startswith("discovery-")]
+        return [name for name in self.store.list() if not name.startswith(DISCOVERY_PREFIX)]
 
     def keeps(self, entry_id: str) -> bool:
         """Whether an entry outlives this process."""
         return self.volatile is None and not unwritten.holds(self.store.where, entry_id)
+
+    def locked(
+        self,
+        entry_id: str,
+        *,
+        patience: float,
+        to_write: bool = True,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> AbstractContextManager[Stored]:
+        """Wait for an entry's lock; the context's value is the entry as it is under the lock.
+
+        Args:
+            entry_id: Which.
+            patience: How long to wait, in seconds.
+            to_write: Whether something is to be stored under it; see `lock`.
+            pause: Waits for some seconds between two tries. What it raises ends the wait.
+
+        Raises:
+            LockTimeout: Others held it all the time.
+            CacheError: As `lock` and `read` say.
+        """
+        with LOADING:
+            from lakekey.cache.entry_lock import waited_for
+
+        return waited_for(self, entry_id, patience, to_write, pause)
 
     @contextlib.contextmanager
     def lock(self, entry_id: str, *, to_write: bool = True) -> Iterator[bool]:

@@ -8,22 +8,20 @@ import time
 from collections.abc import Mapping
 
 from lakekey.cache.cache import Cache, cache_directory, open_cache
-from lakekey.cache.entry import Entry, entry_id
+from lakekey.cache.entry import CLIENT_SECRET, Entry, entry_id
 from lakekey.cache.stores.file import FileStore
-from lakekey.errors import LockTimeout
 
-KIND = "client-secret"
 _PATIENCE = 10.0
 
 
 def secret_id(host: str, account_id: str | None, client_id: str) -> str:
     """The name of the entry that keeps a client's secret."""
-    return entry_id({"kind": KIND, "host": host, "account": account_id, "client": client_id})
+    return entry_id({"kind": CLIENT_SECRET, "host": host, "account": account_id, "client": client_id})
 
 
 def is_secret(entry: Entry) -> bool:
     """Whether an entry keeps a client secret and no session."""
-    return entry.about.get("kind") == KIND
+    return entry.kind == CLIENT_SECRET
 
 
 def find_secret(
@@ -52,34 +50,13 @@ def put_secret(cache: Cache, host: str, account_id: str | None, client_id: str, 
         CacheError: It could not be stored.
     """
     name = secret_id(host, account_id, client_id)
-    about = {"kind": KIND, "host": host, "account_id": account_id, "client_id": client_id}
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        with cache.lock(name) as held:
-            if held:
-                before = cache.read(name)
-                generation = before.entry.generation + 1 if before.entry is not None else 1
-                made = Entry(about, generation, issued_at=time.time(), client_secret=secret)
-                if cache.put(name, made, replaces=before.envelope):
-                    return
-        _pause(deadline, cache, name)
+    about = {"kind": CLIENT_SECRET, "host": host, "account_id": account_id, "client_id": client_id}
+    with cache.locked(name, patience=_PATIENCE) as stored:
+        cache.put(name, Entry(about, issued_at=time.time(), client_secret=secret), replaces=stored.envelope)
 
 
 def remove_secret(cache: Cache, host: str, account_id: str | None, client_id: str) -> bool:
     """Forget a client's secret. Returns whether there was one."""
     name = secret_id(host, account_id, client_id)
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        with cache.lock(name, to_write=False) as held:
-            if held:
-                return cache.delete(name, replaces=cache.read(name).envelope)
-        _pause(deadline, cache, name)
-
-
-def _pause(deadline: float, cache: Cache, name: str) -> None:
-    if time.monotonic() > deadline:
-        raise LockTimeout(
-            f"{cache.store.holder(name) or 'another process'} holds the entry of this secret",
-            hint="wait for it, and try again",
-        )
-    time.sleep(0.02)
+    with cache.locked(name, patience=_PATIENCE, to_write=False) as stored:
+        return cache.delete(name, replaces=stored.envelope)

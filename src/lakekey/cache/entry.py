@@ -7,6 +7,14 @@ from typing import Any, NamedTuple, Self
 
 _FORMAT = 1
 
+# What an entry is (`Entry.kind`). Of the last, the names begin with a prefix, so that a list of the others opens none.
+SESSION, CLIENT_SECRET, DISCOVERY = "session", "client-secret", "discovery"
+DISCOVERY_PREFIX = "discovery-"
+
+
+class NewerEntry(ValueError):
+    """A later release wrote this. It is not damaged, and is to be left as it is."""
+
 
 class Failure(NamedTuple):
     """How the last attempt went wrong, so that siblings learn it from the entry instead of repeating it.
@@ -71,6 +79,11 @@ class Entry(NamedTuple):
     session_ends_at: float = 0.0
     client_secret: str = ""
 
+    @property
+    def kind(self) -> str:
+        """What it is: `SESSION`, `CLIENT_SECRET` or `DISCOVERY`. An entry that does not say is a session."""
+        return str(self.about.get("kind", SESSION))
+
     def __repr__(self) -> str:
         held = " and ".join(
             name for name, token in (("access", self.access_token), ("refresh", self.refresh_token)) if token
@@ -86,10 +99,14 @@ class Entry(NamedTuple):
         """Read a plaintext back. Fields of later releases are ignored, missing ones take their defaults.
 
         Raises:
-            ValueError: It is no entry.
+            NewerEntry: A later release wrote it.
+            ValueError: It is not an entry.
         """
         fields = json.loads(plaintext)
-        if not isinstance(fields, dict) or fields.get("format") != _FORMAT:
+        version = fields.get("format") if isinstance(fields, dict) else None
+        if isinstance(version, int) and version > _FORMAT:
+            raise NewerEntry(f"entry format {version} is of a later release")
+        if version != _FORMAT:
             raise ValueError("not an entry of this release")
         known = {name: fields[name] for name in cls._fields if name in fields}
         for name, value in known.items():

@@ -10,23 +10,20 @@ no further one, and goes on from step 2.
 """
 
 import os
-import time
 from typing import NamedTuple
 
 from lakekey import _log
 from lakekey.cache import private_files
 from lakekey.cache.cache import Cache
-from lakekey.cache.entry import Entry
-from lakekey.cache.envelope import BadEnvelope, key_id_of, seal
+from lakekey.cache.envelope import key_id_of, seal
 from lakekey.cache.keys import choice
 from lakekey.cache.keys.choice import Pin
 from lakekey.cache.keys.first_use import fill, only_one, plan
 from lakekey.cache.keys.ring import KeyRing, format_ring, key_id, new_key
 from lakekey.cache.keys.sources import FILES, Keys, own_source, pin_of, ring_of
-from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, KeyUnavailable
+from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, KeyUnavailable, LockTimeout
 
 _PATIENCE = 90.0  # longer than a refresh with all its retries holds an entry
-_POLL = 0.02
 
 
 class Rotation(NamedTuple):
@@ -147,16 +144,14 @@ def _reseal(cache: Cache, ring: KeyRing, patience: float) -> tuple[int, tuple[st
             break
         for entry_id in left:
             try:
-                done = _reseal_patiently(cache, ring, entry_id, patience)
-                if done is None:
-                    busy.add(entry_id)
-                elif done:
-                    resealed += 1
-                elif _is_old(cache, ring, entry_id):
-                    unreadable.add(entry_id)
+                resealed += _reseal_one(cache, ring, entry_id, patience)
+            except LockTimeout:
+                busy.add(entry_id)
+            except KeyUnavailable:
+                unreadable.add(entry_id)
             except CacheWriteFailed:
                 raise
-            except CacheError as error:  # open to others, say: it is ours again once that is mended
+            except CacheError as error:  # open to others, say: it is ours again once that is fixed
                 refused[entry_id] = error
     if refused:
         raise next(iter(refused.values()))
@@ -171,30 +166,14 @@ def _is_old(cache: Cache, ring: KeyRing, entry_id: str) -> bool:
     return envelope is not None and key_id_of(envelope) != ring.current.hex()
 
 
-def _reseal_patiently(cache: Cache, ring: KeyRing, entry_id: str, patience: float) -> bool | None:
-    deadline = time.monotonic() + patience
-    while (done := _reseal_one(cache, ring, entry_id)) is None and time.monotonic() < deadline:
-        time.sleep(_POLL)
-    return done
-
-
-def _reseal_one(cache: Cache, ring: KeyRing, entry_id: str) -> bool | None:
-    """Seal an entry again. Returns whether it was, or ``None`` where somebody holds it, or has just changed it."""
-    with cache.store.lock(entry_id) as held:
-        if not held:
-            return None
-        try:
-            envelope = cache.store.get(entry_id)
-            if envelope is None or key_id_of(envelope) == ring.current.hex():
-                return False
-            plaintext = cache.open(entry_id, envelope)
-            Entry.from_bytes(plaintext)
-        except (BadEnvelope, ValueError, TypeError):
-            cache.read(entry_id)  # sets it aside and says so
+def _reseal_one(cache: Cache, ring: KeyRing, entry_id: str, patience: float) -> bool:
+    """Seal an entry again. Returns whether it had to be."""
+    with cache.locked(entry_id, patience=patience) as stored:
+        envelope = stored.envelope
+        if stored.entry is None or envelope is None or key_id_of(envelope) == ring.current.hex():
             return False
-        except KeyUnavailable:
-            return False
-        return cache.store.put(entry_id, seal(ring, entry_id, plaintext), replaces=envelope) or None
+        plaintext = cache.open(entry_id, envelope)
+        return cache.store.put(entry_id, seal(ring, entry_id, plaintext), replaces=envelope)
 
 
 def _not_ours(ring: KeyRing) -> ConfigurationError:

@@ -60,6 +60,12 @@ def get(where: str, entry_id: str, envelope: bytes | None) -> Entry | None:
     return held.entry
 
 
+def peek(where: str, entry_id: str, envelope: bytes | None) -> Entry | None:
+    """The same, without dropping what stands beside another envelope."""
+    held = _entries.get((where, entry_id))
+    return held.entry if held is not None and held.beside == envelope else None
+
+
 def holds(where: str, entry_id: str) -> bool:
     """Whether this process holds an entry that is not stored."""
     return (where, entry_id) in _entries

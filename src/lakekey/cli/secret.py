@@ -10,7 +10,7 @@ from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import print_json, print_table
 from lakekey.configuration.auth_type import no_person
 from lakekey.configuration.target import Target, resolve
-from lakekey.errors import ConfigurationError
+from lakekey.errors import CacheError, ConfigurationError
 
 
 def secret(arguments: argparse.Namespace) -> int:
@@ -89,7 +89,15 @@ def _in_clear(arguments: argparse.Namespace) -> bool:
 
 def _list(arguments: argparse.Namespace) -> int:
     cache = open_cache()
-    entries = [entry for name in cache.list() if (entry := cache.get(name)) is not None and is_secret(entry)]
+    entries = []
+    for name in cache.list():
+        try:
+            entry = cache.get(name)
+        except CacheError as error:  # one entry that does not open spoils no list
+            print(f"lakekey: {error}", file=sys.stderr)
+            continue
+        if entry is not None and is_secret(entry):
+            entries.append(entry)
     names = ("host", "account_id", "client_id")
     facts = [{name: entry.about.get(name) for name in names} for entry in entries]
     if arguments.json:

@@ -12,12 +12,10 @@ from typing import Any
 
 from lakekey import _log
 from lakekey.cache.cache import Cache
-from lakekey.cache.entry import Entry, Failure
+from lakekey.cache.entry import DISCOVERY, DISCOVERY_PREFIX, Entry, Failure
 from lakekey.errors import CacheError, TokenEndpointError
 from lakekey.oauth.discovery import Metadata
 
-#: Begins the names of entries that hold no session.
-PREFIX = "discovery-"
 FRESH = 3600.0
 FAILED = 60.0
 
@@ -46,7 +44,7 @@ class RememberedDiscovery:
     ) -> None:
         self._cache = cache
         self._about = {"host": host, "account_id": account_id, "discovery_url": discovery_url}
-        self._name = PREFIX + hashlib.sha256(json.dumps(self._about, sort_keys=True).encode()).hexdigest()
+        self._name = DISCOVERY_PREFIX + hashlib.sha256(json.dumps(self._about, sort_keys=True).encode()).hexdigest()
         self._find = find
         self._clock = clock
 
@@ -83,7 +81,9 @@ class RememberedDiscovery:
             return None
 
     def _remember(self, now: float, seconds: float, *, failure: Failure | None = None, **about: Any) -> None:
-        entry = Entry({**self._about, **about}, issued_at=now, expires_at=now + seconds, failure=failure)
+        entry = Entry(
+            {"kind": DISCOVERY, **self._about, **about}, issued_at=now, expires_at=now + seconds, failure=failure
+        )
         try:
             # No lock: whoever comes first or last stores the same.
             self._cache.put(self._name, entry, replaces=self._cache.store.get(self._name))

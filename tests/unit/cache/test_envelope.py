@@ -3,8 +3,10 @@
 import os
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from lakekey.cache.envelope import HEADER_BYTES, BadEnvelope, UnknownKey, key_id_of, seal, unseal
+from lakekey.cache.envelope import HEADER_BYTES, BadEnvelope, UnknownKey, hkdf, key_id_of, seal, unseal
 from lakekey.cache.keys.ring import KeyRing, key_id
 
 NAME, OTHER = "a" * 64, "b" * 64
@@ -74,3 +76,40 @@ def test_no_two_envelopes_are_alike(ring):
 
 def test_the_key_id_of_what_is_no_envelope_is_empty():
     assert key_id_of(b"something else") == ""
+
+
+# RFC 5869, appendix A: test cases 1 to 3, which are those of SHA-256.
+RFC_5869 = [
+    (
+        b"\x0b" * 22,
+        bytes(range(13)),
+        bytes(range(0xF0, 0xFA)),
+        "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865",
+    ),
+    (
+        bytes(range(0x50)),
+        bytes(range(0x60, 0xB0)),
+        bytes(range(0xB0, 0x100)),
+        (
+            "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c"
+            "59045a99cac7827271cb41c65e590e09da3275600c2f09b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87"
+        ),
+    ),
+    (
+        b"\x0b" * 22,
+        b"",
+        b"",
+        "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8",
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "salt", "info", "expected"), RFC_5869, ids=["1", "2", "3"])
+def test_hkdf_gives_what_rfc_5869_gives(key, salt, info, expected):
+    assert hkdf(key, salt, info, len(expected) // 2).hex() == expected
+
+
+@pytest.mark.parametrize("length", [16, 32, 33, 255 * 32])
+def test_hkdf_gives_what_the_library_gives(length):
+    key, salt, info = os.urandom(32), os.urandom(16), os.urandom(80)
+    assert hkdf(key, salt, info, length) == HKDF(SHA256(), length, salt, info).derive(key)

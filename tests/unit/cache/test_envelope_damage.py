@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakekey.cache.entry import Entry
-from lakekey.cache.envelope import HEADER_BYTES, BadEnvelope, UnknownKey, key_id_of, seal, unseal
+from lakekey.cache.envelope import HEADER_BYTES, BadEnvelope, NewerEnvelope, UnknownKey, key_id_of, seal, unseal
 from lakekey.cache.keys.ring import KeyRing, key_id
 
 KEYS = [bytes([number]) * 32 for number in (1, 2)]
@@ -20,7 +20,7 @@ PLAINTEXTS = st.binary(max_size=200)
 def refused(ring, entry_id, envelope):
     try:
         unseal(ring, entry_id, envelope)
-    except (BadEnvelope, UnknownKey):
+    except (BadEnvelope, NewerEnvelope, UnknownKey):
         return True
     return False
 

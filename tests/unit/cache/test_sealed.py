@@ -3,12 +3,15 @@
 import base64
 import logging
 import os
+import threading
 
 import pytest
 
 from lakekey.cache.cache import open_cache
 from lakekey.cache.entry import Entry
-from lakekey.errors import ConfigurationError, KeyUnavailable
+from lakekey.cache.envelope import seal
+from lakekey.cache.keys.rotation import rotate
+from lakekey.errors import CacheError, ConfigurationError, KeyUnavailable, LockTimeout
 from lakekey.oauth.transport import MAX_BODY
 
 NAME = "a" * 64
@@ -47,7 +50,7 @@ def test_equal_entries_are_different_writes(cache):
     first = cache.read(NAME).envelope
     cache.put(NAME, ENTRY, replaces=first)
     assert not cache.delete(NAME, replaces=first)
-    assert cache.get(NAME) == ENTRY
+    assert cache.get(NAME) == ENTRY._replace(generation=2)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"LKEY\x01" + bytes(80)[:40]], ids=["empty", "garbage", "short"])
@@ -102,3 +105,75 @@ def test_the_repr_of_a_cache_shows_no_key(cache):
     key = next(iter(cache.ring.keys.values()))
     assert key.hex() not in repr(cache)
     assert cache.store.where in repr(cache)
+
+
+def test_put_counts_the_generation(cache):
+    entry = Entry({"host": "https://x"})
+    first = cache.put(NAME, entry, replaces=None)
+    second = cache.put(NAME, entry, replaces=first.envelope)
+    assert (first.entry.generation, second.entry.generation) == (1, 2)
+    assert cache.read(NAME) == second
+    later = cache.put(NAME, entry._replace(generation=9), replaces=second.envelope)  # the caller knows of a later one
+    assert later.entry.generation == 9
+
+
+def later_release(cache):
+    """What a later release may have stored: an envelope of another version, an entry of another format."""
+    envelope = bytearray(seal(cache.ring, NAME, ENTRY.to_bytes()))
+    envelope[4] = 2
+    envelope[-1] ^= 1  # its layout is its own, so as version 1 it does not open
+    return {"envelope": bytes(envelope), "entry": seal(cache.ring, NAME, b'{"format":2,"about":{}}')}
+
+
+@pytest.mark.parametrize("what", ["envelope", "entry"])
+def test_entry_of_a_later_release_is_left_alone(cache, what):
+    content = later_release(cache)[what]
+    assert cache.store.put(NAME, content, replaces=None)
+    for attempt in (
+        lambda: cache.get(NAME),
+        lambda: cache.put(NAME, ENTRY, replaces=content),
+        lambda: rotate(cache),
+    ):
+        with pytest.raises(CacheError, match="later release") as caught:
+            attempt()
+        assert "upgrade" in caught.value.hint
+        assert cache.store.get(NAME) == content
+
+
+def test_altered_version_of_an_envelope_is_damage(cache):
+    envelope = bytearray(seal(cache.ring, NAME, ENTRY.to_bytes()))
+    envelope[4] = 2
+    cache.store.put(NAME, bytes(envelope), replaces=None)
+    assert cache.get(NAME) is None
+    assert cache.list() == []
+
+
+def test_wait_for_a_lock_ends_with_the_holder_named(cache):
+    with cache.lock(NAME), pytest.raises(LockTimeout, match=f"process {os.getpid()} holds entry {NAME[:12]}"):
+        cache.locked(NAME, patience=0.05).__enter__()
+
+
+def test_wait_for_a_lock_ends_with_what_its_pause_raises(cache):
+    def give_up(_seconds):
+        raise InterruptedError
+
+    with cache.lock(NAME), pytest.raises(InterruptedError):
+        cache.locked(NAME, patience=60, pause=give_up).__enter__()
+
+
+def test_lock_that_was_waited_for_comes_with_the_entry(cache):
+    cache.put(NAME, ENTRY, replaces=None)
+    held = threading.Event()
+    free = threading.Event()
+
+    def hold():
+        with cache.lock(NAME):
+            held.set()
+            free.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(10)
+    with cache.locked(NAME, patience=10, pause=lambda _seconds: (free.set(), thread.join())) as stored:
+        assert stored.entry == ENTRY
+    thread.join()

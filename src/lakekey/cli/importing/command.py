@@ -1,7 +1,6 @@
 """``lakekey import``: take over the sessions that other tools keep in plain text."""
 
 import argparse
-import time
 from typing import Any, NamedTuple
 
 from lakekey.cache.cache import Cache, open_cache
@@ -11,10 +10,9 @@ from lakekey.cli.importing.plaintext_sessions import PlainSession
 from lakekey.cli.output import print_json, print_table
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.target import U2M, Target, resolve
-from lakekey.errors import CacheWriteFailed, ConfigurationError, LockTimeout
+from lakekey.errors import CacheWriteFailed, ConfigurationError
 
 _PATIENCE = 30.0
-_POLL = 0.02
 
 
 class _Outcome(NamedTuple):
@@ -88,25 +86,13 @@ def _take_over(cache: Cache, target: Target) -> _Outcome | None:
     if not sessions:
         return None
     name = entry_id(target.identity())
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        with cache.store.lock(name) as held:
-            if held:
-                stored = cache.read(name)
-                if stored.entry is not None and stored.entry.refresh_token:
-                    return _Outcome(target, taken=False, sessions=sessions)
-                generation = stored.entry.generation + 1 if stored.entry is not None else 1
-                entry = sessions[0].entry(target)._replace(generation=generation)
-                if cache.put(name, entry, replaces=stored.envelope):
-                    _require_kept(cache, name)
-                    return _Outcome(target, taken=True, sessions=sessions)
-        if time.monotonic() > deadline:
-            raise LockTimeout(
-                f"{cache.store.holder(name) or 'another process'} holds the session for more than {_PATIENCE:g} s",
-                hint="wait for it, then run it again",
-                profile=target.name,
-            )
-        time.sleep(_POLL)
+    with cache.locked(name, patience=_PATIENCE) as stored:
+        if stored.entry is not None and stored.entry.refresh_token:
+            return _Outcome(target, taken=False, sessions=sessions)
+        if cache.put(name, sessions[0].entry(target), replaces=stored.envelope) is None:
+            raise CacheWriteFailed(f"another program wrote to {cache.store.place(name)}", hint="run it again")
+        _require_kept(cache, name)
+        return _Outcome(target, taken=True, sessions=sessions)
 
 
 def _require_kept(cache: Cache, name: str) -> None:

@@ -56,7 +56,6 @@ class PlainSession(NamedTuple):
         now = time.time()
         return Entry(
             about=target.about(),
-            generation=1,
             access_token=self.access_token,
             # When it was issued is not written down; what counts is that it was not in the future.
             issued_at=min(now, self.expires_at - _USUAL_LIFETIME),
