@@ -208,9 +208,15 @@ class Cache:
             CacheError: As `lock` and `read` say.
         """
         with LOADING:
-            from lakekey.cache.entry_lock import waited_for
+            from lakekey.cache.entry_lock import wait_for
 
-        return waited_for(self, entry_id, patience, to_write, pause)
+        def who_and_what() -> str:
+            who = self.store.holder(entry_id) or "another process"
+            return f"{who} holds entry {entry_id[:12]} of {self.store.where}"
+
+        return wait_for(
+            lambda: self.lock(entry_id, to_write=to_write), lambda: self.read(entry_id), who_and_what, patience, pause
+        )
 
     @contextlib.contextmanager
     def lock(self, entry_id: str, *, to_write: bool = True) -> Iterator[bool]:

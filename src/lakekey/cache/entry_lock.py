@@ -4,35 +4,45 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from typing import TypeVar
 
 from lakekey.errors import LockTimeout
 
-if TYPE_CHECKING:
-    from lakekey.cache.cache import Cache, Stored
-
 _SHORTEST_POLL = 0.01
 _LONGEST_POLL = 0.25  # the lock of a killed holder is taken over within a second
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def waited_for(
-    cache: "Cache", entry_id: str, patience: float, to_write: bool, pause: Callable[[float], None]
-) -> "Iterator[Stored]":
-    """See `Cache.locked`."""
+def wait_for(
+    lock: Callable[[], AbstractContextManager[bool]],
+    read: Callable[[], T],
+    who_and_what: Callable[[], str],
+    patience: float,
+    pause: Callable[[float], None],
+) -> Iterator[T]:
+    """Take a lock, waiting for it, and read what it guards.
+
+    Args:
+        lock: Tries once to take it, as `Store.lock` does.
+        read: Reads what it guards.
+        who_and_what: The holder and what it holds, for people.
+        patience: How long to wait, in seconds.
+        pause: Waits for some seconds between two tries.
+
+    Raises:
+        LockTimeout: Others held it all the time.
+    """
     arrived = time.monotonic()
     while True:
-        with cache.lock(entry_id, to_write=to_write) as held:
+        with lock() as held:
             if held:
-                yield cache.read(entry_id)
+                yield read()
                 return
         waited = time.monotonic() - arrived
         if waited > patience:
-            raise LockTimeout(
-                f"{cache.store.holder(entry_id) or 'another process'} holds entry {entry_id[:12]} of "
-                f"{cache.store.where} for more than {patience:g} s",
-                hint="wait for it, then try again",
-            )
+            raise LockTimeout(f"{who_and_what()} for more than {patience:g} s", hint="wait for it, then try again")
         # In proportion to the wait so far: a crowd that polled faster would take the processor from the holder.
         poll = min(_LONGEST_POLL, max(_SHORTEST_POLL, waited / 4))
         pause(poll * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing

@@ -10,7 +10,7 @@ import pytest
 from lakekey.cache.cache import open_cache
 from lakekey.cache.entry import Entry
 from lakekey.cache.envelope import seal
-from lakekey.cache.keys.rotation import rotate
+from lakekey.cache.rotation import rotate
 from lakekey.errors import CacheError, ConfigurationError, KeyUnavailable, LockTimeout
 from lakekey.oauth.transport import MAX_BODY
 
