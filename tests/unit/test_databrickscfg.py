@@ -46,8 +46,8 @@ def test_no_file_is_no_profile_unless_one_was_named(tmp_path):
     assert databrickscfg.read(missing, None) is None
     with pytest.raises(ConfigurationError, match="there is no file") as caught:
         databrickscfg.read(missing, "prod")
-    assert (caught.value.profile, missing in caught.value.message) == ("prod", True)
-    assert caught.value.hint == "lakekey login prod --host https://…"
+    assert missing in str(caught.value)
+    assert (caught.value.profile, caught.value.hint) == ("prod", "lakekey login prod --host https://…")
 
 
 @pytest.mark.parametrize("wanted", ["c", "__settings__", "DEFAULT"])
@@ -67,6 +67,24 @@ def test_a_malformed_file_is_said_by_line_without_quoting_it(file, text, line):
         databrickscfg.read(file(text), "a")
     assert "dose-secret" not in str(caught.value)
     assert caught.value.__context__ is None
+
+
+def test_several_default_sections_are_one_as_to_the_sdk(file):
+    text = "[DEFAULT]\nhost = x\n[a]\nhost = z\n[DEFAULT]\nclient_id = y\n"
+    assert dict(databrickscfg.read(file(text), None).values) == {"host": "x", "client_id": "y"}
+    assert dict(databrickscfg.read(file(text), "a").values) == {"host": "z"}
+
+
+@pytest.mark.parametrize("text", ["[DEFAULT]\nhost = x\n[DEFAULT]\nhost = y\n", "[DEFAULT]\n[DEFAULT]\n[a]\n[a]\n"])
+def test_default_sections_that_contradict_each_other_are_malformed(file, text):
+    with pytest.raises(ConfigurationError, match="malformed"):
+        databrickscfg.read(file(text), None)
+
+
+def test_mistyped_profile_is_answered_with_the_near_one(file):
+    with pytest.raises(ConfigurationError) as caught:
+        databrickscfg.read(file("[prod]\nhost = x\n[dev]\nhost = y\n"), "prd")
+    assert caught.value.hint == "did you mean prod? See those it has: lakekey profiles"
 
 
 def test_a_file_that_is_no_text_is_said_to_be_none(file):

@@ -1,7 +1,8 @@
 """Reading ``.databrickscfg``, with the SDK's semantics: no inheritance from ``DEFAULT`` into named profiles."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey._imports import LOADING
@@ -10,7 +11,8 @@ from lakekey.errors import ConfigurationError
 if TYPE_CHECKING:
     import configparser
 
-_SETTINGS_SECTION = "__settings__"
+#: The section that is not a profile.
+SETTINGS_SECTION = "__settings__"
 
 
 class Profile(NamedTuple):
@@ -32,7 +34,10 @@ class Profile(NamedTuple):
 
 def location(configured: str | None) -> str:
     """The file's path: the configured one, or ``~/.databrickscfg``."""
-    return os.path.expanduser(configured or "~/.databrickscfg")
+    try:
+        return os.path.expanduser(configured or "~/.databrickscfg")
+    except ValueError:  # a null character; opening it says so
+        return configured or ""
 
 
 def read(path: str | None, wanted: str | None) -> Profile | None:
@@ -54,27 +59,31 @@ def read(path: str | None, wanted: str | None) -> Profile | None:
         if wanted is None:
             return None
         raise ConfigurationError(
-            f"there is no file {path} to find it in", hint=f"lakekey login {wanted} --host https://…", profile=wanted
+            f"there is no file {path} to find it in",
+            hint=f"lakekey login {_word(wanted)} --host https://…",
+            profile=wanted,
         )
     default = default_profile(parser)
     name = wanted or default
     section = name or "DEFAULT"
-    if not parser.has_section(section) or section == _SETTINGS_SECTION:
+    if not parser.has_section(section) or section == SETTINGS_SECTION:
         if name is None:
             return None
-        named = "" if wanted else f" ([{_SETTINGS_SECTION}] default_profile names it)"
-        with LOADING:
-            import difflib
-
-        near = difflib.get_close_matches(name, parser.sections(), n=1)
-        hint = f"did you mean {near[0]}? See those it has: lakekey profiles" if near else "see them: lakekey profiles"
-        raise ConfigurationError(f"{path} has no profile of that name{named}", hint=hint, profile=name)
+        named = "" if wanted else f" ([{SETTINGS_SECTION}] default_profile names it)"
+        raise no_such_profile(path, name, parser.sections(), named)
     return Profile(name, path, dict(parser.items(section)))
+
+
+def _word(name: str) -> str:
+    with LOADING:
+        import shlex
+
+    return shlex.quote(name)
 
 
 def default_profile(parser: "configparser.ConfigParser") -> str | None:
     """What ``[__settings__] default_profile`` names, if anything."""
-    return parser.get(_SETTINGS_SECTION, "default_profile", fallback="").strip() or None
+    return parser.get(SETTINGS_SECTION, "default_profile", fallback="").strip() or None
 
 
 def profiles(path: str | None) -> tuple[list[Profile], str | None]:
@@ -87,34 +96,94 @@ def profiles(path: str | None) -> tuple[list[Profile], str | None]:
     parser = _parse(path, None)
     if parser is None:
         return [], None
-    found = [Profile(name, path, dict(parser.items(name))) for name in parser.sections() if name != _SETTINGS_SECTION]
+    found = [Profile(name, path, dict(parser.items(name))) for name in parser.sections() if name != SETTINGS_SECTION]
     default = default_profile(parser) or ("DEFAULT" if parser.has_section("DEFAULT") else None)
     return found, default
 
 
+def no_such_profile(path: str, name: str, known: Iterable[str], named: str = "") -> ConfigurationError:
+    """The error that a file has no such profile, with the name that may be meant.
+
+    Args:
+        path: The file.
+        name: The profile that is not there.
+        known: The file's sections.
+        named: What names it, in words, where that is not the caller.
+    """
+    with LOADING:
+        from lakekey.configuration.suggestion import nearest
+
+    near = nearest(name, [section for section in known if section != SETTINGS_SECTION])
+    hint = f"did you mean {near}? See those it has: lakekey profiles" if near else "see them: lakekey profiles"
+    return ConfigurationError(f"{path} has no profile of that name{named}", hint=hint, profile=name)
+
+
+def decode(content: bytes, path: str, wanted: str | None) -> str:
+    """The text of a file. A byte-order mark, with which editors on Windows begin one, is left in it.
+
+    Raises:
+        ConfigurationError: It is not UTF-8.
+    """
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        pass
+    raise _unreadable(path, "it is not UTF-8 text", wanted)
+
+
+def sections(text: str, path: str, wanted: str | None) -> dict[str, dict[str, str]]:
+    """What a text says: section, key, value.
+
+    Raises:
+        ConfigurationError: It is malformed.
+    """
+    parser = _parsed(text, path, wanted)
+    return {name: dict(parser.items(name)) for name in parser.sections()}
+
+
 def _parse(path: str, wanted: str | None) -> "configparser.ConfigParser | None":
     try:
-        with open(path, encoding="utf-8-sig") as file:  # Windows editors begin a file with a byte-order mark
-            text = file.read()
+        with open(path, "rb") as file:
+            content = file.read()
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path with a null character
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigurationError(f"{path} cannot be read: {reason}", hint=f"ls -l {path}", profile=wanted) from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        reason = getattr(error, "strerror", None) or "it is not a path"
+    else:
+        return _parsed(decode(content, path, wanted), path, wanted)
+    raise _unreadable(path, reason, wanted)
+
+
+def _unreadable(path: str, reason: str, wanted: str | None) -> ConfigurationError:
+    return ConfigurationError(f"{path} cannot be read: {reason}", hint=f"ls -l {path}", profile=wanted)
+
+
+def _parsed(text: str, path: str, wanted: str | None) -> "configparser.ConfigParser":
     with LOADING:
         import configparser  # a scheduled job often has no file
 
+    # As open() reads text: every line end is one to the parser.
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     # No section is the default one, so nothing is inherited; DEFAULT is then a section like any other.
     parser = configparser.ConfigParser(interpolation=None, default_section="", strict=True)
     try:
         parser.read_string(text)
     except configparser.Error as error:
         line = getattr(error, "lineno", None) or (getattr(error, "errors", None) or [(None,)])[0][0]
+        twice = isinstance(error, configparser.DuplicateSectionError) and error.section == "DEFAULT"
     else:
         return parser
+    if twice:
+        # To the SDK all [DEFAULT] are one, as long as no key is in two of them. A parser that has it as its default
+        # section says whether that is all that is wrong; one that is not strict then joins them.
+        with contextlib.suppress(configparser.Error):
+            configparser.ConfigParser(interpolation=None, strict=True).read_string(text)
+            parser = configparser.ConfigParser(interpolation=None, default_section="", strict=False)
+            parser.read_string(text)
+            return parser
     # Raised out here: the parser's error quotes the line, which may be the secret. Say only where.
     raise ConfigurationError(
         f"{path} is malformed" + (f" at line {line}" if line else ""),
-        hint=f"mend that line of {path}",
+        hint=f"fix that line of {path}",
         profile=wanted,
     )

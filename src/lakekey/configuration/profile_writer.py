@@ -1,0 +1,236 @@
+"""Writing profiles: one section of ``.databrickscfg`` changes, and the rest of the file stays as it was.
+
+Each function here replaces the file atomically (mode 0600) and keeps the text before in ``<file>.bak``. A link is
+followed: the file that it leads to is replaced, and the link stays. Writers take turns by a lock beside the file. The
+result is parsed before it is written, and must say what was wanted and, of every other section, what it said before.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping
+
+from lakekey._imports import libraries
+from lakekey.cache import private_files
+from lakekey.configuration import databrickscfg, profile_text
+from lakekey.configuration.databrickscfg import SETTINGS_SECTION
+from lakekey.errors import ConfigurationError
+
+_PATIENCE = 10.0  # seconds to wait for another writer, whose turn takes milliseconds
+_ATTEMPTS = 5  # against programs that write the file without our lock
+_KEY = re.compile(r"[a-z][a-z0-9_-]*")
+_POSIX = os.name == "posix"
+
+# What a file says: section, key, value.
+_Sections = dict[str, dict[str, str]]
+
+
+def write_profile(path: str | None, name: str, values: Mapping[str, str | None], *, replace: bool) -> str | None:
+    """Add a profile, or change settings of the one that is there.
+
+    Args:
+        path: The file; ``None`` for ``~/.databrickscfg``.
+        name: The profile.
+        values: Setting to value. A setting that is not named here stays as it is; ``None`` removes one.
+        replace: Whether a profile of that name may be there.
+
+    Returns:
+        The copy of the file as it was before, or ``None`` if there was no file or nothing to change.
+
+    Raises:
+        ConfigurationError: There is such a profile and ``replace`` is not set, or the file cannot be changed.
+    """
+    _check_name(name)
+    for key, value in values.items():
+        _check_setting(name, key, value)
+    kept = {key: value.strip() for key, value in values.items() if value is not None}
+
+    def edit(text: str, before: _Sections) -> tuple[str, _Sections]:
+        if name in before and not replace:
+            raise ConfigurationError(
+                "there is already a profile of that name", hint="choose another name", profile=name
+            )
+        changed = {key: value for key, value in before.get(name, {}).items() if key not in values}
+        return profile_text.with_values(text, name, {**values, **kept}), {**before, name: {**changed, **kept}}
+
+    return _change(path, name, edit)
+
+
+def remove_profile(path: str | None, name: str) -> str | None:
+    """Remove a profile; if it was the default one, there is then none.
+
+    Args:
+        path: The file; ``None`` for ``~/.databrickscfg``.
+        name: The profile.
+
+    Returns:
+        The copy of the file as it was before.
+
+    Raises:
+        ConfigurationError: There is no such profile, or the file cannot be changed.
+    """
+
+    def edit(text: str, before: _Sections) -> tuple[str, _Sections]:
+        _check_known(path, name, before)
+        text = profile_text.without_section(text, name)
+        after = {section: values for section, values in before.items() if section != name}
+        if before.get(SETTINGS_SECTION, {}).get("default_profile") == name:
+            text, after = profile_text.without_default(text), _with_default(after, None)
+        return text, after
+
+    return _change(path, name, edit)
+
+
+def rename_profile(path: str | None, old: str, new: str) -> str | None:
+    """Give a profile another name, also where it is the default one.
+
+    Args:
+        path: The file; ``None`` for ``~/.databrickscfg``.
+        old: The profile.
+        new: Its new name.
+
+    Returns:
+        The copy of the file as it was before, or ``None`` if the names are the same.
+
+    Raises:
+        ConfigurationError: There is no such profile, the new name is taken, or the file cannot be changed.
+    """
+    _check_name(new)
+
+    def edit(text: str, before: _Sections) -> tuple[str, _Sections]:
+        _check_known(path, old, before)
+        if new in before and new != old:
+            raise ConfigurationError("there is already a profile of that name", hint="choose another name", profile=new)
+        text = profile_text.with_new_name(text, old, new)
+        after = {new if section == old else section: values for section, values in before.items()}
+        if before.get(SETTINGS_SECTION, {}).get("default_profile") == old:
+            text, after = profile_text.with_default(text, new), _with_default(after, new)
+        return text, after
+
+    return _change(path, old, edit)
+
+
+def set_default_profile(path: str | None, name: str | None) -> str | None:
+    """Choose the profile that is taken where none is named: ``[__settings__] default_profile``.
+
+    Args:
+        path: The file; ``None`` for ``~/.databrickscfg``.
+        name: The profile; ``None`` for none.
+
+    Returns:
+        The copy of the file as it was before, or ``None`` if it was the default one already.
+
+    Raises:
+        ConfigurationError: There is no such profile, or the file cannot be changed.
+    """
+
+    def edit(text: str, before: _Sections) -> tuple[str, _Sections]:
+        if name is None:
+            return profile_text.without_default(text), _with_default(before, None)
+        _check_known(path, name, before)
+        return profile_text.with_default(text, name), _with_default(before, name)
+
+    return _change(path, name, edit)
+
+
+def _with_default(sections: _Sections, name: str | None) -> _Sections:
+    if name is None and SETTINGS_SECTION not in sections:
+        return sections
+    own = {key: value for key, value in sections.get(SETTINGS_SECTION, {}).items() if key != "default_profile"}
+    return {**sections, SETTINGS_SECTION: own if name is None else {**own, "default_profile": name}}
+
+
+def _change(path: str | None, name: str | None, edit: Callable[[str, _Sections], tuple[str, _Sections]]) -> str | None:
+    shown = databrickscfg.location(path)
+    real = os.path.realpath(shown)
+    with libraries():
+        import filelock
+
+    trouble = "it is written by another program again and again"
+    try:
+        _check_file(real, name)
+        with filelock.FileLock(f"{real}.lock", timeout=_PATIENCE, mode=0o600, thread_local=False):
+            for _ in range(_ATTEMPTS):
+                seen, content = _read(real)
+                text = databrickscfg.decode(content, shown, name)
+                before = databrickscfg.sections(text, shown, name)
+                changed, wanted = edit(text, before)
+                if changed == text:
+                    return None
+                if databrickscfg.sections(changed, shown, name) != wanted:
+                    trouble = "more than that profile would change"
+                    break
+                backup = f"{real}.bak" if seen else None
+                if backup:
+                    private_files.replace(backup, content)
+                if _seen(real) == seen:  # another program, which knows nothing of our lock, has not written meanwhile
+                    private_files.replace(real, changed.encode())
+                    return backup
+    except filelock.Timeout:
+        raise ConfigurationError(
+            f"another process is changing {shown}", hint="try again in a moment", profile=name
+        ) from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigurationError(
+            f"{shown} cannot be written: {reason}", hint=f"ls -ld {os.path.dirname(real)} {real}", profile=name
+        ) from None
+    raise ConfigurationError(f"{shown} cannot be changed safely: {trouble}", hint=f"edit {shown} by hand", profile=name)
+
+
+def _read(path: str) -> tuple[tuple[int, ...] | None, bytes]:
+    try:
+        with open(path, "rb") as file:
+            return _identity(os.fstat(file.fileno())), file.read()
+    except FileNotFoundError:
+        return None, b""
+
+
+def _seen(path: str) -> tuple[int, ...] | None:
+    try:
+        return _identity(os.stat(path))
+    except FileNotFoundError:
+        return None
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _check_file(path: str, name: str | None) -> None:
+    directory = os.path.dirname(path)
+    if not os.path.isdir(directory):  # the lock's library would make it, open to others
+        raise ConfigurationError(
+            f"there is no directory {directory}", hint=f"mkdir -m 700 -p {directory}", profile=name
+        )
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(status.st_mode):
+        raise ConfigurationError(f"{path} is not a regular file", hint=f"ls -l {path}", profile=name)
+    if _POSIX and status.st_uid != os.geteuid():
+        # Replaced by us it would be ours, and its owner could not read it any more.
+        raise ConfigurationError(
+            f"{path} belongs to user {status.st_uid}", hint=f"run this as that user: ls -ln {path}", profile=name
+        )
+
+
+def _check_known(path: str | None, name: str, sections: _Sections) -> None:
+    if name not in sections or name == SETTINGS_SECTION:
+        raise databrickscfg.no_such_profile(databrickscfg.location(path), name, sections)
+
+
+def _check_name(name: str) -> None:
+    if not name or name != name.strip() or not name.isprintable() or set(name) & set("[]") or name == SETTINGS_SECTION:
+        raise ConfigurationError(f"{name!r} cannot be the name of a profile", hint="choose another name")
+
+
+def _check_setting(profile: str, key: str, value: str | None) -> None:
+    if not _KEY.fullmatch(key):
+        raise ConfigurationError(f"{key!r} cannot be a setting of a profile", hint="see docs/configuration.md",
+                                 profile=profile)  # fmt: skip
+    if value is not None and (not value.strip() or not value.strip().isprintable()):
+        # The value is not quoted: it may be a secret.
+        raise ConfigurationError(f"{key} is empty or holds a line break", hint=f"give {key} a value of one line",
+                                 profile=profile)  # fmt: skip
