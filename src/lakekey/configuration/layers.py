@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from lakekey.configuration import databrickscfg
-from lakekey.configuration.settings import SETTINGS, checked
+from lakekey.configuration.settings import CONFIG_FILE, SETTINGS, checked
 from lakekey.errors import ConfigurationError
 
 ARGUMENT = "argument"
@@ -140,7 +140,7 @@ def directly_configured(*levels: Mapping[str, Found]) -> str | None:
     """
     for level in levels:
         for name, found in level.items():
-            if name == "host" or SETTINGS[name].method:
+            if name == "host" or SETTINGS.get(name, CONFIG_FILE).method:
                 return found.source
     return None
 

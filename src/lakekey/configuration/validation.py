@@ -116,7 +116,7 @@ def _check(levels: Levels, values: Mapping[str, Any], auth_type: str, host: str)
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
