@@ -65,7 +65,6 @@ RETRIED = {
     "garbage": ("garbage", {}),
     "empty": ("empty", {}),
     "truncated": ("truncated", {}),
-    "a text with tokens": ("status", {"status": 200, "body": BEARER, "headers": {"content-type": "text/plain"}}),
     "hung up": ("drop", {}),
     "reset": ("reset", {}),
 }
@@ -259,9 +258,9 @@ def test_an_answer_that_does_not_come_is_given_up_in_time(machine, monkeypatch):
         machine.server.fault("token", "hang", times=None),
         pytest.raises(TokenEndpointError, match="did not answer in time"),
     ):
-        patch.setattr(transport, "READ_TIMEOUT", 0.2)
+        patch.setattr(renewal, "EXCHANGE_DEADLINE", 0.8)
         provider.headers()
-    assert machine.token_requests() == ATTEMPTS
+    assert machine.token_requests() == 1  # sent again, a refresh token that was spent would end the session
     assert_recovers(machine, provider, before)
 
 
@@ -324,6 +323,38 @@ def test_nothing_is_sent_once_the_deadline_is_over(machine, monkeypatch):
             provider.headers()
     assert machine.token_requests() == 0
     assert_recovers(machine, provider, before)
+
+
+def test_a_resolver_that_does_not_answer_is_given_up_at_the_deadline(machine, monkeypatch):
+    provider = machine.provider()
+    provider.session.renewal._grant.prepare()
+    before, silent = machine.stored(), threading.Event()
+
+    def never(*arguments, **named):
+        silent.wait(60)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", never)
+        patch.setattr(renewal, "EXCHANGE_DEADLINE", 0.3)
+        began = time.monotonic()
+        with pytest.raises(TokenEndpointError, match="did not answer in time"):
+            provider.headers()
+        assert time.monotonic() - began < 10
+    silent.set()
+    assert machine.token_requests() == 0
+    assert_recovers(machine, provider, before)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "text/html", "text/javascript", ""])
+@pytest.mark.parametrize("status", [200, 201])
+def test_tokens_under_another_label_are_taken(machine, content_type, status):
+    spent = machine.stored().refresh_token
+    with machine.server.fault("token", "edit", processed=True, status=status, headers={"content-type": content_type}):
+        assert machine.provider().headers()
+    assert machine.token_requests() == 1
+    assert machine.server.token_state(spent) == "consumed"
+    machine.assert_session_is_whole()
 
 
 # Pauses

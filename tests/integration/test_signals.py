@@ -1,11 +1,16 @@
 """Ctrl-C, handled SIGTERM, cancelled tasks and the interpreter's exit: none of them loses the session."""
 
+import os
 import signal
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
+from support.odd_server import OddServer
 from support.sessions import Child, Machine
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
@@ -40,6 +45,49 @@ def test_before_anything_is_sent_it_takes_effect_at_once(machine, step, number):
         child.wait()  # though the thread that was to send it still waits for our word
     assert machine.token_requests() == 0
     assert_nothing_is_lost(machine)
+
+
+@contextmanager
+def port_that_lets_none_in(port: int) -> Iterator[None]:
+    """As behind a firewall that drops what comes: the queue of connections to be accepted is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(0)
+        for _ in range(4):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        yield
+
+
+def connecting(pid: int, port: int) -> bool:
+    """Whether the process has a connection under way to a port (state 02 is SYN_SENT in ``/proc/net/tcp``)."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    waiting = {f"socket:[{each[9]}]" for each in lines if each[2].endswith(f":{port:04X}") and each[3] == "02"}
+    return any(os.readlink(each) in waiting for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink())
+
+
+@SIGNALS
+def test_before_the_connection_is_made_it_takes_effect_at_once(oidc_server, tmp_path, number):
+    with OddServer(lambda connection: connection.sendall(b"HTTP/1.1 401 \r\n\r\n")) as server:
+        machine = Machine(oidc_server, tmp_path / "cache", host=server.host)
+        machine.store(left=-60, refresh_token="kept")
+        machine.fresh_process(DATABRICKS_HOST=server.host)  # which remembers what the host's metadata tell
+        before = machine.store(left=-60, refresh_token="kept")
+        port = int(server.host.rpartition(":")[2])
+    child = machine.child("pauses_at", "nowhere", "main", DATABRICKS_HOST=server.host)
+    with port_that_lets_none_in(port), child as child:
+        while not connecting(child.pid, port):
+            assert child.alive(), child.next()
+            time.sleep(0.01)
+        began = time.monotonic()
+        child.signal(number)
+        assert child.until("ended")["by"] == BY[number]
+        child.wait()
+        assert time.monotonic() - began < 5  # connecting would take 10 s
+    assert machine.stored().refresh_token == before.refresh_token
 
 
 @SIGNALS

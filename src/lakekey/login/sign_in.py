@@ -24,7 +24,7 @@ from lakekey.login.callback import Callback
 from lakekey.login.identity import Identity, identify
 from lakekey.login.redirect import Redirect, redirect_of
 from lakekey.login.verdict import check_identity
-from lakekey.oauth import authorization_code, device, revocation
+from lakekey.oauth import authorization_code, deadlines, device, revocation
 from lakekey.oauth.authorization_code import AuthorizationRequest
 from lakekey.oauth.client import Client
 from lakekey.oauth.token_response import TokenResponse
@@ -197,9 +197,9 @@ class PersonSignIn:
         callback: Callback | None,
         held: str | None,
     ) -> tuple[TokenResponse, str | None]:
-        commitment.commit()
         try:
-            response = self._exchange(request, answer)
+            with deadlines.committing(commitment):
+                response = self._exchange(request, answer)
             who = self._whose(response, request, held)
         except LakekeyError as error:
             if callback is not None:
@@ -258,7 +258,10 @@ def _interruptible(
             errors.append(error)
 
     thread = threading.Thread(target=attempt, name="lakekey-ask", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # the interpreter exits, or a limit is reached: then the deadlines of HTTP have to do
+        attempt()
     while thread.is_alive():
         if time.monotonic() > deadline:
             raise timeout()

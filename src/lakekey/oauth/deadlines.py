@@ -1,17 +1,21 @@
-"""A bound on a whole HTTP exchange.
+"""A bound on a whole HTTP exchange: name resolution, connection, handshake, headers and body.
 
 A timeout of the HTTP library bounds each wait for bytes, so a server that drips one byte at a time holds its caller
-for ever, and with it the lock of an entry. Here the connection itself is shut down when the time is over, wherever
-the exchange is: in the handshake, in the headers, or in the body.
+for ever, and with it the lock of an entry. Looking a name up has no timeout at all. Here one deadline covers them all.
+
+A deadline ends a wait; it does not discard. `time.monotonic` goes on while a process is stopped (Ctrl-Z, a debugger, a
+frozen container), and the answer may lie in the kernel's buffer when the process is woken, however late. So the
+connection is shut down at the deadline only if there is nothing left to read from it.
 """
 
 import contextlib
 import socket
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from lakekey._imports import libraries
 
@@ -19,60 +23,236 @@ if TYPE_CHECKING:
     import requests
     from urllib3.connection import HTTPConnection
 
+_STEP = 0.05  # seconds between two looks at whether a wait is over
+_DRAIN = 5.0  # seconds after the deadline in which what has arrived may be read; it bounds a server that floods
 
-_end: ContextVar[float] = ContextVar("lakekey_deadline", default=float("inf"))
+
+class Commitment(Protocol):
+    """Lets work be called off until it commits itself."""
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, and raise as soon as the work is called off. 0 only asks whether it is."""
+
+    def commit(self) -> None:
+        """From here on the work is completed. Raises if it was called off."""
+
+    def release(self) -> None:
+        """What was sent has been dealt with; the work may be called off again."""
+
+
+class _Context(NamedTuple):
+    deadline: float = float("inf")
+    commitment: Commitment | None = None
+
+
+_UNBOUND = _Context()
+_context: ContextVar[_Context] = ContextVar("lakekey_deadline", default=_UNBOUND)
 
 
 @contextlib.contextmanager
 def within(deadline: float) -> Iterator[None]:
-    """Bound everything that is sent in this context, whoever sends it: finding the server as well as asking it.
+    """Bound everything that is sent in this context: finding the server as well as asking it.
 
     Args:
         deadline: When to give up, by `time.monotonic`.
     """
-    token = _end.set(min(deadline, _end.get()))
+    now = _context.get()
+    token = _context.set(now._replace(deadline=min(deadline, now.deadline)))
     try:
         yield
     finally:
-        _end.reset(token)
-
-
-def earliest(deadline: float) -> float:
-    """The deadline itself, or the one of the context where that comes first."""
-    return min(deadline, _end.get())
+        _context.reset(token)
 
 
 @contextlib.contextmanager
-def enforced(session: "requests.Session", seconds: float) -> Iterator[None]:
-    """Shut down the connections of a session when the time is over.
+def committing(commitment: Commitment) -> Iterator[None]:
+    """Commit the work when a request of this context is about to be sent, and not before.
+
+    Until the connection is made (the name looked up, TCP and TLS set up), nothing is spent: the work can be called
+    off, and the wait for the connection ends when it is. Right before the first byte of the request, ``commit`` is
+    called.
+
+    Args:
+        commitment: The work's.
+    """
+    token = _context.set(_context.get()._replace(commitment=commitment))
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def earliest(deadline: float) -> float:
+    """The deadline itself, or the one of the context if that comes first."""
+    return min(deadline, _context.get().deadline)
+
+
+class Watch:
+    """Ends one exchange at its deadline.
+
+    Args:
+        deadline: When to give up, by `time.monotonic`.
+
+    Attributes:
+        over: Whether the deadline has passed before the exchange was done.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self.over = False
+        self._deadline = deadline
+        self._done = threading.Event()
+        self._connections: list[HTTPConnection] = []
+        # A connection lets go of its socket when the end of the answer is the end of the connection (RFC 9112 §6.3).
+        self._sockets: list[socket.socket] = []
+        self._commitment = _context.get().commitment
+        self._runs = _start(self._watch, "lakekey-deadline")
+
+    def stop(self) -> None:
+        """The exchange is done."""
+        self._done.set()
+
+    @property
+    def read_timeout(self) -> float | None:
+        """Seconds that the HTTP library may wait for bytes; ``None``: without end, since the watch ends it.
+
+        Its own timeout could strike first in a process that was stopped, and would then discard what has arrived.
+        """
+        left = max(self._deadline - time.monotonic(), 0.001)
+        if self._runs:
+            # On Windows, a shutdown does not reliably wake what waits for bytes.
+            return left + _DRAIN if sys.platform == "win32" else None
+        return left
+
+    @property
+    def piece(self) -> int:
+        """Bytes of the answer to read at a time; the library waits for all of them before it returns."""
+        return 16384 if self._runs else 1
+
+    def progress(self) -> None:
+        """Called after each piece of the answer: where no watch runs, go on only with what has arrived."""
+        if not self._runs and time.monotonic() > self._deadline:
+            self.over = True
+            for open_socket in self._open_sockets():
+                with contextlib.suppress(OSError):
+                    open_socket.settimeout(0.001)  # not 0, by which the library would take no bytes for the end
+
+    def connect(self, connection: "HTTPConnection", connect: Callable[[], None]) -> None:
+        """Connect before the deadline, and commit.
+
+        Args:
+            connection: The connection.
+            connect: Connects it. It runs in a thread of its own, which is left behind if it takes too long: looking up
+                a name cannot be interrupted.
+
+        Raises:
+            TimeoutError: The deadline has passed.
+        """
+        self._connections.append(connection)
+        attempt = _Attempt(connection, connect)
+        if _start(attempt.run, "lakekey-connect"):
+            self._wait(attempt)
+        else:
+            attempt.run()
+        attempt.result()
+        self._sockets.append(connection.sock)
+        # The caller does not wait any more for the answer to what would be sent now.
+        try:
+            self._check()
+        except TimeoutError:
+            connection.close()
+            raise
+        if self._commitment is not None:
+            self._commitment.commit()
+
+    def _check(self) -> None:
+        if time.monotonic() > self._deadline:
+            raise TimeoutError("the time is over")
+
+    def _wait(self, attempt: "_Attempt") -> None:
+        try:
+            while not attempt.ended.wait(min(_STEP, max(self._deadline - time.monotonic(), 0.001))):
+                if self._commitment is not None:
+                    self._commitment.pause(0.0)
+                self._check()
+        except BaseException:
+            attempt.abandon()
+            raise
+
+    def _watch(self) -> None:
+        if self._done.wait(max(self._deadline - time.monotonic(), 0.0)):
+            return
+        self.over = True
+        last = time.monotonic() + _DRAIN
+        # The first wait lets a reader go on that was stopped and woken together with this thread.
+        while not self._done.wait(_STEP):
+            if time.monotonic() > last or not _readable(self._open_sockets()):
+                self._shut_down()
+                return
+
+    def _shut_down(self) -> None:
+        for open_socket in self._open_sockets():
+            with contextlib.suppress(OSError):
+                # Not the method of a TLS socket: that one forgets the keys, and what has arrived could not be read.
+                socket.socket.shutdown(open_socket, socket.SHUT_RDWR)
+
+    def _open_sockets(self) -> list[socket.socket]:
+        found = [*self._sockets, *(connection.sock for connection in self._connections)]
+        return [one for one in found if one is not None and one.fileno() >= 0]
+
+
+class _Attempt:
+    """One attempt to connect, which may be abandoned."""
+
+    def __init__(self, connection: "HTTPConnection", connect: Callable[[], None]) -> None:
+        self.ended = threading.Event()
+        self._connection = connection
+        self._connect = connect
+        self._guard = threading.Lock()
+        self._abandoned = False
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._connect()
+        except BaseException as error:  # noqa: BLE001 - raised by `result`
+            self._error = error
+        with self._guard:
+            if self._abandoned:
+                self._connection.close()
+            self.ended.set()
+
+    def abandon(self) -> None:
+        with self._guard:
+            self._abandoned = True
+            if self.ended.is_set():
+                self._connection.close()
+
+    def result(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+
+@contextlib.contextmanager
+def enforced(session: "requests.Session", deadline: float) -> Iterator[Watch]:
+    """Bound what a session sends and receives.
 
     Args:
         session: A session that is used for one exchange.
-        seconds: How long it may take in all.
+        deadline: When to give up, by `time.monotonic`.
     """
     with libraries():
         from requests.adapters import HTTPAdapter
         from urllib3.connection import HTTPConnection, HTTPSConnection
         from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-    connections: list[HTTPConnection] = []
-    # A connection lets go of its socket when the end of the answer is the end of the connection (RFC 9112 §6.3).
-    sockets: list[socket.socket] = []
-    deadline = time.monotonic() + seconds
-
     class Watched(HTTPConnection):
         def connect(self) -> None:
-            connections.append(self)
-            super().connect()
-            sockets.append(self.sock)
-            _hang_up_late(self, deadline)
+            watch.connect(self, super().connect)
 
     class WatchedTls(HTTPSConnection):
         def connect(self) -> None:
-            connections.append(self)
-            super().connect()
-            sockets.append(self.sock)
-            _hang_up_late(self, deadline)
+            watch.connect(self, super().connect)
 
     class Pool(HTTPConnectionPool):
         ConnectionCls = Watched
@@ -90,29 +270,30 @@ def enforced(session: "requests.Session", seconds: float) -> Iterator[None]:
             manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
             return manager
 
-    def shut_down() -> None:
-        for open_socket in [*sockets, *(connection.sock for connection in connections)]:
-            if open_socket is not None:
-                with contextlib.suppress(OSError):
-                    open_socket.shutdown(socket.SHUT_RDWR)
-
     for scheme in ("https://", "http://"):
         session.mount(scheme, Adapter())
-    timer = threading.Timer(seconds, shut_down)
-    timer.daemon = True
-    # An interpreter that exits may start no more threads (3.12.0 and 3.12.1). The timeouts of the library still bound
-    # each wait there, though not the sum of them.
-    with contextlib.suppress(RuntimeError):
-        timer.start()
+    watch = Watch(deadline)
     try:
-        yield
+        yield watch
     finally:
-        timer.cancel()
+        watch.stop()
 
 
-def _hang_up_late(connection: "HTTPConnection", deadline: float) -> None:
-    # Looking the name up, and trying one address after another, has no bound of its own. Whoever arrives late must
-    # not send: nobody waits for the answer any more.
-    if time.monotonic() > deadline:
-        connection.close()
-        raise TimeoutError("the time is over")
+def _start(work: Callable[[], None], name: str) -> bool:
+    """Run work in a thread. Returns whether that is possible: not where an interpreter exits, or at a limit."""
+    try:
+        threading.Thread(target=work, name=name, daemon=True).start()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _readable(sockets: list[socket.socket]) -> bool:
+    with libraries():
+        from urllib3.util import wait_for_read
+
+    for open_socket in sockets:
+        with contextlib.suppress(OSError, ValueError):  # it was closed meanwhile
+            if wait_for_read(open_socket, timeout=0.0):
+                return True
+    return False

@@ -3,8 +3,8 @@
 import time
 from typing import NamedTuple
 
-from lakekey._single_flight import Commitment
 from lakekey.errors import LoginDenied, LoginFailed, TokenEndpointError
+from lakekey.oauth import deadlines
 from lakekey.oauth.client import Client
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse, parse
 
@@ -60,7 +60,7 @@ def begin(client: Client) -> DeviceCode:
     )  # fmt: skip
 
 
-def poll(client: Client, code: DeviceCode, commitment: Commitment, deadline: float) -> TokenResponse | None:
+def poll(client: Client, code: DeviceCode, commitment: deadlines.Commitment, deadline: float) -> TokenResponse | None:
     """Ask until the person is done (RFC 8628 §3.4 and §3.5).
 
     Returns:
@@ -76,9 +76,9 @@ def poll(client: Client, code: DeviceCode, commitment: Commitment, deadline: flo
     endpoint = client.discover().token_endpoint
     while time.monotonic() + interval < deadline:
         commitment.pause(interval)
-        commitment.commit()
         try:
-            answer = client.post(endpoint, form, deadline=time.monotonic() + 30)
+            with deadlines.committing(commitment):
+                answer = client.post(endpoint, form, deadline=time.monotonic() + 30)
             error = (answer.json_object() or {}).get("error")
             if error not in ("authorization_pending", "slow_down", "access_denied", "expired_token"):
                 return parse(answer, hidden=(client.secret, code.device_code)).checked()

@@ -96,10 +96,16 @@ def parse(answer: Answer, *, hidden: tuple[str | None, ...] = ()) -> TokenRespon
         TokenEndpointError: Anything else that is no usable answer; trying again may help.
     """
     fields = answer.json_object()
-    # An error that is null or empty is none; whoever takes it for one throws the successor of a spent token away.
-    if answer.status == 200 and fields is not None and not fields.get("error"):
-        return _success(fields, answer)
-    if fields is None or not 400 <= answer.status < 500 or answer.status in _PASSING:
+    if 200 <= answer.status < 300 and fields is not None:
+        # An error that is null or empty is none. One beside a refresh token leaves only that to be used: it is the
+        # successor of one that is spent, and throwing it away would end the session.
+        said = _shown(fields.get("error") or "", hidden)[:80]
+        problem = f"the token endpoint answered with tokens and an error ({said})" if said else ""
+        if not said or _is_refresh_token(fields.get("refresh_token")):
+            return _success(fields, answer, problem)
+    is_refusal = 400 <= answer.status < 500 and answer.status not in _PASSING
+    # A page of a gateway may hold anything; only what is labelled as JSON refuses something (RFC 6749 §5.2).
+    if fields is None or not is_refusal or not answer.says_json:
         raise TokenEndpointError(
             f"the token endpoint answered {answer.describe()}",
             status=answer.status,
@@ -131,12 +137,13 @@ def parse(answer: Answer, *, hidden: tuple[str | None, ...] = ()) -> TokenRespon
     raise CredentialsRefused(f"{meaning} ({said})", error=error, hint=hint)
 
 
-def _success(fields: dict[str, Any], answer: Answer) -> TokenResponse:
+def _success(fields: dict[str, Any], answer: Answer, problem: str) -> TokenResponse:
     access_token = fields.get("access_token")
     # RFC 6749 §7.1: a client must not use a token of a type that it does not understand.
     token_type = fields.get("token_type", "Bearer")
     is_bearer = isinstance(token_type, str) and token_type.lower() == "bearer"
-    problem = "" if _is_token(access_token) and is_bearer else "the token endpoint's answer holds no bearer token"
+    if not problem and not (_is_token(access_token) and is_bearer):
+        problem = "the token endpoint's answer holds no bearer token"
     refresh_token = fields.get("refresh_token")
     if not _is_refresh_token(refresh_token):
         refresh_token = None

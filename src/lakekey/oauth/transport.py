@@ -53,14 +53,21 @@ class Answer(NamedTuple):
         return f"Answer({self.describe()})"
 
     def json_object(self) -> dict[str, Any] | None:
-        """The body as a JSON object, or ``None`` where it is anything else."""
-        if self.content_type != "application/json" and not self.content_type.endswith("+json"):
-            return None
+        """The body as a JSON object, or ``None`` if it is anything else.
+
+        The media type does not matter: servers and gateways label JSON as text, or not at all, and an answer that is
+        thrown away for its label may hold the successor of a refresh token that is spent.
+        """
         try:
             value = json.loads(self.body)
         except (ValueError, RecursionError):  # the latter by a body of nothing but brackets
             return None
         return value if isinstance(value, dict) else None
+
+    @property
+    def says_json(self) -> bool:
+        """Whether the answer is labelled as JSON."""
+        return self.content_type == "application/json" or self.content_type.endswith("+json")
 
     def describe(self) -> str:
         """What came, for a message: status and kind, never the content."""
@@ -159,7 +166,7 @@ class Transport:
         if left <= 0:
             raise TokenEndpointError(_LATE.format(host), hint=_TRY_AGAIN)
         retryable = True
-        with requests.Session() as session, deadlines.enforced(session, left):
+        with requests.Session() as session, deadlines.enforced(session, deadline) as watch:
             # The library looks where a redirect leads although none is followed: it would read an endless body, and
             # stumble over an address that is none.
             session.get_redirect_target = _nowhere  # type: ignore[method-assign]
@@ -174,12 +181,16 @@ class Transport:
                     headers={"Accept": "application/json", "User-Agent": self._user_agent, **(headers or {})},
                     auth=_authentication(basic),
                     allow_redirects=False,  # a redirect would carry the credentials elsewhere
-                    timeout=(min(CONNECT_TIMEOUT, left), min(READ_TIMEOUT, left)),
+                    timeout=(min(CONNECT_TIMEOUT, left), watch.read_timeout),
                     stream=True,
                     verify=self._ca_file or None,
                     cert=self._client_certificate,
                 ) as response:
-                    return _read(response, host, deadline)
+                    answer = _read(response, host, watch)
+                    # An answer that ends with its connection ends at the deadline, too: then only JSON is known whole.
+                    if not watch.over or answer.json_object() is not None:
+                        return answer
+                    problem, hint = _LATE.format(host), _TRY_AGAIN
             except requests.exceptions.SSLError as error:
                 cause = _root_cause(error)
                 problem, hint = (
@@ -246,16 +257,15 @@ def _authentication(basic: tuple[str, str] | None) -> Callable[["requests.Prepar
     return HTTPBasicAuth(quote_plus(basic[0]), quote_plus(basic[1]))
 
 
-def _read(response: "requests.Response", host: str, deadline: float) -> Answer:
+def _read(response: "requests.Response", host: str, watch: deadlines.Watch) -> Answer:
     body = b""
-    for chunk in response.iter_content(16384):
+    for chunk in response.iter_content(watch.piece):
         body += chunk
         if len(body) > MAX_BODY:
             raise TokenEndpointError(
                 f"{host} sent more than {MAX_BODY} bytes", status=response.status_code, retryable=False
             )
-        if time.monotonic() > deadline:
-            raise TokenEndpointError(f"{host} did not finish its answer in time", status=response.status_code)
+        watch.progress()
     content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if not content_type.isprintable() or len(content_type) > _LONGEST:  # it is shown in errors
         content_type = ""

@@ -238,9 +238,10 @@ class Renewal:
             try:
                 with deadlines.within(deadline):
                     self._grant.prepare()  # spends nothing, so a Ctrl-C need not wait for a host that does not answer
-                    commitment.commit()
                     sent_at = time.time()
-                    return self._events.exchange(lambda: self._grant.renew(refresh_token, deadline=deadline)), sent_at
+                    with deadlines.committing(commitment):  # commits when the connection is made, right before sending
+                        renewed = self._events.exchange(lambda: self._grant.renew(refresh_token, deadline=deadline))
+                    return renewed, sent_at
             except TokenEndpointError as error:
                 commitment.release()
                 wait = _FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter

@@ -91,7 +91,6 @@ def test_a_refresh_token_that_is_none_keeps_the_old_one(token):
         answer(b'{"access_token": "a-tok'),
         answer([GOOD]),
         answer(b""),
-        answer(GOOD, status=204),
         answer(GOOD, status=302),
         answer({"error": "invalid_grant"}, status=500),
         answer({"error": "invalid_client"}, status=503),
@@ -105,6 +104,24 @@ def test_nonsense_may_be_tried_again_and_never_ends_a_session(strange):
         parse(strange)
     assert caught.value.status == strange.status
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("status", [200, 201, 206])
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "text/html", "text/javascript", ""])
+def test_a_token_answer_is_one_under_any_media_type_and_any_2xx(status, content_type):
+    got = parse(answer({**GOOD, "refresh_token": "next"}, status, content_type))
+    assert (got.access_token, got.refresh_token, got.problem) == ("a-token", "next", "")
+
+
+def test_an_error_beside_tokens_leaves_only_the_refresh_token_to_be_used():
+    got = parse(answer({**GOOD, "refresh_token": "next", "error": "server_error"}))
+    assert (got.access_token, got.refresh_token) == ("", "next")
+    assert "server_error" in got.problem
+
+
+def test_an_error_beside_an_access_token_is_an_error():
+    with pytest.raises(TokenEndpointError):
+        parse(answer({**GOOD, "error": "server_error"}))
 
 
 def test_a_dead_refresh_token_is_said_in_the_servers_words():

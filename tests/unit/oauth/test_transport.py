@@ -151,11 +151,10 @@ def test_a_ca_file_that_is_not_there_is_said_before_anything_is_sent():
 @pytest.mark.parametrize(
     ("content_type", "body"),
     [
-        ("text/html", '{"access_token": "t"}'),
         ("application/json", "<html>"),
+        ("application/json", "[" * 100_000),
         ("application/json", "[1]"),
         ("application/json", b"\xff\xfe{"),
-        ("", "{}"),
     ],
 )
 def test_what_is_no_json_object_is_none(server, transport, content_type, body):
@@ -163,10 +162,20 @@ def test_what_is_no_json_object_is_none(server, transport, content_type, body):
     assert transport.get(f"{server.url}/token").json_object() is None
 
 
-def test_a_json_type_with_parameters_or_suffix_is_json(server, transport):
-    for content_type in ("application/json; charset=utf-8", "Application/JSON", "application/scim+json"):
-        server.answer("/token", content_type=content_type)
-        assert transport.get(f"{server.url}/token").json_object() == {}
+@pytest.mark.parametrize(
+    ("content_type", "says_json"),
+    [
+        ("application/json; charset=utf-8", True),
+        ("Application/JSON", True),
+        ("application/scim+json", True),
+        ("text/html", False),
+        ("", False),
+    ],
+)
+def test_json_is_json_under_any_media_type(server, transport, content_type, says_json):
+    server.answer("/token", content_type=content_type)
+    answer = transport.get(f"{server.url}/token")
+    assert (answer.json_object(), answer.says_json) == ({}, says_json)
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("3", 3.0), ("-5", 0.0), ("soon", None), ("", None)])

@@ -1,0 +1,268 @@
+"""One deadline over a whole exchange, which ends a wait and discards nothing."""
+
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from lakekey.errors import TokenEndpointError
+from lakekey.oauth import deadlines, transport
+from lakekey.oauth.transport import Transport
+from support.tls import write_certificates
+
+FORM = {"grant_type": "refresh_token", "refresh_token": "spent by now"}
+BODY = b'{"refresh_token": "its successor", "filler": "' + b"x" * 60_000 + b'"}'
+FRAMINGS = {
+    "length": b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY),
+    "chunks": b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY),
+    "until it closes": b"Connection: close\r\n\r\n" + BODY,
+}
+PATIENCE = 1.0
+# Asks with that patience, and hears SIGCONT, so that system calls are interrupted when it comes.
+ASKS = """
+import signal, sys, time
+from lakekey.oauth.transport import Transport
+signal.signal(signal.SIGCONT, lambda *_: None)
+url, ca_file, patience = sys.argv[1:]
+deadline = time.monotonic() + float(patience)
+answer = Transport(ca_file=ca_file or None).post_form(url, {"refresh_token": "t"}, deadline=deadline)
+print(answer.json_object()["refresh_token"])
+"""
+
+
+class CalledOff(Exception):
+    """The work was called off."""
+
+
+class Work:
+    """Work that can be called off, and notes when it commits itself."""
+
+    def __init__(self):
+        self.committed = threading.Event()
+        self.off = threading.Event()
+
+    def commit(self):
+        self.pause(0)
+        self.committed.set()
+
+    def release(self):
+        self.committed.clear()
+
+    def pause(self, seconds):
+        if self.off.wait(seconds):
+            raise CalledOff
+
+
+@contextlib.contextmanager
+def answering(serve, wrap=lambda connection: connection):
+    """A server that handles one connection in a thread; yields its port."""
+    errors = []
+
+    def accept():
+        connection, _ = listener.accept()
+        try:
+            with contextlib.closing(wrap(connection)) as wrapped:
+                serve(wrapped)
+        except OSError as error:
+            errors.append(error)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def read_request(connection):
+    asked = b""
+    while b"\r\n\r\n" not in asked or b"=" not in asked.partition(b"\r\n\r\n")[2]:
+        chunk = connection.recv(65536)
+        assert chunk
+        asked += chunk
+
+
+def sleep_until(moment):
+    while (left := moment - time.monotonic()) > 0:
+        time.sleep(left)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_answer_is_read_by_a_process_woken_after_the_deadline(tmp_path, framing, secure):
+    certificates = write_certificates(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.cert, certificates.key)
+
+    def stop_and_answer(connection):
+        read_request(connection)
+        os.kill(child.pid, signal.SIGSTOP)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + FRAMINGS[framing])
+        sleep_until(time.monotonic() + PATIENCE + 0.2)  # the deadline is real, and so is its passing
+        os.kill(child.pid, signal.SIGCONT)
+
+    wrap = (lambda sock: context.wrap_socket(sock, server_side=True)) if secure else (lambda sock: sock)
+    with answering(stop_and_answer, wrap) as port:
+        url = f"{'https' if secure else 'http'}://127.0.0.1:{port}/token"
+        arguments = [url, str(certificates.ca) if secure else "", str(PATIENCE)]
+        child = subprocess.Popen([sys.executable, "-c", ASKS, *arguments], stdout=subprocess.PIPE, text=True)
+        said, _ = child.communicate(timeout=30)
+    assert (child.returncode, said) == (0, "its successor\n")
+
+
+def test_answer_slower_than_a_read_timeout_is_read(monkeypatch):
+    monkeypatch.setattr(transport, "READ_TIMEOUT", 0.05)
+
+    def slowly(connection):
+        read_request(connection)
+        sleep_until(time.monotonic() + 0.5)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with answering(slowly) as port:
+        answer = Transport().post_form(f"http://127.0.0.1:{port}/", FORM, deadline=time.monotonic() + 20)
+    assert answer.json_object() == {}
+
+
+def test_flood_after_the_deadline_is_cut_off(monkeypatch):
+    monkeypatch.setattr(deadlines, "_DRAIN", 0.2)
+
+    def flood(connection):
+        read_request(connection)
+        with contextlib.suppress(OSError):
+            while True:
+                connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    with answering(flood) as port:
+        began = time.monotonic()
+        with pytest.raises(TokenEndpointError):
+            Transport().post_form(f"http://127.0.0.1:{port}/", FORM, deadline=began + 0.3)
+        assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 1000", "Connection: close"])
+def test_slow_answer_ends_without_a_thread_to_watch_it(monkeypatch, framing):
+    """As in an interpreter that is exiting."""
+
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    def drip(connection):
+        read_request(connection)
+        connection.sendall(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode())
+        with contextlib.suppress(OSError):
+            while True:
+                connection.sendall(b" ")
+                time.sleep(0.01)
+
+    with answering(drip) as port:
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        began = time.monotonic()
+        with pytest.raises(TokenEndpointError, match="in time"):
+            Transport().post_form(f"http://127.0.0.1:{port}/", FORM, deadline=began + 0.3)
+        assert time.monotonic() - began < 10
+        monkeypatch.undo()
+
+
+def test_work_commits_when_connected_and_before_it_sends():
+    work, seen = Work(), []
+
+    def look(connection):
+        assert work.committed.wait(10)
+        seen.append(connection.recv(4))
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with answering(look) as port, deadlines.committing(work):
+        Transport().post_form(f"http://127.0.0.1:{port}/", FORM)
+    assert seen == [b"POST"]
+
+
+def test_work_called_off_while_connecting_sends_nothing():
+    work, received = Work(), []
+
+    def greet_never(connection):  # TLS does not come about, so the connection is not made
+        received.append(connection.recv(65536))
+        work.off.set()
+        received.append(connection.recv(65536))
+
+    with answering(greet_never) as port:
+        began = time.monotonic()
+        with pytest.raises(CalledOff), deadlines.committing(work):
+            Transport().post_form(f"https://127.0.0.1:{port}/", FORM, deadline=began + 60)
+        assert time.monotonic() - began < 10
+        socket.create_connection(("127.0.0.1", port)).close()
+        assert not work.committed.is_set()
+    assert b"refresh_token" not in b"".join(received)
+
+
+def test_work_called_off_at_the_last_moment_sends_nothing():
+    work, received = Work(), []
+    work.off.set()
+
+    with answering(lambda connection: received.append(connection.recv(65536))) as port:
+        with pytest.raises(CalledOff), deadlines.committing(work):
+            Transport().post_form(f"http://127.0.0.1:{port}/", FORM)
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port)).close()
+    assert b"".join(received) == b""
+
+
+def test_name_that_is_not_resolved_ends_at_the_deadline(monkeypatch):
+    silent = threading.Event()
+
+    def never(*_arguments, **_named):
+        silent.wait(60)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+    work, began = Work(), time.monotonic()
+    with pytest.raises(TokenEndpointError, match="in time"), deadlines.committing(work):
+        Transport().post_form("https://workspace.example.com/", FORM, deadline=began + 0.3)
+    assert time.monotonic() - began < 10
+    assert not work.committed.is_set()
+    silent.set()
+
+
+def test_name_that_is_not_resolved_does_not_hold_an_interrupt(monkeypatch):
+    work, silent = Work(), threading.Event()
+
+    def never(*_arguments, **_named):
+        work.off.set()
+        silent.wait(60)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+    began = time.monotonic()
+    with pytest.raises(CalledOff), deadlines.committing(work):
+        Transport().post_form("https://workspace.example.com/", FORM, deadline=began + 60)
+    assert time.monotonic() - began < 10
+    silent.set()
+
+
+def test_connection_that_comes_too_late_is_closed():
+    closed = threading.Event()
+
+    def late(connection):
+        connection.recv(65536)  # the greeting, which is not answered before the deadline
+        sleep_until(time.monotonic() + 0.5)
+        while connection.recv(65536):
+            pass
+        closed.set()
+
+    with answering(late) as port, pytest.raises(TokenEndpointError, match="in time"):
+        Transport().post_form(f"https://127.0.0.1:{port}/", FORM, deadline=time.monotonic() + 0.2)
+    assert closed.wait(10)
+
+
+def test_inner_deadline_does_not_outlast_the_outer_one():
+    now = time.monotonic()
+    with deadlines.within(now + 1), deadlines.within(now + 5):
+        assert deadlines.earliest(now + 9) == now + 1
+    assert deadlines.earliest(now + 9) == now + 9
