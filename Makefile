@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SPARK := .venvs/spark
 SPARK35 := .venvs/spark35
-OIDC := tests/oidc
+OIDC := tests/support/servers/oidc
 # Programs that the tests run against, by the names of the distribution's packages; installed only where missing.
 SYSTEM_PACKAGES := chromium chromium-driver dbus-daemon gnome-keyring nginx-light openjdk-17-jdk-headless
 
@@ -44,9 +44,9 @@ test-main: setup $(VENV)/.system-packages $(OIDC)/node_modules/.installed
 # pyspark is large and wants an older pandas, so it has environments of its own: the newest, with its Connect server,
 # and 3.5, whose client alone is run, against that server; it uses what Python is about to drop, and leaves files open.
 test-spark: $(SPARK)/.installed $(SPARK35)/.installed $(VENV)/.system-packages
-	$(SPARK)/bin/python -m pytest --timeout 300 tests/spark --ignore=tests/spark/test_spark_warehouse.py
-	$(SPARK)/bin/python -m pytest --timeout 300 tests/spark/test_spark_warehouse.py
-	SPARK_SERVER_PYTHON=$(abspath $(SPARK))/bin/python $(SPARK35)/bin/python -m pytest --timeout 300 tests/spark/any_client \
+	$(SPARK)/bin/python -m pytest --timeout 300 tests/integration/spark --ignore=tests/integration/spark/test_spark_warehouse.py
+	$(SPARK)/bin/python -m pytest --timeout 300 tests/integration/spark/test_spark_warehouse.py
+	SPARK_SERVER_PYTHON=$(abspath $(SPARK))/bin/python $(SPARK35)/bin/python -m pytest --timeout 300 tests/integration/spark/any_client \
 	  -W ignore::DeprecationWarning -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
 
 # What the SQL adapter promises holds for the older connectors that people run, too.
@@ -54,23 +54,23 @@ test-spark: $(SPARK)/.installed $(SPARK35)/.installed $(VENV)/.system-packages
 test-connectors: setup $(OLD_CONNECTORS:%=.venvs/connector-%/.installed)
 	set -e; for release in $(OLD_CONNECTORS); do \
 	  .venvs/connector-$$release/bin/python -m pytest -W ignore::pytest.PytestUnraisableExceptionWarning \
-	    tests/integration/test_sql_connector.py; \
+	    tests/integration/connectors/test_sql_connector.py; \
 	done
 
 # dbt in its own environment, against the sandbox's Spark engine in another.
 test-dbt: setup .venvs/dbt/.installed $(SPARK)/.installed $(VENV)/.system-packages
-	$(BIN)/python -m pytest tests/dbt
+	$(BIN)/python -m pytest tests/integration/dbt
 
 # Airflow pins too much to share an environment. Its whole service is started, on loopback, against the sandbox.
 test-airflow: .venvs/airflow/.installed
-	.venvs/airflow/bin/python -m pytest tests/airflow
+	.venvs/airflow/bin/python -m pytest tests/integration/airflow
 
 check: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest -q tests/unit/test_public_surface.py
+	$(BIN)/python -m pytest -q tests/unit/project/test_public_surface.py
 
 format: setup
 	$(BIN)/ruff check --fix
@@ -132,4 +132,4 @@ $(OIDC)/node_modules/.installed: $(OIDC)/package-lock.json
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venvs $(OIDC)/node_modules tests/sdk_js/node_modules build dist
+	rm -rf $(VENV) .venvs $(OIDC)/node_modules tests/support/programs/sdk_js/node_modules build dist

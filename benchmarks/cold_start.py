@@ -71,7 +71,7 @@ def _keyring(bench: Bench, stack: contextlib.ExitStack) -> dict[str, str] | None
     if not (shutil.which("dbus-daemon") and shutil.which("gnome-keyring-daemon")):
         return None
     sys.path.insert(0, TESTS)
-    from support.secret_service import SecretService
+    from support.servers.secret_service import SecretService
 
     home = Path(bench.home, "desktop")
     home.mkdir(mode=0o700)

@@ -1,6 +1,6 @@
 """Many processes, released together on one expired session, and on one service principal; and peers, 8 of each.
 
-Ours are the processes of ``tests/support/storm.py``. Each peer begins with a session of its own in its own cache, whose
+Ours are the processes of `support.programs.storm`. Each peer begins with a session of its own in its own cache, whose
 access token has expired and whose refresh token is single-use, as the server's rotation has it.
 """
 
@@ -51,7 +51,7 @@ def storm(bench: Bench, processes: int, threads: int, **more: str) -> dict[str, 
     expire(cache)
     environ["BROWSER"] = _recorder(tabs)
     before = bench.box.counters["token.requests"]
-    with Process(bench, ["-m", "support.storm", str(processes), str(threads)], environ) as zygote:
+    with Process(bench, ["-m", "support.programs.storm", str(processes), str(threads)], environ) as zygote:
         zygote.until("ready")
         zygote.go_on()
         reports = [zygote.until("process") for _ in range(processes)]

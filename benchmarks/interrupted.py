@@ -21,7 +21,7 @@ def run(bench: Bench) -> list[Row]:
     for step, sent in STEPS.items():
         for number in SIGNALS:
             expire(cache)
-            with Process(bench, ["-m", "support.pauses_at", step, "main"], environ) as struck:
+            with Process(bench, ["-m", "support.programs.pauses_at", step, "main"], environ) as struck:
                 struck.until("at")
                 struck.signal(number)
                 if sent:
@@ -29,7 +29,7 @@ def run(bench: Bench) -> list[Row]:
                     struck.go_on()
                 struck.until("ended")
             expire(cache)
-            with Process(bench, ["-m", "support.asks_once"], environ) as following:
+            with Process(bench, ["-m", "support.programs.asks_once"], environ) as following:
                 survived += following.until("result")["ok"]
     struck_in_all = len(STEPS) * len(SIGNALS)
     return [

@@ -40,9 +40,9 @@ def run(bench: Bench) -> list[Row]:
         for times, killed in ((alone, False), (after, True)):
             expire(cache)
             if killed:
-                with Process(bench, ["-m", "support.pauses_at", "under the lock", "main"], environ) as holder:
+                with Process(bench, ["-m", "support.programs.pauses_at", "under the lock", "main"], environ) as holder:
                     holder.until("at")
-            with Process(bench, ["-m", "support.asks_once"], environ) as following:
+            with Process(bench, ["-m", "support.programs.asks_once"], environ) as following:
                 end = following.until("result")
             if not end["ok"]:
                 raise RuntimeError(str(end))

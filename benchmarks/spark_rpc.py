@@ -18,8 +18,8 @@ CALLS = 3000
 def main() -> None:
     """Measure and print the table."""
     from lakekey.sandbox import Sandbox
-    from support.spark_front import SparkFront
-    from support.spark_server import SparkServer
+    from support.servers.spark_front import SparkFront
+    from support.servers.spark_server import SparkServer
 
     with tempfile.TemporaryDirectory() as name:
         places = [Path(name) / part for part in ("spark", "front", "cache")]

@@ -8,7 +8,7 @@ import pytest
 
 from support import secret_scan
 from support.node_packages import node
-from support.oidc_server import OidcServer
+from support.servers.oidc_server import OidcServer
 
 
 @pytest.fixture(scope="session")

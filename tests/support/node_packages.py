@@ -1,4 +1,4 @@
-"""Installs what ``tests/oidc/package-lock.json`` pins, once, whoever comes first."""
+"""Installs what ``tests/support/servers/oidc/package-lock.json`` pins, once, whoever comes first."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-OIDC_DIRECTORY = Path(__file__).parent.parent / "oidc"
+OIDC_DIRECTORY = Path(__file__).parent / "servers" / "oidc"
 
 
 def node() -> str | None:

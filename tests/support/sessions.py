@@ -17,7 +17,7 @@ from lakekey.cache.cache import Cache, open_cache
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import Target, resolve
 from lakekey.providers.provider import Provider
-from support.oidc_server import DEFAULT_USER, OidcServer
+from support.servers.oidc_server import DEFAULT_USER, OidcServer
 from support.tiny_client import TinyClient
 
 PATIENCE = 30.0  # seconds before a test says that an event did not come
@@ -152,8 +152,10 @@ class Machine:
 
     @contextmanager
     def child(self, module: str, *arguments: str, **environ: str) -> Iterator["Child"]:
-        """A Python process that runs a module of `support`; it is gone when the block ends."""
-        with Child([sys.executable, "-m", f"support.{module}", *arguments], {**self.environ, **environ}) as child:
+        """A Python process that runs a module of `support.programs`; it is gone when the block ends."""
+        with Child(
+            [sys.executable, "-m", f"support.programs.{module}", *arguments], {**self.environ, **environ}
+        ) as child:
             yield child
 
     def fresh_process(self, **environ: str) -> dict[str, Any]:

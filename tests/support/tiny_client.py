@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import requests
 
-from support.oidc_server import OidcServer
+from support.servers.oidc_server import OidcServer
 
 SCOPES = "all-apis offline_access openid email profile"
 REDIRECT = "http://localhost:8020"

@@ -9,8 +9,8 @@ import pytest
 import lakekey as product
 from lakekey.cli.arguments import COMMANDS
 from support.processes import lakekey as run
-from support.programs import environment
-from support.programs import lakekey as program
+from support.program import environment
+from support.program import lakekey as program
 
 HOST = "https://dbc-1.cloud.databricks.com"
 

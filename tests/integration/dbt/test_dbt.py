@@ -1,0 +1,187 @@
+"""Real dbt runs on the sandbox's Spark engine: through the adapter, and by the two ways that need none."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+DBT = ROOT / ".venvs/dbt/bin"
+SPARK = ROOT / ".venvs/spark/bin"
+TOKEN_LIFETIME = 12  # seconds: every dbt command outlives several
+
+pytestmark = pytest.mark.timeout(300)
+
+
+class Server:
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [SPARK / "python", Path(__file__).with_name("server.py"), str(TOKEN_LIFETIME)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.facts = json.loads(self.process.stdout.readline())
+
+    def counters(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(60)
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def project(server, tmp_path, monkeypatch):
+    """The example project, and an environment in which its programs find the sandbox."""
+    project = tmp_path / "project"
+    shutil.copytree(ROOT / "examples/dbt", project)
+    facts = server.facts
+    person = f"{sys.executable} -m lakekey_sandbox.person --user ada@example.com --ca-file {facts['ca_file']} %s"
+    for name, value in {
+        "BROWSER": person,
+        "DATABRICKS_CONFIG_FILE": facts["profiles"],
+        "DBT_PROFILES_DIR": str(project),
+        "LAKEKEY_INTERACTIVE": "browser",
+        "REQUESTS_CA_BUNDLE": facts["ca_file"],
+        "SSL_CERT_FILE": facts["ca_file"],
+        "WEATHER_HOST": facts["host"].removeprefix("https://"),
+        "WEATHER_HTTP_PATH": facts["http_path"],
+    }.items():
+        monkeypatch.setenv(name, value)
+    return project
+
+
+def dbt(project, *arguments, status=0):
+    done = subprocess.run(
+        [DBT / "dbt", "--no-use-colors", *arguments], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status, done.stdout[-3000:]
+    return done.stdout
+
+
+def difference(before, after):
+    return {name: count - before[name] for name, count in after.items()}
+
+
+def whole_run(project, *target):
+    """Everything that a project does: seed, models with 8 threads, tests, an incremental model for the second time."""
+    assert "All checks passed" in dbt(project, "debug", *target)
+    dbt(project, "seed", *target)
+    assert "ERROR=0" in dbt(project, "run", "--threads", "8", *target)
+    assert "ERROR=0" in dbt(project, "test", *target)
+    assert "PASS=1" in dbt(project, "run", "--select", "history", *target)
+
+
+def expect_one_login_and_several_tokens(counted):
+    # Each token was fetched by one, for all threads and commands; none was refused on the way.
+    assert counted["logins"] == counted["token.authorization_code"] == 1
+    assert counted["token.refresh_token"] >= 2
+    assert counted["token.requests"] == 1 + counted["token.refresh_token"]
+    assert (counted["reuses"], counted["refusals"]) == (0, 0)
+
+
+def test_a_whole_run_with_8_threads_and_tokens_that_end_in_its_midst_asks_for_one_login(project, server):
+    before = server.counters()
+    whole_run(project)
+    expect_one_login_and_several_tokens(difference(before, server.counters()))
+
+
+def test_one_dbt_run_outlives_its_tokens(project, server):
+    """One process, in whose midst the token ends more than once: each model holds its thread for seconds."""
+    for number in range(3):
+        (project / "models" / f"slow_{number}.sql").write_text(
+            f"select {number} as id, reflect('java.lang.Thread', 'sleep', bigint(8000)) as slept from range(0, 1, 1, 1)\n"
+        )
+    dbt(project, "seed")
+    before = server.counters()
+    assert "ERROR=0" in dbt(project, "run", "--threads", "1", "--select", "slow_0", "slow_1", "slow_2")
+    counted = difference(before, server.counters())
+    assert counted["logins"] == 0
+    assert counted["token.refresh_token"] >= 2
+    assert counted["unauthorized"] == 0
+
+
+def test_a_run_that_is_broken_off_asks_for_no_login_of_its_own(project, server):
+    """What runs is cancelled by dbt-databricks' REST client, which would sign in by itself, in a browser."""
+    (project / "models" / "wrong.sql").write_text("select no_such_function(1) as id\n")
+    before = server.counters()
+    said = dbt(project, "run", "--fail-fast", "--select", "wrong", status=1)
+    assert "Cancelling open python jobs" in said
+    assert "ERROR=1" in said
+    counted = difference(before, server.counters())
+    assert counted["logins"] == counted["token.authorization_code"] == 1
+
+
+def test_the_targets_settings_and_the_rest_client_of_python_models(project, server):
+    facts = server.facts
+    given = json.dumps({"client_id": facts["client_id"], "client_secret": facts["client_secret"]})
+    script = Path(__file__).with_name("targets.py")
+    done = subprocess.run([DBT / "python", script, given], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "asked by Python models": "ada@example.com",
+        "with a service principal": facts["client_id"],
+        "elsewhere": ["example.cloud.databricks.com", "/sql/1.0/warehouses/other"],
+        "refused": ["token", "auth_type", "azure_client_id", "oauth_scopes", "use_kernel"],
+    }
+
+
+def test_plain_dbt_databricks_signs_in_through_the_metadata_service(project, server, monkeypatch):
+    before = server.counters()
+    subprocess.run([DBT / "lakekey", "login", "sandbox"], capture_output=True, check=True)
+    url_file = project / "url"
+    project.chmod(0o700)
+    service = subprocess.Popen(
+        [DBT / "lakekey", "serve", "sandbox", "--url-file", url_file], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        for line in iter(service.stdout.readline, ""):
+            if "METADATA_SERVICE_URL" in line:
+                break
+        monkeypatch.setenv("DATABRICKS_AUTH_TYPE", "metadata-service")
+        monkeypatch.setenv("DATABRICKS_METADATA_SERVICE_URL", url_file.read_text().strip())
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        whole_run(project, "--target", "plain")
+    finally:
+        service.send_signal(signal.SIGTERM)
+        service.communicate(timeout=30)
+    expect_one_login_and_several_tokens(difference(before, server.counters()))
+
+
+def test_plain_dbt_databricks_signs_in_through_lakekey_as_its_cli(project, server, monkeypatch):
+    before = server.counters()
+    program = subprocess.run([DBT / "lakekey", "auth", "path"], capture_output=True, text=True, check=True).stdout
+    monkeypatch.setenv("DATABRICKS_AUTH_TYPE", "databricks-cli")
+    monkeypatch.setenv("DATABRICKS_CLI_PATH", program.strip())
+    whole_run(project, "--target", "plain")
+    expect_one_login_and_several_tokens(difference(before, server.counters()))
+
+
+@pytest.mark.parametrize("page", ["docs/dbt.md", "docs/migration.md", "packages/dbt-lakekey/README.md"])
+def test_the_profiles_that_the_pages_show_pass_dbts_own_check(page, project, server, tmp_path, monkeypatch):
+    (profiles,) = re.findall(
+        r"^```yaml\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    (project / "profiles.yml").write_text(profiles)
+    (name,) = re.findall(r"^(\w+):$", profiles, re.MULTILINE)
+    here = tmp_path / "databrickscfg"
+    here.write_text(Path(server.facts["profiles"]).read_text().replace("[sandbox]", "[prod]"))
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(here))
+    assert "All checks passed" in dbt(project, "debug", "--profile", name)

@@ -1,0 +1,256 @@
+"""Each page's examples run as they stand, with the README's own profiles; those that need more run where that is."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+import lakekey
+from lakekey.cache.keys import kms
+from lakekey.configuration.target import resolve
+from support import processes
+
+ROOT = Path(__file__).parents[3]
+PAGES = ("sql", "sdk", "sqlalchemy", "rest", "migration", "serve", "observability")
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NOT_RUN = ("text",)  # how it was before, which is not ours
+# What is shown and cannot run here, with the test that runs it; a page and the first words of its example.
+ELSEWHERE = {
+    ("README.md", "make demo"): "tests/integration/pages/test_readme.py::test_the_make_targets_and_extras_are_there",
+    ("README.md", "pip install"): "tests/integration/pages/test_readme.py::test_the_make_targets_and_extras_are_there",
+    ("README.md", "[prod]"): "tests/integration/pages/test_readme.py::box",
+    ("README.md", "import lakekey\n\nwith"): "tests/integration/pages/test_readme.py::test_the_sql_example_prints_who_is_signed_in",
+    ("README.md", "import lakekey\nfrom"): "tests/integration/pages/test_readme.py::test_the_sdk_example_prints_who_is_signed_in",
+    ("README.md", "import lakekey\n\np ="): "tests/integration/pages/test_readme.py::test_the_provider_example_signs_the_service_principal_in",
+    ("README.md", "lakekey login"): "tests/integration/pages/test_readme.py::test_the_commands_run_as_they_stand",
+    ("CONTRIBUTING.md", "make"): "tests/integration/pages/test_docs.py::test_the_make_targets_are_there",
+    ("docs/performance.md", "make"): "tests/integration/pages/test_docs.py::test_the_make_targets_are_there",
+    ("docs/configuration.md", "#"): "tests/integration/pages/test_docs.py::test_the_profiles_of_a_page_resolve",
+    ("docs/login.md", "[prod]"): "tests/integration/pages/test_docs.py::test_the_profiles_of_a_page_resolve",
+    ("docs/login.md", "provider.on"): "tests/integration/pages/test_docs.py::test_a_program_may_ask_to_be_told_of_a_sessions_end",
+    ("docs/key-sources.md", "[project"): "tests/integration/pages/test_docs.py::test_a_key_management_service_looks_as_the_page_says",
+    ("docs/key-sources.md", "class"): "tests/integration/pages/test_docs.py::test_a_key_management_service_looks_as_the_page_says",
+    ("docs/observability.md", "pip install"): "tests/integration/pages/test_docs.py::test_the_extras_that_pages_name_are_there",
+    ("docs/airflow.md", "$"): "tests/integration/airflow/test_dags_test.py::test_the_pages_command_makes_the_connection",
+    ("docs/airflow.md", 'r"""'): "tests/integration/airflow/test_dags_test.py::test_the_example_is_the_one_that_the_page_shows",
+    ("docs/airflow.md", "from"): "tests/integration/airflow/test_hooks.py::test_the_hooks_of_the_page_ask_and_run",
+    ("docs/dbt.md", "weather:"): "tests/integration/dbt/test_dbt.py::test_the_profiles_that_the_pages_show_pass_dbts_own_check",
+    ("docs/dbt.md", "$ lakekey serve"): "tests/integration/dbt/test_dbt.py::test_plain_dbt_databricks_signs_in_through_the_metadata_service",
+    ("docs/dbt.md", "$ export"): "tests/integration/dbt/test_dbt.py::test_plain_dbt_databricks_signs_in_through_lakekey_as_its_cli",
+    ("docs/migration.md", "weather:"): "tests/integration/dbt/test_dbt.py::test_the_profiles_that_the_pages_show_pass_dbts_own_check",
+    ("packages/dbt-lakekey/README.md", "#"): "tests/integration/dbt/test_dbt.py::test_the_profiles_that_the_pages_show_pass_dbts_own_check",
+    ("docs/sandbox.md", "import pytest"): "tests/integration/pages/test_docs.py::test_the_sandboxes_tests_pass_as_they_stand",
+    ("docs/sandbox.md", "import lakekey"): "tests/integration/pages/test_docs.py::test_the_sandboxes_program_runs_as_it_stands",
+    ("docs/spark.md", "import lakekey\n\n"): "tests/integration/spark/test_example.py::test_the_examples_of_the_page_run",
+    ("docs/spark.md", "import lakekey\nfrom pyspark.sql.connect"): "tests/integration/spark/test_example.py::test_the_examples_of_the_page_run",
+    ("docs/spark.md", "import lakekey\nfrom databricks"): "tests/integration/spark/test_databricks_connect.py::test_databricks_connect_runs_a_query",
+    ("docs/spark.md", "import lakekey\nfrom pyspark.sql import"): "tests/integration/spark/test_jdbc.py::test_the_example_of_the_page_reaches_the_driver",
+}  # fmt: skip
+
+
+def blocks(page, language):
+    return [text for found, text in FENCE.findall((ROOT / page).read_text(encoding="utf-8")) if found == language]
+
+
+def the_block(page, word):
+    """The one example of a page that holds a word."""
+    (found,) = [text for _, text in FENCE.findall((ROOT / page).read_text(encoding="utf-8")) if word in text]
+    return found
+
+
+def examples(language):
+    return [
+        pytest.param(block, id=f"{page}-{number}")
+        for page in PAGES
+        for number, block in enumerate(blocks(f"docs/{page}.md", language), 1)
+        if not block.startswith("pip install")
+    ]
+
+
+@pytest.fixture
+def box(lakekey_environment, monkeypatch, tmp_path):
+    box = lakekey_environment
+    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID"):
+        monkeypatch.delenv(name)
+    here = {
+        "host": box.host,
+        "warehouse_id": box.warehouse_id,
+        "client_id": box.client_id,
+        "client_secret": box.client_secret,
+    }
+    (profiles,) = blocks("README.md", "ini")
+    for name, value in here.items():
+        profiles = re.sub(rf"^({name} *= ).*$", rf"\g<1>{value}", profiles, flags=re.MULTILINE)
+    (tmp_path / "databrickscfg").write_text(profiles.replace("\n\n", f"\nca_file = {box.ca_file}\n\n"))
+    return box
+
+
+@pytest.mark.parametrize("example", examples("python"))
+def test_the_example_runs(box, example):
+    processes.run(example)
+
+
+def test_the_example_of_opentelemetry_exports_a_refresh_within_the_callers_span(box):
+    out = processes.run(blocks("docs/observability.md", "python")[-1])
+    assert '"name": "lakekey.refresh"' in out
+    assert '"name": "lakekey.refreshes"' in out
+    (trace, other) = re.findall(r'"trace_id": "(\w+)"', out)[:2]
+    assert trace == other
+
+
+def test_the_sandboxes_tests_pass_as_they_stand(tmp_path):
+    assert "2 passed" in processes.passes(tmp_path, the_block("docs/sandbox.md", "import pytest"))
+
+
+def test_the_sandboxes_program_runs_as_it_stands(bare_machine):
+    said = processes.run(the_block("docs/sandbox.md", "with Sandbox("))
+    assert said.endswith("\n1 token request")
+    assert not (bare_machine / "cache").exists()
+
+
+@pytest.mark.parametrize("script", examples("sh"))
+def test_the_commands_run(box, script, monkeypatch):
+    monkeypatch.setenv("PATH", os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]))
+    shell = subprocess.Popen(
+        ["sh", "-euc", script],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, err = shell.communicate(timeout=60)
+    finally:
+        # Whatever a script that failed has left running: a group of its own, with this number for its leader.
+        with_nobody_left(shell)
+    assert shell.returncode == 0, out + err
+    if "current_user" in script:  # whom another program's SDK is signed in as, by the profile that the page names
+        assert out.splitlines()[-1] == (box.client_id if "nightly" in script else "ada@example.com")
+
+
+def with_nobody_left(shell):
+    with suppress(ProcessLookupError):
+        os.killpg(shell.pid, signal.SIGKILL)
+    shell.wait()
+
+
+@pytest.mark.parametrize("page", ["docs/configuration.md", "docs/login.md"])
+def test_the_profiles_of_a_page_resolve(page, tmp_path):
+    (profiles,) = blocks(page, "ini")
+    path = tmp_path / "databrickscfg"
+    path.write_text(profiles, encoding="utf-8")
+    for name in re.findall(r"^\[(\w+)\]", profiles, re.MULTILINE):
+        target = resolve(name, config_file=str(path))
+        assert target.is_person == ("client_secret" not in profiles.partition(f"[{name}]")[2].partition("\n[")[0])
+
+
+def test_a_program_may_ask_to_be_told_of_a_sessions_end(box):
+    first = lakekey.provider("prod")
+    first.login()
+    cache, name = first.session.cache, first.session.entry_id
+    stored, ends = cache.read(name), time.time() + 600
+    cache.put(name, stored.entry._replace(session_ends_at=ends), replaces=stored.envelope)
+    told = []
+    here = {"provider": lakekey.provider("prod"), "ask_somebody": lambda *facts: told.append(facts)}
+    exec(the_block("docs/login.md", "on_session_ending"), here)
+    cache.put(name, cache.get(name)._replace(logged_in_at=ends - 86400), replaces=cache.read(name).envelope)
+    here["provider"].headers()
+    ((who, when, command),) = told
+    assert (who, when.timestamp()) == ("ada@example.com", pytest.approx(ends, abs=1))
+    assert command.startswith("lakekey login prod")
+
+
+def test_a_key_management_service_looks_as_the_page_says():
+    here = {}
+    exec(the_block("docs/key-sources.md", "class Transit"), here)
+    service = here["Transit"]({"VAULT_KEY": "transit/keys/lakekey"})
+    assert service.where == "transit/keys/lakekey"
+    source = Path(kms.__file__).read_text(encoding="utf-8")
+    for name in (word for word in dir(service) if not word.startswith("_")):
+        assert f".{name}" in source
+    (group,) = tomllib.loads(the_block("docs/key-sources.md", "entry-points"))["project"]["entry-points"]
+    assert f'"{group}"' in source
+
+
+def test_the_make_targets_are_there():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for page in ("README.md", "CONTRIBUTING.md", "docs/performance.md"):
+        shown = "\n".join([*blocks(page, "sh"), *blocks(page, "console")])
+        targets = re.findall(r"^make ([\w-]+)", shown, re.MULTILINE)
+        assert targets
+        assert [target for target in targets if f"\n{target}:" not in makefile] == []
+
+
+def test_the_extras_that_pages_name_are_there():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    named = {
+        extra
+        for page in ("README.md", "docs/*.md")
+        for path in ROOT.glob(page)
+        for extras in re.findall(r"lakekey\[([\w,]+)\]", path.read_text(encoding="utf-8"))
+        for extra in extras.split(",")
+    }
+    assert len(named) > 3
+    assert named <= set(project)
+
+
+def shown():
+    for page in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "docs/*.md", "packages/*/README.md"):
+        for path in sorted(ROOT.glob(page)):
+            name = path.relative_to(ROOT).as_posix()
+            for language, text in FENCE.findall(path.read_text(encoding="utf-8")):
+                yield name, language, text
+
+
+def test_each_example_of_each_page_is_run_by_a_test():
+    here = {block.values[0] for language in ("python", "sh") for block in examples(language)}
+    used = set()
+    for page, language, text in shown():
+        keys = [key for key in ELSEWHERE if key[0] == page and text.startswith(key[1])]
+        assert keys or text in here or language in NOT_RUN, (page, text[:60])
+        used.update(keys)
+    assert used == set(ELSEWHERE)
+
+
+def test_the_tests_that_run_them_are_there():
+    for test in ELSEWHERE.values():
+        path, name = test.split("::")
+        assert re.search(rf"^def {name}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), test
+
+
+def test_every_page_has_an_example_and_links_that_lead_somewhere():
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for path, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text):
+            linked = page.parent / path if path else page
+            assert os.path.exists(linked), (page.name, path)
+            if anchor:
+                heads = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+                assert anchor in {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}, anchor
+    assert all(blocks(f"docs/{page}.md", "python") or blocks(f"docs/{page}.md", "sh") for page in PAGES)
+
+
+ASKS_THE_SDK = """
+import lakekey
+from databricks.sdk import WorkspaceClient
+
+workspace = WorkspaceClient(config=lakekey.sdk.config("prod"))
+try:
+    workspace.current_user.me()
+except lakekey.LoginRequired as error:
+    print(error.code)
+"""
+
+
+def test_an_error_of_ours_comes_out_of_the_sdk_as_the_page_says(box, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # nobody watches, and no service principal is configured
+    assert processes.run(ASKS_THE_SDK) == "login_required"

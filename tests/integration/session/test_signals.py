@@ -1,0 +1,242 @@
+"""Ctrl-C, handled SIGTERM, cancelled tasks and the interpreter's exit: none of them loses the session."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.servers.odd_server import OddServer
+from support.sessions import Child, Machine
+
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+BEFORE_SENDING = ("before the lock", "under the lock")
+AFTER_SENDING = ("answer received", "temporary written", "stored")
+AT_THE_SERVER = ("before", "after")
+BY = {signal.SIGINT: "KeyboardInterrupt", signal.SIGTERM: "SystemExit"}
+
+
+@pytest.fixture
+def machine(oidc_server, tmp_path):
+    """A machine whose session has an expired access token."""
+    machine = Machine(oidc_server, tmp_path / "cache")
+    machine.sign_in()
+    oidc_server.reset()
+    return machine
+
+
+def assert_nothing_is_lost(machine: Machine) -> None:
+    machine.assert_session_is_whole()
+    assert machine.fresh_process()["ok"]
+    machine.assert_session_is_whole()
+
+
+@SIGNALS
+@pytest.mark.parametrize("step", BEFORE_SENDING)
+def test_before_anything_is_sent_it_takes_effect_at_once(machine, step, number):
+    with machine.child("pauses_at", step, "main") as child:
+        child.until("at")
+        child.signal(number)
+        assert child.until("ended")["by"] == BY[number]
+        child.wait()  # though the thread that was to send it still waits for our word
+    assert machine.token_requests() == 0
+    assert_nothing_is_lost(machine)
+
+
+@contextmanager
+def port_that_lets_none_in(port: int) -> Iterator[None]:
+    """As behind a firewall that drops what comes: the queue of connections to be accepted is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(0)
+        for _ in range(4):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        yield
+
+
+def connecting(pid: int, port: int) -> bool:
+    """Whether the process has a connection under way to a port (state 02 is SYN_SENT in ``/proc/net/tcp``)."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    waiting = {f"socket:[{each[9]}]" for each in lines if each[2].endswith(f":{port:04X}") and each[3] == "02"}
+    return any(os.readlink(each) in waiting for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink())
+
+
+@SIGNALS
+def test_before_the_connection_is_made_it_takes_effect_at_once(oidc_server, tmp_path, number):
+    with OddServer(lambda connection: connection.sendall(b"HTTP/1.1 401 \r\n\r\n")) as server:
+        machine = Machine(oidc_server, tmp_path / "cache", host=server.host)
+        machine.store(left=-60, refresh_token="kept")
+        machine.fresh_process(DATABRICKS_HOST=server.host)  # which remembers what the host's metadata tell
+        before = machine.store(left=-60, refresh_token="kept")
+        port = int(server.host.rpartition(":")[2])
+    child = machine.child("pauses_at", "nowhere", "main", DATABRICKS_HOST=server.host)
+    with port_that_lets_none_in(port), child as child:
+        while not connecting(child.pid, port):
+            assert child.alive(), child.next()
+            time.sleep(0.01)
+        began = time.monotonic()
+        child.signal(number)
+        assert child.until("ended")["by"] == BY[number]
+        child.wait()
+        assert time.monotonic() - began < 5  # connecting would take 10 s
+    assert machine.stored().refresh_token == before.refresh_token
+
+
+@SIGNALS
+@pytest.mark.parametrize("step", AFTER_SENDING)
+def test_once_the_answer_is_here_it_takes_effect_when_that_is_stored(machine, step, number):
+    with machine.child("pauses_at", step, "main") as child:
+        child.until("at")
+        child.signal(number)
+        child.until("signal")
+        assert child.alive()
+        child.go_on()
+        assert child.until("ended")["by"] == BY[number]
+        child.wait()
+    assert machine.token_requests() == 1
+    assert_nothing_is_lost(machine)
+    assert machine.token_requests() == 1
+
+
+@SIGNALS
+@pytest.mark.parametrize("when", AT_THE_SERVER)
+def test_once_the_request_is_sent_its_answer_is_waited_for(oidc_server, machine, when, number):
+    with oidc_server.hold(when=when) as hold, machine.child("pauses_at", "nowhere", "main") as child:
+        hold.wait()
+        child.signal(number)
+        child.until("signal")
+        assert child.alive()
+        hold.release()
+        assert child.until("ended")["by"] == BY[number]
+        child.wait()
+    assert_nothing_is_lost(machine)
+    assert machine.token_requests() == 1
+
+
+def test_a_second_and_a_third_ctrl_c_change_nothing(oidc_server, machine):
+    with oidc_server.hold(when="after") as hold, machine.child("pauses_at", "nowhere", "main") as child:
+        hold.wait()
+        for _ in range(3):
+            child.signal(signal.SIGINT)
+            child.until("signal")
+        assert child.alive()
+        hold.release()
+        child.until("ended")
+        child.wait()
+    assert_nothing_is_lost(machine)
+
+
+def test_a_sigterm_is_not_lost_behind_a_ctrl_c_that_is_held_back(oidc_server, machine):
+    with oidc_server.hold(when="after") as hold, machine.child("pauses_at", "nowhere", "main") as child:
+        hold.wait()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            child.signal(number)
+            child.until("signal")
+        hold.release()
+        assert child.until("ended")["by"] == "SystemExit"
+        child.wait()
+    assert_nothing_is_lost(machine)
+
+
+def test_sigterm_on_a_thread_that_follows_anothers_exchange_loses_nothing(oidc_server, machine):
+    with oidc_server.hold(when="after") as hold, machine.child("pauses_at", "nowhere", "follower") as child:
+        hold.wait()
+        child.go_on()
+        child.until("following")
+        child.signal(signal.SIGTERM)
+        child.until("signal")
+        assert child.alive()
+        hold.release()
+        child.until("ended")
+        child.wait()
+    assert machine.token_requests() == 1
+    assert_nothing_is_lost(machine)
+
+
+@contextmanager
+def exits_with_an_exchange_in_flight(machine: Machine, caller: str) -> Iterator[Child]:
+    """Within it, the main thread has ended, and the answer is on its way."""
+    with (
+        machine.server.hold(when="after") as hold,
+        machine.child("pauses_at", "nowhere", caller) as child,
+    ):
+        hold.wait()
+        child.go_on()
+        child.until("main ends")
+        yield child
+        assert child.alive()
+        hold.release()
+        child.wait()
+
+
+def test_the_interpreter_exits_only_when_a_daemon_threads_exchange_is_stored(machine):
+    with exits_with_an_exchange_in_flight(machine, "daemon"):
+        pass
+    assert_nothing_is_lost(machine)
+    assert machine.token_requests() == 1
+
+
+@SIGNALS
+def test_a_signal_while_the_interpreter_waits_to_exit_loses_nothing(machine, number):
+    with exits_with_an_exchange_in_flight(machine, "daemon") as child:
+        for _ in range(3):
+            child.signal(number)
+            child.until("signal")
+    assert_nothing_is_lost(machine)
+    assert machine.token_requests() == 1
+
+
+def test_the_interpreter_exits_only_when_a_background_refresh_is_stored(oidc_server, tmp_path):
+    machine = Machine(oidc_server, tmp_path / "cache")
+    machine.sign_in(left=300)
+    with exits_with_an_exchange_in_flight(machine, "background"):
+        pass
+    assert_nothing_is_lost(machine)
+
+
+@pytest.mark.parametrize("step", BEFORE_SENDING)
+def test_the_interpreter_does_not_wait_for_what_was_not_sent(machine, step):
+    with machine.child("pauses_at", step, "daemon") as child:
+        child.until("at")
+        child.process.stdin.close()  # which both threads take for a word, so the main thread may come second
+        child.wait()
+    assert_nothing_is_lost(machine)
+
+
+def test_a_task_that_times_out_leaves_its_exchange_to_be_seen_through(oidc_server, machine):
+    with oidc_server.hold(when="after") as hold, machine.child("pauses_at", "nowhere", "task") as child:
+        hold.wait()
+        child.go_on()
+        child.until("timed out")
+        child.until("result")  # the event loop has ended; nobody waits for the exchange any more
+        assert child.alive()
+        hold.release()
+        child.wait()
+    assert_nothing_is_lost(machine)
+    assert machine.token_requests() == 1
+
+
+def test_a_task_that_times_out_before_anything_is_sent_holds_up_neither_loop_nor_exit(machine):
+    with machine.child("pauses_at", "before the lock", "task") as child:
+        child.until("at")
+        child.process.stdin.write(b"..")  # one word for the task's limit, one for the thread that is paused
+        child.process.stdin.flush()
+        child.until("result")
+        child.wait()
+    assert_nothing_is_lost(machine)
+
+
+def test_a_program_that_is_interrupted_over_and_over_is_never_wedged(machine):
+    with machine.child("interrupted_often") as child:
+        report = child.result()
+    assert report["interrupts"] > 50, report
+    assert report["ok"], report
+    machine.assert_session_is_whole()

@@ -1,0 +1,60 @@
+"""Many processes of many threads that ask for a header at the same instant.
+
+Usage: ``python -m support.programs.storm PROCESSES THREADS``. It imports lakekey once and forks the processes, as a pre-forking
+server does. When all threads stand at the gate it reports ``ready``, and opens the gate when it is told to. Each
+process reports its threads' outcomes; ``result`` is the last report.
+"""
+
+import os
+import sys
+import threading
+from typing import Any
+
+import lakekey
+from support.reports import outcome, report, wait_for_word
+
+
+def ask(provider: lakekey.Provider, gate: int, outcomes: list[dict[str, Any]]) -> None:
+    os.read(gate, 1)  # returns when the other end is closed everywhere: for all threads at once
+    outcomes.append(outcome(provider.headers))
+
+
+def one_process(threads: int, ready: int, gate: int) -> None:
+    provider = lakekey.provider()
+    outcomes: list[dict[str, Any]] = []
+    crowd = [threading.Thread(target=ask, args=(provider, gate, outcomes)) for _ in range(threads)]
+    for thread in crowd:
+        thread.start()
+    os.write(ready, b".")
+    for thread in crowd:
+        thread.join()
+    report(
+        "process",
+        headers=len({str(end.pop("value", None)) for end in outcomes}),
+        errors=[f"{end['error']}: {end['message']}"[:200] for end in outcomes if not end["ok"]],
+        seconds=[round(end["seconds"], 3) for end in outcomes],
+    )
+
+
+def main(processes: int, threads: int) -> None:
+    ready, at_the_gate = os.pipe()
+    gate, opener = os.pipe()
+    pids = []
+    for _ in range(processes):
+        pid = os.fork()
+        if pid == 0:
+            os.close(opener)
+            one_process(threads, at_the_gate, gate)
+            return  # and exits as an interpreter does
+        pids.append(pid)
+    for _ in pids:
+        os.read(ready, 1)
+    report("ready")
+    wait_for_word()
+    os.close(opener)
+    statuses = [os.waitpid(pid, 0)[1] for pid in pids]
+    report("result", statuses=sorted(set(statuses)))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
