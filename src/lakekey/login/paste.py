@@ -3,15 +3,13 @@
 What is pasted is checked exactly as what comes to the listener; nothing of it is logged or repeated.
 """
 
-import contextlib
-import os
 import queue
-import select
 import sys
 import threading
-from typing import IO, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
+from lakekey.login import terminal
 from lakekey.login.callback import read_answer, state_matches
 
 
@@ -44,12 +42,13 @@ def read_pasted(text: str, *, redirect_uri: str, state: str) -> dict[str, str]:
     Raises:
         Unusable: It is not the answer to this sign-in.
     """
+    text = text.replace("\x1b[200~", "").replace("\x1b[201~", "")  # a terminal's marks around what is pasted
     text = text.strip().strip("'\"<>")
     words = text.split()
     if len(words) == 2 and not text.startswith(("code=", "?")):
         query = f"code={words[0]}&state={words[1]}"  # as in the address bar, so encoded as there
-    elif text.startswith(("http://", "https://")):
-        if _place(text) != _place(redirect_uri):
+    elif (place := _place(text)) is not None and not text.startswith(("code=", "error=", "state=", "iss=", "?")):
+        if place != _place(redirect_uri):
             raise Unusable(f"that is not the address of the last page: it begins with {redirect_uri}")
         query = urlsplit(text).query
     else:
@@ -62,61 +61,28 @@ def read_pasted(text: str, *, redirect_uri: str, state: str) -> dict[str, str]:
     return parameters
 
 
-def _place(address: str) -> tuple[str, str, str] | None:
-    try:
-        parts = urlsplit(address)
-    except ValueError:  # a bracket that is not closed
+def _place(address: str) -> tuple[str, str] | None:
+    """Where an address leads, its scheme aside; ``None`` if it is not an address.
+
+    Address bars leave ``http`` out. A browser in HTTPS-only mode, or one that was told to use HTTPS for localhost, asks
+    for ``https`` instead. The code is the same, and so is the person who pastes it.
+    """
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        scheme, rest = "", address
+    elif scheme.lower() not in ("http", "https"):
         return None
-    usual = ":443" if parts.scheme == "https" else ":80"  # which browsers leave out
-    return parts.scheme, parts.netloc.lower().removesuffix(usual), parts.path or "/"
-
-
-class Terminal:
-    """The terminal of this process, or what stands for it. Read only while somebody waits, and never a byte ahead."""
-
-    def __init__(self) -> None:
-        self._tty: IO[bytes] | None = None
-        self._descriptor = self._find()
-        self._buffer = b""
-
-    def _find(self) -> int:
-        with contextlib.suppress(ValueError, OSError, AttributeError):
-            if sys.stdin.isatty():
-                return sys.stdin.fileno()
-        with contextlib.suppress(OSError):
-            # A program whose input is a file still has a person at its terminal.
-            self._tty = open("/dev/tty", "rb", buffering=0)  # noqa: SIM115 - closed by close()
-            return self._tty.fileno()
-        return sys.stdin.fileno()
-
-    def line(self, timeout: float) -> str | None:
-        """See `Input.line`."""
-        if b"\n" not in self._buffer:
-            readable, _, _ = select.select([self._descriptor], [], [], timeout)
-            if not readable or self._in_background():
-                return None
-            chunk = os.read(self._descriptor, 4096)
-            if not chunk and not self._buffer:
-                raise EOFError
-            # A last line may end with the input instead of a line break.
-            self._buffer = (self._buffer + (chunk or b"\n"))[-65536:]
-        line, newline, rest = self._buffer.partition(b"\n")
-        if not newline:
-            return None
-        self._buffer = rest
-        return line.decode(errors="replace")
-
-    def _in_background(self) -> bool:
-        # What is typed now is for another program of the terminal, and reading it would stop this one (SIGTTIN).
-        try:
-            return os.tcgetpgrp(self._descriptor) != os.getpgrp()
-        except OSError:
-            return False  # no terminal
-
-    def close(self) -> None:
-        """See `Input.close`."""
-        if self._tty is not None:
-            self._tty.close()
+    if not scheme and "?" not in rest:
+        return None
+    try:
+        parts = urlsplit(f"//{rest}")
+    except ValueError:  # a bracket that is not closed
+        return "", ""
+    usual = (":443",) if scheme == "https" else (":80",) if scheme == "http" else (":443", ":80")
+    netloc = parts.netloc.lower()
+    for port in usual:  # which browsers leave out
+        netloc = netloc.removesuffix(port)
+    return netloc, parts.path or "/"
 
 
 class Asked:
@@ -156,6 +122,6 @@ def open_input(*, notebook: bool) -> Input | None:
     if notebook or sys.platform == "win32":
         return Asked("Paste the address here: ")
     try:
-        return Terminal()
+        return terminal.Terminal()
     except (ValueError, OSError, AttributeError):
         return None

@@ -32,6 +32,17 @@ def test_a_browser_leaves_out_the_usual_port(redirect, address):
 
 
 @pytest.mark.parametrize(
+    "place", ["https://localhost:8020/", "localhost:8020/", "localhost:8020", "HTTP://LOCALHOST:8020/"]
+)
+def test_a_browser_may_change_or_hide_the_scheme(place):
+    assert pasted(f"{place}?code=c&state=the-state")["code"] == "c"
+
+
+def test_marks_of_a_terminal_around_what_is_pasted_are_left_out():
+    assert pasted(f"\x1b[200~{REDIRECT}/?code=c&state=the-state\x1b[201~")["code"] == "c"
+
+
+@pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("code=c state=the-state", "another sign-in"),
@@ -39,6 +50,9 @@ def test_a_browser_leaves_out_the_usual_port(redirect, address):
         ("c\x00 the-statE", "another sign-in"),
         ("http://[::1/?code=c&state=the-state", "not the address of the last page"),
         ("http://localhost:8021/?code=c&state=the-state", "not the address of the last page"),
+        ("localhost:8021/?code=c&state=the-state", "not the address of the last page"),
+        ("https://evil.example.com/?code=c&state=the-state", "not the address of the last page"),
+        ("ftp://localhost:8020/?code=c&state=the-state", "there is no code in it"),
         ("http://localhost:8020@evil.example.com/?code=c&state=the-state", "not the address of the last page"),
         ("c" * 100_000, "there is no code in it"),
     ],
