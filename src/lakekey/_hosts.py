@@ -45,13 +45,13 @@ def normalize_host(host: Any, profile: str | None = None, source: str = "") -> s
         raise _no_address(said, "is no address", profile) from None
     if parts.username or parts.password:
         raise _no_address(said, "holds a user name or password", profile)  # not quoted: it may hold a password
-    if not name or any(character in name for character in " %\\") or not text.isprintable():
-        raise _no_address(said, "is no address", profile)
-    if ":" not in name and not _has_labels(name.removesuffix(".")):
+    if not name or not text.isprintable():
         raise _no_address(said, "is no address", profile)
     if not name.isascii():
         # A name in another script can look just like the real one.
-        raise _no_address(said, f"has the name {name!r}, which is not ASCII", profile)
+        raise _no_address(said, f"has the name {ascii(name)}, which is not ASCII", profile)
+    if ":" not in name and not _is_name(name):
+        raise _no_address(said, "is no address", profile)
     if parts.scheme != "https" and not (parts.scheme == "http" and name in LOOPBACK):
         raise _no_address(said, f"is {parts.scheme}://{name}, which would send credentials in clear", profile)
     shown = f"[{name}]" if ":" in name else name
@@ -62,16 +62,22 @@ def _plainly_written(text: str) -> str | None:
     """The form of a host that is written as most are; others need `urllib.parse`, a tenth of a cold start."""
     name, _, port = text.removeprefix("https://").removesuffix("/").removesuffix(":443").partition(":")
     letters = name.replace("-", "").replace(".", "")
-    if not (letters.isascii() and letters.isalnum() and name == name.lower() and _has_labels(name)):
+    if not (letters.isascii() and letters.isalnum() and name == name.lower() and _is_name(name)):
         return None
     if port and not (port.isascii() and port.isdigit() and port[0] != "0" and int(port) < 65536 and port != "443"):
         return None
     return f"https://{name}:{port}" if port else f"https://{name}"
 
 
-def _has_labels(name: str) -> bool:
-    """Whether a name can be looked up at all (RFC 1035 §2.3.4); the libraries' own error for it is none of ours."""
-    return all(0 < len(label) < 64 for label in name.split("."))
+def _is_name(name: str) -> bool:
+    """Whether a name can be meant, and looked up (RFC 1035 §2.3.4, whose errors in the libraries are none of ours).
+
+    ``https`` and ``http`` are slips: of ``https//name``, ``https:/name`` or ``https://https://name``. Resolvers complete
+    such a name by their search domains, so it could be another machine's, which would receive the credentials.
+    """
+    labels = name.removesuffix(".").split(".")
+    letters = name.replace("-", "").replace(".", "").replace("_", "")
+    return labels[0] not in ("http", "https") and letters.isalnum() and all(0 < len(label) < 64 for label in labels)
 
 
 def _no_address(said: str, what: str, profile: str | None) -> ConfigurationError:
@@ -79,13 +85,18 @@ def _no_address(said: str, what: str, profile: str | None) -> ConfigurationError
 
 
 def workspace_of(host: str) -> str | None:
-    """The workspace that an address copied from the browser names: its ``o`` parameter."""
+    """The workspace that an address copied from the browser names: its ``o`` parameter, or ``w`` as the CLI takes it."""
     if "?" not in host:
         return None
     with LOADING:
         from urllib.parse import parse_qs, urlsplit
 
-    return next(iter(parse_qs(urlsplit(host).query).get("o", ())), None)
+    try:
+        given = parse_qs(urlsplit(host).query, max_num_fields=30)
+    except ValueError:  # `normalize_host` says what is wrong with it
+        return None
+    named = [value for name in ("o", "w") for value in given.get(name, ())]
+    return next((value for value in named if value.isascii() and value.isdigit()), None)
 
 
 def is_account_console(host: str) -> bool:
