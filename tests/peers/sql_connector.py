@@ -1,0 +1,113 @@
+"""Runs the SQL connector's own end-to-end tests against the sandbox's warehouse.
+
+    python tests/peers/sql_connector.py CHECKOUT [pytest's arguments]
+
+CHECKOUT is a checkout of databricks-sql-python. Nothing is fetched: the connector, pytest and pytz of this
+interpreter's environment are used, and the connector's own installed release is what is tested. The tests that need
+another protocol than Thrift, or a cloud's storage, are left out and counted: ``LEFT_OUT`` says why.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# What a test's id holds, and why plain Thrift to a warehouse on loopback cannot run it.
+LEFT_OUT = {
+    "_staging_": "uploads to a cloud's storage",
+    "_uc_volume_": "uploads to a cloud's storage",
+    "_streaming_put_": "uploads to a cloud's storage",
+    "test_kernel": "the connector's other engine",
+    "TestPySQLLongRunningQuery": "takes minutes by design",
+    "test_execute_async__long_running": "the same: it compares 1.6 billion rows",
+    "TestPySQLLarge": "results of 100 MB",
+    "test_telemetry_e2e": "messages to the vendor",
+    "test_concurrent_telemetry": "messages to the vendor",
+    "test_circuit_breaker": "messages to the vendor",
+}
+
+
+class OnTheSandbox:
+    """Leads the suite's connections to the sandbox, and leaves out what it cannot run."""
+
+    def __init__(self, connect_args):
+        self._connect_args = connect_args
+        self._connect = None
+
+    def pytest_configure(self):
+        from databricks import sql
+
+        self._connect = sql.connect
+
+        def connect(*args, **options):
+            return self._connect(*args, **{**self._connect_args, **options})
+
+        sql.connect = connect
+
+    def pytest_unconfigure(self):
+        from databricks import sql
+
+        sql.connect = self._connect
+
+    def pytest_collection_modifyitems(self, config, items):
+        left_out = [item for item in items if any(part in item.nodeid for part in LEFT_OUT) or _over_rest(item)]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def _over_rest(item):
+    """Whether a test uses the REST protocol for statements."""
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    return any(isinstance(value, dict) and value.get("use_sea") for value in given.values())
+
+
+def run(checkout, arguments):
+    """Runs the suite in this process; gives pytest's exit status."""
+    from lakekey.sandbox import Sandbox
+
+    with Sandbox(token_lifetime=24 * 3600) as box:
+        box.register_client("suite", client_secret="suite")
+        os.environ.update(
+            DATABRICKS_SERVER_HOSTNAME=box.host.removeprefix("https://"),
+            DATABRICKS_HTTP_PATH=box.http_path,
+            DATABRICKS_TOKEN=_token(box),
+            DATABRICKS_CATALOG="main",
+            DATABRICKS_SCHEMA="default",
+            DATABRICKS_USER="suite",
+        )
+        extra = {name: value for name, value in box.connect_args().items() if name.startswith(("_", "enable"))}
+        options = ["--rootdir", checkout, "-c", os.devnull, "--import-mode=prepend", "-p", "no:cacheprovider"]
+        options += ["-p", "no:lakekey_sandbox", "-p", "no:randomly", "-W", "ignore"]
+        chosen = [it for it in arguments if not it.startswith("-")] or [f"{checkout}/tests/e2e"]
+        flags = [it for it in arguments if it.startswith("-")]
+        return pytest.main([*options, *flags, *chosen], plugins=[OnTheSandbox(extra)])
+
+
+def _token(box):
+    import requests
+
+    form = {"grant_type": "client_credentials", "scope": "sql"}
+    url = f"{box.host}/oidc/v1/token"
+    answer = requests.post(url, data=form, auth=("suite", "suite"), verify=box.ca_file, timeout=10)
+    answer.raise_for_status()
+    return answer.json()["access_token"]
+
+
+def main():
+    if len(sys.argv) < 2 or not (Path(sys.argv[1]) / "tests" / "e2e").is_dir():
+        sys.exit(__doc__)
+    checkout = os.path.abspath(sys.argv[1])
+    if os.environ.get("LAKEKEY_PEER_DIRECTORY") != os.getcwd():
+        # The suite writes a log into the working directory, and imports what lies there.
+        with tempfile.TemporaryDirectory() as directory:
+            environment = {**os.environ, "LAKEKEY_PEER_DIRECTORY": directory}
+            arguments = [sys.executable, "-P", os.path.abspath(__file__), checkout, *sys.argv[2:]]
+            sys.exit(subprocess.run(arguments, cwd=directory, env=environment, check=False).returncode)
+    sys.exit(run(checkout, sys.argv[2:]))
+
+
+if __name__ == "__main__":
+    main()
