@@ -222,7 +222,7 @@ def check_metadata_calls_list_what_is_there(client):
             ("c", "ARRAY<STRING>", None, None, 1, 2),
         ], found
         assert cursor.tables(schema_name="absent").fetchall() == []
-        assert cursor.catalogs().fetchall_arrow().column(0).to_pylist()[-1] == "main"
+        assert cursor.catalogs().fetchall_arrow().column(0).to_pylist() == ["hive_metastore", "main", "samples"]
 
 
 def check_errors_carry_condition_and_sqlstate(client):
@@ -249,11 +249,22 @@ def check_a_connection_starts_in_the_catalog_and_schema_it_asks_for(client):
         cursor.execute("select current_catalog()")
         assert cursor.fetchone()[0] == "main"
     try:
-        client.connect(schema="absent")
+        client.connect(catalog="absent")
     except sql.exc.Error as error:
-        assert "SCHEMA_NOT_FOUND" in str(error), error
+        assert "NO_SUCH_CATALOG_EXCEPTION" in str(error), error
     else:
-        raise AssertionError("a session opened in a schema that is not there")
+        raise AssertionError("a session opened in a catalog that is not there")
+
+
+def check_a_session_may_begin_in_a_schema_that_comes_later(client):
+    with client.connect(schema="later") as connection, connection.cursor() as cursor:
+        cursor.execute("select current_catalog(), current_schema()")
+        assert tuple(cursor.fetchone()) == ("main", "later")
+        fails(cursor, "create table lost (a int)", "[SCHEMA_NOT_FOUND]", "`main`.`later`")
+        cursor.execute("create schema later")
+        cursor.execute("create table found as select 1 as a")
+        cursor.execute("select a from main.later.found")
+        assert cursor.fetchone()[0] == 1
 
 
 def check_temporary_views_stay_in_their_session(client):

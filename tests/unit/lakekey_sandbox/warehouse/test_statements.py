@@ -25,7 +25,7 @@ def test_catalogs_schemas_and_tables_are_made_used_and_listed(ada):
     assert rows(ada, "show tables") == [("raw", "events", False)]
     assert rows(ada, "show tables in main.default") == []
     assert rows(ada, "show schemas in lab like 'r*|x'") == [("raw",)]
-    assert rows(ada, "show catalogs") == [("hive_metastore",), ("lab",), ("main",)]
+    assert rows(ada, "show catalogs") == [("hive_metastore",), ("lab",), ("main",), ("samples",)]
     assert rows(ada, "select count(*) from lab.raw.events") == [(0,)]
     assert "CATALOG_NOT_EMPTY" in ada.problem("drop catalog lab")
     ada.run("use catalog main")
@@ -92,7 +92,7 @@ def test_information_schema_shows_one_catalog_by_its_name(ada):
 def test_describe_names_types_as_databricks_does(ada):
     ada.run("create table d (a bigint comment 'x', b decimal(5,1), c map<string, array<int>>, e timestamp) using delta")
     assert rows(ada, "describe table d") == [
-        ("a", "bigint", None),
+        ("a", "bigint", "x"),
         ("b", "decimal(5,1)", None),
         ("c", "map<string, array<int>>", None),
         ("e", "timestamp", None),

@@ -8,8 +8,11 @@ from databricks.sql.thrift_api.TCLIService import ttypes
 
 _TypeId: Any = ttypes.TTypeId
 
-# The type of a column is told by the Arrow type, except for intervals, which travel as strings.
+# The type of a column is told by the Arrow type, except for intervals and variants, which travel as strings.
 INTERVAL_KEY = b"Spark:DataType:SqlName"
+# A VARIANT travels as JSON text, and only this says what it is.
+VARIANT = {INTERVAL_KEY: b"VARIANT"}
+_COMMENT_KEY = b"comment"
 _INTERVALS: dict[bytes, int] = {
     b"INTERVAL YEAR TO MONTH": _TypeId.INTERVAL_YEAR_MONTH_TYPE,
     b"INTERVAL DAY TO SECOND": _TypeId.INTERVAL_DAY_TIME_TYPE,
@@ -25,7 +28,8 @@ _SCALARS: dict[int, tuple[str, int]] = {
     pa.string().id: ("STRING", _TypeId.STRING_TYPE),
     pa.binary().id: ("BINARY", _TypeId.BINARY_TYPE),
     pa.date32().id: ("DATE", _TypeId.DATE_TYPE),
-    pa.null().id: ("VOID", _TypeId.NULL_TYPE),
+    # Spark's Thrift server has no other type for a column of NULLs.
+    pa.null().id: ("VOID", _TypeId.STRING_TYPE),
 }
 _PARAMETRIC: list[tuple[Callable[[pa.DataType], bool], int]] = [
     (pa.types.is_decimal, _TypeId.DECIMAL_TYPE),
@@ -144,6 +148,31 @@ def spark_column(field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Field, pa
         return _interval_column(field, column)
     kind = spark_type(field.type)
     return pa.field(field.name, kind, metadata=field.metadata), column.cast(kind)
+
+
+def in_time_zone(field: pa.Field, column: pa.ChunkedArray, time_zone: str) -> tuple[pa.Field, pa.ChunkedArray]:
+    """A column as a session in that zone shows it: timestamps are the same instants, told by its clock.
+
+    Args:
+        field: The column's name and type, one that Spark knows.
+        column: Its values.
+        time_zone: A region such as ``Europe/Amsterdam``, or an offset such as ``+02:00``.
+    """
+    if not (pa.types.is_timestamp(field.type) and field.type.tz) or time_zone == "UTC":
+        return field, column
+    kind = pa.timestamp("us", time_zone)
+    return field.with_type(kind), column.cast(kind)
+
+
+def with_comment(field: pa.Field, comment: str | None) -> pa.Field:
+    """A column of a table, with what its owner says about it."""
+    return field if comment is None else field.with_metadata({**(field.metadata or {}), _COMMENT_KEY: comment.encode()})
+
+
+def comment_of(field: pa.Field) -> str | None:
+    """What the owner of a table says about a column."""
+    comment = (field.metadata or {}).get(_COMMENT_KEY)
+    return None if comment is None else str(comment.decode())
 
 
 def _interval_column(field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Field, pa.ChunkedArray]:

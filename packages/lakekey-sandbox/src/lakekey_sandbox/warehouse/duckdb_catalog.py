@@ -5,30 +5,37 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lakekey_sandbox.warehouse.arrow_types import spark_column
-from lakekey_sandbox.warehouse.duckdb_names import DEFAULT_CATALOG, DEFAULT_SCHEMA, PREFIX, quoted
+from lakekey_sandbox.warehouse.arrow_types import with_comment
+from lakekey_sandbox.warehouse.duckdb_constraints import Constraints, Place
+from lakekey_sandbox.warehouse.duckdb_names import DEFAULT_CATALOG, DEFAULT_SCHEMA, OWN_SCHEMA, PREFIX, quoted
+from lakekey_sandbox.warehouse.duckdb_results import arrow_table
 from lakekey_sandbox.warehouse.engine import Relation
 from lakekey_sandbox.warehouse.errors import SqlError
 
 # DuckDB puts these into every database.
-_OWN_SCHEMAS = ("main", "information_schema", "pg_catalog")
+_OWN_SCHEMAS = (OWN_SCHEMA, "information_schema", "pg_catalog")
 
 
 class Catalog:
     """What one connection sees, and where it stands.
 
     Args:
-        connection: The session's connection. Whoever calls makes sure that nothing else runs on it.
+        connection: The session's connection. The caller makes sure that nothing else runs on it.
+        constraints: The keys of all tables.
 
     Attributes:
         catalog: The current catalog.
         schema: The current schema.
+        constraints: The keys of all tables.
+        missing: Whether the current schema does not exist (yet).
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, constraints: Constraints) -> None:
         self._connection = connection
+        self.constraints = constraints
         self.catalog = DEFAULT_CATALOG
         self.schema = DEFAULT_SCHEMA
+        self.missing = False
 
     def _query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = self._connection.execute(statement, list(values)).fetchall()
@@ -40,21 +47,81 @@ class Catalog:
         Raises:
             SqlError: There is no such catalog or schema.
         """
+        self._require_catalog(catalog)
+        if not self._has_schema(catalog, schema):
+            raise _no_schema(catalog, schema)
+        self._connection.execute(f"USE {quoted(PREFIX + catalog)}.{quoted(schema)}")
+        self.catalog, self.schema, self.missing = catalog, schema, False
+
+    def begin_in(self, catalog: str, schema: str) -> None:
+        """Start a session in a schema, which need not exist: a client may open the session and then create it.
+
+        Raises:
+            SqlError: There is no such catalog.
+        """
+        self._require_catalog(catalog)
+        if self._has_schema(catalog, schema):
+            self.use(catalog, schema)
+        else:
+            # Empty for every client: no name without a schema is found here.
+            self._connection.execute(f"USE {quoted(PREFIX + catalog)}.{quoted(OWN_SCHEMA)}")
+            self.catalog, self.schema, self.missing = catalog, schema, True
+
+    def current(self) -> str:
+        """The current schema in DuckDB's SQL."""
+        return f"{quoted(PREFIX + self.catalog)}.{quoted(OWN_SCHEMA if self.missing else self.schema)}"
+
+    def settle(self) -> None:
+        """Go to the schema in which the session began, if it exists by now."""
+        if self.missing and self._has_schema(self.catalog, self.schema):
+            self.use(self.catalog, self.schema)
+
+    def require_schema(self) -> None:
+        """Refuse to put something into a schema that does not exist.
+
+        Raises:
+            SqlError: The current schema does not exist.
+        """
+        if self.missing:
+            raise _no_schema(self.catalog, self.schema)
+
+    def _require_catalog(self, catalog: str) -> None:
         if catalog.lower() not in (name.lower() for name in self.catalogs()):
             raise SqlError(
                 "NO_SUCH_CATALOG_EXCEPTION",
                 f"Catalog '{catalog}' was not found. Please verify the catalog name and then retry.",
                 "42704",
             )
-        if not any((catalog.lower(), schema.lower()) == (c.lower(), s.lower()) for c, s in self.schemas()):
-            raise SqlError(
-                "SCHEMA_NOT_FOUND",
-                f"The schema `{catalog}`.`{schema}` cannot be found. Verify the spelling and correctness of the "
-                "schema and catalog.",
-                "42704",
-            )
-        self._connection.execute(f"USE {quoted(PREFIX + catalog)}.{quoted(schema)}")
-        self.catalog, self.schema = catalog, schema
+
+    def _has_schema(self, catalog: str, schema: str) -> bool:
+        return any((catalog.lower(), schema.lower()) == (c.lower(), s.lower()) for c, s in self.schemas())
+
+    def kind(self, place: Place) -> str:
+        """``TABLE`` or ``VIEW``; empty if there is none at that place.
+
+        Args:
+            place: Catalog, schema and name; a temporary view has no catalog and no schema.
+        """
+        wanted = [part.lower() for part in place]
+        found = (it for it in self.relations() if [p.lower() for p in (it.catalog, it.schema, it.name)] == wanted)
+        relation = next(found, None)
+        return relation.kind if relation is not None else ""
+
+    def holds(self, place: Place) -> bool:
+        """Whether there is a table or view at that place."""
+        return bool(self.kind(place))
+
+    def column_types(self, table: str) -> dict[str, str]:
+        """The types of a table's columns, by their names in lower case; empty if there is no such table.
+
+        Args:
+            table: A name in DuckDB's SQL.
+        """
+        try:
+            found = self._connection.execute(f"DESCRIBE FROM {table}").fetchall()
+        except duckdb.Error:
+            return {}
+        return {name.lower(): kind for name, kind, *_ in found}
 
     def create_catalog(self, name: str) -> None:
         """Make a catalog with an empty schema ``default``."""
@@ -100,24 +167,51 @@ class Catalog:
         parts = ["temp", "main"] if not relation.catalog else [PREFIX + relation.catalog, relation.schema]
         name = ".".join(quoted(part) for part in (*parts, relation.name))
         try:
-            empty = self._connection.sql(f"FROM {name} LIMIT 0").to_arrow_table()
+            empty = arrow_table(self._connection.sql(f"FROM {name} LIMIT 0"))
         except duckdb.Error:
             return pa.schema([])
-        required = self._required(parts, relation.name)
-        fields = [
-            spark_column(field, column)[0].with_nullable(field.name not in required)
-            for field, column in zip(empty.schema, empty.columns, strict=True)
-        ]
-        return pa.schema(fields)
+        required, comments = self._said_of_columns(parts, relation.name)
+        return pa.schema(
+            [
+                with_comment(field, comments.get(field.name)).with_nullable(field.name not in required)
+                for field in empty.schema
+            ]
+        )
 
-    def _required(self, parts: list[str], name: str) -> set[str]:
+    def _said_of_columns(self, parts: list[str], name: str) -> tuple[set[str], dict[str, str]]:
         found = self._query(
-            "SELECT column_name FROM duckdb_columns() WHERE NOT is_nullable "
-            "AND database_name = ? AND schema_name = ? AND table_name = ?",
+            "SELECT column_name, is_nullable, comment FROM duckdb_columns() "
+            "WHERE database_name = ? AND schema_name = ? AND table_name = ?",
             *parts,
             name,
         )
-        return {column for (column,) in found}
+        required = {column for column, nullable, _ in found if not nullable}
+        return required, {column: comment for column, _, comment in found if comment is not None}
+
+    def identities(self, place: Place, word: str) -> set[str]:
+        """Columns of a table, in lower case, whose default is a sequence.
+
+        Args:
+            place: The table.
+            word: How the sequence's name begins.
+        """
+        found = self._query(
+            "SELECT column_name FROM duckdb_columns() WHERE contains(column_default, ?) "
+            "AND database_name = ? AND schema_name = ? AND table_name = ?",
+            word,
+            PREFIX + place[0],
+            *place[1:],
+        )
+        return {column.lower() for (column,) in found}
+
+
+def _no_schema(catalog: str, schema: str) -> SqlError:
+    return SqlError(
+        "SCHEMA_NOT_FOUND",
+        f"The schema `{catalog}`.`{schema}` cannot be found. Verify the spelling and correctness of the "
+        "schema and catalog.",
+        "42704",
+    )
 
 
 def _ours(database: str, schema: str) -> bool:

@@ -6,14 +6,15 @@ from collections.abc import Callable
 import pyarrow as pa
 from sqlglot.tokens import Token, TokenType
 
-from lakekey_sandbox.warehouse.arrow_types import column_name
-from lakekey_sandbox.warehouse.databricks_sql import tokens
+from lakekey_sandbox.warehouse.arrow_types import column_name, comment_of
 from lakekey_sandbox.warehouse.duckdb_catalog import Catalog
 from lakekey_sandbox.warehouse.duckdb_names import DEFAULT_SCHEMA
+from lakekey_sandbox.warehouse.duckdb_settings import Settings
 from lakekey_sandbox.warehouse.engine import Relation, rows
 from lakekey_sandbox.warehouse.errors import SqlError, syntax_error, unsupported
 
 _TEXT = pa.string()
+_DESCRIBED = {"col_name": _TEXT, "data_type": _TEXT, "comment": _TEXT}
 
 
 class _Words:
@@ -73,27 +74,40 @@ class _Words:
             raise syntax_error(str(self._found[self._next].text))
 
 
-def command(statement: str, catalog: Catalog, configuration: dict[str, str]) -> pa.Table | None:
+def is_command(words: list[Token]) -> bool:
+    """Whether a statement is one of the commands here.
+
+    Args:
+        words: The words of the statement.
+    """
+    found = _Words(words)
+    return any(found.words(phrase) for phrase in ("SET", *_COMMANDS))
+
+
+def command(statement: str, words: list[Token], catalog: Catalog, settings: Settings) -> pa.Table:
     """Run a command.
 
     Args:
         statement: Databricks SQL.
+        words: Its words.
         catalog: What the session sees; ``USE`` moves it.
-        configuration: The session's settings; ``SET`` writes them.
+        settings: The session's settings; ``SET`` writes them.
 
     Returns:
-        Its rows, or ``None`` when the statement is none of these commands.
+        Its rows.
 
     Raises:
         SqlError: The command failed.
     """
-    words = _Words(tokens(statement))
-    if words.take("SET"):
-        return _set(statement, words, configuration)
+    found = _Words(words)
+    if found.take("SET"):
+        if found.take("VARIABLE", "VAR"):
+            raise unsupported("this kind of SET")
+        return settings.run(statement)
     for phrase, run in _COMMANDS.items():
-        if words.words(phrase):
-            return run(words, catalog)
-    return None
+        if found.words(phrase):
+            return run(found, catalog)
+    raise unsupported("this command")
 
 
 def _use(words: _Words, catalog: Catalog) -> pa.Table:
@@ -171,27 +185,46 @@ def _relation(words: _Words, catalog: Catalog) -> Relation:
 
 def _describe(words: _Words, catalog: Catalog) -> pa.Table:
     words.take("TABLE")
-    if words.take("SCHEMA", "DATABASE", "CATALOG", "QUERY", "FUNCTION", "HISTORY", "DETAIL"):
+    if words.take("SCHEMA", "DATABASE", "CATALOG", "FUNCTION", "HISTORY", "DETAIL"):
         raise unsupported("this kind of DESCRIBE")
-    words.take("EXTENDED", "FORMATTED")
+    extended = words.take("EXTENDED", "FORMATTED")
     relation = _relation(words, catalog)
     words.end()
-    found = [(field.name, column_name(field).lower(), None) for field in catalog.columns(relation)]
-    return rows({"col_name": _TEXT, "data_type": _TEXT, "comment": _TEXT}, found)
+    columns = described(catalog.columns(relation))
+    return rows(_DESCRIBED, [*columns, *_more(relation, catalog)] if extended else columns)
 
 
-def _set(statement: str, words: _Words, configuration: dict[str, str]) -> pa.Table:
-    if words.words("TIME ZONE") or words.take("VARIABLE", "VAR"):
-        raise unsupported("this kind of SET")
-    text = re.sub(r"^\s*set\b", "", statement, count=1, flags=re.IGNORECASE).strip().rstrip(";").strip()
-    pair = {"key": _TEXT, "value": _TEXT}
-    if text in ("", "-v"):
-        return rows(pair, sorted(configuration.items()))
-    key, equals, value = (part.strip() for part in text.partition("="))
-    if not equals:
-        return rows(pair, [(key, configuration.get(key, "<undefined>"))])
-    configuration[key] = value
-    return rows(pair, [(key, value)])
+def described(columns: pa.Schema) -> list[tuple[str, str, str | None]]:
+    """Columns as ``DESCRIBE`` shows them.
+
+    Args:
+        columns: The columns, in Arrow types that Spark knows.
+    """
+    return [(field.name, column_name(field).lower(), comment_of(field)) for field in columns]
+
+
+def describe_query(columns: pa.Schema) -> pa.Table:
+    """The answer to ``DESCRIBE QUERY``."""
+    return rows(_DESCRIBED, described(columns))
+
+
+def _more(relation: Relation, catalog: Catalog) -> list[tuple[str, str, str | None]]:
+    """What ``EXTENDED`` adds, in the sections that clients look for."""
+    facts = [
+        ("Catalog", relation.catalog),
+        ("Database", relation.schema),
+        ("Table", relation.name),
+        ("Type", "VIEW" if relation.kind == "VIEW" else "MANAGED"),
+        *([("Comment", relation.comment)] if relation.comment else []),
+        *([("Provider", "delta")] if relation.kind == "TABLE" else []),
+    ]
+    found: list[tuple[str, str, str | None]] = [("", "", ""), ("# Detailed Table Information", "", "")]
+    found += [(name, value, "") for name, value in facts]
+    keys = catalog.constraints.of((relation.catalog, relation.schema, relation.name))
+    if keys:
+        found += [("", "", ""), ("# Constraints", "", "")]
+        found += [(key.name, key.described(), "") for key in keys]
+    return found
 
 
 def _create_catalog(words: _Words, catalog: Catalog) -> pa.Table:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from lakekey_sandbox.warehouse.duckdb_dates import complete, macro_of
+from lakekey_sandbox.warehouse.duckdb_functions import call
 from lakekey_sandbox.warehouse.duckdb_names import PREFIX
 from lakekey_sandbox.warehouse.errors import syntax_error
 
@@ -13,7 +15,7 @@ USER_VARIABLE = "lakekey_user"
 _UNITS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
 
 
-def adapt(tree: exp.Expression) -> exp.Expression:
+def adapt(tree: exp.Expression, *, ansi: bool = True, schema: str | None = None) -> exp.Expression:
     """Give a statement the meaning on DuckDB that it has on Databricks.
 
     What DuckDB would answer about itself becomes the session's own answer. It stays an expression, so that a
@@ -21,15 +23,29 @@ def adapt(tree: exp.Expression) -> exp.Expression:
 
     Args:
         tree: A parsed statement.
+        ansi: A cast or a division that fails is an error; else it is NULL.
+        schema: The current schema, if DuckDB stands elsewhere because there is no such schema.
     """
 
     def adapted(node: exp.Expression) -> exp.Expression:
+        if schema is not None and isinstance(node, exp.CurrentDatabase | exp.CurrentSchema):
+            return exp.Literal.string(schema)
         for kind, adaptation in _ADAPTATIONS.items():
             if isinstance(node, kind):
                 return adaptation(node)
         return node
 
+    if not ansi:
+        tree = tree.transform(_lenient, copy=False)
     return tree.transform(adapted, copy=False)
+
+
+def _lenient(node: exp.Expression) -> exp.Expression:
+    if type(node) is exp.Cast:
+        return exp.TryCast(this=node.this, to=node.to)
+    if isinstance(node, exp.Div):
+        node.set("expression", exp.Nullif(this=node.expression, expression=exp.Literal.number(0)))
+    return node
 
 
 def _user(_: exp.Expression) -> exp.Expression:
@@ -53,8 +69,39 @@ def _unknown_function(node: exp.Expression) -> exp.Expression:
 
 
 def _cast(node: exp.Expression) -> exp.Expression:
-    """DuckDB has no name for the type VOID."""
-    return exp.Null() if node.args["to"].this == exp.DataType.Type.NULL else node
+    kind = node.args["to"].this
+    if kind == exp.DataType.Type.NULL:
+        # DuckDB has no name for the type VOID.
+        return exp.Null()
+    if kind == exp.DataType.Type.TEXT and isinstance(node.this, exp.JSONExtract):
+        return exp.JSONExtractScalar(this=_json(node.this.this), expression=node.this.expression)
+    if kind == exp.DataType.Type.TIMESTAMP and not isinstance(node.parent, exp.AtTimeZone):
+        # The function TIMESTAMP, which means the type TIMESTAMP: that of instants.
+        node.args["to"].set("this", exp.DataType.Type.TIMESTAMPTZ)
+    macro = macro_of(node) if isinstance(node, exp.Cast) else None
+    if macro is None:
+        return node
+    if isinstance(node.this, exp.Literal) and node.this.is_string:
+        node.this.replace(exp.Literal.string(complete(node.this.name, node.args["to"].this)))
+        return node
+    return call(macro, node.this)
+
+
+def _json(node: exp.Expression) -> exp.Expression:
+    return exp.cast(node, exp.DataType.Type.JSON)
+
+
+def _parse_json(node: exp.Expression) -> exp.Expression:
+    """A VARIANT, as on Databricks; DuckDB would leave it text of the type JSON."""
+    cast = exp.TryCast if node.args.get("safe") else exp.Cast
+    return exp.cast(cast(this=node.this, to=exp.DataType.build("JSON")), exp.DataType.Type.VARIANT)
+
+
+def _extract(node: exp.Expression) -> exp.Expression:
+    """``value:path``, of text and of a VARIANT."""
+    if not (isinstance(node.this, exp.Cast) and node.this.to.this == exp.DataType.Type.JSON):
+        node.set("this", _json(node.this))
+    return node
 
 
 def _range(node: exp.Expression) -> exp.Expression:
@@ -92,4 +139,6 @@ _ADAPTATIONS: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expressi
     exp.Table: _range,
     exp.Cast: _cast,
     exp.Interval: _interval,
+    exp.ParseJSON: _parse_json,
+    exp.JSONExtract: _extract,
 }

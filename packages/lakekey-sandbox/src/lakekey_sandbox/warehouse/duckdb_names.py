@@ -10,6 +10,8 @@ PREFIX = "uc_"
 DEFAULT_CATALOG = "main"
 DEFAULT_SCHEMA = "default"
 INFORMATION_SCHEMA = "information_schema"
+# DuckDB puts this schema into every database; no client sees it.
+OWN_SCHEMA = "main"
 _CATALOG_COLUMNS = {"schemata": "catalog_name"}
 
 

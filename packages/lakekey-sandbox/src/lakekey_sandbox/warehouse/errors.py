@@ -16,8 +16,20 @@ class SqlError(Exception):
     def __init__(self, condition: str, message: str, sqlstate: str, *, where: str | None = None) -> None:
         self.condition = condition
         self.sqlstate = sqlstate
+        self._quoted = False
         place = f" ({where})" if where else ""
         super().__init__(f"[{condition}] {message} SQLSTATE: {sqlstate}{place}")
+
+    def quoting(self, statement: str) -> "SqlError":
+        """This error with the statement below it, as Spark shows syntax errors; others stay as they are.
+
+        Args:
+            statement: What the client sent.
+        """
+        if self.condition == "PARSE_SYNTAX_ERROR" and not self._quoted:
+            self._quoted = True
+            self.args = (f"{self}\n\n== SQL ==\n{statement}",)
+        return self
 
 
 def syntax_error(near: str, where: str | None = None) -> SqlError:

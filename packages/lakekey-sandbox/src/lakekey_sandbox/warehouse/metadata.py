@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 from databricks.sql.thrift_api.TCLIService import ttypes
 
-from lakekey_sandbox.warehouse.arrow_types import column_name, type_id
+from lakekey_sandbox.warehouse.arrow_types import column_name, comment_of, type_id
 from lakekey_sandbox.warehouse.engine import EngineSession, Relation, rows
 
 _TEXT = pa.string()
@@ -30,7 +30,6 @@ _JAVA = {
     _TypeId.ARRAY_TYPE: 2003,
     _TypeId.MAP_TYPE: 2000,
     _TypeId.STRUCT_TYPE: 2002,
-    _TypeId.NULL_TYPE: 0,
 }
 _CATALOGS = {"TABLE_CAT": _TEXT}
 _SCHEMAS = {"TABLE_SCHEM": _TEXT, "TABLE_CATALOG": _TEXT}
@@ -44,7 +43,9 @@ _COLUMNS = {
     **dict.fromkeys(["TABLE_CAT", "TABLE_SCHEM", "TABLE_NAME", "COLUMN_NAME"], _TEXT),
     "DATA_TYPE": _INT,
     "TYPE_NAME": _TEXT,
-    **dict.fromkeys(["COLUMN_SIZE", "BUFFER_LENGTH", "DECIMAL_DIGITS", "NUM_PREC_RADIX", "NULLABLE"], _INT),
+    "COLUMN_SIZE": _INT,
+    "BUFFER_LENGTH": pa.int8(),
+    **dict.fromkeys(["DECIMAL_DIGITS", "NUM_PREC_RADIX", "NULLABLE"], _INT),
     **dict.fromkeys(["REMARKS", "COLUMN_DEF"], _TEXT),
     **dict.fromkeys(["SQL_DATA_TYPE", "SQL_DATETIME_SUB", "CHAR_OCTET_LENGTH", "ORDINAL_POSITION"], _INT),
     **dict.fromkeys(["IS_NULLABLE", "SCOPE_CATALOG", "SCOPE_SCHEMA", "SCOPE_TABLE"], _TEXT),
@@ -143,12 +144,29 @@ def columns(
 
 
 def _column_row(relation: Relation, position: int, field: pa.Field) -> tuple[object, ...]:
-    kind = type_id(field)
     size, digits, radix = _numbers(field.type)
     place = (relation.catalog, relation.schema, relation.name, field.name)
     nullable = (1, "YES") if field.nullable else (0, "NO")
-    described = (*place, _JAVA.get(kind, 1111), column_name(field), size, None, digits, radix, nullable[0])
-    return (*described, "", None, None, None, None, position, nullable[1], None, None, None, None, "NO")
+    described = (*place, _java_type(field), column_name(field), size, None, digits, radix, nullable[0])
+    return (
+        *described,
+        comment_of(field) or "",
+        None,
+        None,
+        None,
+        None,
+        position,
+        nullable[1],
+        None,
+        None,
+        None,
+        None,
+        "NO",
+    )
+
+
+def _java_type(field: pa.Field) -> int:
+    return 0 if pa.types.is_null(field.type) else _JAVA.get(type_id(field), 1111)
 
 
 def _numbers(kind: pa.DataType) -> tuple[int | None, int | None, int | None]:
@@ -171,7 +189,7 @@ def type_info() -> pa.Table:
     fields = {name: pa.field(name, kind) for name, kind in _TYPES.items()}
     return rows(
         _TYPE_INFO,
-        [(name, _JAVA.get(type_id(field), 1111), _numbers(field.type)[0]) for name, field in fields.items()],
+        [(name, _java_type(field), _numbers(field.type)[0]) for name, field in fields.items()],
     )
 
 
