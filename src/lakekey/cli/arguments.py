@@ -145,10 +145,12 @@ def _profiles(parser: Parser) -> None:
     actions = parser.add_subparsers(title="to change the file", metavar="ACTION", parser_class=ActionParser)
     add = _action(actions, "profiles add", "write a profile", (("lakekey profiles add dev --host https://…", ""),))
     add.add_argument("name", metavar="NAME", help="the profile")
-    add.add_argument("--host", metavar="URL", required=True, help="the workspace's address")
+    add.add_argument("--host", metavar="URL", help="the workspace's address")
     for option in ("warehouse-id", "cluster-id", "auth-type", "client-id", "account-id", "user", "scopes", "ca-file"):
         add.add_argument(f"--{option}", metavar="VALUE", help="written as it is")
-    add.add_argument("--replace", action="store_true", help="replace a profile of that name")
+    add.add_argument(
+        "--replace", action="store_true", help="change the settings that are given in a profile of that name"
+    )
     remove = _action(actions, "profiles remove", "remove a profile; its session stays until logout")
     remove.add_argument("name", metavar="NAME", help="the profile")
     default = _action(actions, "profiles set-default", "choose the profile that is used where none is named")
@@ -157,7 +159,7 @@ def _profiles(parser: Parser) -> None:
     rename.add_argument("name", metavar="OLD", help="the profile")
     rename.add_argument("new", metavar="NEW", help="its new name")
     for action, parsed in (("add", add), ("remove", remove), ("set-default", default), ("rename", rename)):
-        parsed.set_defaults(run=_later(f"profiles:{action.replace('-', '_')}"))
+        parsed.set_defaults(run=_later(f"profile_changes:{action.replace('-', '_')}"))
         _config_file(parsed, default=argparse.SUPPRESS)
 
 

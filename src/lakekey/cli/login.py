@@ -1,47 +1,153 @@
 """``lakekey login``."""
 
 import argparse
+import os
 import sys
+from typing import TYPE_CHECKING
 
-from lakekey.cli.output import print_json
-from lakekey.cli.provider import provider_of
-from lakekey.errors import CacheWriteFailed, ConfigurationError
-from lakekey.providers.provider import Provider
+from lakekey.cli.output import in_words, print_json
+from lakekey.cli.provider import provider_for_target, target_of
+from lakekey.configuration.target import Target
+from lakekey.errors import CacheWriteFailed, ConfigurationError, LakekeyError, LoginRequired
+from lakekey.providers.provider import Provider, Token
+
+if TYPE_CHECKING:
+    from lakekey.cli.setup import Written
+
+_UNATTENDED = {"LAKEKEY_INTERACTIVE": "never"}
 
 
 def login(arguments: argparse.Namespace) -> int:
-    """Sign in now."""
+    """Sign in now, and write the profile of a workspace that has none."""
+    from lakekey.cli import setup
+
+    if arguments.check or arguments.if_needed:
+        session = _live(arguments)
+        if session is not None:
+            return _tell_signed_in(arguments, *session)
+        if arguments.check:
+            raise LoginRequired("not signed in", hint=f"run: lakekey login {arguments.profile or ''}".rstrip())
+    plan = setup.plan(arguments)
     provider = _provider_with_secret(arguments)
     with provider.session.cache.store.lock(provider.session.entry_id):
         _require_keeping(provider)  # a full disk is found before a browser opens
-    token = provider.login(switch=arguments.switch)
+    _tell_if_signed_in(provider)
+    try:
+        token = provider.login(switch=arguments.switch)
+    except LoginRequired as error:
+        raise _with_a_step_that_is_possible(error) from None
     _require_keeping(provider)
-    target, cache = provider.target, provider.session.cache
-    who = provider.identity() or (target.client_id if not target.is_person else None)
+    if not arguments.json:
+        _tell(provider)
+    written = setup.finish(arguments, plan, provider) if plan is not None else None
     if arguments.json:
-        print_json(
-            {
-                "profile": target.profile,
-                "host": target.host,
-                "auth_type": target.auth_type,
-                "identity": who,
-                "group_id": target.group_id,
-                "scopes": list(token.scopes),
-                "expiry": token.expires_at.isoformat(),
-                "store": cache.store.where,
-                "key_source": cache.ring.source,
-            }
-        )
+        _print_facts(provider, token, written)
     else:
-        role = f", in the role of group {target.group_id}" if target.group_id else ""
-        print(f"Signed in to {target.host}" + (f" as {who}{role}." if who else f"{role}."))
-        if not target.is_delegated:  # the SDK keeps its own tokens, in memory
-            print(f"Kept in {cache.store.where}, sealed under the key in {cache.ring.where}.")
+        _tell_next(provider.target, written)
     return 0
 
 
+def _print_facts(provider: Provider, token: Token, profile: "Written | None") -> None:
+    target, cache = provider.target, provider.session.cache
+    who = provider.identity() or (target.client_id if not target.is_person else None)
+    name = profile.name if profile else target.profile
+    facts: dict[str, object] = {
+        "profile": name,
+        "host": target.host,
+        "auth_type": target.auth_type,
+        "identity": who,
+        "group_id": target.group_id,
+        "scopes": list(token.scopes),
+        "expiry": token.expires_at.isoformat(),
+        "store": cache.store.where,
+        "key_source": cache.ring.source,
+    }
+    if profile:
+        facts |= {"config_file": profile.path, "settings": dict(profile.values)}
+    print_json(facts)
+
+
+def _tell(provider: Provider) -> None:
+    target, cache = provider.target, provider.session.cache
+    who = provider.identity() or (target.client_id if not target.is_person else None)
+    role = f", in the role of group {target.group_id}" if target.group_id else ""
+    print(f"Signed in to {target.host}" + (f" as {who}{role}." if who else f"{role}."))
+    if not target.is_delegated:  # the SDK keeps its own tokens, in memory
+        print(f"Kept in {cache.store.where}, sealed under the key in {cache.ring.where}.")
+    sys.stdout.flush()  # before the questions that may follow
+
+
+def _tell_next(target: Target, profile: "Written | None") -> None:
+    name, warehouse = target.profile, target.http_path
+    if profile:
+        default = ", the default one" if profile.is_default else ""
+        print(f"Profile {profile.name}{default}, written to {profile.path}.")
+        name, warehouse = profile.name, profile.values.get("warehouse_id")
+    option = f" -p {name}" if name else ""
+    if name is None and target.is_person:
+        print(f"\nTo give it a name: lakekey profiles add NAME --host {target.host}")
+    elif warehouse:
+        print(f'\nNext: lakekey sql "select 1"{option}')
+    else:
+        print(f"\nNext: lakekey token{option}")
+
+
+def _live(arguments: argparse.Namespace) -> tuple[Provider, Token] | None:
+    """The session that is there and can be used without a person."""
+    try:
+        target = target_of(arguments)
+    except ConfigurationError:
+        if arguments.check:
+            raise
+        return None
+    provider = provider_for_target(target, {**os.environ, **_UNATTENDED})
+    try:
+        return provider, provider.token()
+    except LoginRequired as error:
+        if arguments.check:
+            error.profile = error.profile or target.name
+            raise
+        return None
+
+
+def _tell_signed_in(arguments: argparse.Namespace, provider: Provider, token: Token) -> int:
+    target = provider.target
+    who = provider.identity() or target.client_id or None
+    if arguments.json:
+        facts = {"profile": target.profile, "host": target.host, "auth_type": target.auth_type, "identity": who}
+        print_json({**facts, "expiry": token.expires_at.isoformat()})
+    else:
+        print(f"Signed in to {target.host}" + (f" as {who}." if who else "."))
+    return 0
+
+
+def _tell_if_signed_in(provider: Provider) -> None:
+    """Signing in again is fine; a person who did not mean to should know that there was no need."""
+    if not provider.target.is_person:
+        return
+    entry = provider.session.peek()
+    if entry is None or not entry.refresh_token or entry.identity is None:
+        return
+    import time
+
+    from lakekey.session.expiry import session_end
+
+    end = session_end(entry)
+    until = f", and the session ends {in_words(end - time.time())}" if end else ""
+    print(f"lakekey: you are signed in as {entry.identity}{until}; signing in again.", file=sys.stderr)
+
+
+def _with_a_step_that_is_possible(error: LoginRequired) -> LakekeyError:
+    """The hint of a program is this very command, which has just shown that it cannot be run here."""
+    error.hint = (
+        "run it in a terminal, or set LAKEKEY_INTERACTIVE=paste; a program without a person needs a service principal: "
+        "DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET"
+    )
+    return error
+
+
 def _require_keeping(provider: Provider) -> None:
-    """A sign-in that ends with this command is none."""
+    """A sign-in that ends with this command is of no use."""
     cache = provider.session.cache
     if not cache.keeps(provider.session.entry_id):
         reason = cache.volatile or f"cannot write to the token cache at {cache.store.where}"
@@ -55,7 +161,7 @@ def _require_keeping(provider: Provider) -> None:
 def _provider_with_secret(arguments: argparse.Namespace) -> Provider:
     """The provider; where all that it lacks is the service principal's secret, a person is asked for that."""
     try:
-        return provider_of(arguments)
+        return _provider(arguments)
     except ConfigurationError:
         from lakekey.cli import secret
 
@@ -68,4 +174,13 @@ def _provider_with_secret(arguments: argparse.Namespace) -> Provider:
         if target is None:
             raise
     secret.seal_secret(target)
-    return provider_of(arguments)
+    return _provider(arguments)
+
+
+def _provider(arguments: argparse.Namespace) -> Provider:
+    environ = dict(os.environ)
+    if arguments.no_browser:
+        environ["BROWSER"] = "none"
+    if arguments.paste:
+        environ["LAKEKEY_INTERACTIVE"] = "paste"
+    return provider_for_target(target_of(arguments), environ)

@@ -20,8 +20,7 @@ def profiles(arguments: argparse.Namespace) -> int:
         print_json({"config_file": path, "profiles": facts})
         return 0
     if not facts:
-        print(f"There are no profiles in {path}. Make one with: databricks configure, or by hand:\n")
-        print("[dev]\nhost = https://<workspace>\nwarehouse_id = <id>")
+        print(f"There are no profiles in {path}. Make one with: lakekey login NAME --host https://…")
         return 0
     rows = [
         (
@@ -33,7 +32,7 @@ def profiles(arguments: argparse.Namespace) -> int:
         )
         for fact in facts
     ]
-    print_table(("  PROFILE", "HOST", "GRANT", "COMPUTE", "AS WHOM"), rows)
+    print_table(("  PROFILE", "HOST", "GRANT", "COMPUTE", "IDENTITY"), rows)
     print(f"\nRead from {path}." + (" * is taken where none is named." if chosen else ""))
     return 0
 
@@ -55,7 +54,7 @@ def _facts(name: str, path: str, *, default: bool) -> dict[str, Any]:
         compute.append(f"cluster {target.cluster_id}")
     if target.serverless_compute_id:
         compute.append("serverless")
-    person = target.user or "whoever signs in"
+    person = target.user or "the person who signs in"
     fact.update(
         host=target.host,
         auth_type=target.auth_type,

@@ -24,7 +24,9 @@ def provider_of(arguments: argparse.Namespace, environ: Mapping[str, str] | None
 def target_of(arguments: argparse.Namespace) -> Target:
     """What a command's arguments name."""
     try:
-        target = resolve(arguments.profile, **target_settings(arguments))
+        # How long to wait for a person says nothing about the credential, so it is not among the settings that name it.
+        waits = {"login_timeout": getattr(arguments, "timeout", None)}
+        target = resolve(arguments.profile, **target_settings(arguments), **waits)
     except ConfigurationError as error:
         target = _only_session(error)
     if arguments.debug:

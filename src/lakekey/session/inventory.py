@@ -160,6 +160,11 @@ def needs_soon(entry: Entry) -> bool:
     return nears_end(entry, time.time())
 
 
+def profiles_of(target: Target, environ: Mapping[str, str]) -> list[str]:
+    """The profiles that lead to the same credential as a target."""
+    return _profiles_by_entry(environ).get(entry_id(target.identity()), [])
+
+
 def target_of(found: Found, environ: Mapping[str, str] | None = None) -> Target | None:
     """The target that leads to an entry, from the profile of today or else from what the entry remembers.
 

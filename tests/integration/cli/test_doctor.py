@@ -338,7 +338,7 @@ def test_profiles_are_listed_with_what_each_comes_to(box, profile, capsys, monke
     report = json.loads(capsys.readouterr().out)
     facts = {fact.pop("profile"): fact for fact in report["profiles"]}
     assert facts["DEFAULT"] == {
-        "default": True, "host": box.host, "auth_type": "external-browser", "identity": "whoever signs in",
+        "default": True, "host": box.host, "auth_type": "external-browser", "identity": "the person who signs in",
         "compute": "warehouse w", "problem": None,
     }  # fmt: skip
     assert facts["prod"]["identity"] == box.client_id
@@ -352,7 +352,7 @@ def test_profiles_are_listed_with_what_each_comes_to(box, profile, capsys, monke
 
 def test_where_there_are_no_profiles_the_first_one_is_shown(box, capsys):
     assert main(["profiles"]) == 0
-    assert "[dev]\nhost = https://<workspace>" in capsys.readouterr().out
+    assert "lakekey login NAME --host https://…" in capsys.readouterr().out
 
 
 def test_a_blank_variable_names_no_file(box, capsys, monkeypatch, bare_machine):

@@ -8,6 +8,7 @@ from flask import Flask, Response, jsonify, request
 from lakekey_sandbox.bearer import Bearer, api_error
 from lakekey_sandbox.ledger import Subject
 from lakekey_sandbox.realm import Realm
+from lakekey_sandbox.sql import WAREHOUSE_ID
 
 CLUSTER_ID = "0101-000000-sandbox0"
 
@@ -32,15 +33,17 @@ def mount(app: Flask, realm: Realm, telemetry: Callable[[dict[str, Any]], None])
         cluster = request.args.get("cluster_id", "")
         if cluster != CLUSTER_ID:
             return api_error(400, "INVALID_PARAMETER_VALUE", f"Cluster {cluster} does not exist")
-        return jsonify(
-            cluster_id=cluster,
-            cluster_name="sandbox",
-            state="RUNNING",
-            creator_user_name=owner,
-            spark_version="16.4.x-scala2.12",
-            data_security_mode="SINGLE_USER",
-            single_user_name=owner,
-        )
+        return jsonify(_cluster_of(owner))
+
+    @app.get("/api/2.1/clusters/list")
+    def _clusters() -> Response:
+        return jsonify(clusters=[_cluster_of(bearer.subject().name)])
+
+    @app.get("/api/2.0/sql/warehouses")
+    def _warehouses() -> Response:
+        owner = bearer.subject().name
+        warehouse = {"id": WAREHOUSE_ID, "name": "Sandbox", "state": "RUNNING", "creator_name": owner}
+        return jsonify(warehouses=[{**warehouse, "cluster_size": "2X-Small", "warehouse_type": "PRO"}])
 
     @app.get("/api/2.0/connector-service/feature-flags/<client>/<version>")
     def _flags(client: str, version: str) -> Response:  # noqa: ARG001  the route's shape
@@ -59,6 +62,19 @@ def mount(app: Flask, realm: Realm, telemetry: Callable[[dict[str, Any]], None])
     @app.errorhandler(404)
     def _not_found(_: Exception) -> Response:
         return api_error(404, "ENDPOINT_NOT_FOUND", f"No API found for '{request.method} {request.path}'")
+
+
+def _cluster_of(owner: str) -> dict[str, Any]:
+    return {
+        "cluster_id": CLUSTER_ID,
+        "cluster_name": "sandbox",
+        "state": "RUNNING",
+        "cluster_source": "UI",
+        "creator_user_name": owner,
+        "spark_version": "16.4.x-scala2.12",
+        "data_security_mode": "SINGLE_USER",
+        "single_user_name": owner,
+    }
 
 
 def _scim(realm: Realm, subject: Subject) -> dict[str, Any]:

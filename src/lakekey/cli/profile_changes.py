@@ -1,0 +1,78 @@
+"""``lakekey profiles add|remove|set-default|rename``: what changes the file."""
+
+import argparse
+import os
+
+from lakekey._hosts import normalize_host, workspace_of
+from lakekey.cli.output import print_json
+from lakekey.configuration import databrickscfg, profile_writer
+from lakekey.configuration.target import resolve
+from lakekey.errors import ConfigurationError
+
+_SETTINGS = ("warehouse_id", "cluster_id", "auth_type", "client_id", "account_id", "user", "scopes", "ca_file")
+
+
+def add(arguments: argparse.Namespace) -> int:
+    """Write a profile; with ``--replace``, change the one that is there."""
+    path, name = _path(arguments), arguments.name
+    values = {setting: value for setting in _SETTINGS if (value := getattr(arguments, setting)) is not None}
+    if arguments.host is not None:
+        values["host"] = normalize_host(arguments.host, name)
+        if workspace := workspace_of(arguments.host):
+            values["workspace_id"] = workspace
+    elif not arguments.replace:
+        raise ConfigurationError("a new profile needs --host", hint=f"lakekey profiles add {name} --host https://…")
+    if "host" in values:
+        _check(values, name)
+    order = [each for each in ("host", "workspace_id", *_SETTINGS) if each in values]
+    kept = profile_writer.write_profile(path, name, {each: values[each] for each in order}, replace=arguments.replace)
+    return _done(arguments, path, kept, f"Wrote the profile {name} to {path}.", f"lakekey login {name}")
+
+
+def remove(arguments: argparse.Namespace) -> int:
+    """Remove a profile; its session is another matter."""
+    path = _path(arguments)
+    kept = profile_writer.remove_profile(path, arguments.name)
+    return _done(arguments, path, kept, f"Removed the profile {arguments.name} from {path}.", None)
+
+
+def set_default(arguments: argparse.Namespace) -> int:
+    """Choose the profile that is used where none is named."""
+    path = _path(arguments)
+    kept = profile_writer.set_default_profile(path, arguments.name)
+    return _done(arguments, path, kept, f"{arguments.name} is the default profile of {path}.", None)
+
+
+def rename(arguments: argparse.Namespace) -> int:
+    """Give a profile another name."""
+    path = _path(arguments)
+    kept = profile_writer.rename_profile(path, arguments.name, arguments.new)
+    return _done(arguments, path, kept, f"The profile {arguments.name} is now {arguments.new}.", None)
+
+
+def _path(arguments: argparse.Namespace) -> str:
+    return databrickscfg.location(arguments.config_file or os.environ.get("DATABRICKS_CONFIG_FILE", "").strip())
+
+
+def _check(values: dict[str, str], name: str) -> None:
+    """Refuse what would not resolve, apart from a secret that is sealed later."""
+    own = {setting: value for setting, value in values.items() if setting != "workspace_id"}
+    if values.get("auth_type") == "oauth-m2m":
+        own["client_secret"] = "(sealed later)"
+    try:
+        resolve(None, {}, **own)
+    except ConfigurationError as error:
+        error.profile = name
+        raise
+
+
+def _done(arguments: argparse.Namespace, path: str, kept: str | None, said: str, step: str | None) -> int:
+    if arguments.json:
+        print_json({"profile": arguments.name, "config_file": path, "copy": kept})
+    else:
+        print(said)
+        if kept:
+            print(f"The file as it was before: {kept}")
+        if step:
+            print(f"Next: {step}")
+    return 0

@@ -1,0 +1,69 @@
+"""Questions to the person at the terminal: on standard error, so that standard output stays what was asked for.
+
+Plain lines, without a library that draws: they work over SSH, in every terminal, and with a screen reader.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from lakekey.configuration.presence import automation
+from lakekey.errors import ConfigurationError
+
+
+def can_ask() -> bool:
+    """Whether a person is here who can type an answer."""
+    return automation(os.environ) is None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str, *, default: str = "") -> str:
+    """One line; the default for an empty one.
+
+    Raises:
+        ConfigurationError: The input ended.
+    """
+    shown = f"{question} [{default}]: " if default else f"{question}: "
+    sys.stderr.write(shown)
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        sys.stderr.write("\n")
+        raise ConfigurationError("the input ended before the question was answered", hint="see: lakekey help login")
+    return line.strip() or default
+
+
+def confirm(question: str) -> bool:
+    """Whether the answer is yes; no, for an empty one."""
+    return ask(f"{question} (y/N)").lower() in ("y", "yes")
+
+
+def choose(question: str, options: Sequence[str], *, default: int = 0, none: bool = False) -> int | None:
+    """One of several, by its number or its first word.
+
+    Args:
+        question: What is asked.
+        options: What there is to choose from.
+        default: The number that an empty line stands for, from 0.
+        none: Whether none of them may be chosen, which an empty line then stands for.
+
+    Returns:
+        Its place, from 0; ``None``: none.
+    """
+    tell("")
+    for number, option in enumerate(options, 1):
+        tell(f"  {number}  {option}")
+    while True:
+        answer = ask(question, default="none" if none else str(default + 1))
+        if none and answer.lower() in ("none", "0"):
+            return None
+        if answer.isdecimal() and 1 <= int(answer) <= len(options):
+            return int(answer) - 1
+        for number, option in enumerate(options):
+            if answer == option.split(" ", 1)[0]:
+                return number
+        tell(f"  {answer!r} is not one of 1 to {len(options)}.")
+
+
+def tell(line: str) -> None:
+    """A line for the person."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,228 @@
+"""The guided set-up of ``lakekey login``: which workspace, under which name, on which compute; and its profile."""
+
+import argparse
+import os
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from lakekey._hosts import LOOPBACK, normalize_host, workspace_of
+from lakekey.cli import prompt
+from lakekey.cli.arguments import target_settings
+from lakekey.cli.workspace_api import Compute, WorkspaceApi
+from lakekey.configuration import databrickscfg, profile_writer
+from lakekey.configuration.target import Target, resolve
+from lakekey.errors import ConfigurationError, LakekeyError
+from lakekey.providers.provider import Provider
+from lakekey.session import inventory
+
+_TRIES = 3
+_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+class Plan(NamedTuple):
+    """What a sign-in is for.
+
+    Attributes:
+        name: The profile to write afterwards; ``None``: none.
+        raw_host: The address as it was given, which may name a workspace of its host.
+        path: The profiles' file.
+        is_first: Whether the file has no profile yet.
+    """
+
+    name: str | None
+    raw_host: str
+    path: str
+    is_first: bool
+
+
+class Written(NamedTuple):
+    """A profile that was written.
+
+    Attributes:
+        name: Its name.
+        path: Its file.
+        values: What it says.
+        is_default: Whether it was made the default one.
+    """
+
+    name: str
+    path: str
+    values: Mapping[str, str]
+    is_default: bool
+
+
+def plan(arguments: argparse.Namespace) -> Plan | None:
+    """What is to be written, after asking for what is missing; the arguments are completed by it.
+
+    Returns:
+        The plan; ``None`` where the configuration says everything already.
+
+    Raises:
+        ConfigurationError: Something is missing, and nobody is here to ask.
+    """
+    path = databrickscfg.location(arguments.config_file or os.environ.get("DATABRICKS_CONFIG_FILE", "").strip())
+    profiles, _ = databrickscfg.profiles(path)
+    names = [str(each.name) for each in profiles]
+    asks = prompt.can_ask() and not arguments.json
+    if arguments.profile in names:
+        return None
+    if arguments.host is None:
+        if arguments.profile is None and not _asks_for_host(arguments, names, asks=asks):
+            return None
+        if arguments.profile in names:  # chosen from those that there are
+            return None
+        if not asks:
+            if arguments.profile is not None:
+                resolve(arguments.profile, **target_settings(arguments))  # raises, and names the near one
+            return None
+        arguments.host = _ask_host(arguments)
+    given, name = arguments.host, arguments.profile
+    arguments.host = normalize_host(given, arguments.profile)
+    arguments.profile = None  # there is none of that name yet: the host is what is signed in to
+    if arguments.no_save:
+        return None
+    if name is None:
+        name = _name_for(arguments, names, asks=asks)
+    return Plan(name, given, path, is_first=not names) if name is not None else None
+
+
+def finish(arguments: argparse.Namespace, plan: Plan, provider: Provider) -> Written | None:
+    """Choose the compute and write the profile, once the sign-in has succeeded."""
+    if plan.name is None:
+        return None
+    asks = prompt.can_ask() and not arguments.json
+    target = provider.target
+    values = {"host": target.host}
+    workspace = workspace_of(plan.raw_host)
+    if workspace:
+        values["workspace_id"] = workspace
+    for name, value in target_settings(arguments).items():
+        if name not in ("host", "config_file"):
+            values[name] = value if isinstance(value, str) else ",".join(value)
+    values.setdefault("auth_type", target.auth_type)
+    if target.account_id is None:
+        values.update(_compute(provider, asks=asks))
+    profile_writer.write_profile(plan.path, plan.name, values, replace=False)
+    if plan.is_first:
+        profile_writer.set_default_profile(plan.path, plan.name)
+    return Written(plan.name, plan.path, values, plan.is_first)
+
+
+def proposed_name(host: str, taken: list[str]) -> str:
+    """A name for a profile: the first label of the host, with a number where that is taken."""
+    name = re.sub(r"^https?://", "", host).partition(":")[0]
+    if host.partition("://")[2].startswith("[") or name in LOOPBACK or name.replace(".", "").isdigit():
+        base = "local"
+    else:
+        base = _NAME.sub("-", name.partition(".")[0]) or "workspace"
+    number = 1
+    proposal = base
+    while proposal in taken:
+        number += 1
+        proposal = f"{base}-{number}"
+    return proposal
+
+
+def _asks_for_host(arguments: argparse.Namespace, names: list[str], *, asks: bool) -> bool:
+    """Whether nothing says which workspace is meant, so that it has to be asked for; a profile may be chosen."""
+    try:
+        resolve(None, **target_settings(arguments))
+    except ConfigurationError as error:
+        if not inventory.is_nothing_named(error):
+            return False  # something is wrong, which `resolve` says again
+        if not asks:
+            known = f"the profiles are {', '.join(names)}; " if names else ""
+            raise ConfigurationError(
+                "nothing says which workspace to sign in to",
+                hint=f"{known}name one, or make one: lakekey login NAME --host https://…",
+            ) from None
+    else:
+        return False
+    if names:
+        options = [*names, "another workspace"]
+        chosen = prompt.choose("Sign in to which?", options)
+        assert chosen is not None
+        if chosen < len(names):
+            arguments.profile = names[chosen]
+    return True
+
+
+def _ask_host(arguments: argparse.Namespace) -> str:
+    """The workspace's address, asked for until it is one that answers as a workspace does."""
+    for left in reversed(range(_TRIES)):
+        text = prompt.ask("Workspace address, such as https://dbc-1234.cloud.databricks.com")
+        if not text:
+            continue
+        try:
+            check_host(normalize_host(text, None), arguments)
+        except LakekeyError as error:
+            if not left:
+                raise
+            prompt.tell(f"  {error.message}" + (f" ({error.hint})" if error.hint else ""))
+        else:
+            return text
+    raise ConfigurationError("no address was typed", hint="lakekey login NAME --host https://…")
+
+
+def check_host(host: str, arguments: argparse.Namespace) -> None:
+    """Look whether a host answers, and has an authorization server.
+
+    Raises:
+        LakekeyError: It does not.
+    """
+    from lakekey.oauth.discovery import discover
+    from lakekey.session.assembly import transport_of
+
+    target = resolve(None, {}, host=host, ca_file=arguments.ca_file, account_id=arguments.account_id)
+    discover(transport_of(target), host, account_id=target.account_id, discovery_url=None)
+
+
+def _name_for(arguments: argparse.Namespace, names: list[str], *, asks: bool) -> str | None:
+    """The name of the new profile; ``None`` where one leads there already, or nobody is here to say."""
+    environ = {
+        **os.environ,
+        "DATABRICKS_CONFIG_FILE": arguments.config_file or os.environ.get("DATABRICKS_CONFIG_FILE", ""),
+    }
+    wanted = resolve(None, **target_settings(arguments))
+    if inventory.profiles_of(wanted, environ) or not asks:
+        return None
+    while True:
+        name = prompt.ask("Name of the profile", default=proposed_name(arguments.host, names))
+        if name not in names:
+            return name
+        prompt.tell(f"  There is a profile {name} already.")
+
+
+def _compute(provider: Provider, *, asks: bool) -> dict[str, str]:
+    """The warehouse and the cluster to write, chosen by the person; the only warehouse where there is just one."""
+    api = WorkspaceApi(provider)
+    chosen = {}
+    try:
+        warehouses = api.warehouses()
+        warehouse = _chosen("SQL warehouse", warehouses, asks=asks, optional=False)
+        if warehouse is not None:
+            chosen["warehouse_id"] = warehouse.id
+        cluster = _chosen("Cluster for Spark", api.clusters() if asks else [], asks=asks, optional=True)
+        if cluster is not None:
+            chosen["cluster_id"] = cluster.id
+    except LakekeyError as error:
+        prompt.tell(f"lakekey: {error.message}" + (f" ({error.hint})" if error.hint else ""))
+    return chosen
+
+
+def _chosen(what: str, found: list[Compute], *, asks: bool, optional: bool) -> Compute | None:
+    if len(found) == 1 and not optional:
+        return found[0]
+    if not found or not asks:
+        return None
+    running = next((place for place, each in enumerate(found) if each.state == "RUNNING"), 0)
+    place = prompt.choose(
+        what, [f"{each.name}  {each.id}  {each.state.lower()}" for each in found], default=running, none=optional
+    )
+    return found[place] if place is not None else None
+
+
+def target_of(written: Written) -> Target:
+    """The target of a profile that was written."""
+    return resolve(written.name, config_file=written.path)

@@ -1,0 +1,203 @@
+"""From an empty home to a profile: what `lakekey login` asks, checks, lists and writes."""
+
+import configparser
+import json
+import os
+import re
+import stat
+
+import pytest
+
+from support.processes import lakekey as run
+from support.terminal import Terminal
+
+ADA = "ada@example.com"
+
+
+@pytest.fixture
+def box(lakekey_sandbox, lakekey_person, monkeypatch, tmp_path):
+    """A workspace, and the empty home of a person whose browser signs her in."""
+    box = lakekey_sandbox
+    for name in [name for name in os.environ if name.startswith(("DATABRICKS_", "LAKEKEY_"))]:
+        monkeypatch.delenv(name)
+    for name, value in box.environment().items():
+        if not name.startswith("DATABRICKS_"):
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "file")
+    monkeypatch.setenv("BROWSER", lakekey_person.command())
+    return box
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / ".databrickscfg"
+
+
+def profiles_of(file):
+    parser = configparser.ConfigParser(default_section="")
+    parser.read_string(file.read_text())
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def test_an_empty_home_is_asked_for_address_and_name_and_gets_a_profile(box, file):
+    with Terminal("login", environment=os.environ) as terminal:
+        terminal.shows("Workspace address.*: $")
+        terminal.types(box.host)
+        terminal.shows(r"Name of the profile \[local\]: $")
+        terminal.types("dev")
+        terminal.shows(f"Signed in to {box.host} as {ADA}")
+        terminal.shows(r"Cluster for Spark \[none\]: $")
+        terminal.types("")
+        terminal.shows(f"Profile dev, the default one, written to {file}")
+        terminal.shows('Next: lakekey sql "select 1" -p dev')
+        assert terminal.ends() == 0
+    written = profiles_of(file)
+    assert written["dev"] == {"host": box.host, "auth_type": "external-browser", "warehouse_id": "sandbox"}
+    assert written["__settings__"] == {"default_profile": "dev"}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert run("token").returncode == 0
+    assert json.loads(run("status", "dev", "--json").stdout)["identity"] == ADA
+
+
+def test_a_cluster_is_offered_and_can_be_left_out(box, file):
+    for answer, cluster in (("", None), ("1", box.cluster_id)):
+        name = f"with-{answer or 'none'}"
+        with Terminal("login", name, "--host", box.host, environment=os.environ) as terminal:
+            terminal.shows(r"Cluster for Spark \[none\]: $")
+            terminal.types(answer)
+            assert terminal.ends() == 0
+        assert profiles_of(file)[name].get("cluster_id") == cluster
+
+
+def test_one_line_signs_in_and_writes_the_profile(box, file, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    file.write_text("# mine\n[old]\nhost = https://dbc-1.cloud.databricks.com\n")
+    file.chmod(0o600)
+    done = run("login", "dev", "--host", box.host, "--json")
+    facts = json.loads(done.stdout)
+    assert (done.returncode, facts["profile"], facts["config_file"]) == (0, "dev", str(file)), done.stderr
+    assert file.read_text().startswith("# mine\n[old]\nhost = https://dbc-1.cloud.databricks.com\n")
+    assert profiles_of(file)["dev"]["warehouse_id"] == "sandbox"
+    again = run("login", "dev")
+    assert again.returncode == 0
+    assert f"you are signed in as {ADA}" in again.stderr
+
+
+def test_profiles_that_are_there_are_offered(box, file):
+    file.write_text(f"[prod]\nhost = https://dbc-1.cloud.databricks.com\n[work]\nhost = {box.host}\n")
+    with Terminal("login", environment=os.environ) as terminal:
+        terminal.shows(r"1  prod.*2  work.*3  another workspace.*Sign in to which\? \[1\]: $")
+        terminal.types("work")
+        terminal.shows(f"Signed in to {box.host} as {ADA}")
+        assert terminal.ends() == 0
+
+
+def test_address_that_does_not_answer_is_asked_for_again(box, file):
+    with Terminal("login", environment=os.environ) as terminal:
+        terminal.shows("Workspace address.*: $")
+        terminal.types("ftp://nothing")
+        terminal.shows(r"host is ftp://nothing.*Workspace address.*: $")
+        terminal.types("https://127.0.0.1:1")
+        terminal.shows("127.0.0.1:1.*Workspace address.*: $")
+        terminal.types(box.host)
+        terminal.shows(r"Name of the profile")
+        terminal.types("")
+        terminal.shows(r"Cluster for Spark \[none\]: $")
+        terminal.types("")
+        assert terminal.ends() == 0
+    assert "local" in profiles_of(file)
+
+
+def test_end_of_input_ends_the_questions(box, file):
+    with Terminal("login", environment=os.environ) as terminal:
+        terminal.shows("Workspace address.*: $")
+        os.write(terminal._ours, b"\x04")
+        assert terminal.ends() == 2
+    assert "Traceback" not in terminal.screen
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "step"),
+    [
+        (["login"], 2, "lakekey login NAME --host https://…"),
+        (["login", "prod"], 2, "lakekey login prod --host https://…"),
+        (["login", "prod", "--host", "{host}"], 3, "run it in a terminal"),
+        (["login", "--host", "{host}"], 3, "DATABRICKS_CLIENT_ID"),
+        (["login", "--check", "--host", "{host}"], 3, "run: lakekey login"),
+    ],
+)
+def test_without_a_person_there_is_no_question_but_a_step_that_is_possible(box, monkeypatch, words, status, step):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    words = [word.format(host=box.host) for word in words]
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert step in done.stderr
+    hint = done.stderr.splitlines()[-1]
+    assert not re.search(rf"lakekey {re.escape(' '.join(words))}$", hint)
+
+
+def test_session_without_a_profile_is_found_by_every_command(box, file, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    done = run("login", "--host", box.host)
+    assert f"lakekey profiles add NAME --host {box.host}" in done.stdout
+    assert not file.exists()
+    assert run("token").returncode == 0
+    assert json.loads(run("status", "--json").stdout)["sessions"][0]["host"] == box.host
+    assert json.loads(run("logout", "--json").stdout) == {
+        "profile": None, "host": box.host, "removed": True, "revocation": "revoked",
+    }  # fmt: skip
+    gone = run("token")
+    assert (gone.returncode, "lakekey login" in gone.stderr) == (2, True)
+
+
+def test_provider_finds_the_one_session_and_names_several(box, monkeypatch):
+    import lakekey
+
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    assert run("login", "--host", box.host).returncode == 0
+    assert lakekey.provider().identity() == ADA
+    assert run("login", "--host", box.host, "--user", ADA).returncode == 0
+    with pytest.raises(lakekey.ConfigurationError, match="there are 2 sessions"):
+        lakekey.provider()
+    assert run("token").returncode == 2
+
+
+def test_if_needed_signs_in_once_and_check_never_does(box, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    before = box.counters["logins"]
+    assert run("login", "--check", "--host", box.host).returncode == 3
+    for _ in range(2):
+        assert run("login", "--if-needed", "--host", box.host).returncode == 0
+    assert run("login", "--check", "--host", box.host).returncode == 0
+    assert box.counters["logins"] == before + 1
+
+
+def test_no_browser_prints_the_address_and_paste_reads_the_answer(box):
+    with Terminal("login", "x", "--host", box.host, "--no-browser", environment=os.environ, columns=140) as terminal:
+        terminal.shows("Open this address in a browser")
+        terminal.shows("/authorize")
+    with Terminal("login", "x", "--host", box.host, "--paste", environment=os.environ, columns=140) as terminal:
+        terminal.shows("paste it here and press Enter")
+
+
+def test_timeout_is_the_one_that_was_asked_for(box, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    done = run("login", "--host", box.host, "--no-browser", "--timeout", "1")
+    assert done.returncode == 1
+    assert "within 1 s" in done.stderr
+
+
+def test_profiles_are_added_chosen_renamed_and_removed(box, file):
+    assert run("profiles", "add", "a", "--host", f"{box.host}/?o=42", "--warehouse-id", "w").returncode == 0
+    assert profiles_of(file) == {"a": {"host": box.host, "workspace_id": "42", "warehouse_id": "w"}}
+    assert run("profiles", "add", "a", "--host", box.host).returncode == 2
+    assert run("profiles", "add", "a", "--replace", "--cluster-id", "c").returncode == 0
+    assert run("profiles", "set-default", "a").returncode == 0
+    assert json.loads(run("profiles", "rename", "a", "b", "--json").stdout)["config_file"] == str(file)
+    assert profiles_of(file)["b"]["cluster_id"] == "c"
+    assert profiles_of(file)["__settings__"] == {"default_profile": "b"}
+    assert run("profiles", "remove", "b").returncode == 0
+    assert run("profiles", "remove", "b").returncode == 2
+    assert "lakekey login NAME --host https://…" in run("profiles").stdout
