@@ -49,7 +49,7 @@ def normalize_host(host: Any, profile: str | None = None, source: str = "") -> s
         raise _no_address(said, "is no address", profile)
     if not name.isascii():
         # A name in another script can look just like the real one.
-        raise _no_address(said, f"has the name {ascii(name)}, which is not ASCII", profile)
+        raise _no_address(said, f"has the name {name!a}, which is not ASCII", profile)
     if ":" not in name and not _is_name(name):
         raise _no_address(said, "is no address", profile)
     if parts.scheme != "https" and not (parts.scheme == "http" and name in LOOPBACK):
@@ -72,8 +72,8 @@ def _plainly_written(text: str) -> str | None:
 def _is_name(name: str) -> bool:
     """Whether a name can be meant, and looked up (RFC 1035 §2.3.4, whose errors in the libraries are none of ours).
 
-    ``https`` and ``http`` are slips: of ``https//name``, ``https:/name`` or ``https://https://name``. Resolvers complete
-    such a name by their search domains, so it could be another machine's, which would receive the credentials.
+    ``https`` and ``http`` are slips: of ``https//name``, ``https:/name`` or ``https://https://name``. Resolvers
+    complete such a name by their search domains, so it could be another machine's, which would receive the credentials.
     """
     labels = name.removesuffix(".").split(".")
     letters = name.replace("-", "").replace(".", "").replace("_", "")
@@ -85,7 +85,7 @@ def _no_address(said: str, what: str, profile: str | None) -> ConfigurationError
 
 
 def workspace_of(host: str) -> str | None:
-    """The workspace that an address copied from the browser names: its ``o`` parameter, or ``w`` as the CLI takes it."""
+    """The workspace that an address copied from the browser names: its parameter ``o``, or ``w``."""
     if "?" not in host:
         return None
     with LOADING:
