@@ -12,7 +12,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+DOCS = Path(__file__).resolve().parent.parent / "docs" / "explanation"
 BEGIN, END = "<!-- the table begins -->", "<!-- the table ends -->"
 OURS, PEER, FLOOR = "#0b6e4f", "#9aa5b1", "#d9dee4"
 # What the plot calls a row, by how the row begins.

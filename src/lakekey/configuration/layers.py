@@ -1,7 +1,7 @@
 """From arguments, environment and profile to one value for each setting, and where it came from.
 
 The order is the SDK's: the caller's arguments, the environment, the profile. What is departed from the SDK on purpose
-stands in docs/configuration.md and is tested as such.
+stands in docs/reference/configuration.md and is tested as such.
 """
 
 import os

@@ -228,8 +228,8 @@ def _check_name(name: str) -> None:
 
 def _check_setting(profile: str, key: str, value: str | None) -> None:
     if not _KEY.fullmatch(key):
-        raise ConfigurationError(f"{key!r} cannot be a setting of a profile", hint="see docs/configuration.md",
-                                 profile=profile)  # fmt: skip
+        raise ConfigurationError(f"{key!r} cannot be a setting of a profile",
+                                 hint="see docs/reference/configuration.md", profile=profile)  # fmt: skip
     if value is not None and (not value.strip() or not value.strip().isprintable()):
         # The value is not quoted: it may be a secret.
         raise ConfigurationError(f"{key} is empty or holds a line break", hint=f"give {key} a value of one line",

@@ -12,7 +12,7 @@ import select
 import sys
 from typing import IO, Any
 
-if sys.platform != "win32":
+with contextlib.suppress(ModuleNotFoundError):  # POSIX alone has it
     import termios
 
 _ERASE = (0x08, 0x7F)

@@ -118,7 +118,7 @@ def parse(answer: Answer, *, hidden: tuple[str | None, ...] = ()) -> TokenRespon
     said = f"{error}: {description}" if description else error
     if error == "invalid_grant":
         raise InvalidGrant(description or error)
-    # The platform words its throttle as a malformed request (docs/design.md).
+    # The platform words its throttle as a malformed request (docs/explanation/design.md).
     if error in ("temporarily_unavailable", "server_error", "slow_down") or "throttled" in description.lower():
         raise TokenEndpointError(
             f"the token endpoint asks to slow down ({said})",

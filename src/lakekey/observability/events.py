@@ -1,7 +1,7 @@
 """What happens to one credential, told in one place: to the log, and to OpenTelemetry where that is switched on.
 
 Every record has the entry's id, cut to 12 characters, by which it can be followed through the logs of all processes
-that share the entry. None has a token, a code or a secret. docs/observability.md lists them.
+that share the entry. None has a token, a code or a secret. docs/reference/observability.md lists them.
 """
 
 import contextlib

@@ -57,12 +57,12 @@ def test_no_secret_is_in_what_airflow_prints_and_keeps(run, airflow, sandbox):
 
 
 def test_the_example_is_the_one_that_the_page_shows():
-    page = (EXAMPLES.parent / "docs" / "airflow.md").read_text(encoding="utf-8")
+    page = (EXAMPLES.parent / "docs" / "guides" / "airflow.md").read_text(encoding="utf-8")
     assert f"```python\n{(EXAMPLES / 'airflow_dag.py').read_text(encoding='utf-8')}```" in page
 
 
 def test_the_pages_command_makes_the_connection(airflow):
-    page = (EXAMPLES.parent / "docs" / "airflow.md").read_text(encoding="utf-8")
+    page = (EXAMPLES.parent / "docs" / "guides" / "airflow.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"^```console\n\$ (airflow connections add .*?)^```$", page, re.MULTILINE | re.DOTALL)
     _, *arguments = shlex.split(shown.replace("\\\n", " ").replace("lakehouse", "of-the-page"))
     added = airflow.run(*arguments)

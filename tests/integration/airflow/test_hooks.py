@@ -60,7 +60,7 @@ def test_the_connections_hook_is_ours_and_says_who_is_signed_in(box, connect):
 
 
 def test_the_hooks_of_the_page_ask_and_run(box, connect):
-    page = (Path(__file__).parents[3] / "docs" / "airflow.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "guides" / "airflow.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```python\n(from lakekey\.airflow .*?)^```$", page, re.MULTILINE | re.DOTALL)
     job = LakekeyDatabricksHook("lakehouse").create_job({"name": "of the page", "tasks": []})
     here = {}

@@ -174,7 +174,7 @@ def test_plain_dbt_databricks_signs_in_through_lakekey_as_its_cli(project, serve
     expect_one_login_and_several_tokens(difference(before, server.counters()))
 
 
-@pytest.mark.parametrize("page", ["docs/dbt.md", "docs/migration.md", "packages/dbt-lakekey/README.md"])
+@pytest.mark.parametrize("page", ["docs/guides/dbt.md", "docs/guides/migration.md", "packages/dbt-lakekey/README.md"])
 def test_the_profiles_that_the_pages_show_pass_dbts_own_check(page, project, server, tmp_path, monkeypatch):
     (profiles,) = re.findall(
         r"^```yaml\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL

@@ -13,7 +13,7 @@ from support.tiny_client import whoami
 pytestmark = pytest.mark.skipif(
     chromium() is None and not os.environ.get("LAKEKEY_REQUIRE_ALL"), reason="Chromium and its driver are not here"
 )
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[3] / "docs" / "guides"
 RENEW_SCREENSHOTS = bool(os.environ.get("LAKEKEY_SCREENSHOTS"))  # read now: tests see no LAKEKEY_ variables
 
 QUERY = """

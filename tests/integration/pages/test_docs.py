@@ -18,7 +18,7 @@ from lakekey.configuration.target import resolve
 from support import processes
 
 ROOT = Path(__file__).parents[3]
-PAGES = ("sql", "sdk", "sqlalchemy", "rest", "migration", "serve", "observability")
+PAGES = ("sql", "sdk", "sqlalchemy", "rest", "migration", "other-languages", "observability")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = ("text",)  # how it was before, which is not ours
 # What is shown and cannot run here, with the test that runs it; a page and the first words of its example.
@@ -31,28 +31,34 @@ ELSEWHERE = {
     ("README.md", "import lakekey\n\np ="): "tests/integration/pages/test_readme.py::test_the_provider_example_signs_the_service_principal_in",
     ("README.md", "lakekey login"): "tests/integration/pages/test_readme.py::test_the_commands_run_as_they_stand",
     ("CONTRIBUTING.md", "make"): "tests/integration/pages/test_docs.py::test_the_make_targets_are_there",
-    ("docs/performance.md", "make"): "tests/integration/pages/test_docs.py::test_the_make_targets_are_there",
-    ("docs/configuration.md", "#"): "tests/integration/pages/test_docs.py::test_the_profiles_of_a_page_resolve",
-    ("docs/login.md", "[prod]"): "tests/integration/pages/test_docs.py::test_the_profiles_of_a_page_resolve",
-    ("docs/login.md", "provider.on"): "tests/integration/pages/test_docs.py::test_a_program_may_ask_to_be_told_of_a_sessions_end",
-    ("docs/key-sources.md", "[project"): "tests/integration/pages/test_docs.py::test_a_key_management_service_looks_as_the_page_says",
-    ("docs/key-sources.md", "class"): "tests/integration/pages/test_docs.py::test_a_key_management_service_looks_as_the_page_says",
-    ("docs/observability.md", "pip install"): "tests/integration/pages/test_docs.py::test_the_extras_that_pages_name_are_there",
-    ("docs/airflow.md", "$"): "tests/integration/airflow/test_dags_test.py::test_the_pages_command_makes_the_connection",
-    ("docs/airflow.md", 'r"""'): "tests/integration/airflow/test_dags_test.py::test_the_example_is_the_one_that_the_page_shows",
-    ("docs/airflow.md", "from"): "tests/integration/airflow/test_hooks.py::test_the_hooks_of_the_page_ask_and_run",
-    ("docs/dbt.md", "weather:"): "tests/integration/dbt/test_dbt.py::test_the_profiles_that_the_pages_show_pass_dbts_own_check",
-    ("docs/dbt.md", "$ lakekey serve"): "tests/integration/dbt/test_dbt.py::test_plain_dbt_databricks_signs_in_through_the_metadata_service",
-    ("docs/dbt.md", "$ export"): "tests/integration/dbt/test_dbt.py::test_plain_dbt_databricks_signs_in_through_lakekey_as_its_cli",
-    ("docs/migration.md", "weather:"): "tests/integration/dbt/test_dbt.py::test_the_profiles_that_the_pages_show_pass_dbts_own_check",
+    ("docs/explanation/performance.md", "make"): "tests/integration/pages/test_docs.py::test_the_make_targets_are_there",
+    ("docs/reference/configuration.md", "#"): "tests/integration/pages/test_docs.py::test_the_profiles_of_a_page_resolve",
+    ("docs/guides/login.md", "[prod]"): "tests/integration/pages/test_docs.py::test_the_profiles_of_a_page_resolve",
+    ("docs/guides/login.md", "provider.on"): "tests/integration/pages/test_docs.py::test_a_program_may_ask_to_be_told_of_a_sessions_end",
+    ("docs/reference/key-sources.md", "[project"): "tests/integration/pages/test_docs.py::test_a_key_management_service_looks_as_the_page_says",
+    ("docs/reference/key-sources.md", "class"): "tests/integration/pages/test_docs.py::test_a_key_management_service_looks_as_the_page_says",
+    ("docs/reference/observability.md", "pip install"): "tests/integration/pages/test_docs.py::test_the_extras_that_pages_name_are_there",
+    ("docs/guides/airflow.md", "$"): "tests/integration/airflow/test_dags_test.py::test_the_pages_command_makes_the_connection",
+    ("docs/guides/airflow.md", 'r"""'): "tests/integration/airflow/test_dags_test.py::test_the_example_is_the_one_that_the_page_shows",
+    ("docs/guides/airflow.md", "from"): "tests/integration/airflow/test_hooks.py::test_the_hooks_of_the_page_ask_and_run",
+    ("docs/guides/dbt.md", "weather:"): "tests/integration/dbt/test_dbt.py::test_the_profiles_that_the_pages_show_pass_dbts_own_check",
+    ("docs/guides/dbt.md", "$ lakekey serve"): "tests/integration/dbt/test_dbt.py::test_plain_dbt_databricks_signs_in_through_the_metadata_service",
+    ("docs/guides/dbt.md", "$ export"): "tests/integration/dbt/test_dbt.py::test_plain_dbt_databricks_signs_in_through_lakekey_as_its_cli",
+    ("docs/guides/migration.md", "weather:"): "tests/integration/dbt/test_dbt.py::test_the_profiles_that_the_pages_show_pass_dbts_own_check",
     ("packages/dbt-lakekey/README.md", "#"): "tests/integration/dbt/test_dbt.py::test_the_profiles_that_the_pages_show_pass_dbts_own_check",
-    ("docs/sandbox.md", "import pytest"): "tests/integration/pages/test_docs.py::test_the_sandboxes_tests_pass_as_they_stand",
-    ("docs/sandbox.md", "import lakekey"): "tests/integration/pages/test_docs.py::test_the_sandboxes_program_runs_as_it_stands",
-    ("docs/spark.md", "import lakekey\n\n"): "tests/integration/spark/test_example.py::test_the_examples_of_the_page_run",
-    ("docs/spark.md", "import lakekey\nfrom pyspark.sql.connect"): "tests/integration/spark/test_example.py::test_the_examples_of_the_page_run",
-    ("docs/spark.md", "import lakekey\nfrom databricks"): "tests/integration/spark/test_databricks_connect.py::test_databricks_connect_runs_a_query",
-    ("docs/spark.md", "import lakekey\nfrom pyspark.sql import"): "tests/integration/spark/test_jdbc.py::test_the_example_of_the_page_reaches_the_driver",
+    ("docs/guides/testing.md", "import pytest"): "tests/integration/pages/test_docs.py::test_the_sandboxes_tests_pass_as_they_stand",
+    ("docs/guides/testing.md", "import lakekey"): "tests/integration/pages/test_docs.py::test_the_sandboxes_program_runs_as_it_stands",
+    ("docs/guides/spark.md", "import lakekey\n\n"): "tests/integration/spark/test_example.py::test_the_examples_of_the_page_run",
+    ("docs/guides/spark.md", "import lakekey\nfrom pyspark.sql.connect"): "tests/integration/spark/test_example.py::test_the_examples_of_the_page_run",
+    ("docs/guides/spark.md", "import lakekey\nfrom databricks"): "tests/integration/spark/test_databricks_connect.py::test_databricks_connect_runs_a_query",
+    ("docs/guides/spark.md", "import lakekey\nfrom pyspark.sql import"): "tests/integration/spark/test_jdbc.py::test_the_example_of_the_page_reaches_the_driver",
 }  # fmt: skip
+
+
+def page_of(name):
+    """The one page of that name, whichever of docs' folders it stands in."""
+    (found,) = (ROOT / "docs").rglob(f"{name}.md")
+    return found.relative_to(ROOT).as_posix()
 
 
 def blocks(page, language):
@@ -69,7 +75,7 @@ def examples(language):
     return [
         pytest.param(block, id=f"{page}-{number}")
         for page in PAGES
-        for number, block in enumerate(blocks(f"docs/{page}.md", language), 1)
+        for number, block in enumerate(blocks(page_of(page), language), 1)
         if not block.startswith("pip install")
     ]
 
@@ -98,7 +104,7 @@ def test_the_example_runs(box, example):
 
 
 def test_the_example_of_opentelemetry_exports_a_refresh_within_the_callers_span(box):
-    out = processes.run(blocks("docs/observability.md", "python")[-1])
+    out = processes.run(blocks("docs/reference/observability.md", "python")[-1])
     assert '"name": "lakekey.refresh"' in out
     assert '"name": "lakekey.refreshes"' in out
     (trace, other) = re.findall(r'"trace_id": "(\w+)"', out)[:2]
@@ -106,11 +112,11 @@ def test_the_example_of_opentelemetry_exports_a_refresh_within_the_callers_span(
 
 
 def test_the_sandboxes_tests_pass_as_they_stand(tmp_path):
-    assert "2 passed" in processes.passes(tmp_path, the_block("docs/sandbox.md", "import pytest"))
+    assert "2 passed" in processes.passes(tmp_path, the_block("docs/guides/testing.md", "import pytest"))
 
 
 def test_the_sandboxes_program_runs_as_it_stands(bare_machine):
-    said = processes.run(the_block("docs/sandbox.md", "with Sandbox("))
+    said = processes.run(the_block("docs/guides/testing.md", "with Sandbox("))
     assert said.endswith("\n1 token request")
     assert not (bare_machine / "cache").exists()
 
@@ -142,7 +148,7 @@ def with_nobody_left(shell):
     shell.wait()
 
 
-@pytest.mark.parametrize("page", ["docs/configuration.md", "docs/login.md"])
+@pytest.mark.parametrize("page", ["docs/reference/configuration.md", "docs/guides/login.md"])
 def test_the_profiles_of_a_page_resolve(page, tmp_path):
     (profiles,) = blocks(page, "ini")
     path = tmp_path / "databrickscfg"
@@ -160,7 +166,7 @@ def test_a_program_may_ask_to_be_told_of_a_sessions_end(box):
     cache.put(name, stored.entry._replace(session_ends_at=ends), replaces=stored.envelope)
     told = []
     here = {"provider": lakekey.provider("prod"), "ask_somebody": lambda *facts: told.append(facts)}
-    exec(the_block("docs/login.md", "on_session_ending"), here)
+    exec(the_block("docs/guides/login.md", "on_session_ending"), here)
     cache.put(name, cache.get(name)._replace(logged_in_at=ends - 86400), replaces=cache.read(name).envelope)
     here["provider"].headers()
     ((who, when, command),) = told
@@ -170,19 +176,19 @@ def test_a_program_may_ask_to_be_told_of_a_sessions_end(box):
 
 def test_a_key_management_service_looks_as_the_page_says():
     here = {}
-    exec(the_block("docs/key-sources.md", "class Transit"), here)
+    exec(the_block("docs/reference/key-sources.md", "class Transit"), here)
     service = here["Transit"]({"VAULT_KEY": "transit/keys/lakekey"})
     assert service.where == "transit/keys/lakekey"
     source = Path(kms.__file__).read_text(encoding="utf-8")
     for name in (word for word in dir(service) if not word.startswith("_")):
         assert f".{name}" in source
-    (group,) = tomllib.loads(the_block("docs/key-sources.md", "entry-points"))["project"]["entry-points"]
+    (group,) = tomllib.loads(the_block("docs/reference/key-sources.md", "entry-points"))["project"]["entry-points"]
     assert f'"{group}"' in source
 
 
 def test_the_make_targets_are_there():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for page in ("README.md", "CONTRIBUTING.md", "docs/performance.md"):
+    for page in ("README.md", "CONTRIBUTING.md", "docs/explanation/performance.md"):
         shown = "\n".join([*blocks(page, "sh"), *blocks(page, "console")])
         targets = re.findall(r"^make ([\w-]+)", shown, re.MULTILINE)
         assert targets
@@ -193,7 +199,7 @@ def test_the_extras_that_pages_name_are_there():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     named = {
         extra
-        for page in ("README.md", "docs/*.md")
+        for page in ("README.md", "docs/**/*.md")
         for path in ROOT.glob(page)
         for extras in re.findall(r"lakekey\[([\w,]+)\]", path.read_text(encoding="utf-8"))
         for extra in extras.split(",")
@@ -203,7 +209,7 @@ def test_the_extras_that_pages_name_are_there():
 
 
 def shown():
-    for page in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "docs/*.md", "packages/*/README.md"):
+    for page in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "docs/**/*.md", "packages/*/README.md"):
         for path in sorted(ROOT.glob(page)):
             name = path.relative_to(ROOT).as_posix()
             for language, text in FENCE.findall(path.read_text(encoding="utf-8")):
@@ -227,7 +233,7 @@ def test_the_tests_that_run_them_are_there():
 
 
 def test_every_page_has_an_example_and_links_that_lead_somewhere():
-    for page in sorted((ROOT / "docs").glob("*.md")):
+    for page in sorted((ROOT / "docs").rglob("*.md")):
         text = page.read_text(encoding="utf-8")
         for path, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text):
             linked = page.parent / path if path else page
@@ -235,7 +241,7 @@ def test_every_page_has_an_example_and_links_that_lead_somewhere():
             if anchor:
                 heads = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
                 assert anchor in {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}, anchor
-    assert all(blocks(f"docs/{page}.md", "python") or blocks(f"docs/{page}.md", "sh") for page in PAGES)
+    assert all(blocks(page_of(page), "python") or blocks(page_of(page), "sh") for page in PAGES)
 
 
 ASKS_THE_SDK = """

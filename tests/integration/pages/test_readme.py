@@ -83,7 +83,9 @@ def test_the_make_targets_and_extras_are_there():
         assert f"\n{extra} = [" in project
 
 
-@pytest.mark.parametrize("page", ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/design.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/explanation/design.md"]
+)
 def test_links_between_pages_lead_somewhere(page):
     path = ROOT / page
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))

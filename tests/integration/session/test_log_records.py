@@ -238,7 +238,7 @@ def test_no_token_and_no_secret_is_in_any_record(machine, caplog, monkeypatch):
 
 
 def test_the_page_lists_every_logger_there_is():
-    page = (ROOT / "docs/observability.md").read_text(encoding="utf-8").partition("## OpenTelemetry")[0]
+    page = (ROOT / "docs/reference/observability.md").read_text(encoding="utf-8").partition("## OpenTelemetry")[0]
     source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
     parts = set(re.findall(r"_log\.\w+\(\s*\"(\w+)\"", source)) | set(re.findall(r"report\(\s*\"(\w+)\"", source))
     assert set(re.findall(r"^\| `lakekey\.(\w+)`", page, re.MULTILINE)) == parts

@@ -1,4 +1,4 @@
-"""What docs/comparison.md says of databricks-sdk and databricks-sql-connector, shown by running them.
+"""What docs/explanation/comparison.md says of databricks-sdk and databricks-sql-connector, shown by running them.
 
 Each test holds for the release that the page names and that this environment has: one that turns red with a new release
 is a cell of the page to change, and may be good news. What the page says of our side is shown by tests of ours.

@@ -284,7 +284,7 @@ def test_a_forked_child_tells_what_is_its_own_and_nothing_of_its_parents(unwatch
 def test_the_page_lists_every_span_and_every_instrument():
     from lakekey.observability import telemetry
 
-    page = (Path(__file__).parents[3] / "docs/observability.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs/reference/observability.md").read_text(encoding="utf-8")
     source = Path(telemetry.__file__).read_text(encoding="utf-8")
     spans = set(re.findall(r'Doing\("([\w.]+)"', source))
     instruments = {f"lakekey.{name}" for name in telemetry._counters} | {"lakekey.exchange.duration"}

@@ -50,7 +50,7 @@ def test_the_example_runs_with_a_profile(workspace, run):
 
 @pytest.mark.parametrize("number", range(3))
 def test_the_examples_of_the_page_run(workspace, run, tmp_path, number):
-    page = (ROOT / "docs" / "spark.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "guides" / "spark.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     shown = [block for block in blocks if "databricks.connect" not in block and "jdbc" not in block]
     assert len(shown) == 3

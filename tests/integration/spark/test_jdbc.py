@@ -45,7 +45,7 @@ def test_the_driver_gets_a_principals_secret_or_a_persons_token(principal, perso
 
 
 def test_the_example_of_the_page_reaches_the_driver(principal, workspace, front, tmp_path):
-    page = (Path(__file__).parents[3] / "docs" / "spark.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "guides" / "spark.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     (example,) = [block for block in blocks if "jdbc_options" in block]
     configuration, record = tmp_path / "databrickscfg", tmp_path / "record"

@@ -66,7 +66,7 @@ def test_key_ids_are_what_they_have_always_been():
 
 
 def test_the_page_on_the_format_is_enough_to_open_an_envelope():
-    """Written after docs/cache-format.md, from the standard library's HMAC (RFC 5869) and AES-GCM alone."""
+    """Written after docs/reference/cache-format.md, from the standard library's HMAC (RFC 5869) and AES-GCM alone."""
     header, ciphertext = ENVELOPE[:41], ENVELOPE[41:]
     salt, nonce = header[13:29], header[29:41]
     pseudorandom = hmac.digest(salt, base64.b64decode(KEY), hashlib.sha256)

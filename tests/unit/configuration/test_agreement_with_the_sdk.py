@@ -2,7 +2,7 @@
 
 The SDK's own ``Config`` and its default chain are the oracle. Its request for the host's metadata and its search for the
 authorization server are answered here. Each departure on purpose is a test of its own, which shows both sides; the list
-stands in docs/configuration.md.
+stands in docs/reference/configuration.md.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""docs/comparison.md: each answer has a source that is there, and the releases are the ones that this repository has."""
+"""docs/explanation/comparison.md: each answer has a source that is there, and the releases are the ones that this repository has."""
 
 import re
 from importlib import metadata, util
@@ -9,7 +9,7 @@ import pytest
 import lakekey
 
 ROOT = Path(__file__).resolve().parents[3]
-TEXT = (ROOT / "docs/comparison.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs/explanation/comparison.md").read_text(encoding="utf-8")
 DEFINITION = re.compile(r'^\[(\d+)\]: (\S+?)(?: "(.+)")?$', re.MULTILINE)
 SOURCES = {label: (target, title) for label, target, title in DEFINITION.findall(TEXT)}
 NO_ANSWER = ("not checked", "n/a")
@@ -80,7 +80,7 @@ def test_lakekeys_own_answers_all_lead_into_this_repository():
     ("target", "title"), [source for source in SOURCES.values() if not source[0].startswith("http")]
 )
 def test_what_an_answer_names_in_this_repository_is_there(target, title):
-    source = (ROOT / "docs" / target).read_text(encoding="utf-8")
+    source = (ROOT / "docs" / "explanation" / target).read_text(encoding="utf-8")
     if title.startswith("test_"):
         assert re.search(rf"^(async )?def {title}\(", source, re.MULTILINE)
     else:
@@ -131,7 +131,7 @@ def test_each_source_of_a_peer_is_taken_from_a_named_release():
 
 def test_the_times_are_those_of_the_performance_page():
     (row,) = (row for table in tables() for row in table if row[0].startswith("A new process to its first header"))
-    measured = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    measured = (ROOT / "docs/explanation/performance.md").read_text(encoding="utf-8")
     times = re.findall(r"\[([\d.]+ m?s)\]", " ".join(row))
     assert len(times) == 4
     for line, time in zip(("a new process to its first header, warm cache, key file", "databricks-sdk: the same, warm external-browser", "databricks-sql-connector: the same", "msal with msal-extensions: the same"), times, strict=True):  # fmt: skip
@@ -141,7 +141,7 @@ def test_the_times_are_those_of_the_performance_page():
 def test_links_within_the_page_lead_somewhere():
     for target in re.findall(r"\]\((?!http)([^)]+)\)", TEXT):
         path, _, anchor = target.partition("#")
-        linked = (ROOT / "docs" / path).resolve()
+        linked = (ROOT / "docs" / "explanation" / path).resolve()
         assert linked.exists(), target
         if anchor:
             heads = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE)

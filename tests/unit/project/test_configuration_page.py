@@ -1,4 +1,4 @@
-"""docs/configuration.md is true to the code."""
+"""docs/reference/configuration.md is true to the code."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from lakekey.configuration.settings import DELEGATED, FEDERATED, SETTINGS
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGE = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/reference/configuration.md").read_text(encoding="utf-8")
 TABLE = PAGE.partition("## Settings")[2].partition("## ")[0]
 
 

@@ -28,7 +28,8 @@ def auth_path(arguments: argparse.Namespace) -> int:
     """Print the program's path; make it where it is missing, or belongs to another installation of lakekey."""
     if os.name != "posix":
         raise ConfigurationError(
-            "there is no such program on this system", hint="serve the SDKs with: lakekey serve (docs/serve.md)"
+            "there is no such program on this system",
+            hint="serve the SDKs with: lakekey serve (docs/guides/other-languages.md)",
         )
     directory = cache_directory(os.environ)
     if not directory:
