@@ -1,10 +1,18 @@
-"""``lakekey logout``."""
+"""``lakekey logout``: of a profile, of a row that status shows, or of everything."""
 
 import argparse
+import os
+from typing import Any, NamedTuple
 
+from lakekey.cache.cache import Cache, open_cache
+from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import print_json
-from lakekey.cli.provider import provider_of
-from lakekey.errors import LakekeyError
+from lakekey.cli.provider import provider_for_target, target_of
+from lakekey.configuration import databrickscfg
+from lakekey.configuration.target import Target, normalize_host
+from lakekey.errors import ConfigurationError, LakekeyError
+from lakekey.session import inventory
+from lakekey.session.inventory import Found
 from lakekey.session.renewal import SignedOut
 
 _AT_THE_SERVER = {
@@ -15,24 +23,150 @@ _AT_THE_SERVER = {
 }
 
 
+class _Done(NamedTuple):
+    """One sign-out.
+
+    Attributes:
+        profile: The profile that leads to it, or ``None``.
+        host: The host.
+        removed: Whether there was a session.
+        revocation: What became of it at the server, or ``None``.
+    """
+
+    profile: str | None
+    host: str
+    removed: bool
+    revocation: str | None
+
+
 def logout(arguments: argparse.Namespace) -> int:
-    """Forget a session."""
-    provider = provider_of(arguments)
-    try:
-        done: SignedOut = provider.session.renewal.sign_out()
-    except LakekeyError as error:
-        error.profile = error.profile or provider.target.name
-        raise
-    host = provider.target.host
+    """Forget a session, or all."""
+    if arguments.all:
+        return _all(arguments)
+    if arguments.forget_key:
+        raise ConfigurationError("--forget-key works with --all", hint="lakekey logout --all --forget-key")
+    row = _row(arguments)
+    done = _of_row(row) if row is not None else _of_target(target_of(arguments))
     if arguments.json:
-        removed = done.removed is not None
-        facts = {"profile": provider.target.profile, "host": host, "removed": removed, "revocation": done.revocation}
-        print_json(facts)
-    elif done.removed is None:
-        print(f"There was no session for {host}.")
-    else:
-        print(f"Signed out of {host}.")
-        print(f"The session is removed from {provider.session.cache.store.where}, for every process.")
+        print_json(done._asdict())
+        return 0
+    if done.removed:
+        print(f"Signed out of {done.host}.")
+        print(f"The session is removed from {open_cache().store.where}, for every process.")
         if done.revocation is not None:
             print(_AT_THE_SERVER[done.revocation])
+    else:
+        print(f"There was no session for {done.host}.")
+    for other in _others(arguments, done):
+        whom = f" of {other.info.identity}" if other.info.identity else ""
+        print(f"There is another session{whom} at {other.info.host}: lakekey logout {other.entry_id[:12]}")
     return 0
+
+
+def _of_target(target: Target) -> _Done:
+    try:
+        done: SignedOut = provider_for_target(target).session.renewal.sign_out()
+    except LakekeyError as error:
+        error.profile = error.profile or target.name
+        raise
+    return _Done(target.profile, target.host, done.removed is not None, done.revocation)
+
+
+def _row(arguments: argparse.Namespace) -> Found | None:
+    """The row that is meant: by its entry, or by host and identity where the configuration does not lead there."""
+    named, settings = arguments.profile, target_settings(arguments)
+    if named is not None and not settings:
+        if named in _profile_names():
+            return None
+        rows = inventory.by_prefix(inventory.find(open_cache()), named)
+        if len(rows) > 1:
+            ids = ", ".join(each.entry_id[:16] for each in rows)
+            raise ConfigurationError(f"several entries begin with {named}", hint=f"type more of it: {ids}")
+        return rows[0] if rows else None
+    if named is None and "host" in settings:
+        host = normalize_host(settings["host"])
+        wanted: dict[str, Any] = {
+            name: settings[name] for name in ("client_id", "user", "auth_type") if name in settings
+        }
+        rows = [each for each in inventory.find(open_cache()) if _fits(each, host, wanted)]
+        # A service principal's row, which would need its secret to be named otherwise.
+        if len(rows) == 1 and rows[0].entry is not None and rows[0].entry.about.get("auth_type") != "external-browser":
+            return rows[0]
+    return None
+
+
+def _fits(row: Found, host: str, wanted: dict[str, Any]) -> bool:
+    about = row.entry.about if row.entry is not None else {}
+    return about.get("host") == host and all(about.get(name) == value for name, value in wanted.items())
+
+
+def _of_row(row: Found) -> _Done:
+    """Sign out of a row; one that the configuration cannot lead to is removed as it is."""
+    info = row.info
+    if info.auth_type == "external-browser" and (target := inventory.target_of(row)) is not None:
+        return _of_target(target)._replace(profile=info.profile)
+    return _Done(info.profile, info.host, inventory.remove(open_cache(), row.entry_id), None)
+
+
+def _others(arguments: argparse.Namespace, done: _Done) -> list[Found]:
+    """What else there is under the name that was typed, so that no row is thought to be gone that is not."""
+    name = arguments.profile
+    if name is None:
+        return []
+    found = inventory.find(open_cache())
+    return [
+        each
+        for each in found
+        if each.entry is not None
+        and (each.entry.about.get("profile") == name or (not done.removed and each.info.host == done.host))
+    ]
+
+
+def _profile_names() -> list[str]:
+    found, _ = databrickscfg.profiles(os.environ.get("DATABRICKS_CONFIG_FILE", "").strip() or None)
+    return [str(each.name) for each in found]
+
+
+def _all(arguments: argparse.Namespace) -> int:
+    if arguments.profile is not None or target_settings(arguments):
+        raise ConfigurationError("--all is every session: name no profile beside it", hint="lakekey logout --all")
+    cache = open_cache()
+    done = [_of_row(row) for row in inventory.find(cache)]
+    secrets = _forget(cache) if arguments.forget_key else []
+    if arguments.json:
+        facts = [each._asdict() for each in done]
+        print_json({"sessions": facts, "key_forgotten": arguments.forget_key, "secrets_removed": len(secrets)})
+        return 0
+    for each in done:
+        said = f" {_AT_THE_SERVER[each.revocation]}" if each.revocation is not None else ""
+        print(f"Signed out of {each.host}.{said}")
+    if not done:
+        print("There was no session.")
+    if arguments.forget_key:
+        print(
+            f"The key is removed from {cache.ring.where}"
+            + (f", with {len(secrets)} sealed secrets." if secrets else ".")
+        )
+        print(f"What is left is not secret: {cache.store.where}")
+    return 0
+
+
+def _forget(cache: Cache) -> list[str]:
+    """Remove what is left in a cache, and its key. Returns the entries that held sealed secrets."""
+    from lakekey.cache.keys import choice, first_use, sources
+
+    left = cache.list()
+    for name in cache.store.list():
+        inventory.remove(cache, name)
+    if cache.keys is None:
+        return left
+    directory = cache.keys.directory
+    with first_use.only_one(directory):
+        pin = sources.pin_of(directory, choice.stamp(directory))
+        # The note goes first: a key without a note is found again, a note without its key is an error.
+        from lakekey.cache import private_files
+
+        private_files.remove(choice.path_in(directory))
+        if pin is not None and pin.source in ("file", "keyring", "passphrase", "kms"):
+            sources.own_source(pin, directory, cache.keys.environ).erase()
+    return left

@@ -1,9 +1,12 @@
 """Printing facts: as JSON for programs, as an aligned table for people."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+# `lakekey.cli.style` is imported where something is shown to a person: `lakekey token` prints a word.
 
 
 def print_json(facts: Any) -> None:
@@ -18,24 +21,65 @@ def print_json(facts: Any) -> None:
 
 def print_error(message: str, hint: str | None) -> None:
     """An error on standard error: what happened, and the next step."""
-    print(f"lakekey: {message}", file=sys.stderr)
+    from lakekey.cli import style
+
+    print(f"{style.paint('lakekey:', style.BAD, sys.stderr)} {style.clean(message)}", file=sys.stderr)
     if hint:
-        print(f"  → {hint}", file=sys.stderr)
+        print(f"  → {style.clean(hint)}", file=sys.stderr)
 
 
 def print_facts(facts: Mapping[str, str | None]) -> None:
-    """Names and values, aligned; those without a value are left out."""
-    width = max((len(name) for name in facts), default=0)
-    for name, value in facts.items():
-        if value is not None:
-            print(f"{name:<{width}}  {value}")
+    """Names and values, aligned; those without a value are left out. A long value goes on below, on a terminal."""
+    from lakekey.cli import style
+
+    shown = {name: style.clean(value) for name, value in facts.items() if value is not None}
+    size = max((style.columns(name) for name in shown), default=0)
+    for name, value in shown.items():
+        first, *rest = _folded(value, size + 2)
+        print(f"{style.padded(name, size)}  {style.painted_state(first)}")
+        for line in rest:
+            print(f"{'':<{size}}  {line}")
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table with a header line."""
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    for row in (header, *rows):
-        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    """A table with a header line; a block for each row, on a terminal that is too narrow for it."""
+    from lakekey.cli import style
+
+    rows = [[style.clean(cell) for cell in row] for row in rows]
+    sizes = [max(style.columns(row[place]) for row in (header, *rows)) for place in range(len(header))]
+    room = style.width(sys.stdout)
+    if room is not None and sum(sizes) + 2 * (len(sizes) - 1) > room:
+        for number, row in enumerate(rows):
+            if number:
+                print()
+            print_facts({name.strip().lower(): cell.strip() or None for name, cell in zip(header, row, strict=True)})
+        return
+    print(style.paint(_line(header, sizes), style.DIM))
+    for row in rows:
+        cells = [style.padded(cell, size) for cell, size in zip(row, sizes, strict=True)]
+        print("  ".join(map(style.painted_state, cells)).rstrip())
+
+
+def _line(cells: Sequence[str], sizes: Sequence[int]) -> str:
+    from lakekey.cli import style
+
+    return "  ".join(style.padded(cell, size) for cell, size in zip(cells, sizes, strict=True)).rstrip()
+
+
+def _folded(text: str, indent: int) -> list[str]:
+    """The lines of a text beside an indent; never inside a word, which may be an address to be copied."""
+    from lakekey.cli import style
+
+    room = style.width(sys.stdout)
+    if room is None or indent + style.columns(text) <= room:
+        return [text]
+    lines = [""]
+    for word in text.split(" "):
+        if lines[-1] and indent + style.columns(f"{lines[-1]} {word}") > room:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return lines
 
 
 def in_words(seconds: float) -> str:
@@ -47,3 +91,13 @@ def in_words(seconds: float) -> str:
             break
     text = f"{amount:.0f} {unit}"
     return f"in {text}" if seconds >= 0 else f"{text} ago"
+
+
+def ends_in_words(ends_at: float, now: float) -> str:
+    """When something ends, as a person says it: ``ends 15:40``, ``ends Thursday``, ``ends 12 Jan``."""
+    from datetime import datetime
+
+    moment, today = datetime.fromtimestamp(ends_at).astimezone(), datetime.fromtimestamp(now).astimezone()
+    days = (moment.date() - today.date()).days
+    form = "%H:%M" if days == 0 else "%A" if 0 < days < 7 else "%-d %b" if os.name == "posix" else "%d %b"
+    return f"ends {moment.strftime(form)}"

@@ -5,20 +5,17 @@ import time
 from typing import Any
 
 from lakekey.cache.cache import Cache, open_cache
-from lakekey.cache.client_secrets import is_secret
 from lakekey.cache.entry import Entry
 from lakekey.cli.arguments import target_settings
-from lakekey.cli.output import in_words, print_facts, print_json, print_table
+from lakekey.cli.output import ends_in_words, in_words, print_facts, print_json, print_table
 from lakekey.cli.provider import provider_of
-from lakekey.configuration.settings import DELEGATED, U2M
-from lakekey.errors import CacheError
-from lakekey.session.expiry import is_live, nears_end
+from lakekey.session import inventory
+from lakekey.session.expiry import nears_end
+from lakekey.session.inventory import BY_ITSELF, BY_THE_SDK, NEEDS_LOGIN, Found
 
-_SIGNED_IN, _RENEWABLE, _OVER = "signed in", "renews itself", "over"
-_BY_ITSELF, _BY_THE_SDK = "signs in by itself", "signed in by the SDK"
 _WHAT_IT_MEANS = {
-    _BY_ITSELF: "No token is kept yet: the first use fetches one.",
-    _BY_THE_SDK: "The SDK's own strategy signs in; nothing of it is kept here.",
+    BY_ITSELF: "No token is kept yet: the first use fetches one.",
+    BY_THE_SDK: "The SDK's own strategy signs in; nothing of it is kept here.",
 }
 
 
@@ -35,6 +32,7 @@ def _one(arguments: argparse.Namespace) -> int:
     entry = session.peek() if cache is not None else None
     facts = _facts(session.entry_id, entry or Entry(session.target.about()))
     state, place = facts["state"], _place(cache)
+    facts["profile"] = session.target.profile  # as it was named here, not at the sign-in
     if arguments.json:
         print_json({**place, **facts})
     else:
@@ -45,7 +43,7 @@ def _one(arguments: argparse.Namespace) -> int:
                 "grant": facts["auth_type"],
                 "identity": facts["identity"],
                 "role": f"group {facts['group_id']}" if facts["group_id"] else None,
-                "state": state,
+                "state": _shown_state(facts),
                 "last error": _error(facts),
                 "access token ends": _when(facts["expires_at"]),
                 "refresh token ends": _when(facts["refresh_expires_at"]),
@@ -62,43 +60,23 @@ def _one(arguments: argparse.Namespace) -> int:
             print(f"\n{_WHAT_IT_MEANS[state]}")
         if facts["nears_end"]:
             print(f"\nThe session ends soon. Sign in ahead with: {session.target.login_command}")
-        if state == _OVER:
+        if state in NEEDS_LOGIN:
             # A service principal whose secret is refused would sign in by itself: only its configuration can be mended.
             mend = None if session.target.is_person else facts["next_step"]
             print(f"\nNext: {mend}" if mend else f"\nSign in with: {session.target.login_command}")
-    return 3 if state == _OVER else 0
+    return 3 if state in NEEDS_LOGIN else 0
 
 
 def _all(arguments: argparse.Namespace) -> int:
     cache = open_cache()
-    found = []
-    for entry_id in cache.list():
-        try:
-            entry = cache.get(entry_id)
-        except CacheError as error:
-            found.append({"entry": entry_id, "state": error.code, "host": "", "auth_type": "", "reason": error.message})
-            continue
-        if entry is not None and not is_secret(entry):
-            found.append(_facts(entry_id, entry))
+    found = [_row(each) for each in inventory.find(cache)]
     place = _place(cache)
     if arguments.json:
         print_json({**place, "sessions": found})
         return 0
     if found:
-        header = ("PROFILE", "HOST", "GRANT", "IDENTITY", "STATE", "TOKEN ENDS", "SESSION ENDS")
-        rows = [
-            (
-                facts.get("profile") or "",
-                facts["host"],
-                facts["auth_type"],
-                facts.get("identity") or ("" if facts["auth_type"] == U2M else facts.get("client_id")) or "",
-                facts["state"],
-                _when(facts.get("expires_at")) or "",
-                _when(facts.get("session_ends_at") or facts.get("refresh_expires_at")) or "",
-            )
-            for facts in found
-        ]
-        print_table(header, rows)
+        header = ("PROFILE", "HOST", "IDENTITY", "GRANT", "STATE", "TOKEN", "SESSION ENDS", "ENTRY")
+        print_table(header, [_cells(facts) for facts in found])
         _print_troubles(found)
     else:
         print("No session yet. Begin with: lakekey login")
@@ -108,26 +86,51 @@ def _all(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _row(found: Found) -> dict[str, Any]:
+    if found.entry is None:
+        assert found.trouble is not None
+        reason = found.trouble.message
+        return {"entry": found.entry_id, "state": found.trouble.code, "host": "", "auth_type": "", "reason": reason}
+    facts = _facts(found.entry_id, found.entry)
+    return {
+        **facts,
+        "profile": found.profiles[0] if found.profiles else None,
+        "profiles": list(found.profiles),
+        "profile_at_login": facts["profile"],
+    }
+
+
+def _cells(facts: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        ", ".join(facts.get("profiles", ())),
+        facts["host"],
+        facts.get("identity") or "",
+        facts["auth_type"],
+        _shown_state(facts),
+        _from_now(facts.get("expires_at")) or "",
+        _from_now(facts.get("session_ends_at") or facts.get("refresh_expires_at")) or "",
+        facts["entry"][:12],
+    )
+
+
+def _shown_state(facts: dict[str, Any]) -> str:
+    ends = facts.get("session_ends_at") or facts.get("refresh_expires_at")
+    if facts.get("nears_end") and ends:
+        return ends_in_words(_seconds(ends), time.time())
+    return str(facts["state"])
+
+
 def _facts(entry_id: str, entry: Entry) -> dict[str, Any]:
-    live = bool(entry.access_token) and is_live(entry.issued_at, entry.expires_at, time.time())
-    person = entry.about.get("auth_type") == U2M
-    renewable = bool(entry.refresh_token) or (bool(entry.access_token) and not person)
-    trouble = entry.refused or entry.failure
-    if entry.about.get("auth_type") in DELEGATED:
-        state = _BY_THE_SDK
-    elif live or renewable:
-        state = _SIGNED_IN if live else _RENEWABLE
-    else:
-        state = _OVER if person or trouble is not None else _BY_ITSELF
+    trouble = inventory.trouble_of(entry)
     return {
         "entry": entry_id,
         "host": entry.about.get("host", ""),
         "profile": entry.about.get("profile"),
         "auth_type": entry.about.get("auth_type", ""),
         "client_id": entry.about.get("client_id"),
-        "identity": entry.identity,
+        "identity": inventory.identity_of(entry),
         "scopes": list(entry.scopes),
-        "state": state,
+        "state": inventory.state_of(entry),
         "group_id": entry.about.get("group_id"),
         "reason": trouble.message if trouble is not None else None,
         "failed_at": _iso(trouble.at) if trouble is not None else None,
@@ -180,4 +183,14 @@ def _when(iso: str | None) -> str | None:
     from datetime import datetime
 
     moment = datetime.fromisoformat(iso)
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S} ({in_words(moment.timestamp() - time.time())})"
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z} ({_from_now(iso)})"
+
+
+def _from_now(iso: str | None) -> str | None:
+    return in_words(_seconds(iso) - time.time()) if iso is not None else None
+
+
+def _seconds(iso: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(iso).timestamp()

@@ -60,7 +60,7 @@ def test_a_session_from_login_to_logout(box):
     assert (shown["state"], shown["identity"], shown["profile"]) == ("signed in", ADA, "me")
     assert facts(run("logout", "me", "--json"))["removed"] is True
     after = run("status", "me", "--json")
-    assert (after.returncode, facts(after)["state"]) == (3, "over")
+    assert (after.returncode, facts(after)["state"]) == (3, "signed out")
     again = run("logout", "me", "--json")
     assert (again.returncode, facts(again)["removed"]) == (0, False)
 
@@ -78,7 +78,7 @@ def test_the_status_of_a_refused_service_principal_says_so(box):
     assert run("token", "bad").returncode == 1
     assert "Next: check client_id and client_secret" in run("status", "bad").stdout
     after = run("status", "bad", "--json")
-    assert (after.returncode, facts(after)["state"]) == (3, "over")
+    assert (after.returncode, facts(after)["state"]) == (3, "failed")
     assert facts(after)["reason"]
 
 

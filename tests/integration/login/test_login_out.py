@@ -138,7 +138,7 @@ def test_status_shows_the_last_error(oidc_server, settings):
     assert run({**settings, "LAKEKEY_INTERACTIVE": "never"}, "token")[0] == 3
     status, output, _ = run(settings, "status", "--json")
     (facts,) = json.loads(output)["sessions"]
-    assert (status, facts["state"]) == (0, "over")
+    assert (status, facts["state"]) == (0, "expired")
     assert "the session is over" in facts["reason"]
     assert facts["failed_at"]
     assert "last error" in run(settings, "status", "--host", oidc_server.host)[1]

@@ -3,8 +3,9 @@
 import argparse
 import os
 
+from lakekey.cli import style
 from lakekey.cli.arguments import target_settings
-from lakekey.cli.doctor.check import FAILED, Check
+from lakekey.cli.doctor.check import FAILED, OK, WARNING, Check
 from lakekey.cli.doctor.configuration import settings
 from lakekey.cli.doctor.examination import Examination, examine
 from lakekey.cli.output import print_json, print_table
@@ -23,6 +24,8 @@ def doctor(arguments: argparse.Namespace) -> int:
         if not arguments.json:
             _show(check)
     broken = [check for check in checks if check.status == FAILED]
+    if not arguments.json:
+        _show_sum(checks)
     if arguments.json:
         target = examination.target
         print_json(
@@ -51,6 +54,16 @@ def _show_settings(examination: Examination) -> None:
 
 def _show(check: Check) -> None:
     # As they come: the network may take its time, and a person should see where it does.
-    print(f"{check.status:<8}  {check.name:<13}  {check.finding}", flush=True)
+    status = style.painted_state(f"{check.status:<8}")
+    print(f"{status}  {check.name:<13}  {style.clean(check.finding)}", flush=True)
     if check.next_step:
-        print(f"{'':<25}→ {check.next_step}", flush=True)
+        print(f"{'':<25}→ {style.clean(check.next_step)}", flush=True)
+
+
+def _show_sum(checks: list[Check]) -> None:
+    """How many of each, last, where the eye is."""
+    counts = {status: sum(check.status == status for check in checks) for status in (FAILED, WARNING, OK)}
+    names = {FAILED: "failed", WARNING: "warnings" if counts[WARNING] > 1 else "warning", OK: "ok"}
+    colour = style.BAD if counts[FAILED] else style.WARN if counts[WARNING] else style.GOOD
+    said = ", ".join(f"{number} {names[status]}" for status, number in counts.items() if number)
+    print("\n" + style.paint(said, colour))

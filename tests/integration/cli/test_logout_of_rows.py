@@ -1,0 +1,96 @@
+"""Every row that status shows can be removed by what the row shows."""
+
+import json
+import os
+
+import pytest
+
+from support.processes import lakekey as run
+
+ADA, GRACE = "ada@example.com", "grace@example.com"
+
+
+@pytest.fixture
+def box(lakekey_environment, monkeypatch, tmp_path):
+    """A workspace with a profile of a person, one of a service principal, and one of another person."""
+    box = lakekey_environment
+    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID"):
+        monkeypatch.delenv(name)
+    file = tmp_path / "databrickscfg"
+    file.write_text(
+        f"[me]\nhost = {box.host}\nauth_type = external-browser\n\n"
+        f"[job]\nhost = {box.host}\nclient_id = {box.client_id}\nclient_secret = {box.client_secret}\n"
+    )
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(file))
+    return box
+
+
+@pytest.fixture
+def sessions(box):
+    assert run("login", "me").returncode == 0
+    assert run("token", "job").returncode == 0
+
+
+def rows():
+    return json.loads(run("status", "--json").stdout)["sessions"]
+
+
+@pytest.mark.parametrize("grant", ["external-browser", "oauth-m2m"])
+def test_row_is_removed_by_its_entry(sessions, grant):
+    (row,) = [each for each in rows() if each["auth_type"] == grant]
+    done = json.loads(run("logout", row["entry"][:12], "--json").stdout)
+    assert done["removed"]
+    assert [each["auth_type"] for each in rows()] == [{"external-browser", "oauth-m2m"}.difference({grant}).pop()]
+    assert done["revocation"] == ("revoked" if grant == "external-browser" else None)
+
+
+def test_service_principal_is_removed_without_its_secret(box, sessions, tmp_path):
+    (tmp_path / "databrickscfg").write_text("")
+    done = run("logout", "--host", box.host, "--client-id", box.client_id)
+    assert done.returncode == 0, done.stderr
+    assert [each["auth_type"] for each in rows()] == ["external-browser"]
+
+
+def test_row_whose_profile_is_gone_or_leads_elsewhere_names_no_profile(box, sessions, tmp_path):
+    assert {each["profile"] for each in rows()} == {"me", "job"}
+    (tmp_path / "databrickscfg").write_text("[me]\nhost = https://dbc-1.cloud.databricks.com\n")
+    found = rows()
+    assert {each["profile"] for each in found} == {None}
+    for row in found:
+        assert run("logout", row["entry"][:12]).returncode == 0
+    assert rows() == []
+
+
+def test_logout_names_the_other_session_of_a_profile(box, sessions):
+    assert run("login", "me", "--user", ADA).returncode == 0
+    done = run("logout", "me")
+    assert "Signed out of" in done.stdout
+    (row,) = [each for each in rows() if each["auth_type"] == "external-browser"]
+    assert f"another session of {ADA} at {box.host}: lakekey logout {row['entry'][:12]}" in done.stdout
+
+
+def test_all_sessions_end_at_once(sessions):
+    done = json.loads(run("logout", "--all", "--json").stdout)
+    assert len(done["sessions"]) == 2
+    assert rows() == []
+    assert run("logout", "--all").stdout == "There was no session.\n"
+
+
+def test_forget_key_leaves_no_secret_behind(sessions, tmp_path):
+    cache = os.environ["LAKEKEY_CACHE_DIR"]
+    assert os.path.exists(f"{cache}/master.key")
+    done = run("logout", "--all", "--forget-key")
+    assert done.returncode == 0, done.stderr
+    left = [name for _, _, names in os.walk(cache) for name in names if not name.endswith((".lock", ".holder"))]
+    assert left == []
+    assert run("token", "job").returncode == 0  # and a new key is made with the next session
+
+
+def test_forget_key_without_all_is_a_usage_error(sessions):
+    assert run("logout", "me", "--forget-key").returncode == 2
+    assert len(rows()) == 2
+
+
+def test_ambiguous_or_unknown_entry_is_a_usage_error(sessions):
+    assert run("logout", "ffffffffffff").returncode == 2
+    assert len(rows()) == 2

@@ -1,0 +1,120 @@
+"""What a terminal of any width shows: colours where wanted, tables or blocks, states in words."""
+
+import json
+import os
+import re
+import time
+
+import pytest
+
+from lakekey.cache.cache import open_cache
+from lakekey.cli import style
+from lakekey.cli.output import ends_in_words
+from support.processes import lakekey as run
+from support.terminal import Terminal
+
+WIDTHS = (40, 80, 140)
+_COLOUR = re.compile(r"\x1b\[\d+m")
+
+
+@pytest.fixture
+def box(lakekey_environment, monkeypatch, tmp_path):
+    """A workspace with a signed-in person and a service principal."""
+    box = lakekey_environment
+    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID", "NO_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    file = tmp_path / "databrickscfg"
+    file.write_text(
+        f"[me]\nhost = {box.host}\nauth_type = external-browser\nwarehouse_id = sandbox\n\n"
+        f"[本番]\nhost = {box.host}\nclient_id = {box.client_id}\nclient_secret = {box.client_secret}\n"
+    )
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(file))
+    assert run("login", "me").returncode == 0
+    assert run("token", "本番").returncode == 0
+    return box
+
+
+def shown(*arguments, columns=80, **variables):
+    with Terminal(*arguments, environment={**os.environ, **variables}, columns=columns) as terminal:
+        status = terminal.ends()
+        return status, terminal.screen, terminal.raw.decode()
+
+
+def is_one_word(line):
+    """Whether nothing in a line but its last word could go to the next."""
+    return " " not in re.split(" {2,}", line.strip())[-1]
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("command", [["status"], ["status", "me"], ["profiles"]], ids=" ".join)
+def test_tables_fit_the_terminal(box, columns, command):
+    status, screen, _ = shown(*command, columns=columns)
+    assert status == 0
+    facts = screen.split("\n\nKept in")[0].split("\n\nRead from")[0]
+    too_wide = [line for line in facts.splitlines() if style.columns(line) > columns and not is_one_word(line)]
+    assert too_wide == []
+    assert box.host in screen
+
+
+def test_narrow_terminal_shows_a_block_for_each_session(box):
+    narrow, wide = shown("status", columns=60)[1], shown("status", columns=160)[1]
+    assert re.search(r"^profile +me$", narrow, re.MULTILINE)
+    assert len(re.findall(r"^entry +[0-9a-f]{12}$", narrow, re.MULTILINE)) == 2
+    assert re.match(r"PROFILE +HOST +IDENTITY +GRANT +STATE", wide)
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_doctor_ends_with_its_sum(box, columns):
+    status, screen, raw = shown("doctor", "me", columns=columns)
+    assert status == 0
+    assert re.fullmatch(r"(\d+ warnings?, )?\d+ ok", screen.strip().splitlines()[-1])
+    assert "\x1b[32mok" in raw
+
+
+def test_colours_are_for_terminals_that_want_them(box):
+    assert _COLOUR.search(shown("status")[2])
+    assert not _COLOUR.search(shown("status", NO_COLOR="1")[2])
+    assert not _COLOUR.search(shown("status", TERM="dumb")[2])
+    assert "\x1b" not in run("status").stdout
+    assert "\x1b" not in run("doctor", "me").stdout
+
+
+def test_piped_table_is_a_table_whatever_its_width(box):
+    assert re.match(r"PROFILE +HOST +IDENTITY", run("status").stdout)
+
+
+def test_identity_of_a_service_principal_is_shown(box):
+    assert json.loads(run("status", "本番", "--json").stdout)["identity"] == box.client_id
+    assert box.client_id in run("status", "本番").stdout
+
+
+def test_letters_of_two_columns_keep_the_table_aligned(box):
+    lines = run("profiles").stdout.splitlines()[:3]
+    places = {style.columns(line[: line.index("https://")]) for line in lines[1:]}
+    assert places == {style.columns(lines[0][: lines[0].index("HOST")])}
+
+
+def test_session_near_its_end_says_the_day(box):
+    cache = open_cache()
+    name = json.loads(run("status", "me", "--json").stdout)["entry"]
+    stored = cache.read(name)
+    ends = time.time() + 3600
+    entry = stored.entry._replace(session_ends_at=ends, logged_in_at=ends - 90000)
+    assert cache.put(name, entry, replaces=stored.envelope)
+    assert ends_in_words(ends, time.time()) in run("status").stdout
+    assert json.loads(run("status", "me", "--json").stdout)["state"] == "signed in"
+
+
+@pytest.mark.parametrize(("days", "words"), [(0.001, r"ends \d\d:\d\d"), (3, r"ends \w+day"), (40, r"ends \d+ \w+")])
+def test_end_is_said_as_a_person_says_it(days, words):
+    noon = time.mktime((2026, 11, 25, 12, 0, 0, 0, 0, -1))
+    assert re.fullmatch(words, ends_in_words(noon + days * 86400, noon))
+
+
+def test_terminal_gets_no_control_characters_and_no_direction_marks(box, tmp_path):
+    (tmp_path / "databrickscfg").write_text(f"[evil\x1b[2J\u202e]\nhost = {box.host}\n")
+    raw = shown("profiles", columns=140)[2]
+    assert "\x1b[2J" not in raw
+    assert "\u202e" not in raw
+    assert r"evil\x1b[2J\u202e" in raw
