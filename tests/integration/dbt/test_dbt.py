@@ -185,3 +185,14 @@ def test_the_profiles_that_the_pages_show_pass_dbts_own_check(page, project, ser
     here.write_text(Path(server.facts["profiles"]).read_text().replace("[sandbox]", "[prod]"))
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(here))
     assert "All checks passed" in dbt(project, "debug", "--profile", name)
+
+
+def test_a_project_without_a_file_format_runs_twice(project):
+    """Delta, dbt-databricks' default, is Parquet on the sandbox's Spark engine."""
+    settings = project / "dbt_project.yml"
+    settings.write_text(re.sub(r"^ *\+file_format: parquet\n", "", settings.read_text(), flags=re.MULTILINE))
+    settings.write_text(settings.read_text().replace("seeds:\n", ""))
+    for _ in range(2):
+        assert "ERROR=0" in dbt(project, "seed")
+        assert "ERROR=0" in dbt(project, "run")
+    assert "ERROR=0" in dbt(project, "test")

@@ -113,3 +113,27 @@ def test_a_long_statement_is_cancelled(cursor):
     assert not thread.is_alive()
     assert "OPERATION_CANCELED" in failures[0]
     assert rows(cursor, "select 1") == [(1,)]
+
+
+def test_delta_table_is_made_replaced_and_read_while_it_is_replaced(cursor):
+    cursor.execute("create schema if not exists delta_lab")
+    cursor.execute("create table delta_lab.t using delta tblproperties ('delta.x' = '1') as select 1 as a")
+    cursor.execute(
+        "create or replace table hive_metastore.`delta_lab`.`t` using delta as select a + 1 as a from delta_lab.t"
+    )
+    assert rows(cursor, "select a from delta_lab.t") == [(2,)]
+    cursor.execute("create or replace table delta_lab.t (b string) using delta comment 'again'")
+    assert rows(cursor, "select b from delta_lab.t") == []
+    assert [row[1] for row in rows(cursor, "show tables in delta_lab")] == ["t"]
+
+
+def test_change_that_only_delta_can_do_says_what_to_set(cursor):
+    cursor.execute("create or replace table default.fixed using delta as select 1 as a")
+    for statement in ("delete from default.fixed where a = 1", "update default.fixed set a = 2"):
+        with pytest.raises(sql.exc.ServerOperationError, match="keeps Delta tables as Parquet"):
+            cursor.execute(statement)
+
+
+def test_variant_arrives_as_json_text(cursor):
+    assert rows(cursor, """select parse_json('{"a": [1, 2]}') as v""") == [('{"a":[1,2]}',)]
+    assert cursor.description[0][1] == "variant"

@@ -11,12 +11,13 @@ from typing import Any
 import pyarrow as pa
 from pyspark import SparkContext
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession, functions
 from pyspark.sql import types as spark_types
 
-from lakekey_sandbox.warehouse.arrow_types import INTERVAL_KEY, spark_column
+from lakekey_sandbox.warehouse.arrow_types import INTERVAL_KEY, VARIANT, spark_column
 from lakekey_sandbox.warehouse.engine import Parameter, Relation, Result, Ticket, rows
 from lakekey_sandbox.warehouse.errors import SqlError, cancelled
+from lakekey_sandbox.warehouse.spark_tables import NOTE
 from lakekey_sandbox.warehouse.spark_text import CATALOG, SPARK_CATALOG, first_words, prepare
 
 _CONFIGURATION = {
@@ -111,8 +112,10 @@ class SparkEngineSession:
             self._identify(ticket)
             if ticket is not None and ticket.cancelled:
                 raise cancelled()
-            text, arguments = prepare(statement, parameters)
-            frame = self._spark.sql(text, args=arguments)
+            texts, arguments = prepare(statement, parameters)
+            frame = self._spark.sql(texts[0], args=arguments)
+            for text in texts[1:]:
+                self._spark.sql(text)
             if first_words(statement)[:1] == ["INSERT"]:
                 return _inserted(frame)
             return Result(_table(frame))
@@ -171,7 +174,7 @@ class SparkEngineSession:
 
 
 def _table(frame: DataFrame) -> pa.Table:
-    """The rows. Intervals have no Arrow form in Spark, and names may come twice: both are mended here."""
+    """The rows. Intervals have no Arrow form in Spark, and names may come twice: both are fixed here."""
     fields = frame.schema.fields
     if not fields:
         frame.collect()
@@ -179,7 +182,9 @@ def _table(frame: DataFrame) -> pa.Table:
     numbered = frame.toDF(*(f"c{index}" for index in range(len(fields))))
     for index, field in enumerate(fields):
         interval = _INTERVALS.get(type(field.dataType))
-        if interval is not None:
+        if _is_variant(field):
+            numbered = numbered.withColumn(f"c{index}", functions.to_json(numbered[f"c{index}"]))
+        elif interval is not None:
             written = numbered[f"c{index}"].cast(interval.lower()).cast("string")
             numbered = numbered.withColumn(f"c{index}", written)
     table = numbered.toArrow()
@@ -189,11 +194,18 @@ def _table(frame: DataFrame) -> pa.Table:
 
 def _column(field: spark_types.StructField, column: pa.ChunkedArray) -> tuple[pa.Field, pa.ChunkedArray]:
     interval = _INTERVALS.get(type(field.dataType))
+    if _is_variant(field):
+        return pa.field(field.name, pa.string(), metadata=VARIANT), column.cast(pa.string())
     if interval is None:
         return spark_column(pa.field(field.name, column.type), column)
     texts = [None if text is None else _quoted(text) for text in column.to_pylist()]
     made = pa.field(field.name, pa.string(), metadata={INTERVAL_KEY: interval.encode()})
     return made, pa.chunked_array([pa.array(texts, type=pa.string())])
+
+
+def _is_variant(field: spark_types.StructField) -> bool:
+    # Spark 3.5 has no such type.
+    return str(field.dataType.typeName()) == "variant"
 
 
 def _quoted(literal: str) -> str:
@@ -221,4 +233,6 @@ def _translated(error: PySparkException) -> SqlError:
     message = str(error.getMessage() or error).strip()
     message = message.removeprefix(f"[{condition}]").strip()
     message = re.split(r"\s*SQLSTATE: \w{5}", message, maxsplit=1)[0]
+    if condition.startswith("UNSUPPORTED_FEATURE.TABLE_OPERATION"):
+        message = f"{message} {NOTE}"
     return SqlError(condition, message, error.getSqlState() or "XX000")

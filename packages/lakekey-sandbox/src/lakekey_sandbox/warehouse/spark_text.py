@@ -8,6 +8,7 @@ from typing import Any
 
 from lakekey_sandbox.warehouse.engine import Parameter
 from lakekey_sandbox.warehouse.errors import SqlError
+from lakekey_sandbox.warehouse.spark_tables import statements
 
 # Spark calls its built-in catalog so; to a client of Databricks it is this one.
 SPARK_CATALOG = "spark_catalog"
@@ -32,8 +33,8 @@ _ELEMENTS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def prepare(statement: str, parameters: Sequence[Parameter]) -> tuple[str, dict[str, Any] | list[Any] | None]:
-    """A statement and the arguments of ``SparkSession.sql``.
+def prepare(statement: str, parameters: Sequence[Parameter]) -> tuple[list[str], dict[str, Any] | list[Any] | None]:
+    """What Spark runs for a statement, and the arguments of ``SparkSession.sql`` for the first of it.
 
     Only whole words outside of strings and comments are touched.
 
@@ -50,7 +51,7 @@ def prepare(statement: str, parameters: Sequence[Parameter]) -> tuple[str, dict[
     _cast_markers(words, telling, parameters)
     named = {it.name: _argument(it) for it in parameters if it.name is not None}
     unnamed = [_argument(it) for it in parameters if it.name is None]
-    return "".join(words), named or unnamed or None
+    return statements(words), named or unnamed or None
 
 
 def first_words(statement: str) -> list[str]:
