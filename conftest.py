@@ -16,7 +16,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _REQUIRE_ALL = "LAKEKEY_REQUIRE_ALL" in os.environ
-_FOREIGN = ("DATABRICKS_", "LAKEKEY_", "AIRFLOW_", "ARM_", "GITHUB_", "ACTIONS_", "SYSTEM_")
+_FOREIGN = ("DATABRICKS_", "LAKEKEY_", "AIRFLOW_", "ARM_", "GITHUB_", "ACTIONS_", "SYSTEM_", "GOOGLE_", "IS_IN_", "DB_")
 _PLACES = ("CI", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _PATIENCE = 10.0

@@ -1,7 +1,8 @@
 """Which grant a configuration means: a person's, a service principal's, a federated one, or the SDK's own strategy.
 
 ``auth_type`` decides where it is named. Otherwise a client id with its secret means a service principal, a token of an
-identity provider that is really here means federation, and everything else means a person.
+identity provider that is really here means federation, another identity that the SDK would use unasked means that one
+(`lakekey.configuration.sdk_identities`), and everything else means a person.
 """
 
 from collections.abc import Mapping
@@ -9,7 +10,16 @@ from collections.abc import Mapping
 from lakekey._hosts import normalize_host
 from lakekey._imports import LOADING
 from lakekey.configuration.layers import ARGUMENT, ENVIRONMENT, PROFILE, SEALED, Found, Levels
-from lakekey.configuration.settings import CACHE_SETTINGS, DELEGATED, FEDERATED, M2M, SETTINGS, U2M, cache_environment
+from lakekey.configuration.settings import (
+    CACHE_SETTINGS,
+    CHOSEN_BY_SETTING,
+    DELEGATED,
+    FEDERATED,
+    M2M,
+    SETTINGS,
+    U2M,
+    cache_environment,
+)
 from lakekey.errors import ConfigurationError
 
 # An argument that only one way of signing in takes, and which.
@@ -29,6 +39,17 @@ _DECISIVE = ("auth_type", "client_id", "client_secret", "oidc_token_env", "oidc_
 # Without any of these there is no identity token to look for.
 _OIDC_SETTINGS = ("oidc_token_env", "oidc_token_filepath")
 _OIDC_VARIABLES = ("DATABRICKS_OIDC_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "SYSTEM_ACCESSTOKEN")
+# Without any of these there is no identity that the SDK would use unasked.
+_SDK_SETTINGS = (*CHOSEN_BY_SETTING.values(), "azure_use_msi")
+_SDK_VARIABLES = (
+    "DATABRICKS_RUNTIME_VERSION", "IS_IN_DB_MODEL_SERVING_ENV", "IS_IN_DATABRICKS_MODEL_SERVING_ENV",
+)  # fmt: skip
+# What a grant that nobody named was chosen by.
+_CREDENTIALS = {M2M: "client_secret", **CHOSEN_BY_SETTING}
+# An argument that is for signing a person in.
+_FOR_PEOPLE = ("user", "client_id", "redirect_url", "redirect_port", "redirect_ports", "authorize_extras")
+# The strategies of the SDK that may know the host themselves.
+_HOST_FINDERS = ("runtime", "runtime-oauth", "model-serving")
 
 
 def choose(levels: Levels, environ: Mapping[str, str]) -> str:
@@ -45,6 +66,11 @@ def choose(levels: Levels, environ: Mapping[str, str]) -> str:
         ConfigurationError: Settings contradict each other, or name no grant that there is.
     """
     grant = _chosen(levels, environ)
+    if grant in _HOST_FINDERS:
+        with LOADING:
+            from lakekey.configuration.sdk_identities import find_host
+
+        find_host(levels, grant, environ)
     _refuse_a_user_whom_it_does_not_sign_in(levels, grant)
     return grant
 
@@ -73,12 +99,32 @@ def _chosen(levels: Levels, environ: Mapping[str, str]) -> str:
             hint="set client_id in the profile, or DATABRICKS_CLIENT_ID",
             profile=levels.profile,
         )
+    return _by_identity_token(levels, environ) or _by_sdk_identity(levels, environ) or U2M
+
+
+def _by_identity_token(levels: Levels, environ: Mapping[str, str]) -> str | None:
     if not any(levels.level(name) for name in _OIDC_SETTINGS) and not any(name in environ for name in _OIDC_VARIABLES):
-        return U2M  # the usual case, in which nothing more is imported
+        return None  # the usual case, in which nothing more is imported
     with LOADING:
         from lakekey.workload_identity import detect
 
-    return detect(levels, environ) or U2M
+    return detect(levels, environ)
+
+
+def _by_sdk_identity(levels: Levels, environ: Mapping[str, str]) -> str | None:
+    for_people = next((name for name in _FOR_PEOPLE if levels.has(ARGUMENT, name)), None)
+    if for_people is not None:
+        for name in _SDK_SETTINGS:
+            levels.silence(ENVIRONMENT, name, f"the argument {for_people} says that a person signs in")
+    # Where the profile says who signs in, the place that the program runs at does not.
+    ambient = for_people is None and not levels.level("user")
+    around = ambient and any(name in environ for name in _SDK_VARIABLES)
+    if not around and not any(levels.level(name) for name in _SDK_SETTINGS):
+        return None  # the usual case, in which nothing more is imported
+    with LOADING:
+        from lakekey.configuration.sdk_identities import detect
+
+    return detect(levels, environ, ambient=ambient)
 
 
 def _by_arguments(levels: Levels) -> str | None:
@@ -101,7 +147,8 @@ def _by_arguments(levels: Levels) -> str | None:
         for name in _DECISIVE:
             if name != "client_id" or levels.has(ENVIRONMENT, "client_secret"):
                 levels.silence(ENVIRONMENT, name, "the argument user says that a person signs in")
-        if not any(levels.level(name) for name in _DECISIVE if name != "client_id"):
+        others = (*_DECISIVE, *_SDK_SETTINGS)
+        if not any(levels.has(PROFILE, name) for name in others if name != "client_id"):
             return U2M
     return None
 
@@ -127,8 +174,9 @@ def _refuse_a_user_whom_it_does_not_sign_in(levels: Levels, grant: str) -> None:
     if grant == U2M or home is None:
         return
     order = list(levels.levels)
-    secret = levels.level("client_secret")
-    beaten = levels.level("auth_type") or grant != M2M or secret is None or order.index(secret) < order.index(home)
+    credential = _CREDENTIALS.get(grant)
+    place = levels.level(credential) if credential else None
+    beaten = levels.level("auth_type") or credential is None or place is None or order.index(place) < order.index(home)
     if home == ARGUMENT or not beaten:
         raise no_person(levels.get("user"), levels.source("user"), grant, levels.profile)
 

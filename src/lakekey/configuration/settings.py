@@ -29,6 +29,16 @@ DELEGATED = (
     "google-id",
     "model-serving",
 )
+#: Those of them that one setting chooses unasked, in the SDK's order.
+CHOSEN_BY_SETTING = {
+    "metadata-service": "metadata_service_url",
+    "azure-client-secret": "azure_client_secret",
+    "github-oidc-azure": "azure_client_id",
+    "google-credentials": "google_credentials",
+    "google-id": "google_service_account",
+}
+#: Those of them that find the workspace by ``azure_workspace_resource_id``, with a request.
+FIND_AZURE_HOST = ("azure-client-secret", "azure-cli")
 
 
 class Setting(NamedTuple):

@@ -40,7 +40,7 @@ class Target:
     Attributes:
         profile: The profile's name, or ``None`` where none was read or nobody named it.
         config_file: The file that the profile was read from, or ``None``.
-        host: ``https://…``, without a path or trailing slash.
+        host: ``https://…``, without a path or trailing slash; empty where the SDK's strategy asks Azure for it.
         auth_type: The SDK's name of the grant: ``external-browser`` (U2M), ``oauth-m2m``, ….
         client_id: The OAuth client; empty for a federated identity of the account, and where the SDK signs in.
         client_secret: Its secret, or ``None``.
@@ -171,6 +171,10 @@ class Target:
     def __deepcopy__(self, memo: dict[int, Any]) -> "Target":
         return self
 
+    def replaced(self, **changes: Any) -> "Target":
+        """The target with other values."""
+        return Target(**{**{name: getattr(self, name) for name in self.__slots__}, **changes})
+
     def secret(self) -> str:
         """The client secret of a service principal, found anew where it was not carried along by `pickle`.
 
@@ -211,8 +215,8 @@ class Target:
 
     @property
     def name(self) -> str:
-        """What messages call it: the profile, or the host."""
-        return self.profile or self.host
+        """What messages call it: the profile, or the host; ``auth_type`` where only Azure knows the host."""
+        return self.profile or self.host or self.auth_type
 
     @property
     def login_command(self) -> str:

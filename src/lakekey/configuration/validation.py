@@ -9,7 +9,7 @@ from typing import Any
 from lakekey._hosts import is_account_console, normalize_host, workspace_of
 from lakekey._imports import LOADING
 from lakekey.configuration.layers import Levels, directly_configured
-from lakekey.configuration.settings import DELEGATED, FEDERATED, M2M, SETTINGS, U2M
+from lakekey.configuration.settings import DELEGATED, FEDERATED, FIND_AZURE_HOST, M2M, SETTINGS, U2M
 from lakekey.errors import ConfigurationError
 
 DEFAULT_CLIENT = "databricks-cli"
@@ -32,7 +32,7 @@ def complete(levels: Levels, auth_type: str, environ: Mapping[str, str]) -> dict
         ConfigurationError: A setting is missing, wrong, or contradicts another.
     """
     values = {name: levels.get(name) for name, setting in SETTINGS.items() if not setting.delegated}
-    host = _host(levels, values)
+    host = _host(levels, values, auth_type)
     delegated = auth_type in DELEGATED
     _check(levels, values, auth_type, host)
     values.update(
@@ -61,9 +61,11 @@ def _proof(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(f"lakekey proof\0{values['client_id']}\0{values['client_secret']}".encode()).hexdigest()
 
 
-def _host(levels: Levels, values: Mapping[str, Any]) -> str:
+def _host(levels: Levels, values: Mapping[str, Any], auth_type: str) -> str:
     if values["host"] is not None:
         return normalize_host(values["host"], levels.profile, levels.source("host"))
+    if auth_type in FIND_AZURE_HOST and levels.level("azure_workspace_resource_id"):
+        return ""  # the strategy asks Azure for it, with its first request
     if levels.profile is not None:
         hint = f"add host = https://… to it in {levels.config_file}, or set DATABRICKS_HOST"
     elif (first := directly_configured(*levels.levels.values())) is not None:

@@ -26,7 +26,7 @@ def config_class(target: Target) -> Any:
     """
     with libraries():
         from databricks.sdk.core import Config
-    if not (target.ca_file or target.client_cert):
+    if not target.host or not (target.ca_file or target.client_cert):
         return Config
 
     class TrustingConfig(Config):  # type: ignore[misc] # the SDK is not there for the type checker

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from lakekey._hosts import normalize_host
 from lakekey._imports import LOADING
 from lakekey.configuration.settings import SETTINGS
 from lakekey.configuration.target import Target
@@ -35,8 +36,30 @@ class DelegatedProvider(Provider):
         self._config: Config | None = None
         super().__init__(target)
 
+    @property
+    def target(self) -> Target:
+        """What it signs in to. Where Azure alone knows the workspace's address, the first look at it asks.
+
+        Raises:
+            LakekeyError: It cannot be found.
+        """
+        if not self._target.host and self._config is None:
+            self._strategy()
+        return self._target
+
+    @target.setter
+    def target(self, target: Target) -> None:
+        self._target = target
+
+    def __repr__(self) -> str:
+        return f"<lakekey.Provider {self._target.name}: {self._target.auth_type} at {self._target.host or 'Azure'}>"
+
+    def auth_type(self) -> str:
+        """See `Provider.auth_type`."""
+        return self._target.auth_type
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return DelegatedProvider, (self.target,)
+        return DelegatedProvider, (self._target,)
 
     def __call__(self, cfg: Any = None) -> Any:
         """See `Provider.__call__`."""
@@ -55,9 +78,9 @@ class DelegatedProvider(Provider):
         scheme, _, token = self.headers().get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise ConfigurationError(
-                f"{self.target.auth_type} signs requests with something else than an access token",
+                f"{self._target.auth_type} signs requests with something else than an access token",
                 hint="use headers()",
-                profile=self.target.name,
+                profile=self._target.name,
             )
         ends = (claims(token) or {}).get("exp")
         forever = datetime(9999, 1, 1, tzinfo=UTC)  # not the very last moment: east of Greenwich there is none such
@@ -83,9 +106,9 @@ class DelegatedProvider(Provider):
         self._forget()
         if self.headers().get("Authorization", "").endswith(f" {access_token}"):
             raise LoginRequired(
-                f"the server refused the token, and {self.target.auth_type} has no other",
-                hint=f"renew what {self.target.auth_type} signs in with",
-                profile=self.target.name,
+                f"the server refused the token, and {self._target.auth_type} has no other",
+                hint=f"renew what {self._target.auth_type} signs in with",
+                profile=self._target.name,
             )
 
     def identity(self) -> str | None:
@@ -101,14 +124,15 @@ class DelegatedProvider(Provider):
 
     def _said(self, work: Callable[[], Any]) -> Any:
         try:
-            return super()._said(work)
-        except LakekeyError:
+            return work()
+        except LakekeyError as error:
+            error.profile = error.profile or self._target.name
             raise
         except Exception as error:  # noqa: BLE001 - the SDK raises ValueError, OSError, and its dependencies' own
             kind = ConfigurationError if isinstance(error, ValueError) else TokenEndpointError
-            said = f"{self.target.auth_type}: {self._redacted(error)}"
+            said = f"{self._target.auth_type}: {self._redacted(error)}"
         # Raised out here: the SDK's exception hangs on requests that hold secrets.
-        raise kind(said, hint=f"run: {self.target.doctor_command}", profile=self.target.name)
+        raise kind(said, hint=f"run: {self._target.doctor_command}", profile=self._target.name)
 
     def _strategy(self) -> Any:
         config = self._config
@@ -126,21 +150,24 @@ class DelegatedProvider(Provider):
         with LOADING:
             from lakekey.providers.sdk_config import config_class
         try:
-            config = config_class(self.target)
+            config = config_class(self._target)
         except ImportError:
             raise ConfigurationError(
-                f"{self.target.auth_type} needs databricks-sdk", hint="pip install 'lakekey[sdk]'"
+                f"{self._target.auth_type} needs databricks-sdk", hint="pip install 'lakekey[sdk]'"
             ) from None
-        target = self.target
+        target = self._target
         # profile="": what was resolved counts, and the SDK must not read the file once more.
         settings: dict[str, Any] = {"profile": "", **_PATIENCE, **self._settings()}
         if "scopes" in target.sources:
             settings["scopes"] = list(target.scopes)
-        return config(host=target.host, auth_type=target.auth_type, group_id=target.group_id, **settings)
+        built = config(host=target.host or None, auth_type=target.auth_type, group_id=target.group_id, **settings)
+        if not target.host:
+            self._target = target.replaced(host=normalize_host(built.host, target.profile, "by Azure"))
+        return built
 
     def _settings(self) -> Mapping[str, str]:
         """What the strategy reads, with the secrets that `pickle` left behind found anew."""
-        target = self.target
+        target = self._target
         left_behind = [
             name
             for name, setting in SETTINGS.items()
@@ -164,7 +191,7 @@ class DelegatedProvider(Provider):
     def _redacted(self, error: Exception) -> str:
         # The SDK appends the whole configuration to what went wrong.
         text = str(error).partition(". Config: ")[0].partition(". Env: ")[0] or type(error).__name__
-        for name, value in self.target.sdk_settings.items():
+        for name, value in self._target.sdk_settings.items():
             if len(value) > 3 and name not in ("cloud", "azure_environment"):
                 text = text.replace(value, f"[{name}]")
         return text[:400]

@@ -1,7 +1,9 @@
 """The SDK's own ways of signing in, behind the same provider."""
 
 import json
+import os
 import pickle
+import subprocess
 import sys
 import threading
 import time
@@ -13,6 +15,8 @@ import pytest
 import requests
 from databricks import sql
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.core import Config
+from databricks.sdk.environments import AzureEnvironment
 
 import lakekey
 from lakekey import ConfigurationError, LoginRequired, TokenEndpointError
@@ -225,3 +229,154 @@ def test_the_sdk_does_not_object_to_what_lies_in_the_environment(box, monkeypatc
         WorkspaceClient()
     client = WorkspaceClient(config=lakekey.sdk.config())
     assert client.current_user.me().user_name == box.client_id
+
+
+# What the SDK signs in with unasked
+
+
+@pytest.fixture
+def azure(box, access_token, monkeypatch):
+    """Entra's token endpoint and Azure's resource manager; it keeps what was asked."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self, fields):
+            body = json.dumps(fields).encode()
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_GET(self):
+            self.answer({"properties": {"workspaceUrl": box.host.removeprefix("https://")}})
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer({"access_token": access_token, "token_type": "Bearer", "expires_in": 3600})
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    place = f"http://127.0.0.1:{server.server_address[1]}/"
+    here = AzureEnvironment(
+        name="HERE", service_management_endpoint=place, resource_manager_endpoint=place, active_directory_endpoint=place
+    )
+    monkeypatch.setattr(Config, "arm_environment", here)
+    for variable, value in {
+        "ARM_TENANT_ID": "tenant",
+        "ARM_CLIENT_ID": "robot",
+        "ARM_CLIENT_SECRET": "arm-secret-1",
+    }.items():
+        monkeypatch.setenv(variable, value)
+    yield asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_azure_service_principal_of_the_environment_signs_an_unwatched_run_in(box, azure, access_token, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    p = lakekey.provider()  # without a warning that a service principal is missing, which would be an error here
+    assert (p.auth_type(), p.target.host) == ("azure-client-secret", box.host)
+    assert p.headers()["Authorization"] == f"Bearer {access_token}"
+    assert "arm-secret-1" not in repr(p) + repr(p.target)
+
+
+def test_azure_workspace_is_found_by_its_resource_id(box, azure, access_token, monkeypatch):
+    monkeypatch.delenv("DATABRICKS_HOST")
+    p = lakekey.provider(azure_workspace_resource_id="/subscriptions/s/workspaces/w", warehouse_id="w1")
+    assert (repr(p), azure) == ("<lakekey.Provider azure-client-secret: azure-client-secret at Azure>", [])
+    assert p.target.host == box.host
+    assert p.headers()["Authorization"] == f"Bearer {access_token}"
+    assert azure.count("/subscriptions/s/workspaces/w?api-version=2018-04-01") == 1
+    client = WorkspaceClient(config=lakekey.sdk.config(p))
+    assert client.current_user.me().user_name == box.client_id
+
+
+def test_azure_workspace_that_is_not_found_is_an_error_of_ours(monkeypatch, azure):
+    monkeypatch.delenv("DATABRICKS_HOST", raising=False)
+    monkeypatch.setattr(
+        Config,
+        "arm_environment",
+        AzureEnvironment("X", "http://127.0.0.1:1/", "http://127.0.0.1:1/", "http://127.0.0.1:1/"),
+    )
+    p = lakekey.provider(azure_workspace_resource_id="/subscriptions/s/workspaces/w")
+    with pytest.raises((TokenEndpointError, ConfigurationError), match="azure-client-secret: "):
+        p.target  # noqa: B018
+    with pytest.raises((TokenEndpointError, ConfigurationError), match="azure-client-secret: "):
+        p.headers()
+
+
+NOTEBOOK = """
+import json, os, sys
+import lakekey
+from databricks.sdk.core import Config
+from lakekey import LakekeyError
+def of(given):
+    try:
+        p = lakekey.provider(**given)
+        return [p.target.host, p.auth_type(), p.headers()["Authorization"]] if p.auth_type().startswith("runtime") else [p.target.host, p.auth_type(), ""]
+    except LakekeyError as error:
+        return [error.message]
+print(json.dumps({"ours": [of(given) for given in json.loads(sys.argv[1])], "theirs": [Config().host, Config().auth_type]}))
+"""
+
+
+def run_in_a_notebook(tmp_path, host, *given, there=True):
+    (tmp_path / "dbruntime").mkdir()
+    (tmp_path / "dbruntime" / "__init__.py").write_text("")
+    (tmp_path / "dbruntime" / "databricks_repl_context.py").write_text(
+        f"class Context: workspaceUrl, apiToken = {host.removeprefix('https://')!r}, 'notebook-token'\n"
+        f"def get_context(): return {'Context' if there else None}"
+    )
+    program = NOTEBOOK if there else NOTEBOOK.replace("[Config().host, Config().auth_type]", "[]")
+    environ = {**os.environ, "DATABRICKS_RUNTIME_VERSION": "16.4", "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program, json.dumps(given)], env=environ, capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_notebook_signs_in_as_itself_without_any_configuration(box, monkeypatch, tmp_path):
+    monkeypatch.delenv("DATABRICKS_HOST")
+    said = run_in_a_notebook(tmp_path, box.host, {}, {"auth_type": "runtime"}, {"host": box.host})
+    assert said["theirs"] == [box.host, "runtime"]
+    assert said["ours"] == [[box.host, "runtime", "Bearer notebook-token"]] * 3
+
+
+def test_notebook_signs_in_as_itself_to_its_own_workspace_only(box, monkeypatch, tmp_path):
+    monkeypatch.delenv("DATABRICKS_HOST")
+    other = "https://other.cloud.databricks.com"
+    said = run_in_a_notebook(tmp_path, box.host, {"host": other}, {"user": "ada@example.com", "host": box.host})
+    assert said["ours"] == [[other, "external-browser", ""], [box.host, "external-browser", ""]]
+
+
+def test_process_of_a_cluster_that_is_no_notebook_has_no_identity_of_its_own(box, monkeypatch, tmp_path):
+    monkeypatch.delenv("DATABRICKS_HOST")
+    said = run_in_a_notebook(tmp_path, box.host, {}, {"host": box.host}, there=False)
+    assert said["ours"] == [["there is no host"], [box.host, "external-browser", ""]]
+
+
+def test_model_server_signs_in_as_itself(box, monkeypatch, tmp_path):
+    monkeypatch.delenv("DATABRICKS_HOST")
+    (tmp_path / "model-dependencies-oauth-token").write_text('{"OAUTH_TOKEN": [{"oauthTokenValue": "served"}]}')
+    for name, value in {
+        "IS_IN_DB_MODEL_SERVING_ENV": "true",
+        "DB_MODEL_SERVING_HOST_URL": box.host,
+        "SERVING_CREDENTIALS_DIR": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, value)
+    for given in ({}, {"auth_type": "model-serving"}):
+        p = lakekey.provider(**given)
+        assert (p.auth_type(), p.target.host, p.target.sources["host"]) == (
+            "model-serving",
+            box.host,
+            "DB_MODEL_SERVING_HOST_URL",
+        )
+        assert p.headers() == {"Authorization": "Bearer served"}
+    (tmp_path / "model-dependencies-oauth-token").unlink()
+    monkeypatch.setenv("DATABRICKS_HOST", box.host)
+    assert lakekey.provider(auth_type="external-browser").auth_type() == "external-browser"
+    assert lakekey.configuration.target.resolve().auth_type == "external-browser"

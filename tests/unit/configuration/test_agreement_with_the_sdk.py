@@ -13,6 +13,8 @@ from unittest import mock
 
 import databricks.sdk.config as sdk_config
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from databricks.sdk.config import Config
 from databricks.sdk.oauth import OidcEndpoints
 from hypothesis import HealthCheck, assume, event, given, settings
@@ -253,6 +255,10 @@ def case(file=None, profile=None, environment=None, variable=None, *, oidc_token
 
 
 HOST = "https://one.cloud.databricks.com"
+ADB = "https://adb-1.2.azuredatabricks.net"
+RSA_KEY = (
+    rsa.generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+)
 PAIR = {"client_id": "app-1", "client_secret": "secret-1"}
 
 
@@ -320,6 +326,95 @@ def test_departure_3_where_nothing_else_is_configured_a_person_signs_in(machine)
     bare = case(host=HOST)
     assert "cannot configure default credentials" in sdk_signs_in_with(bare, machine)
     assert we_resolve(bare, machine).auth_type == U2M
+
+
+GOOGLE = json.dumps(
+    {"type": "service_account", "client_email": "a@b", "token_uri": "https://nowhere.invalid", "private_key": RSA_KEY}
+)
+AZURE = {"azure_client_id": "arm-1", "azure_client_secret": "arm-secret", "azure_tenant_id": "t"}
+UNASKED = {
+    "azure-client-secret": {"host": "https://adb-1.2.azuredatabricks.net", **AZURE},
+    "google-credentials": {"host": "https://1.2.gcp.databricks.com", "google_credentials": GOOGLE},
+}
+
+
+@pytest.mark.parametrize("grant", UNASKED)
+def test_identity_that_no_person_chose_is_taken_as_in_the_sdk(machine, grant):
+    settings_of = UNASKED[grant]
+    around = {name: value for name, value in settings_of.items() if name != "host"}
+    for configured in (
+        case({"prod": settings_of}, "prod"),
+        case(host=settings_of["host"], environment=around),
+        case(environment=settings_of),
+    ):
+        assert sdk_signs_in_with(configured, machine) == we_resolve(configured, machine).auth_type == grant
+
+
+def test_metadata_service_is_asked_as_in_the_sdk(machine):
+    configured = case(host=HOST, environment={"metadata_service_url": "http://127.0.0.1:1/"})
+    assert "metadata-service: " in sdk_signs_in_with(configured, machine)
+    assert we_resolve(configured, machine).auth_type == "metadata-service"
+
+
+def test_google_account_to_impersonate_is_taken_as_in_the_sdk(machine):
+    configured = case(
+        host="https://1.2.gcp.databricks.com", environment={"google_service_account": "robot@project.example"}
+    )
+    assert "google-id: " in sdk_signs_in_with(configured, machine)
+    assert we_resolve(configured, machine).auth_type == "google-id"
+
+
+def test_departure_1_an_argument_for_people_silences_the_environments_identity(machine):
+    for argument in ({"client_id": "people"}, {"user": "ada@example.com"}, {"redirect_port": 8021}):
+        target = we_resolve(case(host=ADB, **argument, environment=AZURE), machine)
+        assert target.auth_type == U2M
+
+
+def test_departure_1_a_user_in_the_profile_of_an_azure_service_principal_is_an_error(machine):
+    person = {"host": ADB, "user": "ada@example.com"}
+    with pytest.raises(ConfigurationError, match=r"user \(profile\) says that ada@example\.com signs in"):
+        we_resolve(case({"prod": {**person, **AZURE}}, "prod"), machine)
+    with pytest.raises(ConfigurationError, match=r"user \(argument\) says that ada@example\.com signs in"):
+        we_resolve(case({"prod": {"host": ADB, **AZURE}}, "prod", user="ada@example.com"), machine)
+    assert we_resolve(case({"prod": person}, "prod", environment=AZURE), machine).auth_type == "azure-client-secret"
+
+
+def test_departure_2_oauth_is_taken_where_an_azure_service_principal_is_configured_too(machine):
+    several = case(host=ADB, environment={**PAIR, **AZURE})
+    assert "more than one authorization method" in sdk_signs_in_with(several, machine)
+    assert we_resolve(several, machine).auth_type == M2M
+
+
+def test_departure_3_a_login_with_another_tool_is_used_only_where_it_is_named(machine):
+    az = machine.parent / "az"
+    az.write_text(
+        "#!/bin/sh\n"
+        'echo \'{"accessToken": "entra", "tokenType": "Bearer", "expiresOn": "2999-01-01 00:00:00.000000"}\'\n'
+    )
+    az.chmod(0o700)
+    logged_in = case(host=ADB)
+    assert sdk_signs_in_with(logged_in, machine) == "azure-cli"
+    assert we_resolve(logged_in, machine).auth_type == U2M
+    named = case(host=ADB, auth_type="azure-cli")
+    assert sdk_signs_in_with(named, machine) == we_resolve(named, machine).auth_type == "azure-cli"
+
+
+def test_departure_11_a_managed_identity_that_the_sdk_does_not_know_is_an_error(machine):
+    managed = case(host=ADB, environment={"azure_use_msi": "true"})
+    assert "cannot configure default credentials" in sdk_signs_in_with(managed, machine)
+    with pytest.raises(ConfigurationError, match=r"azure_use_msi \(ARM_USE_MSI\) asks for a managed identity"):
+        we_resolve(managed, machine)
+    assert we_resolve(case(host=ADB, auth_type=U2M, environment={"azure_use_msi": "true"}), machine).auth_type == U2M
+    assert we_resolve(case(host=ADB, environment={"azure_use_msi": "false"}), machine).auth_type == U2M
+
+
+def test_departure_12_what_is_meant_for_another_cloud_does_not_count(machine):
+    elsewhere = case(host=HOST, environment=AZURE)
+    assert "has no attribute" in sdk_signs_in_with(elsewhere, machine)
+    assert we_resolve(elsewhere, machine).auth_type == U2M
+    google = case(host=HOST, environment={"google_credentials": GOOGLE})
+    assert sdk_signs_in_with(google, machine) == "google-credentials"
+    assert we_resolve(google, machine).auth_type == U2M
 
 
 def test_departure_4_a_service_principals_variables_are_no_app_for_people(machine):

@@ -35,6 +35,8 @@ def check_configuration(levels: Levels, target: Target) -> Check:
     where = f"profile {levels.profile or 'DEFAULT'} of {levels.config_file}" if levels.config_file else "no profile"
     how = f"{target.auth_type} ({target.sources.get('auth_type', 'chosen by what is configured')})"
     host = target.host
+    if not host:
+        return Check("configuration", OK, f"{where}: {how}, for azure_workspace_resource_id")
     if cloud_of(host) is None and not any(name in host for name in LOOPBACK):
         return Check(
             "configuration",

@@ -1,0 +1,152 @@
+"""The identities with which the SDK signs in unasked, and which no person had to choose.
+
+An Azure service principal, a metadata service, a Google service account; the own identity of a notebook or of a model
+server. A token or password that lies about is none of these, and neither is a person's login with another tool.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from lakekey._hosts import cloud_of, normalize_host
+from lakekey._imports import libraries
+from lakekey.configuration.layers import ENVIRONMENT, Found, Levels
+from lakekey.configuration.settings import CHOSEN_BY_SETTING
+from lakekey.errors import ConfigurationError
+
+_CLOUDS = {
+    "azure-client-secret": "Azure", "github-oidc-azure": "Azure", "google-credentials": "GCP", "google-id": "GCP",
+}  # fmt: skip
+_SERVING_HOSTS = ("DATABRICKS_MODEL_SERVING_HOST_URL", "DB_MODEL_SERVING_HOST_URL")
+_NOTEBOOK = "the notebook"
+
+
+def detect(levels: Levels, environ: Mapping[str, str], *, ambient: bool) -> str | None:
+    """The strategy by which the SDK would sign in from this configuration.
+
+    Args:
+        levels: What each level says.
+        environ: The environment.
+        ambient: Whether the own identity of a notebook or a model server counts.
+
+    Returns:
+        The SDK's name of the strategy, or ``None``.
+
+    Raises:
+        ConfigurationError: ``azure_use_msi`` is set, which the SDK for Python does not know.
+    """
+    configured = _configured(levels, environ)
+    if configured is None and _is_on(levels.get("azure_use_msi")) and _cloud(levels) in (None, "Azure"):
+        raise ConfigurationError(
+            f"azure_use_msi ({levels.source('azure_use_msi')}) asks for a managed identity, "
+            "which databricks-sdk for Python cannot use",
+            hint="set azure_client_id and azure_client_secret, or name auth_type",
+            profile=levels.profile,
+        )
+    if configured is not None or not ambient:
+        return configured
+    if _notebook_host(environ) is not None and _is_for(levels, _notebook_host(environ)):
+        return "runtime-oauth" if levels.level("scopes") else "runtime"
+    return "model-serving" if _is_model_server(environ) else None
+
+
+def find_host(levels: Levels, grant: str, environ: Mapping[str, str]) -> None:
+    """Fill in the host that a strategy knows by itself, where none is configured."""
+    if levels.level("host"):
+        return
+    if grant in ("runtime", "runtime-oauth") and (host := _notebook_host(environ)) is not None:
+        levels.levels[ENVIRONMENT]["host"] = Found(host, _NOTEBOOK)
+    elif grant == "model-serving":
+        variable = next((name for name in _SERVING_HOSTS if environ.get(name, "").strip()), None)
+        if variable is not None:
+            levels.levels[ENVIRONMENT]["host"] = Found(environ[variable], variable)
+
+
+def _configured(levels: Levels, environ: Mapping[str, str]) -> str | None:
+    cloud = _cloud(levels)
+    for grant, name in CHOSEN_BY_SETTING.items():
+        if not levels.level(name) or cloud not in (None, _CLOUDS.get(grant, cloud)):
+            continue
+        if grant == "azure-client-secret" and not levels.level("azure_client_id"):
+            continue
+        if grant == "github-oidc-azure" and "ACTIONS_ID_TOKEN_REQUEST_TOKEN" not in environ:
+            continue
+        return grant
+    return None
+
+
+def _cloud(levels: Levels) -> str | None:
+    """The cloud of the host, if that can be told. What is meant for another, such as for Terraform, does not count."""
+    if not levels.level("host") or levels.level("cloud") or levels.level("azure_workspace_resource_id"):
+        return None
+    try:
+        return cloud_of(normalize_host(levels.get("host")))
+    except ConfigurationError:
+        return None  # said later, with the profile's name
+
+
+def _is_on(value: str | None) -> bool:
+    return (value or "").lower() in ("1", "t", "true", "yes", "y", "on")  # as the SDK reads a truth value, and more
+
+
+def _is_for(levels: Levels, host: str | None) -> bool:
+    """Whether a notebook's workspace is the one that is meant: its token is good for no other."""
+    if not levels.level("host"):
+        return True
+    try:
+        return normalize_host(levels.get("host")) == normalize_host(host)
+    except ConfigurationError:
+        return False  # said later, with the profile's name
+
+
+def _notebook_host(environ: Mapping[str, str]) -> str | None:
+    """The workspace of the notebook that this runs in; ``None`` in a job's plain process and everywhere else."""
+    if not environ.get("DATABRICKS_RUNTIME_VERSION", "").strip():
+        return None
+    for ask in (_of_the_runtime, _of_the_context, _of_dbutils):
+        try:
+            host = ask()
+        except Exception:  # noqa: BLE001, S112 - the runtime's own code, or there is none
+            continue
+        if host:
+            return str(host)
+    return None
+
+
+# What the SDK asks, in its order. Not through `databricks.sdk.runtime`: outside of a notebook its import signs in.
+
+
+def _of_the_runtime() -> Any:
+    with libraries():
+        module = importlib.import_module("dbruntime.sdk_credential_provider")
+    found = None
+    for name in ("init_runtime_native_unified", "init_runtime_native_auth"):
+        ask = getattr(module, name, None)
+        found = found or (ask()[0] if ask is not None else None)
+    return found
+
+
+def _of_the_context() -> Any:
+    with libraries():
+        module = importlib.import_module("dbruntime.databricks_repl_context")
+    name = module.get_context().workspaceUrl
+    return f"https://{name}" if name else None
+
+
+def _of_dbutils() -> Any:
+    shell = sys.modules["IPython"].get_ipython()
+    dbutils = shell.ns_table["user_global"]["dbutils"].notebook.entry_point.getDbutils()
+    return dbutils.notebook().getContext().apiUrl().get()
+
+
+def _is_model_server(environ: Mapping[str, str]) -> bool:
+    if "true" not in (environ.get("IS_IN_DB_MODEL_SERVING_ENV"), environ.get("IS_IN_DATABRICKS_MODEL_SERVING_ENV")):
+        return False
+    module = sys.modules.get("databricks.sdk.credentials_provider")
+    provider = getattr(module, "ModelServingAuthProvider", None)
+    if provider is not None:
+        return bool(provider.should_fetch_model_serving_environment_oauth())
+    directory = environ.get("SERVING_CREDENTIALS_DIR", "").strip() or "/var/credentials-secret"
+    return os.path.isfile(os.path.join(directory, "model-dependencies-oauth-token"))
