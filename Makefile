@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 SPARK := .venvs/spark
 SPARK35 := .venvs/spark35
+WHEEL := .venvs/wheel
 OIDC := tests/support/servers/oidc
 # Programs that the tests run against, by the names of the distribution's packages; installed only where missing.
 SYSTEM_PACKAGES := chromium chromium-driver dbus-daemon gnome-keyring nginx-light openjdk-17-jdk-headless
 
 OLD_CONNECTORS := 4.1.1 4.4.0
 
-.PHONY: demo test test-main test-spark test-connectors test-dbt test-airflow environments check format bench bench-docs bench-spark lock setup clean
+.PHONY: demo test test-main test-wheel test-spark test-connectors test-dbt test-airflow environments check format bench bench-docs bench-spark lock setup clean
 
 demo: setup
 	$(BIN)/lakekey demo
@@ -20,7 +21,7 @@ demo: setup
 # first, when the environments are there that they share. A part that fails keeps none of the others from being run, and
 # fails the whole. RETRY runs once more a part that failed; of the main one, pytest repeats single tests: PYTEST_ARGS.
 MAIN_PART := test-main
-OTHER_PARTS := test-dbt test-spark test-airflow test-connectors
+OTHER_PARTS := test-dbt test-spark test-airflow test-connectors test-wheel
 ENVIRONMENTS = $(VENV)/.system-packages $(OLD_CONNECTORS:%=.venvs/connector-%/.installed) \
   $(SPARK)/.installed $(SPARK35)/.installed .venvs/dbt/.installed .venvs/airflow/.installed
 
@@ -64,6 +65,16 @@ test-dbt: setup .venvs/dbt/.installed $(SPARK)/.installed $(VENV)/.system-packag
 # Airflow pins too much to share an environment. Its whole service is started, on loopback, against the sandbox.
 test-airflow: .venvs/airflow/.installed
 	.venvs/airflow/bin/python -m pytest tests/integration/airflow
+
+# What users install: the wheels, in an environment of their own, with the source out of sight.
+test-wheel: setup
+	rm -rf build/wheels
+	$(BIN)/python -m hatchling build -t wheel -d build/wheels
+	cd packages/lakekey-sandbox && $(abspath $(BIN))/python -m hatchling build -t wheel -d $(abspath build/wheels)
+	test -x $(WHEEL)/bin/python || $(PYTHON) -m venv $(WHEEL)
+	$(call install,$(WHEEL),--require-hashes -r requirements/dev.txt,--compile-bytecode)
+	$(call install,$(WHEEL),--force-reinstall build/wheels/*.whl,)
+	$(WHEEL)/bin/python -m pytest tests/integration/wheel tests/integration/pages tests/integration/connectors
 
 check: setup
 	$(BIN)/ruff check
