@@ -26,6 +26,7 @@ from lakekey.errors import (
     LoginTimeout,
     ServicePrincipalMissingWarning,
     TokenEndpointError,
+    TokenRefused,
     UnsafeCache,
     WrongIdentity,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "ServicePrincipalMissingWarning",
     "Token",
     "TokenEndpointError",
+    "TokenRefused",
     "UnsafeCache",
     "WrongIdentity",
     "__version__",

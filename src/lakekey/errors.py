@@ -9,6 +9,7 @@ LakekeyError
 │   └── WrongIdentity            somebody else signed in than the profile names
 ├── TokenEndpointError           transient: the token endpoint did not give a usable answer
 ├── CredentialsRefused           wrong client or secret, or a scope that is not allowed
+├── TokenRefused                 a server refused a token in the course of a statement
 └── CacheError                   the token cache cannot be used as it is
     ├── KeyUnavailable           the master key cannot be read
     ├── UnsafeCache              permissions or owners that would expose tokens
@@ -136,6 +137,15 @@ class CredentialsRefused(LakekeyError):
     ) -> None:
         super().__init__(message, hint=hint, profile=profile)
         self.error = error
+
+
+class TokenRefused(LakekeyError):
+    """A server refused the access token in the course of a statement; the message says whether it may have run.
+
+    It is the ``__cause__`` of the connector's own error, which is the one that is raised.
+    """
+
+    code = "token_refused"
 
 
 class CacheError(LakekeyError):

@@ -65,9 +65,13 @@ def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx
         raise ConfigurationError("httpx is not installed", hint="pip install httpx") from None
     provider = _sole(profile, settings)
 
-    def refused(answer: httpx.Response) -> bool:
-        """Whether the token was; another host, to which a redirect led, has not even seen it."""
-        return answer.status_code == 401 and _is_own(provider, str(answer.url))
+    def refuses(answer: httpx.Response, token: str) -> bool:
+        """Whether the token was refused. Another host, to which a redirect led, has not even seen it."""
+        if not _is_own(provider, str(answer.url)):
+            return False
+        if answer.is_success:
+            provider.served(token)
+        return answer.status_code == 401
 
     def again(request: httpx.Request) -> bool:
         """Whether it can be sent again: an iterator or an open file is gone; httpx rewinds the files of a form."""
@@ -78,21 +82,17 @@ def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx
         def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
             token = _attach(request, _headers_for(provider, str(request.url)))
             answer = yield request
-            if refused(answer):
-                provider.invalidate(token)
-                if again(request):
-                    _attach(request, provider.headers())
-                    yield request
+            if refuses(answer, token) and provider.invalidate(token) and again(request):
+                token = _attach(request, provider.headers())
+                refuses((yield request), token)
 
         async def async_auth_flow(self, request: httpx.Request) -> Any:
             # Renewing waits for the network: never on the event loop.
             token = _attach(request, await in_a_thread(lambda: _headers_for(provider, str(request.url))))
             answer = yield request
-            if refused(answer):
-                await in_a_thread(lambda: provider.invalidate(token))
-                if again(request):
-                    _attach(request, await in_a_thread(provider.headers))
-                    yield request
+            if refuses(answer, token) and await in_a_thread(lambda: provider.invalidate(token)) and again(request):
+                token = _attach(request, await in_a_thread(provider.headers))
+                refuses((yield request), token)
 
     return LakekeyAuth()
 
@@ -144,10 +144,14 @@ def _repeat(
     provider: Provider, answer: "requests.Response", body_at: int | None, options: dict[str, Any]
 ) -> "requests.Response":
     request = answer.request
-    if answer.status_code != 401 or not _is_own(provider, str(request.url)):
+    token = _token_of(request)
+    if not _is_own(provider, str(request.url)):
         return answer
+    if answer.ok:
+        provider.served(token)
     # First of all: whatever becomes of this request, the next one is not to carry the refused token.
-    provider.invalidate(str(request.headers.get("Authorization", "")).removeprefix("Bearer "))
+    if answer.status_code != 401 or not provider.invalidate(token):
+        return answer
     if body_at is not None:
         request.body.seek(body_at)  # type: ignore[union-attr]
     elif hasattr(request.body, "__iter__") and not isinstance(request.body, (bytes, str)):
@@ -160,4 +164,10 @@ def _repeat(
     repeated: requests.Response = answer.connection.send(again, **options)
     repeated.history.append(answer)
     repeated.request = again
+    if repeated.ok:
+        provider.served(_token_of(again))
     return repeated
+
+
+def _token_of(request: "requests.PreparedRequest") -> str:
+    return str(request.headers.get("Authorization", "")).removeprefix("Bearer ")

@@ -83,7 +83,9 @@ def sign_in(engine: "Engine", profile: str | Provider | None = None, **settings:
                 raise kernel_only from error
             if not refused(error):
                 raise
-        handing.invalidate()
+            refusal = error
+        if not handing.invalidate():
+            raise refusal
         return dialect.connect(**everything)
 
     def on_error(context: "ExceptionContext") -> None:

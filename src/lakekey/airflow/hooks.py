@@ -78,7 +78,9 @@ class SignedIn:
         except Exception as error:
             if not _unauthorized(error):
                 raise
-        self.provider.invalidate(token)
+            refusal = error
+        if not self.provider.invalidate(token):
+            raise refusal
         return super()._do_api_call(*args, **kwargs)  # type: ignore[misc]
 
     async def _a_do_api_call(self, *args: Any, **kwargs: Any) -> Any:
@@ -89,7 +91,9 @@ class SignedIn:
         except Exception as error:
             if not _unauthorized(error):
                 raise
-        await asyncio.to_thread(self.provider.invalidate, token)
+            refusal = error
+        if not await asyncio.to_thread(self.provider.invalidate, token):
+            raise refusal
         return await super()._a_do_api_call(*args, **kwargs)  # type: ignore[misc]
 
 

@@ -59,6 +59,8 @@ class Entry(NamedTuple):
         refresh_expires_at: When the refresh token lapses, or 0: nobody says.
         session_ends_at: When the session ends whatever is refreshed, or 0: nobody says.
         client_secret: The secret of an OAuth app, in an entry that holds nothing else (`lakekey.cache.client_secrets`).
+        on_trial: Whether the access token replaced one that a server had refused. If it is refused as well, the token
+            is probably not what is wrong.
     """
 
     about: dict[str, Any]
@@ -78,6 +80,7 @@ class Entry(NamedTuple):
     refresh_expires_at: float = 0.0
     session_ends_at: float = 0.0
     client_secret: str = ""
+    on_trial: bool = False
 
     @property
     def kind(self) -> str:

@@ -16,7 +16,7 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import Target
 from lakekey.errors import LakekeyError
-from lakekey.session.expiry import CLOCK_TOLERANCE, margin, nears_end, session_end, stale_at
+from lakekey.session.expiry import CLOCK_TOLERANCE, is_on_trial, margin, nears_end, session_end, stale_at
 from lakekey.session.session import Session
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ HeaderFactory = Callable[[], Headers]
 
 _FIRST_PAUSE = 10.0
 _LONGEST_PAUSE = 120.0
+# How often a new token that has served and is then refused is replaced at once. More often, it is one resource that
+# refuses every token, and others that accept them.
+_SECOND_CHANCES = 3
 
 
 # Loaded once, so that nobody whose token lives waits again for the lock while another thread loads the protocol code.
@@ -133,6 +136,8 @@ class Provider:
         self._fresh = _NOTHING
         self._end_watch: EndWatch | None = None
         self._early_pause = _FIRST_PAUSE
+        self._served = ""
+        self._second_chances = _SECOND_CHANCES
         self._factory = self._make_factory()
 
     def __repr__(self) -> str:
@@ -238,21 +243,50 @@ class Provider:
         if self._snapshot is not None:
             self._look_at_end(self._snapshot.entry)
 
-    def invalidate(self, access_token: str) -> None:
-        """Say that a server refused a token (401 or 403): it is renewed, unless a newer one is already here.
+    def invalidate(self, access_token: str) -> bool:
+        """Report that a server refused a token (401 or 403): it is renewed, unless a newer one is already here.
+
+        The new token is on trial: if it is refused as well within 30 s and has not `served`, it is kept, for every
+        process. Another one would be refused, too, and each request would cost an exchange.
 
         Args:
             access_token: The token that was refused.
+
+        Returns:
+            Whether there is another token now, with which the refused request may be sent again.
 
         Raises:
             LakekeyError: There is no other token to be had.
         """
         snapshot = self._snapshot
         if snapshot is not None and snapshot.entry.access_token != access_token:
-            return
-        entry = self._said(lambda: self._session.usable(rejected=access_token, known=access_token))
+            return True
+        served = self._second_chance(access_token, snapshot is not None and is_on_trial(snapshot.entry, time.time()))
+        entry: Entry = self._said(
+            lambda: self._session.usable(rejected=access_token, known=access_token, served=served)
+        )
         if self._snapshot is snapshot:  # else another thread has put a newer one there
             self._adopt(entry)
+        return entry.access_token != access_token
+
+    def served(self, access_token: str) -> None:
+        """Report that a server accepted a token: if it is refused later on, it may be the token, after all.
+
+        Adapters report it; a program that calls `invalidate` by hand may.
+
+        Args:
+            access_token: The token that was accepted.
+        """
+        self._served = access_token
+
+    def _second_chance(self, access_token: str, on_trial: bool) -> str:
+        """The refused token if it has served and may be replaced although it is on trial, else ``""``."""
+        if not on_trial:
+            self._second_chances = _SECOND_CHANCES
+        elif self._served == access_token and self._second_chances > 0:
+            self._second_chances -= 1
+            return access_token
+        return ""
 
     def identity(self) -> str | None:
         """Who is signed in, as far as the server told; ``None`` where there is no session or it did not."""

@@ -5,6 +5,7 @@ The SDK keeps and renews what it gets; nothing of it enters our cache.
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError
 from lakekey.oauth.jwt import claims
 from lakekey.providers.provider import HeaderFactory, Headers, Provider, Token
+from lakekey.session.expiry import TRIAL
 
 if TYPE_CHECKING:
     from databricks.sdk.core import Config
@@ -34,6 +36,8 @@ class DelegatedProvider(Provider):
         self._guard = threading.Lock()
         self._guards_in = os.getpid()
         self._config: Config | None = None
+        # A refused token, what replaced it, and until when that is not replaced in turn, by the monotonic clock.
+        self._trial = ("", "", 0.0)
         super().__init__(target)
 
     @property
@@ -97,19 +101,44 @@ class DelegatedProvider(Provider):
         self._forget()
         return False
 
-    def invalidate(self, access_token: str) -> None:
-        """Say that a server refused a token: the strategy is built anew, and with it its token.
+    def invalidate(self, access_token: str) -> bool:
+        """Report that a server refused a token: the strategy is built again, and with it its token.
+
+        The token that comes of it is on trial, as `Provider.invalidate` has it, in this process.
+
+        Returns:
+            Whether there is another token now.
 
         Raises:
             LoginRequired: It is the same token again, and nothing but another configuration can help.
         """
-        self._forget()
-        if self.headers().get("Authorization", "").endswith(f" {access_token}"):
-            raise LoginRequired(
-                f"the server refused the token, and {self._target.auth_type} has no other",
-                hint=f"renew what {self._target.auth_type} signs in with",
-                profile=self._target.name,
-            )
+        self._strategy()
+        config = self._config
+        if self._held() != access_token:
+            return True
+        replaced, replacement, until = self._trial
+        on_trial = replacement == access_token and time.monotonic() < until
+        if on_trial and not self._second_chance(access_token, on_trial):
+            if replaced == access_token:
+                raise self._no_other()
+            return False
+        self._forget(config)
+        found = self._held()
+        self._trial = (access_token, found, time.monotonic() + TRIAL)
+        if found == access_token:
+            raise self._no_other()
+        return True
+
+    def _held(self) -> str:
+        """The token of the headers, as they are now."""
+        return self.headers().get("Authorization", "").partition(" ")[2]
+
+    def _no_other(self) -> LoginRequired:
+        return LoginRequired(
+            f"the server refused the token, and {self._target.auth_type} has no other",
+            hint=f"renew what {self._target.auth_type} signs in with",
+            profile=self._target.name,
+        )
 
     def identity(self) -> str | None:
         """``None``: the strategies do not tell."""
@@ -184,9 +213,11 @@ class DelegatedProvider(Provider):
             profile=target.name,
         )
 
-    def _forget(self) -> None:
+    def _forget(self, refused: "Config | None" = None) -> None:
+        """Drop the strategy; where one is named, only that one: another thread may have built the next already."""
         with self._guard:
-            self._config = None
+            if refused is None or self._config is refused:
+                self._config = None
 
     def _redacted(self, error: Exception) -> str:
         # The SDK appends the whole configuration to what went wrong.

@@ -10,6 +10,8 @@ _EXPIRY_MARGIN = 40.0  # Azure refuses tokens with 30 s or less left
 _LONGEST_STALENESS = 20 * 60.0
 # How far a clock may be set back without notice. Below the margin: a token that lives longer by it has not ended.
 CLOCK_TOLERANCE = 30.0
+# How long a token that replaced a refused one is not replaced in turn.
+TRIAL = 30.0
 _LAST_DAY = 86400.0
 
 
@@ -32,10 +34,24 @@ def stale_at(issued_at: float, expires_at: float) -> float:
 
     The jitter keeps the processes of a machine from waking for the same entry at the same instant.
     """
-    lifetime = max(0.0, expires_at - issued_at)
-    ahead = min(lifetime / 2, _LONGEST_STALENESS)
+    ahead = _staleness(issued_at, expires_at)
     jitter = os.urandom(1)[0] / 255  # the random module would cost a twentieth of the cold-start budget
     return expires_at - ahead * (0.8 + 0.2 * jitter)
+
+
+def _staleness(issued_at: float, expires_at: float) -> float:
+    """The last part of a token's life, in which it is renewed ahead of time."""
+    return min(max(0.0, expires_at - issued_at) / 2, _LONGEST_STALENESS)
+
+
+def replaced_before_its_time(issued_at: float, expires_at: float, now: float) -> bool:
+    """Whether a token is replaced before it is due: then a server has refused it."""
+    return issued_at <= now < expires_at - _staleness(issued_at, expires_at)
+
+
+def is_on_trial(entry: "Entry", now: float) -> bool:
+    """Whether a token replaced a refused one so recently that yet another would not be served either."""
+    return entry.on_trial and 0 <= now - entry.issued_at < TRIAL
 
 
 def session_end(entry: "Entry") -> float:

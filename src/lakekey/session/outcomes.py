@@ -17,6 +17,7 @@ from lakekey.errors import (
     LoginRequired,
     TokenEndpointError,
 )
+from lakekey.session.expiry import replaced_before_its_time
 
 if TYPE_CHECKING:
     from lakekey.oauth.token_response import TokenResponse
@@ -50,6 +51,8 @@ class Outcomes:
             failure=None,
             proof=self._target.proof,
             refresh_expires_at=self._refresh_expires_at(entry, response, sent_at),
+            on_trial=entry.proof == self._target.proof
+            and replaced_before_its_time(entry.issued_at, entry.expires_at, sent_at),
         )
 
     def _refresh_expires_at(self, entry: Entry, response: "TokenResponse", sent_at: float) -> float:

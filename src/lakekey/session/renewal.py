@@ -123,7 +123,7 @@ class Renewal:
             stored = self._cache.read(self._entry_id)
         elif entry is not None and entry.failure is not None and self._outcomes.cooling(entry.failure):
             raise self._outcomes.revived(entry.failure)
-        return self._login(commitment, stored)
+        return self._login(commitment, stored, unasked=True)
 
     def early(self, known: str) -> Entry | None:
         """Renew a token that is stale but lives, unless somebody else is at it or has just failed.
@@ -303,7 +303,7 @@ class Renewal:
         self._events.failed(error)
         return error
 
-    def _login(self, commitment: Commitment, stored: Stored, *, switch: bool = False) -> Entry:
+    def _login(self, commitment: Commitment, stored: Stored, *, switch: bool = False, unasked: bool = False) -> Entry:
         if self._sign_in is None:
             raise self._outcomes.login_required(stored.entry)
         before = stored.entry or Entry(self._target.about())
@@ -320,7 +320,9 @@ class Renewal:
         entry = self._outcomes.filled(before._replace(refresh_token="", refused=None), response, sent_at)
         lifetime = self._target.absolute_session_lifetime_in_minutes
         ends_at = sent_at + lifetime * 60 if lifetime else 0.0
-        entry = entry._replace(identity=who, logged_in_at=time.time(), session_ends_at=ends_at)
+        # A person who signs in on purpose has done something about a refused token. One who is asked to has not.
+        on_trial = entry.on_trial and unasked
+        entry = entry._replace(identity=who, logged_in_at=time.time(), session_ends_at=ends_at, on_trial=on_trial)
         self._save(entry, stored)
         commitment.release()
         self._events.signed_in(who)

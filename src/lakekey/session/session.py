@@ -13,7 +13,7 @@ from lakekey._imports import LOADING
 from lakekey.cache.cache import Cache, open_cache
 from lakekey.cache.entry import Entry, entry_id
 from lakekey.configuration.target import Target
-from lakekey.session.expiry import is_live
+from lakekey.session.expiry import is_live, is_on_trial
 
 if TYPE_CHECKING:
     from lakekey._single_flight import Commitment
@@ -62,11 +62,24 @@ class Session:
             and entry.proof == self._proof
         )
 
-    def usable(self, *, rejected: str = "", known: str = "") -> Entry:
+    def settles(self, entry: Entry, rejected: str, served: str = "") -> bool:
+        """Whether an entry needs no exchange: its token serves, or is not to be replaced again so soon.
+
+        A token that replaced a refused one and is refused in turn is kept for `lakekey.session.expiry.TRIAL` seconds.
+        The token is not what is wrong then, and without a pause each request would cost an exchange.
+        """
+        if self.serves(entry, rejected):
+            return True
+        on_trial = entry.access_token != served and is_on_trial(entry, time.time())
+        return on_trial and entry.access_token == rejected and self.serves(entry)
+
+    def usable(self, *, rejected: str = "", known: str = "", served: str = "") -> Entry:
         """An entry whose access token lives: from the cache, else by one exchange, else by one sign-in.
 
         Args:
-            rejected: An access token that a server has refused, which therefore counts as dead.
+            rejected: An access token that a server has refused, which therefore counts as dead; unless it replaced
+                another refused one only moments ago (see `settles`), when it is returned as it is.
+            served: An access token that a server has accepted, which is therefore no longer on trial.
             known: The access token that the caller has had so far.
 
         Raises:
@@ -75,7 +88,7 @@ class Session:
             CredentialsRefused, TokenEndpointError, CacheError: As they say.
         """
         entry = self.peek()
-        if entry is not None and self.serves(entry, rejected):
+        if entry is not None and self.settles(entry, rejected, served):
             if known not in ("", entry.access_token):
                 self.events.adopted()
             return entry
@@ -87,7 +100,7 @@ class Session:
         return self.turns.take(
             rejected,
             entry,
-            lambda found: self.serves(found, rejected),
+            lambda found: self.settles(found, rejected, served),
             self._renew,
         )
 

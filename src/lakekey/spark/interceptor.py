@@ -138,7 +138,8 @@ class SignIn(
                 return False  # a server that cuts every stream would have us reattach, and renew, for ever
             self._cut = (headers, now)
         try:
-            self._provider.invalidate(headers.get("Authorization", "").partition(" ")[2])
+            if not self._provider.invalidate(_token_of(headers)):
+                return False
         except LoginRequired:
             # A personal access token, say, is all there is. Then it more likely lacks a right, which the server says.
             if self._provider.target.is_delegated and call.code() is grpc.StatusCode.PERMISSION_DENIED:
@@ -149,6 +150,7 @@ class SignIn(
 
     def accept(self, headers: Headers) -> None:
         """Note that the server has served an RPC with these headers."""
+        self._provider.served(_token_of(headers))
         if headers == self._on_trial:
             self._on_trial = {}
 
@@ -166,10 +168,12 @@ class SignIn(
 
 
 class Responses:
-    """The responses of a streaming call, which begins anew, once, if the server refuses its token.
+    """The responses of a streaming call, which begins again, once, if the server refuses its token.
 
     Refused in mid-stream, an execution that can be reattached is: the token is renewed, and pyspark is told to go on
-    where the stream stopped. What cannot be reattached fails, as it would have to begin again from the first row.
+    where the stream stopped. Refused before the first response, it begins again under the same operation ID, so that
+    a server that had accepted it refuses the second one. An execution that cannot be reattached fails: no status tells
+    whether the server had accepted it, and it may have run.
     """
 
     def __init__(self, sign_in: SignIn, continuation: Continuation, details: Any, request: Any) -> None:
@@ -178,7 +182,7 @@ class Responses:
         self._details = details
         self._request = request
         self._received = False
-        self._begun_anew = False
+        self._begun_again = False
         self._begin()
 
     def __getattr__(self, name: str) -> Any:
@@ -202,9 +206,9 @@ class Responses:
                     raise
                 if self._received and _can_be_reattached(self._details.method, self._request):
                     raise RetryException from error
-                if self._received or self._begun_anew:
+                if self._received or self._begun_again or not _can_begin_again(self._details.method, self._request):
                     raise
-                self._begun_anew = True
+                self._begun_again = True
                 self._begin()
             else:
                 if not self._received:
@@ -273,6 +277,10 @@ def signed(details: Any, headers: Headers) -> CallDetails:
     )
 
 
+def _token_of(headers: Headers) -> str:
+    return headers.get("Authorization", "").partition(" ")[2]
+
+
 def refuses_token(call: Any) -> bool:
     """Whether a call failed because of its token, as far as its status tells."""
     code = call.code()
@@ -305,6 +313,13 @@ def _tidies_up(method: str, request: Any) -> bool:
             for field, command in request.plan.command.ListFields()
         )
     return method.endswith(("/ReleaseExecute", "/ReleaseSession"))
+
+
+def _can_begin_again(method: str, request: Any) -> bool:
+    """Whether a stream without a response yet may be asked for once more: never a plan that could then run twice."""
+    if not method.endswith("/ExecutePlan"):
+        return True
+    return bool(request.operation_id) and _can_be_reattached(method, request)
 
 
 def _can_be_reattached(method: str, request: Any) -> bool:

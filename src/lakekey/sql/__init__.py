@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from lakekey._imports import libraries
 from lakekey.configuration.target import Target
-from lakekey.errors import ConfigurationError, LakekeyError
+from lakekey.errors import ConfigurationError, LakekeyError, TokenRefused
 from lakekey.providers import factory
 from lakekey.providers.provider import Provider
 
@@ -34,9 +34,9 @@ def connect(
         **settings: lakekey's settings (see `lakekey.provider`); the others go to the connector as they are.
 
     Returns:
-        The connector's connection, wrapped so that lakekey's errors come out as they are and a statement that is
-        refused with 401 is sent again, once, on a new connection, unless it may depend on what the old session had.
-        The connector's own is its ``connection``.
+        The connector's connection, wrapped so that lakekey's errors come out as they are. A statement that the server
+        refuses to start is sent again, once, on a new connection, unless anything may hang on the old session. The
+        connector's own is its ``connection``.
 
     Raises:
         ConfigurationError: A setting is missing or wrong, the connector is not installed, or the warehouse takes a
@@ -114,17 +114,23 @@ class Handing:
         self.token = authorization.removeprefix("Bearer ")
         return {self._name: authorization}
 
-    def invalidate(self) -> None:
-        """Say that the server refused the token that was handed out last."""
-        self._provider.invalidate(self.token)
+    def served(self) -> None:
+        """Report that the server accepted the token that was handed out last."""
+        self._provider.served(self.token)
+
+    def invalidate(self) -> bool:
+        """Report that the server refused the token that was handed out last. Returns whether there is another one."""
+        return self._provider.invalidate(self.token)
 
 
 def unwrap(error: BaseException) -> LakekeyError | None:
     """The error of ours inside one of the connector's, or ``None``.
 
     The connector wraps what a header factory raises into its ``RequestError``, whose ``args`` and ``context`` hold it.
+    A `lakekey.errors.TokenRefused` is none of those: it explains the connector's error, and stays its cause.
     """
-    return next((found for found in _inside(error) if isinstance(found, LakekeyError)), None)
+    found = (each for each in _inside(error) if isinstance(each, LakekeyError))
+    return next((each for each in found if not isinstance(each, TokenRefused)), None)
 
 
 def _inside(error: BaseException) -> Iterator[BaseException]:
@@ -145,7 +151,11 @@ def _inside(error: BaseException) -> Iterator[BaseException]:
 def refused(error: BaseException) -> bool:
     """Whether a connector's error means that the server refused the token: HTTP 401 or 403."""
     context = getattr(error, "context", None)
-    return isinstance(context, dict) and context.get("http-code") in (401, 403)
+    if not isinstance(context, dict) or context.get("http-code") not in (401, 403):
+        return False
+    # The connector names the status of the last answer. A call that was not answered has that of an earlier one.
+    origins = [*error.args, *(error.__cause__.args if error.__cause__ is not None else ())]
+    return not any(isinstance(origin, OSError) or hasattr(origin, "context") for origin in origins)
 
 
 def kernel_refusal(error: BaseException, target: Target, *, asked: bool) -> ConfigurationError | None:

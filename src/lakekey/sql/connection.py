@@ -1,11 +1,11 @@
-"""A connector's connection and cursor, wrapped: typed errors, and one new connection after a 401.
+"""A connector's connection and cursor, wrapped: typed errors, and one new connection after a refused statement.
 
 Wrapped rather than subclassed: the inside of the connector's classes differs between the releases that people run
 (4.1 has no session object, for one), their outside does not.
 """
 
+import contextlib
 import functools
-import re
 import weakref
 from collections.abc import Callable, Iterator
 from types import MethodType
@@ -13,22 +13,65 @@ from typing import Any, Self
 
 from databricks import sql
 
-from lakekey.errors import LakekeyError, LoginRequired
+from lakekey.errors import LakekeyError, TokenRefused
 from lakekey.providers.provider import Provider
 from lakekey.sql import Handing, kernel_refusal, refused, unwrap
+from lakekey.sql.statements import is_plain_read, started_nothing
 
-# What begins a statement: refused with 401, it has not run, and may be sent again.
+# What begins a statement. A list of them (executemany) is never sent again: its first rows may be written.
 _BEGINNINGS = frozenset({"execute", "execute_async", "executemany", "catalogs", "schemas", "tables", "columns"})
-# What later statements depend on and a new session does not have: without it they could meet another table, or stand
-# outside their transaction.
-_SHAPES_THE_SESSION = re.compile(
-    r"(?:\s|--[^\n]*\n|/\*.*?\*/|;)*"
-    r"(?:use|set|reset|begin|start|declare|create\s+(?:or\s+replace\s+)?(?:global\s+)?temp(?:orary)?)\b",
-    re.IGNORECASE | re.DOTALL,
-)
+_SINGLE = _BEGINNINGS - {"executemany"}
+_ELSEWHERE = "connect again: a new connection has a new token"
+_NOT_THE_TOKEN = "no newer token is to be had now; the identity may lack rights on the warehouse"
 
 
-class Connection:
+class _Proxy:
+    """Stands for an object of the connector: what a program reads or sets on it, it reads or sets on that object.
+
+    Attributes:
+        _assigned: What the program has set, to be set on the object that replaces this one.
+    """
+
+    _stands_for: str
+    _assigned: dict[str, Any]
+
+    @property  # type: ignore[misc]  # which may be set on other objects
+    def __class__(self) -> Any:
+        return type(getattr(self, self._stands_for))
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("_assigned", self._stands_for):  # not made yet, as in a copy
+            raise AttributeError(name)
+        return self._checked(getattr(getattr(self, self._stands_for), name))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        own = vars(self)
+        if name in own or self._stands_for not in own or hasattr(type(self), name):
+            object.__setattr__(self, name, value)
+        else:
+            setattr(own[self._stands_for], name, value)
+            self._assigned[name] = value
+
+    def _carry_over(self, replacement: Any) -> None:
+        for name, value in self._assigned.items():
+            setattr(replacement, name, value)
+
+    def _checked(self, found: Any) -> Any:
+        """An attribute of the connector's; if it is a method, one whose errors are typed."""
+        if not isinstance(found, MethodType):
+            return found
+
+        @functools.wraps(found)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return self._call(functools.partial(found, *args, **kwargs))
+
+        return call
+
+    def _call(self, work: Callable[[], Any]) -> Any:
+        raise NotImplementedError
+
+
+class Connection(_Proxy):
     """A signed-in connection; what is not here is the connector's own.
 
     Args:
@@ -41,19 +84,21 @@ class Connection:
         connection: The connector's own connection.
     """
 
+    _stands_for = "connection"
+
     def __init__(
         self, provider: Provider, arguments: dict[str, Any], *, pass_through: bool = False, fixed_token: bool = False
     ) -> None:
+        self._assigned = {}
         self._arguments = arguments
         self._target = provider.target
         self._handing = Handing(provider, pass_through=pass_through)
         self._fixed_token = fixed_token
+        # Whether a statement has run that is not plainly a read. Later ones may depend on what it left in the session:
+        # on a new one, they could meet another table, or stand outside their transaction.
         self._session_is_shaped = False
         self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
-        self.connection = self._open(again=True)
-
-    def __getattr__(self, name: str) -> Any:
-        return self.typing(getattr(self.connection, name))
+        self.connection = self._open()
 
     def __enter__(self) -> Self:
         return self
@@ -64,12 +109,12 @@ class Connection:
     @property
     def autocommit(self) -> bool:
         """Whether each statement commits itself; an attribute of the connector's connection that can be set."""
-        mode: bool = self.typed(lambda: self.connection.autocommit)
+        mode: bool = self._call(lambda: self.connection.autocommit)
         return mode
 
     @autocommit.setter
     def autocommit(self, mode: bool) -> None:
-        self.typed(lambda: setattr(self.connection, "autocommit", mode))
+        self._call(lambda: setattr(self.connection, "autocommit", mode))
         self._session_is_shaped |= not self.autocommit
 
     def cursor(self, *args: Any, **kwargs: Any) -> "Cursor":
@@ -80,44 +125,71 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection and its cursors."""
-        self.typed(self.connection.close)
+        self._call(self.connection.close)
 
-    def guarded(self, cursor: "Cursor", name: str, *args: Any, **kwargs: Any) -> Any:
-        """Begin a statement; where the token was refused, once more on a new connection with a new token.
+    def begin(self, cursor: "Cursor", name: str, *args: Any, **kwargs: Any) -> Any:
+        """Begin a statement; if the server refuses to start it, once more on a new connection with a new token.
 
-        Not so where the session has what a new one would lack: the refusal comes out then.
+        Only a refusal of the call that starts it says that it has not run. It is not sent again either if anything may
+        hang on the session: an earlier statement that is not plainly a read, or another cursor's statement or result.
         """
+        alone = name in _SINGLE and not self._session_is_shaped and not self._is_used_beside(cursor)
+        reads = not name.startswith("execute") or is_plain_read(args[0] if args else kwargs.get("operation"))
+        # Beforehand: a statement that fails may have had its effect.
+        self._session_is_shaped |= not reads
         try:
-            return self._begin(cursor, name, *args, **kwargs)
+            return self._run(cursor, name, args, kwargs)
         except sql.exc.Error as error:
             if not refused(error) or self._fixed_token:
                 raise
-            if self._session_is_shaped:
-                self._handing.invalidate()  # for the connection that the caller will make
-                raise
-        self._handing.invalidate()
+            refusal = error
+        batch = name not in _SINGLE
+        has_not_run = started_nothing(refusal) and not batch
+        renewed = self._renewed(has_not_run=has_not_run)
+        if not (renewed and alone and has_not_run):
+            raise self._explained(refusal, renewed=renewed, batch=batch)
         self._reopen()
-        return self._begin(cursor, name, *args, **kwargs)
+        try:
+            return self._run(cursor, name, args, kwargs)
+        except sql.exc.Error as error:
+            if not refused(error):
+                raise
+            refusal = error
+        raise self._refused(refusal)
 
-    def _begin(self, cursor: "Cursor", name: str, *args: Any, **kwargs: Any) -> Any:
-        result = self.typed(functools.partial(getattr(cursor.cursor, name), *args, **kwargs))
-        statement = args[0] if args else kwargs.get("operation")
-        if name.startswith("execute") and isinstance(statement, str):
-            self._session_is_shaped |= _SHAPES_THE_SESSION.match(statement) is not None
+    def _run(self, cursor: "Cursor", name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        cursor.is_running = True
+        try:
+            result = self._typed(functools.partial(getattr(cursor.cursor, name), *args, **kwargs))
+        finally:
+            cursor.is_running = False
+        self._handing.served()
         return result
 
-    def _open(self, *, again: bool) -> Any:
+    def _is_used_beside(self, cursor: "Cursor") -> bool:
+        """Whether another cursor of this session is at work, or has a result that may not have been read."""
+        ours = [other for other in list(self._cursors) if other is not cursor]
+        # Its own list has those, too, that were made without us.
+        theirs = [other for other in getattr(self.connection, "_cursors", ()) if other is not cursor.cursor]
+        return any(other.is_running for other in ours) or any(
+            found.active_result_set is not None or found.active_command_id is not None
+            for found in (*theirs, *(other.cursor for other in ours))
+        )
+
+    def _open(self) -> Any:
         # Asked for here, before the connector is: what is wrong with the sign-in comes out as it is.
         self._handing()()
         if self._fixed_token:
-            return self.typed(lambda: sql.connect(access_token=self._handing.token, **self._arguments))
+            return self._typed(lambda: sql.connect(access_token=self._handing.token, **self._arguments))
         try:
-            return self.typed(self._connect)
+            return self._typed(self._connect)
         except sql.exc.Error as error:
-            if not refused(error) or not again:
+            if not refused(error):
                 raise
-        self._handing.invalidate()
-        return self.typed(self._connect)
+            refusal = error
+        if not self._renewed(has_not_run=True):
+            raise self._explained(refusal, renewed=False)
+        return self._typed(self._connect)
 
     def _connect(self) -> Any:
         try:
@@ -129,25 +201,63 @@ class Connection:
             raise kernel_only from error
 
     def _reopen(self) -> None:
-        """A new session at the server, for this connection and all its cursors; the old one's state is gone."""
-        # Not again: the token that is refused now has just been made.
-        old, self.connection = self.connection, self._open(again=False)
-        for cursor in list(self._cursors):
-            cursor.renew()
-        with_suppressed_errors(old.close)
+        """A new session at the server, for this connection and all its cursors, none of which has a result."""
+        old = self.connection
+        try:
+            self.connection = self._typed(self._connect)
+        except sql.exc.Error as error:
+            if not refused(error):
+                raise
+            refusal = error
+        else:
+            self._carry_over(self.connection)
+            for cursor in list(self._cursors):
+                cursor.renew()
+            with contextlib.suppress(Exception):  # it is given up, and its token was refused
+                old.close()
+            return
+        raise self._refused(refusal)
 
-    def typing(self, found: Any) -> Any:
-        """An attribute of the connector's; where it is a method, one whose errors are typed."""
-        if not isinstance(found, MethodType):
-            return found
+    def _refused(self, refusal: sql.exc.Error) -> sql.exc.Error:
+        """The error of a call that is not made again; the refused token is replaced for what comes next."""
+        return self._explained(refusal, renewed=self._renewed(has_not_run=started_nothing(refusal)))
 
-        @functools.wraps(found)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return self.typed(functools.partial(found, *args, **kwargs))
+    def _renewed(self, *, has_not_run: bool) -> bool:
+        """Have the refused token replaced, for what comes next. Returns whether there is another one."""
+        try:
+            return self._handing.invalidate()
+        except LakekeyError as error:
+            trouble = error
+        if has_not_run:
+            raise trouble
+        # That a statement may have run matters more than why there is no other token: the next statement reports that.
+        return False
 
-        return call
+    def _explained(self, refusal: sql.exc.Error, *, renewed: bool, batch: bool = False) -> sql.exc.Error:
+        """The connector's own error, with what the refusal means for the statement as its cause."""
+        call = (refusal.context or {}).get("method")
+        if batch:
+            said = "the server refused the token in the course of a batch: a part of it may have run"
+        elif started_nothing(refusal):
+            said = f"the server refused the token at {call}: the statement has not run, and was not sent again"
+        else:
+            said = f"the server refused the token at {call}, after the statement was begun: it may have run"
+        hint = _ELSEWHERE if renewed else _NOT_THE_TOKEN
+        ours = TokenRefused(said, hint=hint, profile=self._target.name)
+        ours.__cause__, refusal.__cause__ = refusal.__cause__, ours
+        return refusal
 
-    def typed(self, work: Callable[[], Any]) -> Any:
+    def _call(self, work: Callable[[], Any]) -> Any:
+        """Do something with the connector that is not sent again; a refused token is replaced for what comes next."""
+        try:
+            return self._typed(work)
+        except sql.exc.Error as error:
+            if not refused(error) or self._fixed_token:
+                raise
+            refusal = error
+        raise self._refused(refusal)
+
+    def _typed(self, work: Callable[[], Any]) -> Any:
         """Do something with the connector; an error of ours comes out of it as it is."""
         try:
             return work()
@@ -160,29 +270,27 @@ class Connection:
         raise ours
 
 
-class Cursor:
+class Cursor(_Proxy):
     """A cursor that outlives its connection's token; what is not here is the connector's own.
 
     Attributes:
         cursor: The connector's own cursor.
+        is_running: Whether it is at a statement now, in some thread.
     """
 
+    _stands_for = "cursor"
+
     def __init__(self, owner: Connection, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._assigned = {}
         self._owner = owner
         self._made_with = (args, kwargs)
-        self.cursor: Any = None
-        self.renew()
+        self.is_running = False
+        self.cursor: Any = owner.connection.cursor(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         if name in _BEGINNINGS:
             return functools.partial(self._begin, name)
-        return self._owner.typing(getattr(self.cursor, name))
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("arraysize", "buffer_size_bytes"):
-            setattr(self.cursor, name, value)
-        else:
-            object.__setattr__(self, name, value)
+        return super().__getattr__(name)
 
     def __enter__(self) -> Self:
         return self
@@ -192,7 +300,7 @@ class Cursor:
 
     def __iter__(self) -> Iterator[Any]:
         rows = iter(self.cursor)
-        while (row := self._owner.typed(lambda: next(rows, None))) is not None:
+        while (row := self._call(lambda: next(rows, None))) is not None:
             yield row
 
     @property
@@ -203,18 +311,12 @@ class Cursor:
     def renew(self) -> None:
         """Take a new cursor of the connection's current session."""
         args, kwargs = self._made_with
-        old, self.cursor = self.cursor, self._owner.connection.cursor(*args, **kwargs)
-        if old is not None:
-            self.cursor.arraysize = old.arraysize
+        self.cursor = self._owner.connection.cursor(*args, **kwargs)
+        self._carry_over(self.cursor)
 
     def _begin(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        result = self._owner.guarded(self, name, *args, **kwargs)
+        result = self._owner.begin(self, name, *args, **kwargs)
         return self if result is self.cursor else result
 
-
-def with_suppressed_errors(work: Callable[[], Any]) -> None:
-    """Tidy up; what is wrong with a connection that is given up is nobody's concern."""
-    try:
-        work()
-    except (sql.exc.Error, LoginRequired, OSError):
-        return
+    def _call(self, work: Callable[[], Any]) -> Any:
+        return self._owner._call(work)  # noqa: SLF001 - one of its two parts

@@ -121,6 +121,31 @@ def test_a_second_401_is_the_answer(box, principal, ask):
 
 
 @WAYS
+def test_many_401s_cost_one_exchange(box, principal, ask):
+    box.fault("scim", status=401, times=None)
+    assert [ask(box, principal) for _ in range(10)] == [401] * 10
+    assert box.counters["token.requests"] == 2  # the first token, and one that replaced it
+
+
+@WAYS
+def test_new_token_that_has_served_is_replaced_when_it_is_refused(box, principal, ask):
+    for expected in (2, 3, 4):
+        box.revoke(token=principal.token().access_token)
+        assert ask(box, principal) == 200
+        assert box.counters["token.requests"] == expected
+
+
+@WAYS
+def test_resource_that_refuses_what_others_accept_costs_few_exchanges(box, principal, ask):
+    for _ in range(10):
+        box.fault("scim", status=401, times=2)
+        assert ask(box, principal) == 401
+        box.clear_faults()
+        assert ask(box, principal) == 200
+    assert box.counters["token.requests"] <= 5
+
+
+@WAYS
 def test_the_token_goes_to_no_other_host(box, principal, ask):
     class Elsewhere:
         host = "https://elsewhere.example"

@@ -95,6 +95,7 @@ def test_a_statement_is_not_sent_again_on_a_session_that_lacks_what_it_depends_o
     """On a new session, ``delete from t`` would find the ``t`` of another schema."""
     with connect(principal) as connection, connection.cursor() as cursor:
         cursor.execute("create schema if not exists elsewhere")
+    with connect(principal) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
         box.revoke(token=principal.token().access_token)
         before = box.counters["statements"]

@@ -51,6 +51,49 @@ def test_an_older_tokens_invalidation_does_nothing(machine):
     assert provider.token().access_token == second, "not even the cache was asked"
 
 
+def test_new_token_that_is_refused_too_is_kept_for_a_while_by_every_process(machine):
+    provider = machine.provider()
+    first = provider.token().access_token
+    assert provider.invalidate(first)
+    second = provider.token().access_token
+    for each in (provider, provider, machine.provider(), machine.provider()):
+        assert not each.invalidate(second)
+        assert each.token().access_token == second
+    with machine.child("invalidates") as child:
+        assert child.until("has")["header"] == f"Bearer {second}"
+        child.go_on()
+        assert child.result()["value"] == f"Bearer {second}"
+    assert machine.token_requests() == 1
+    machine.store(left=3400, access_token="older", refresh_token=machine.stored().refresh_token, on_trial=True)
+    older = machine.provider()
+    assert older.invalidate("older"), "a refusal that comes later is news"
+    assert machine.token_requests() == 2
+
+
+def test_token_that_was_renewed_because_it_was_due_is_not_on_trial(machine):
+    provider = machine.provider()
+    due = provider.token().access_token
+    machine.store(left=-1, access_token=due, refresh_token=machine.stored().refresh_token)
+    renewed = machine.provider()
+    token = renewed.token().access_token
+    assert token != due
+    assert renewed.invalidate(token)
+    assert machine.token_requests() == 2
+
+
+def test_new_token_that_has_served_is_replaced_again_but_not_for_ever(machine):
+    provider = machine.provider()
+    token = provider.token().access_token
+    renewals = 0
+    for _ in range(10):
+        provider.served(token)
+        renewals += provider.invalidate(token)
+        token = provider.token().access_token
+    assert renewals == 4
+    assert machine.token_requests() == 4
+    machine.assert_session_is_whole()
+
+
 def test_a_siblings_newer_token_is_taken_from_the_cache(machine):
     provider, sibling = machine.provider(), machine.provider()
     first = provider.token().access_token

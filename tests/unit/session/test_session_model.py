@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from lakekey import LoginRequired, TokenEndpointError
 from lakekey.cache.stores.file import FileStore
 from lakekey.cache.stores.memory import MemoryStore
+from lakekey.session.expiry import is_on_trial
 from support.model import Clock, ModelServer
 from support.model_providers import cache_over, provider_over
 
@@ -112,6 +113,12 @@ class Session(RuleBasedStateMachine):
         if provider._snapshot is None:
             return
         refused = provider._snapshot.entry.access_token
+        stored = self.stored()
+        if stored is not None and stored.access_token == refused and is_on_trial(stored, self.clock.time()):
+            before = len(self.server.sent)
+            assert not provider.invalidate(refused), "a new token that is refused too was replaced at once"
+            assert len(self.server.sent) == before
+            return
         self.rejected.add(refused)
 
         def invalidate():

@@ -1,0 +1,277 @@
+"""A warehouse refuses a token: what databricks-sql-connector's statements do then, and do not do twice."""
+
+from contextlib import suppress
+
+import pytest
+from databricks import sql
+from databricks.sql.client import Connection, Cursor
+
+import lakekey
+
+SLOW_INSERT = (
+    "insert into written select sum(a.n * b.n % 7) from (select unnest(range(0, 90000)) as n) a, "
+    "(select unnest(range(0, 30000)) as n) b"
+)
+
+
+@pytest.fixture
+def box(lakekey_environment):
+    return lakekey_environment
+
+
+@pytest.fixture
+def principal(box):
+    return lakekey.provider(
+        host=box.host,
+        ca_file=box.ca_file,
+        http_path=box.http_path,
+        client_id=box.client_id,
+        client_secret=box.client_secret,
+    )
+
+
+@pytest.fixture
+def connection(principal):
+    with lakekey.sql.connect(principal, enable_telemetry=False) as connection:
+        yield connection
+
+
+@pytest.fixture
+def written(principal):
+    """Counts the rows of the table ``written``, over a connection of its own."""
+
+    def ask(statement):
+        with lakekey.sql.connect(principal, enable_telemetry=False) as other, other.cursor() as cursor:
+            return cursor.execute(statement).fetchall()
+
+    ask("create or replace table written (n bigint)")
+    return lambda: ask("select count(*) from written")[0][0]
+
+
+def refuse_call(box, number):
+    """Has the server refuse one call to the warehouse, counted from the next one as 0."""
+    if number:
+        box.fault("sql", times=number)  # these pass
+    box.fault("sql", status=401)
+
+
+def revoke(box, provider):
+    box.revoke(token=provider.token().access_token)
+
+
+def test_running_statement_is_never_sent_again(box, principal, connection, written):
+    before = box.counters["statements"]
+    refuse_call(box, 1)  # the poll for its state
+    with pytest.raises(sql.exc.RequestError) as caught, connection.cursor() as cursor:
+        cursor.execute(SLOW_INSERT)
+    assert caught.value.context["method"] == "GetOperationStatus"
+    ours = caught.value.__cause__
+    assert isinstance(ours, lakekey.TokenRefused)
+    assert ours.message == (
+        "the server refused the token at GetOperationStatus, after the statement was begun: it may have run"
+    )
+    assert ours.hint == "connect again: a new connection has a new token"
+    assert ours.profile == box.host
+    assert box.counters["statements"] == before + 1
+    assert box.counters["token.requests"] == 2, "the next connection has a new token"
+    assert written() <= 1
+
+
+def test_statement_that_was_not_started_is_sent_again_once(box, principal, connection, written):
+    revoke(box, principal)
+    with connection.cursor() as cursor:
+        cursor.execute("insert into written values (1)")
+    assert written() == 1
+
+
+def test_statement_that_is_refused_twice_says_that_it_has_not_run(box, principal, connection, written):
+    box.fault("sql", status=401)  # the statement, but neither the new session nor the end of the old one
+    box.fault("sql", times=2)
+    box.fault("sql", status=401)
+    with pytest.raises(sql.exc.RequestError) as caught, connection.cursor() as cursor:
+        cursor.execute("insert into written values (1)")
+    assert caught.value.__cause__.message == (
+        "the server refused the token at ExecuteStatement: the statement has not run, and was not sent again"
+    )
+    assert "lack rights" in caught.value.__cause__.hint
+    assert box.counters["token.requests"] == 2
+    assert written() == 0
+
+
+@pytest.mark.parametrize("kind", [list, iter], ids=["list", "iterator"])
+def test_batch_is_never_sent_again(box, principal, connection, written, kind):
+    refuse_call(box, 2)  # one insert and its close have passed
+    rows = kind([[number] for number in range(7)])
+    with pytest.raises(sql.exc.RequestError) as caught, connection.cursor() as cursor:
+        cursor.executemany("insert into written values (?)", rows)
+    assert "a part of it may have run" in caught.value.__cause__.message
+    assert written() < 7
+
+
+def test_batch_whose_first_statement_is_refused_is_not_sent_again(box, principal, connection, written):
+    revoke(box, principal)
+    with pytest.raises(sql.exc.RequestError), connection.cursor() as cursor:
+        cursor.executemany("insert into written values (?)", [[1], [2]])
+    assert written() == 0
+
+
+@pytest.mark.parametrize("read", ["rows", "fetchone", "fetchall_arrow"])
+def test_other_cursor_gets_all_rows_or_an_error(box, principal, connection, read):
+    reader = connection.cursor(arraysize=1000)
+    reader.execute("select unnest(range(0, 5000)) as n")
+    seen = [reader.fetchone()]
+    revoke(box, principal)
+    with pytest.raises(sql.exc.RequestError) as caught, connection.cursor() as writer:
+        writer.execute("select 1")
+    assert "has not run" in caught.value.__cause__.message
+    try:
+        if read == "rows":
+            seen += reader
+        elif read == "fetchone":
+            while (row := reader.fetchone()) is not None:
+                seen.append(row)
+        else:
+            seen += reader.fetchall_arrow().to_pylist()
+    except sql.exc.RequestError as error:
+        assert isinstance(error.__cause__, lakekey.TokenRefused)
+    else:
+        assert len(seen) == 5000
+
+
+def test_result_of_a_cursor_made_by_the_connector_itself_counts_too(box, principal, connection):
+    reader = connection.connection.cursor(arraysize=1000)
+    reader.execute("select unnest(range(0, 5000)) as n")
+    revoke(box, principal)
+    with pytest.raises(sql.exc.RequestError), connection.cursor() as other:
+        other.execute("select 1")
+    assert connection.connection.open
+
+
+def test_closed_cursor_is_in_nobodys_way(box, principal, connection):
+    with connection.cursor() as reader:
+        reader.execute("select unnest(range(0, 5000)) as n")
+    revoke(box, principal)
+    with connection.cursor() as other:
+        assert other.execute("select 2").fetchone()[0] == 2
+
+
+def test_asynchronous_statement_of_another_cursor_keeps_its_session(box, principal, connection):
+    waiting = connection.cursor()
+    waiting.execute_async("select 3")
+    revoke(box, principal)
+    with pytest.raises(sql.exc.RequestError), connection.cursor() as other:
+        other.execute("select 1")
+
+
+def test_refusal_while_an_asynchronous_statement_is_asked_for_says_that_it_may_have_run(box, principal, connection):
+    with connection.cursor() as cursor:
+        cursor.execute_async("select 3")
+        revoke(box, principal)
+        with pytest.raises(sql.exc.RequestError) as caught:
+            cursor.get_async_execution_result()
+    assert "it may have run" in caught.value.__cause__.message
+
+
+def test_refusal_while_rows_are_fetched_is_raised_and_the_token_replaced(box, principal, connection):
+    cursor = connection.cursor(arraysize=1000)
+    cursor.execute("select unnest(range(0, 5000)) as n")
+    revoke(box, principal)
+    with pytest.raises(sql.exc.RequestError) as caught:
+        cursor.fetchall()
+    assert caught.value.context["method"] == "FetchResults"
+    assert isinstance(caught.value.__cause__, lakekey.TokenRefused)
+    assert box.counters["token.requests"] == 2
+    assert cursor.execute("select 4").fetchone()[0] == 4, "nothing hangs on the session but the cursor's own result"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "create or replace table kept (n int)",
+        "create /* c */ temporary view v as select 1 as one",
+        "create or replace -- c\ntemp view v as select 1 as one",
+        "set ansi_mode = true",
+        "select 1; set ansi_mode = true",
+        "this is not a statement",
+    ],
+)
+def test_what_is_not_plainly_a_read_keeps_its_session(box, principal, connection, statement):
+    with connection.cursor() as cursor:
+        with suppress(sql.exc.ServerOperationError):  # it may have had its effect before it failed
+            cursor.execute(statement)
+        revoke(box, principal)
+        before = box.counters["statements"]
+        with pytest.raises(sql.exc.RequestError) as caught:
+            cursor.execute("select 1")
+    assert "was not sent again" in caught.value.__cause__.message
+    assert box.counters["statements"] == before
+
+
+def test_metadata_calls_leave_nothing_behind_and_are_sent_again(box, principal, connection):
+    with connection.cursor() as cursor:
+        cursor.schemas()
+        revoke(box, principal)
+        assert cursor.tables().fetchall() is not None
+
+
+def test_refusal_of_an_earlier_call_is_not_taken_for_one_of_a_call_without_an_answer():
+    """The connector names the status of the last answer, also if this call had none."""
+    context = {"http-code": 401, "method": "ExecuteStatement", "attempt": "1/30"}
+    assert lakekey.sql.refused(sql.exc.RequestError("refused", context, None, EOFError()))
+    assert not lakekey.sql.refused(sql.exc.RequestError("cut", context, None, ConnectionResetError()))
+    slow = sql.exc.MaxRetryDurationError("too long")
+    assert not lakekey.sql.refused(sql.exc.RequestError("503 for too long", context, None, slow))
+
+
+def test_many_refusals_cost_one_exchange(box, principal):
+    box.fault("sql", status=403, times=None)
+    for _ in range(10):
+        with pytest.raises(sql.exc.RequestError) as caught:
+            lakekey.sql.connect(principal, enable_telemetry=False)
+    assert "lack rights" in caught.value.__cause__.hint
+    assert box.counters["token.requests"] == 2
+
+
+def test_attributes_reach_the_connectors_connection_and_outlive_its_session(box, principal, connection):
+    cursor = connection.cursor()
+    cursor.connection.lz4_compression = False
+    cursor.buffer_size_bytes = 12345
+    cursor.arraysize = 7
+    first = connection.connection
+    revoke(box, principal)
+    cursor.execute("select * from range(10)")
+    assert connection.connection is not first, "it was sent again on a new session"
+    assert not first.lz4_compression
+    assert not connection.connection.lz4_compression
+    assert not cursor.active_result_set.lz4_compressed
+    assert (cursor.cursor.buffer_size_bytes, cursor.cursor.arraysize) == (12345, 7)
+
+
+def test_what_the_connector_refuses_to_have_set_is_refused(connection):
+    with pytest.raises(AttributeError):
+        connection.open = False
+
+
+def test_wrappers_count_as_the_connectors_own_classes(connection):
+    assert isinstance(connection, Connection)
+    with connection.cursor() as cursor:
+        assert isinstance(cursor, Cursor)
+        assert cursor.connection is connection
+        assert cursor.execute("select 1") is cursor
+
+
+def test_programs_subclasses_keep_attributes_of_their_own(box, principal):
+    from lakekey.sql.connection import Connection as Wrapper
+
+    class Labelled(Wrapper):
+        label = "none"
+
+        def __init__(self, *args, **kwargs):
+            self.note = "before"
+            super().__init__(*args, **kwargs)
+            self.label = "prod"
+
+    arguments = lakekey.sql.connect_arguments(principal.target)
+    with Labelled(principal, {**arguments, "enable_telemetry": False}) as connection:
+        assert (connection.note, connection.label) == ("before", "prod")
+        assert not hasattr(connection.connection, "label")
