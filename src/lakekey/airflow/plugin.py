@@ -29,6 +29,8 @@ _GATES = {
     ),
     f"{_HOOKS}.databricks_sql": ("DatabricksSqlHook", ("get_conn",)),
 }
+# Methods that fetch the connection before anything else. The others take it as it is, and so do their gates.
+_AWAITING = frozenset({"_a_do_api_call"})
 
 
 class LakekeyPlugin(AirflowPlugin):  # type: ignore[misc]
@@ -72,7 +74,8 @@ def _gate(method: Callable[..., Any]) -> Callable[..., Any]:
 def _async_gate(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     async def gate(hook: Any, *args: Any, **kwargs: Any) -> Any:
-        await hook._a_cache_databricks_conn()  # noqa: SLF001 - on the event loop, this is how the connection is had
+        if method.__name__ in _AWAITING:
+            await hook._a_cache_databricks_conn()  # noqa: SLF001 - as the method itself begins
         if _turned(hook):
             return await getattr(hook, method.__name__)(*args, **kwargs)
         return await method(hook, *args, **kwargs)

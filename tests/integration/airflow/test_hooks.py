@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from airflow.plugins_manager import ensure_plugins_loaded, get_import_errors
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
+from airflow.providers.databricks.hooks.databricks_base import BaseDatabricksHook
 from airflow.providers.databricks.hooks.databricks_sql import DatabricksSqlHook
-from airflow.sdk import BaseHook
+from airflow.sdk import BaseHook, Connection
 from airflow.sdk.log import redact
 
 import lakekey
@@ -218,6 +219,19 @@ def test_the_providers_own_hooks_become_ours_for_our_connections_only(box, conne
     assert type(theirs) is DatabricksHook
     assert theirs._get_token() == "dapi0"
     assert box.counters["token.requests"] == 1
+
+
+class FromVault(BaseDatabricksHook):
+    """A company's own hook: its connection comes from elsewhere, and Airflow knows none."""
+
+    @property
+    def databricks_conn(self):
+        return Connection(conn_id="vault", conn_type="databricks", host="https://h.example", password="a token")
+
+
+def test_hook_with_a_connection_of_its_own_asks_airflow_for_none():
+    assert FromVault("nowhere")._get_token() == "a token"
+    assert asyncio.run(FromVault("nowhere")._a_get_token()) == "a token"
 
 
 def test_without_a_service_principal_a_task_is_warned_and_never_opens_a_browser(box, connect, tmp_path, monkeypatch):

@@ -111,6 +111,26 @@ def test_what_cannot_be_reattached_fails_and_the_next_query_has_a_new_token(spar
     assert workspace.counters["token.client_credentials"] == 2
 
 
+def test_refused_execution_that_cannot_be_reattached_is_not_started_again(spark, hostile, workspace):
+    """No status tells whether the server had accepted it before it refused its token."""
+    spark.client.disable_reattachable_execute()
+    hostile.fault(StatusCode.UNAUTHENTICATED, method="ExecutePlan")
+
+    with pytest.raises(PySparkException, match=r"the front says so"):
+        spark.range(10).collect()
+    assert hostile.methods().count("ExecutePlan") == 1
+    assert spark.range(10).count() == 10
+    assert workspace.counters["token.client_credentials"] == 2
+
+
+def test_refused_execution_that_can_be_reattached_begins_again_under_its_operation_id(spark, hostile, workspace):
+    spark.range(1).count()
+    hostile.fault(StatusCode.UNAUTHENTICATED, method="ExecutePlan")
+
+    assert spark.range(10).collect()[-1].id == 9
+    assert workspace.counters["token.client_credentials"] == 2
+
+
 def test_an_upload_that_is_refused_at_first_is_sent_whole(spark, hostile, tmp_path):
     module = tmp_path / "again.py"
     module.write_bytes(b"#" * (300 << 10))
