@@ -19,7 +19,7 @@ from lakekey.spark.jdbc import jdbc_options
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
-    from lakekey.spark.channel_builder import SignedInChannelBuilder
+    from lakekey.spark.channel import SignedInChannelBuilder
 
 __all__ = ["channel_builder", "jdbc_options", "session"]
 
@@ -67,7 +67,7 @@ def channel_builder(
         )
     _require_pyspark()
     with libraries():
-        from lakekey.spark.channel_builder import SignedInChannelBuilder
+        from lakekey.spark.channel import SignedInChannelBuilder
         from lakekey.spark.connect_url import connect_url, roots
 
     target = provider.target

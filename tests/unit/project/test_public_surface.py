@@ -1,9 +1,11 @@
 """What other programs may rely on."""
 
+import ast
 import pickle
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -107,3 +109,13 @@ def test_what_cannot_be_changed_on_a_provider_is_named_and_not_what_can_be():
     made = lakekey.provider(host="https://dbc.cloud.databricks.com", client_id="app", client_secret="dose-secret")
     with pytest.raises(lakekey.ConfigurationError, match="scopes cannot be changed on a provider"):
         lakekey.sql.connect(made, catalog="main", http_path="/sql/1.0/warehouses/w", scopes="sql")
+
+
+@pytest.mark.parametrize("name", ["airflow", "spark", "sql"])
+def test_no_module_of_a_public_package_takes_the_name_of_its_function(name):
+    """The import of a module sets the package's attribute of that name: the function would be gone."""
+    package = Path(lakekey.__file__).parent / name
+    tree = ast.parse((package / "__init__.py").read_text(encoding="utf-8"))
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    assert functions
+    assert not functions & {path.stem for path in package.iterdir()}
