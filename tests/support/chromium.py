@@ -168,6 +168,16 @@ class Chromium:
         command = {"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}}
         self._call("POST", "/goog/cdp/execute", command)
 
+    def screen(self, width: int, height: int) -> None:
+        """A phone's screen of that size, in CSS pixels."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 2, "mobile": True}
+        self._call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": size})
+
+    def size(self, selector: str) -> tuple[float, float]:
+        """How wide and high an element is, in CSS pixels."""
+        found = self._call("GET", f"/element/{self._element(selector)}/rect")
+        return found["width"], found["height"]
+
     def screenshot(self) -> bytes:
         """The page as PNG."""
         return base64.b64decode(self._call("GET", "/screenshot"))

@@ -225,6 +225,7 @@ def _sandbox(parser: Parser) -> None:
     parser.add_argument("--token-lifetime", type=seconds, default=3600, metavar="SECONDS", help=lives)
     parser.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="what runs the SQL")
     parser.add_argument("--directory", help="where to keep its certificate and secrets (default: a temporary one)")
+    parser.add_argument("program", nargs="*", metavar="-- COMMAND", help="a command to run beside it, which ends it")
 
 
 def _demo(parser: Parser) -> None:
@@ -321,7 +322,11 @@ COMMANDS: dict[str, Command] = {
     ),
     "auth": Command("", "answer the SDKs as the Databricks CLI does (DATABRICKS_CLI_PATH)", OTHERS, _auth),
     "sandbox": Command(
-        "sandbox:sandbox", "run a local workspace to try things against", TRY, _sandbox, (("lakekey sandbox", ""),)
+        "sandbox:sandbox",
+        "run a local workspace to try things against",
+        TRY,
+        _sandbox,
+        (("lakekey sandbox", ""), ("lakekey sandbox -- pytest", "runs a command beside it, which alone is led there")),
     ),
     "demo": Command("demo:demo", "see the main job, on a local workspace", TRY, _demo, (("lakekey demo", ""),)),
     "version": Command("version:version", "print the version", TRY, _version),

@@ -9,16 +9,24 @@ from lakekey.errors import ConfigurationError, LakekeyError
 def sandbox(arguments: argparse.Namespace) -> int:
     """Run the sandbox until it is interrupted."""
     require_sandbox()
-    from lakekey_sandbox.serve import serve
+    from lakekey_sandbox.serve import run_command, serve
+    from lakekey_sandbox.sql import require_engine
 
     try:
-        return serve(
-            as_json=arguments.json,
-            port=arguments.port,
-            token_lifetime=arguments.token_lifetime,
-            engine=arguments.engine,
-            directory=arguments.directory,
-        )
+        require_engine(arguments.engine)
+    except ImportError as error:
+        hint = "pip install 'lakekey[spark]'" if error.name == "pyspark" else "install a Java runtime, or set JAVA_HOME"
+        raise ConfigurationError(str(error.msg).partition(":")[0], hint=hint) from None
+    options = {
+        "port": arguments.port,
+        "token_lifetime": arguments.token_lifetime,
+        "engine": arguments.engine,
+        "directory": arguments.directory,
+    }
+    try:
+        if arguments.program:
+            return run_command(arguments.program, **options)
+        return serve(as_json=arguments.json, **options)
     except OSError as error:
         raise LakekeyError(
             f"the sandbox cannot start: {error.strerror or error}", hint="choose another --port or --directory"

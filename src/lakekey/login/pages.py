@@ -5,7 +5,7 @@ import hashlib
 from html import escape
 from urllib.parse import urlsplit
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --ink: #16202a; --paper: #ffffff; --quiet: #56626e; --good: #1a7f4b; --bad: #b3261e; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e8edf2; --paper: #12171c; --quiet: #9aa7b3; --good: #5fd394; --bad: #ff8a80; }
@@ -19,7 +19,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; }
 dt { color: var(--quiet); } dd { margin: 0; font-weight: 600; }
 .quiet { color: var(--quiet); }
 """
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 _POLICY = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
@@ -101,4 +101,4 @@ def not_found() -> bytes:
 
 def _page(title: str, body: str, mark: str = "", kind: str = "") -> bytes:
     shown = f'<span class="{kind}" aria-hidden="true">{mark}</span> ' if mark else ""
-    return _FRAME.format(title=title, body=body, mark=shown, style=_STYLE).encode()
+    return _FRAME.format(title=title, body=body, mark=shown, style=STYLE).encode()

@@ -2,10 +2,13 @@
 
 import datetime as dt
 import json
+import os
 import re
 import shlex
 import signal
 import subprocess
+import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -159,7 +162,8 @@ def test_the_sandbox_starts_and_serves_and_stops_on_request(tmp_path, monkeypatc
     monkeypatch.setenv("HTTPS_PROXY", NO_WAY_OUT)
     with lakekey_running("sandbox", "--directory", str(tmp_path / "a box")) as sandbox:
         lines = list(iter(lambda: sandbox.stdout.readline().strip(), "Ctrl-C stops it."))
-        exports = [line for line in lines if line.startswith("export")]
+        # The profile says which authority to trust: nothing is exported that other TLS clients go by.
+        exports = [line for line in lines if line.startswith("export") and "CA_BUNDLE" not in line]
         script = "\n".join(["set -e", *exports, shlex.join([LAKEKEY, "token", "sandbox-m2m"])])
         done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
@@ -191,6 +195,48 @@ def test_a_sandbox_whose_tokens_would_never_live_is_a_usage_error(lifetime):
     assert f"{lifetime!r} is not a number of seconds: 1 or more" in done.stderr
 
 
+COMMAND = """
+import os, sys
+import lakekey
+with lakekey.sql.connect("sandbox-m2m") as connection, connection.cursor() as cursor:
+    cursor.execute("select current_user()")
+    print(f"client_id = {cursor.fetchone()[0]}" in open(os.environ["DATABRICKS_CONFIG_FILE"]).read())
+print(os.path.dirname(os.environ["DATABRICKS_CONFIG_FILE"]), "REQUESTS_CA_BUNDLE" in os.environ)
+sys.exit(int(sys.argv[1]))
+"""
+
+
+def test_sandbox_runs_one_command_that_alone_is_led_there():
+    done = run("sandbox", "--", sys.executable, "-c", COMMAND, "7")
+    worked, directory, bundled = done.stdout.split()
+    assert (done.returncode, worked, bundled) == (7, "True", "True"), done.stderr
+    assert not os.path.exists(directory)
+
+
+def test_sandbox_passes_a_signal_on_to_its_command_and_ends_with_it(tmp_path):
+    ready = "import signal; print('ready', flush=True); signal.pause()"
+    with lakekey_running("sandbox", "--directory", str(tmp_path / "box"), "--", sys.executable, "-c", ready) as sandbox:
+        assert sandbox.stdout.readline() == "ready\n"
+        sandbox.send_signal(signal.SIGTERM)
+        assert sandbox.wait(timeout=30) == 128 + signal.SIGTERM
+    assert os.listdir(tmp_path / "box") == []
+
+
+def test_sandbox_says_that_its_command_is_not_there():
+    done = run("sandbox", "--", "no-such-program")
+    assert (done.returncode, done.stderr) == (127, "lakekey: there is no program no-such-program\n")
+
+
+def test_sandbox_whose_engine_is_not_installed_says_so_at_the_start():
+    if find_spec("pyspark") is not None:
+        pytest.fail("this environment is to have no pyspark")
+    done = run("sandbox", "--engine", "spark")
+    assert done.returncode == 2, done.stderr
+    assert "the engine spark needs pyspark" in done.stderr
+    assert "pip install 'lakekey[spark]'" in done.stderr
+    assert done.stdout == ""
+
+
 def test_the_demo_shows_the_main_job_and_everything_holds(monkeypatch):
     monkeypatch.setenv("BROWSER", "false")  # which nobody sits at, since there is no terminal
     monkeypatch.setenv("HTTPS_PROXY", NO_WAY_OUT)
@@ -212,3 +258,5 @@ def test_the_demo_ends_with_its_table_as_json_and_leaves_the_browser_alone(monke
     assert 0 < said["warm_seconds"] < said["cold_seconds"]
     assert "a person is played, who answers the sign-in page by HTTP" in done.stderr
     assert "one sign-in so far" in done.stderr
+    assert "s until it expires" in done.stderr
+    assert "A browser opens" not in done.stderr

@@ -91,6 +91,32 @@ def test_a_person_who_cancels_reads_why(lakekey_sandbox, tmp_path):
     assert "access_denied" in errors
 
 
+def test_sandbox_form_fits_a_phone_and_both_colour_schemes(lakekey_sandbox, tmp_path):
+    settings = {**environment(lakekey_sandbox, tmp_path / "cache"), **lakekey_sandbox.environment()}
+    with (
+        lakekey("login", environment=settings) as program,
+        Chromium(tmp_path, [lakekey_sandbox.host]) as browser,
+    ):
+        browser.open(program.url())
+        for scheme in ("light", "dark"):
+            browser.color_scheme(scheme)
+            ink, paper = (luminance(browser.style("body", name)) for name in ("color", "background-color"))
+            assert abs(ink - paper) > 450
+            assert (ink > paper) is (scheme == "dark")
+            keep(browser.screenshot(), f"sandbox-page-{scheme}.png", tmp_path)
+        browser.screen(320, 640)
+        browser.open(browser.address)
+        # Without the viewport of a phone, the page would be laid out 980 pixels wide.
+        assert browser.size("html")[0] == 320
+        assert browser.size("main")[0] <= 320
+        assert browser.size("button[value=sign-in]")[1] >= 44
+        assert browser.size("label")[1] >= 44
+        (tmp_path / "phone.png").write_bytes(browser.screenshot())
+        assert browser.complaints() == []
+        browser.click("button[value=cancel]")
+        program.ends()
+
+
 def keep(picture, name, directory):
     """A picture of the page; renewed in the documentation where LAKEKEY_SCREENSHOTS=1 asks for it."""
     assert picture.startswith(b"\x89PNG")

@@ -1,13 +1,17 @@
 """Starting, stopping, and what the sandbox leaves where."""
 
 import os
+import ssl
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
+import certifi
 import pytest
 
 from lakekey.sandbox import Sandbox
+from support.tls import write_certificates
 
 
 def test_importing_the_package_imports_nothing_heavy():
@@ -29,7 +33,7 @@ def test_the_package_has_no_other_names():
 
 def test_only_the_authoritys_certificate_is_on_disk_and_stopping_removes_it():
     with Sandbox() as box:
-        assert os.listdir(box.directory) == ["ca.pem"]
+        assert sorted(os.listdir(box.directory)) == ["bundle.pem", "ca.pem"]
         assert stat.S_IMODE(os.stat(box.directory).st_mode) == 0o700
         with open(box.ca_file, encoding="ascii") as file:
             assert "PRIVATE" not in file.read()
@@ -74,9 +78,50 @@ def test_the_environment_points_at_the_sandbox_and_holds_no_secret(box, monkeypa
     monkeypatch.setenv("NO_PROXY", "internal.example")
     environment = box.environment()
     assert environment["DATABRICKS_HOST"] == box.host
-    assert environment["REQUESTS_CA_BUNDLE"] == environment["SSL_CERT_FILE"] == box.ca_file
+    assert environment["REQUESTS_CA_BUNDLE"] == environment["SSL_CERT_FILE"] == box.ca_bundle
     assert environment["NO_PROXY"] == "internal.example,127.0.0.1,localhost,::1"
     assert box.client_secret not in environment.values()
+
+
+def test_environment_trusts_the_sandbox_and_all_that_was_trusted_before(box):
+    context = ssl.create_default_context(cafile=box.environment()["SSL_CERT_FILE"])
+    (ours,) = ssl.create_default_context(cafile=box.ca_file).get_ca_certs(binary_form=True)
+    others = ssl.create_default_context(cafile=certifi.where()).get_ca_certs(binary_form=True)
+    trusted = set(context.get_ca_certs(binary_form=True))
+    assert ours in trusted
+    assert len(others) > 50
+    assert trusted.issuperset(others)
+
+
+def test_authority_that_the_user_named_stays_trusted(tmp_path, monkeypatch):
+    mine = write_certificates(tmp_path).ca
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(mine))
+    with Sandbox() as box:
+        trusted = Path(box.ca_bundle).read_text()
+        assert mine.read_text().strip() in trusted
+        assert Path(box.ca_file).read_text().strip() in trusted
+    assert not os.path.exists(box.ca_bundle)
+
+
+@pytest.mark.parametrize(
+    ("hide", "missing"), [("sys.modules['pyspark'] = None", "pyspark"), ("os.environ['PATH'] = ''", "Java")]
+)
+def test_engine_that_is_not_installed_fails_before_the_start(hide, missing):
+    program = f"""
+import importlib.machinery, os, sys, types
+os.environ.pop("JAVA_HOME", None)
+module = types.ModuleType("pyspark")
+module.__spec__ = importlib.machinery.ModuleSpec("pyspark", None)
+sys.modules["pyspark"] = module
+{hide}
+from lakekey.sandbox import Sandbox
+try:
+    Sandbox(engine="spark")
+except ImportError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=60)
+    assert f"the engine spark needs {'pyspark' if missing == 'pyspark' else 'a Java'}" in run.stdout, run.stderr
 
 
 def test_a_missing_package_is_reported_with_the_extra_that_brings_it():

@@ -21,6 +21,7 @@ from lakekey_sandbox.serve import write_profiles
 from lakekey_sandbox.workspace import Sandbox
 
 _FIRST_LIFETIME = 24  # seconds: long enough for the first steps on a busy machine, short enough to watch it end
+_PROGRESS = 5.0  # seconds between two lines of progress where there is no terminal
 _SECOND_PROGRAM = """
 import lakekey
 connection = lakekey.sql.connect("sandbox", enable_telemetry=False)
@@ -46,6 +47,19 @@ class _Narrator:
 
     def say(self, text: str) -> None:
         print(f"   {text}", file=self._out, flush=True)
+
+    def wait(self, seconds: float, what: str) -> None:
+        """Waits, and counts down: in one line on a terminal, else in a line every few seconds."""
+        ends = time.monotonic() + seconds
+        in_place = self._out.isatty()
+        while (left := ends - time.monotonic()) > 0:
+            if in_place:
+                print(f"\r   {left:3.0f} s until {what} ", end="", file=self._out, flush=True)
+            else:
+                self.say(f"{left:.0f} s until {what}")
+            time.sleep(min(left, 1.0 if in_place else _PROGRESS))
+        if in_place:
+            print("\r\033[K", end="", file=self._out, flush=True)
 
     def seconds(self) -> float:
         return time.monotonic() - self._began
@@ -82,7 +96,7 @@ class _Demo:
         self.held = True
 
     def run(self) -> int:
-        self.tell.step("A person signs in, in a browser, and queries through databricks-sql-connector")
+        self.tell.step("A person signs in, and queries through databricks-sql-connector")
         person = demo_person.sign_in(self.box, self.tell.say, browser=self.browser)
         connection = lakekey.sql.connect(person, enable_telemetry=False)
         who = _current_user(connection)
@@ -99,9 +113,8 @@ class _Demo:
         self.tell.step("The token expires; the next statement on the open connection just works")
         before = _tokens(self.box, person, who)
         ends = person.token().expires_at.timestamp()
-        self.tell.say(f"waiting {max(0.0, ends - time.time()):.0f} s for it to end …")
         self.box.set_lifetime(3600)
-        time.sleep(max(0.0, ends - time.time()) + 0.2)
+        self.tell.wait(max(0.0, ends - time.time()) + 0.2, "it expires")
         self.tell.say(f"select current_user()  →  {_current_user(connection)}")
         connection.close()
         after = _tokens(self.box, person, who)

@@ -1,5 +1,7 @@
 """Who signs in to the demo: the person at this machine, in their own browser, or one who is played by HTTP."""
 
+import contextlib
+import io
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -66,5 +68,7 @@ def sign_in(box: Sandbox, say: Callable[[str], None], *, browser: bool | None) -
 def _played(box: Sandbox, ask: Callable[[lakekey.Provider], object]) -> lakekey.Provider:
     os.environ["BROWSER"] = Person(box.users[0], ca_file=box.ca_file).command()
     person = lakekey.provider("sandbox")
-    ask(person)
+    # It would say that a browser opens, and what is opened is the person who is played.
+    with contextlib.redirect_stderr(io.StringIO()):
+        ask(person)
     return person

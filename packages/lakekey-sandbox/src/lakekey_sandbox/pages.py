@@ -1,21 +1,35 @@
 """The pages that a person sees: plain HTML, no scripts, nothing from elsewhere."""
 
+import base64
+import hashlib
 from html import escape
 
 from flask import Response
 
-_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:28rem;margin:4rem auto;padding:0 1rem;color:#1b2733}"
-    "fieldset{border:1px solid #cfd6dd;border-radius:6px;padding:1rem}"
-    "label{display:block;margin:.3rem 0}button{font:inherit;margin:1rem .5rem 0 0;padding:.4rem 1rem}"
-    "small{color:#5a6773}"
-)
+from lakekey.login.pages import STYLE
+
+# The style of the page on which the sign-in ends, and that of a form.
+_STYLE = f"""{STYLE}
+fieldset {{ border: 1px solid var(--quiet); border-radius: .6rem; padding: .4rem 1rem; margin: 1.4rem 0; }}
+legend {{ padding: 0 .4rem; color: var(--quiet); }}
+label {{ display: flex; align-items: center; gap: .7rem; min-height: 2.75rem; overflow-wrap: anywhere; }}
+input {{ flex: none; width: 1.2rem; height: 1.2rem; margin: 0; accent-color: var(--good); }}
+.choices {{ display: flex; flex-wrap: wrap; gap: .8rem; }}
+button {{ font: inherit; min-height: 2.75rem; padding: .4rem 1.4rem; border-radius: .6rem; cursor: pointer;
+  border: 1px solid var(--quiet); background: none; color: var(--ink); }}
+button.first {{ background: var(--good); border-color: var(--good); color: var(--paper); font-weight: 600; }}
+:focus-visible {{ outline: .2rem solid var(--good); outline-offset: .2rem; }}
+@media (max-width: 30rem) {{ body {{ margin-top: 6vh; }} button {{ flex: 1 1 8rem; }} }}
+"""
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _HEADERS = {
     # The page's address holds the client's state: it goes to nobody else and into no cache.
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     # Not framed (RFC 9700 §4.16). No form-action: browsers apply it to the redirect that answers the form.
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -37,11 +51,11 @@ def sign_in(*, users: tuple[str, ...], hint: str | None, client: str, scope: str
     )
     return _page(
         "Sign in",
-        f"<p><b>{escape(client)}</b> asks to act for you.<br><small>Scopes: {escape(scope)}</small></p>"
+        f'<p><b>{escape(client)}</b> asks to act for you.</p><p class="quiet">Scopes: {escape(scope)}</p>'
         f'<form method="post"><fieldset><legend>Who are you?</legend>{people}</fieldset>'
-        '<button name="decision" value="sign-in">Sign in</button>'
-        '<button name="decision" value="cancel">Cancel</button></form>'
-        "<p><small>This is a lakekey sandbox on your own machine: there is no password.</small></p>",
+        '<div class="choices"><button class="first" name="decision" value="sign-in">Sign in</button>'
+        '<button name="decision" value="cancel">Cancel</button></div></form>'
+        '<p class="quiet">This is a lakekey sandbox on your own machine: there is no password.</p>',
     )
 
 
@@ -54,7 +68,9 @@ def problem(error: str, description: str, *, status: int = 400) -> Response:
 
 def _page(title: str, body: str, *, status: int = 200) -> Response:
     html = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{_STYLE}</style></head><body><h1>{title}</h1>{body}</body></html>"
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<title>{title} · lakekey sandbox</title><link rel="icon" href="data:,"><style>{_STYLE}</style></head>'
+        f"<body><main><h1>{title}</h1>{body}</main></body></html>"
     )
     return Response(html, status=status, headers=_HEADERS, content_type="text/html; charset=utf-8")

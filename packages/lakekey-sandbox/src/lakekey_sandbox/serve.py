@@ -4,8 +4,11 @@ import json
 import os
 import shlex
 import signal
+import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any, TextIO
 from urllib.request import getproxies_environment
@@ -52,6 +55,53 @@ def serve(*, output: TextIO | None = None, as_json: bool = False, **options: Any
     return 0
 
 
+def run_command(command: Sequence[str], **options: Any) -> int:
+    """Runs a command beside a sandbox that ends with it; call it from the main thread.
+
+    The command alone has an environment that leads there: the sandbox's profiles and certificate, a cache of its own.
+
+    Args:
+        command: The program and its arguments.
+        options: The arguments of ``Sandbox``.
+
+    Returns:
+        The command's exit status; 128 and the signal's number where a signal ended it, 127 where it is not there.
+    """
+    with Sandbox(**options) as box, tempfile.TemporaryDirectory(prefix="lakekey-sandbox-cache-") as cache:
+        profiles = write_profiles(box)
+        variables = {**box.environment(), "DATABRICKS_CONFIG_FILE": profiles, "LAKEKEY_CACHE_DIR": cache}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("DATABRICKS_")}
+        try:
+            return _wait_for(command, {**kept, **variables})
+        finally:
+            os.unlink(profiles)
+
+
+def _wait_for(command: Sequence[str], environment: dict[str, str]) -> int:
+    passed: list[int] = []
+    child: subprocess.Popen[bytes] | None = None
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        passed.append(number)
+        # The terminal sends Ctrl-C to the command, too.
+        if child is not None and number != signal.SIGINT:
+            child.send_signal(number)
+
+    previous = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        child = subprocess.Popen(command, env=environment)  # noqa: S603 - what the user asked for
+        if signal.SIGTERM in passed:
+            child.terminate()
+        status = child.wait()
+    except FileNotFoundError:
+        sys.stderr.write(f"lakekey: there is no program {command[0]}\n")
+        return 127
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    return status if status >= 0 else 128 - status
+
+
 def facts(box: Sandbox, profiles: str) -> dict[str, Any]:
     """What a program has to know to use the sandbox; holds no secret.
 
@@ -59,7 +109,17 @@ def facts(box: Sandbox, profiles: str) -> dict[str, Any]:
         box: A sandbox that runs.
         profiles: The file that ``write_profiles`` wrote.
     """
-    names = ("host", "ca_file", "http_path", "warehouse_id", "cluster_id", "account_id", "workspace_id", "client_id")
+    names = (
+        "host",
+        "ca_file",
+        "ca_bundle",
+        "http_path",
+        "warehouse_id",
+        "cluster_id",
+        "account_id",
+        "workspace_id",
+        "client_id",
+    )
     return {**{name: getattr(box, name) for name in names}, "users": list(box.users), "config_file": profiles}
 
 
@@ -79,7 +139,7 @@ def describe(box: Sandbox, profiles: str) -> str:
         ("its secret", f"in {profiles}"),
     ]
     width = max(len(name) for name, _ in facts)
-    ca_file, no_proxy = shlex.quote(box.ca_file), shlex.quote(box.environment()["NO_PROXY"])
+    bundle, no_proxy = shlex.quote(box.ca_bundle), shlex.quote(box.environment()["NO_PROXY"])
     lines = ["A lakekey sandbox is running.", ""]
     lines += [f"  {name.ljust(width)}  {value}" for name, value in facts]
     lines += [
@@ -87,9 +147,14 @@ def describe(box: Sandbox, profiles: str) -> str:
         "Profiles sandbox (a person) and sandbox-m2m (the service principal) are in that file. In another terminal:",
         "",
         f"  export DATABRICKS_CONFIG_FILE={shlex.quote(profiles)}",
-        f"  export REQUESTS_CA_BUNDLE={ca_file} SSL_CERT_FILE={ca_file}",
         *([f"  export NO_PROXY={no_proxy} no_proxy={no_proxy}"] if getproxies_environment() else []),
         "  lakekey login sandbox",
+        "",
+        "Programs that read no profile have to trust the sandbox's certificate, beside those that this machine trusts:",
+        "",
+        f"  export REQUESTS_CA_BUNDLE={bundle} SSL_CERT_FILE={bundle}",
+        "",
+        "Or let it run one command: lakekey sandbox -- COMMAND",
         "",
         "Ctrl-C stops it.",
         "",
@@ -109,7 +174,9 @@ def write_profiles(box: Sandbox) -> str:
         The file's path.
     """
     path = os.path.join(box.directory, _FILE)
-    common = f"host = {box.host}\nhttp_path = {box.http_path}\nwarehouse_id = {box.warehouse_id}\n"
+    common = (
+        f"host = {box.host}\nhttp_path = {box.http_path}\nwarehouse_id = {box.warehouse_id}\nca_file = {box.ca_file}\n"
+    )
     text = (
         f"[sandbox]\n{common}auth_type = external-browser\n\n"
         f"[sandbox-m2m]\n{common}auth_type = oauth-m2m\n"

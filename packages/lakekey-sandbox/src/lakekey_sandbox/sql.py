@@ -1,6 +1,9 @@
 """The SQL route: Thrift messages of signed-in clients, for a warehouse that starts when it is needed."""
 
+import os
+import shutil
 import threading
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
@@ -12,6 +15,31 @@ if TYPE_CHECKING:
     from lakekey_sandbox.warehouse import Warehouse
 
 WAREHOUSE_ID = "sandbox"
+
+
+def require_engine(engine: str) -> None:
+    """Look for what an engine needs, without loading it.
+
+    Args:
+        engine: ``duckdb`` or ``spark``.
+
+    Raises:
+        ImportError: It is not installed; the message says how it is.
+    """
+    if engine != "spark":
+        return
+    if not _installed("pyspark"):
+        raise ImportError("the engine spark needs pyspark: pip install 'lakekey[spark]'", name="pyspark")
+    home = os.environ.get("JAVA_HOME")
+    if shutil.which("java", path=os.path.join(home, "bin") if home else None) is None:
+        raise ImportError("the engine spark needs a Java runtime on the path, or JAVA_HOME", name="java")
+
+
+def _installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ValueError:  # the import system was told that it is not there
+        return False
 
 
 class LazyWarehouse:

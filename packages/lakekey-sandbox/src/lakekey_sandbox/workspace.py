@@ -39,9 +39,14 @@ class Sandbox(Controls):
         engine: What runs SQL: ``duckdb``, or ``spark`` in process.
         directory: Where ``ca.pem`` goes; a temporary directory where ``None``, removed by ``stop``.
 
+    Raises:
+        ImportError: The engine is not installed.
+        ValueError: No users, or no such engine.
+
     Attributes:
         host: The workspace's URL, such as ``https://127.0.0.1:43210``.
         ca_file: The authority's certificate (PEM) that clients have to trust.
+        ca_bundle: That certificate and those that this machine trusts already, for variables that replace the latter.
         directory: Where the sandbox keeps its files.
         http_path: The SQL warehouse's HTTP path.
         warehouse_id: The SQL warehouse's id.
@@ -79,6 +84,7 @@ class Sandbox(Controls):
             raise ValueError("users names at least one person")
         if engine not in ("duckdb", "spark"):
             raise ValueError("engine is duckdb or spark")
+        sql.require_engine(engine)
         self._settings = Settings(
             token_lifetime=token_lifetime,
             refresh_lifetime=refresh_lifetime,
@@ -117,8 +123,10 @@ class Sandbox(Controls):
                 raise RuntimeError("a sandbox starts once")
             self.directory = self._prepare_directory()
             self.ca_file = os.path.join(self.directory, "ca.pem")
+            self.ca_bundle = os.path.join(self.directory, "bundle.pem")
             try:
                 self._server = HTTPSServer(self._port, authority.issue(self.ca_file))
+                authority.write_bundle(self.ca_file, self.ca_bundle)
             except BaseException:
                 self._remove_files()
                 raise
@@ -156,8 +164,10 @@ class Sandbox(Controls):
     def _remove_files(self) -> None:
         if self._requested_directory is None:
             shutil.rmtree(self.directory, ignore_errors=True)
-        elif os.path.exists(self.ca_file):
-            os.unlink(self.ca_file)
+        else:
+            for path in (self.ca_file, self.ca_bundle):
+                if os.path.exists(path):
+                    os.unlink(path)
 
     def _service_principal(self) -> Client:
         return Client(
@@ -180,15 +190,18 @@ class Sandbox(Controls):
         }
 
     def environment(self) -> dict[str, str]:
-        """Environment variables that point a child process at the sandbox; no secrets."""
+        """Environment variables that point a child process at the sandbox; no secrets.
+
+        Other servers stay trusted: the variables name a bundle, which has this machine's authorities, too.
+        """
         ours = "127.0.0.1,localhost,::1"
         others = os.environ.get("NO_PROXY") or os.environ.get("no_proxy")
         without_proxy = f"{others},{ours}" if others else ours
         return {
             "DATABRICKS_HOST": self.host,
             "DATABRICKS_WAREHOUSE_ID": self.warehouse_id,
-            "REQUESTS_CA_BUNDLE": self.ca_file,
-            "SSL_CERT_FILE": self.ca_file,
+            "REQUESTS_CA_BUNDLE": self.ca_bundle,
+            "SSL_CERT_FILE": self.ca_bundle,
             "NO_PROXY": without_proxy,
             "no_proxy": without_proxy,
         }
