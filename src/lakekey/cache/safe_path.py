@@ -87,7 +87,7 @@ def _check_directory(status: os.stat_result, path: str) -> None:
         return
     if status.st_mode & stat.S_IWOTH:
         raise UnsafeCache(f"everybody can write to {path}, above the token cache", hint=f"chmod o-w {path}")
-    if status.st_mode & stat.S_IWGRP and not _is_private_group(status.st_gid):
+    if status.st_mode & stat.S_IWGRP and not is_private_group(status.st_gid):
         raise UnsafeCache(f"group {status.st_gid} can write to {path}, above the token cache", hint=f"chmod g-w {path}")
 
 
@@ -99,7 +99,7 @@ def _check_owner(status: os.stat_result, path: str, what: str) -> None:
         )
 
 
-def _is_private_group(gid: int) -> bool:
+def is_private_group(gid: int) -> bool:
     """Whether nobody but us and root is in a group: many systems give each user one, and let it write."""
     if gid == 0:
         return True

@@ -79,9 +79,14 @@ def _chosen(levels: Levels, environ: Mapping[str, str]) -> str:
     argued = _by_arguments(levels)
     named = argued or levels.get("auth_type")
     if named is not None and named not in (U2M, M2M, *FEDERATED, *DELEGATED):
+        with LOADING:
+            from lakekey.configuration.suggestion import nearest
+
+        near = nearest(str(named), (U2M, M2M, *FEDERATED, *DELEGATED))
         raise ConfigurationError(
-            f"auth_type ({levels.source('auth_type')}) is {named!r}, which is none that there is",
-            hint=f"set it to {U2M}, {M2M}, {', '.join(FEDERATED)}, or one of the SDK's: {', '.join(DELEGATED)}",
+            f"auth_type {named!r} ({levels.source('auth_type')}) is not supported",
+            hint=(f"did you mean {near}? " if near else "")
+            + f"set it to {U2M}, {M2M}, {', '.join(FEDERATED)}, or one of the SDK's: {', '.join(DELEGATED)}",
             profile=levels.profile,
         )
     if named == U2M:

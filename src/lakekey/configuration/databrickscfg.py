@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
 
 #: The section that is not a profile.
 SETTINGS_SECTION = "__settings__"
+
+_POSIX = os.name == "posix"
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+_PIECE = 1 << 16
+_MOST = 4 << 20  # bytes; a file of profiles has a few thousand
 
 
 class Profile(NamedTuple):
@@ -60,7 +68,7 @@ def read(path: str | None, wanted: str | None) -> Profile | None:
             return None
         raise ConfigurationError(
             f"there is no file {path} to find it in",
-            hint=f"lakekey login {_word(wanted)} --host https://…",
+            hint=f"lakekey login {word(wanted)} --host https://…",
             profile=wanted,
         )
     default = default_profile(parser)
@@ -74,7 +82,8 @@ def read(path: str | None, wanted: str | None) -> Profile | None:
     return Profile(name, path, dict(parser.items(section)))
 
 
-def _word(name: str) -> str:
+def word(name: str) -> str:
+    """A name as one word of a command."""
     with LOADING:
         import shlex
 
@@ -143,8 +152,7 @@ def sections(text: str, path: str, wanted: str | None) -> dict[str, dict[str, st
 
 def _parse(path: str, wanted: str | None) -> "configparser.ConfigParser | None":
     try:
-        with open(path, "rb") as file:
-            content = file.read()
+        content = _content(path, wanted)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
@@ -154,8 +162,70 @@ def _parse(path: str, wanted: str | None) -> "configparser.ConfigParser | None":
     raise _unreadable(path, reason, wanted)
 
 
+def _content(path: str, wanted: str | None) -> bytes:
+    # Not blocking: a pipe that nothing writes to, or a terminal, would hold the program for ever.
+    descriptor = os.open(path, os.O_RDONLY | _NONBLOCK | _CLOEXEC | _BINARY)
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode) and _POSIX:
+            _check_who_may_write(path, status, wanted)
+        if stat.S_ISFIFO(status.st_mode):
+            with LOADING:
+                from lakekey.configuration.piped import content_of
+
+            return content_of(descriptor, status, _MOST)
+        content = b""
+        while len(content) <= _MOST and (chunk := os.read(descriptor, _PIECE)):
+            content += chunk
+    finally:
+        os.close(descriptor)
+    if len(content) > _MOST:
+        raise _unreadable(path, f"it is larger than {_MOST >> 20} MiB", wanted)
+    return content
+
+
+def _check_who_may_write(path: str, status: os.stat_result, wanted: str | None) -> None:
+    """Refuse a file that another user can change: with its host alone, they would be sent the secrets of ours.
+
+    Reading is another matter: mounted secrets are often readable by a group. As for root, the files that are mounted
+    into a container belong to users of the machine outside.
+    """
+    others = status.st_mode & 0o022
+    if others == 0o020:
+        with LOADING:
+            from lakekey.cache.safe_path import is_private_group
+
+        others = not is_private_group(status.st_gid)
+    if others:
+        raise ConfigurationError(
+            f"{path} can be changed by other users", hint=f"chmod go-w {word(path)}", profile=wanted
+        )
+    me = os.geteuid()
+    if status.st_uid in (0, me):
+        return
+    if me != 0 and not _is_unmapped(status.st_uid):
+        raise ConfigurationError(
+            f"{path} belongs to user {status.st_uid}, who could change it",
+            hint=f"sudo chown {me} {word(path)}",
+            profile=wanted,
+        )
+    with LOADING:
+        from lakekey import _log
+
+    _log.warning("configuration", "%s belongs to user %d, who can change it", path, status.st_uid)
+
+
+def _is_unmapped(uid: int) -> bool:
+    """Whether this is how the kernel shows a user whom a user namespace does not know, such as the machine's root."""
+    try:
+        with open("/proc/sys/kernel/overflowuid", "rb") as overflow, open("/proc/self/uid_map", "rb") as known:
+            return uid == int(overflow.read()) and known.read().split() != [b"0", b"0", b"4294967295"]
+    except (OSError, ValueError):
+        return False
+
+
 def _unreadable(path: str, reason: str, wanted: str | None) -> ConfigurationError:
-    return ConfigurationError(f"{path} cannot be read: {reason}", hint=f"ls -l {path}", profile=wanted)
+    return ConfigurationError(f"{path} cannot be read: {reason}", hint=f"ls -l {word(path)}", profile=wanted)
 
 
 def _parsed(text: str, path: str, wanted: str | None) -> "configparser.ConfigParser":
@@ -184,6 +254,6 @@ def _parsed(text: str, path: str, wanted: str | None) -> "configparser.ConfigPar
     # Raised out here: the parser's error quotes the line, which may be the secret. Say only where.
     raise ConfigurationError(
         f"{path} is malformed" + (f" at line {line}" if line else ""),
-        hint=f"fix that line of {path}",
+        hint=f"fix that line of {word(path)}",
         profile=wanted,
     )

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from lakekey._imports import LOADING
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.settings import CONFIG_FILE, SETTINGS, checked
 from lakekey.errors import ConfigurationError
@@ -42,6 +43,7 @@ class Levels:
         config_file: The file that it was read from, or ``None``.
         levels: Level → setting → what it says.
         silenced: Setting and source → why it does not count.
+        others: The profiles that the file has, where none was named and none is the default one.
     """
 
     def __init__(self, profile: str | None, config_file: str | None, levels: Mapping[str, dict[str, Found]]) -> None:
@@ -49,6 +51,7 @@ class Levels:
         self.config_file = config_file
         self.levels = levels
         self.silenced: dict[tuple[str, str], str] = {}
+        self.others: list[str] = []
 
     def has(self, level: str, name: str) -> bool:
         """Whether a level has a say on a setting."""
@@ -78,7 +81,9 @@ class Levels:
         if level is None:
             return None
         found = self.levels[level][name]
-        return checked(name, found.value, found.source, self.profile)
+        value = checked(name, found.value, found.source, self.profile)
+        # Written by tools for the account itself, which has no workspace.
+        return None if name == "workspace_id" and value.lower() == "none" else value
 
     def silence(self, level: str, name: str, why: str) -> None:
         """Listen to one level no longer, as to one setting."""
@@ -105,7 +110,12 @@ def gather(profile: str | None, environ: Mapping[str, str], arguments: Mapping[s
     """
     unknown = sorted(set(arguments) - set(SETTINGS) - {"config_file"})
     if unknown:
-        raise ConfigurationError(f"there is no setting {unknown[0]!r}", hint=f"settings: {', '.join(SETTINGS)}")
+        with LOADING:
+            from lakekey.configuration.suggestion import nearest
+
+        near = nearest(unknown[0], SETTINGS)
+        hint = f"did you mean {near}?" if near else f"settings: {', '.join(SETTINGS)}"
+        raise ConfigurationError(f"there is no setting {unknown[0]!r}", hint=hint)
     wanted = _wanted_profile(profile, environ)
     # Looked at now: an argument that is empty or of the wrong type is never passed over for a weaker level.
     given = {
@@ -125,11 +135,15 @@ def gather(profile: str | None, environ: Mapping[str, str], arguments: Mapping[s
         found = _profile(wanted, profile is not None, config_file, environ, {*given, *around})
     if found is not None and config_file is not None:
         given["config_file"] = Found(found.path, ARGUMENT)
-    return Levels(
+    levels = Levels(
         found.name if found else None,
         found.path if found else None,
         {ARGUMENT: given, ENVIRONMENT: around, PROFILE: _settings_of(found) if found else {}, SEALED: {}},
     )
+    if found is None and wanted is None and not directly_configured(given, around):
+        known, _ = databrickscfg.profiles(_path(config_file, environ))
+        levels.others = [str(profile.name) for profile in known]
+    return levels
 
 
 def directly_configured(*levels: Mapping[str, Found]) -> str | None:
@@ -162,11 +176,15 @@ def _wanted_profile(profile: str | None, environ: Mapping[str, str]) -> str | No
 def _profile(
     wanted: str | None, named_here: bool, config_file: str | None, environ: Mapping[str, str], configured: set[str]
 ) -> databrickscfg.Profile | None:
-    path = databrickscfg.location(config_file or environ.get("DATABRICKS_CONFIG_FILE", "").strip() or None)
+    path = _path(config_file, environ)
     if wanted is not None and not named_here and "host" in configured and not os.path.lexists(path):
         # The SDK's rule, which containers rely on: a variable may name a profile that only other machines have.
         return None
     return databrickscfg.read(path, wanted)
+
+
+def _path(config_file: str | None, environ: Mapping[str, str]) -> str:
+    return databrickscfg.location(config_file or environ.get("DATABRICKS_CONFIG_FILE", "").strip() or None)
 
 
 def _settings_of(profile: databrickscfg.Profile) -> dict[str, Found]:

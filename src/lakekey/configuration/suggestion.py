@@ -16,5 +16,5 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
         import difflib  # only where something is wrong
 
     spelled = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(word.casefold()[:200], spelled, n=1)
+    found = difflib.get_close_matches(word.casefold()[:200], spelled, n=1, cutoff=0.7)
     return spelled[found[0]] if found else None

@@ -16,6 +16,13 @@ DEFAULT_CLIENT = "databricks-cli"
 DEFAULT_SCOPES = ("all-apis",)
 #: The hint where nothing at all says which workspace is meant; the one session that there is may then be.
 NAME_A_PROFILE = "name a profile, or set DATABRICKS_HOST=https://…"
+
+
+def names_nothing(error: ConfigurationError) -> bool:
+    """Whether an error says that no profile and no host is named at all."""
+    return (error.hint or "").startswith("name a profile")
+
+
 DEFAULT_LOGIN_TIMEOUT = 120.0
 DEFAULT_LOCK_TIMEOUT = 60.0
 
@@ -71,6 +78,9 @@ def _host(levels: Levels, values: Mapping[str, Any], auth_type: str) -> str:
     elif (first := directly_configured(*levels.levels.values())) is not None:
         # The commonest surprise of the default chain: one stray variable, and the default profile is not read.
         hint = f"set DATABRICKS_HOST, or name a profile: the default one is not read beside {first}"
+    elif levels.others:
+        shown = ", ".join(levels.others[:5]) + (", …" if len(levels.others) > 5 else "")
+        hint = f"name a profile: {shown}"
     else:
         hint = NAME_A_PROFILE
     raise ConfigurationError("there is no host", hint=hint, profile=levels.profile)

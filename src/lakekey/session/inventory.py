@@ -16,7 +16,7 @@ from lakekey.cache.entry import Entry, Failure, entry_id
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.settings import DELEGATED, U2M
 from lakekey.configuration.target import DEFAULT_CLIENT, DEFAULT_SCOPES, Target, resolve
-from lakekey.configuration.validation import NAME_A_PROFILE
+from lakekey.configuration.validation import names_nothing
 from lakekey.errors import CacheError, ConfigurationError, LakekeyError, LockTimeout
 from lakekey.session.expiry import is_live, nears_end, session_end
 
@@ -210,7 +210,7 @@ def resolve_or_only(profile: str | None = None, **settings: Any) -> Target:
 
 def is_nothing_named(error: ConfigurationError) -> bool:
     """Whether an error of `resolve` says that nothing is configured or named, and not that something is wrong."""
-    return error.hint == NAME_A_PROFILE
+    return names_nothing(error)
 
 
 def the_only_one(environ: Mapping[str, str] | None = None) -> Target | None:

@@ -216,9 +216,9 @@ def test_a_token_of_a_profile_is_found_again_and_is_sent_to_its_own_host_only(bo
 
 
 def test_an_unknown_auth_type_is_answered_with_the_known_ones(box):
-    with pytest.raises(ConfigurationError, match=r"'oauth'.* none that there is") as caught:
+    with pytest.raises(ConfigurationError, match=r"auth_type 'oauth' .*is not supported") as caught:
         lakekey.provider(auth_type="oauth")
-    assert "external-browser, oauth-m2m, env-oidc" in caught.value.hint
+    assert "did you mean oauth-m2m? set it to external-browser, oauth-m2m, env-oidc" in caught.value.hint
 
 
 def test_the_sdk_does_not_object_to_what_lies_in_the_environment(box, monkeypatch):

@@ -1,9 +1,15 @@
 """Reading ``.databrickscfg``."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
-from lakekey.configuration import databrickscfg
+from lakekey.configuration import databrickscfg, piped
 from lakekey.errors import ConfigurationError
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users")
 
 
 @pytest.fixture
@@ -107,3 +113,105 @@ def test_the_files_own_default_is_told_with_its_profiles(file):
 def test_the_repr_of_a_profile_shows_no_value(file):
     found = databrickscfg.read(file("[a]\nclient_secret = dose-secret\n"), "a")
     assert "dose-secret" not in repr(found)
+
+
+# Whose file it is, and who may write it
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"), [(0o602, True), (0o622, True), (0o666, True), (0o644, False), (0o440, False), (0o600, False)]
+)
+def test_file_that_other_users_can_change_is_refused(file, mode, said):
+    path = file("[a]\nhost = x\n")
+    os.chmod(path, mode)
+    if not said:
+        assert databrickscfg.read(path, "a").values == {"host": "x"}
+        return
+    with pytest.raises(ConfigurationError, match="can be changed by other users") as caught:
+        databrickscfg.read(path, "a")
+    assert caught.value.hint == f"chmod go-w {path}"
+    subprocess.run(caught.value.hint, shell=True, check=True)
+    assert databrickscfg.read(path, "a").values == {"host": "x"}
+
+
+def test_group_of_the_user_alone_may_write_the_file(file):
+    path = file("[a]\nhost = x\n")
+    os.chown(path, -1, os.getgid())
+    os.chmod(path, 0o660)
+    assert databrickscfg.read(path, "a").values == {"host": "x"}
+
+
+@needs_root
+def test_file_of_another_group_that_may_write_it_is_refused(file):
+    path = file("[a]\nhost = x\n")
+    os.chown(path, -1, 54321)
+    os.chmod(path, 0o660)
+    with pytest.raises(ConfigurationError, match="can be changed by other users"):
+        databrickscfg.read(path, "a")
+
+
+READS = """
+import configparser, grp, os, pwd, shlex, sys
+from lakekey import _log
+from lakekey.cache import safe_path
+from lakekey.configuration import databrickscfg, piped
+from lakekey.errors import ConfigurationError
+os.setuid(int(sys.argv[2]))
+try: print(dict(databrickscfg.read(sys.argv[1], "a").values))
+except ConfigurationError as error: print(error)
+"""
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("owner", "reader", "said"),
+    [
+        (1001, 1002, "belongs to user 1001, who could change it"),
+        (0, 1002, "{'host': 'x'}"),
+        (1002, 1002, "{'host': 'x'}"),
+        (1001, 0, "{'host': 'x'}"),
+    ],
+)
+def test_file_of_another_user_is_refused_unless_root_reads_it_or_made_it(tmp_path, file, owner, reader, said):
+    path = file("[a]\nhost = x\n")
+    os.chmod(path, 0o644)
+    os.chown(path, owner, -1)
+    for parent in [tmp_path, *tmp_path.parents]:
+        if any(each.name.startswith("pytest-of-") for each in (parent, *parent.parents)):
+            parent.chmod(0o755)
+    done = subprocess.run([sys.executable, "-c", READS, path, str(reader)], capture_output=True, text=True, check=True)
+    assert said in done.stdout
+
+
+# Odd files
+
+
+def test_profiles_come_from_a_pipe_as_often_as_they_are_asked_for(tmp_path):
+    reading, writing = os.pipe()
+    os.write(writing, b"[my prod]\nhost = x\n")
+    os.close(writing)
+    try:
+        for _ in range(2):
+            assert databrickscfg.read(f"/dev/fd/{reading}", "my prod").values == {"host": "x"}
+        assert [profile.name for profile in databrickscfg.profiles(f"/dev/fd/{reading}")[0]] == ["my prod"]
+    finally:
+        os.close(reading)
+
+
+def test_pipe_that_nothing_writes_to_is_waited_for_and_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(piped, "_PATIENCE", 0.05)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigurationError, match="nothing came through this pipe"):
+        databrickscfg.read(str(tmp_path / "pipe"), None)
+
+
+def test_file_without_an_end_is_not_read_to_its_end():
+    with pytest.raises(ConfigurationError, match="larger than 4 MiB"):
+        databrickscfg.read("/dev/zero", None)
+
+
+def test_path_with_a_blank_is_one_word_of_the_hint(tmp_path):
+    (tmp_path / "my file").write_text("[a]\nnonsense\n")
+    with pytest.raises(ConfigurationError, match="malformed") as caught:
+        databrickscfg.read(str(tmp_path / "my file"), None)
+    assert f"'{tmp_path / 'my file'}'" in caught.value.hint

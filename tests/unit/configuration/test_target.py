@@ -47,6 +47,31 @@ def test_a_client_id_and_secret_are_a_service_principal():
     assert (target.auth_type, target.is_person) == ("oauth-m2m", False)
 
 
+@pytest.mark.parametrize("none", ["none", "None", " NONE "])
+def test_workspace_id_none_is_no_workspace(config, none):
+    environ = config(f"[prod]\nhost = {HOST}\nworkspace_id = {none}\ncluster_id = c\n")
+    target = resolve("prod", environ)
+    assert (target.workspace_id, target.http_path) == (None, None)
+    assert resolve(environ={}, host=f"{HOST}?o=1", workspace_id=none).workspace_id == "1"
+
+
+def test_mistyped_setting_or_auth_type_is_answered_with_the_near_one():
+    for arguments, near in (
+        ({"hots": HOST}, "host"),
+        ({"warehouseid": "w"}, "warehouse_id"),
+        ({"host": HOST, "auth_type": "oauth_m2m"}, "oauth-m2m"),
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            resolve(environ={}, **arguments)
+        assert f"did you mean {near}?" in caught.value.hint
+
+
+def test_without_a_default_profile_the_hint_names_those_there_are(config):
+    with pytest.raises(ConfigurationError, match="there is no host") as caught:
+        resolve(None, config(f"[prod]\nhost = {HOST}\n[nightly]\nhost = {HOST}\n"))
+    assert caught.value.hint == "name a profile: prod, nightly"
+
+
 def test_a_client_id_alone_is_a_custom_app_for_people():
     target = resolve(environ={}, host=HOST, client_id="app")
     assert (target.auth_type, target.client_id) == ("external-browser", "app")
@@ -69,7 +94,7 @@ def test_a_secret_that_is_given_leaves_the_environments_auth_type_aside():
         ({}, "there is no host"),
         ({"host": HOST, "auth_type": "oauth-m2m"}, "client_id is missing"),
         ({"host": HOST, "auth_type": "oauth-m2m", "client_id": "a"}, "client_secret is missing"),
-        ({"host": HOST, "auth_type": "magic"}, r"auth_type \(argument\) is 'magic'"),
+        ({"host": HOST, "auth_type": "magic"}, r"auth_type 'magic' \(argument\) is not supported"),
         ({"host": HOST, "hosst": "x"}, "there is no setting 'hosst'"),
         ({"host": HOST, "login_timeout": "soon"}, r"login_timeout \(argument\) is 'soon'"),
         ({"host": HOST, "redirect_port": 0}, r"redirect_port \(argument\) is 0"),

@@ -10,6 +10,7 @@ from lakekey.configuration import databrickscfg
 from lakekey.configuration.auth_type import conflicts
 from lakekey.configuration.layers import ENVIRONMENT, PROFILE, Levels
 from lakekey.configuration.settings import OTHER_KEYS, SETTINGS
+from lakekey.configuration.suggestion import nearest
 from lakekey.configuration.target import Target
 
 
@@ -81,11 +82,13 @@ def check_keys(levels: Levels) -> Iterator[Check]:
     keys = next((profile.values for profile in found if profile.name == name), {})
     strange = sorted(set(keys) - known)
     if strange:
+        near = {key: nearest(key, SETTINGS) for key in strange}
+        named = ", ".join(f"{key} (did you mean {near[key]}?)" if near[key] else key for key in strange)
         yield Check(
             "profile keys",
             WARNING,
-            f"{', '.join(strange)}: no setting of that name",
-            f"mend the spelling in [{name}] of {levels.config_file}",
+            f"{named}: no setting of that name",
+            f"fix the spelling in [{name}] of {levels.config_file}",
         )
     else:
         yield Check("profile keys", OK, f"{len(keys)} keys, all known")
