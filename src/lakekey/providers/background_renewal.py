@@ -7,6 +7,7 @@ in a flight of its own (`lakekey._single_flight`).
 import os
 import threading
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 
 from lakekey import _log
 
@@ -22,8 +23,10 @@ class Background:
             os.register_at_fork(after_in_child=self._reset)  # a forked child has the queue but not the thread
 
     def _reset(self) -> None:
-        self._changed = threading.Condition()
+        # No lock: a finalizer that the garbage collector runs in the midst of `submit` may come here again, and so may
+        # one in the new thread, before that has begun. Each of these is changed by single, atomic operations.
         self._jobs: dict[str, Callable[[], None]] = {}
+        self._added: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def submit(self, name: str, job: Callable[[], None]) -> None:
@@ -33,25 +36,35 @@ class Background:
             name: What the job is about; while one of that name waits, another is dropped.
             job: What to do.
         """
-        with self._changed:
-            self._jobs.setdefault(name, job)
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="lakekey-background", daemon=True)
-                try:
-                    self._thread.start()
-                except RuntimeError:  # the interpreter is exiting
-                    self._thread = None
-                    self._jobs.clear()
-            self._changed.notify()
+        self._jobs.setdefault(name, job)
+        self._added.put(None)
+        thread = self._thread
+        if thread is not None and thread.is_alive():
+            return
+        thread = threading.Thread(target=self._run, name="lakekey-background", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no room for a thread, or the interpreter is exiting
+            self._jobs.clear()
+            return
+        self._thread = thread
 
     def _run(self) -> None:
         while True:
-            with self._changed:
-                if not self._jobs and not self._changed.wait_for(lambda: bool(self._jobs), timeout=_IDLE):
-                    self._thread = None
+            try:
+                self._added.get(timeout=_IDLE)
+            except Empty:
+                self._thread = None  # what is added from here on starts a thread; what was added before is seen below
+                if not self._jobs:
                     return
-                name = next(iter(self._jobs))
-                job = self._jobs.pop(name)
+            while self._jobs:
+                self._do_one()
+
+    def _do_one(self) -> None:
+        for name in list(self._jobs)[:1]:  # a copy, made in one step
+            job = self._jobs.pop(name, None)
+            if job is None:
+                return  # another thread of ours has it
             try:
                 job()
             except Exception as error:  # noqa: BLE001 - the thread serves every provider and must outlive one job
