@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 
+from lakekey.errors import LoginFailed
+
 MAX_REQUEST = 32 * 1024
 MAX_CONNECTIONS = 100
 PATIENCE = 10.0  # seconds for a request to arrive whole, and for its answer to leave
@@ -95,7 +97,12 @@ class LoopbackServer:
 
     def start(self) -> None:
         """Begin to serve."""
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise LoginFailed(
+                f"no thread can be started ({error})", hint="allow more processes or memory (ulimit -u, --pids-limit)"
+            ) from None
         self._started = True
 
     def wake(self) -> None:

@@ -1,6 +1,7 @@
 """The sign-in as a whole: where the answer comes to, how the person is asked, the wait, and who it was."""
 
 import contextlib
+import contextvars
 import sys
 import threading
 import time
@@ -257,7 +258,9 @@ def _interruptible(
         except BaseException as error:  # noqa: BLE001 - handed to the caller
             errors.append(error)
 
-    thread = threading.Thread(target=attempt, name="lakekey-ask", daemon=True)
+    # In this thread's context, which knows the deadline, and that code there must not wait for this sign-in.
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(attempt,), name="lakekey-ask", daemon=True)
     try:
         thread.start()
     except RuntimeError:  # the interpreter exits, or a limit is reached: then the deadlines of HTTP have to do
