@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lakekey import _single_flight
+from lakekey import _commitment
 from lakekey.providers import factory
 
 pytest_plugins = ["support.fixtures"]
@@ -41,7 +41,7 @@ def all_settled():
     """Whatever a test leaves in the air keeps the interpreter from exiting, and with it the whole run."""
     yield
     deadline = time.monotonic() + _PATIENCE
-    while _single_flight._in_the_air:
+    while _commitment._in_the_air:
         assert time.monotonic() < deadline, "something was sent and never dealt with"
         time.sleep(0.01)
 

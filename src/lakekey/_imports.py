@@ -10,7 +10,13 @@ see `libraries`.
 """
 
 import os
+import sys
 from _thread import RLock
+from collections.abc import Container
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 LOADING = RLock()  # not `threading`'s, which would be one more module for a warm start
 _after_logging = False
@@ -34,3 +40,39 @@ def _hold_back_forks() -> None:
 
 
 _hold_back_forks()
+
+
+def amid_import() -> bool:
+    """Whether the calling code has interrupted a late import of its own thread, as a signal handler may."""
+    return _owned(LOADING)
+
+
+def holds_a_lock() -> bool:
+    """Whether the calling thread has one of the locks that any other thread may need to go on.
+
+    A signal handler, or a finalizer that the garbage collector runs, has what the code beneath it has: `LOADING` in the
+    midst of a late import, `logging`'s in ``dictConfig``, `threading`'s while a thread starts.
+    """
+    others = (("logging", "_lock"), ("threading", "_active_limbo_lock"))
+    locks = [getattr(sys.modules.get(module), name, None) for module, name in others]
+    return amid_import() or any(map(_owned, locks))
+
+
+def _owned(lock: object) -> bool:
+    is_owned = getattr(lock, "_is_owned", None)  # which every lock has that its owner may take again
+    return is_owned is not None and bool(is_owned())
+
+
+def importing(roots: Container[str]) -> bool:
+    """Whether the calling thread is in the midst of importing one of these packages, or late modules of ours.
+
+    Another thread that needs the module waits until the import is done, and so until the calling code has returned.
+    """
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - the only way to tell whose import it is
+    while frame is not None:
+        code = frame.f_code
+        is_import = code.co_name == "_find_and_load" and code.co_filename == "<frozen importlib._bootstrap>"
+        if is_import and str(frame.f_locals.get("name", "")).partition(".")[0] in roots:
+            return True
+        frame = frame.f_back
+    return False

@@ -6,11 +6,22 @@ names; never a token.
 """
 
 import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lakekey._imports import libraries
 
 _WARNING = 30
+_held_back: set[str] = set()
+
+
+def postpone(report: Callable[[], object]) -> bool:  # noqa: ARG001
+    """Keep a record for later, where other threads wait for the one that logs: `lakekey._single_flight` replaces this.
+
+    Returns:
+        Whether it was kept.
+    """
+    return False
 
 
 def debug(part: str, message: str, *values: Any) -> None:
@@ -31,7 +42,34 @@ def warning(part: str, message: str, *values: Any) -> None:
 def _emit(level: int, part: str, message: str, values: tuple[Any, ...]) -> None:
     if level < _WARNING and "logging" not in sys.modules:
         return
+    if postpone(lambda: _write(level, part, message, values)):
+        return
+    _write(level, part, message, values)
+
+
+def _write(level: int, part: str, message: str, values: tuple[Any, ...]) -> None:
     with libraries():
         import logging
 
-    logging.getLogger(f"lakekey.{part}").log(level, message, *values, stacklevel=3)
+    logging.getLogger(f"lakekey.{part}").log(level, message, *values, stacklevel=4)
+
+
+def hold_back(loggers: Iterable[str], keep: Callable[[Callable[[], object]], bool]) -> None:
+    """Let records of these loggers wait as ours do, because a handler may need a lock that a waiting thread has.
+
+    Args:
+        loggers: The names of the libraries' loggers.
+        keep: Keeps a report for later, or returns false where it may be made at once.
+    """
+    if "logging" not in sys.modules:
+        return  # nothing is configured, so no handler is called
+    import logging
+
+    class Later(logging.Filter):
+        def filter(self, record: Any) -> bool:
+            return not keep(lambda: logging.getLogger(record.name).handle(record))
+
+    for name in loggers:
+        if name not in _held_back:
+            _held_back.add(name)
+            logging.getLogger(name).addFilter(Later())

@@ -1,199 +1,131 @@
-"""Single flight within a process, and work that is seen through.
+"""Single flight within a process: one thread does the work, and every other caller waits for its result.
 
-All threads that want the same entry share one flight: the first starts it, the others wait for its result. The flight
-runs in a thread of its own, so nothing that befalls the callers — Ctrl-C, a SIGTERM whose handler raises, a cancelled
-task, the end of a daemon thread — cuts an exchange off between the request and the durable write. With single-use
-refresh tokens an answer thrown away is a session lost.
+The work runs in a thread of its own, so nothing that happens to the callers (Ctrl-C, a SIGTERM whose handler raises, a
+cancelled task, the end of a daemon thread) cuts an exchange off between the request and the durable write; see
+`lakekey._commitment`. Where no thread can start, or the new thread cannot get started because of a lock that lies under
+the caller, a caller does the work itself and holds signals back while something is sent.
 
-From the moment that a flight commits itself, the interpreter does not exit before the answer is stored either. Until
-then nothing holds it back: a program that ends does not wait for a lock, or for a person at a browser.
+Foreign code runs in every thread, at any instruction: finalizers, signal handlers, logging handlers, import hooks.
+Three rules keep the work from waiting for itself:
 
-A signal handler that raises can strike the main thread between any two instructions, and one that asks for headers
-itself can run at any of them. So callers share no lock here: what they share is changed by single operations that the
-interpreter makes atomic, and each waits on a lock of its own.
+- Inside the work no other work is waited for: `Busy` is raised at once.
+- The work calls nothing of the program. What it has to report waits in the flight (`later`), and a caller reports it.
+- A caller waits for no longer than its patience, and not at all with a lock in hand that the work may need.
+
+Callers share no lock here: what they share is changed by single operations that the interpreter makes atomic, and each
+waits on a lock of its own. So a signal handler that raises leaves nothing locked.
 """
 
-import atexit
 import contextlib
 import copy
-import itertools
 import os
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from lakekey import _log
+from lakekey._commitment import Commitment, Latch, Withdrawn, locked, unlock
+from lakekey._imports import holds_a_lock, importing
+from lakekey.errors import LakekeyError
+
+__all__ = ["Busy", "Commitment", "Flights", "Overdue", "Waiter", "Withdrawn", "inside", "later", "on"]
 
 T = TypeVar("T")
 _GRACE = 0.5
+_SLICE = 0.25  # seconds between two looks of a waiter; a thread that has not begun by then does not get started
+# What the work may import when its turn comes. A caller in the midst of importing one of these cannot wait for it.
+_IMPORTS = frozenset((
+    "certifi", "charset_normalizer", "cryptography", "email", "filelock", "http", "idna", "json", "keyring", "logging",
+    "queue", "random", "requests", "secrets", "socket", "ssl", "urllib", "urllib3",
+))  # fmt: skip
+_LOGGERS = (
+    "charset_normalizer", "filelock", "keyring.backend", "requests", "urllib3.connection", "urllib3.connectionpool",
+    "urllib3.poolmanager", "urllib3.util.retry",
+)  # fmt: skip
 
 
-class Withdrawn(Exception):
-    """The last caller left before anything was sent, so nothing was."""
+class Busy(Exception):
+    """The work cannot be waited for here: the caller runs inside it, or holds what it may need."""
 
 
-class _Latch:
-    """Opens once. An event, but for one thing: an interrupted waiter of `threading.Event` may leave its lock taken."""
-
-    def __init__(self) -> None:
-        self.is_open = False
-        self._bolts: set[threading.Lock] = set()
-
-    def open(self) -> None:
-        self.is_open = True
-        for bolt in list(self._bolts):
-            _draw(bolt)
-
-    def wait(self, timeout: float = -1, bolt: "threading.Lock | None" = None) -> bool:
-        """Wait, at most for so many seconds, or until somebody draws the bolt. Returns whether it is open."""
-        bolt = bolt or _bolt()
-        self._bolts.add(bolt)
-        try:
-            if not self.is_open:  # asked after the bolt was added: whoever opens it later sees the bolt
-                bolt.acquire(timeout=timeout)
-        finally:
-            self._bolts.discard(bolt)
-        return self.is_open
+class Overdue(Exception):
+    """The work did not end within the caller's patience."""
 
 
-def _bolt() -> threading.Lock:
-    bolt = threading.Lock()
-    bolt.acquire()
-    return bolt
-
-
-def _draw(bolt: threading.Lock) -> None:
-    with contextlib.suppress(RuntimeError):  # drawn already
-        bolt.release()
-
-
-class Commitment:
-    """Whether a flight may still be called off. Once it has committed itself, it may not."""
+class Waiter:
+    """One caller's wait, which may be cancelled from another thread."""
 
     def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._withdrawn = _Latch()
-        self._sent: _Latch | None = None
-
-    def commit(self) -> None:
-        """From here on the work is seen through; called right before a request that spends a token is sent.
-
-        Raises:
-            Withdrawn: It was called off already.
-        """
-        with self._guard:
-            if self._withdrawn.is_open:
-                raise Withdrawn
-            if self._sent is not None:
-                return
-            self._sent = _Latch()
-            _in_the_air.add(self._sent)
-        # The interpreter waits for threads that are no daemons.
-        keeper = threading.Thread(target=self._sent.wait, name="lakekey-keeper", daemon=False)
-        with contextlib.suppress(RuntimeError):  # it is exiting already (since 3.12): `_see_through` holds it back
-            keeper.start()
-
-    def release(self) -> None:
-        """What was sent has been dealt with: from here on the work may be called off again."""
-        with self._guard:
-            sent, self._sent = self._sent, None
-        if sent is not None:
-            _in_the_air.discard(sent)
-            sent.open()
-
-    @property
-    def committed(self) -> bool:
-        """Whether something was sent whose answer is not stored yet."""
-        return self._sent is not None
-
-    def withdraw(self) -> None:
-        """Call the work off, unless it is committed."""
-        with self._guard:
-            if self._sent is None:
-                self._withdrawn.open()
-
-    def pause(self, seconds: float) -> None:
-        """Sleep, but not past a withdrawal.
-
-        Raises:
-            Withdrawn: It was called off.
-        """
-        if self._withdrawn.wait(seconds):
-            raise Withdrawn
-
-
-_in_the_air: set[_Latch] = set()
-
-
-def _see_through() -> None:
-    """Hold the exit back while something is sent.
-
-    The interpreter waits for the keepers before it comes here; but a Ctrl-C ends that waiting, and whoever presses it
-    while a program seems to hang at its end must not lose the session by it.
-    """
-    while True:
-        try:  # around the loop: a Ctrl-C may strike between any two of its steps
-            while _in_the_air:
-                next(iter(_in_the_air)).wait(0.05)
-        except BaseException:  # noqa: BLE001, S112
-            continue
-        return
-
-
-atexit.register(_see_through)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_the_air.clear)  # what the parent has sent, the parent sees through
-
-
-class Ticket:
-    """One caller's place on a flight, which may be given up from another thread."""
-
-    def __init__(self) -> None:
-        self.left = False
-        self.bolt = _bolt()
+        self.cancelled = False
+        self.lock = locked()
         self.commitment: Commitment | None = None
-        self.fellows: set[Ticket] = set()
+        self.others: set[Waiter] = set()
 
-    def leave(self) -> None:
-        """Wait no longer; the last who leaves calls the flight off, if nothing was sent."""
-        self.left = True
-        self.fellows.discard(self)
-        if not self.fellows and self.commitment is not None:
+    def cancel(self) -> None:
+        """Stop waiting; the last waiter to stop withdraws the work, if nothing was sent."""
+        self.cancelled = True
+        self.others.discard(self)
+        if not self.others and self.commitment is not None:
             self.commitment.withdraw()
-        _draw(self.bolt)
+        unlock(self.lock)
 
 
-_ticket: ContextVar[Ticket | None] = ContextVar("lakekey_ticket", default=None)
+_waiter: ContextVar[Waiter | None] = ContextVar("lakekey_waiter", default=None)
 
 
 @contextlib.contextmanager
-def on(ticket: Ticket) -> Iterator[None]:
-    """Within it, and in threads that are given its context, whoever waits for a flight does so on this ticket."""
-    token = _ticket.set(ticket)
+def on(waiter: Waiter) -> Iterator[None]:
+    """Within it, and in threads that are given its context, a call that waits does so as this waiter."""
+    token = _waiter.set(waiter)
     try:
         yield
     finally:
-        _ticket.reset(token)
+        _waiter.reset(token)
 
 
 class _Flight(Generic[T]):
-    def __init__(self, starter: Ticket) -> None:
+    def __init__(self, starter: Waiter, work: Callable[[Commitment], T]) -> None:
         self.starter = starter
+        self.work = work
         self.commitment = Commitment()
-        self.passengers = {starter}
-        self.landed = _Latch()
+        self.waiters = {starter}
+        self.finished = Latch()
         self.result: T | None = None
         self.error: BaseException | None = None
-        self._claims = itertools.count()
+        self.reports: deque[Callable[[], object]] = deque()
+        self._worker: dict[str, object] = {}
 
-    def claim(self) -> bool:
-        """Whether the caller is the first to ask: it flies, or calls off, a flight that nobody else will."""
-        return next(self._claims) == 0
+    def claim(self, worker: object) -> bool:
+        """Whether the work is this worker's, because it was the first to claim it."""
+        return self._worker.setdefault("is", worker) is worker
 
-    def fly(self, work: Callable[[Commitment], T]) -> None:
+    @property
+    def worker(self) -> object:
+        """The thread's mark, or the waiter that does the work itself; ``None`` until it is claimed."""
+        return self._worker.get("is")
+
+    def do(self) -> None:
+        token = _inside.set(self)
         try:
-            self.result = work(self.commitment)
-        except BaseException as error:  # noqa: BLE001 - handed to every caller
+            self.result = self.work(self.commitment)
+        except (LakekeyError, Withdrawn) as error:
             self.error = error
+        except BaseException as error:
+            if isinstance(self.worker, Waiter):
+                self.error = Withdrawn()  # an interruption is for its own thread only: the others start again
+                raise
+            self.error = error
+        finally:
+            _inside.reset(token)
+
+    def report(self) -> None:
+        """Make the reports that wait here. A failing report, such as a log handler that raises, costs no token."""
+        while self.reports:
+            with contextlib.suppress(Exception):
+                self.reports.popleft()()
 
     def outcome(self) -> T:
         if self.error is not None:
@@ -201,97 +133,161 @@ class _Flight(Generic[T]):
         return self.result  # type: ignore[return-value]
 
 
+_inside: ContextVar[_Flight[Any] | None] = ContextVar("lakekey_inside", default=None)
+
+
+def inside() -> bool:
+    """Whether the calling code runs inside work that has not ended."""
+    flight = _inside.get()
+    return flight is not None and not flight.finished.is_open
+
+
+def later(report: Callable[[], object]) -> None:
+    """Call this as soon as it can hold nothing up: at once, or from a caller's thread where this is inside the work."""
+    flight = _inside.get()
+    if flight is None or flight.finished.is_open:
+        report()
+    else:
+        flight.reports.append(report)
+
+
 class Flights(Generic[T]):
-    """The flights of this process, by key."""
+    """The work under way in this process, by key."""
 
     def __init__(self) -> None:
-        self._aloft: dict[str, _Flight[T]] = {}
+        self._running: dict[str, _Flight[T]] = {}
         if hasattr(os, "register_at_fork"):
-            # A forked child has the parent's flights but not the threads that fly them.
-            os.register_at_fork(after_in_child=self._aloft.clear)
+            # A forked child has the parent's flights but not the threads that do the work.
+            os.register_at_fork(after_in_child=self._running.clear)
 
-    def run(self, key: str, work: Callable[[Commitment], T]) -> T:
-        """Get the result of the flight for ``key``: of the one that is aloft, or of one that this call starts.
+    def run(self, key: str, work: Callable[[Commitment], T], *, patience: float) -> T:
+        """Get the result of the work for ``key``: of what is running, or of what this call starts.
 
         An exception of the caller's own, such as ``KeyboardInterrupt``, takes effect at once while nothing has been
         sent, and otherwise as soon as the answer is stored.
 
         Args:
-            key: What is wanted; equal keys share a flight.
+            key: What is wanted; equal keys share the work.
             work: Does it. It calls ``commit`` before it sends anything that must not be lost.
+            patience: Seconds that this caller waits.
 
         Raises:
-            Withdrawn: The caller's ticket was given up.
+            Busy: It cannot be waited for here.
+            Overdue: It did not end in time.
+            Withdrawn: The caller's wait was cancelled.
         """
-        ticket = _ticket.get() or Ticket()
+        if inside() or importing(_IMPORTS):
+            raise Busy
+        burdened = holds_a_lock()
+        waiter = _waiter.get() or Waiter()
+        until = time.monotonic() + patience
         while True:
-            ticket.bolt = _bolt()
-            if ticket.left:  # asked after the bolt was made: whoever leaves later draws this one
+            waiter.lock = locked()
+            if waiter.cancelled:  # looked at after the lock was made: a later cancellation opens this one
                 raise Withdrawn
-            flight = mine = _Flight[T](ticket)
+            flight = mine = _Flight[T](waiter, work)
             try:
-                flight = self._aloft.setdefault(key, mine)
-                flight.passengers.add(ticket)
-                ticket.fellows, ticket.commitment = flight.passengers, flight.commitment
-                if flight is mine:
-                    self._take_off(key, flight, work)
-                landed = flight.landed.wait(bolt=ticket.bolt)
-            except BaseException:
-                self._leave(key, flight, ticket)
+                flight = self._running.setdefault(key, mine)
+                flight.waiters.add(waiter)
+                waiter.others, waiter.commitment = flight.waiters, flight.commitment
+                if burdened:
+                    self._do_here(key, flight, waiter)
+                elif flight is mine:
+                    self._start(key, flight)
+                finished = self._wait(key, flight, waiter, until, burdened=burdened)
+            except (Busy, Overdue):
+                # What was sent goes on without this caller, and is stored: the work's own thread sees to that.
+                waiter.others.discard(waiter)
                 raise
-            if not landed:
-                ticket.leave()  # once more, now that it is on board
-            elif not isinstance(flight.error, Withdrawn):
+            except BaseException:
+                self._leave(key, flight, waiter)
+                raise
+            if not finished:
+                waiter.cancel()  # once more, now that it is among the waiters
+                continue
+            flight.report()
+            flight.waiters.discard(waiter)
+            if not isinstance(flight.error, Withdrawn):
                 return flight.outcome()
-            # A withdrawn flight's last passenger left just as this one boarded: start anew.
+            # The last waiter left just as this one came: start again.
 
-    def _take_off(self, key: str, flight: _Flight[T], work: Callable[[Commitment], T]) -> None:
-        thread = threading.Thread(target=self._fly, args=(key, flight, work), name="lakekey-exchange", daemon=True)
+    def _wait(self, key: str, flight: _Flight[T], waiter: Waiter, until: float, *, burdened: bool) -> bool:
+        """Wait for the end, and make the work's reports meanwhile. Returns whether it ended; else it was cancelled."""
+        while not flight.finished.wait(0 if burdened else _SLICE, waiter.lock):
+            if waiter.cancelled:
+                return False
+            if burdened:
+                raise Busy
+            flight.report()
+            if flight.worker is None:
+                # Its starter lies under this very call (a signal handler's, a finalizer's), or its thread needs a lock
+                # that does.
+                self._do_here(key, flight, waiter)
+            elif time.monotonic() > until:
+                raise Overdue
+        return True
+
+    def _start(self, key: str, flight: _Flight[T]) -> None:
         try:
-            thread.start()
-        except RuntimeError:
-            # The interpreter is exiting and starts no more threads (since 3.12).
-            self._fly(key, flight, work)
+            threading.Thread(target=self._work, args=(key, flight), name="lakekey-exchange", daemon=True).start()
+        except RuntimeError:  # no room for a thread, or (since 3.12) the interpreter is exiting
+            self._do_here(key, flight, flight.starter)
 
-    def _fly(self, key: str, flight: _Flight[T], work: Callable[[Commitment], T]) -> None:
-        if flight.claim():
-            try:
-                flight.fly(work)
-            finally:
-                self._land(key, flight)
+    def _work(self, key: str, flight: _Flight[T]) -> None:
+        if not flight.claim(object()):
+            return
+        try:
+            _log.hold_back(_LOGGERS, _postponed)
+            flight.do()
+        finally:
+            self._finish(key, flight)
+        if not flight.waiters:
+            flight.report()
 
-    def _land(self, key: str, flight: _Flight[T]) -> None:
-        if self._aloft.get(key) is flight:
-            del self._aloft[key]
-        flight.commitment.release()
-        flight.landed.open()
+    def _do_here(self, key: str, flight: _Flight[T], waiter: Waiter) -> None:
+        if not flight.claim(waiter):
+            return
+        try:
+            flight.commitment.holds_signals = threading.current_thread() is threading.main_thread()
+            flight.do()
+        finally:
+            self._finish(key, flight)
 
-    def _leave(self, key: str, flight: _Flight[T], ticket: Ticket) -> None:
-        """See through what was sent, or call it off. Raises what interrupts this in turn, at its end."""
-        flight.passengers.discard(ticket)
-        alone = not flight.passengers
+    def _finish(self, key: str, flight: _Flight[T]) -> None:
+        if self._running.get(key) is flight:
+            self._running.pop(key, None)
+        try:
+            flight.commitment.release()
+        finally:
+            flight.finished.open()
+
+    def _leave(self, key: str, flight: _Flight[T], waiter: Waiter) -> None:
+        """Let what was sent be stored, or withdraw it. Raises what interrupts this in turn, at its end."""
+        flight.waiters.discard(waiter)
+        alone = not flight.waiters
         if alone:
             flight.commitment.withdraw()
-        if flight.starter is ticket and flight.claim():
-            # The interruption came before the thread had begun. Nobody else starts it: those on board start anew.
+        begun_here = waiter in (flight.starter, flight.worker)
+        if begun_here and not flight.finished.is_open and flight.claim(waiter):
+            # The interruption came before the work had begun. The other waiters start again.
             flight.error = Withdrawn()
-            self._land(key, flight)
-        # Sent: let the answer arrive and be stored. A second Ctrl-C does not change what the server has done; the
-        # exchange's own deadline bounds the wait.
-        # But a SIGTERM must not be lost behind the Ctrl-C that is held back.
-        later: BaseException | None = None
-        while True:
-            try:
-                while flight.commitment.committed and not flight.landed.is_open:
-                    flight.landed.wait(0.05)
-                break
-            except KeyboardInterrupt:
-                continue
-            except BaseException as interruption:  # noqa: BLE001 - raised when the wait is over
-                later = interruption
+            self._finish(key, flight)
+        later = flight.commitment.see_through(flight.finished)
         if later is not None:
             raise later
         if alone:
-            # Called off: time to tidy up, such as to tell other processes that nobody signs in any more.
+            # Withdrawn: time to tidy up, such as to note for other processes that the sign-in was given up.
             with contextlib.suppress(KeyboardInterrupt):
-                flight.landed.wait(_GRACE)
+                flight.finished.wait(_GRACE)
+            flight.report()
+
+
+def _postponed(report: Callable[[], object]) -> bool:
+    """Keep a report for later if this is inside the work. Returns whether it was kept."""
+    if not inside():
+        return False
+    later(report)
+    return True
+
+
+_log.postpone = _postponed

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from opentelemetry import context, metrics, trace
 from opentelemetry.trace import SpanKind, StatusCode
 
-from lakekey import _log
+from lakekey import _log, _single_flight
 from lakekey._version import __version__
 from lakekey.configuration.target import Target
 
@@ -89,6 +89,9 @@ class _Teller:
 
     def later(self, work: Callable[[], object]) -> None:
         """Do something soon; not at all where too much waits already."""
+        _single_flight.later(lambda: self._put(work))  # it may start a thread, which is waited for
+
+    def _put(self, work: Callable[[], object]) -> None:
         if self._work.qsize() >= _LONGEST_QUEUE:
             return
         self._work.put(work)

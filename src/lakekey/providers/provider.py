@@ -11,11 +11,11 @@ from time import monotonic as _monotonic
 from time import time as _time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lakekey._imports import LOADING, libraries
+from lakekey._imports import LOADING, amid_import, libraries
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import Target
-from lakekey.errors import LakekeyError
+from lakekey.errors import LakekeyError, LockTimeout
 from lakekey.session.expiry import CLOCK_TOLERANCE, is_on_trial, margin, nears_end, session_end, stale_at
 from lakekey.session.session import Session
 
@@ -66,13 +66,13 @@ def _async() -> "tuple[ModuleType, ModuleType]":
 
 async def in_a_thread(work: Callable[[], Any]) -> Any:
     """Do something that may wait for the network, while the event loop goes on; a cancelled task leaves at once."""
-    asyncio, flight = _async()
-    ticket = flight.Ticket()
-    with flight.on(ticket):
+    asyncio, single_flight = _async()
+    waiter = single_flight.Waiter()
+    with single_flight.on(waiter):
         try:
             return await asyncio.to_thread(work)
         except asyncio.CancelledError:
-            ticket.leave()  # the thread ends with the task, so that the loop's end need not wait for it
+            waiter.cancel()  # the thread ends with the task, so that the loop's end need not wait for it
             raise
 
 
@@ -190,7 +190,8 @@ class Provider:
             self._factory()
             snapshot = self._snapshot
         entry = snapshot.entry
-        return Token(entry.access_token, entry.token_type, _moment()(entry.expires_at), entry.scopes)
+        expires_at = self._said(lambda: _moment()(entry.expires_at))
+        return Token(entry.access_token, entry.token_type, expires_at, entry.scopes)
 
     async def atoken(self) -> Token:
         """`token` for asyncio: the event loop goes on while a token is renewed.
@@ -332,6 +333,8 @@ class Provider:
         return {"Authorization": f"Bearer {entry.access_token}"}
 
     def _renew_in_background(self, snapshot: _Snapshot) -> None:
+        if amid_import():
+            return  # asked in the midst of an import, which may be of that very module; the next call does it
         _background().submit(self._session.entry_id, lambda: self._renew_early(snapshot))
 
     def _renew_early(self, snapshot: _Snapshot) -> None:
@@ -395,9 +398,19 @@ class Provider:
 
     def _said(self, work: Callable[[], Any]) -> Any:
         """Do the work; an error says to which profile it happened."""
+        interrupts_import = amid_import()
         try:
             return work()
         except LakekeyError as error:
             if error.profile is None:
                 error.profile = self.target.name
             raise
+        except (ImportError, AttributeError):
+            # A signal handler or a finalizer struck while this very thread loads what the work needs.
+            if not interrupts_import:
+                raise
+        raise LockTimeout(
+            "asked by code that interrupts the loading of lakekey, and no token is in use yet",
+            hint="ask again when that is done",
+            profile=self.target.name,
+        )

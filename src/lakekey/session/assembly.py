@@ -1,7 +1,6 @@
 """Puts together what renews a session: HTTP, the OAuth client, the grant, and the sign-in where a person is there."""
 
 import os
-import threading
 from collections.abc import Callable, Mapping
 
 from lakekey import _version
@@ -120,12 +119,11 @@ def _client_certificate(target: Target) -> tuple[str, str] | None:
 
 def _once(find: Callable[[], Metadata]) -> Callable[[], Metadata]:
     found: list[Metadata] = []
-    guard = threading.Lock()
 
     def remembered() -> Metadata:
-        with guard:
-            if not found:
-                found.append(find())
-            return found[0]
+        # No lock: two threads may both ask, and neither waits for the other, or for itself.
+        if not found:
+            found.append(find())
+        return found[0]
 
     return remembered

@@ -7,9 +7,9 @@ wait on few cores, their loading would take the processor from the one that work
 import random
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from lakekey._single_flight import Commitment, Flights
+from lakekey._single_flight import Busy, Commitment, Flights, Overdue
 from lakekey.cache.cache import Stored
 from lakekey.cache.entry import Entry, Failure
 from lakekey.session.outcomes import Outcomes
@@ -23,6 +23,12 @@ _LONGEST_POLL = 0.25  # a killed holder's lock is taken over within a second
 
 Done = Callable[[Entry], bool]
 Work = Callable[[Commitment, Stored], Entry]
+
+# Seconds; below the bound on waiting for the lock, so that waiters outlast a holder that retries.
+EXCHANGE_DEADLINE = 45.0
+_MARGIN = 15.0  # seconds that reading, storing and a slow machine may add before a waiter gives up
+
+T = TypeVar("T")
 
 _flights: Flights[Entry] = Flights()
 
@@ -69,15 +75,34 @@ class Turns:
         def queue(commitment: Commitment) -> Entry:
             return self._queue(commitment, known, done, work)
 
-        return _flights.run(f"{self.key}:{purpose}", self._events.carried(queue))
+        return self.share(_flights, f"{self.key}:{purpose}", queue)
+
+    def share(self, flights: Flights[T], key: str, work: Callable[[Commitment], T]) -> T:
+        """Do some work once for all threads that want it, and wait for it for as long as it may take and no longer.
+
+        Raises:
+            LockTimeout: It cannot be waited for here, or it did not end.
+        """
+        patience = self._patience() + EXCHANGE_DEADLINE + _MARGIN
+        if self._session.attended:
+            patience += self._target.login_timeout + EXCHANGE_DEADLINE  # for the person, and for the code's exchange
+        try:
+            return flights.run(key, self._events.carried(work), patience=patience)
+        except Busy:
+            error = self._outcomes.busy()
+        except Overdue:
+            error = self._outcomes.overdue(patience)
+        raise error
+
+    def _patience(self) -> float:
+        """Seconds to wait for the entry's lock."""
+        # Where a person is there, the holder may be waiting for one.
+        return self._target.lock_timeout + (self._target.login_timeout if self._session.attended else 0.0)
 
     def _queue(self, commitment: Commitment, known: Failure | None, done: Done | None, work: Work) -> Entry:
-        attended = self._session.attended
-        patience = self._target.lock_timeout
-        if attended:
-            patience += self._target.login_timeout  # the holder may be waiting for a person
         arrived = time.monotonic()
-        deadline = arrived + patience
+        deadline = arrived + self._patience()
+        attended = self._session.attended
         with Wait(self._entry_id, self._events, self._whom_we_wait_for, aloud=attended) as wait:
             while True:
                 # Whoever wants nothing done removes the entry, for which a full disk has room enough.

@@ -110,6 +110,22 @@ class Outcomes:
             profile=self._target.name,
         )
 
+    def busy(self) -> LockTimeout:
+        """The error of a caller that cannot wait for the renewal, since the renewal waits for that caller."""
+        return LockTimeout(
+            "asked from inside a renewal, or by code that interrupts one, and no token is live before it ends",
+            hint="ask again when it has ended; a finalizer or a log handler should do without",
+            profile=self._target.name,
+        )
+
+    def overdue(self, patience: float) -> LockTimeout:
+        """The error of a renewal in this process that does not end."""
+        return LockTimeout(
+            f"the renewal that this process has begun did not end within {patience:g} s",
+            hint=f"run: {self._target.doctor_command}",
+            profile=self._target.name,
+        )
+
     def login_required(self, entry: Entry | None) -> LoginRequired:
         """The error of a session that is over, or never began, where nobody is there to sign in."""
         if entry is not None and entry.refused is not None:

@@ -25,10 +25,10 @@ from lakekey.errors import (
 from lakekey.oauth import deadlines
 from lakekey.oauth.grants import Grant
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
+from lakekey.session.entry_queue import EXCHANGE_DEADLINE
 from lakekey.session.outcomes import Outcomes
 from lakekey.session.session import Session
 
-EXCHANGE_DEADLINE = 45.0  # below the bound on waiting for the lock, so that waiters outlast a holder that retries
 _ATTEMPTS = 4
 _FIRST_PAUSE = 0.25
 
@@ -134,7 +134,8 @@ class Renewal:
         Returns:
             An entry with a newer token, or ``None`` where there is none yet.
         """
-        return _early_flights.run(self._session.turns.key, lambda commitment: self._renew_if_free(commitment, known))
+        turns = self._session.turns
+        return turns.share(_early_flights, turns.key, lambda commitment: self._renew_if_free(commitment, known))
 
     def sign_in(self, *, switch: bool = False) -> Entry:
         """Sign in anew, whatever is stored; all who ask meanwhile get the same sign-in's result.

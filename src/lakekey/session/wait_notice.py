@@ -1,13 +1,12 @@
 """Telling a person what a program waits for, once, when another process is at the same session."""
 
-import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from lakekey._single_flight import later
 from lakekey.errors import LockTimeout
 from lakekey.observability.events import Events
 
@@ -17,17 +16,7 @@ if TYPE_CHECKING:
 _PATIENCE = 1.0  # seconds; a refresh is over by then
 _AGAIN = 60.0
 
-_guard = threading.Lock()
 _told: dict[str, float] = {}
-
-
-def _after_fork() -> None:
-    global _guard  # noqa: PLW0603 - another thread of the parent may have had it
-    _guard = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Wait:
@@ -71,11 +60,11 @@ class Wait:
         if now < self._due:
             return
         self._due = now + _AGAIN
-        with _guard:
-            if now - _told.get(self._entry_id, -_AGAIN) < _AGAIN:
-                return
-            _told[self._entry_id] = now
+        if now - _told.get(self._entry_id, -_AGAIN) < _AGAIN:
+            return
+        _told[self._entry_id] = now  # two threads that come here at once may both tell
         if self._aloud:
-            print(f"lakekey: waiting for {self._what()}", file=sys.stderr, flush=True)  # noqa: T201
+            notice = f"lakekey: waiting for {self._what()}"
+            later(lambda: print(notice, file=sys.stderr, flush=True))  # noqa: T201
         else:
             self._events.waits(self._what())

@@ -14,7 +14,6 @@ import pytest
 
 import lakekey
 from lakekey import TokenEndpointError
-from lakekey.session import wait_notice
 from support.programs import workers
 from support.sessions import Child, Machine
 
@@ -104,11 +103,6 @@ def test_a_child_forked_while_its_parent_builds_a_strategy_of_the_sdk_builds_its
     with in_flight(machine, provider, "config") as go_on, forked(lambda: workers.header(provider)) as result:
         go_on()
         assert result() == f"Bearer {token}"
-
-
-def test_a_child_forked_while_its_parent_says_what_it_waits_for_can_say_so_too():
-    with wait_notice._guard, forked(lambda: wait_notice._guard.acquire(timeout=1)) as result:
-        assert result() is True
 
 
 _FORKS_AT_EACH_IMPORT = """

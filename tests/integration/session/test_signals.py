@@ -121,6 +121,44 @@ def test_once_the_request_is_sent_its_answer_is_waited_for(oidc_server, machine,
     assert machine.token_requests() == 1
 
 
+@SIGNALS
+@pytest.mark.parametrize("when", AT_THE_SERVER)
+def test_where_no_thread_starts_a_signal_waits_for_the_answer_as_well(oidc_server, machine, when, number):
+    with oidc_server.hold(when=when) as hold, machine.child("pauses_at", "nowhere", "threadless") as child:
+        hold.wait()
+        child.signal(number)
+        hold.release()
+        child.until("signal")
+        assert child.until("ended")["by"] == BY[number]
+        child.wait()
+    assert_nothing_is_lost(machine)
+    assert machine.token_requests() == 1
+
+
+@SIGNALS
+def test_where_no_thread_starts_a_signal_takes_effect_at_once_before_anything_is_sent(machine, number):
+    with machine.child("pauses_at", "under the lock", "threadless") as child:
+        child.until("at")
+        child.signal(number)
+        assert child.until("ended")["by"] == BY[number]
+        child.wait()
+    assert machine.token_requests() == 0
+    assert_nothing_is_lost(machine)
+
+
+def test_a_program_that_lives_on_gets_ctrl_c_back_when_the_answer_is_stored(oidc_server, machine):
+    with oidc_server.hold(when="after") as hold, machine.child("pauses_at", "nowhere", "living") as child:
+        hold.wait()
+        child.signal(signal.SIGINT)
+        child.until("signal")
+        hold.release()
+        assert child.until("back")["stored"]
+        assert child.alive()
+        machine.assert_session_is_whole()
+        child.go_on()
+        child.wait()
+
+
 def test_a_second_and_a_third_ctrl_c_change_nothing(oidc_server, machine):
     with oidc_server.hold(when="after") as hold, machine.child("pauses_at", "nowhere", "main") as child:
         hold.wait()

@@ -74,6 +74,26 @@ def _main(provider: lakekey.Provider) -> None:
     report("result", **outcome(lambda: bool(provider.headers())))
 
 
+def _threadless(provider: lakekey.Provider) -> None:
+    """No thread can be started, as in a container without room for another: the main thread renews by itself."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    threading.Thread.start = refuse
+    _main(provider)
+
+
+def _living(provider: lakekey.Provider) -> None:
+    """A program that lives on after Ctrl-C, as a notebook does, and says what is stored when it gets control back."""
+    before = provider._session.peek()
+    try:
+        provider.headers()
+    except KeyboardInterrupt:
+        report("back", stored=provider._session.peek().generation > before.generation)
+    wait_for_word()
+
+
 def _follower(provider: lakekey.Provider) -> None:
     """The main thread waits for an exchange that another thread has begun, and reports that it does."""
     leader = threading.Thread(target=provider.headers, daemon=True)
@@ -142,6 +162,8 @@ def _forked(provider: lakekey.Provider) -> None:
 
 CALLERS = {
     "main": _main,
+    "living": _living,
+    "threadless": _threadless,
     "follower": _follower,
     "daemon": _daemon,
     "background": _background,

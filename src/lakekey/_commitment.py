@@ -1,0 +1,182 @@
+"""Whether work may still be called off, and the promise that what was sent is stored.
+
+From the moment that work commits itself, neither an interruption nor the interpreter's exit ends it before the answer
+is stored: with single-use refresh tokens an answer thrown away is a session lost. Until then nothing holds it back: a
+program that ends does not wait for a lock, or for a person at a browser.
+"""
+
+import atexit
+import contextlib
+import os
+import threading
+import time
+
+from lakekey._held_signals import HeldSignals
+
+# Seconds after which an answer is given up, whatever the thread that waits for it says: longer than an exchange and its
+# write can take (`lakekey.session.entry_queue.EXCHANGE_DEADLINE`).
+LONGEST = 60.0
+
+
+class Withdrawn(Exception):
+    """The last caller left before anything was sent, so nothing was."""
+
+
+class Latch:
+    """Opens once. An event, but for one thing: an interrupted waiter of `threading.Event` may leave its lock taken."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self._locks: set[threading.Lock] = set()
+
+    def open(self) -> None:
+        self.is_open = True
+        for lock in list(self._locks):
+            unlock(lock)
+
+    def wait(self, timeout: float = -1, lock: "threading.Lock | None" = None) -> bool:
+        """Wait, at most for so many seconds, or until the lock is opened. Returns whether the latch is open."""
+        lock = lock or locked()
+        self._locks.add(lock)
+        try:
+            if not self.is_open:  # looked at after the lock was added: what opens it later sees the lock
+                lock.acquire(timeout=timeout)
+        finally:
+            self._locks.discard(lock)
+        return self.is_open
+
+
+def locked() -> threading.Lock:
+    """A lock that is taken, to wait on."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
+def unlock(lock: threading.Lock) -> None:
+    """Open a lock that is waited on."""
+    with contextlib.suppress(RuntimeError):  # it is open already
+        lock.release()
+
+
+class Commitment:
+    """Whether work may still be called off. Once it has committed itself, it may not.
+
+    Attributes:
+        holds_signals: Whether the work is done in the main thread itself, so that signal handlers wait while it is
+            committed.
+    """
+
+    def __init__(self) -> None:
+        self.holds_signals = False
+        self._withdrawal_asked = False
+        self._withdrawn = Latch()
+        self._decision: dict[str, bool] = {}  # the first of `commit` and `withdraw` decides, in one atomic operation
+        self._sent: Latch | None = None
+        self._until = 0.0
+        self._signals: HeldSignals | None = None
+
+    def commit(self) -> None:
+        """From here on the work is seen through; called right before a request that spends a token is sent.
+
+        Raises:
+            Withdrawn: It was called off already.
+        """
+        if self._sent is not None:
+            return
+        signals = None
+        if self.holds_signals:
+            signals = HeldSignals()
+            signals.hold()
+        sent = Latch()
+        self._until = time.monotonic() + LONGEST
+        _in_the_air.add(sent)
+        if self._withdrawal_asked or not self._decision.setdefault("sent", True):
+            _in_the_air.discard(sent)
+            if signals is not None:
+                signals.release()
+            raise Withdrawn
+        self._sent, self._signals = sent, signals
+        # The interpreter waits for threads that are not daemons.
+        keeper = threading.Thread(target=sent.wait, args=(LONGEST,), name="lakekey-keeper", daemon=False)
+        with contextlib.suppress(RuntimeError):  # no thread can start: `_see_through` holds the exit back
+            keeper.start()
+
+    def release(self) -> None:
+        """What was sent has been dealt with: from here on the work may be called off again, and signals arrive.
+
+        Raises:
+            BaseException: What the handler of a signal raises that was held back.
+        """
+        sent, self._sent = self._sent, None
+        signals, self._signals = self._signals, None
+        self._decision = {}
+        if sent is not None:
+            _in_the_air.discard(sent)
+            sent.open()
+        if self._withdrawal_asked:
+            self.withdraw()
+        if signals is not None:
+            signals.release()
+
+    @property
+    def committed(self) -> bool:
+        """Whether something was sent whose answer is not stored yet."""
+        return self._decision.get("sent", False)
+
+    def withdraw(self) -> None:
+        """Call the work off: at once, or after what is under way was dealt with. It sends nothing from then on."""
+        self._withdrawal_asked = True
+        if not self._decision.setdefault("sent", False):
+            self._withdrawn.open()
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, but not past a withdrawal.
+
+        Raises:
+            Withdrawn: It was called off.
+        """
+        if self._withdrawn.wait(seconds):
+            raise Withdrawn
+
+    def see_through(self, finished: Latch) -> BaseException | None:
+        """Wait until what was sent is stored. A second Ctrl-C does not change what the server has done.
+
+        Returns:
+            What came meanwhile other than Ctrl-C: a SIGTERM must not be lost behind the Ctrl-C that is held back.
+        """
+        later: BaseException | None = None
+        while True:
+            try:
+                while self.committed and not finished.is_open and time.monotonic() < self._until:
+                    finished.wait(0.05)
+                break
+            except KeyboardInterrupt:
+                continue
+            except BaseException as interruption:  # noqa: BLE001 - raised when the wait is over
+                later = interruption
+        return later
+
+
+_in_the_air: set[Latch] = set()
+
+
+def _see_through() -> None:
+    """Hold the exit back while something is sent.
+
+    The interpreter waits for the keepers before it comes here; but a Ctrl-C ends that wait, and a user who presses it
+    while a program seems to hang at its end must not lose the session by it.
+    """
+    until = time.monotonic() + LONGEST
+    while True:
+        try:  # around the loop: a Ctrl-C may strike between any two of its steps
+            while _in_the_air and time.monotonic() < until:
+                next(iter(_in_the_air)).wait(0.05)
+        except BaseException:  # noqa: BLE001, S112
+            continue
+        return
+
+
+atexit.register(_see_through)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_the_air.clear)  # what the parent has sent, the parent sees through

@@ -1,0 +1,72 @@
+"""Every wait for a renewal has an end, and the error says so."""
+
+import threading
+
+import pytest
+
+from lakekey import LockTimeout
+from lakekey.session import entry_queue, renewal
+from support.sessions import Machine
+
+
+@pytest.fixture
+def machine(oidc_server, tmp_path, monkeypatch):
+    """A machine whose session has an expired access token, and nobody at it."""
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    assert renewal.EXCHANGE_DEADLINE == 45.0  # its own, which the tests leave alone: only the waiters lose patience
+    machine = Machine(oidc_server, tmp_path / "cache", lock_timeout=1)
+    machine.sign_in()
+    oidc_server.reset()
+    return machine
+
+
+def test_a_thread_waits_for_the_lock_the_exchange_and_no_longer(machine, monkeypatch):
+    monkeypatch.setattr(entry_queue, "EXCHANGE_DEADLINE", 0.5)
+    monkeypatch.setattr(entry_queue, "_MARGIN", 0.5)
+    provider = machine.provider()
+    with machine.server.hold("token") as hold:
+        with pytest.raises(LockTimeout, match="did not end within 2 s") as caught:
+            provider.headers()
+        assert caught.value.profile
+        hold.wait()
+    assert provider.headers()  # what was sent was seen through without its callers
+    machine.assert_session_is_whole()
+    assert machine.token_requests() == 1
+
+
+def test_where_a_person_is_there_it_waits_for_the_sign_in_as_well(machine, monkeypatch):
+    waits = []
+    provider = machine.provider()
+    queue = provider._session.turns
+
+    class Notes:
+        def run(self, key, work, *, patience):
+            waits.append(patience)
+
+    queue.share(Notes(), "key", lambda commitment: None)
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    queue.share(Notes(), "key", lambda commitment: None)
+    lock, login = machine.target.lock_timeout, provider.target.login_timeout
+    assert waits == [lock + 45 + 15, lock + login + 45 + 15 + login + 45]
+
+
+def test_all_threads_that_wait_get_the_error(machine, monkeypatch):
+    monkeypatch.setattr(entry_queue, "EXCHANGE_DEADLINE", 0.2)
+    monkeypatch.setattr(entry_queue, "_MARGIN", 0.2)
+    provider, errors = machine.provider(), []
+
+    def ask():
+        try:
+            provider.headers()
+        except LockTimeout as error:
+            errors.append(error)
+
+    with machine.server.hold("token"):
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(errors) == len(threads)
+    assert provider.headers()
+    machine.assert_session_is_whole()

@@ -1,0 +1,144 @@
+"""A process in which foreign code asks for a header while one is renewed: inside the renewal, or over a caller of it.
+
+Usage: ``python -m support.programs.asks_inside HOW``; see `WAYS`. It reports what the renewal gave, and what the foreign code got.
+"""
+
+import gc
+import logging
+import logging.config
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import lakekey
+from lakekey import _single_flight
+from lakekey.session.renewal import Renewal
+from support.reports import outcome, report
+
+EACH = 40  # of the calls outside lakekey, one in so many asks
+got: Counter[str] = Counter()
+
+
+def ask(provider: lakekey.Provider) -> None:
+    """Asks as foreign code would, and counts what came of it."""
+    how = outcome(lambda: bool(provider.headers()))
+    got["header" if how["ok"] else how["error"]] += 1
+
+
+def _profiler(provider: lakekey.Provider) -> None:
+    """At each call of ours in the thread that renews, and at some of everything else there."""
+    calls = 0
+
+    def hook(frame: Any, event: str, _: Any) -> None:
+        nonlocal calls
+        calls += event == "call"
+        ours = "lakekey" in frame.f_code.co_filename
+        if event == "call" and _single_flight.inside() and (ours or calls % EACH == 0):
+            ask(provider)
+
+    threading.setprofile(hook)
+
+
+class _Abandoned:
+    """As a connection that was never closed: a cycle whose finalizer sends something, with headers."""
+
+    def __init__(self, provider: lakekey.Provider) -> None:
+        self.me, self.provider = self, provider
+
+    def __del__(self) -> None:
+        ask(self.provider)
+
+
+def _collector(provider: lakekey.Provider) -> None:
+    """The garbage collector runs once in the thread that renews, right before its request."""
+    exchange = Renewal._send
+
+    def collects(*arguments: Any, **named: Any) -> Any:
+        gc.collect()
+        return exchange(*arguments, **named)
+
+    Renewal._send = collects
+    gc.disable()
+    _Abandoned(provider)
+
+
+class _Shipping(logging.Handler):
+    """Sends records on, with headers."""
+
+    def __init__(self, provider: lakekey.Provider) -> None:
+        super().__init__()
+        self.provider = provider
+        self.sending = threading.local()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not getattr(self.sending, "now", False):
+            self.sending.now = True
+            ask(self.provider)
+            self.sending.now = False
+
+
+def _log(provider: lakekey.Provider) -> None:
+    """A handler of the root logger, for everything, that the libraries' records reach as well."""
+    logging.getLogger().addHandler(_Shipping(provider))
+    logging.getLogger().setLevel(logging.DEBUG)
+
+
+def _log_first(provider: lakekey.Provider) -> None:
+    """The handler itself is the first to ask, with its own lock in hand."""
+    _log(provider)
+    logging.getLogger("program").info("a record")
+
+
+def _configuration(provider: lakekey.Provider) -> None:
+    """A handler asks as ``dictConfig`` makes it, under `logging`'s own lock."""
+
+    def handler() -> logging.Handler:
+        ask(provider)
+        return logging.NullHandler()
+
+    logging.config.dictConfig(
+        {"version": 1, "handlers": {"shipping": {"()": handler}}, "root": {"handlers": ["shipping"], "level": "DEBUG"}}
+    )
+
+
+def _threads_lock(provider: lakekey.Provider) -> None:
+    """A signal handler strikes while the main thread holds the lock under which threads begin."""
+    with threading._active_limbo_lock:
+        ask(provider)
+
+
+def _import(provider: lakekey.Provider) -> None:
+    """A signal handler strikes while the main thread imports what the renewal needs itself."""
+
+    class Strikes:
+        def find_spec(self, name: str, *_: Any) -> None:
+            if name == "requests.adapters":
+                signal.raise_signal(signal.SIGALRM)
+
+    signal.signal(signal.SIGALRM, lambda *_: ask(provider))
+    sys.meta_path.insert(0, Strikes())
+    import requests  # noqa: F401
+
+
+WAYS: dict[str, Callable[[lakekey.Provider], None]] = {
+    "profiler": _profiler,
+    "collector": _collector,
+    "log handler": _log,
+    "log handler first": _log_first,
+    "dictConfig": _configuration,
+    "threads' lock": _threads_lock,
+    "import": _import,
+}
+
+
+if __name__ == "__main__":
+    provider = lakekey.provider()
+    if sys.argv[1] == "profiler":
+        provider.identity()  # opens the cache
+    WAYS[sys.argv[1]](provider)
+    ended = outcome(lambda: bool(provider.headers()))
+    threading.setprofile(None)
+    report("result", **ended, got=dict(got))

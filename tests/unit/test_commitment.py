@@ -1,0 +1,151 @@
+"""What was sent is seen through; what was not is called off at once; and neither waits for ever."""
+
+import signal
+import threading
+import time
+
+import pytest
+
+from lakekey import _commitment
+from lakekey._commitment import Commitment, Latch, Withdrawn
+from lakekey._held_signals import HeldSignals
+
+SHORT = 0.3
+LONG = 20.0
+
+
+class Interruption(BaseException):
+    """What a handler raises."""
+
+
+@pytest.fixture
+def commitment():
+    commitment = Commitment()
+    yield commitment
+    commitment.release()
+
+
+@pytest.fixture
+def alarm():
+    """Lists the signals that arrived."""
+    came = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: came.append(number))
+    yield came
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_what_is_withdrawn_is_not_sent(commitment):
+    commitment.withdraw()
+    with pytest.raises(Withdrawn):
+        commitment.commit()
+    assert not commitment.committed
+
+
+def test_a_withdrawal_of_what_was_sent_is_remembered(commitment):
+    commitment.commit()
+    commitment.withdraw()
+    commitment.pause(0)  # what is under way goes on
+    commitment.release()
+    with pytest.raises(Withdrawn):
+        commitment.pause(0)
+    with pytest.raises(Withdrawn):
+        commitment.commit()
+
+
+def test_a_second_request_may_be_withdrawn_like_the_first(commitment):
+    commitment.commit()
+    commitment.release()
+    commitment.withdraw()
+    with pytest.raises(Withdrawn):
+        commitment.commit()
+
+
+def test_a_caller_that_sees_it_through_waits_until_it_is_stored(commitment):
+    commitment.commit()
+    finished, threads = Latch(), []
+    threads.append(threading.Timer(SHORT, finished.open))
+    threads[0].start()
+    commitment.see_through(finished)
+    assert finished.is_open
+    threads[0].join()
+
+
+def test_a_caller_that_sees_it_through_does_not_wait_for_ever(commitment, monkeypatch):
+    monkeypatch.setattr(_commitment, "LONGEST", SHORT)
+    commitment.commit()
+    began = time.monotonic()
+    commitment.see_through(Latch())
+    assert time.monotonic() - began < LONG
+
+
+def test_the_exit_does_not_wait_for_ever(commitment, monkeypatch):
+    monkeypatch.setattr(_commitment, "LONGEST", SHORT)
+    commitment.commit()
+    began = time.monotonic()
+    _commitment._see_through()
+    assert SHORT / 2 < time.monotonic() - began < LONG
+
+
+def test_the_thread_that_keeps_the_interpreter_does_not_wait_for_ever(commitment, monkeypatch):
+    monkeypatch.setattr(_commitment, "LONGEST", SHORT)
+    before = set(threading.enumerate())
+    commitment.commit()
+    keepers = [thread for thread in threading.enumerate() if thread not in before]
+    assert [thread.daemon for thread in keepers] == [False]
+    keepers[0].join(LONG)
+    assert not keepers[0].is_alive()
+
+
+def test_signals_wait_while_the_main_thread_itself_has_sent_something(commitment, alarm):
+    commitment.holds_signals = True
+    commitment.commit()
+    signal.raise_signal(signal.SIGALRM)
+    assert alarm == []
+    commitment.release()
+    assert alarm == [signal.SIGALRM]
+
+
+def test_withdrawn_work_holds_no_signals(commitment, alarm):
+    commitment.holds_signals = True
+    commitment.withdraw()
+    with pytest.raises(Withdrawn):
+        commitment.commit()
+    signal.raise_signal(signal.SIGALRM)
+    assert alarm == [signal.SIGALRM]
+
+
+def test_every_handler_is_put_back_though_one_raises():
+    def handler(number, frame):
+        raise Interruption(number)
+
+    numbers = (signal.SIGALRM, signal.SIGUSR1)
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        held = HeldSignals()
+        held.hold()
+        for number in numbers:
+            signal.raise_signal(number)
+        with pytest.raises(Interruption):
+            held.release()
+        assert [signal.getsignal(number) for number in numbers] == [handler, handler]
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def test_a_sigterm_is_not_hidden_by_a_ctrl_c_that_waited_with_it():
+    def terminate(number, frame):
+        raise Interruption(number)
+
+    before = signal.signal(signal.SIGTERM, terminate), signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for order in ((signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)):
+            held = HeldSignals()
+            held.hold()
+            for number in order:
+                signal.raise_signal(number)
+            with pytest.raises(Interruption):
+                held.release()
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])

@@ -1,0 +1,177 @@
+"""One thread works, the others wait: for no longer than they mean to, and never for themselves."""
+
+import threading
+import time
+
+import pytest
+
+from lakekey import _single_flight
+from lakekey._single_flight import Busy, Flights, Overdue, Waiter, Withdrawn
+
+SHORT = 0.3
+LONG = 30.0
+
+
+def test_callers_of_one_key_share_one_result():
+    flights, begun, go_on = Flights(), threading.Event(), threading.Event()
+    calls, results = [], []
+
+    def work(_):
+        calls.append(1)
+        begun.set()
+        go_on.wait()
+        return object()
+
+    threads = [
+        threading.Thread(target=lambda: results.append(flights.run("key", work, patience=LONG))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    begun.wait()
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert len(set(results)) == len(calls)
+
+
+def test_a_wait_ends_with_the_callers_patience():
+    flights, go_on = Flights(), threading.Event()
+    began = time.monotonic()
+    with pytest.raises(Overdue):
+        flights.run("key", lambda commitment: go_on.wait(), patience=SHORT)
+    assert SHORT <= time.monotonic() - began < LONG
+    go_on.set()
+
+
+def test_a_wait_ends_with_the_callers_patience_when_something_was_sent():
+    flights, go_on = Flights(), threading.Event()
+
+    def work(commitment):
+        commitment.commit()
+        go_on.wait()
+
+    began = time.monotonic()
+    with pytest.raises(Overdue):
+        flights.run("key", work, patience=SHORT)
+    assert time.monotonic() - began < LONG
+    go_on.set()
+
+
+@pytest.mark.parametrize("key", ["key", "another key"])
+def test_work_does_not_wait_for_work(key):
+    flights = Flights()
+    got = []
+
+    def work(_):
+        with pytest.raises(Busy):
+            flights.run(key, lambda commitment: None, patience=LONG)
+        got.append("busy")
+        return "done"
+
+    assert flights.run("key", work, patience=LONG) == "done"
+    assert got == ["busy"]
+
+
+def test_code_that_outlives_the_work_may_wait_again():
+    flights = Flights()
+    contexts = []
+
+    def work(_):
+        import contextvars
+
+        contexts.append(contextvars.copy_context())
+        return "done"
+
+    flights.run("key", work, patience=LONG)
+    assert contexts[0].run(flights.run, "key", lambda commitment: "again", patience=LONG) == "again"
+
+
+def test_reports_of_the_work_are_made_by_a_caller():
+    flights = Flights()
+    told = []
+
+    def work(_):
+        _single_flight.later(lambda: told.append(threading.current_thread()))
+        assert told == []
+
+    flights.run("key", work, patience=LONG)
+    assert told == [threading.current_thread()]
+
+
+def test_reports_are_made_while_the_work_goes_on():
+    flights, told = Flights(), threading.Event()
+
+    def work(_):
+        _single_flight.later(told.set)
+        return told.wait(LONG)
+
+    assert flights.run("key", work, patience=LONG)
+
+
+def test_a_report_that_fails_costs_nothing():
+    flights = Flights()
+
+    def work(_):
+        _single_flight.later(lambda: 1 / 0)
+        return "done"
+
+    assert flights.run("key", work, patience=LONG) == "done"
+
+
+def test_a_waiter_does_the_work_that_no_thread_has_begun(monkeypatch):
+    flights = Flights()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda thread: None)  # it never gets to its first instruction
+        assert flights.run("key", lambda commitment: threading.current_thread(), patience=LONG) is (
+            threading.current_thread()
+        )
+
+
+def test_a_caller_with_a_lock_in_hand_does_the_work_itself():
+    with threading._active_limbo_lock:
+        done_by = Flights().run("key", lambda commitment: threading.current_thread(), patience=LONG)
+    assert done_by is threading.current_thread()
+
+
+def test_a_caller_with_a_lock_in_hand_does_not_wait_for_another_thread():
+    flights, begun, go_on = Flights(), threading.Event(), threading.Event()
+
+    def work(commitment):
+        commitment.commit()
+        begun.set()
+        go_on.wait()
+
+    other = threading.Thread(target=lambda: flights.run("key", work, patience=LONG))
+    other.start()
+    begun.wait()
+    began = time.monotonic()
+    with threading._active_limbo_lock, pytest.raises(Busy):
+        flights.run("key", work, patience=LONG)
+    assert time.monotonic() - began < LONG / 2
+    go_on.set()
+    other.join()
+
+
+def test_a_cancelled_waiter_leaves_and_withdraws_the_work():
+    flights, begun = Flights(), threading.Event()
+    waiter, ended = Waiter(), []
+
+    def work(commitment):
+        begun.set()
+        try:
+            commitment.pause(LONG)
+        except Withdrawn:
+            ended.append("withdrawn")
+            raise
+
+    def run():
+        with _single_flight.on(waiter), pytest.raises(Withdrawn):
+            flights.run("key", work, patience=LONG)
+        ended.append("left")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    begun.wait()
+    waiter.cancel()
+    thread.join()
+    assert "left" in ended
