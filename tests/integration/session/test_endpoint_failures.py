@@ -452,7 +452,7 @@ def test_a_pause_that_the_server_asked_for_holds_back_the_tries_ahead_of_time_of
             if failure is not None:
                 break
     assert stale.stored().failure.retry_after == 600.0
-    for early in list(renewal._early_flights._aloft.values()):
+    for early in list(renewal._early_flights._running.values()):
         assert early.landed.wait(20)  # what joins the try that has just been noted is told of the same failure
     assert stale.provider().session.renewal.early("alive") is None
     assert stale.token_requests() == 1
@@ -496,7 +496,7 @@ def test_threads_that_waited_do_not_repeat_a_request_that_failed(machine):
         threads = [first, *(threading.Thread(target=ask) for _ in range(7))]
         for thread in threads[1:]:
             thread.start()
-        (flight,) = entry_queue._flights._aloft.values()
+        (flight,) = entry_queue._flights._running.values()
         while len(flight.passengers) < len(threads):
             time.sleep(0.001)
         hold.release()
@@ -531,7 +531,7 @@ def test_a_sign_out_that_waited_is_not_told_of_a_refresh_that_failed(machine):
         hold.wait()
         second = threading.Thread(target=lambda: outcomes.append(leaving.logout()))
         second.start()
-        while not any(key.endswith(":forget") for key in list(entry_queue._flights._aloft)):
+        while not any(key.endswith(":forget") for key in list(entry_queue._flights._running)):
             time.sleep(0.001)
         hold.release()
         first.join()

@@ -146,7 +146,7 @@ def test_threads_with_different_secrets_do_not_share_an_outcome(machine, wrong):
         hold.wait()
         second = threading.Thread(target=ask, args=("right", right))
         second.start()
-        while "right" not in ends and len(entry_queue._flights._aloft) < 2:
+        while "right" not in ends and len(entry_queue._flights._running) < 2:
             time.sleep(0.001)
         hold.release()
         first.join()
@@ -178,7 +178,7 @@ def test_a_thread_with_a_wrong_secret_is_not_handed_the_result_of_the_right_ones
         hold.wait()
         second = threading.Thread(target=ask, args=("wrong", wrong))
         second.start()
-        while "wrong" not in ends and len(entry_queue._flights._aloft) < 2:
+        while "wrong" not in ends and len(entry_queue._flights._running) < 2:
             time.sleep(0.001)
         hold.release()
         first.join()

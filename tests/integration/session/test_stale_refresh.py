@@ -192,7 +192,7 @@ def test_a_renewal_that_comes_after_a_sign_out_is_not_taken_into_use(machine):
         hold.wait()
         signing_out = threading.Thread(target=provider.logout)
         signing_out.start()
-        wait_until(lambda: any(key.endswith(":forget") for key in list(entry_queue._flights._aloft)))
+        wait_until(lambda: any(key.endswith(":forget") for key in list(entry_queue._flights._running)))
         hold.release()
         signing_out.join()
     wait_until(lambda: not background_threads())
