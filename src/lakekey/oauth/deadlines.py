@@ -8,7 +8,9 @@ frozen container), and the answer may lie in the kernel's buffer when the proces
 connection is shut down at the deadline only if there is nothing left to read from it.
 """
 
+import _thread
 import contextlib
+import contextvars
 import socket
 import sys
 import threading
@@ -105,7 +107,7 @@ class Watch:
         # A connection lets go of its socket when the end of the answer is the end of the connection (RFC 9112 §6.3).
         self._sockets: list[socket.socket] = []
         self._commitment = _context.get().commitment
-        self._runs = _start(self._watch, "lakekey-deadline")
+        self._runs = _start(self._watch)
 
     def stop(self) -> None:
         """The exchange is done."""
@@ -149,7 +151,7 @@ class Watch:
         """
         self._connections.append(connection)
         attempt = _Attempt(connection, connect)
-        if _start(attempt.run, "lakekey-connect"):
+        if _start(attempt.run):
             self._wait(attempt)
         else:
             attempt.run()
@@ -279,10 +281,12 @@ def enforced(session: "requests.Session", deadline: float) -> Iterator[Watch]:
         watch.stop()
 
 
-def _start(work: Callable[[], None], name: str) -> bool:
+def _start(work: Callable[[], None]) -> bool:
     """Run work in a thread. Returns whether that is possible: not where an interpreter exits, or at a limit."""
+    # Not one of `threading`'s: the code that waits for this exchange may have interrupted the start of a thread, and
+    # then has the lock that each of those needs. In this context: code in there is a part of the work, too.
     try:
-        threading.Thread(target=work, name=name, daemon=True).start()
+        _thread.start_new_thread(contextvars.copy_context().run, (work,))
     except RuntimeError:
         return False
     return True

@@ -5,6 +5,7 @@ or ``survivor``: by a thread that goes on when the main thread has ended. With `
 from the end of the main thread on, as it is in Python 3.12.0 and 3.12.1, whichever Python this is.
 """
 
+import _thread
 import atexit
 import sys
 import threading
@@ -14,7 +15,7 @@ import lakekey
 from support.reports import outcome, report
 
 
-def refuse_to_start(_: Any) -> None:
+def refuse_to_start(*_: Any) -> None:
     raise RuntimeError("can't create new thread at interpreter shutdown")
 
 
@@ -23,7 +24,7 @@ def main(when: str, threadless: bool) -> None:
 
     def ask() -> None:
         if threadless:
-            threading.Thread.start = refuse_to_start
+            threading.Thread.start = _thread.start_new_thread = refuse_to_start
         # Twice: what the cache has may be stale, which the second one sees.
         report("result", **outcome(lambda: bool(provider.headers() and provider.headers())))
 

@@ -6,6 +6,7 @@ word on standard input. Nothing else is different.
 Usage: ``python -m support.programs.pauses_at STEP CALLER``; see `STEPS` and `CALLERS`.
 """
 
+import _thread
 import asyncio
 import os
 import signal
@@ -77,10 +78,10 @@ def _main(provider: lakekey.Provider) -> None:
 def _threadless(provider: lakekey.Provider) -> None:
     """No thread can be started, as in a container without room for another: the main thread renews by itself."""
 
-    def refuse(_: threading.Thread) -> None:
+    def refuse(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    threading.Thread.start = refuse
+    threading.Thread.start = _thread.start_new_thread = refuse
     _main(provider)
 
 

@@ -1,5 +1,6 @@
 """One deadline over a whole exchange, which ends a wait and discards nothing."""
 
+import _thread
 import contextlib
 import os
 import signal
@@ -150,7 +151,7 @@ def test_flood_after_the_deadline_is_cut_off(monkeypatch):
 def test_slow_answer_ends_without_a_thread_to_watch_it(monkeypatch, framing):
     """As in an interpreter that is exiting."""
 
-    def refuse(_thread):
+    def refuse(*_):
         raise RuntimeError("can't start new thread")
 
     def drip(connection):
@@ -163,6 +164,7 @@ def test_slow_answer_ends_without_a_thread_to_watch_it(monkeypatch, framing):
 
     with answering(drip) as port:
         monkeypatch.setattr(threading.Thread, "start", refuse)
+        monkeypatch.setattr(_thread, "start_new_thread", refuse)
         began = time.monotonic()
         with pytest.raises(TokenEndpointError, match="in time"):
             Transport().post_form(f"http://127.0.0.1:{port}/", FORM, deadline=began + 0.3)
