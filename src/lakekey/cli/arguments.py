@@ -57,7 +57,17 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     Raises:
         SystemExit: It is wrong (2), or asks for help (0). What there is to say is printed.
     """
-    return parser_of(argv[0]).parse(argv[1:])
+    rest = list(argv[1:])
+    words: list[str] = []
+    if argv[0] == "run" and "--" in rest:  # what follows is the command's own, its options included
+        place = rest.index("--")
+        rest, words = rest[:place], rest[place + 1 :]
+    arguments = parser_of(argv[0]).parse(rest)
+    if argv[0] == "run":
+        if arguments.words:
+            parser_of("run").error(f"put -- before the command: lakekey run PROFILE -- {' '.join(arguments.words)}")
+        arguments.words = words
+    return arguments
 
 
 def target_settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -215,6 +225,39 @@ def _auth(parser: Parser) -> None:
     path.set_defaults(run=_later("serving.databricks_program:auth_path"))
 
 
+def _env(parser: Parser) -> None:
+    _profile(parser)
+    parser.add_argument("--token", action="store_true", help="an access token itself, for tools that take nothing else")
+    parser.add_argument(
+        "--shell", choices=("sh", "fish", "powershell"), default="sh", help="whose syntax (default: sh)"
+    )
+
+
+def _run(parser: Parser) -> None:
+    _profile(parser)
+    parser.add_argument(
+        "--token", action="store_true", help="hand out an access token, for tools that take nothing else"
+    )
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help="the command and its arguments")
+
+
+def _api(parser: Parser) -> None:
+    methods = ("get", "post", "put", "patch", "delete")
+    parser.add_argument("method", choices=methods, type=str.lower, metavar="METHOD", help=", ".join(methods))
+    parser.add_argument("path", metavar="PATH", help="such as /api/2.0/preview/scim/v2/Me")
+    parser.add_argument("--data", metavar="JSON", help="the document to send; @FILE or - for standard input")
+    parser.add_argument("-p", "--profile", metavar="PROFILE", help="a profile of .databrickscfg")
+    _settings(parser)
+
+
+def _sql(parser: Parser) -> None:
+    parser.add_argument("statement", metavar="STATEMENT", help="one SQL statement, or - for standard input")
+    parser.add_argument("-p", "--profile", metavar="PROFILE", help="a profile of .databrickscfg")
+    parser.add_argument("--warehouse", metavar="ID", help="the warehouse, where the profile names none")
+    parser.add_argument("--limit", type=seconds, default=1000, metavar="ROWS", help="rows to show (default: 1000)")
+    _settings(parser)
+
+
 def _version(parser: Parser) -> None:
     parser.add_argument("--output", "-o", choices=("json", "text"), default="text", help="the form")
 
@@ -277,6 +320,37 @@ COMMANDS: dict[str, Command] = {
         USE,
         _session,
         (('curl -H "Authorization: Bearer $(lakekey token prod)" https://…', ""),),
+    ),
+    "sql": Command(
+        "sql:sql",
+        "run one SQL statement on the profile's warehouse",
+        USE,
+        _sql,
+        (('lakekey sql "select 1"', "proves the whole chain"), ("lakekey sql - -p prod < query.sql", "")),
+    ),
+    "api": Command(
+        "api:api",
+        "send one request to the workspace's REST API",
+        USE,
+        _api,
+        (
+            ("lakekey api get /api/2.0/sql/warehouses", ""),
+            ("lakekey api post /api/2.1/jobs/run-now --data @job.json", ""),
+        ),
+    ),
+    "run": Command(
+        "lend:run",
+        "run a command with a session, for as long as it runs",
+        USE,
+        _run,
+        (("lakekey run prod -- terraform plan", "the SDKs inside get tokens from a service on loopback"),),
+    ),
+    "env": Command(
+        "lend:env",
+        "print the variables with which other tools use a session",
+        USE,
+        _env,
+        (('eval "$(lakekey env prod)"', "no secret is in them"),),
     ),
     "profiles": Command(
         "profiles:profiles",

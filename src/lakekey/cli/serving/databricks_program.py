@@ -25,7 +25,22 @@ exec {python} -P -c 'from lakekey.cli import run; run(as_databricks=True)' "$@"
 
 
 def auth_path(arguments: argparse.Namespace) -> int:
-    """Print the program's path; make it where it is missing, or belongs to another installation of lakekey."""
+    """Print the program's path."""
+    path = program()
+    if arguments.json:
+        print_json({"path": path})
+    else:
+        print(path)
+    return 0
+
+
+def program() -> str:
+    """The program's path; it is made where it is missing, or belongs to another installation of lakekey.
+
+    Raises:
+        ConfigurationError: There is no place for it here.
+        CacheWriteFailed: It cannot be written.
+    """
     if os.name != "posix":
         raise ConfigurationError(
             "there is no such program on this system",
@@ -46,11 +61,7 @@ def auth_path(arguments: argparse.Namespace) -> int:
             raise CacheWriteFailed(
                 f"cannot write {path}: {error.strerror}", hint="name another directory with LAKEKEY_CACHE_DIR"
             ) from None
-    if arguments.json:
-        print_json({"path": path})
-    else:
-        print(path)
-    return 0
+    return path
 
 
 def _content() -> bytes:

@@ -1,0 +1,70 @@
+"""``lakekey api``: one request to the workspace's REST API."""
+
+import argparse
+import json
+import sys
+
+from lakekey.cli import style
+from lakekey.cli.output import print_error
+from lakekey.cli.provider import provider_of
+from lakekey.cli.workspace_api import WorkspaceApi
+from lakekey.errors import ConfigurationError
+
+
+def api(arguments: argparse.Namespace) -> int:
+    """Send the request and print the answer; exit status 1 where the server refuses it."""
+    path = arguments.path
+    if "://" in path.partition("?")[0] or path.startswith("//"):
+        raise ConfigurationError(
+            "the path is an address",
+            hint="give the path alone, such as /api/2.0/clusters/list: the host is the profile's",
+        )
+    answer = WorkspaceApi(provider_of(arguments)).call(
+        arguments.method.upper(), path if path.startswith("/") else f"/{path}", _body(arguments.data)
+    )
+    text = answer.content.decode(errors="replace")
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = None
+    if document is not None and (style.is_terminal(sys.stdout) or arguments.json):
+        text = json.dumps(document, indent=2, ensure_ascii=not _shows(text))
+    elif document is None and arguments.json:
+        text = json.dumps({"status": answer.status_code, "content": text})
+    if text:
+        print(text)
+    if answer.ok:
+        return 0
+    said = document.get("message") if isinstance(document, dict) else None
+    print_error(f"HTTP {answer.status_code}" + (f": {str(said)[:300]}" if said else ""), None)
+    return 1
+
+
+def _shows(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _body(data: str | None) -> bytes | None:
+    """The document to send: as it is given, from a file (``@name``) or from standard input (``-``)."""
+    if data is None:
+        return None
+    if data == "-":
+        text = sys.stdin.read()
+    elif data.startswith("@"):
+        try:
+            with open(data[1:], encoding="utf-8") as file:
+                text = file.read()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise ConfigurationError(f"{data[1:]} cannot be read: {reason}", hint=f"ls -l {data[1:]}") from None
+    else:
+        text = data
+    try:
+        json.loads(text)
+    except ValueError:
+        raise ConfigurationError("--data is not JSON", hint="""--data '{"name": "value"}'""") from None
+    return text.encode()

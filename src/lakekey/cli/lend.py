@@ -1,0 +1,122 @@
+"""``lakekey env`` and ``lakekey run``: a session for other tools, which get no refresh token and, usually, no token.
+
+``run`` serves tokens on loopback for as long as the command runs (the SDKs' metadata service, docs/serve.md). ``env``
+names the program that the SDKs call for a token. ``--token`` is for tools that take nothing else.
+"""
+
+import argparse
+import os
+import shlex
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping
+from types import FrameType
+
+from lakekey.cli.output import print_json
+from lakekey.cli.provider import provider_for_target
+from lakekey.cli.serving.databricks_cli import target_for_others
+from lakekey.configuration.settings import SETTINGS
+from lakekey.configuration.target import Target
+from lakekey.errors import ConfigurationError, LakekeyError
+from lakekey.providers.provider import Provider
+
+# What would decide another identity than the one that is lent.
+_OF_ANOTHER = frozenset(
+    variable
+    for name, setting in SETTINGS.items()
+    if setting.method or setting.secret or name in ("auth_type", "host")
+    for variable in setting.variables
+    if variable.startswith(("DATABRICKS_", "ARM_"))
+)
+
+
+def env(arguments: argparse.Namespace) -> int:
+    """Print the variables with which another tool uses the session, for ``eval``."""
+    target = target_for_others(arguments.profile)
+    if arguments.token:
+        variables = {"DATABRICKS_HOST": target.host, "DATABRICKS_TOKEN": _ready(target).token().access_token}
+    else:
+        from lakekey.cli.serving.databricks_program import program
+
+        variables = {
+            "DATABRICKS_HOST": target.host,
+            "DATABRICKS_AUTH_TYPE": "databricks-cli",
+            "DATABRICKS_CLI_PATH": program(),
+        }
+        if target.profile:
+            variables["DATABRICKS_CONFIG_PROFILE"] = target.profile
+    if arguments.json:
+        print_json(variables)
+        return 0
+    for name, value in variables.items():
+        print(_assignment(name, value, arguments.shell))
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run a command with the session. Returns the command's own exit status."""
+    if not arguments.words:
+        raise ConfigurationError("there is no command to run", hint="lakekey run PROFILE -- COMMAND …")
+    target = target_for_others(arguments.profile)
+    provider = _ready(target)
+    inherited = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER}
+    lent = {"DATABRICKS_HOST": target.host}
+    if arguments.token:
+        return _run(arguments.words, {**inherited, **lent, "DATABRICKS_TOKEN": provider.token().access_token})
+    from lakekey.cli.serving.metadata_service import MetadataService
+
+    # A program asks, so that no browser may open for it: it is told what to run.
+    unattended = provider_for_target(target, {**os.environ, "LAKEKEY_INTERACTIVE": "never"})
+    with MetadataService([unattended]) as service:
+        threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        lent |= {"DATABRICKS_AUTH_TYPE": "metadata-service", "DATABRICKS_METADATA_SERVICE_URL": service.url}
+        try:
+            return _run(arguments.words, {**inherited, **lent})
+        finally:
+            service.shutdown()
+
+
+def _ready(target: Target) -> Provider:
+    """The provider, signed in; by the person who is here, where that is needed."""
+    provider = provider_for_target(target)
+    provider.headers()
+    return provider
+
+
+def _run(words: list[str], environ: Mapping[str, str]) -> int:
+    try:
+        process = subprocess.Popen(words, env=dict(environ))  # noqa: S603 - the command is the person's own
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    else:
+        return _wait(process)
+    raise LakekeyError(f"{words[0]} cannot be run: {reason}", hint="check the command after --")
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> int:
+    """The command's exit status, as a shell gives it. Ctrl-C is the command's, which the terminal tells it itself."""
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        process.send_signal(number)
+
+    previous = {signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN)}
+    for name in ("SIGTERM", "SIGHUP"):
+        if (number := getattr(signal, name, None)) is not None:
+            previous[number] = signal.signal(number, forward)
+    try:
+        status = process.wait()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    return 128 - status if status < 0 else status
+
+
+def _assignment(name: str, value: str, shell: str) -> str:
+    if shell == "fish":
+        quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"set -gx {name} '{quoted}'"
+    if shell == "powershell":
+        quoted = value.replace("'", "''")
+        return f"$env:{name} = '{quoted}'"
+    return f"export {name}={shlex.quote(value)}"

@@ -1,0 +1,160 @@
+"""`run`, `env`, `api` and `sql`: a session for other tools, and for a quick look."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from support.processes import LAKEKEY
+from support.processes import lakekey as run
+
+ADA = "ada@example.com"
+WHO = "from databricks.sdk import WorkspaceClient as W; print(W().current_user.me().user_name)"
+SECRETS = "import os; print('\\n'.join(f'{n}={v}' for n, v in os.environ.items()))"
+
+
+@pytest.fixture
+def box(lakekey_environment, monkeypatch, tmp_path):
+    """A workspace, with a profile of a person and one of a service principal."""
+    box = lakekey_environment
+    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID"):
+        monkeypatch.delenv(name)
+    file = tmp_path / "databrickscfg"
+    file.write_text(
+        f"[me]\nhost = {box.host}\nauth_type = external-browser\n\n"
+        f"[job]\nhost = {box.host}\nwarehouse_id = sandbox\nclient_id = {box.client_id}\nclient_secret = {box.client_secret}\n"
+    )
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(file))
+    return box
+
+
+def test_run_lends_the_session_to_an_sdk_and_hands_out_no_token(box):
+    done = run("run", "job", "--", sys.executable, "-c", WHO)
+    assert (done.returncode, done.stdout.strip()) == (0, box.client_id), done.stderr
+    token = run("token", "job").stdout.strip()
+    seen = run("run", "job", "--", sys.executable, "-c", SECRETS).stdout
+    assert "DATABRICKS_AUTH_TYPE=metadata-service\n" in seen
+    assert token not in seen
+    assert box.client_secret not in seen
+
+
+def test_run_signs_in_the_person_who_is_here(box):
+    done = run("run", "me", "--", sys.executable, "-c", WHO)
+    assert (done.returncode, done.stdout.strip()) == (0, ADA), done.stderr
+
+
+def test_run_takes_another_identity_out_of_the_environment(box, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-of-another")
+    monkeypatch.setenv("ARM_CLIENT_SECRET", "arm-of-another")
+    seen = run("run", "-p", "job", "--", sys.executable, "-c", SECRETS).stdout
+    assert "of-another" not in seen
+
+
+def test_run_ends_with_the_commands_own_status(box):
+    assert run("run", "job", "--", "sh", "-c", "exit 7").returncode == 7
+    assert run("run", "job", "--", "sh", "-c", "kill -TERM $$").returncode == 128 + signal.SIGTERM
+    missing = run("run", "job", "--", "no-such-command")
+    assert (missing.returncode, "no-such-command cannot be run" in missing.stderr) == (1, True)
+
+
+def test_run_without_a_command_or_the_two_dashes_says_so(box):
+    assert run("run", "job").returncode == 2
+    done = run("run", "job", "env")
+    assert (done.returncode, "put -- before the command" in done.stderr) == (2, True)
+
+
+def test_end_signal_reaches_the_command(box, tmp_path):
+    ready = tmp_path / "ready"
+    script = f"trap 'exit 5' TERM; touch {ready}; while :; do sleep 0.1; done"
+    with subprocess.Popen([LAKEKEY, "run", "job", "--", "sh", "-c", script]) as process:
+        deadline = time.monotonic() + 30
+        while not ready.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.terminate()
+        assert process.wait(timeout=30) == 5
+
+
+def test_env_lets_a_shell_use_the_session_and_holds_no_secret(box):
+    token = run("token", "job").stdout.strip()
+    done = run("env", "job")
+    assert "DATABRICKS_CLI_PATH=" in done.stdout
+    assert token not in done.stdout
+    script = f'eval "$({LAKEKEY} env job)" && exec {sys.executable} -c "$1"'
+    used = subprocess.run(["sh", "-c", script, "sh", WHO], capture_output=True, text=True, timeout=60, check=False)
+    assert (used.returncode, used.stdout.strip()) == (0, box.client_id), used.stderr
+
+
+def test_env_has_a_token_for_tools_that_take_nothing_else(box):
+    token = run("token", "job").stdout.strip()
+    assert json.loads(run("env", "job", "--token", "--json").stdout) == {
+        "DATABRICKS_HOST": box.host, "DATABRICKS_TOKEN": token,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("shell", "start"), [("fish", "set -gx DATABRICKS_HOST '"), ("powershell", "$env:DATABRICKS")])
+def test_env_speaks_other_shells(box, shell, start):
+    assert run("env", "job", "--shell", shell).stdout.startswith(start)
+
+
+def test_api_gets_and_posts(box):
+    me = run("api", "get", "/api/2.0/preview/scim/v2/Me", "-p", "job")
+    assert json.loads(me.stdout)["userName"] == box.client_id
+    made = run("api", "post", "api/2.1/jobs/create", "-p", "job", "--data", '{"name": "nightly"}')
+    assert json.loads(made.stdout)["job_id"]
+
+
+def test_api_refusal_is_status_1_with_the_answer_on_standard_output(box):
+    done = run("api", "get", "/api/2.1/clusters/get?cluster_id=none", "-p", "job")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error_code"] == "INVALID_PARAMETER_VALUE"
+    assert "HTTP 400: Cluster none does not exist" in done.stderr
+
+
+@pytest.mark.parametrize("path", ["https://elsewhere.example.com/x", "//elsewhere.example.com/x"])
+def test_api_sends_a_token_to_no_other_host(box, path):
+    done = run("api", "get", path, "-p", "job")
+    assert done.returncode == 2
+    assert "the path is an address" in done.stderr
+
+
+@pytest.mark.parametrize("data", ["{", "@/no/such/file"])
+def test_api_body_that_is_not_json_is_not_sent(box, data):
+    assert run("api", "post", "/api/2.1/jobs/create", "-p", "job", "--data", data).returncode == 2
+
+
+def test_sql_prints_rows_for_people_and_for_programs(box):
+    statement = "select 1 as one, cast(null as string) as nothing, 'ä' as letter"
+    assert run("sql", statement, "-p", "job").stdout.splitlines() == ["one  nothing  letter", "1    NULL     ä"]
+    assert json.loads(run("sql", statement, "-p", "job", "--json").stdout) == {
+        "columns": ["one", "nothing", "letter"], "rows": [[1, None, "ä"]], "truncated": False,
+    }  # fmt: skip
+
+
+def test_sql_takes_the_only_warehouse_where_the_profile_names_none(box):
+    done = run("sql", "select 1 as one", "-p", "me")
+    assert (done.returncode, done.stdout.splitlines()) == (0, ["one", "1"]), done.stderr
+
+
+def test_sql_shows_as_many_rows_as_were_asked_for(box):
+    done = run("sql", "select * from range(5)", "-p", "job", "--limit", "2", "--json")
+    assert (len(json.loads(done.stdout)["rows"]), json.loads(done.stdout)["truncated"]) == (2, True)
+
+
+def test_sql_error_is_one_line(box):
+    done = run("sql", "select nonsense from nowhere", "-p", "job")
+    assert done.returncode == 1
+    assert done.stderr.startswith("lakekey: job: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_lent_session_is_in_no_command_line(box):
+    """What the kernel shows of every process while a command runs."""
+    token = run("token", "job").stdout.strip()
+    script = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"
+    assert token not in run("run", "job", "--", "sh", "-c", script).stdout
+    assert os.environ.get("DATABRICKS_TOKEN") is None
