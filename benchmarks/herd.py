@@ -14,7 +14,7 @@ from pathlib import Path
 from crowd import Process
 from harness import HERE, Bench, Row
 
-from lakekey.cache.cache import open_cache
+from lakekey.cache.opening import open_cache
 
 PEERS = {
     "databricks-sdk, external-browser": "sdk.py",

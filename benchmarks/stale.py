@@ -17,7 +17,7 @@ LEFT = 600.0  # seconds; of an hour, so that it is stale
 def run(bench: Any) -> list[Any]:
     from harness import Row
 
-    from lakekey.cache.cache import open_cache
+    from lakekey.cache.opening import open_cache
 
     cache = os.path.join(bench.home, "stale")
     environ = {"DATABRICKS_HOST": bench.box.host, "LAKEKEY_CACHE_DIR": cache}

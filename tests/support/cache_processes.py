@@ -7,7 +7,7 @@ from pathlib import Path
 
 _PRELUDE = """
 import contextlib, os, sys, time
-from lakekey.cache.entry import Entry; from lakekey.cache.cache import open_cache
+from lakekey.cache.entry import Entry; from lakekey.cache.opening import open_cache
 from lakekey.cache.entry import entry_id
 from lakekey.errors import *
 

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from lakekey.cache.cache import Cache, open_cache
+from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
+from lakekey.cache.opening import open_cache
 from lakekey.configuration.target import Target, resolve
 from lakekey.providers.provider import Provider
 from support.servers.oidc_server import DEFAULT_USER, OidcServer

@@ -1,23 +1,36 @@
 """The cache: entries in, entries out; sealed in between."""
 
 import contextlib
-import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey import _log
 from lakekey._imports import LOADING
 from lakekey.cache import unwritten
 from lakekey.cache.entry import DISCOVERY_PREFIX, Entry, NewerEntry
 from lakekey.cache.envelope import BadEnvelope, NewerEnvelope, UnknownKey, seal, unseal
-from lakekey.cache.keys.ring import KeyRing, key_id, new_key
-from lakekey.cache.keys.sources import Keys
-from lakekey.cache.stores.file import FileStore
-from lakekey.cache.stores.store import Store
-from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, KeyUnavailable
+from lakekey.cache.keys.in_force import Keys
+from lakekey.cache.keys.ring import KeyRing
+from lakekey.errors import CacheError, CacheWriteFailed, KeyUnavailable, UnsafeCache
+
+if TYPE_CHECKING:
+    from lakekey.cache.stores.store import Store
+
+
+class Substitute(NamedTuple):
+    """What takes the place of a store in which nothing can be kept.
+
+    Attributes:
+        store: Where envelopes are kept instead.
+        ring: The keys that seal them.
+        reason: Why, in words.
+    """
+
+    store: "Store"
+    ring: KeyRing
+    reason: str
 
 
 class Stored(NamedTuple):
@@ -39,11 +52,21 @@ class Cache:
         store: Where envelopes are kept.
         keys: The keys that seal them: a ring, or one that is read again when it changes.
         volatile: Why nothing can be kept beyond this process, in words; ``None`` where it can.
+        instead: Gives what to use where the store can be neither made nor used safely, or raises the error that it
+            is given.
     """
 
-    def __init__(self, store: Store, keys: KeyRing | Keys, *, volatile: str | None = None) -> None:
+    def __init__(
+        self,
+        store: "Store",
+        keys: KeyRing | Keys,
+        *,
+        volatile: str | None = None,
+        instead: Callable[[Exception], Substitute] | None = None,
+    ) -> None:
         self.store = store
         self.volatile = volatile
+        self._instead = instead
         self._keys = None if isinstance(keys, KeyRing) else keys
         self._fixed = keys if isinstance(keys, KeyRing) else None
 
@@ -52,7 +75,7 @@ class Cache:
 
     @property
     def ring(self) -> KeyRing:
-        """The keys, as last read."""
+        """The keys, as last read; `NO_RING` before anything is sealed."""
         if self._keys is not None:
             return self._keys.ring
         assert self._fixed is not None
@@ -62,6 +85,27 @@ class Cache:
     def keys(self) -> Keys | None:
         """Where the keys come from; ``None`` where they live and die with this process."""
         return self._keys
+
+    def begin(self) -> None:
+        """Make the store and choose its key where there are none; called before the first write.
+
+        Raises:
+            ConfigurationError, CacheError: The store or its key cannot be used.
+        """
+        if self._keys is None:
+            return
+        if self._keys.chosen:
+            self._keys.remember()
+            return
+        try:
+            self.store.prepare()
+            self._keys.current()
+        except (CacheWriteFailed, UnsafeCache, OSError) as error:
+            if self._instead is None:
+                raise
+            substitute = self._instead(error)
+            self.store, self._fixed, self.volatile = substitute
+            self._keys = None
 
     def get(self, entry_id: str) -> Entry | None:
         """The entry, or ``None``."""
@@ -108,14 +152,14 @@ class Cache:
         if not key_id:
             raise self._newer(entry_id)
         try:
-            return unseal(self._keys.read() if self._keys is not None else self.ring, entry_id, envelope)
+            return unseal(self._keys.look() if self._keys is not None else self.ring, entry_id, envelope)
         except UnknownKey:
             pass
         place = self.store.place(entry_id)
+        held = f"in {self.ring.where} (current key {self.ring.current.hex()})" if self.ring.keys else "at hand"
         raise KeyUnavailable(
-            f"{place} is sealed under key {key_id}, which is not in {self.ring.where} "
-            f"(current key {self.ring.current.hex()})",
-            hint=f"bring that key back; if it is lost for good, remove the entry and sign in again: rm {place}",
+            f"{place} is sealed under key {key_id}, which is not {held}",
+            hint=f"restore that key; if it is lost for good, remove the entry and sign in again: rm {place}",
         )
 
     def _newer(self, entry_id: str) -> CacheError:
@@ -137,6 +181,7 @@ class Cache:
             CacheWriteFailed: It could not be stored, and it holds a refresh token that succeeds a stored one.
             CacheError: A later release wrote what it would replace.
         """
+        self.begin()
         entry = entry._replace(generation=max(entry.generation, self._generation(entry_id, replaces) + 1))
         plaintext = entry.to_bytes()
         ring = self._current_ring()
@@ -174,7 +219,13 @@ class Cache:
         raise newer
 
     def delete(self, entry_id: str, *, replaces: bytes | None) -> bool:
-        """Remove an entry, if ``replaces`` are still the bytes that are there; ``None``: it is in this process only."""
+        """Remove an entry, if ``replaces`` are still the bytes that are there; ``None``: it is in this process only.
+
+        Raises:
+            CacheError: A later release wrote it.
+        """
+        if replaces is not None:
+            self._generation(entry_id, replaces)  # which tells what a later release wrote
         held = unwritten.holds(self.store.where, entry_id)
         unwritten.forget(self.store.where, entry_id)
         return held if replaces is None else self.store.delete(entry_id, replaces=replaces)
@@ -232,6 +283,8 @@ class Cache:
             CacheWriteFailed: A refresh under it would spend a stored refresh token, and its successor would be lost.
             CacheError: The cache has become one that must not be written to.
         """
+        if to_write:
+            self.begin()
         with contextlib.ExitStack() as stack:
             try:
                 held = stack.enter_context(self.store.lock(entry_id, to_write=to_write))
@@ -250,6 +303,8 @@ class Cache:
         try:
             return self._keys.current()
         except KeyUnavailable as error:
+            if not self.ring.keys:
+                raise
             # The ring was changed, and the new one cannot be read now. What is to be sealed may be the only token
             # that still lives, and the key that is at hand opens it until the rotation is through.
             if error.message not in _reported:
@@ -293,96 +348,4 @@ class Cache:
         return True
 
 
-_memory_cache: Cache | None = None
 _reported: set[str] = set()
-
-
-def open_cache(environ: Mapping[str, str] | None = None, *, place: str | None = None, moving: bool = False) -> Cache:
-    """Open a cache.
-
-    Args:
-        environ: The environment, for ``LAKEKEY_CACHE_DIR`` and ``LAKEKEY_KEY…``; ``None`` for this process's.
-        place: ``file:``, ``file:DIRECTORY`` or ``memory:``; ``None`` for what ``LAKEKEY_STORE`` says.
-        moving: Whether its key is about to be moved to the source that the environment names.
-
-    Raises:
-        ConfigurationError: The store is none of ours.
-        CacheError: It cannot be used as it is.
-    """
-    environ = os.environ if environ is None else environ
-    place = (environ.get("LAKEKEY_STORE", "") if place is None else place).strip()
-    if place == "memory:":
-        return _shared_memory()
-    if place not in ("", "file:") and not place.startswith("file:"):
-        scheme = place.partition(":")[0]
-        raise ConfigurationError(
-            f"store (LAKEKEY_STORE) names a {scheme!r} store, which this release does not have",
-            hint="set it to file: or memory:",
-        )
-    directory = place.removeprefix("file:") or cache_directory(environ)
-    if not directory:
-        return _in_memory("there is no home directory to keep tokens in", "LAKEKEY_CACHE_DIR=/a/directory/of/yours")
-    store = FileStore(os.path.abspath(os.path.expanduser(directory)))
-    try:
-        store.prepare()
-        return Cache(store, Keys(store.where, environ, moving=moving))
-    except CacheWriteFailed as error:
-        return _in_memory(error.message, error.hint)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        return _in_memory(f"cannot make a key in {store.where}: {reason}", f"ls -ld {store.where}")
-
-
-def cache_directory(environ: Mapping[str, str]) -> str:
-    """Where the file store lives: ``LAKEKEY_CACHE_DIR``, else the platform's directory for a user's state.
-
-    Returns:
-        The directory, or ``""`` for a user who has no home.
-    """
-    configured = environ.get("LAKEKEY_CACHE_DIR", "").strip()
-    if configured:
-        return os.path.expanduser(configured)
-    if sys.platform in ("win32", "darwin"):
-        with LOADING:
-            import platformdirs
-
-        return platformdirs.user_state_dir("lakekey", appauthor=False)
-    # The XDG rule, which is all that platformdirs would add here, at a third of the cold-start budget.
-    base = environ.get("XDG_STATE_HOME", "")
-    if os.path.isabs(base):
-        return os.path.join(base, "lakekey")
-    # A HOME that is set to nothing would mean the root of the file system.
-    home = os.path.expanduser("~") if environ.get("HOME", "~") else ""
-    return os.path.join(home, ".local", "state", "lakekey") if os.path.isabs(home) else ""
-
-
-def _in_memory(reason: str, remedy: str | None) -> Cache:
-    """What to do where nothing can be kept: serve from memory, and say so once."""
-    shared = _shared_memory()
-    if reason not in _reported:
-        _reported.add(reason)
-        _log.warning("cache", "%s; tokens are kept in the memory of this process only (%s)", reason, remedy)
-    return Cache(shared.store, shared.ring, volatile=reason)
-
-
-def _shared_memory() -> Cache:
-    global _memory_cache  # noqa: PLW0603 - one store for the process is what the setting means
-    if _memory_cache is None:
-        with LOADING:
-            from lakekey.cache.stores.memory import MemoryStore
-
-        key = new_key()
-        ring = KeyRing({key_id(key): key}, key_id(key), "memory", "this process")
-        _memory_cache = Cache(MemoryStore(), ring)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_disown_memory)
-    return _memory_cache
-
-
-def _disown_memory() -> None:
-    """In a forked child: what is in memory is the parent's."""
-    cache = _shared_memory()
-    for entry_id in cache.store.list():
-        stored = cache.read(entry_id)
-        if stored.entry is not None and (kept := unwritten.disowned(stored.entry)) is not stored.entry:
-            cache.put(entry_id, kept, replaces=stored.envelope)

@@ -7,8 +7,9 @@ import os
 import time
 from collections.abc import Mapping
 
-from lakekey.cache.cache import Cache, cache_directory, open_cache
+from lakekey.cache.cache import Cache
 from lakekey.cache.entry import CLIENT_SECRET, Entry, entry_id
+from lakekey.cache.opening import cache_directory, open_cache
 from lakekey.cache.stores.file import FileStore
 
 _PATIENCE = 10.0

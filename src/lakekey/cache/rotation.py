@@ -9,20 +9,21 @@ Each step leaves a cache that opens. Killed at any point, the next rotation find
 no further one, and goes on from step 2.
 """
 
-import os
+from types import MappingProxyType
 from typing import NamedTuple
 
 from lakekey import _log
-from lakekey.cache import private_files
 from lakekey.cache.cache import Cache
 from lakekey.cache.envelope import key_id_of, seal
-from lakekey.cache.keys import choice
-from lakekey.cache.keys.choice import Pin
-from lakekey.cache.keys.first_use import fill, only_one, plan
+from lakekey.cache.keys import anchor, file, kms, passphrase
+from lakekey.cache.keys.choice import KeyChoice, raw_choice, write_choice
+from lakekey.cache.keys.first_use import fill, plan
+from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing, format_ring, key_id, new_key
-from lakekey.cache.keys.sources import FILES, Keys, own_source, pin_of, ring_of
+from lakekey.cache.keys.sources import GIVEN, choice_of, own_source, ring_of
 from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, KeyUnavailable, LockTimeout
 
+_NOTES = MappingProxyType({"file": file.NOTE, "passphrase": passphrase.NOTE, "kms": kms.NOTE})
 _PATIENCE = 90.0  # longer than a refresh with all its retries holds an entry
 
 
@@ -69,49 +70,58 @@ def rotate(cache: Cache, *, to: str | None = None, patience: float = _PATIENCE) 
     if keys is None:
         raise ConfigurationError("the key of this cache lives and dies with its process", hint="nothing has to be done")
     try:
-        with only_one(keys.directory):
+        keys.read()  # a first key is chosen under the same lock
+        with keys.place.changing_key():
             return _rotate(cache, keys, to, patience)
     except OSError as error:
         raise CacheWriteFailed(
-            f"cannot change the key of the cache in {keys.directory}: {error.strerror or type(error).__name__}",
-            hint=f"free or fix that place, then run it again: df -h {keys.directory}",
+            f"cannot change the key of the cache in {keys.place.where}: {error.strerror or type(error).__name__}",
+            hint=f"free or fix that place, then run it again: df -h {keys.place.where}",
         ) from None
 
 
 def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotation:
     ring = keys.read()
-    pin = pin_of(keys.directory, choice.stamp(keys.directory)) or Pin(ring.source, ring.why)
-    moves = to is not None and to != pin.source
-    if pin.source in ("env", "mounted") and not moves:
+    chosen = choice_of(keys.place, raw_choice(keys.place)) or KeyChoice(ring.source, ring.why)
+    moves = to is not None and to != chosen.source
+    if chosen.source in GIVEN and not moves:
         if len(ring.keys) == 1:
             raise _not_ours(ring)
         resealed, busy, unreadable = _reseal(cache, ring, patience)
         return Rotation(ring.current.hex(), False, resealed, (), () if busy else _others(ring), busy, unreadable)
     continued = len(ring.keys) > 1 and not moves
     keys_then = _in_order(ring) if continued else (new_key(), *_in_order(ring))
-    former = pin
+    former = chosen
     if to is not None and moves:
-        pin = fill(plan(to, "it was moved there", keys.environ), keys.directory, keys.environ, keys_then)
+        chosen = fill(plan(to, "it was moved there", keys.environ), keys.place, keys.environ, keys_then)
     elif not continued:
-        own_source(pin, keys.directory, keys.environ).write(format_ring(keys_then))
-    ring, pin = _announce(pin, keys, keys_then)
+        own_source(chosen, keys.place, keys.environ).write(format_ring(keys_then))
+    ring, chosen = _announce(chosen, keys, keys_then)
     _log.info(
-        "cache", "a new key for the token cache in %s, kept by source %s: %s", keys.directory, pin.source, pin.why
+        "cache",
+        "a new key for the token cache in %s, kept by source %s: %s",
+        keys.place.where,
+        chosen.source,
+        chosen.why,
     )
     resealed, busy, unreadable = _reseal(cache, ring, patience)
     dropped = () if busy else _others(ring)
     if dropped:
-        own_source(pin, keys.directory, keys.environ).write(format_ring(keys_then[:1]))
-        _announce(pin, keys, keys_then[:1])
+        own_source(chosen, keys.place, keys.environ).write(format_ring(keys_then[:1]))
+        _announce(chosen, keys, keys_then[:1])
     if not busy:
-        _tidy(former, pin, keys)
+        _tidy(former, chosen, keys)
     return Rotation(ring.current.hex(), continued, resealed, dropped, (), busy, unreadable)
 
 
-def _announce(pin: Pin, keys: Keys, then: tuple[bytes, ...]) -> tuple[KeyRing, Pin]:
-    pin = pin._replace(current=key_id(then[0]).hex(), rotations=pin.rotations + 1)
-    choice.write(keys.directory, pin)
-    return ring_of(own_source(pin, keys.directory, keys.environ), pin.why), pin
+def _announce(chosen: KeyChoice, keys: Keys, then: tuple[bytes, ...]) -> tuple[KeyRing, KeyChoice]:
+    chosen = chosen._replace(current=key_id(then[0]).hex(), rotations=chosen.rotations + 1)
+    # The copy outside is never stronger than what is chosen here, wherever this is killed.
+    if chosen.source == anchor.WEAKEST:
+        anchor.remember(keys.environ, keys.place.where, chosen)
+    write_choice(keys.place, chosen)
+    anchor.remember(keys.environ, keys.place.where, chosen)
+    return ring_of(own_source(chosen, keys.place, keys.environ), chosen.why), chosen
 
 
 def _in_order(ring: KeyRing) -> tuple[bytes, ...]:
@@ -122,16 +132,16 @@ def _others(ring: KeyRing) -> tuple[str, ...]:
     return tuple(sorted(name.hex() for name in ring.keys if name != ring.current))
 
 
-def _tidy(former: Pin, pin: Pin, keys: Keys) -> None:
+def _tidy(former: KeyChoice, chosen: KeyChoice, keys: Keys) -> None:
     """Remove the places that held the ring before it was moved; what they hold opens nothing any more."""
-    if former.source == "keyring" and former.item != pin.item:
+    if former.source == "keyring" and former.item != chosen.item:
         try:
-            own_source(former, keys.directory, keys.environ).erase()
+            own_source(former, keys.place, keys.environ).erase()
         except KeyUnavailable as error:
             _log.warning("cache", "the old key is left in the keyring, where it opens nothing: %s", error.message)
-    for source, name in FILES.items():
-        if source != pin.source:
-            private_files.remove(os.path.join(keys.directory, name))
+    for source, name in _NOTES.items():
+        if source != chosen.source:
+            keys.place.remove_note(name)
 
 
 def _reseal(cache: Cache, ring: KeyRing, patience: float) -> tuple[int, tuple[str, ...], tuple[str, ...]]:

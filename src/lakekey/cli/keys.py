@@ -1,9 +1,11 @@
 """``lakekey keys``: the ring that seals the cache, and its rotation."""
 
 import argparse
+import contextlib
 from typing import Any
 
-from lakekey.cache.cache import Cache, open_cache
+from lakekey.cache.cache import Cache
+from lakekey.cache.opening import open_cache
 from lakekey.cli.output import print_facts, print_json, print_table
 
 
@@ -15,6 +17,9 @@ def keys(arguments: argparse.Namespace) -> int:
     facts = _facts(cache)
     if arguments.json:
         print_json(facts)
+        return 0
+    if not facts["keys"] and not facts["unreadable"]:
+        print(f"No key is chosen yet for {facts['store']}: that is done with the first thing that is sealed.")
         return 0
     print_facts(
         {
@@ -58,8 +63,8 @@ def _rotate(arguments: argparse.Namespace) -> int:
 
 def _facts(cache: Cache) -> dict[str, Any]:
     from lakekey.cache.envelope import key_id_of
-    from lakekey.cache.keys import choice
-    from lakekey.cache.keys.sources import pin_of
+    from lakekey.cache.keys.choice import Damaged, raw_choice
+    from lakekey.cache.keys.sources import choice_of
     from lakekey.errors import CacheError
 
     counts: dict[str, int] = {}
@@ -70,14 +75,15 @@ def _facts(cache: Cache) -> dict[str, Any]:
             name = ""
         counts[name] = counts.get(name, 0) + 1
     ring = cache.ring
-    known = [ring.current, *(name for name in ring.keys if name != ring.current)]
+    known = sorted(ring.keys, key=lambda name: name != ring.current)
     since = None
     if cache.keys is not None:
-        pin = pin_of(cache.keys.directory, choice.stamp(cache.keys.directory))
-        since = pin.since if pin is not None else None
+        with contextlib.suppress(Damaged):
+            choice = choice_of(cache.keys.place, raw_choice(cache.keys.place))
+            since = choice.since if choice is not None else None
     return {
-        "source": ring.source,
-        "where": ring.where,
+        "source": ring.source or None,
+        "where": ring.where or None,
         "why": ring.why or None,
         "since": since or None,
         "store": cache.store.where,

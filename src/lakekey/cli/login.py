@@ -29,6 +29,7 @@ def login(arguments: argparse.Namespace) -> int:
             raise LoginRequired("not signed in", hint=f"run: lakekey login {arguments.profile or ''}".rstrip())
     plan = setup.plan(arguments)
     provider = _provider_with_secret(arguments)
+    provider.session.cache.begin()
     with provider.session.cache.store.lock(provider.session.entry_id):
         _require_keeping(provider)  # a full disk is found before a browser opens
     _tell_if_signed_in(provider)

@@ -4,7 +4,8 @@ import argparse
 import os
 from typing import Any, NamedTuple
 
-from lakekey.cache.cache import Cache, open_cache
+from lakekey.cache.cache import Cache
+from lakekey.cache.opening import open_cache
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import print_json
 from lakekey.cli.provider import provider_for_target, target_of
@@ -153,20 +154,11 @@ def _all(arguments: argparse.Namespace) -> int:
 
 def _forget(cache: Cache) -> list[str]:
     """Remove what is left in a cache, and its key. Returns the entries that held sealed secrets."""
-    from lakekey.cache.keys import choice, first_use, sources
+    from lakekey.cache.keys.first_use import forget
 
     left = cache.list()
     for name in cache.store.list():
         inventory.remove(cache, name)
-    if cache.keys is None:
-        return left
-    directory = cache.keys.directory
-    with first_use.only_one(directory):
-        pin = sources.pin_of(directory, choice.stamp(directory))
-        # The note goes first: a key without a note is found again, a note without its key is an error.
-        from lakekey.cache import private_files
-
-        private_files.remove(choice.path_in(directory))
-        if pin is not None and pin.source in ("file", "keyring", "passphrase", "kms"):
-            sources.own_source(pin, directory, cache.keys.environ).erase()
+    if cache.keys is not None:
+        forget(cache.keys.place, cache.keys.environ)
     return left

@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from lakekey._version import __version__
-from lakekey.cache.cache import open_cache
+from lakekey.cache.opening import open_cache
 from lakekey.cli.output import print_json
 from lakekey.configuration import databrickscfg
 from lakekey.errors import LakekeyError

@@ -62,7 +62,7 @@ def provider_for_target(target: Target, environ: Mapping[str, str] | None = None
 
 
 def _report(target: Target) -> None:
-    from lakekey.cache.cache import cache_directory
+    from lakekey.cache.opening import cache_directory
 
     file = f"[{target.profile or 'DEFAULT'}] of {target.config_file}" if target.config_file else "no profile"
     _log.debug("cli", "configuration: %s", file)

@@ -4,8 +4,9 @@ import argparse
 import os
 import sys
 
-from lakekey.cache.cache import Cache, open_cache
+from lakekey.cache.cache import Cache
 from lakekey.cache.client_secrets import is_secret, put_secret, remove_secret
+from lakekey.cache.opening import open_cache
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import print_json, print_table
 from lakekey.configuration.auth_type import no_person

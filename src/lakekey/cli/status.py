@@ -4,8 +4,9 @@ import argparse
 import time
 from typing import Any
 
-from lakekey.cache.cache import Cache, open_cache
+from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
+from lakekey.cache.opening import open_cache
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import ends_in_words, in_words, print_facts, print_json, print_table
 from lakekey.cli.provider import provider_of
@@ -51,7 +52,7 @@ def _one(arguments: argparse.Namespace) -> int:
                 "last renewed": _when(facts["renewed_at"]),
                 "signed in": _when(facts["signed_in_at"]),
                 "kept in": place["store"],
-                "key": f"{place['key_source']} {place['key']}" if cache is not None else None,
+                "key": f"{place['key_source']} {place['key']}" if place["key_source"] else None,
                 "because": place["key_reason"] or None,
                 "entry": facts["entry"][:12] if cache is not None else None,
             }
@@ -80,6 +81,9 @@ def _all(arguments: argparse.Namespace) -> int:
         _print_troubles(found)
     else:
         print("No session yet. Begin with: lakekey login")
+    if place["key_source"] is None:  # nothing has been sealed yet
+        print(f"\nSessions will be kept in {place['store']}.")
+        return 0
     print(f"\nKept in {place['store']}, sealed under the key from {place['key_source']} {place['key']}.")
     if place["key_reason"]:
         print(f"Why there: {place['key_reason']}.")
@@ -165,9 +169,9 @@ def _place(cache: Cache | None) -> dict[str, str | None]:
         return dict.fromkeys(("store", "key_source", "key", "key_reason"))
     return {
         "store": cache.store.where,
-        "key_source": cache.ring.source,
-        "key": cache.ring.where,
-        "key_reason": cache.ring.why,
+        "key_source": cache.ring.source or None,
+        "key": cache.ring.where or None,
+        "key_reason": cache.ring.why or None,
     }
 
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from lakekey.cache.cache import Cache, open_cache
+from lakekey.cache.cache import Cache
 from lakekey.cache.client_secrets import is_secret
 from lakekey.cache.entry import Entry, Failure, entry_id
+from lakekey.cache.opening import open_cache
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.settings import DELEGATED, U2M
 from lakekey.configuration.target import DEFAULT_CLIENT, DEFAULT_SCOPES, Target, resolve

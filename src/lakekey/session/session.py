@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lakekey._imports import LOADING
-from lakekey.cache.cache import Cache, open_cache
+from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry, entry_id
+from lakekey.cache.opening import open_cache
 from lakekey.configuration.target import Target
 from lakekey.session.expiry import is_live, is_on_trial
 
@@ -47,7 +48,8 @@ class Session:
     def cache(self) -> Cache:
         """The cache, opened on first use."""
         if self._cache is None:
-            self._cache = open_cache(self.target.cache_environment(self._environ), place=self.target.store)
+            environ = self.target.cache_environment(self._environ)
+            self._cache = open_cache(environ, place=self.target.store, needed=self.target.is_person)
         return self._cache
 
     def peek(self) -> Entry | None:

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from lakekey.cache.cache import open_cache
 from lakekey.cache.entry import Entry
 from lakekey.cache.envelope import seal
+from lakekey.cache.opening import open_cache
 from lakekey.errors import CacheError, UnsafeCache
 from support.cache_processes import start
 

@@ -13,8 +13,8 @@ import pytest
 
 import lakekey
 from lakekey.cache import unwritten
-from lakekey.cache.cache import open_cache
 from lakekey.cache.entry import Entry
+from lakekey.cache.opening import open_cache
 from lakekey.sandbox import Sandbox
 from support.disks import Disk
 
@@ -85,7 +85,7 @@ def test_a_service_principal_is_served_from_memory_on_a_full_disk_with_one_warni
 def stored_on_disk(provider):
     """The entry as another process sees it."""
     code = (
-        "import sys; from lakekey.cache.cache import open_cache\n"
+        "import sys; from lakekey.cache.opening import open_cache\n"
         "sys.stdout.buffer.write(open_cache().get(sys.argv[1]).to_bytes())"
     )
     done = subprocess.run(
@@ -216,7 +216,7 @@ def test_a_directory_that_is_taken_away_is_made_again_for_its_owner_only(disk, s
 
 def test_a_sign_in_that_could_not_be_kept_is_refused_before_a_browser_opens(disk, sign_in, workspaces):
     provider = sign_in()
-    open_cache()
+    open_cache().begin()
     disk.fill()
     asked = len(workspaces["rotating"].log)
     done = command("login", "--host", provider.target.host, "--ca-file", provider.target.ca_file)
@@ -226,7 +226,7 @@ def test_a_sign_in_that_could_not_be_kept_is_refused_before_a_browser_opens(disk
 
 
 def test_a_program_that_signs_in_on_a_full_disk_goes_on_with_what_it_has(disk, sign_in, caplog):
-    open_cache()
+    open_cache().begin()
     provider = sign_in()
     disk.fill()
     first = provider.token().access_token
@@ -254,7 +254,7 @@ print(provider.token().access_token != token)
 
 
 def test_a_forked_child_does_not_spend_the_refresh_token_that_only_its_parent_has(disk, sign_in):
-    open_cache()
+    open_cache().begin()
     target = sign_in().target
     disk.fill()
     done = subprocess.run(
@@ -288,7 +288,7 @@ def test_the_command_signs_out_on_a_full_disk_too(disk, sign_in):
 
 
 def test_signing_out_of_a_session_that_was_never_stored_ends_it_in_this_process(disk, sign_in, monkeypatch):
-    open_cache()
+    open_cache().begin()
     provider = sign_in()
     disk.fill()
     signed_in = provider.headers()

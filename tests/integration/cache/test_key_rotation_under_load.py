@@ -5,11 +5,10 @@ import signal
 
 import pytest
 
-from lakekey.cache.cache import open_cache
 from lakekey.cache.entry import Entry
 from lakekey.cache.envelope import key_id_of
-from lakekey.cache.keys.first_use import only_one
 from lakekey.cache.keys.ring import format_ring, new_key
+from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.errors import ConfigurationError, KeyUnavailable, UnsafeCache
 from support.cache_processes import run, start
@@ -86,7 +85,7 @@ def test_a_running_process_seals_under_the_new_key_at_once(bare_machine):
 # The steps of a rotation at which a process may be killed: each function, before and after it does its work.
 STEPS = [
     ("lakekey.cache.keys.file", "KeyFile.write"),
-    ("lakekey.cache.keys.choice", "write"),
+    ("lakekey.cache.rotation", "write_choice"),
     ("lakekey.cache.stores.file", "FileStore.put"),
     ("lakekey.cache.private_files", "remove"),
 ]
@@ -135,8 +134,8 @@ def test_a_rotation_killed_at_any_step_leaves_a_cache_that_opens_and_is_continue
 
 MOVE = [
     ("lakekey.cache.keys.passphrase", "PassphraseRing.write", "after", 1),
-    ("lakekey.cache.keys.choice", "write", "before", 1),
-    ("lakekey.cache.keys.choice", "write", "after", 1),
+    ("lakekey.cache.rotation", "write_choice", "before", 1),
+    ("lakekey.cache.rotation", "write_choice", "after", 1),
     ("lakekey.cache.stores.file", "FileStore.put", "after", 1),
     ("lakekey.cache.private_files", "remove", "before", 1),
 ]
@@ -218,7 +217,7 @@ def test_two_rotations_at_once_do_one_after_the_other(bare_machine):
 
 def test_a_rotation_waits_for_the_first_use_of_the_same_cache(bare_machine):
     cache = open_cache()
-    with only_one(cache.store.where):
+    with cache.store.changing_key():
         child = start(bare_machine / "cache", "from lakekey.cache.rotation import rotate\nrotate(open_cache())")
         with pytest.raises(TimeoutError):
             wait_for(child, seconds=0.5)

@@ -12,6 +12,20 @@ from support.servers.secret_service import SecretService, require_secret_service
 
 LIMIT = 3.0
 
+# As if something had been sealed before: `lakekey keys` alone chooses no key.
+BEGINS_AND_RUNS = """
+import json, sys
+from lakekey.cache.opening import open_cache
+from lakekey.cli import run
+from lakekey.errors import LakekeyError
+try:
+    open_cache(moving="--to" in sys.argv).begin()
+except LakekeyError as error:
+    print(json.dumps({"error": error.code, "message": error.message, "hint": error.hint}))
+    sys.exit(1)
+run()
+"""
+
 
 @pytest.fixture(scope="module")
 def desktop(tmp_path_factory):
@@ -27,7 +41,7 @@ def lakekey(desktop, tmp_path):
     def run(*arguments, **environ):
         began = time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-c", "from lakekey.cli import run; run()", *arguments, "--json"],
+            [sys.executable, "-c", BEGINS_AND_RUNS, *arguments, "--json"],
             env={
                 "PATH": os.environ["PATH"], **desktop.environ, "LAKEKEY_CACHE_DIR": str(tmp_path / "cache"),
                 "LAKEKEY_KEYRING_TIMEOUT": "60", **environ,
@@ -152,7 +166,7 @@ def test_moving_away_from_the_keyring_leaves_nothing_in_it(desktop, lakekey, tmp
 
 def test_processes_that_start_together_agree_on_one_key(desktop, tmp_path):
     desktop.unlock()
-    code = "from lakekey.cache.cache import open_cache; print(open_cache().ring.current.hex())"
+    code = "from lakekey.cache.opening import open_cache; cache = open_cache(); cache.begin(); print(cache.ring.current.hex())"
     environ = {"PATH": os.environ["PATH"], **desktop.environ, "LAKEKEY_CACHE_DIR": str(tmp_path / "cache")}
     together = [
         subprocess.Popen([sys.executable, "-c", code], env=environ, stdout=subprocess.PIPE, text=True) for _ in range(6)
@@ -165,7 +179,7 @@ def test_a_new_process_asks_the_secret_service_itself_and_loads_no_keyring_libra
     desktop.unlock()
     lakekey("keys")
     code = (
-        "import sys; from lakekey.cache.cache import open_cache\n"
+        "import sys; from lakekey.cache.opening import open_cache\n"
         "print(open_cache().ring.source, 'secretstorage' in sys.modules, 'keyring' in sys.modules)"
     )
     assert run(desktop, tmp_path, code) == "keyring True False"
@@ -178,7 +192,7 @@ def test_where_the_secret_service_cannot_be_asked_directly_just_the_pinned_backe
     lakekey("keys")
     code = (
         "import sys, secretstorage, lakekey.cache.keys.keyring as ours; ours._SECRET_SERVICE = ''\n"
-        "from lakekey.cache.cache import open_cache; open_cache(); import keyring.core\n"
+        "from lakekey.cache.opening import open_cache; open_cache(); import keyring.core\n"
         "assert keyring.core._keyring_backend is None\n"
         "print(sorted(name for name in sys.modules if name.startswith('keyring.backends.')))"
     )

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import pytest
 
-from lakekey.cache.cache import open_cache
 from lakekey.cache.entry import Entry
+from lakekey.cache.opening import open_cache
 from lakekey.cache.stores.file import FileStore
 from support.cache_processes import run, start
 
@@ -23,7 +23,7 @@ for _ in range(40):
     with locked(cache, sys.argv[1]):
         stored = cache.read(sys.argv[1])
         generation = stored.entry.generation if stored.entry else 0
-        done += cache.put(sys.argv[1], Entry({}, generation=generation + 1), replaces=stored.envelope)
+        done += bool(cache.put(sys.argv[1], Entry({}, generation=generation + 1), replaces=stored.envelope))
 say(done)
 """
     writers = [start(bare_machine / "cache", code, NAME) for _ in range(6)]
@@ -242,7 +242,7 @@ def test_neither_reading_nor_locking_nor_writing_an_entry_looks_at_the_others(ba
 listings = []
 sys.addaudithook(lambda event, _: listings.append(event) if event in ("os.listdir", "os.scandir") else None)
 import filelock
-cache = open_cache()
+open_cache().begin()
 listings.clear()
 cache = open_cache()
 with locked(cache, sys.argv[1]):

@@ -14,8 +14,8 @@ import pytest
 
 import lakekey
 import lakekey.configuration.target
-from lakekey.cache.cache import open_cache
 from lakekey.cache.client_secrets import put_secret
+from lakekey.cache.opening import open_cache
 from lakekey.cli import main
 from lakekey.cli.doctor import network
 from lakekey.providers import factory

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import pytest
 from databricks.sdk import oauth
 
-from lakekey.cache.cache import open_cache
 from lakekey.cache.entry import Entry, entry_id
+from lakekey.cache.opening import open_cache
 from lakekey.cli import main
 from lakekey.configuration.target import resolve
 

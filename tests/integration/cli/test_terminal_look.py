@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lakekey.cache.cache import open_cache
+from lakekey.cache.opening import open_cache
 from lakekey.cli import style
 from lakekey.cli.output import ends_in_words
 from support.processes import lakekey as run

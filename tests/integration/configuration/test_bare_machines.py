@@ -90,11 +90,24 @@ def test_where_a_cache_has_no_place_tokens_are_kept_in_memory_and_the_reason_is_
     assert run(HEADERS_OF_ARGUMENTS, environment, principal(box)).startswith(f"served {why}")
 
 
-def test_a_cache_in_a_place_that_is_not_safe_is_refused_and_not_replaced_by_memory(box, tmp_path):
+@pytest.fixture
+def unsafe(tmp_path):
+    """A cache directory that other users can look into."""
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache").chmod(0o755)
-    environment = {"LAKEKEY_CACHE_DIR": str(tmp_path / "cache")}
-    assert run(HEADERS_OF_ARGUMENTS, environment, principal(box)) == "unsafe_cache"
+    return {"LAKEKEY_CACHE_DIR": str(tmp_path / "cache")}
+
+
+def test_service_principal_is_served_from_memory_in_an_unsafe_place(box, unsafe, tmp_path):
+    said = run(HEADERS_OF_ARGUMENTS, unsafe, principal(box))
+    assert said == f"served {tmp_path / 'cache'} is open to other users"
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_person_is_refused_in_an_unsafe_place(box, unsafe):
+    settings = json.dumps({"host": box.host, "ca_file": box.ca_file, "auth_type": "external-browser"})
+    program = "import warnings; warnings.simplefilter('ignore')\n" + HEADERS_OF_ARGUMENTS
+    assert run(program, unsafe, settings) == "unsafe_cache"
 
 
 # What only the server can refuse

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from lakekey.cache.cache import open_cache
+from lakekey.cache.opening import open_cache
 from support.program import Program, environment, free_port, lakekey
 
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from lakekey.cache.cache import open_cache
+from lakekey.cache.opening import open_cache
 from support.program import Program, environment, free_port, is_free, lakekey
 from support.tiny_client import TinyClient
 

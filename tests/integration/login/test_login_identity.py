@@ -5,7 +5,7 @@ import json
 import pytest
 
 import lakekey as product
-from lakekey.cache.cache import open_cache
+from lakekey.cache.opening import open_cache
 from lakekey.sandbox import Sandbox
 from support.program import environment, lakekey
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 import lakekey as product
-from lakekey.cache.cache import open_cache
+from lakekey.cache.opening import open_cache
 from support.program import environment, lakekey
 
 

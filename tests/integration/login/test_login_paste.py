@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from lakekey.cache.cache import open_cache
+from lakekey.cache.opening import open_cache
 from support.program import environment, lakekey
 from support.servers.oidc_server import OidcServer
 

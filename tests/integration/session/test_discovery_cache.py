@@ -8,7 +8,7 @@ import pytest
 
 import lakekey
 from lakekey import ConfigurationError, TokenEndpointError
-from lakekey.cache.cache import open_cache
+from lakekey.cache.opening import open_cache
 from lakekey.oauth.discovery import Metadata, default_issuer, discover
 from lakekey.oauth.transport import Transport
 from lakekey.session.discovery_cache import RememberedDiscovery

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from lakekey import CredentialsRefused
-from lakekey.cache import cache as cache_module
+from lakekey.cache import opening
 from lakekey.session import entry_queue, renewal
 from support.reports import outcome
 from support.sessions import Machine
@@ -20,7 +20,7 @@ def machine(oidc_server, tmp_path, monkeypatch):
     """A machine that signs in as a service principal; nothing is stored yet."""
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     monkeypatch.setattr(renewal, "_FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(cache_module, "_memory_cache", None)
+    monkeypatch.setattr(opening, "_memory_cache", None)
     return Machine(oidc_server, tmp_path / "cache", service=True)
 
 

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from lakekey.cache.cache import open_cache
 from lakekey.cache.entry import Entry, entry_id
+from lakekey.cache.opening import open_cache
 from lakekey.configuration.target import resolve
 from support.cache_processes import run
 

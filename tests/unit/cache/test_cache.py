@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from lakekey.cache.cache import open_cache
 from lakekey.cache.entry import Entry
 from lakekey.cache.envelope import seal
+from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.errors import CacheError, ConfigurationError, KeyUnavailable, LockTimeout
 from lakekey.oauth.transport import MAX_BODY
@@ -20,7 +20,9 @@ ENTRY = Entry({"host": "https://x"}, generation=1, access_token="an-access-token
 
 @pytest.fixture
 def cache():
-    return open_cache()
+    cache = open_cache()
+    cache.begin()
+    return cache
 
 
 def test_an_entry_is_found_again_by_another_opening(cache):

@@ -11,6 +11,7 @@ from lakekey.cache.entry import Entry
 from lakekey.cache.envelope import key_id_of, unseal
 from lakekey.cache.keys.passphrase import PassphraseRing
 from lakekey.cache.keys.ring import key_id, parse_ring
+from lakekey.cache.stores.file import FileStore
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 ENTRY = "a" * 64
@@ -79,7 +80,7 @@ def test_a_frozen_ring_under_a_passphrase_opens(tmp_path):
     file = tmp_path / "passphrase.ring"
     file.touch(mode=0o600)
     file.write_bytes(PASSPHRASE_RING)
-    source = PassphraseRing(str(tmp_path), {"LAKEKEY_PASSPHRASE": "correct horse battery staple"})
+    source = PassphraseRing(FileStore(str(tmp_path)), {"LAKEKEY_PASSPHRASE": "correct horse battery staple"})
     assert parse_ring(source.read(), source="passphrase", where="") == ring(KEY)._replace(source="passphrase", where="")
 
 

@@ -1,24 +1,34 @@
 """What a cache remembers about its own key: where it is, and why there. No secret is in it.
 
-The first process that uses a cache decides, and writes the decision down in ``cache.json``. Every later one follows
+The first process that seals something decides, and writes the decision down in ``cache.json``. Every later one follows
 it: a keyring that is locked for a moment does not start a second key, and the keyring's backend is loaded by the name
 that is written here, since looking for it costs more than everything else together. Every change of the ring changes
-this file last, so that comparing its bytes tells a running process whether to read the ring again.
+this note last, so that comparing its bytes tells a running process whether to read the ring again.
 """
 
+import hashlib
 import json
-import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey._imports import LOADING
-from lakekey.cache import private_files
+from lakekey.cache.private_files import remedy
 from lakekey.errors import KeyUnavailable
 
+if TYPE_CHECKING:
+    from lakekey.cache.keys.source import KeyPlace
+
+NOTE = "cache.json"
+UPGRADE = "upgrade lakekey here: pip install --upgrade lakekey"
 _FORMAT = 1
-_NAME = "cache.json"
+_CHECK = b'"check": "'
+_NO_CHECK = "0" * 16
 
 
-class Pin(NamedTuple):
+class Damaged(ValueError):
+    """This is not a choice that any release wrote."""
+
+
+class KeyChoice(NamedTuple):
     """The decision.
 
     Attributes:
@@ -42,75 +52,87 @@ class Pin(NamedTuple):
     rotations: int = 0
 
     def to_bytes(self) -> bytes:
-        """The content of ``cache.json``; fields that say nothing are left out."""
+        """The content of ``cache.json``; fields that say nothing are left out.
+
+        ``check`` is the beginning of SHA-256 of the content with zeros in its place. It tells damage from a later
+        release's format, and is no protection against people.
+        """
         said = {name: value for name, value in self._asdict().items() if value}
-        return json.dumps({"format": _FORMAT, **said}, indent=1).encode() + b"\n"
+        content = json.dumps({"format": _FORMAT, "check": _NO_CHECK, **said}, indent=1).encode() + b"\n"
+        return content.replace(_CHECK + _NO_CHECK.encode(), _CHECK + _digest(content), 1)
 
 
-def path_in(directory: str) -> str:
-    """Where a cache keeps its decision."""
-    return os.path.join(directory, _NAME)
-
-
-def stamp(directory: str) -> bytes:
+def raw_choice(place: "KeyPlace") -> bytes:
     """The bytes of ``cache.json``; none where there is none yet."""
     try:
-        return private_files.read(path_in(directory))
-    except FileNotFoundError:
-        return b""
+        return place.read_note(NOTE) or b""
     except OSError as error:
-        raise _unreadable(path_in(directory), error) from None
+        path = place.note_place(NOTE)
+        reason = error.strerror or type(error).__name__
+        raise KeyUnavailable(
+            f"{path}, which says where the key of this cache is, cannot be read: {reason}", hint=remedy(path, error)
+        ) from None
 
 
-def parse(content: bytes, directory: str) -> Pin:
+def parse(content: bytes, path: str) -> KeyChoice:
     """Read the decision.
 
+    Args:
+        content: The note.
+        path: Where it is, for people.
+
     Raises:
-        KeyUnavailable: It is damaged, or of a later release.
+        KeyUnavailable: A later release wrote it.
+        Damaged: It is not one.
     """
     try:
         fields = json.loads(content)
-        if fields.pop("format") != _FORMAT:
-            raise _unusable(path_in(directory), "a later release of lakekey wrote it")
-        known = {name: fields[name] for name in Pin._fields if name in fields}
+        if not isinstance(fields, dict) or _is_altered(content):
+            raise Damaged
+        version = fields.pop("format", None)
+        if isinstance(version, int) and version > _FORMAT:
+            raise KeyUnavailable(
+                f"{path}, which says where the key of this cache is, was written by a later release of lakekey",
+                hint=UPGRADE,
+            )
+        known = {name: fields[name] for name in KeyChoice._fields if name in fields}
         right = all(isinstance(known[name], type(default)) for name, default in _KINDS.items() if name in known)
-        if right and {"source", "why"} <= known.keys():
-            return Pin(**known)
-    except (ValueError, KeyError, AttributeError, TypeError):
+        if version == _FORMAT and right and {"source", "why"} <= known.keys():
+            return KeyChoice(**known)
+    except (ValueError, TypeError, RecursionError):
         pass
-    raise _unusable(path_in(directory), "it is damaged")
+    raise Damaged
 
 
-_KINDS = {**dict.fromkeys(Pin._fields, ""), "rotations": 0}
+_KINDS = {**dict.fromkeys(KeyChoice._fields, ""), "rotations": 0}
 
 
-def write(directory: str, pin: Pin) -> None:
+def write_choice(place: "KeyPlace", choice: KeyChoice) -> None:
     """Write the decision down, durably.
 
     Raises:
         OSError: It cannot be written.
     """
-    private_files.replace(path_in(directory), pin.to_bytes())
+    place.write_note(NOTE, choice.to_bytes())
 
 
 def now() -> str:
-    """This moment, as `Pin.since` has it."""
+    """This moment, as `KeyChoice.since` has it."""
     with LOADING:
         from datetime import UTC, datetime
 
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _unreadable(path: str, error: OSError) -> KeyUnavailable:
-    return KeyUnavailable(
-        f"{path}, which says where the key of this cache is, cannot be read: {error.strerror or type(error).__name__}",
-        hint=private_files.remedy(path, error),
-    )
+def _is_altered(content: bytes) -> bool:
+    """Whether a note says of itself that it is another than was written. Those of the first releases do not."""
+    before, found, after = content.partition(_CHECK)
+    if not found:
+        return False
+    digits = len(_NO_CHECK)
+    blank = before + found + _NO_CHECK.encode() + after[digits:]
+    return after[:digits] != _digest(blank)
 
 
-def _unusable(path: str, reason: str) -> KeyUnavailable:
-    directory = os.path.dirname(path)
-    return KeyUnavailable(
-        f"{path}, which says where the key of this cache is, cannot be used: {reason}",
-        hint=f"bring it back from a backup, or begin anew: mv {directory} {directory}.old",
-    )
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest()[: len(_NO_CHECK)].encode()

@@ -1,10 +1,15 @@
 """Key rings in files: the cache's own key file, and secrets that somebody else mounts."""
 
 import os
+from typing import TYPE_CHECKING
 
 from lakekey.cache import private_files
 from lakekey.errors import KeyUnavailable
 
+if TYPE_CHECKING:
+    from lakekey.cache.keys.source import KeyPlace
+
+NOTE = "master.key"
 _HEADER = "# The master key of the lakekey token cache. Whoever reads it can read the tokens beside it.\n"
 
 
@@ -12,37 +17,36 @@ class KeyFile:
     """The cache's own key file, ``master.key`` (0600).
 
     Args:
-        directory: The cache directory.
+        place: Where the cache keeps its notes.
     """
 
     name = "file"
 
-    def __init__(self, directory: str) -> None:
-        self.where = path_in(directory)
+    def __init__(self, place: "KeyPlace") -> None:
+        self._place = place
+        self.where = place.note_place(NOTE)
 
     def read(self) -> str | None:
         """See `KeySource.read`."""
         try:
-            return private_files.read(self.where).decode(errors="replace")
-        except FileNotFoundError:
-            return None
+            content = self._place.read_note(NOTE)
         except OSError as error:
             raise _unreadable(self.where, error) from None
+        return content.decode(errors="replace") if content is not None else None
 
     def write(self, text: str) -> None:
-        """See `KeySource.write`."""
-        private_files.replace(self.where, (_HEADER + text).encode())
+        """See `OwnKeySource.write`."""
+        self._place.write_note(NOTE, (_HEADER + text).encode())
 
     def erase(self) -> None:
-        """See `KeySource.erase`."""
-        private_files.remove(self.where)
+        """See `OwnKeySource.erase`."""
+        self._place.remove_note(NOTE)
 
     def lost(self) -> KeyUnavailable:
         """See `KeySource.lost`."""
-        directory = os.path.dirname(self.where)
         return KeyUnavailable(
             f"the key file {self.where} is gone",
-            hint=f"bring it back from a backup, or begin anew: mv {directory} {directory}.old",
+            hint="restore it from a backup, or start over with another LAKEKEY_CACHE_DIR",
         )
 
 
@@ -73,11 +77,6 @@ class MountedFile:
     def lost(self) -> KeyUnavailable:
         """See `KeySource.lost`."""
         return KeyUnavailable(f"there is no key file {self.where}", hint="check LAKEKEY_KEY_FILE")
-
-
-def path_in(directory: str) -> str:
-    """Where a cache keeps its own key file."""
-    return os.path.join(directory, "master.key")
 
 
 def _unreadable(path: str, error: OSError) -> KeyUnavailable:

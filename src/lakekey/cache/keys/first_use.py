@@ -1,28 +1,31 @@
 """The first use of a cache: choose where its key is kept, make the key, and write the choice down."""
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from lakekey import _log
-from lakekey._imports import LOADING, libraries
-from lakekey.cache import private_files
-from lakekey.cache.keys import choice
-from lakekey.cache.keys.choice import Pin
+from lakekey._imports import LOADING
+from lakekey.cache.keys import anchor, choice
+from lakekey.cache.keys.choice import Damaged, KeyChoice, raw_choice, write_choice
 from lakekey.cache.keys.ring import format_ring, key_id, new_key
-from lakekey.cache.keys.sources import open_source, own_source, pin_of, ring_of
-from lakekey.errors import KeyUnavailable, LockTimeout
+from lakekey.cache.keys.sources import GIVEN, choice_of, open_source, own_source, ring_of
+from lakekey.errors import KeyUnavailable
 
-_PATIENCE = 60.0  # the first process may be waiting for a person to unlock the keyring
+if TYPE_CHECKING:
+    from lakekey.cache.keys.source import KeyPlace
 
 
-def choose(directory: str, environ: Mapping[str, str], wanted: tuple[str, str] | None) -> Pin:
+def choose(
+    place: "KeyPlace", environ: Mapping[str, str], wanted: tuple[str, str] | None, found: KeyChoice | None
+) -> KeyChoice:
     """Choose the key source of a cache that has none yet. Of several processes at once, one chooses.
 
     Args:
-        directory: The cache directory.
+        place: Where the cache keeps its notes.
         environ: The environment.
         wanted: The source that is configured, and by which setting.
+        found: The choice that was lost, and is found again.
 
     Returns:
         The choice, written down.
@@ -31,30 +34,54 @@ def choose(directory: str, environ: Mapping[str, str], wanted: tuple[str, str] |
         ConfigurationError, KeyUnavailable: The configured source cannot be used.
         OSError: Nothing can be written.
     """
-    with only_one(directory):
-        pin = pin_of(directory, choice.stamp(directory))
-        if pin is not None:
-            return pin
-        if wanted is None:
-            pin = _default(directory, environ)
+    with place.changing_key():
+        try:
+            made = choice_of(place, raw_choice(place))
+        except Damaged:
+            made = None
+        if made is not None:
+            return made
+        if found is not None:
+            made = found
+        elif wanted is None:
+            made = _default(place, environ)
         else:
-            pin = plan(wanted[0], f"{wanted[1]} asks for it", environ)
-            if pin.source in ("env", "mounted"):
-                ring_of(open_source(pin, directory, environ))
+            made = plan(wanted[0], f"{wanted[1]} asks for it", environ)
+            if made.source in GIVEN:
+                ring_of(open_source(made, place, environ))
             else:
-                pin = fill(pin, directory, environ)
-        choice.write(directory, pin)
-    _log.info("cache", "the key of the token cache in %s is kept by source %s: %s", directory, pin.source, pin.why)
-    return pin
+                made = fill(made, place, environ)
+        write_choice(place, made)
+        anchor.remember(environ, place.where, made)
+    _log.info("cache", "the key of the token cache in %s is kept by source %s: %s", place.where, made.source, made.why)
+    return made
 
 
-def plan(source: str, why: str, environ: Mapping[str, str]) -> Pin:
+def forget(place: "KeyPlace", environ: Mapping[str, str]) -> None:
+    """Remove a cache's key from a source of ours, and the choice of it. What is sealed under it opens no more.
+
+    Raises:
+        KeyUnavailable, CacheError: It cannot be removed.
+    """
+    with place.changing_key():
+        try:
+            made = choice_of(place, raw_choice(place))
+        except Damaged:
+            made = None
+        # The note goes first: a key without a note is found again, a note without its key is an error.
+        place.remove_note(choice.NOTE)
+        anchor.forget(environ, place.where)
+        if made is not None and made.source not in GIVEN:
+            own_source(made, place, environ).erase()
+
+
+def plan(source: str, why: str, environ: Mapping[str, str]) -> KeyChoice:
     """A choice that is not carried out yet: which backend, which item, which service.
 
     Raises:
         ConfigurationError, KeyUnavailable: That source is not to be had.
     """
-    pin = Pin(source, why, choice.now())
+    planned = KeyChoice(source, why, choice.now())
     if source == "keyring":
         with LOADING:
             from lakekey.cache.keys import keyring as keyring_source
@@ -64,7 +91,7 @@ def plan(source: str, why: str, environ: Mapping[str, str]) -> Pin:
         except keyring_source.KeyringTrouble as trouble:
             said = str(trouble)
         else:
-            return pin._replace(backend=backend, item=os.urandom(8).hex())
+            return planned._replace(backend=backend, item=os.urandom(8).hex())
         raise KeyUnavailable(
             f"the OS keyring was asked for, but {said}", hint="mend it, or choose with LAKEKEY_KEY_SOURCE=file"
         )
@@ -72,16 +99,16 @@ def plan(source: str, why: str, environ: Mapping[str, str]) -> Pin:
         with LOADING:
             from lakekey.cache.keys.kms import choose as choose_kms
 
-        return pin._replace(kms=choose_kms(environ))
-    return pin
+        return planned._replace(kms=choose_kms(environ))
+    return planned
 
 
-def fill(pin: Pin, directory: str, environ: Mapping[str, str], keys: tuple[bytes, ...] = ()) -> Pin:
+def fill(chosen: KeyChoice, place: "KeyPlace", environ: Mapping[str, str], keys: tuple[bytes, ...] = ()) -> KeyChoice:
     """Put a ring into a source, and see that it can be read back.
 
     Args:
-        pin: The choice.
-        directory: The cache directory.
+        chosen: The choice.
+        place: Where the cache keeps its notes.
         environ: The environment.
         keys: The ring's keys, the current one first; none for a single new one.
 
@@ -93,7 +120,7 @@ def fill(pin: Pin, directory: str, environ: Mapping[str, str], keys: tuple[bytes
         OSError: It cannot be written.
     """
     keys = keys or (new_key(),)
-    source = own_source(pin, directory, environ)
+    source = own_source(chosen, place, environ)
     source.write(format_ring(keys))
     ring = ring_of(source)
     if tuple(ring.keys.values()) != keys:
@@ -101,56 +128,36 @@ def fill(pin: Pin, directory: str, environ: Mapping[str, str], keys: tuple[bytes
             f"{source.where} did not give back the key that was put there",
             hint="choose another source with LAKEKEY_KEY_SOURCE",
         )
-    return pin._replace(current=key_id(keys[0]).hex())
+    return chosen._replace(current=key_id(keys[0]).hex())
 
 
-def _default(directory: str, environ: Mapping[str, str]) -> Pin:
+def _default(place: "KeyPlace", environ: Mapping[str, str]) -> KeyChoice:
     """The OS keyring where it works; else a key file, and the reason is kept."""
     with LOADING:
-        from lakekey.cache.keys import keyring as keyring_source
+        from lakekey.cache.keys import keyring
 
     try:
-        backend = keyring_source.find(environ)
-    except keyring_source.KeyringTrouble as trouble:
+        backend = keyring.find(environ)
+    except keyring.KeyringTrouble as trouble:
         reason, absent = str(trouble), trouble.kind == "absent"
     else:
-        pin = Pin("keyring", "the OS keyring works here", choice.now(), backend=backend, item=os.urandom(8).hex())
+        made = KeyChoice(
+            "keyring", "the OS keyring works here", choice.now(), backend=backend, item=os.urandom(8).hex()
+        )
         try:
-            return fill(pin, directory, environ)
+            return fill(made, place, environ)
         except KeyUnavailable as error:
             # It is there but keeps nothing for us now: locked, hanging, or its items are too small. No key of this
             # cache is in it, so a key file replaces nothing; but it is said aloud.
             reason, absent = str(error.__cause__ or error.message), False
+    if (before := anchor.recall(environ, place.where)) is not None:
+        raise KeyUnavailable(
+            f"the key of the cache in {place.where} was kept in {before.source!r} before, and {reason}",
+            hint="make that available again, or start over with a key file: LAKEKEY_KEY_SOURCE=file",
+        )
     if not absent:
         _log.warning(
             "cache", "the key of the token cache is kept in a file in %s: %s; once the keyring works, move it there "
-            "with: lakekey keys rotate --to keyring", directory, reason,
+            "with: lakekey keys rotate --to keyring", place.where, reason,
         )  # fmt: skip
-    return fill(Pin("file", reason, choice.now()), directory, environ)
-
-
-@contextlib.contextmanager
-def only_one(directory: str) -> Iterator[None]:
-    """One process at a time changes where a cache's key is, or which it is.
-
-    Raises:
-        LockTimeout: Another is at it for too long.
-        UnsafeCache: The directory has become one that others can enter.
-        OSError: The lock file cannot be made.
-    """
-    private_files.ensure_directory(directory)  # taken away meanwhile, the library would make it anew, open to others
-    with libraries():
-        import filelock
-
-    lock = filelock.FileLock(os.path.join(directory, "cache.lock"), mode=0o600, thread_local=False)
-    try:
-        lock.acquire(timeout=_PATIENCE)
-    except filelock.Timeout:
-        raise LockTimeout(
-            f"another process is changing the key of the cache in {directory} for more than {_PATIENCE:g} s",
-            hint="wait for it, or end it",
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    return fill(KeyChoice("file", reason, choice.now()), place, environ)

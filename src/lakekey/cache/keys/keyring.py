@@ -55,7 +55,8 @@ class KeyringItem:
     def __init__(self, backend: str, item: str, environ: Mapping[str, str]) -> None:
         if backend not in _BACKENDS:
             raise KeyUnavailable(
-                f"{backend!r} is no keyring of an operating system", hint="begin anew with another LAKEKEY_CACHE_DIR"
+                f"{backend!r} is not a keyring of an operating system",
+                hint="start over with another LAKEKEY_CACHE_DIR",
             )
         self._backend = backend
         self._item = item
@@ -81,7 +82,7 @@ class KeyringItem:
         """See `KeySource.lost`."""
         return KeyUnavailable(
             f"the OS keyring no longer has the key of this cache ({self.where})",
-            hint="restore that keyring, or move the cache directory away and sign in again",
+            hint="restore that keyring, or start over with another LAKEKEY_CACHE_DIR and sign in again",
         )
 
     def _asked(self, call: Callable[[Any], T]) -> T:
@@ -148,6 +149,26 @@ def find(environ: Mapping[str, str]) -> str:
         what = found[0].partition(":")[0].removeprefix("keyring.backends.") if found else "none"
         raise KeyringTrouble("absent", f"there is no OS keyring in this session (the keyring library offers {what})")
     return usable[0]
+
+
+def items(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The items of ours in the Secret Service, as backend and name; none where it cannot be asked, or is locked."""
+
+    def look() -> list[str]:
+        with libraries():
+            import secretstorage
+
+        connection = secretstorage.dbus_init()
+        try:
+            found = secretstorage.get_default_collection(connection).search_items({"service": SERVICE})
+            return [str(item.get_attributes().get("username", "")) for item in found]
+        finally:
+            connection.close()
+
+    try:
+        return [(_SECRET_SERVICE, name) for name in within(time_limit(environ), look) if name]
+    except (KeyringTrouble, ConfigurationError):
+        return []
 
 
 def within(limit: float, call: Callable[[], T]) -> T:

@@ -7,17 +7,20 @@ and returns a `KeyWrapper`. The ring is random, as everywhere; the service only 
 
 import binascii
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lakekey._imports import LOADING, libraries
-from lakekey.cache import private_files
+from lakekey.cache.keys.choice import UPGRADE
+from lakekey.cache.private_files import remedy
 from lakekey.errors import ConfigurationError, KeyUnavailable
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from lakekey.cache.keys.source import KeyPlace
+
+NOTE = "kms.ring"
 GROUP = "lakekey.key_sources"
 VARIABLE = "LAKEKEY_KMS"
 T = TypeVar("T")
@@ -43,15 +46,16 @@ class KmsRing:
     """The ring that a key management service opens.
 
     Args:
-        directory: The cache directory.
+        place: Where the cache keeps its notes.
         environ: The environment, which the package gets to see.
         kms: The entry point's name.
     """
 
     name = "kms"
 
-    def __init__(self, directory: str, environ: Mapping[str, str], kms: str) -> None:
-        self._path = os.path.join(directory, "kms.ring")
+    def __init__(self, place: "KeyPlace", environ: Mapping[str, str], kms: str) -> None:
+        self._place = place
+        self._path = place.note_place(NOTE)
         self._kms = kms
         self._wrapper = _load(kms, environ)
         self.where = f"{kms}: {self._wrapper.where}"
@@ -59,28 +63,33 @@ class KmsRing:
     def read(self) -> str | None:
         """See `KeySource.read`."""
         try:
-            fields = json.loads(private_files.read(self._path))
-            wrapped = binascii.a2b_base64(fields["wrapped"])
-        except FileNotFoundError:
-            return None
+            content = self._place.read_note(NOTE)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise KeyUnavailable(
-                f"the key ring {self._path} cannot be read: {reason}", hint=private_files.remedy(self._path, error)
+                f"the key ring {self._path} cannot be read: {reason}", hint=remedy(self._path, error)
             ) from None
+        if content is None:
+            return None
+        try:
+            fields = json.loads(content)
+            newer = isinstance(fields["format"], int) and fields["format"] > 1
+            wrapped = binascii.a2b_base64(fields["wrapped"])
         except (ValueError, KeyError, TypeError):
             raise self._unusable("it is damaged") from None
+        if newer:
+            raise KeyUnavailable(f"the key ring {self._path} was written by a later release of lakekey", hint=UPGRADE)
         return self._asked(lambda: self._wrapper.unwrap(wrapped).decode())
 
     def write(self, text: str) -> None:
-        """See `KeySource.write`."""
+        """See `OwnKeySource.write`."""
         wrapped = self._asked(lambda: self._wrapper.wrap(text.encode()))
         fields = {"format": 1, "kms": self._kms, "wrapped": binascii.b2a_base64(wrapped, newline=False).decode()}
-        private_files.replace(self._path, json.dumps(fields, indent=1).encode() + b"\n")
+        self._place.write_note(NOTE, json.dumps(fields, indent=1).encode() + b"\n")
 
     def erase(self) -> None:
-        """See `KeySource.erase`."""
-        private_files.remove(self._path)
+        """See `OwnKeySource.erase`."""
+        self._place.remove_note(NOTE)
 
     def lost(self) -> KeyUnavailable:
         """See `KeySource.lost`."""
@@ -97,10 +106,9 @@ class KmsRing:
         )
 
     def _unusable(self, reason: str) -> KeyUnavailable:
-        directory = os.path.dirname(self._path)
         return KeyUnavailable(
             f"the key ring {self._path} cannot be used: {reason}",
-            hint=f"bring it back from a backup, or begin anew: mv {directory} {directory}.old",
+            hint="restore it from a backup, or start over with another LAKEKEY_CACHE_DIR",
         )
 
 

@@ -11,12 +11,17 @@ import binascii
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import LOADING
-from lakekey.cache import private_files
+from lakekey.cache.keys.choice import UPGRADE
+from lakekey.cache.private_files import remedy
 from lakekey.errors import ConfigurationError, KeyUnavailable
 
+if TYPE_CHECKING:
+    from lakekey.cache.keys.source import KeyPlace
+
+NOTE = "passphrase.ring"
 VARIABLE = "LAKEKEY_PASSPHRASE"
 _N, _R, _P = 2**15, 8, 3
 _MOST_MEMORY = 2**30  # of 128 · N · r bytes: a file that asks for more was not written by us
@@ -28,43 +33,44 @@ class PassphraseRing:
     """The ring that a passphrase opens.
 
     Args:
-        directory: The cache directory.
+        place: Where the cache keeps its notes.
         environ: The environment.
     """
 
     name = "passphrase"
 
-    def __init__(self, directory: str, environ: Mapping[str, str]) -> None:
-        self.where = os.path.join(directory, "passphrase.ring")
+    def __init__(self, place: "KeyPlace", environ: Mapping[str, str]) -> None:
+        self._place = place
+        self.where = place.note_place(NOTE)
         self._passphrase = environ.get(VARIABLE, "")
 
     def read(self) -> str | None:
         """See `KeySource.read`."""
         try:
-            content = private_files.read(self.where)
-        except FileNotFoundError:
-            return None
+            content = self._place.read_note(NOTE)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise KeyUnavailable(
-                f"the key ring {self.where} cannot be read: {reason}", hint=private_files.remedy(self.where, error)
+                f"the key ring {self.where} cannot be read: {reason}", hint=remedy(self.where, error)
             ) from None
+        if content is None:
+            return None
         self._require()
         return _unwrap(content, self._passphrase, self.where)
 
     def write(self, text: str) -> None:
-        """See `KeySource.write`."""
+        """See `OwnKeySource.write`."""
         self._require()
         if len(self._passphrase) < _SHORTEST:
             raise ConfigurationError(
                 f"{VARIABLE} is shorter than {_SHORTEST} characters, which anybody with the file can try out",
                 hint=f"set {VARIABLE} to several random words",
             )
-        private_files.replace(self.where, _wrap(text, self._passphrase))
+        self._place.write_note(NOTE, _wrap(text, self._passphrase))
 
     def erase(self) -> None:
-        """See `KeySource.erase`."""
-        private_files.remove(self.where)
+        """See `OwnKeySource.erase`."""
+        self._place.remove_note(NOTE)
 
     def lost(self) -> KeyUnavailable:
         """See `KeySource.lost`."""
@@ -98,7 +104,7 @@ def _unwrap(content: bytes, passphrase: str, where: str) -> str:
     try:
         fields = json.loads(content)
         if (fields["format"], fields["kdf"]) != (1, "scrypt"):
-            raise _unusable(where, "a later release of lakekey wrote it")
+            raise KeyUnavailable(f"the key ring {where} was written by a later release of lakekey", hint=UPGRADE)
         n, r, p = (int(fields[name]) for name in ("n", "r", "p"))
         salt, nonce, sealed = (binascii.a2b_base64(fields[name]) for name in ("salt", "nonce", "sealed"))
         if 128 * n * r > _MOST_MEMORY or not 0 < p <= 16:
@@ -124,8 +130,7 @@ def _base64(data: bytes) -> str:
 
 
 def _unusable(path: str, reason: str) -> KeyUnavailable:
-    directory = os.path.dirname(path)
     return KeyUnavailable(
         f"the key ring {path} cannot be used: {reason}",
-        hint=f"bring it back from a backup, or begin anew: mv {directory} {directory}.old",
+        hint="restore it from a backup, or start over with another LAKEKEY_CACHE_DIR",
     )

@@ -3,7 +3,7 @@
 A ring maps key ids to 32-byte keys; one is current and seals, all of them open. Its text form is the same wherever it
 is kept (key file, OS keyring, environment, mounted secret, wrapped by a passphrase or a KMS): keys in base64,
 separated by white space, the current one first; what follows a ``#`` on a line is a comment. An id is a digest of its
-key, so the text needs none. Where the text comes from is `lakekey.cache.keys.sources`' business.
+key, so the text needs none. Where the text comes from is the business of `lakekey.cache.keys.sources`.
 """
 
 import binascii
@@ -39,6 +39,10 @@ class KeyRing(NamedTuple):
     def __repr__(self) -> str:
         ids = ", ".join(sorted(key_id.hex() for key_id in self.keys))
         return f"KeyRing({ids}; current {self.current.hex()}; from {self.source} {self.where})"
+
+
+#: The ring of a cache in which nothing has been sealed yet, so that no source is chosen.
+NO_RING = KeyRing({}, b"", "", "")
 
 
 def new_key() -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey._imports import LOADING, libraries
 from lakekey.cache import private_files
-from lakekey.errors import CacheError, CacheWriteFailed
+from lakekey.errors import CacheError, CacheWriteFailed, LockTimeout
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.lock_line import Line
@@ -19,6 +19,7 @@ _GIVEN_UP = 600.0  # seconds after which a temporary file has no writer any more
 # What a refresh will have to write. A disk that has no room for it is found full before a single-use refresh token
 # is spent, not after.
 _ROOM = 32 * 1024
+_KEY_PATIENCE = 60.0  # seconds; the first process may be waiting for a person to unlock the keyring
 
 
 class _Held(NamedTuple):
@@ -49,6 +50,21 @@ class FileStore:
     def where(self) -> str:
         """The cache directory."""
         return self._directory
+
+    def check(self) -> None:
+        """Refuse an unsafe directory, as far as there is one. Nothing is made.
+
+        Raises:
+            UnsafeCache: Others could read or change what is in it, or put another in its place.
+            CacheWriteFailed: It cannot be reached.
+        """
+        try:
+            for directory in (self._directory, self._entries):
+                private_files.ensure_directory(directory, create=False)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _write_failed(self._directory, error) from None
 
     def prepare(self) -> None:
         """Make the directories where they are missing, and refuse unsafe ones.
@@ -161,6 +177,46 @@ class FileStore:
             finally:
                 self._held.pop(entry_id, None)
                 lock.release()
+
+    def read_note(self, name: str) -> bytes | None:
+        """See `KeyPlace.read_note`."""
+        try:
+            return private_files.read(self.note_place(name))
+        except FileNotFoundError:
+            return None
+
+    def write_note(self, name: str, content: bytes) -> None:
+        """See `KeyPlace.write_note`."""
+        private_files.replace(self.note_place(name), content)
+
+    def remove_note(self, name: str) -> None:
+        """See `KeyPlace.remove_note`."""
+        private_files.remove(self.note_place(name))
+
+    def note_place(self, name: str) -> str:
+        """See `KeyPlace.note_place`."""
+        return os.path.join(self._directory, name)
+
+    @contextlib.contextmanager
+    def changing_key(self) -> Iterator[None]:
+        """See `KeyPlace.changing_key`."""
+        self.prepare()  # taken away meanwhile, the library would make it anew, open to others
+        with libraries():
+            import filelock
+
+        lock = filelock.FileLock(self.note_place("cache.lock"), mode=0o600, thread_local=False)
+        try:
+            private_files.patiently(lambda: lock.acquire(timeout=_KEY_PATIENCE))
+        except filelock.Timeout:
+            raise LockTimeout(
+                f"another process is changing the key of the cache in {self._directory} for more than "
+                f"{_KEY_PATIENCE:g} s",
+                hint="wait for it, or end it",
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def holder(self, entry_id: str) -> str | None:
         """See `Store.holder`."""

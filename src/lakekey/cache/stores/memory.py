@@ -21,6 +21,9 @@ class MemoryStore:
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
+    def prepare(self) -> None:
+        """See `Store.prepare`: nothing has to be made."""
+
     def get(self, entry_id: str) -> bytes | None:
         """See `Store.get`."""
         return self._envelopes.get(entry_id)

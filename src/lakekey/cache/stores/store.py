@@ -15,6 +15,14 @@ class Store(Protocol):
     def where(self) -> str:
         """The store's place, for people: a path or an address without credentials."""
 
+    def prepare(self) -> None:
+        """Make what is missing, and refuse what is not safe.
+
+        Raises:
+            UnsafeCache: Others could read or change what is stored.
+            CacheWriteFailed: It cannot be made.
+        """
+
     def get(self, entry_id: str) -> bytes | None:
         """The stored envelope, or ``None``. Takes no lock.
 

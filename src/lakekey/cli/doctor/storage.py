@@ -5,7 +5,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 
-from lakekey.cache.cache import open_cache
+from lakekey.cache.opening import open_cache
 from lakekey.cli.doctor.check import FAILED, OK, WARNING, Check
 from lakekey.cli.output import in_words
 from lakekey.configuration.target import Target
@@ -32,7 +32,10 @@ def check_cache(target: Target | None, environ: Mapping[str, str]) -> Iterator[C
     else:
         yield Check("cache", OK, f"{place} {len(cache.list())} entries")
     ring = cache.ring
-    yield Check("key", OK, f"from {ring.source} {ring.where}, current {ring.current.hex()}")
+    if ring.keys:
+        yield Check("key", OK, f"from {ring.source} {ring.where}, current {ring.current.hex()}")
+    else:
+        yield Check("key", OK, "none yet: it is chosen with the first sign-in")
 
 
 def check_session(target: Target, environ: Mapping[str, str]) -> Iterator[Check]:

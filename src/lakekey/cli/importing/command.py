@@ -3,8 +3,9 @@
 import argparse
 from typing import Any, NamedTuple
 
-from lakekey.cache.cache import Cache, open_cache
+from lakekey.cache.cache import Cache
 from lakekey.cache.entry import entry_id
+from lakekey.cache.opening import open_cache
 from lakekey.cli.importing import plaintext_sessions
 from lakekey.cli.importing.plaintext_sessions import PlainSession
 from lakekey.cli.output import print_json, print_table

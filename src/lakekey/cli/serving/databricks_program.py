@@ -11,7 +11,7 @@ import shlex
 import sys
 
 from lakekey.cache import private_files
-from lakekey.cache.cache import cache_directory
+from lakekey.cache.opening import cache_directory
 from lakekey.cli.output import print_json
 from lakekey.errors import CacheWriteFailed, ConfigurationError
 

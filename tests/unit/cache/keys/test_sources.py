@@ -8,10 +8,11 @@ import stat
 import pytest
 
 from lakekey.cache import private_files
-from lakekey.cache.cache import open_cache
+from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import format_ring, key_id
-from lakekey.cache.keys.sources import Keys
+from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
+from lakekey.cache.stores.file import FileStore
 from lakekey.errors import ConfigurationError, KeyUnavailable, UnsafeCache
 
 KEY = base64.b64encode(b"k" * 32).decode()
@@ -28,7 +29,7 @@ def directory(tmp_path):
 
 
 def ring(directory, **environ):
-    return Keys(str(directory), environ).ring
+    return Keys(FileStore(str(directory)), environ).current()
 
 
 def refusal(directory, **environ):
@@ -64,7 +65,7 @@ def test_a_machine_without_a_keyring_gets_a_key_file_and_the_reason_is_kept(dire
 def test_a_keyring_that_keeps_nothing_is_not_taken_for_one_even_when_it_is_asked_for(directory, monkeypatch, backend):
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", f"keyring.backends.{backend}.Keyring")
     assert "no OS keyring" in refusal(directory, LAKEKEY_KEY_SOURCE="keyring").message
-    assert os.listdir(directory) == ["cache.lock"]
+    assert sorted(os.listdir(directory)) == ["cache.lock", "entries"]
 
 
 def test_a_cache_with_a_key_file_and_nothing_written_down_goes_on_with_that_file(directory):
@@ -77,7 +78,7 @@ def test_the_decision_names_no_secret(directory):
     ring(directory, LAKEKEY_PASSPHRASE=PASSPHRASE)
     written = (directory / "cache.json").read_text()
     assert PASSPHRASE not in written
-    assert set(json.loads(written)) == {"format", "source", "why", "since", "current"}
+    assert set(json.loads(written)) == {"format", "check", "source", "why", "since", "current"}
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_a_kubernetes_mount_is_read_through_its_links_and_after_its_swap(directo
     volume.chmod(0o1777)
     (volume / "..data").symlink_to("..1")
     (volume / "key").symlink_to("..data/key")
-    keys = Keys(str(directory), {"LAKEKEY_KEY_FILE": str(volume / "key")})
+    keys = Keys(FileStore(str(directory)), {"LAKEKEY_KEY_FILE": str(volume / "key")})
     assert keys.ring.current == key_id(b"k" * 32)
     (volume / "..new").symlink_to("..2")
     os.replace(volume / "..new", volume / "..data")
@@ -319,7 +320,7 @@ def test_without_a_service_there_is_none_to_use(directory):
 
 def test_a_ring_moves_from_source_to_source_and_leaves_nothing_behind(directory, package, tmp_path):
     place = {"LAKEKEY_CACHE_DIR": str(directory)}
-    open_cache({**place, "LAKEKEY_KEY_SOURCE": "file"})
+    open_cache({**place, "LAKEKEY_KEY_SOURCE": "file"}).begin()
     environ = {**place, "LAKEKEY_PASSPHRASE": PASSPHRASE}
     rotate(open_cache(environ, moving=True), to="passphrase")
     assert open_cache(environ).ring.source == "passphrase"
@@ -331,7 +332,7 @@ def test_a_ring_moves_from_source_to_source_and_leaves_nothing_behind(directory,
 
 def test_a_ring_that_moves_just_as_it_is_read_is_found_where_it_went(directory, package):
     settings = {"LAKEKEY_CACHE_DIR": str(directory), "FAKE_ALIAS": "tokens"}
-    open_cache({**settings, "LAKEKEY_KEY_SOURCE": "file"})
+    open_cache({**settings, "LAKEKEY_KEY_SOURCE": "file"}).begin()
     moving = [open_cache({**settings, **package}, moving=True)]
 
     class Environment(dict):
@@ -342,4 +343,4 @@ def test_a_ring_that_moves_just_as_it_is_read_is_found_where_it_went(directory, 
                 rotate(moving.pop(), to="kms")
             return super().get(name, default)
 
-    assert Keys(str(directory), Environment(settings)).ring.source == "kms"
+    assert Keys(FileStore(str(directory)), Environment(settings)).ring.source == "kms"

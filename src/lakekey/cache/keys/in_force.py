@@ -1,0 +1,202 @@
+"""The ring that is in force in a cache.
+
+The first process that seals something chooses its source, and writes the choice down (`lakekey.cache.keys.choice`):
+
+1. what ``LAKEKEY_KEY_SOURCE`` names; else
+2. what is configured: ``LAKEKEY_KEY``, ``LAKEKEY_KEY_FILE``, ``LAKEKEY_PASSPHRASE``; else
+3. the OS keyring where it works, and where it does not, a key file.
+
+From then on the choice stands. A process that is configured otherwise, or that cannot reach the source, gets an
+error; it never starts a second key, and never falls back to a weaker place. A choice that is damaged or gone is found
+again by the keys that the entries name.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from lakekey._imports import LOADING
+from lakekey.cache.keys.choice import NOTE, Damaged, KeyChoice, raw_choice
+from lakekey.cache.keys.ring import NO_RING, KeyRing
+from lakekey.cache.keys.sources import GIVEN, choice_of, configured, open_source, ring_of
+from lakekey.errors import KeyUnavailable
+
+if TYPE_CHECKING:
+    from lakekey.cache.keys.source import KeyPlace
+
+
+def _nothing() -> frozenset[str]:
+    return frozenset()
+
+
+class Keys:
+    """The ring of one cache, read again when it may have changed. Looking for it makes and writes nothing.
+
+    Args:
+        place: Where the cache keeps its notes, which is known to be safe.
+        environ: The environment.
+        moving: Whether the ring is about to be moved, so that the environment may name another source.
+        sealed_under: The ids of the keys that the cache's entries name, in hexadecimal.
+
+    Attributes:
+        ring: The ring as last read; `NO_RING` before anything is sealed.
+
+    Raises:
+        ConfigurationError: The configured source is none of ours, or not the one that holds this cache's key.
+        KeyUnavailable: The source holds no usable key, or cannot be reached.
+    """
+
+    def __init__(
+        self,
+        place: "KeyPlace",
+        environ: Mapping[str, str],
+        *,
+        moving: bool = False,
+        sealed_under: Callable[[], frozenset[str]] = _nothing,
+    ) -> None:
+        self.place = place
+        self.environ = environ
+        self._moving = moving
+        self._sealed_under = sealed_under
+        self._raw = b""
+        self._chosen = False
+        self._remembered = False
+        self.ring = NO_RING
+        self.look()
+
+    @property
+    def chosen(self) -> bool:
+        """Whether the source of the ring is written down, or need not be."""
+        return self._chosen
+
+    def current(self) -> KeyRing:
+        """The ring to seal with: chosen now if it never was, read again if another process has changed it since.
+
+        Raises:
+            ConfigurationError, KeyUnavailable: As `Keys` says.
+            OSError: A first key cannot be written.
+        """
+        if not self._chosen or raw_choice(self.place) != self._raw:
+            self.read()
+        return self.ring
+
+    def remember(self) -> None:
+        """Keep the copy of the choice outside the cache, which caches of the first releases do not have."""
+        if self._remembered or self.ring.source == "file":
+            return
+        self._remembered = True
+        with LOADING:
+            from lakekey.cache.keys import anchor
+
+        if anchor.recall(self.environ, self.place.where) is None:
+            with contextlib.suppress(Damaged):
+                choice = choice_of(self.place, self._raw)
+                if choice is not None:
+                    anchor.remember(self.environ, self.place.where, choice)
+
+    def look(self) -> KeyRing:
+        """The ring, read anew, if there is one."""
+        return self._read(choose=False)
+
+    def read(self) -> KeyRing:
+        """The ring, read anew, and chosen where there is none. Raises as `current`."""
+        return self._read(choose=True)
+
+    def _read(self, *, choose: bool) -> KeyRing:
+        raw = raw_choice(self.place)  # before the ring: a change in between is seen the next time
+        wanted = configured(self.environ)
+        try:
+            choice = choice_of(self.place, raw)
+        except Damaged:
+            choice = None
+        chosen = choice is not None
+        if choice is None:
+            choice = self._found_again(raw, wanted)
+        if choice is not None and not self._moving:
+            _agree(choice, wanted, self.place.where)
+            if choice.source == "file" and wanted is None:
+                self._refuse_weaker()
+        if choose and not chosen:
+            choice, chosen = self._choose(wanted, choice), True
+            raw = raw_choice(self.place)
+        elif choice is None and wanted is not None and wanted[0] in GIVEN:
+            choice = KeyChoice(wanted[0], f"{wanted[1]} asks for it")
+        if choice is None:
+            self.ring, self._raw, self._chosen = NO_RING, raw, False
+            return NO_RING
+        try:
+            ring = ring_of(open_source(choice, self.place, self.environ), choice.why)
+        except KeyUnavailable:
+            if raw_choice(self.place) == raw:
+                raise
+            return self._read(choose=choose)  # it was moved to another source just now
+        self.ring, self._raw, self._chosen = ring, raw, chosen
+        return ring
+
+    def _choose(self, wanted: tuple[str, str] | None, found: KeyChoice | None) -> KeyChoice:
+        with LOADING:
+            from lakekey.cache.keys.first_use import choose
+
+        try:
+            return choose(self.place, self.environ, wanted, found)
+        except OSError:
+            if found is not None:
+                return found
+            if wanted is None or wanted[0] not in GIVEN:
+                raise
+            # Nothing can be written here, but there is nothing that has to be: the key is brought along.
+            return KeyChoice(wanted[0], f"{wanted[1]} asks for it")
+
+    def _found_again(self, raw: bytes, wanted: tuple[str, str] | None) -> KeyChoice | None:
+        """The choice that is damaged, or gone while entries are there.
+
+        Raises:
+            KeyUnavailable: It is damaged, and not found.
+        """
+        with LOADING:
+            from lakekey.cache.keys import anchor
+
+        needed = self._sealed_under()
+        if not raw and not needed and anchor.recall(self.environ, self.place.where) is None:
+            return None  # nothing was ever sealed here
+        with LOADING:
+            from lakekey.cache.keys.recovery import find
+
+        choice = find(self.place, self.environ, needed)
+        if choice is not None and not needed and wanted is not None and wanted[0] != choice.source:
+            choice = None  # there is nothing to open, and the user says where the key is to be
+        if choice is None and raw:
+            path = self.place.note_place(NOTE)
+            raise KeyUnavailable(
+                f"{path}, which says where the key of this cache is, is damaged, and no key at hand opens the cache",
+                hint=f"restore {path} from a backup" if needed else f"nothing is sealed here, so remove it: rm {path}",
+            )
+        return choice
+
+    def _refuse_weaker(self) -> None:
+        """Refuse a key file in a cache whose key was kept elsewhere when this user last saw it."""
+        with LOADING:
+            from lakekey.cache.keys import anchor
+
+        before = anchor.recall(self.environ, self.place.where)
+        if before is not None:
+            raise KeyUnavailable(
+                f"the key of the cache in {self.place.where} was kept in {before.source!r}, and now a key file is said "
+                f"to hold it, which others who can write there could have put",
+                hint=f"restore {self.place.note_place(NOTE)}; if you moved the key there on another machine, confirm "
+                "it with: lakekey keys rotate --to file",
+            )
+
+
+def _agree(choice: KeyChoice, wanted: tuple[str, str] | None, where: str) -> None:
+    if wanted is None or wanted[0] == choice.source or (wanted[0] in GIVEN and choice.source in GIVEN):
+        return
+    source, setting = wanted
+    way = (
+        "use another LAKEKEY_CACHE_DIR" if source in GIVEN else f"move the key with: lakekey keys rotate --to {source}"
+    )
+    raise KeyUnavailable(
+        f"{setting} asks for the key source {source!r}, but the key of the cache in {where} is kept in "
+        f"{choice.source!r} ({choice.why})",
+        hint=f"unset {setting}, or {way}",
+    )

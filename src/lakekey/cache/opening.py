@@ -1,0 +1,134 @@
+"""Opening a cache: which store, where it is, and memory where nothing can be kept."""
+
+import os
+import sys
+from collections.abc import Mapping
+
+from lakekey import _log
+from lakekey._imports import LOADING
+from lakekey.cache import unwritten
+from lakekey.cache.cache import Cache, Substitute
+from lakekey.cache.envelope import key_id_of
+from lakekey.cache.keys.in_force import Keys
+from lakekey.cache.keys.ring import KeyRing, key_id, new_key
+from lakekey.cache.stores.file import FileStore
+from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, UnsafeCache
+
+_memory_cache: Cache | None = None
+_reported: set[str] = set()
+
+
+def open_cache(
+    environ: Mapping[str, str] | None = None, *, place: str | None = None, moving: bool = False, needed: bool = True
+) -> Cache:
+    """Open a cache. Nothing is made or written before something is to be sealed.
+
+    Args:
+        environ: The environment, for ``LAKEKEY_CACHE_DIR`` and ``LAKEKEY_KEY…``; ``None`` for this process's.
+        place: ``file:``, ``file:DIRECTORY`` or ``memory:``; ``None`` for what ``LAKEKEY_STORE`` says.
+        moving: Whether its key is about to be moved to the source that the environment names.
+        needed: Whether what is kept has to outlive this process, as a person's session has. A service principal signs
+            in again by itself, so a place that is not safe is one warning to it, and no error.
+
+    Raises:
+        ConfigurationError: The store is none of ours.
+        CacheError: It cannot be used as it is.
+    """
+    environ = os.environ if environ is None else environ
+    place = (environ.get("LAKEKEY_STORE", "") if place is None else place).strip()
+    if place == "memory:":
+        return _shared_memory()
+    if place not in ("", "file:") and not place.startswith("file:"):
+        scheme = place.partition(":")[0]
+        raise ConfigurationError(
+            f"store (LAKEKEY_STORE) names a {scheme!r} store, which this release does not have",
+            hint="set it to file: or memory:",
+        )
+    directory = place.removeprefix("file:") or cache_directory(environ)
+    if not directory:
+        none = _substitute("there is no home directory to keep tokens in", "LAKEKEY_CACHE_DIR=/a/directory/of/yours")
+        return Cache(none.store, none.ring, volatile=none.reason)
+    store = FileStore(os.path.abspath(os.path.expanduser(directory)))
+
+    def instead(error: Exception) -> Substitute:
+        if needed and isinstance(error, UnsafeCache):
+            raise error
+        if isinstance(error, OSError):
+            reason = error.strerror or type(error).__name__
+            return _substitute(f"cannot make a key in {store.where}: {reason}", f"ls -ld {store.where}")
+        assert isinstance(error, CacheError)
+        return _substitute(error.message, error.hint)
+
+    try:
+        store.check()
+        keys = Keys(store, environ, moving=moving, sealed_under=lambda: _sealed_under(store))
+    except (UnsafeCache, CacheWriteFailed) as error:
+        substitute = instead(error)
+        return Cache(substitute.store, substitute.ring, volatile=substitute.reason)
+    return Cache(store, keys, instead=instead)
+
+
+def _sealed_under(store: FileStore) -> frozenset[str]:
+    """The ids of the keys that a store's entries name."""
+    found = set[str]()
+    for entry_id in store.list():
+        try:
+            found.add(key_id_of(store.get(entry_id) or b""))
+        except CacheError:
+            continue
+    return frozenset(found - {""})
+
+
+def cache_directory(environ: Mapping[str, str]) -> str:
+    """Where the file store lives: ``LAKEKEY_CACHE_DIR``, else the platform's directory for a user's state.
+
+    Returns:
+        The directory, or ``""`` for a user who has no home.
+    """
+    configured = environ.get("LAKEKEY_CACHE_DIR", "").strip()
+    if configured:
+        return os.path.expanduser(configured)
+    if sys.platform in ("win32", "darwin"):
+        with LOADING:
+            import platformdirs
+
+        return platformdirs.user_state_dir("lakekey", appauthor=False)
+    # The XDG rule, which is all that platformdirs would add here, at a third of the cold-start budget.
+    base = environ.get("XDG_STATE_HOME", "")
+    if os.path.isabs(base):
+        return os.path.join(base, "lakekey")
+    # A HOME that is set to nothing would mean the root of the file system.
+    home = os.path.expanduser("~") if environ.get("HOME", "~") else ""
+    return os.path.join(home, ".local", "state", "lakekey") if os.path.isabs(home) else ""
+
+
+def _substitute(reason: str, remedy: str | None) -> Substitute:
+    """What to do where nothing can be kept: serve from memory, and say so once."""
+    shared = _shared_memory()
+    if reason not in _reported:
+        _reported.add(reason)
+        _log.warning("cache", "%s; tokens are kept in the memory of this process only (%s)", reason, remedy)
+    return Substitute(shared.store, shared.ring, reason)
+
+
+def _shared_memory() -> Cache:
+    global _memory_cache  # noqa: PLW0603 - one store for the process is what the setting means
+    if _memory_cache is None:
+        with LOADING:
+            from lakekey.cache.stores.memory import MemoryStore
+
+        key = new_key()
+        ring = KeyRing({key_id(key): key}, key_id(key), "memory", "this process")
+        _memory_cache = Cache(MemoryStore(), ring)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_disown_memory)
+    return _memory_cache
+
+
+def _disown_memory() -> None:
+    """In a forked child: what is in memory is the parent's."""
+    cache = _shared_memory()
+    for entry_id in cache.store.list():
+        stored = cache.read(entry_id)
+        if stored.entry is not None and (kept := unwritten.disowned(stored.entry)) is not stored.entry:
+            cache.put(entry_id, kept, replaces=stored.envelope)
