@@ -99,6 +99,28 @@ def workspace_of(host: str) -> str | None:
     return next((value for value in named if value.isascii() and value.isdigit()), None)
 
 
+def routed_path(http_path: str, workspace_id: str | None) -> str:
+    """A path for SQL that says which workspace it is in: a host that serves several goes by ``?o=``.
+
+    Args:
+        http_path: The path of a warehouse or a cluster.
+        workspace_id: The workspace, where it is known.
+    """
+    path, _, query = http_path.partition("?")
+    named = path.startswith(("/sql/protocolv1/o/", "sql/protocolv1/o/"))
+    if not workspace_id or named or any(part.startswith("o=") for part in query.split("&")):
+        return http_path
+    return f"{path}?{query}&o={workspace_id}" if query else f"{path}?o={workspace_id}"
+
+
+def routing_headers(workspace_id: str | None) -> dict[str, str]:
+    """What tells a host that serves several workspaces which one a request is for.
+
+    databricks-sql-connector sends the first of them, databricks-sdk the second.
+    """
+    return {name: workspace_id for name in ("X-Databricks-Org-Id", "X-Databricks-Workspace-Id") if workspace_id}
+
+
 def is_account_console(host: str) -> bool:
     """Whether a host serves an account, not a workspace: ``accounts.…``, or ``accounts-….…`` of a private cloud."""
     return host.partition("://")[2].startswith(("accounts.", "accounts-"))

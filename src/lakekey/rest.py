@@ -7,12 +7,15 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from lakekey._hosts import routing_headers
 from lakekey._imports import libraries
 from lakekey.errors import ConfigurationError
 from lakekey.providers import factory
 from lakekey.providers.provider import Provider, in_a_thread
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
     import httpx
     import requests
 
@@ -37,6 +40,7 @@ def requests_auth(profile: str | Provider | None = None, **settings: Any) -> "re
     class LakekeyAuth(AuthBase):
         def __call__(self, request: "requests.PreparedRequest") -> "requests.PreparedRequest":
             request.headers.update(_headers_for(provider, str(request.url)))
+            _route(provider, str(request.url), request.headers)
             body_at = _position(request.body)
 
             def again(answer: "requests.Response", **options: Any) -> "requests.Response":
@@ -81,6 +85,7 @@ def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx
     class LakekeyAuth(httpx.Auth):
         def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
             token = _attach(request, _headers_for(provider, str(request.url)))
+            _route(provider, str(request.url), request.headers)
             answer = yield request
             if refuses(answer, token) and provider.invalidate(token) and again(request):
                 token = _attach(request, provider.headers())
@@ -89,6 +94,7 @@ def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx
         async def async_auth_flow(self, request: httpx.Request) -> Any:
             # Renewing waits for the network: never on the event loop.
             token = _attach(request, await in_a_thread(lambda: _headers_for(provider, str(request.url))))
+            _route(provider, str(request.url), request.headers)
             answer = yield request
             if refuses(answer, token) and await in_a_thread(lambda: provider.invalidate(token)) and again(request):
                 token = _attach(request, await in_a_thread(provider.headers))
@@ -129,6 +135,13 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 def _attach(request: "httpx.Request", headers: dict[str, str]) -> str:
     request.headers.update(headers)
     return headers["Authorization"].removeprefix("Bearer ")
+
+
+def _route(provider: Provider, url: str, headers: "MutableMapping[str, str]") -> None:
+    """Say which workspace a request is for, where the caller has not. An account's calls are for none."""
+    if "/accounts/" not in urlsplit(url).path:
+        for name, value in routing_headers(provider.target.workspace_id).items():
+            headers.setdefault(name, value)
 
 
 def _position(body: Any) -> int | None:

@@ -71,7 +71,7 @@ def sign_in(engine: "Engine", profile: str | Provider | None = None, **settings:
         arguments = {**connect_arguments(provider.target, given.get("http_path") or chosen.get("http_path")), **chosen}
         _check_host(given.get("server_hostname"), provider)
         # The dialect drops the URL's port; the address with it is the provider's.
-        given["server_hostname"] = arguments["server_hostname"]
+        given |= {name: arguments[name] for name in ("server_hostname", "http_path")}
         record.info[_HANDING] = handing = Handing(provider)
         handing()()  # an error of ours comes out here, before the connector wraps it
         everything = {**arguments, **given, "credentials_provider": handing}

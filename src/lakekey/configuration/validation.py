@@ -51,7 +51,7 @@ def complete(levels: Levels, auth_type: str, environ: Mapping[str, str]) -> dict
         client_secret=values["client_secret"] if auth_type in (U2M, M2M) else None,
         proof=_proof(values) if auth_type == M2M else "",
         scopes=values["scopes"] or DEFAULT_SCOPES,
-        workspace_id=values["workspace_id"] or workspace_of(str(levels.raw("host"))),
+        workspace_id=_workspace(values["workspace_id"]) or workspace_of(str(levels.raw("host"))),
         login_timeout=values["login_timeout"] or DEFAULT_LOGIN_TIMEOUT,
         lock_timeout=values["lock_timeout"] or DEFAULT_LOCK_TIMEOUT,
         sources=MappingProxyType(levels.sources()),
@@ -131,6 +131,11 @@ def _is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def _workspace(given: str | None) -> str | None:
+    """``none`` is what the CLI writes into a profile that is for the account alone."""
+    return None if given is None or given.lower() == "none" else given
 
 
 def _http_path(levels: Levels, values: Mapping[str, Any]) -> str | None:

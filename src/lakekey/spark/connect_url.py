@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote, unquote, urlsplit
 
-from lakekey._hosts import LOOPBACK
+from lakekey._hosts import LOOPBACK, routing_headers
 from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError
 
@@ -49,6 +49,9 @@ def connect_url(
         said[CLUSTER_HEADER] = cluster_id
     base, host, given = _parts(url, target)
     whole = given | {name: quote(value, safe="") for name, value in said.items()}
+    if host == urlsplit(target.host).hostname:
+        routing = routing_headers(target.workspace_id)
+        whole = {name.lower(): quote(value, safe="") for name, value in routing.items()} | whole
     _refuse_foreign_credentials(whole, target)
     _refuse_what_cannot_be_sent(whole, target)
     whole["use_ssl"] = "true" if _wants_tls(host, given, target) else "false"

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lakekey import _version
+from lakekey._hosts import routed_path
 from lakekey.configuration.target import M2M
 from lakekey.errors import ConfigurationError
 from lakekey.providers import factory
@@ -52,7 +53,7 @@ def jdbc_options(profile: str | Provider | None = None, **settings: Any) -> Jdbc
     options = {
         "url": f"jdbc:databricks://{address.hostname}:{address.port or 443}",
         "driver": DRIVER,
-        "httpPath": http_path,
+        "httpPath": routed_path(http_path, target.workspace_id),
         "AuthMech": "11",
         "UserAgentEntry": f"lakekey/{_version.__version__}",
     }

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from lakekey._hosts import routed_path
 from lakekey._imports import libraries
 from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError, LakekeyError, TokenRefused
@@ -53,7 +54,7 @@ def connect(
             "databricks-sql-connector is not installed", hint="pip install 'lakekey[sql]'"
         ) from None
     provider, rest = factory.provider_for(profile, settings)
-    arguments = {**connect_arguments(provider.target, rest.get("http_path")), **rest}
+    arguments = {**connect_arguments(provider.target, rest.pop("http_path", None)), **rest}
     return Connection(provider, arguments, pass_through=pass_through, fixed_token=fixed_token)
 
 
@@ -72,6 +73,7 @@ def connect_arguments(target: Target, http_path: str | None = None) -> dict[str,
         raise ConfigurationError(
             "there is no http_path", hint="set warehouse_id or http_path in the profile", profile=target.name
         )
+    http_path = routed_path(http_path, target.workspace_id)
     address = urlsplit(target.host)
     arguments: dict[str, Any] = {"server_hostname": address.netloc, "http_path": http_path}
     if address.port is not None:

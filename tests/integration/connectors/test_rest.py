@@ -66,6 +66,46 @@ def test_a_request_is_signed_in(box, principal, ask):
 
 
 @WAYS
+def test_request_for_a_known_workspace_says_which(box, ask):
+    heard = []
+
+    class Workspace(BaseHTTPRequestHandler):
+        def do_GET(self):
+            heard.append(
+                (self.path, self.headers.get("X-Databricks-Org-Id"), self.headers.get("X-Databricks-Workspace-Id"))
+            )
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Workspace) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+        class Unified:
+            host = f"http://127.0.0.1:{server.server_address[1]}"
+            ca_file = box.ca_file
+
+        for workspace in ("42", "none"):
+            ask(Unified, lakekey.provider(host=Unified.host, workspace_id=workspace, auth_type="pat", token="dapi-1"))
+        server.shutdown()
+    assert [each for each in heard if each[0] == ME] == [(ME, "42", "42"), (ME, None, None)]
+
+
+def test_callers_own_workspace_and_the_accounts_calls_are_left_alone(principal, monkeypatch):
+    from lakekey.rest import _route
+
+    target = type("Target", (), {"workspace_id": "42"})
+    provider = type("Provider", (), {"target": target})
+    own, account = {"X-Databricks-Org-Id": "7"}, {}
+    _route(provider, "https://h/api/2.0/me", own)
+    _route(provider, "https://h/api/2.0/accounts/a/workspaces", account)
+    assert own["X-Databricks-Org-Id"] == "7"
+    assert account == {}
+
+
+@WAYS
 def test_a_revoked_token_is_renewed_and_the_request_sent_once_more(box, principal, ask):
     box.revoke(token=principal.token().access_token)
     assert ask(box, principal) == 200

@@ -38,6 +38,20 @@ def test_an_address_of_ones_own_keeps_its_parameters():
     )
 
 
+def test_known_workspace_is_named_to_its_own_host_only():
+    target = resolve(environ={}, host="https://acme.databricks.com/?o=42", cluster_id="c")
+    named = "x-databricks-org-id=42;x-databricks-workspace-id=42"
+
+    def url(given=None, **headers):
+        return connect_url(target, given, cluster_id=None, parameters={}, headers=headers)
+
+    assert named in url()
+    assert named in url("sc://acme.databricks.com:443")
+    assert "42" not in url("sc://spark.example.com:443")
+    assert "x-databricks-org-id=7" in url(**{"X-Databricks-Org-Id": "7"})
+    assert "x-databricks-org-id=7" in url("sc://acme.databricks.com/;x-databricks-org-id=7")
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
 def test_loopback_is_reached_in_clear_unless_tls_is_asked_for(host):
     assert address(f"sc://{host}:1").endswith("use_ssl=false")
