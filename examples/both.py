@@ -4,7 +4,7 @@ from databricks.sdk import WorkspaceClient
 
 import lakekey
 
-provider = lakekey.provider("both")
+provider = lakekey.provider("prod")
 
 with lakekey.sql.connect(provider) as connection, connection.cursor() as cursor:
     cursor.execute("select current_user() as me")

@@ -1,8 +1,8 @@
 """The same program, as oneself while it is developed and as the service principal on a schedule.
 
-On a laptop, ``python development_and_production.py`` signs in as whoever sits there. The schedule sets one variable,
-``DATABRICKS_CONFIG_PROFILE=prod``, and nothing in the program changes. Where a schedule forgets it, a warning says so,
-and no browser is opened for nobody.
+On a laptop, ``python development_and_production.py`` signs in the person who sits there. The schedule sets one
+variable, ``DATABRICKS_CONFIG_PROFILE=nightly``, and nothing in the program changes. If a schedule forgets it, a
+warning says so, and no browser opens.
 """
 
 import logging
@@ -12,7 +12,7 @@ import lakekey
 
 logging.basicConfig(level=logging.INFO, format="%(message)s")  # lakekey says in one line as whom a schedule runs
 
-profile = os.environ.get("DATABRICKS_CONFIG_PROFILE", "dev")
+profile = os.environ.get("DATABRICKS_CONFIG_PROFILE", "prod")
 with lakekey.sql.connect(profile) as connection, connection.cursor() as cursor:
     cursor.execute("select current_user() as me")
     print(f"{profile} runs as {cursor.fetchone().me}")

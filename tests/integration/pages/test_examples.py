@@ -2,6 +2,7 @@
 
 import configparser
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,17 +66,24 @@ def test_a_warehouse_and_a_cluster_with_one_sign_in(box):
 
 
 def test_development_as_oneself_beside_production_as_the_service_principal(box):
-    assert run("development_and_production.py").stdout == "dev runs as ada@example.com\n"
+    assert run("development_and_production.py").stdout == "prod runs as ada@example.com\n"
     scheduled = run(
-        "development_and_production.py", DATABRICKS_CONFIG_PROFILE="prod", LAKEKEY_INTERACTIVE="auto", CI="true"
+        "development_and_production.py", DATABRICKS_CONFIG_PROFILE="nightly", LAKEKEY_INTERACTIVE="auto", CI="true"
     )
-    assert scheduled.stdout == f"prod runs as {box.client_id}\n"
-    said = [line for line in scheduled.stderr.splitlines() if line.startswith("prod: ")]
-    assert f"prod: a CI job signs in to {box.host} as {box.client_id} (oauth-m2m)" in said
+    assert scheduled.stdout == f"nightly runs as {box.client_id}\n"
+    said = [line for line in scheduled.stderr.splitlines() if line.startswith("nightly: ")]
+    assert f"nightly: a CI job signs in to {box.host} as {box.client_id} (oauth-m2m)" in said
     forgotten = run("development_and_production.py", LAKEKEY_INTERACTIVE="auto", CI="true")
-    assert forgotten.stdout == "dev runs as ada@example.com\n"  # with the session that ada left
-    assert "ServicePrincipalMissingWarning: dev: " in forgotten.stderr
+    assert forgotten.stdout == "prod runs as ada@example.com\n"  # with the session that ada left
+    assert "ServicePrincipalMissingWarning: prod: " in forgotten.stderr
     assert box.counters["logins"] == 1
+
+
+def test_examples_use_the_readmes_profiles():
+    said = configparser.ConfigParser()
+    said.read(EXAMPLES / "databrickscfg")
+    readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    assert said.sections() == re.findall(r"^\[(\w+)\]$", readme, re.MULTILINE) == ["prod", "nightly"]
 
 
 def test_every_example_is_run_by_a_test():
