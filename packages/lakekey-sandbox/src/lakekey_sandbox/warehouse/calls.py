@@ -1,21 +1,18 @@
 """What each call of ``TCLIService`` does, by its Thrift name."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 from databricks.sql.thrift_api.TCLIService import ttypes
 
 from lakekey_sandbox.warehouse import metadata
-from lakekey_sandbox.warehouse.engine import Result
+from lakekey_sandbox.warehouse.engine import Engine, Result
 from lakekey_sandbox.warehouse.errors import RequestRefused
 from lakekey_sandbox.warehouse.operations import Encoding, Operation
 from lakekey_sandbox.warehouse.results import metadata as describe
 from lakekey_sandbox.warehouse.results import row_set, rows_within, success
-from lakekey_sandbox.warehouse.sessions import Session
-
-if TYPE_CHECKING:
-    from lakekey_sandbox.warehouse.service import Warehouse
+from lakekey_sandbox.warehouse.sessions import Registry, Session
 
 _PROTOCOL = ttypes.TProtocolVersion.SPARK_CLI_SERVICE_PROTOCOL_V8
 _Kind = ttypes.TOperationType
@@ -31,13 +28,26 @@ _INFO = {
 }
 
 
-def _open_session(warehouse: "Warehouse", subject: str, request: ttypes.TOpenSessionReq) -> Any:
+class Host(Protocol):
+    """What a call needs of the warehouse that answers it."""
+
+    @property
+    def registry(self) -> Registry:
+        """Who holds which session and which operation."""
+
+    @property
+    def engine(self) -> Engine:
+        """Where sessions are opened."""
+
+    def run(self, session: Session, operation: Operation, request: ttypes.TExecuteStatementReq) -> Result:
+        """Run a client's statement in its session."""
+
+
+def _open_session(host: Host, subject: str, request: ttypes.TOpenSessionReq) -> Any:
     namespace = request.initialNamespace or ttypes.TNamespace()
-    engine = warehouse.engine.open_session(
-        subject, namespace.catalogName, namespace.schemaName, request.configuration or {}
-    )
+    engine = host.engine.open_session(subject, namespace.catalogName, namespace.schemaName, request.configuration or {})
     session = Session(subject, engine)
-    warehouse.registry.add_session(session)
+    host.registry.add_session(session)
     return ttypes.TOpenSessionResp(
         status=success(),
         serverProtocolVersion=_PROTOCOL,
@@ -49,25 +59,25 @@ def _open_session(warehouse: "Warehouse", subject: str, request: ttypes.TOpenSes
     )
 
 
-def _close_session(warehouse: "Warehouse", subject: str, request: ttypes.TCloseSessionReq) -> Any:
-    warehouse.registry.drop_session(warehouse.registry.session(request.sessionHandle, subject))
+def _close_session(host: Host, subject: str, request: ttypes.TCloseSessionReq) -> Any:
+    host.registry.drop_session(host.registry.session(request.sessionHandle, subject))
     return ttypes.TCloseSessionResp(status=success())
 
 
-def _get_info(warehouse: "Warehouse", subject: str, request: ttypes.TGetInfoReq) -> Any:
-    warehouse.registry.session(request.sessionHandle, subject)
+def _get_info(host: Host, subject: str, request: ttypes.TGetInfoReq) -> Any:
+    host.registry.session(request.sessionHandle, subject)
     if request.infoType not in _INFO:
         raise RequestRefused(f"Unrecognized GetInfoType value: {request.infoType}", sqlstate="HY096")
     value = ttypes.TGetInfoValue(stringValue=_INFO[request.infoType])
     return ttypes.TGetInfoResp(status=success(), infoValue=value)
 
 
-def _execute(warehouse: "Warehouse", subject: str, request: ttypes.TExecuteStatementReq) -> Any:
-    session = warehouse.registry.session(request.sessionHandle, subject)
+def _execute(host: Host, subject: str, request: ttypes.TExecuteStatementReq) -> Any:
+    session = host.registry.session(request.sessionHandle, subject)
     native = request.useArrowNativeTypes or ttypes.TSparkArrowTypes()
     operation = Operation(
         _Kind.EXECUTE_STATEMENT,
-        work=lambda run: warehouse.run(session, run, request),
+        work=lambda run: host.run(session, run, request),
         interrupt=session.engine.interrupt,
         encoding=Encoding(
             arrow=bool(request.canReadArrowResult),
@@ -77,16 +87,14 @@ def _execute(warehouse: "Warehouse", subject: str, request: ttypes.TExecuteState
             native_complex=bool(native.complexTypesAsArrow),
         ),
     )
-    return _begin(warehouse, session, operation, request.getDirectResults, ttypes.TExecuteStatementResp)
+    return _begin(host, session, operation, request.getDirectResults, ttypes.TExecuteStatementResp)
 
 
-def _begin(
-    warehouse: "Warehouse", session: Session, operation: Operation, direct: Any, reply: Callable[..., Any]
-) -> Any:
-    warehouse.registry.add_operation(session, operation)
+def _begin(host: Host, session: Session, operation: Operation, direct: Any, reply: Callable[..., Any]) -> Any:
+    host.registry.add_operation(session, operation)
     operation.start()
     # A client that asks for no direct results wants its handle at once, and polls.
-    results = _direct_results(warehouse, operation, direct) if direct else None
+    results = _direct_results(host, operation, direct) if direct else None
     return reply(status=success(), operationHandle=_handle(operation), directResults=results)
 
 
@@ -95,7 +103,7 @@ def _handle(operation: Operation) -> ttypes.TOperationHandle:
 
 
 def _direct_results(
-    warehouse: "Warehouse", operation: Operation, direct: ttypes.TSparkGetDirectResults
+    host: Host, operation: Operation, direct: ttypes.TSparkGetDirectResults
 ) -> ttypes.TSparkDirectResults:
     operation.wait(_DIRECT_PATIENCE)
     status = _status(operation)
@@ -105,7 +113,7 @@ def _direct_results(
     fetched = _next_rows(operation, direct.maxRows, direct.maxBytes)
     closed = None
     if not fetched.hasMoreRows:
-        warehouse.registry.drop_operation(operation)
+        host.registry.drop_operation(operation)
         closed = ttypes.TCloseOperationResp(status=success())
     return ttypes.TSparkDirectResults(
         operationStatus=status,
@@ -145,14 +153,14 @@ def _status(operation: Operation) -> ttypes.TGetOperationStatusResp:
     return status
 
 
-def _operation_status(warehouse: "Warehouse", subject: str, request: ttypes.TGetOperationStatusReq) -> Any:
-    operation = warehouse.registry.operation(request.operationHandle, subject)
+def _operation_status(host: Host, subject: str, request: ttypes.TGetOperationStatusReq) -> Any:
+    operation = host.registry.operation(request.operationHandle, subject)
     operation.wait(_POLL_PATIENCE)
     return _status(operation)
 
 
-def _fetch(warehouse: "Warehouse", subject: str, request: ttypes.TFetchResultsReq) -> Any:
-    operation = warehouse.registry.operation(request.operationHandle, subject)
+def _fetch(host: Host, subject: str, request: ttypes.TFetchResultsReq) -> Any:
+    operation = host.registry.operation(request.operationHandle, subject)
     if request.orientation == ttypes.TFetchOrientation.FETCH_FIRST:
         with operation.lock:
             operation.offset = 0
@@ -164,28 +172,28 @@ def _fetch(warehouse: "Warehouse", subject: str, request: ttypes.TFetchResultsRe
     return answer
 
 
-def _result_metadata(warehouse: "Warehouse", subject: str, request: ttypes.TGetResultSetMetadataReq) -> Any:
-    operation = warehouse.registry.operation(request.operationHandle, subject)
+def _result_metadata(host: Host, subject: str, request: ttypes.TGetResultSetMetadataReq) -> Any:
+    operation = host.registry.operation(request.operationHandle, subject)
     return describe(operation.result().table, operation.encoding)
 
 
-def _cancel(warehouse: "Warehouse", subject: str, request: ttypes.TCancelOperationReq) -> Any:
-    warehouse.registry.operation(request.operationHandle, subject).cancel()
+def _cancel(host: Host, subject: str, request: ttypes.TCancelOperationReq) -> Any:
+    host.registry.operation(request.operationHandle, subject).cancel()
     return ttypes.TCancelOperationResp(status=success())
 
 
-def _close(warehouse: "Warehouse", subject: str, request: ttypes.TCloseOperationReq) -> Any:
-    warehouse.registry.drop_operation(warehouse.registry.operation(request.operationHandle, subject))
+def _close(host: Host, subject: str, request: ttypes.TCloseOperationReq) -> Any:
+    host.registry.drop_operation(host.registry.operation(request.operationHandle, subject))
     return ttypes.TCloseOperationResp(status=success())
 
 
 def _listing(
     kind: int, reply: Callable[..., Any], listed: Callable[[Session, Any], pa.Table]
-) -> Callable[["Warehouse", str, Any], Any]:
+) -> Callable[[Host, str, Any], Any]:
     """A metadata call: the rows come from a function, the way there is that of a statement."""
 
-    def call(warehouse: "Warehouse", subject: str, request: Any) -> Any:
-        session = warehouse.registry.session(request.sessionHandle, subject)
+    def call(host: Host, subject: str, request: Any) -> Any:
+        session = host.registry.session(request.sessionHandle, subject)
         operation = Operation(
             kind,
             work=lambda _: Result(listed(session, request)),
@@ -193,7 +201,7 @@ def _listing(
             # These requests do not say what the client reads. Thrift columns serve every client.
             encoding=Encoding(arrow=False),
         )
-        return _begin(warehouse, session, operation, request.getDirectResults, reply)
+        return _begin(host, session, operation, request.getDirectResults, reply)
 
     return call
 
@@ -214,7 +222,7 @@ def _columns(session: Session, it: ttypes.TGetColumnsReq) -> pa.Table:
     return metadata.columns(session.engine, it.catalogName, it.schemaName, it.tableName, it.columnName)
 
 
-CALLS: dict[str, Callable[["Warehouse", str, Any], Any]] = {
+CALLS: dict[str, Callable[[Host, str, Any], Any]] = {
     "OpenSession": _open_session,
     "CloseSession": _close_session,
     "GetInfo": _get_info,
