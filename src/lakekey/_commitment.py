@@ -8,6 +8,7 @@ program that ends does not wait for a lock, or for a person at a browser.
 import atexit
 import contextlib
 import os
+import sys
 import threading
 import time
 
@@ -99,6 +100,8 @@ class Commitment:
         self._sent, self._signals = sent, signals
         # The interpreter waits for threads that are not daemons.
         keeper = threading.Thread(target=sent.wait, args=(LONGEST,), name="lakekey-keeper", daemon=False)
+        if sys.is_finalizing():
+            return  # it would never run
         with contextlib.suppress(RuntimeError):  # no thread can start: `_see_through` holds the exit back
             keeper.start()
 

@@ -19,6 +19,7 @@ waits on a lock of its own. So a signal handler that raises leaves nothing locke
 import contextlib
 import copy
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -48,7 +49,7 @@ _LOGGERS = (
 
 
 class Busy(Exception):
-    """The work cannot be waited for here: the caller runs inside it, or holds what it may need."""
+    """The work cannot be waited for here: the caller runs inside it, holds what it may need, or is the last to run."""
 
 
 class Overdue(Exception):
@@ -176,7 +177,7 @@ class Flights(Generic[T]):
             Overdue: It did not end in time.
             Withdrawn: The caller's wait was cancelled.
         """
-        if inside() or importing(_IMPORTS):
+        if inside() or importing(_IMPORTS) or sys.is_finalizing():  # at its very end, no thread runs any more
             raise Busy
         burdened = holds_a_lock()
         waiter = _waiter.get() or Waiter()

@@ -285,6 +285,8 @@ def _start(work: Callable[[], None]) -> bool:
     """Run work in a thread. Returns whether that is possible: not where an interpreter exits, or at a limit."""
     # Not one of `threading`'s: the code that waits for this exchange may have interrupted the start of a thread, and
     # then has the lock that each of those needs. In this context: code in there is a part of the work, too.
+    if sys.is_finalizing():
+        return False  # it would start, and never run
     try:
         _thread.start_new_thread(contextvars.copy_context().run, (work,))
     except RuntimeError:

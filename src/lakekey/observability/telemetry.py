@@ -9,6 +9,7 @@ Attributes follow OpenTelemetry's semantic conventions where there are any: ``se
 
 import atexit
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -92,7 +93,7 @@ class _Teller:
         _single_flight.later(lambda: self._put(work))  # it may start a thread, which is waited for
 
     def _put(self, work: Callable[[], object]) -> None:
-        if self._work.qsize() >= _LONGEST_QUEUE:
+        if self._work.qsize() >= _LONGEST_QUEUE or sys.is_finalizing():
             return
         self._work.put(work)
         if self._thread is None or not self._thread.is_alive():

@@ -5,6 +5,7 @@ in a flight of its own (`lakekey._single_flight`).
 """
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -36,6 +37,8 @@ class Background:
             name: What the job is about; while one of that name waits, another is dropped.
             job: What to do.
         """
+        if sys.is_finalizing():
+            return  # a finalizer asks at the interpreter's very end: a thread would start and never run
         self._jobs.setdefault(name, job)
         self._added.put(None)
         thread = self._thread

@@ -333,7 +333,7 @@ class Provider:
         return {"Authorization": f"Bearer {entry.access_token}"}
 
     def _renew_in_background(self, snapshot: _Snapshot) -> None:
-        if amid_import():
+        if amid_import() or sys.is_finalizing():
             return  # asked in the midst of an import, which may be of that very module; the next call does it
         _background().submit(self._session.entry_id, lambda: self._renew_early(snapshot))
 
@@ -398,7 +398,7 @@ class Provider:
 
     def _said(self, work: Callable[[], Any]) -> Any:
         """Do the work; an error says to which profile it happened."""
-        interrupts_import = amid_import()
+        cannot_import = amid_import() or sys.is_finalizing()
         try:
             return work()
         except LakekeyError as error:
@@ -406,11 +406,11 @@ class Provider:
                 error.profile = self.target.name
             raise
         except (ImportError, AttributeError):
-            # A signal handler or a finalizer struck while this very thread loads what the work needs.
-            if not interrupts_import:
+            # A handler or a finalizer struck while this very thread loads what the work needs, or at the very end.
+            if not cannot_import:
                 raise
         raise LockTimeout(
-            "asked by code that interrupts the loading of lakekey, and no token is in use yet",
+            "asked by code that interrupts the loading of lakekey, or as Python ends, and no token is in use yet",
             hint="ask again when that is done",
             profile=self.target.name,
         )

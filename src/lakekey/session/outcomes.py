@@ -113,7 +113,7 @@ class Outcomes:
     def busy(self) -> LockTimeout:
         """The error of a caller that cannot wait for the renewal, since the renewal waits for that caller."""
         return LockTimeout(
-            "asked from inside a renewal, or by code that interrupts one, and no token is live before it ends",
+            "asked from inside a renewal, by code that interrupts one, or as Python ends, and no token is live",
             hint="ask again when it has ended; a finalizer or a log handler should do without",
             profile=self._target.name,
         )

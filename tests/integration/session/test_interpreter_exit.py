@@ -39,6 +39,23 @@ def test_a_stale_token_serves_and_holds_up_no_exit(oidc_server, tmp_path, when, 
     machine.assert_session_is_whole()
 
 
+def test_a_finalizer_at_the_very_end_gets_an_error_of_ours(oidc_server, tmp_path):
+    machine = Machine(oidc_server, tmp_path / "cache")
+    machine.sign_in()
+    oidc_server.reset()
+    with machine.child("asks_at_exit", "finalizer") as child:
+        assert child.result()["error"] == "LockTimeout"
+    assert machine.token_requests() == 0
+    machine.assert_session_is_whole()
+
+
+def test_a_finalizer_at_the_very_end_gets_a_live_token(oidc_server, tmp_path):
+    machine = Machine(oidc_server, tmp_path / "cache")
+    machine.sign_in(left=300)
+    with machine.child("asks_at_exit", "finalizer") as child:
+        assert child.result()["ok"]
+
+
 @THREADS
 def test_a_failure_is_one_of_our_errors(oidc_server, tmp_path, threads):
     machine = Machine(oidc_server, tmp_path / "cache")
