@@ -7,7 +7,8 @@ from lakekey._imports import libraries
 from lakekey.errors import ConfigurationError
 from lakekey.providers import factory
 from lakekey.providers.provider import Provider
-from lakekey.sql import Handing, connect_arguments, kernel_refusal, refused, unwrap
+from lakekey.sql.arguments import Handing, connect_arguments
+from lakekey.sql.connector_errors import kernel_refusal, refused, unwrap
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine

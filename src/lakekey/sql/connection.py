@@ -15,7 +15,8 @@ from databricks import sql
 
 from lakekey.errors import LakekeyError, TokenRefused
 from lakekey.providers.provider import Provider
-from lakekey.sql import Handing, kernel_refusal, refused, unwrap
+from lakekey.sql.arguments import Handing
+from lakekey.sql.connector_errors import kernel_refusal, refused, unwrap
 from lakekey.sql.statements import is_plain_read, started_nothing
 
 # What begins a statement. A list of them (executemany) is never sent again: its first rows may be written.

@@ -7,6 +7,7 @@ from databricks import sql
 from databricks.sql.client import Connection, Cursor
 
 import lakekey
+from lakekey.sql.connector_errors import refused
 
 SLOW_INSERT = (
     "insert into written select sum(a.n * b.n % 7) from (select unnest(range(0, 90000)) as n) a, "
@@ -217,10 +218,10 @@ def test_metadata_calls_leave_nothing_behind_and_are_sent_again(box, principal, 
 def test_refusal_of_an_earlier_call_is_not_taken_for_one_of_a_call_without_an_answer():
     """The connector names the status of the last answer, also if this call had none."""
     context = {"http-code": 401, "method": "ExecuteStatement", "attempt": "1/30"}
-    assert lakekey.sql.refused(sql.exc.RequestError("refused", context, None, EOFError()))
-    assert not lakekey.sql.refused(sql.exc.RequestError("cut", context, None, ConnectionResetError()))
+    assert refused(sql.exc.RequestError("refused", context, None, EOFError()))
+    assert not refused(sql.exc.RequestError("cut", context, None, ConnectionResetError()))
     slow = sql.exc.MaxRetryDurationError("too long")
-    assert not lakekey.sql.refused(sql.exc.RequestError("503 for too long", context, None, slow))
+    assert not refused(sql.exc.RequestError("503 for too long", context, None, slow))
 
 
 def test_many_refusals_cost_one_exchange(box, principal):

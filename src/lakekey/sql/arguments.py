@@ -1,0 +1,77 @@
+"""What databricks-sql-connector is told of a target, and how it is signed in."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from lakekey._hosts import routed_path
+from lakekey.configuration.target import Target
+from lakekey.errors import ConfigurationError
+from lakekey.providers.provider import Provider
+
+
+def connect_arguments(target: Target, http_path: str | None = None) -> dict[str, Any]:
+    """The connector's own arguments for a target: where it is, and whom to trust.
+
+    Args:
+        target: The target.
+        http_path: Another warehouse or cluster than the target's.
+
+    Raises:
+        ConfigurationError: The target names no warehouse or cluster path.
+    """
+    http_path = http_path or target.http_path
+    if not http_path:
+        raise ConfigurationError(
+            "there is no http_path", hint="set warehouse_id or http_path in the profile", profile=target.name
+        )
+    http_path = routed_path(http_path, target.workspace_id)
+    address = urlsplit(target.host)
+    arguments: dict[str, Any] = {"server_hostname": address.netloc, "http_path": http_path}
+    if address.port is not None:
+        # With its own port setting alone, the connector sends feature flags and exchanges to port 443.
+        arguments["_connection_uri"] = f"{target.host}/{http_path.lstrip('/')}"
+    if target.ca_file:
+        arguments["_tls_trusted_ca_file"] = target.ca_file
+    for name in ("catalog", "schema"):
+        if getattr(target, name):
+            arguments[name] = getattr(target, name)
+    return arguments
+
+
+class Handing:
+    """A provider as one connection sees it: it remembers the token that it handed out last.
+
+    A connector keeps a token long after the provider has a newer one. When that token is refused, it is the one to
+    be invalidated, not the provider's current one.
+
+    Args:
+        provider: The provider.
+        pass_through: See `connect`.
+
+    Attributes:
+        token: The access token that was handed out last.
+    """
+
+    def __init__(self, provider: Provider, *, pass_through: bool = False) -> None:
+        self._provider = provider
+        # In lower case the connector hands the mapping on untouched; HTTP takes either (RFC 9110 §5.1).
+        self._name = "authorization" if pass_through else "Authorization"
+        self.token = ""
+
+    def __call__(self) -> Callable[[], dict[str, str]]:
+        """A header factory, as the connector asks for it."""
+        return self._headers
+
+    def _headers(self) -> dict[str, str]:
+        authorization = self._provider.headers()["Authorization"]
+        self.token = authorization.removeprefix("Bearer ")
+        return {self._name: authorization}
+
+    def served(self) -> None:
+        """Report that the server accepted the token that was handed out last."""
+        self._provider.served(self.token)
+
+    def invalidate(self) -> bool:
+        """Report that the server refused the token that was handed out last. Returns whether there is another one."""
+        return self._provider.invalidate(self.token)

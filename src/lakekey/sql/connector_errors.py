@@ -1,0 +1,71 @@
+"""What an error of databricks-sql-connector means: ours inside it, a refused token, a warehouse without Thrift."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from lakekey.configuration.target import Target
+from lakekey.errors import ConfigurationError, LakekeyError, TokenRefused
+
+# How the connector's kernel says that it is missing, or that it does not take what it was given.
+_KERNEL = "use_kernel=True"
+_KERNEL_ERRORS = ("ImportError", "NotSupportedError")
+
+
+def unwrap(error: BaseException) -> LakekeyError | None:
+    """The error of ours inside one of the connector's, or ``None``.
+
+    The connector wraps what a header factory raises into its ``RequestError``, whose ``args`` and ``context`` hold it.
+    A `lakekey.errors.TokenRefused` is none of those: it explains the connector's error, and stays its cause.
+    """
+    found = (each for each in _inside(error) if isinstance(each, LakekeyError))
+    return next((each for each in found if not isinstance(each, TokenRefused)), None)
+
+
+def _inside(error: BaseException) -> Iterator[BaseException]:
+    """An error, and every error that it holds, was raised from, or was raised during."""
+    waiting: list[Any] = [error]
+    seen: set[int] = set()
+    while waiting:
+        found = waiting.pop()
+        if not isinstance(found, BaseException) or id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        context = getattr(found, "context", None)
+        waiting += [*found.args, found.__cause__, found.__context__]
+        waiting += list(context.values()) if isinstance(context, dict) else []
+
+
+def refused(error: BaseException) -> bool:
+    """Whether a connector's error means that the server refused the token: HTTP 401 or 403."""
+    context = getattr(error, "context", None)
+    if not isinstance(context, dict) or context.get("http-code") not in (401, 403):
+        return False
+    # The connector names the status of the last answer. A call that was not answered has that of an earlier one.
+    origins = [*error.args, *(error.__cause__.args if error.__cause__ is not None else ())]
+    return not any(isinstance(origin, OSError) or hasattr(origin, "context") for origin in origins)
+
+
+def kernel_refusal(error: BaseException, target: Target, *, asked: bool) -> ConfigurationError | None:
+    """What to say where a warehouse refused the Thrift protocol, and the connector's kernel our provider; or ``None``.
+
+    The connector turns to its kernel by itself, without a word of the warehouse's refusal once it knows it. The kernel
+    is an extra of the connector's, and takes no credentials provider.
+
+    Args:
+        error: What came of the attempt to connect.
+        target: Where to.
+        asked: Whether the caller asked for the kernel; else the warehouse has refused, now or before.
+    """
+    said = [(found, str(found)) for found in _inside(error)]
+    refuses = any(getattr(found, "SQL_STATE", None) == "KP001" or "KP001" in text for found, text in said)
+    if not refuses and not any(type(found).__name__ in _KERNEL_ERRORS and _KERNEL in text for found, text in said):
+        return None
+    missing = any(isinstance(found, ImportError) and _KERNEL in text for found, text in said)
+    cause = "" if asked else "this warehouse refuses the Thrift protocol (SQLSTATE KP001), and "
+    return ConfigurationError(
+        f"{cause}the connector's kernel takes no credentials provider",
+        hint="lakekey.sql.connect(…, fixed_token=True), for a connection that ends with its token"
+        + ("; and pip install 'databricks-sql-connector[kernel]'" if missing else ""),
+        profile=target.name,
+    )
