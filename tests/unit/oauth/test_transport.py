@@ -232,6 +232,6 @@ def test_a_form_that_cannot_be_encoded_is_an_error_of_ours(server, transport):
     "date", [f"Mon, 01 Jan 2020 00:00:00 +{'9' * 20}", f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT"], ids=["zone", "year"]
 )
 def test_a_date_beyond_all_measure_costs_no_answer(server, transport, date):
-    server.answer("/token", '{"refresh_token": "the next"}', Retry_After=date)
+    server.answer("/token", '{"refresh_token": "the-successor"}', Retry_After=date)
     answer = transport.post_form(f"{server.url}/token", FORM)
-    assert (answer.retry_after, answer.json_object()) == (None, {"refresh_token": "the next"})
+    assert (answer.retry_after, answer.json_object()) == (None, {"refresh_token": "the-successor"})
