@@ -285,7 +285,9 @@ class Target:
         """What a person needs to recognise the credential, without secrets; kept in its entry."""
         names = ["host", "auth_type", "client_id", "profile", "user", "group_id", "account_id", "scopes", "ca_file"]
         names += ["discovery_url", "authorization_details"]
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        found = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        # As JSON gives it back, so that an entry equals itself after a round trip.
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
 def _revive(values: dict[str, Any]) -> Target:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-import lakekey.cache
+from lakekey.cache.opening import open_cache
 
 # Absent from the `os` module on Windows, by Python's documentation.
 _ABSENT = """
@@ -55,4 +55,4 @@ def test_exchange_needs_no_posix_only_call(lakekey_environment):
         check=False,
     )
     assert done.stdout == "True\n", done.stderr
-    assert len(lakekey.cache.open_cache().list()) == 1
+    assert len(open_cache().list()) == 1
