@@ -48,7 +48,7 @@ class Setting(NamedTuple):
         variables: The environment variables that carry it, the first that is set counting.
         aliases: Other names that a profile may have it under: another SDK's, or an older one.
         method: The SDK's name of the family of sign-in methods that it belongs to, where it belongs to one.
-        kind: ``text``, ``scopes``, ``port``, ``seconds`` or ``minutes`` (a positive number), or ``path``.
+        kind: ``text``, ``scopes``, ``port``, ``seconds`` or ``minutes`` (a positive number), ``path``, or ``switch``.
         secret: Whether it must never be shown or pickled.
         delegated: Whether only the SDK's own strategies read it.
     """
@@ -100,6 +100,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "client_key": Setting(kind="path"),
         "refresh_token_lifetime_in_minutes": Setting(kind="minutes"),
         "absolute_session_lifetime_in_minutes": Setting(kind="minutes"),
+        "disable_oauth_refresh_token": Setting(("DATABRICKS_DISABLE_OAUTH_REFRESH_TOKEN",), kind="switch"),
         "ca_file": Setting(kind="path"),
         "login_timeout": Setting(("LAKEKEY_LOGIN_TIMEOUT",), kind="seconds"),
         "lock_timeout": Setting(("LAKEKEY_LOCK_TIMEOUT",), kind="seconds"),
@@ -135,7 +136,6 @@ OTHER_KEYS = frozenset(
         "debug_truncate_bytes",
         "disable_async_token_refresh",
         "disable_experimental_files_api_client",
-        "disable_oauth_refresh_token",
         "http_timeout_seconds",
         "jobs-api-version",
         "max_connection_pools",
@@ -179,7 +179,8 @@ def checked(name: str, value: Any, source: str, profile: str | None) -> Any:
         profile: The profile, for the error.
 
     Returns:
-        Text; for ``scopes`` a sorted tuple of texts; for ``port``, ``seconds`` and ``minutes`` a number.
+        Text; for ``scopes`` a sorted tuple of texts; for ``port``, ``seconds`` and ``minutes`` a number; for ``switch``
+        a truth value.
 
     Raises:
         ConfigurationError: It is not what the setting takes. The value of a secret is not quoted.
@@ -189,6 +190,8 @@ def checked(name: str, value: Any, source: str, profile: str | None) -> Any:
         return _scopes(value, source, profile)
     if setting.kind in ("port", "seconds", "minutes"):
         return _number(name, value, source, profile)
+    if setting.kind == "switch":
+        return _switch(name, value, source, profile)
     if setting.kind == "path" and isinstance(value, os.PathLike):
         value = os.fspath(value)
     if setting.delegated and isinstance(value, bool):
@@ -220,6 +223,16 @@ def _scopes(value: Any, source: str, profile: str | None) -> tuple[str, ...]:
         raise ConfigurationError(f"scopes ({source}) names none", hint='scopes = "sql, jobs"', profile=profile)
     # offline_access asks for a refresh token, which is the grant's business and no permission (RFC 6749 §1.5).
     return tuple(sorted({word.strip() for word in words if word.strip()} - {"offline_access"}))
+
+
+def _switch(name: str, value: Any, source: str, profile: str | None) -> bool:
+    word = value.strip().lower() if isinstance(value, str) else value
+    for meaning, words in ((True, ("true", "1", "yes", "on")), (False, ("false", "0", "no", "off"))):
+        if word is meaning or (isinstance(word, str) and word in words):
+            return meaning
+    raise ConfigurationError(
+        f"{name} ({source}) is neither true nor false", hint=f"set {name} to true or false", profile=profile
+    )
 
 
 def _number(name: str, value: Any, source: str, profile: str | None) -> float:

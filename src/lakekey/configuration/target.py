@@ -74,6 +74,7 @@ class Target:
         "client_secret",
         "cluster_id",
         "config_file",
+        "disable_oauth_refresh_token",
         "discovery_url",
         "group_id",
         "host",
@@ -136,6 +137,7 @@ class Target:
     client_key: str | None
     refresh_token_lifetime_in_minutes: float | None
     absolute_session_lifetime_in_minutes: float | None
+    disable_oauth_refresh_token: bool | None
     ca_file: str | None
     login_timeout: float
     lock_timeout: float
@@ -264,7 +266,7 @@ class Target:
 
     def identity(self) -> dict[str, Any]:
         """What tells one credential from another; equal identities share one entry of the cache."""
-        return {
+        fields: dict[str, Any] = {
             "issuer": self.discovery_url,
             "host": self.host,
             "account": self.account_id,
@@ -276,6 +278,9 @@ class Target:
             "role": self.group_id,
             "authorization_details": self.authorization_details,
         }
+        if self.disable_oauth_refresh_token:
+            fields["refresh_token"] = False  # a session that has one is another session
+        return fields
 
     def cache_environment(self, environ: Mapping[str, str]) -> Mapping[str, str]:
         """The environment as the cache is to see it: with the place and key settings of arguments and profile."""

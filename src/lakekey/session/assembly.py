@@ -77,7 +77,8 @@ def client_of(target: Target, cache: Cache | None = None) -> Client:
     transport = transport_of(target)
     # RFC 6749 §6 and OpenID Connect Core §11: a refresh token is asked for by offline_access; a service principal
     # needs none, since it can always ask again.
-    scopes = (*target.scopes, "offline_access") if target.is_person else target.scopes
+    wants_refresh_token = target.is_person and not target.disable_oauth_refresh_token
+    scopes = (*target.scopes, "offline_access") if wants_refresh_token else target.scopes
 
     has_app_secret = target.is_person and "client_secret" in target.sources
 

@@ -38,6 +38,8 @@ class Outcomes:
 
     def filled(self, entry: Entry, response: "TokenResponse", sent_at: float) -> Entry:
         """The entry with a new answer in it, sent for at ``sent_at`` (epoch seconds, UTC)."""
+        if self._target.disable_oauth_refresh_token:  # a server may send one that nobody asked for
+            response = response._replace(refresh_token=None)
         return entry._replace(
             generation=entry.generation + 1,
             access_token=response.access_token,

@@ -270,3 +270,18 @@ def test_login_asks_for_a_missing_secret_without_echo(oidc_server, tmp_path):
     assert b"Signed in to" in shown
     cache = open_cache({**app.settings, "LAKEKEY_KEY_SOURCE": "file"})
     assert len(cache.list()) == 2  # the secret, and what it fetched
+
+
+def test_without_refresh_tokens_none_is_asked_for_or_kept(app):
+    with lakekey("login", "app", environment=app.profile(disable_oauth_refresh_token="true").settings) as program:
+        url = program.url()
+        app.server.sign_in(url)
+        assert program.ends()[0] == 0
+    assert parse_qs(urlsplit(url).query)["scope"] == ["all-apis"]
+    cache = open_cache(app.settings)
+    sessions = [entry for entry in map(cache.get, cache.list()) if entry is not None and entry.access_token]
+    assert [entry.refresh_token for entry in sessions] == [""]
+    assert app.run("token", "app")[0] == 0
+    # A session that has a refresh token, from before the setting, is another one.
+    app.settings["LAKEKEY_INTERACTIVE"] = "never"
+    assert app.profile().run("token", "app")[0] == 3
