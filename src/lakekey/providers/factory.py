@@ -1,17 +1,22 @@
 """Making providers: what `lakekey.provider` does, and what the adapters do with a profile, a provider or settings."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import LOADING
 from lakekey.configuration.target import SETTINGS, Target, resolve
 from lakekey.errors import ConfigurationError, ServicePrincipalMissingWarning
 from lakekey.providers.provider import Provider
 
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from lakekey.configuration.arguments import Settings
+
 _warned: set[str] = set()
 
 
-def provider(profile: str | None = None, **settings: Any) -> Provider:
+def provider(profile: str | None = None, **settings: "Unpack[Settings]") -> Provider:
     """A provider for a profile, or for what the settings say.
 
     Nothing is sent and nobody is asked yet: the first header does that.

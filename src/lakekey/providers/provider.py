@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from time import monotonic as _monotonic
 from time import time as _time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from lakekey._imports import LOADING, amid_import, libraries
 from lakekey.cache.cache import Cache
@@ -149,6 +149,12 @@ class Provider:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Provider":
         return self  # connectors copy their configuration; the session behind it is one all the same
+
+    @overload
+    def __call__(self) -> HeaderFactory: ...
+
+    @overload
+    def __call__(self, cfg: Any) -> Any: ...
 
     def __call__(self, cfg: Any = None) -> Any:
         """A header factory.
