@@ -94,6 +94,8 @@ def _ensure_directory(path: str, create: bool) -> None:
         for directory in reversed(missing):
             with contextlib.suppress(FileExistsError):  # a sibling made it first
                 os.mkdir(directory, 0o700)
+                if _POSIX and os.lstat(directory).st_mode & 0o700 != 0o700:
+                    os.chmod(directory, 0o700)  # the umask took from its owner what it should keep
     _check(os.lstat(path), path, want=stat.S_ISDIR, mode=0o700)
 
 
@@ -277,10 +279,18 @@ def _write_temporary(path: str, content: bytes, mark: str | None = None, mode: i
 def _create(temporary: str, mode: int) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY
     try:
-        return patiently(lambda: os.open(temporary, flags, mode))
+        descriptor = patiently(lambda: os.open(temporary, flags, mode))
     except FileExistsError:  # what we had under this name could not be removed then
         os.unlink(temporary)
-    return os.open(temporary, flags, mode)
+        descriptor = os.open(temporary, flags, mode)
+    keep_owners_rights(descriptor, mode)
+    return descriptor
+
+
+def keep_owners_rights(descriptor: int, mode: int) -> None:
+    """Give a file that we have just made what the umask took from its owner; others gain nothing."""
+    if _POSIX and os.fstat(descriptor).st_mode & mode != mode:
+        os.fchmod(descriptor, mode)
 
 
 def _sync_directory(path: str) -> None:
@@ -308,7 +318,7 @@ def _check(status: os.stat_result, path: str, *, want: object, mode: int) -> Non
     if not _POSIX:
         return
     if status.st_uid != os.geteuid():
-        raise _unsafe(path, f"belongs to user {status.st_uid}, not to you", f"sudo chown {os.geteuid()} {path}")
+        raise _unsafe(path, f"belongs to user {status.st_uid}, not to you", safe_path.ANOTHER_PLACE)
     if status.st_mode & 0o077:
         raise _unsafe(path, "is open to other users", f"chmod {mode:o} {path}")
 

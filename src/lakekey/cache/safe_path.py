@@ -13,6 +13,7 @@ from lakekey._imports import LOADING
 from lakekey.errors import UnsafeCache
 
 _POSIX = os.name == "posix"
+ANOTHER_PLACE = "set LAKEKEY_CACHE_DIR to a directory of your own, or LAKEKEY_STORE=memory: to keep nothing"
 _MOST_LINKS = 40  # as many as the kernel follows
 
 
@@ -86,17 +87,32 @@ def _check_directory(status: os.stat_result, path: str) -> None:
     if status.st_mode & stat.S_ISVTX:
         return
     if status.st_mode & stat.S_IWOTH:
-        raise UnsafeCache(f"everybody can write to {path}, above the token cache", hint=f"chmod o-w {path}")
+        raise UnsafeCache(f"everybody can write to {path}, above the token cache", hint=_chmod(status, path, "o-w"))
     if status.st_mode & stat.S_IWGRP and not is_private_group(status.st_gid):
-        raise UnsafeCache(f"group {status.st_gid} can write to {path}, above the token cache", hint=f"chmod g-w {path}")
+        raise UnsafeCache(
+            f"group {status.st_gid} can write to {path}, above the token cache", hint=_chmod(status, path, "g-w")
+        )
+
+
+def _chmod(status: os.stat_result, path: str, change: str) -> str:
+    """A step that this user can take: only its owner can change what a directory permits."""
+    return f"chmod {change} {path}" if os.geteuid() in (0, status.st_uid) else ANOTHER_PLACE
 
 
 def _check_owner(status: os.stat_result, path: str, what: str) -> None:
     if status.st_uid not in (0, os.geteuid()):
         raise UnsafeCache(
             " ".join(filter(None, (path, what, f"belongs to user {status.st_uid}, who could replace the token cache"))),
-            hint="set LAKEKEY_CACHE_DIR to a directory of your own, or LAKEKEY_STORE=memory: to keep nothing",
+            hint=ANOTHER_PLACE,
         )
+
+
+def is_ours_alone(status: os.stat_result) -> bool:
+    """Whether a file is this user's, and no other user but root can write to it."""
+    if not _POSIX:
+        return True
+    shared = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and not is_private_group(status.st_gid))
+    return status.st_uid == os.geteuid() and not shared
 
 
 def is_private_group(gid: int) -> bool:

@@ -14,6 +14,7 @@ from lakekey.session import inventory
 from lakekey.session.expiry import nears_end
 from lakekey.session.inventory import BY_ITSELF, BY_THE_SDK, NEEDS_LOGIN, Found
 
+_END = 250_000_000_000  # seconds: the year 9892, beyond which some time zones have no date
 _WHAT_IT_MEANS = {
     BY_ITSELF: "No token is kept yet: the first use fetches one.",
     BY_THE_SDK: "The SDK's own strategy signs in; nothing of it is kept here.",
@@ -178,7 +179,7 @@ def _place(cache: Cache | None) -> dict[str, str | None]:
 def _iso(seconds: float) -> str | None:
     from datetime import UTC, datetime
 
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if seconds else None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if 0 < seconds < _END else None
 
 
 def _when(iso: str | None) -> str | None:

@@ -29,6 +29,7 @@ NEEDS_LOGIN = (SIGNED_OUT, EXPIRED, FAILED)
 
 _PATIENCE = 30.0
 _POLL = 0.02
+_END = 250_000_000_000  # seconds: the year 9892, beyond which some time zones have no date
 # What an entry remembers of its target, by the settings' names.
 _REMEMBERED = (
     "host",
@@ -290,7 +291,7 @@ def _of_the_file(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _moment(seconds: float) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+    return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < _END else None
 
 
 def by_prefix(found: list[Found], text: str) -> list[Found]:

@@ -221,6 +221,36 @@ def test_a_session_that_somebody_else_put_there_is_not_taken(home, imported):
     assert imported()["sessions"] == []
 
 
+@pytest.mark.parametrize("what", ["file", "directory"])
+def test_session_that_other_users_can_write_to_is_not_taken(home, imported, what):
+    path = write_sdk_session()
+    os.chmod(path if what == "file" else os.path.dirname(path), 0o777)
+    assert imported()["sessions"] == []
+
+
+@pytest.mark.parametrize("expiry", ["9999-12-31T23:59:59+00:00", "9999-12-31T23:59:59", "0001-01-01T00:00:00+00:00"])
+def test_imported_expiry_is_bounded_like_a_servers(home, imported, lakekey, expiry):
+    write_cli_sessions(home, dev={"expiry": expiry})
+    assert imported()["sessions"][0]["taken_over"]
+    name = entry_id(resolve("dev").identity())
+    assert 0 <= open_cache().get(name).expires_at <= time.time() + 86400
+    assert lakekey("status").returncode == 0
+
+
+def test_imported_token_that_could_smuggle_a_header_is_not_taken(home, imported):
+    write_cli_sessions(home, dev={"access_token": "a\r\nX-Other: b"})
+    assert imported()["sessions"] == []
+
+
+def test_entry_with_a_date_beyond_the_calendar_spoils_no_list(home, lakekey):
+    about = {"host": HOST, "auth_type": "external-browser"}
+    for number, end in enumerate((1e18, 12.0)):
+        entry = Entry(about, access_token="t", issued_at=1.0, expires_at=end, refresh_token="r", session_ends_at=end)
+        open_cache().put(f"{number:064x}", entry, replaces=None)
+    assert len(json.loads(lakekey("status", "--json").stdout)["sessions"]) == 2
+    assert lakekey("status").returncode == 0
+
+
 def test_without_anything_to_take_over_it_says_so(home, lakekey):
     assert "No session" in lakekey("import").stdout
 

@@ -38,6 +38,29 @@ def test_missing_directories_are_made_for_their_owner_only_whatever_the_umask(pl
     assert stat.S_IMODE((place / "c" / "d").stat().st_mode) == 0o700
 
 
+@pytest.mark.parametrize("umask", [0o777, 0o277, 0o177])
+def test_directories_and_files_are_usable_whatever_the_umask(place, umask):
+    before = os.umask(umask)
+    try:
+        private_files.ensure_directory(str(place / "c" / "d"))
+        private_files.replace(str(place / "c" / "d" / "file"), b"kept")
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE((place / name).stat().st_mode) for name in ("c", "c/d", "c/d/file")]
+    assert modes == [0o700, 0o700, 0o600]
+
+
+@needs_root
+def test_hint_is_a_step_that_this_user_can_take(place, monkeypatch):
+    place.chmod(0o777)
+    monkeypatch.setattr(os, "geteuid", lambda: SOMEBODY)
+    for path in ("/", *map(str, reversed(place.parents))):  # all that is above belongs to root
+        assert os.stat(path).st_uid == 0
+    hint = refusal(place / "cache").hint
+    assert "LAKEKEY_CACHE_DIR" in hint
+    assert "chmod" not in hint
+
+
 @pytest.mark.parametrize("depth", [0, 1])
 def test_a_directory_above_that_everybody_can_write_to_is_refused_with_the_command_that_mends_it(place, depth):
     above = [place, place.parent][depth]

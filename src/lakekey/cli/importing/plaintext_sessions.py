@@ -12,13 +12,14 @@ import json
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from lakekey.cache import private_files
+from lakekey.cache import private_files, safe_path
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import DEFAULT_CLIENT, DEFAULT_SCOPES, Target
+from lakekey.errors import UnsafeCache
 from lakekey.oauth.discovery import default_issuer
 
 SDK = "databricks-sdk"
@@ -27,6 +28,7 @@ _SDK_DIRECTORY = "~/.config/databricks-sdk-py/oauth"
 _CLI_FILE = "~/.databricks/token-cache.json"
 _MOST = 4 << 20
 _USUAL_LIFETIME = 3600.0
+_LONGEST_LIFETIME = 86400.0  # as of a token that comes from a server
 
 
 class PlainSession(NamedTuple):
@@ -149,23 +151,27 @@ def _session(tool: str, path: str, key: str | None, token: Any) -> Iterator[Plai
         expires_at = datetime.fromisoformat(expiry).timestamp()
     except (ValueError, OverflowError, OSError):
         expires_at = 0.0
+    expires_at = max(0.0, min(expires_at, time.time() + _LONGEST_LIFETIME))
+    # RFC 6750 §2.1: visible characters only, or it could smuggle a second header into a request.
+    if not (access_token.isascii() and access_token.isprintable() and " " not in access_token):
+        return
     if access_token and (token_type or "Bearer").lower() == "bearer" and (refresh_token or expires_at > time.time()):
         yield PlainSession(tool, path, key, access_token, refresh_token, expires_at)
 
 
 def _read(path: str) -> dict[str, Any] | None:
-    """A file of ours as a JSON object; ``None`` where there is none, or it is somebody else's.
+    """A file of ours as a JSON object; ``None`` where there is none, or another user owns it or can write to it.
 
-    Nobody else may hand us a session: it would be theirs, and we would work in it.
+    A session that another user hands us would be theirs, and we would work in it.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    except OSError:
+        real = safe_path.resolve_file(path)
+        descriptor = os.open(real, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except (OSError, UnsafeCache):
         return None
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
-        owner: Callable[[], int] | None = getattr(os, "geteuid", None)
-        if not stat.S_ISREG(status.st_mode) or (owner is not None and status.st_uid != owner()):
+        if not stat.S_ISREG(status.st_mode) or not safe_path.is_ours_alone(status):
             return None
         text = file.read(_MOST)
     try:

@@ -27,7 +27,8 @@ from lakekey.providers.provider import Provider
 
 _VERSION = "1"
 _PATIENCE = 10.0  # seconds for a whole request to arrive, however many bytes at a time
-_MOST = 128  # connections at once: every user of the machine can open some
+_MOST = 128  # requests that are waited for at once: every user of the machine can open connections
+_MOST_IN_ALL = 4 * _MOST  # with those that are being answered, which only who knows the secret path can keep
 
 
 class MetadataService(ThreadingHTTPServer):
@@ -45,7 +46,7 @@ class MetadataService(ThreadingHTTPServer):
     """
 
     daemon_threads = True
-    request_queue_size = 128
+    request_queue_size = 1024
     allow_reuse_address = sys.platform != "win32"  # there it would let another program share the port
 
     def __init__(self, providers: Iterable[Provider], *, port: int = 0) -> None:
@@ -57,7 +58,9 @@ class MetadataService(ThreadingHTTPServer):
                     hint="serve one of them here, and the other from a second service",
                     profile=provider.target.name,
                 )
-        self._places = threading.BoundedSemaphore(_MOST)
+        self._places = threading.BoundedSemaphore(_MOST_IN_ALL)
+        self._guard = threading.Lock()
+        self._awaited: dict[socket.socket, None] = {}  # connections without a whole request yet, the oldest first
         self._path = f"/{secrets.token_urlsafe(32)}"
         try:
             super().__init__(("127.0.0.1", port), _Handler)
@@ -101,21 +104,41 @@ class MetadataService(ThreadingHTTPServer):
         }
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in a thread of its own, where there are not too many already."""
-        if self._places.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
+        """Serve a connection in a thread of its own; the one that is waited for longest makes room for it."""
+        if not self._places.acquire(blocking=False):
             self.shutdown_request(request)
+            return
+        with self._guard:
+            crowded = next(iter(self._awaited)) if len(self._awaited) >= _MOST else None
+            if crowded is not None:
+                del self._awaited[crowded]
+                with contextlib.suppress(OSError):
+                    crowded.shutdown(socket.SHUT_RDWR)  # its thread reads the end, and closes it
+            self._awaited[request] = None
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be started
+            self._leave(request)
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """What such a thread does."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._places.release()
+            self._leave(request)
+
+    def arrived(self, request: socket.socket) -> None:
+        """Note that a connection's request is there: it need not make room for others any more."""
+        with self._guard:
+            self._awaited.pop(request, None)
+
+    def _leave(self, request: socket.socket) -> None:
+        self.arrived(request)
+        self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that breaks off is no news."""
+        """Ignore disconnected clients."""
 
 
 class _Punctual(io.RawIOBase):
@@ -148,6 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile = io.BufferedReader(_Punctual(self.connection))
 
     def do_GET(self) -> None:
+        self.server.arrived(self.connection)
         headers = self.headers
         status, facts = self.server.answer(
             headers.get("Host", ""),
@@ -166,4 +190,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Request lines carry the secret path: none is written anywhere."""
+        """Log no request line: it contains the secret path."""
