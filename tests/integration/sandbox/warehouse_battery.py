@@ -257,6 +257,7 @@ def check_a_connection_starts_in_the_catalog_and_schema_it_asks_for(client):
 
 
 def check_a_session_may_begin_in_a_schema_that_comes_later(client):
+    client.rows("drop schema if exists later cascade")
     with client.connect(schema="later") as connection, connection.cursor() as cursor:
         cursor.execute("select current_catalog(), current_schema()")
         assert tuple(cursor.fetchone()) == ("main", "later")

@@ -137,3 +137,16 @@ def test_the_other_metadata_calls_have_their_columns(call, names, ada):
     request = getattr(t, f"T{call}Req")(ada.session, getDirectResults=t.TSparkGetDirectResults(100, 10_000))
     schema = getattr(ada, call)(request).directResults.resultSetMetadata.schema
     assert [column.columnName for column in schema.columns] == names
+
+
+def test_primary_keys_of_a_table_are_listed_in_their_order(ada):
+    ada.run("create table keyed (a int, b int, c int, constraint both_columns primary key (b, a))")
+    ada.run("create table plain (a int)")
+    results = t.TSparkGetDirectResults(100, 10_000)
+    request = t.TGetPrimaryKeysReq(ada.session, catalogName="main", schemaName="default", getDirectResults=results)
+    columns = ada.GetPrimaryKeys(request).directResults.resultSet.results.columns
+    found = [next(value for value in vars(column).values() if value is not None).values for column in columns]
+    assert list(zip(*found, strict=True)) == [
+        ("main", "default", "keyed", "b", 1, "both_columns"),
+        ("main", "default", "keyed", "a", 2, "both_columns"),
+    ]

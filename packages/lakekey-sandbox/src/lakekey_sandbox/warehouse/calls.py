@@ -222,6 +222,10 @@ def _columns(session: Session, it: ttypes.TGetColumnsReq) -> pa.Table:
     return metadata.columns(session.engine, it.catalogName, it.schemaName, it.tableName, it.columnName)
 
 
+def _primary_keys(session: Session, it: ttypes.TGetPrimaryKeysReq) -> pa.Table:
+    return metadata.primary_keys(session.engine, it.catalogName, it.schemaName, it.tableName)
+
+
 CALLS: dict[str, Callable[[Host, str, Any], Any]] = {
     "OpenSession": _open_session,
     "CloseSession": _close_session,
@@ -238,5 +242,5 @@ CALLS: dict[str, Callable[[Host, str, Any], Any]] = {
     "GetTableTypes": _listing(_Kind.GET_TABLE_TYPES, ttypes.TGetTableTypesResp, lambda _, __: metadata.table_types()),
     "GetColumns": _listing(_Kind.GET_COLUMNS, ttypes.TGetColumnsResp, _columns),
     "GetTypeInfo": _listing(_Kind.GET_TYPE_INFO, ttypes.TGetTypeInfoResp, lambda _, __: metadata.type_info()),
-    "GetPrimaryKeys": _listing(_Kind.UNKNOWN, ttypes.TGetPrimaryKeysResp, lambda _, __: metadata.primary_keys()),
+    "GetPrimaryKeys": _listing(_Kind.UNKNOWN, ttypes.TGetPrimaryKeysResp, _primary_keys),
 }

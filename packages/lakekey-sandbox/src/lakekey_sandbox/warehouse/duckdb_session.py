@@ -179,6 +179,11 @@ class DuckDBSession:
         """The columns of a table or view."""
         return self._metadata(lambda: self._catalog.columns(relation))
 
+    def primary_key(self, relation: Relation) -> tuple[str, tuple[str, ...]] | None:
+        """The name and the columns of a table's primary key."""
+        keys = self._catalog.constraints.of((relation.catalog, relation.schema, relation.name))
+        return next(((key.name, key.columns) for key in keys if key.referenced is None), None)
+
     def close(self) -> None:
         """Give up temporary views and settings, after the statement that may still run."""
         with self._turn:

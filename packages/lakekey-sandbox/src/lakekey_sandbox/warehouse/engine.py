@@ -105,6 +105,9 @@ class EngineSession(Protocol):
     def columns(self, relation: Relation) -> pa.Schema:
         """The columns of a table or view, in Arrow types that Spark knows."""
 
+    def primary_key(self, relation: Relation) -> tuple[str, tuple[str, ...]] | None:
+        """The name and the columns of a table's primary key, or ``None`` if it has none."""
+
     def close(self) -> None:
         """Give up temporary views and settings."""
 

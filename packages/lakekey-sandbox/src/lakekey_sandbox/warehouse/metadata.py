@@ -193,9 +193,20 @@ def type_info() -> pa.Table:
     )
 
 
-def primary_keys() -> pa.Table:
-    """No primary keys: those of Databricks only inform, and the engines here keep none."""
-    return rows(_PRIMARY_KEYS)
+def primary_keys(session: EngineSession, catalog: str | None, schema: str | None, table: str | None) -> pa.Table:
+    """The columns of the primary keys of the tables that match.
+
+    Args:
+        session: Whose view it is.
+        catalog: A search pattern; ``None`` or empty matches all.
+        schema: The same.
+        table: The same.
+    """
+    found = []
+    for it in _relations(session, catalog, schema, table):
+        name, keys = session.primary_key(it) or ("", ())
+        found += [(it.catalog, it.schema, it.name, column, place, name) for place, column in enumerate(keys, start=1)]
+    return rows(_PRIMARY_KEYS, found)
 
 
 def _relations(session: EngineSession, catalog: str | None, schema: str | None, table: str | None) -> list[Relation]:

@@ -166,6 +166,10 @@ class SparkEngineSession:
         except PySparkException:
             return pa.schema([])
 
+    def primary_key(self, _relation: Relation) -> tuple[str, tuple[str, ...]] | None:
+        """None: open-source Spark keeps no keys."""
+        return None
+
     def close(self) -> None:
         """Give up temporary views. The settings go with the object."""
         for relation in self.relations():
