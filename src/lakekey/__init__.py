@@ -34,17 +34,23 @@ from lakekey.errors import (
 if TYPE_CHECKING:
     from lakekey import airflow, sandbox, sdk, spark, sql, sqlalchemy
     from lakekey.providers.factory import provider
+    from lakekey.providers.notebook import login, logout, profiles
     from lakekey.providers.provider import Provider, Token
     from lakekey.rest import httpx_auth, requests_auth
+    from lakekey.session.inventory import sessions
 
 _ATTRIBUTES = {
     "Provider": "lakekey.providers.provider",
     "Token": "lakekey.providers.provider",
     "httpx_auth": "lakekey.rest",
+    "logout": "lakekey.providers.notebook",
+    "profiles": "lakekey.providers.notebook",
     "provider": "lakekey.providers.factory",
     "requests_auth": "lakekey.rest",
+    "sessions": "lakekey.session.inventory",
 }
-_MODULES = ("airflow", "sandbox", "sdk", "spark", "sql", "sqlalchemy")
+# `lakekey.login` is a package, which answers the call.
+_MODULES = ("airflow", "login", "sandbox", "sdk", "spark", "sql", "sqlalchemy")
 
 __all__ = [
     "CacheError",
@@ -68,10 +74,14 @@ __all__ = [
     "__version__",
     "airflow",
     "httpx_auth",
+    "login",
+    "logout",
+    "profiles",
     "provider",
     "requests_auth",
     "sandbox",
     "sdk",
+    "sessions",
     "spark",
     "sql",
     "sqlalchemy",

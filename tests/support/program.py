@@ -91,6 +91,7 @@ def environment(server, cache: Path, **more: str) -> dict[str, str]:
         "LAKEKEY_LOGIN_TIMEOUT": "30",
         "DATABRICKS_OAUTH_CALLBACK_PORT": str(free_port()),
         "BROWSER": "none",
+        "NO_COLOR": "1",  # a pattern finds an address that is not a link as well
         **more,
     }
 

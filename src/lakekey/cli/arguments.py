@@ -59,6 +59,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """
     rest = list(argv[1:])
     words: list[str] = []
+    if argv[0] == "complete":  # whatever is typed is data here
+        return argparse.Namespace(
+            run=_later(COMMANDS["complete"].run), words=rest, json=False, debug=False, command="complete"
+        )
     if argv[0] == "run" and "--" in rest:  # what follows is the command's own, its options included
         place = rest.index("--")
         rest, words = rest[:place], rest[place + 1 :]
@@ -279,6 +283,15 @@ def _demo(parser: Parser) -> None:
     )
 
 
+def _completion(parser: Parser) -> None:
+    shells = ("bash", "zsh", "fish", "powershell")
+    parser.add_argument("shell", choices=shells, metavar="SHELL", help=", ".join(shells))
+
+
+def _complete(parser: Parser) -> None:
+    parser.add_argument("words", nargs="*", help="the words so far; the last is the one to complete")
+
+
 def _help(parser: Parser) -> None:
     parser.add_argument("topic", nargs="*", metavar="COMMAND", help="the command to explain")
 
@@ -403,6 +416,14 @@ COMMANDS: dict[str, Command] = {
         (("lakekey sandbox", ""), ("lakekey sandbox -- pytest", "runs a command beside it, which alone is led there")),
     ),
     "demo": Command("demo:demo", "see the main job, on a local workspace", TRY, _demo, (("lakekey demo", ""),)),
+    "completion": Command(
+        "completion:completion",
+        "print the script that completes commands and profiles in a shell",
+        CONFIGURE,
+        _completion,
+        (('eval "$(lakekey completion bash)"', "in ~/.bashrc"),),
+    ),
+    "complete": Command("completion:complete", "answer a shell that completes a command line", "", _complete),
     "version": Command("version:version", "print the version", TRY, _version),
     "help": Command("help:help_", "explain a command", TRY, _help, (("lakekey help login", ""),)),
 }

@@ -56,11 +56,6 @@ def painted_state(state: str) -> str:
     return paint(state, colour) if colour else state
 
 
-def link(address: str, stream: Any) -> str:
-    """An address that a terminal opens with a click, also where it is broken into several lines (OSC 8)."""
-    return f"\x1b]8;;{address}\x1b\\{address}\x1b]8;;\x1b\\" if paints(stream) else address
-
-
 def clean(text: str) -> str:
     """A text without what would command the terminal or turn the line around: such characters are escaped."""
     if text.isprintable():

@@ -20,7 +20,7 @@ from lakekey.errors import (
     LoginTimeout,
     TokenEndpointError,
 )
-from lakekey.login import browser, pages, paste, preflight
+from lakekey.login import browser, pages, paste, preflight, screen
 from lakekey.login.callback import Callback
 from lakekey.login.identity import Identity, identify
 from lakekey.login.redirect import Redirect, redirect_of
@@ -131,7 +131,7 @@ class PersonSignIn:
             lines.append("A browser opens; if it does not, visit:")
         else:
             lines.append("Open this address in a browser" + ("" if pasting else " on this machine") + ":")
-        lines.append(f"\n  {request.url}\n")
+        lines.append(f"\n  {screen.link(request.url, sys.stderr)}\n")
         if pasting:
             lines.append(
                 f"The last page begins with {request.redirect_uri}. If it does not say that you are signed in, "
@@ -148,24 +148,26 @@ class PersonSignIn:
         typed: paste.Input | None,
     ) -> dict[str, str]:
         """The answer, from the listener or from the person's own hand, whichever comes first."""
-        while time.monotonic() < deadline:
-            if callback is not None and callback.answered.is_set():
-                return callback.answer()
-            commitment.pause(_POLL)
-            if typed is None:
-                continue
-            try:
-                line = typed.line(_POLL)
-                if line is not None and line.strip():
-                    return paste.read_pasted(line, redirect_uri=request.redirect_uri, state=request.state)
-            except paste.Unusable as problem:
-                print(f"lakekey: {problem}", file=sys.stderr, flush=True)  # noqa: T201
-            except EOFError:
-                if callback is None:
-                    raise LoginFailed(
-                        "the input ended before the answer was pasted", hint=f"run: {self._target.login_command}"
-                    ) from None
-                typed = None
+        with screen.Countdown(deadline, shown=typed is None) as countdown:
+            while time.monotonic() < deadline:
+                countdown.tick()
+                if callback is not None and callback.answered.is_set():
+                    return callback.answer()
+                commitment.pause(_POLL)
+                if typed is None:
+                    continue
+                try:
+                    line = typed.line(_POLL)
+                    if line is not None and line.strip():
+                        return paste.read_pasted(line, redirect_uri=request.redirect_uri, state=request.state)
+                except paste.Unusable as problem:
+                    print(f"lakekey: {problem}", file=sys.stderr, flush=True)  # noqa: T201
+                except EOFError:
+                    if callback is None:
+                        raise LoginFailed(
+                            "the input ended before the answer was pasted", hint=f"run: {self._target.login_command}"
+                        ) from None
+                    typed = None
         raise self._timeout()
 
     def _timeout(self) -> LoginTimeout:

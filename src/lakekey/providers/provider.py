@@ -143,6 +143,13 @@ class Provider:
     def __repr__(self) -> str:
         return f"<lakekey.Provider {self.target.name}: {self.target.auth_type} at {self.target.host}>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: who, where, until when; never a token."""
+        with LOADING:
+            from lakekey.providers.shown import as_html
+
+        return as_html(self.target, None if self.target.is_delegated else self._session.peek())
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Without the secret and without tokens: whoever unpickles it finds both where the target says, or an error.
         return Provider, (self.target,)

@@ -118,3 +118,22 @@ def test_terminal_gets_no_control_characters_and_no_direction_marks(box, tmp_pat
     assert "\x1b[2J" not in raw
     assert "\u202e" not in raw
     assert r"evil\x1b[2J\u202e" in raw
+
+
+def test_wait_counts_down_says_how_to_stop_and_links_the_address(box):
+    environment = {**os.environ, "LAKEKEY_INTERACTIVE": "browser", "BROWSER": "none"}
+    with Terminal("login", "me", "--timeout", "4", environment=environment) as terminal:
+        terminal.shows(r"4 s left, Ctrl-C ends it")
+        terminal.shows(r"3 s left")
+        assert terminal.ends() == 1
+        raw = terminal.raw.decode()
+    assert re.search(r"\x1b\]8;;https://\S+/authorize\S+?\x1b\\https://", raw)
+    assert raw.rstrip().endswith("lakekey login me")
+
+
+def test_wait_is_quiet_and_plain_where_the_terminal_is_dumb(box):
+    environment = {**os.environ, "LAKEKEY_INTERACTIVE": "browser", "BROWSER": "none", "TERM": "dumb"}
+    with Terminal("login", "me", "--timeout", "1", environment=environment) as terminal:
+        assert terminal.ends() == 1
+        assert b"\x1b" not in terminal.raw
+        assert "s left" not in terminal.screen

@@ -1,0 +1,71 @@
+"""What a notebook looks for first: `lakekey.login`, `logout`, `sessions`, `profiles`, and how a provider shows."""
+
+import pytest
+
+import lakekey
+
+ADA = "ada@example.com"
+
+
+@pytest.fixture
+def box(lakekey_environment, monkeypatch, tmp_path):
+    box = lakekey_environment
+    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID"):
+        monkeypatch.delenv(name)
+    (tmp_path / "databrickscfg").write_text(f"[me]\nhost = {box.host}\n[broken]\nhost = ftp://x\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "databrickscfg"))
+    return box
+
+
+def test_a_session_from_login_to_logout(box):
+    provider = lakekey.login("me")
+    assert provider.identity() == ADA
+    (session,) = lakekey.sessions()
+    assert (session.profile, session.host, session.identity, session.state) == ("me", box.host, ADA, "signed in")
+    assert lakekey.logout("me") is True
+    assert lakekey.sessions() == []
+    assert lakekey.logout("me") is False
+
+
+def test_login_is_the_function_whatever_was_imported_before(box):
+    import lakekey.login.sign_in
+
+    assert lakekey.login("me").identity() == ADA
+
+
+def test_profiles_are_listed_with_what_is_wrong(box):
+    good, broken = lakekey.profiles()
+    assert (good.name, good.host, good.auth_type, good.problem) == ("me", box.host, "external-browser", None)
+    assert (broken.name, broken.host) == ("broken", None)
+    assert "ftp://x" in broken.problem
+
+
+def test_provider_shows_who_and_until_when_and_no_token(box):
+    provider = lakekey.provider("me")
+    assert "signed out" in provider._repr_html_()
+    lakekey.login("me")
+    shown = provider._repr_html_()
+    assert ADA in shown
+    assert "token until" in shown
+    assert provider.token().access_token not in shown
+
+
+def test_what_is_shown_is_escaped():
+    shown = lakekey.provider(host="https://dbc.cloud.databricks.com", auth_type="pat", token="dapi-secret")
+    assert "dapi-secret" not in shown._repr_html_()
+    assert (
+        "<script>"
+        not in lakekey.provider(
+            host="https://dbc.cloud.databricks.com", client_id="<script>", client_secret="dose-secret"
+        )._repr_html_()
+    )
+
+
+def test_traceback_in_a_notebook_ends_with_the_sentence_and_has_no_frame_of_ours():
+    try:
+        lakekey.provider(host="ftp://x")
+    except lakekey.ConfigurationError as error:
+        *frames, sentence = error._render_traceback_()
+    assert sentence.startswith("ConfigurationError: host")
+    assert [frame for frame in frames if "/src/lakekey/" in frame] == []
+    assert any("test_notebook_names.py" in frame for frame in frames)
