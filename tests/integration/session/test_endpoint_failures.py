@@ -453,7 +453,7 @@ def test_a_pause_that_the_server_asked_for_holds_back_the_tries_ahead_of_time_of
                 break
     assert stale.stored().failure.retry_after == 600.0
     for early in list(renewal._early_flights._running.values()):
-        assert early.landed.wait(20)  # what joins the try that has just been noted is told of the same failure
+        assert early.finished.wait(20)  # what joins the try that has just been noted is told of the same failure
     assert stale.provider().session.renewal.early("alive") is None
     assert stale.token_requests() == 1
 
@@ -497,7 +497,7 @@ def test_threads_that_waited_do_not_repeat_a_request_that_failed(machine):
         for thread in threads[1:]:
             thread.start()
         (flight,) = entry_queue._flights._running.values()
-        while len(flight.passengers) < len(threads):
+        while len(flight.waiters) < len(threads):
             time.sleep(0.001)
         hold.release()
         for thread in threads:
