@@ -1,6 +1,6 @@
 """A program that is interrupted over and over, at any moment, and goes on each time, as a notebook does.
 
-Each round spends the access token, so that it takes an exchange; a timer interrupts some of them, from the first
+In each round the access token has expired, so that it takes an exchange; a timer interrupts some of them, from the first
 instruction to after the last.
 """
 
@@ -9,6 +9,7 @@ import signal
 import time
 
 import lakekey
+from support.programs.struck_at import expire
 from support.reports import outcome, report
 
 ROUNDS = 300
@@ -23,17 +24,19 @@ def main() -> None:
     for _ in range(ROUNDS):
         if time.monotonic() > end:
             break
+        expire(provider)
         began = time.monotonic()
         try:
             signal.setitimer(signal.ITIMER_REAL, random.uniform(0.00001, longest))
-            provider.invalidate(provider.token().access_token)
+            provider.headers()
             signal.setitimer(signal.ITIMER_REAL, 0)
         except KeyboardInterrupt:
             interrupts += 1
         # A little beyond the longest undisturbed round, so that the whole of it is struck.
         longest = max(longest, min(0.05, 1.2 * (time.monotonic() - began)))
     signal.setitimer(signal.ITIMER_REAL, 0)
-    ended = outcome(lambda: provider.invalidate(provider.token().access_token) or bool(provider.headers()))
+    expire(provider)
+    ended = outcome(lambda: bool(provider.headers()))
     report("result", interrupts=interrupts, **ended)
 
 

@@ -41,10 +41,12 @@ class Strike:
 def expire(provider: lakekey.Provider) -> None:
     """Lets the token end, for the provider and in the cache."""
     session = provider._session
-    stored = session.cache.read(session.entry_id)
-    now = time.time()
-    ended = stored.entry._replace(expires_at=now - 1, issued_at=now - 100, generation=stored.entry.generation + 1)
-    assert session.cache.put(session.entry_id, ended, replaces=stored.envelope)
+    while True:  # a renewal that was left may store its answer in between
+        stored = session.cache.read(session.entry_id)
+        now = time.time()
+        ended = stored.entry._replace(expires_at=now - 1, issued_at=now - 100, generation=stored.entry.generation + 1)
+        if session.cache.put(session.entry_id, ended, replaces=stored.envelope):
+            break
     provider._snapshot, provider._fresh = None, (0.0, 0.0, "", 0.0)
 
 
