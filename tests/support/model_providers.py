@@ -30,6 +30,6 @@ def provider_over(cache: Cache, server: ModelServer, *, person: bool = False) ->
     """
     provider = Provider(TARGET, cache=cache, environ={"LAKEKEY_INTERACTIVE": "browser" if person else "never"})
     session = provider.session
-    session._renewal = Renewal(session, server, server.sign_in if person else None)
+    session._renewal = Renewal(session.credential, session.queue, server, server.sign_in if person else None)
     session._assembled_in = os.getpid()
     return provider

@@ -228,7 +228,7 @@ class Provider:
             LoginFailed: The sign-in did not succeed.
             CredentialsRefused, TokenEndpointError, CacheError: As they say.
         """
-        self._adopt(self._said(lambda: self._session.renewal.sign_in(switch=switch)))
+        self._adopt(self._said(lambda: self._session.sign_in(switch=switch)))
         return self.token()
 
     def logout(self) -> bool:
@@ -238,7 +238,7 @@ class Provider:
             Whether there was one.
         """
         try:
-            return bool(self._said(self._session.renewal.sign_out).removed)
+            return bool(self._said(self._session.sign_out).removed)
         finally:
             # Last, since another thread that finds no snapshot takes the entry's while there is one.
             self._snapshot = None
@@ -357,7 +357,7 @@ class Provider:
         name, entry_id = self.target.name, self._session.entry_id[:12]
         _log.debug("background", "%s: renewing ahead of time, entry %s", name, entry_id)
         try:
-            entry = self._session.renewal.early(snapshot.entry.access_token)
+            entry = self._session.renew_early(snapshot.entry.access_token)
         except LakekeyError as error:
             # Said once, not at every try: the token that is here serves on, and when it ends the caller is told.
             report = _log.warning if self._early_pause == _FIRST_PAUSE else _log.debug

@@ -13,23 +13,24 @@ from lakekey.oauth.client import Client
 from lakekey.oauth.discovery import Metadata, discover
 from lakekey.oauth.grants import ClientCredentials, Grant, RefreshToken
 from lakekey.oauth.transport import Transport
+from lakekey.session.credential import Credential
 from lakekey.session.discovery_cache import RememberedDiscovery
+from lakekey.session.entry_queue import EntryQueue
 from lakekey.session.renewal import Renewal
-from lakekey.session.session import Session
 
 
-def assemble(session: Session, environ: Mapping[str, str]) -> Renewal:
-    """Build the renewal of a session from its target.
+def assemble(credential: Credential, queue: EntryQueue) -> Renewal:
+    """Build the renewal of a credential from its target.
 
     Args:
-        session: The session.
-        environ: The environment, which says whether a person is there.
+        credential: Whose entry it is.
+        queue: The queue for it.
 
     Raises:
         ConfigurationError: A setting contradicts another.
     """
-    target = session.target
-    client = client_of(target, session.cache)
+    target, environ = credential.target, credential.environ
+    client = client_of(target, credential.cache)
 
     def revoke(entry: Entry) -> str:
         if entry.refresh_token:
@@ -37,17 +38,15 @@ def assemble(session: Session, environ: Mapping[str, str]) -> Renewal:
         return revocation.revoke(client, entry.access_token, hint="access_token")
 
     if target.auth_type == M2M:
-        return Renewal(session, ClientCredentials(client), None, revoke)
+        return Renewal(credential, queue, ClientCredentials(client), None, revoke)
     if target.is_federated:
-        return Renewal(session, _exchange_of(target, client, environ), None, revoke)
-    if not session.attended:
-        return Renewal(session, RefreshToken(client), None, revoke)
+        return Renewal(credential, queue, _exchange_of(target, client, environ), None, revoke)
+    if not credential.attended:
+        return Renewal(credential, queue, RefreshToken(client), None, revoke)
     with LOADING:
-        from lakekey.login.sign_in import (
-            PersonSignIn,  # a web server, which whoever never signs anybody in need not load
-        )
+        from lakekey.login.sign_in import PersonSignIn  # a web server, loaded only where a person signs in
 
-    return Renewal(session, RefreshToken(client), PersonSignIn(target, client, environ), revoke)
+    return Renewal(credential, queue, RefreshToken(client), PersonSignIn(target, client, environ), revoke)
 
 
 def _exchange_of(target: Target, client: Client, environ: Mapping[str, str]) -> Grant:

@@ -16,7 +16,7 @@ from lakekey.session.outcomes import Outcomes
 from lakekey.session.wait_notice import Wait
 
 if TYPE_CHECKING:
-    from lakekey.session.session import Session
+    from lakekey.session.credential import Credential
 
 _SHORTEST_POLL = 0.01
 _LONGEST_POLL = 0.25  # a killed holder's lock is taken over within a second
@@ -33,34 +33,34 @@ T = TypeVar("T")
 _flights: Flights[Entry] = Flights()
 
 
-class Turns:
-    """The turns at one session's entry.
+class EntryQueue:
+    """The queue for one credential's entry.
 
     Args:
-        session: The session.
+        credential: Whose entry it is.
 
     Attributes:
         key: Who shares it shares flights, and so their results: nobody with another secret, or with another cache.
     """
 
-    def __init__(self, session: "Session") -> None:
-        self.key = f"{session.cache.store.where}:{session.entry_id}:{session.target.proof}"
-        self._session = session
-        self._target = session.target
-        self._outcomes = Outcomes(session.target)
-        self._events = session.events
-        self._cache = session.cache
-        self._entry_id = session.entry_id
+    def __init__(self, credential: "Credential") -> None:
+        self.key = f"{credential.cache.store.where}:{credential.entry_id}:{credential.target.proof}"
+        self._credential = credential
+        self._target = credential.target
+        self._outcomes = Outcomes(credential.target)
+        self._events = credential.events
+        self._cache = credential.cache
+        self._entry_id = credential.entry_id
 
-    def take(self, purpose: str, before: Entry | None, done: Done | None, work: Work) -> Entry:
+    def run(self, purpose: str, seen: Entry | None, is_done: Done | None, work: Work) -> Entry:
         """Do some work on the entry when its turn comes, unless a sibling has done it by then.
 
         Args:
             purpose: What is wanted; threads that want the same share one flight.
-            before: The entry as it was when this began. What has happened since is told by what differs from it, not
+            seen: The entry as it was when this began. What has happened since is told by what differs from it, not
                 by times: after a clock was set back, a failure that was noted before would look like one of the
                 future, and be everybody's for as long.
-            done: Whether an entry is what is wanted; ``None`` where only the work itself is.
+            is_done: Whether an entry is what is wanted; ``None`` where only the work itself is.
             work: Does it, under the entry's lock.
 
         Returns:
@@ -70,10 +70,10 @@ class Turns:
             LockTimeout: Somebody held the lock for too long.
             LakekeyError: The work failed, or a sibling's did.
         """
-        known = before.failure if before is not None else None
+        known = seen.failure if seen is not None else None
 
         def queue(commitment: Commitment) -> Entry:
-            return self._queue(commitment, known, done, work)
+            return self._queue(commitment, known, is_done, work)
 
         return self.share(_flights, f"{self.key}:{purpose}", queue)
 
@@ -84,7 +84,7 @@ class Turns:
             LockTimeout: It cannot be waited for here, or it did not end.
         """
         patience = self._patience() + EXCHANGE_DEADLINE + _MARGIN
-        if self._session.attended:
+        if self._credential.attended:
             patience += self._target.login_timeout + EXCHANGE_DEADLINE  # for the person, and for the code's exchange
         try:
             return flights.run(key, self._events.carried(work), patience=patience)
@@ -97,12 +97,12 @@ class Turns:
     def _patience(self) -> float:
         """Seconds to wait for the entry's lock."""
         # Where a person is there, the holder may be waiting for one.
-        return self._target.lock_timeout + (self._target.login_timeout if self._session.attended else 0.0)
+        return self._target.lock_timeout + (self._target.login_timeout if self._credential.attended else 0.0)
 
     def _queue(self, commitment: Commitment, known: Failure | None, done: Done | None, work: Work) -> Entry:
         arrived = time.monotonic()
         deadline = arrived + self._patience()
-        attended = self._session.attended
+        attended = self._credential.attended
         with Wait(self._entry_id, self._events, self._whom_we_wait_for, aloud=attended) as wait:
             while True:
                 # Whoever wants nothing done removes the entry, for which a full disk has room enough.
@@ -120,7 +120,7 @@ class Turns:
                 pause = min(_LONGEST_POLL, max(_SHORTEST_POLL, (time.monotonic() - arrived) / 4))
                 commitment.pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
                 # A result needs no lock, nor that it be free.
-                if (settled := self._settled(self._session.peek(), known, done)) is not None:
+                if (settled := self._settled(self._credential.peek(), known, done)) is not None:
                     return settled
 
     def _settled(self, entry: Entry | None, known: Failure | None, done: Done | None) -> Entry | None:
@@ -136,7 +136,7 @@ class Turns:
         return None
 
     def _whom_we_wait_for(self) -> str:
-        entry = self._session.peek()
+        entry = self._credential.peek()
         doing = "renews the session at" if entry is not None and entry.refresh_token else "signs in to"
         return f"{self._holder()}, which {doing} {self._target.host}"
 

@@ -25,9 +25,9 @@ from lakekey.errors import (
 from lakekey.oauth import deadlines
 from lakekey.oauth.grants import Grant
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
-from lakekey.session.entry_queue import EXCHANGE_DEADLINE
+from lakekey.session.credential import Credential
+from lakekey.session.entry_queue import EXCHANGE_DEADLINE, EntryQueue
 from lakekey.session.outcomes import Outcomes
-from lakekey.session.session import Session
 
 _ATTEMPTS = 4
 _FIRST_PAUSE = 0.25
@@ -78,7 +78,8 @@ class Renewal:
     """Renews one session.
 
     Args:
-        session: The session.
+        credential: Whose entry it is.
+        queue: The queue for it.
         grant: How it is renewed without a person.
         sign_in: Lets a person sign in, or ``None`` where nobody is there.
         revoke: Revokes an entry's tokens at the server and says what became of that.
@@ -86,17 +87,19 @@ class Renewal:
 
     def __init__(
         self,
-        session: Session,
+        credential: Credential,
+        queue: EntryQueue,
         grant: Grant,
         sign_in: SignIn | None,
         revoke: Callable[[Entry], str] | None = None,
     ) -> None:
-        self._session = session
-        self._target = session.target
-        self._outcomes = Outcomes(session.target)
-        self._events = session.events
-        self._cache = session.cache
-        self._entry_id = session.entry_id
+        self._credential = credential
+        self._queue = queue
+        self._target = credential.target
+        self._outcomes = Outcomes(credential.target)
+        self._events = credential.events
+        self._cache = credential.cache
+        self._entry_id = credential.entry_id
         self._grant = grant
         self._sign_in = sign_in
         self._revoke = revoke
@@ -134,8 +137,9 @@ class Renewal:
         Returns:
             An entry with a newer token, or ``None`` where there is none yet.
         """
-        turns = self._session.turns
-        return turns.share(_early_flights, turns.key, lambda commitment: self._renew_if_free(commitment, known))
+        return self._queue.share(
+            _early_flights, self._queue.key, lambda commitment: self._renew_if_free(commitment, known)
+        )
 
     def sign_in(self, *, switch: bool = False) -> Entry:
         """Sign in anew, whatever is stored; all who ask meanwhile get the same sign-in's result.
@@ -147,16 +151,16 @@ class Renewal:
             LoginRequired: Nobody is there to sign in.
             LoginFailed: The sign-in did not succeed.
         """
-        before = self._session.peek() or Entry({})
+        before = self._credential.peek() or Entry({})
         if not self._grant.needs_person:
 
             def is_new(entry: Entry) -> bool:
-                return self._session.serves(entry, before.access_token)
+                return self._credential.serves(entry, before.access_token)
 
-            return self._session.turns.take("anew", before, is_new, self._exchange_anew)
+            return self._queue.run("anew", before, is_new, self._exchange_anew)
         if self._sign_in is None:
             raise self._outcomes.login_required(None)
-        return self._session.turns.take(
+        return self._queue.run(
             "switch" if switch else "sign-in",
             before,
             lambda entry: entry.logged_in_at not in (0.0, before.logged_in_at),
@@ -178,7 +182,7 @@ class Renewal:
             self._cache.delete(self._entry_id, replaces=stored.envelope)
             return stored.entry or Entry(self._target.about())
 
-        removed = self._session.turns.take("forget", None, None, remove)
+        removed = self._queue.run("forget", None, None, remove)
         return removed if removed.generation else None
 
     # -- under the lock -----------------------------------------------------------------------------------------
@@ -187,7 +191,7 @@ class Renewal:
         with self._cache.lock(self._entry_id) as held:
             stored = self._cache.read(self._entry_id)
             entry = stored.entry
-            if entry is not None and self._session.serves(entry, known):
+            if entry is not None and self._credential.serves(entry, known):
                 self._events.adopted()
                 return entry
             if not held or entry is None or (self._grant.needs_person and not entry.refresh_token):
@@ -201,14 +205,14 @@ class Renewal:
 
     def _exchange(self, commitment: Commitment, entry: Entry, stored: Stored, attempts: int = _ATTEMPTS) -> Entry:
         """One exchange at the token endpoint, its answer stored before it is returned."""
-        unsaved = _unsaved.pop(self._session.turns.key, None)
+        unsaved = _unsaved.pop(self._queue.key, None)
         if unsaved is not None and unsaved.spent == entry.refresh_token:
             # An earlier answer could not be written, and what is stored is what it was bought with. Nothing is sent
             # before it is: another answer would be lost as that one almost was.
             entry = unsaved.entry
             self._save(entry, stored)
             self._events.refreshed()
-            if self._session.serves(entry):
+            if self._credential.serves(entry):
                 return entry
             stored = self._cache.read(self._entry_id)
         try:
@@ -269,7 +273,7 @@ class Renewal:
         now = self._cache.read(self._entry_id)
         if now.entry is not None and now.envelope != stored.envelope:
             # Somebody got past the lock, as it can happen on a network file system: that one won.
-            if now.entry.access_token != entry.access_token and self._session.serves(now.entry):
+            if now.entry.access_token != entry.access_token and self._credential.serves(now.entry):
                 self._events.adopted()
                 return now.entry
             if now.entry.refresh_token not in ("", entry.refresh_token):
@@ -343,7 +347,7 @@ class Renewal:
                     entry = entry._replace(generation=max(entry.generation, now.entry.generation + 1))
         except CacheError as error:
             if spent:
-                _unsaved[self._session.turns.key] = _Unsaved(spent, entry)
+                _unsaved[self._queue.key] = _Unsaved(spent, entry)
             self._events.failed(error)
             raise
 

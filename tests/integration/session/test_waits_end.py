@@ -37,7 +37,7 @@ def test_a_thread_waits_for_the_lock_the_exchange_and_no_longer(machine, monkeyp
 def test_where_a_person_is_there_it_waits_for_the_sign_in_as_well(machine, monkeypatch):
     waits = []
     provider = machine.provider()
-    queue = provider._session.turns
+    queue = provider._session.queue
 
     class Notes:
         def run(self, key, work, *, patience):

@@ -1,0 +1,86 @@
+"""One stored credential of the machine: what it is for, where it lies, and whether its token serves.
+
+It knows nothing of queues and exchanges: what works on the entry is handed a credential.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from lakekey._imports import LOADING
+from lakekey.cache.cache import Cache
+from lakekey.cache.entry import Entry, entry_id
+from lakekey.cache.opening import open_cache
+from lakekey.configuration.target import Target
+from lakekey.session.expiry import is_live, is_on_trial
+
+if TYPE_CHECKING:
+    from lakekey.observability.events import Events
+
+
+class Credential:
+    """One stored credential, shared with every process that uses the same cache.
+
+    Args:
+        target: What it signs in to.
+        cache: Where it is kept; ``None`` for the cache that the environment names, opened when it is needed.
+        environ: The environment; ``None`` for this process's.
+    """
+
+    def __init__(self, target: Target, *, cache: Cache | None = None, environ: Mapping[str, str] | None = None) -> None:
+        self.target = target
+        self.entry_id = entry_id(target.identity())
+        self.environ = os.environ if environ is None else environ
+        self._proof = target.proof
+        self._cache = cache
+        self._events: Events | None = None
+
+    @property
+    def cache(self) -> Cache:
+        """The cache, opened on first use."""
+        if self._cache is None:
+            environ = self.target.cache_environment(self.environ)
+            self._cache = open_cache(environ, place=self.target.store, needed=self.target.is_person)
+        return self._cache
+
+    def peek(self) -> Entry | None:
+        """The entry as it is stored, without doing anything about it."""
+        return self.cache.get(self.entry_id)
+
+    def serves(self, entry: Entry, rejected: str = "") -> bool:
+        """Whether an entry's access token lives, is none that a server refused, and was fetched with our secret."""
+        return (
+            is_live(entry.issued_at, entry.expires_at, time.time())
+            and entry.access_token not in ("", rejected)
+            and entry.proof == self._proof
+        )
+
+    def settles(self, entry: Entry, rejected: str, served: str = "") -> bool:
+        """Whether an entry needs no exchange: its token serves, or is not to be replaced again so soon.
+
+        A token that replaced a refused one and is refused in turn is kept for `lakekey.session.expiry.TRIAL` seconds.
+        The token is not what is wrong then, and without a pause each request would cost an exchange.
+        """
+        if self.serves(entry, rejected):
+            return True
+        on_trial = entry.access_token != served and is_on_trial(entry, time.time())
+        return on_trial and entry.access_token == rejected and self.serves(entry)
+
+    @property
+    def attended(self) -> bool:
+        """Whether it is a person's, who is there to sign in; asked anew, since forked children may be workers."""
+        with LOADING:
+            from lakekey.configuration.presence import automation
+
+        return self.target.is_person and automation(self.environ) is None
+
+    @property
+    def events(self) -> "Events":
+        """Where it is told what happens to this session; loaded with the first event, so not for a warm start."""
+        if self._events is None:
+            with LOADING:
+                from lakekey.observability.events import Events
+
+            self._events = Events(self.target, self.entry_id, self.environ)
+        return self._events
