@@ -3,8 +3,10 @@
 import contextlib
 import math
 from typing import Any, NamedTuple, Self
+from urllib.parse import quote_plus
 
 from lakekey.errors import CredentialsRefused, TokenEndpointError
+from lakekey.oauth.redaction import redacted
 from lakekey.oauth.transport import Answer, printable
 
 # The server's error code → what it means, and what helps.
@@ -107,7 +109,7 @@ def parse(answer: Answer, *, hidden: tuple[str | None, ...] = ()) -> TokenRespon
     # A page of a gateway may hold anything; only what is labelled as JSON refuses something (RFC 6749 §5.2).
     if fields is None or not is_refusal or not answer.says_json:
         raise TokenEndpointError(
-            f"the token endpoint answered {answer.describe()}",
+            f"the token endpoint answered {_shown(answer.describe(), hidden)}",
             status=answer.status,
             retry_after=answer.retry_after,
             retryable=not 300 <= answer.status < 500 or answer.status in _PASSING,
@@ -195,8 +197,5 @@ def _lifetime(value: object) -> float:
 
 def _shown(said: object, hidden: tuple[str | None, ...]) -> str:
     """What a server says, as a person may see it: without the request's secrets, and without control characters."""
-    text = str(said)
-    for secret in hidden:
-        if secret:
-            text = text.replace(secret, "[redacted]")
-    return printable(text)
+    secrets = [form for secret in hidden if secret for form in (secret, quote_plus(secret, errors="surrogatepass"))]
+    return printable(redacted(str(said), secrets))

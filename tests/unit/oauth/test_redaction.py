@@ -1,0 +1,109 @@
+"""Secrets that a server repeats are cut out of what it says, whatever it makes of them."""
+
+import base64
+import html
+import json
+import time
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lakekey.errors import CredentialsRefused, TokenEndpointError
+from lakekey.oauth.redaction import redacted
+from lakekey.oauth.token_response import InvalidGrant, parse
+from lakekey.oauth.transport import Answer
+
+SECRET = "dose/1234+p&ss w\u00f6rd'\"<=>"
+
+
+def basic(secret):
+    return base64.b64encode(f"a-client:{quote_plus(secret)}".encode()).decode()
+
+
+ENCODINGS = {
+    "as it is": lambda secret: secret,
+    "percent": lambda secret: quote(secret, safe=""),
+    "percent, small": lambda secret: "".join(f"%{byte:02x}" for byte in secret.encode()),
+    "every character": lambda secret: "".join(f"%{byte:02X}" for byte in secret.encode()),
+    "form": quote_plus,
+    "twice": lambda secret: quote(quote(secret, safe=""), safe=""),
+    "JSON": json.dumps,
+    "JSON, every character": lambda secret: "".join(f"\\u{ord(character):04x}" for character in secret),
+    "JSON in JSON": lambda secret: json.dumps(json.dumps(secret)),
+    "form in JSON": lambda secret: json.dumps(quote_plus(secret)),
+    "HTML": html.escape,
+    "HTML, numbers": lambda secret: "".join(f"&#{ord(character)};" for character in secret),
+    "HTML, hexadecimal": lambda secret: "".join(f"&#x{ord(character):X};" for character in secret),
+    "Python": lambda secret: repr(secret.encode()),
+    "hexadecimal": lambda secret: secret.encode().hex().upper(),
+    "base64": lambda secret: base64.b64encode(secret.encode()).decode(),
+    "base64url": lambda secret: base64.urlsafe_b64encode(secret.encode()).decode().rstrip("="),
+    "base64, one byte on": lambda secret: base64.b64encode(b"x" + secret.encode() + b"yz").decode(),
+    "base64, two bytes on": lambda secret: base64.b64encode(b"xy" + secret.encode() + b"z").decode(),
+    "base64, percent": lambda secret: quote(base64.b64encode(secret.encode()).decode(), safe=""),
+    "HTTP Basic": basic,
+}
+
+
+def traces(shown, encoded, run=12):
+    """Runs of the encoded secret that are still to be seen; the client's id before it is not a secret."""
+    encoded = encoded.removeprefix(basic("")[:12])
+    return [encoded[at : at + run] for at in range(len(encoded) - run + 1) if encoded[at : at + run] in shown]
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_secret_is_cut_out_in_every_encoding(name):
+    encoded = ENCODINGS[name](SECRET)
+    shown = redacted(f"before {encoded} after", (None, "", SECRET, quote_plus(SECRET)))
+    assert traces(shown, encoded) == []
+    assert "[redacted]" in shown
+    assert shown.startswith("before ")
+    assert shown.endswith(" after")
+
+
+def test_part_of_a_secret_is_cut_out():
+    token = "rt-0123456789abcdefghijklmnop"
+    assert redacted(f"no token {token[:14]}… is known", (token,)) == "no token [redacted]… is known"
+
+
+def test_short_secret_is_cut_out_as_a_whole_only():
+    assert redacted("abc is wrong, not ab", ("abc",)) == "[redacted] is wrong, not ab"
+
+
+def test_text_without_a_secret_stays_as_it_is():
+    said = "AADSTS70008: 100% sure \\u00e9 &amp; expired"
+    assert redacted(said, ("rt-0123456789",)) == said
+
+
+@given(secret=st.text(min_size=1, max_size=40), around=st.text(max_size=30), name=st.sampled_from(sorted(ENCODINGS)))
+@settings(max_examples=300, deadline=None, database=None)
+def test_no_secret_and_no_text_is_too_strange(secret, around, name):
+    if any(0xD800 <= ord(character) < 0xE000 for character in secret):
+        return
+    encoded = ENCODINGS[name](secret)
+    shown = redacted(around + encoded + around, (secret, quote_plus(secret)))
+    if len(secret.encode()) >= 16 and encoded not in around:
+        assert encoded not in shown
+
+
+@pytest.mark.parametrize(
+    "text", ["%" * 100_000, "\\u" * 50_000, "&#" * 50_000, "a" * 100_000, "%25" * 40_000, "\\" * 99_999]
+)
+def test_worst_text_takes_no_time(text):
+    began = time.process_time()
+    redacted(text, ("a" * 4096, "%25" * 1000))
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("status", [400, 503])
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_no_error_of_a_token_endpoint_shows_the_secret(name, status):
+    encoded = ENCODINGS[name](SECRET)
+    for body in ({"error": "invalid_grant", "error_description": encoded}, {"error": encoded}):
+        answer = Answer(status, f"text/{encoded}", json.dumps(body).encode(), None)
+        for labelled in (answer, answer._replace(content_type="application/json")):
+            with pytest.raises((TokenEndpointError, CredentialsRefused, InvalidGrant)) as caught:
+                parse(labelled, hidden=(SECRET,))
+            assert traces(str(caught.value), encoded) == []
