@@ -93,7 +93,7 @@ def _with_value(text: str, name: str, key: str, value: str) -> str:
     for section in sections:
         for option in section.options:
             if option.name == key:
-                written = re.match(r"\s*[^=:]*[=:][ \t]*", lines[option.start])
+                written = re.match(r"[^=:]*[=:][ \t]*", lines[option.start])
                 before = written[0] if written else f"{key} = "
                 before += " " if before.endswith(("=", ":")) else ""
                 lines[option.start : option.end] = [f"{before}{value}{newline}"]
@@ -125,8 +125,8 @@ def _lines(text: str) -> list[str]:
 
 def _newline(text: str) -> str:
     first = _LINE.match(text)
-    ending = re.search(r"[\r\n]+\Z", first[0]) if first else None
-    return ending[0] if ending else "\n"
+    line = first[0] if first else ""
+    return line[len(line.rstrip("\r\n")) :] or "\n"
 
 
 def _sections(lines: list[str]) -> Iterator[_Section]:

@@ -274,7 +274,7 @@ class Target:
             "grant": self.auth_type,
             "scopes": list(self.scopes),
             # A federated workload is whom its identity token names: two of them never share a token.
-            "user": self.subject or (self.user.casefold() if self.user else None),
+            "user": self.subject or (person_key(self.user) if self.user else None),
             "role": self.group_id,
             "authorization_details": self.authorization_details,
         }
@@ -321,3 +321,27 @@ def resolve(profile: str | None = None, environ: Mapping[str, str] | None = None
     environ = os.environ if environ is None else environ
     levels = gather(profile, environ, arguments)
     return Target(**complete(levels, choose(levels, environ), environ))
+
+
+def person_key(name: str) -> str:
+    """What a person's name is compared by, exactly.
+
+    Identity providers compare addresses without regard to the case of ASCII letters, and everything else as it is.
+    Folding case as Unicode does makes one of what are two to them: the Kelvin sign and ``k``.
+
+    Args:
+        name: A mail address, a user name or a subject.
+
+    Returns:
+        The name in Unicode's normalization form C; an address with its ASCII letters in lower case.
+    """
+    if not name.isascii():
+        with LOADING:
+            import unicodedata
+
+        if any(not each.isascii() and unicodedata.normalize("NFC", each).isascii() for each in name):
+            return name  # such as the Kelvin sign, which normalization makes an ASCII letter
+        name = unicodedata.normalize("NFC", name)
+    if "@" not in name:
+        return name
+    return "".join(character.lower() if character.isascii() else character for character in name)

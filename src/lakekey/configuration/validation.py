@@ -1,7 +1,6 @@
 """Checking what belongs together in a configuration, and filling in what follows from it."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -126,9 +125,12 @@ def _check(levels: Levels, values: Mapping[str, Any], auth_type: str, host: str)
 
 
 def _is_json(text: str) -> bool:
+    with LOADING:
+        from lakekey import _json
+
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        _json.loads(text)
+    except ValueError:
         return False
     return True
 

@@ -1,12 +1,13 @@
 """Who signed in: as the server says, not as the configuration hopes."""
 
-import base64
-import json
+import math
 import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from lakekey.errors import LoginFailed, TokenEndpointError
+from lakekey.configuration.target import Target, person_key
+from lakekey.errors import LoginFailed, TokenEndpointError, WrongIdentity
+from lakekey.oauth import jwt
 from lakekey.oauth.client import Client
 from lakekey.oauth.token_response import TokenResponse
 from lakekey.oauth.transport import Transport
@@ -21,7 +22,7 @@ class Identity(NamedTuple):
 
     Attributes:
         name: The user name or mail address, or ``None`` where the server does not tell.
-        names: All names of that person that the server told, in lower case.
+        names: All names of that person that the server told, as `person_key` has them.
         group: The group whose role the access token carries, where it says.
     """
 
@@ -45,31 +46,34 @@ def identify(client: Client, host: str, response: TokenResponse, *, nonce: str |
     Raises:
         LoginFailed: The ID token is not for this client, server or sign-in.
     """
-    id_claims = _claims(response.id_token)
+    id_claims = jwt.claims(response.id_token or "") or {}
     if id_claims:
         _check_id_token(client, id_claims, nonce)
-    access_claims = _claims(response.access_token)
+    access_claims = jwt.claims(response.access_token) or {}
     group = access_claims.get("group_id")
     group = group if isinstance(group, str) and group.isprintable() and group else None
     if names := _names(id_claims, subject=True):
-        return Identity(names[0], _folded(names), group)
+        return Identity(names[0], _keys(names), group)
     if names := _names(access_claims, subject=False):
-        return Identity(names[0], _folded(names), group)
+        return Identity(names[0], _keys(names), group)
     for fields in _asked(client, host, response):
         if names := _names(fields, subject=True):
-            return Identity(names[0], _folded(names), group)
+            return Identity(names[0], _keys(names), group)
     return Identity(None, group=group)
 
 
 def _check_id_token(client: Client, claims: dict[str, Any], nonce: str | None) -> None:
-    """OpenID Connect Core §3.1.3.7, points 2, 3, 9 and 11: a token of another sign-in must not stand for this one."""
+    """OpenID Connect Core §3.1.3.7, points 2 to 5, 9 and 11: another sign-in's token must not stand for this one."""
     audience = claims.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
+    authorized = claims.get("azp", client.client_id if len(audiences) == 1 else None)
     expires_at = claims.get("exp")
     good = (
         claims.get("iss") == client.discover().issuer
         and client.client_id in audiences
+        and authorized == client.client_id
         and isinstance(expires_at, int | float)
+        and math.isfinite(expires_at)
         and expires_at > time.time() - _CLOCK_TOLERANCE
         and (nonce is None or claims.get("nonce") == nonce)
     )
@@ -95,8 +99,8 @@ def _names(claims: dict[str, Any], *, subject: bool) -> list[str]:
     return found
 
 
-def _folded(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(name.casefold() for name in names)
+def _keys(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(person_key(name) for name in names)
 
 
 def _asked(client: Client, host: str, response: TokenResponse) -> Iterable[dict[str, Any]]:
@@ -121,12 +125,44 @@ def _get(transport: Transport, url: str, access_token: str, accept: str) -> dict
     return (answer.json_object() or {}) if answer.status == 200 else {}
 
 
-def _claims(token: str | None) -> dict[str, Any]:
-    parts = (token or "").split(".")
-    if len(parts) != 3:
-        return {}
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, RecursionError):  # the latter by a body of nothing but brackets
-        return {}
-    return claims if isinstance(claims, dict) else {}
+def check_identity(target: Target, identity: Identity, held: str | None) -> None:
+    """Refuse a sign-in as somebody else than the profile names, or than the session belonged to.
+
+    Args:
+        target: What was signed in to; its ``user`` and ``group_id`` are what the profile names.
+        identity: Who signed in, as the server says.
+        held: Who the session belonged to, or ``None`` where it is new or may change hands.
+
+    Raises:
+        WrongIdentity: It is somebody else, or nobody can tell although the profile or the session names one.
+    """
+    if target.user and person_key(target.user) not in identity.names:
+        named = _spelled(target.user)
+        raise WrongIdentity(
+            f"{_said(identity)} signed in, but this profile is for {named}",
+            hint=f"sign out of {target.host} in the browser, and sign in as {named}",
+            profile=target.name,
+        )
+    if held and person_key(held) not in identity.names:
+        # Nor a person that the server does not name: the session could change hands unseen.
+        owner = _spelled(held)
+        raise WrongIdentity(
+            f"{_said(identity)} signed in, but this session is {owner}'s",
+            hint=f"sign in as {owner}, or hand the session over with: {target.login_command} --switch",
+            profile=target.name,
+        )
+    if target.group_id and identity.group and identity.group != target.group_id:
+        raise WrongIdentity(
+            f"the sign-in is for the group {identity.group}, but this profile assumes {target.group_id}",
+            hint="ask the administrator whether you may assume that group",
+            profile=target.name,
+        )
+
+
+def _said(identity: Identity) -> str:
+    return _spelled(identity.name) if identity.name else "a person that the server does not name"
+
+
+def _spelled(name: str) -> str:
+    """A name with what is not ASCII escaped: letters of other scripts can look just like it."""
+    return name.encode("ascii", "backslashreplace").decode()

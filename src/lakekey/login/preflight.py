@@ -27,7 +27,7 @@ _SECRET_WRONG = re.compile(r"AADSTS7000215|AADSTS7000222", re.IGNORECASE)
 _SPA = re.compile(r"AADSTS900232[67]", re.IGNORECASE)
 # Entra ID's page for a refused app comes with status 200, and its words are in the configuration of its script.
 _ENTRA_PAGE = re.compile(rb'"strServiceExceptionMessage"\s*:\s*("AADSTS(?:[^"\\\n]|\\.){1,1000}")')
-_MARKUP = re.compile(r"<(script|style|title)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_HIDDEN = (b"script", b"style", b"title")
 
 
 def check(target: Target, client: Client, request: AuthorizationRequest) -> None:
@@ -114,5 +114,22 @@ def _unquoted(string: bytes) -> bytes:
 
 def _words(page: bytes) -> str:
     """What a page says, as one line of plain text."""
-    text = unescape(_MARKUP.sub(" ", page[:65536].decode("utf-8", "replace")))
+    text = _without_markup(page[:65536]).decode("utf-8", "replace")
+    with contextlib.suppress(ValueError):  # a character's number with more digits than Python reads
+        text = unescape(text)
     return printable(" ".join(text.split()))[:600]
+
+
+def _without_markup(page: bytes) -> bytes:
+    """The text between the tags; read once from front to end, whatever is in it."""
+    small = page.lower()
+    shown, at = [], 0
+    while (tag := page.find(b"<", at)) >= 0:
+        shown.append(page[at:tag])
+        hidden = next((name for name in _HIDDEN if small.startswith(name, tag + 1)), None)
+        closing = small.find(b"</" + hidden, tag) if hidden else tag
+        end = page.find(b">", closing) if closing >= 0 else -1
+        if end < 0:  # what is not closed hides the rest
+            return b" ".join(shown)
+        at = end + 1
+    return b" ".join([*shown, page[at:]])

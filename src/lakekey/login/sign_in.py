@@ -22,9 +22,8 @@ from lakekey.errors import (
 )
 from lakekey.login import browser, pages, paste, preflight, screen
 from lakekey.login.callback import Callback
-from lakekey.login.identity import Identity, identify
+from lakekey.login.identity import Identity, check_identity, identify
 from lakekey.login.redirect import Redirect, redirect_of
-from lakekey.login.verdict import check_identity
 from lakekey.oauth import authorization_code, deadlines, device, revocation
 from lakekey.oauth.authorization_code import AuthorizationRequest
 from lakekey.oauth.client import Client

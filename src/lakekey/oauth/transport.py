@@ -4,7 +4,6 @@ Everything that talks to an authorization server goes through here, so that one 
 """
 
 import contextlib
-import json
 import math
 import os
 import time
@@ -12,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from lakekey import _json
 from lakekey._hosts import LOOPBACK
 from lakekey._imports import LOADING, libraries
 from lakekey.errors import ConfigurationError, TokenEndpointError
@@ -59,8 +59,8 @@ class Answer(NamedTuple):
         thrown away for its label may hold the successor of a refresh token that is spent.
         """
         try:
-            value = json.loads(self.body)
-        except (ValueError, RecursionError):  # the latter by a body of nothing but brackets
+            value = _json.loads(self.body)
+        except ValueError:
             return None
         return value if isinstance(value, dict) else None
 

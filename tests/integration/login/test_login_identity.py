@@ -69,7 +69,7 @@ def test_somebody_unknown_does_not_take_the_session_of_a_known_person(oidc_serve
     oidc_server.fault("token", "edit", set={"access_token": "an-opaque-token"}, remove=["id_token"])
     status, said, _ = sign_in(oidc_server, settings, GRACE)
     assert status == 1
-    assert f"somebody whom the server does not name signed in, but this session is {ADA}'s" in said
+    assert f"a person that the server does not name signed in, but this session is {ADA}'s" in said
     assert "lakekey login --host" in said
     assert "--switch" in said
     (after,) = held_entries(settings)
@@ -90,7 +90,7 @@ def test_switch_does_not_open_the_profile_of_a_named_user_to_somebody_unknown(oi
     oidc_server.fault("token", "edit", set={"access_token": "an-opaque-token"}, remove=["id_token"])
     status, said, _ = sign_in(oidc_server, settings, ADA, "--user", ADA, "--switch")
     assert (status, held_entries(settings)[0].access_token) == (1, "")
-    assert "whom the server does not name" in said
+    assert "that the server does not name" in said
 
 
 def test_switch_hands_the_session_over(oidc_server, settings):
@@ -120,7 +120,7 @@ def test_a_named_user_whom_the_server_does_not_confirm_is_refused(oidc_server, s
     oidc_server.fault("token", "edit", set=opaque)
     status, said, _ = sign_in(oidc_server, settings, ADA, "--user", ADA)
     assert status == 1
-    assert "whom the server does not name" in said
+    assert "that the server does not name" in said
 
 
 def test_where_no_token_tells_the_server_is_asked(tmp_path, monkeypatch):

@@ -2,10 +2,13 @@
 
 import base64
 import json
+import time
 
 import pytest
 
-from lakekey.login.identity import Identity, identify
+from lakekey.configuration.target import person_key, resolve
+from lakekey.errors import LoginFailed, WrongIdentity
+from lakekey.login.identity import Identity, check_identity, identify
 from lakekey.oauth.client import Client
 from lakekey.oauth.discovery import Metadata
 from lakekey.oauth.token_response import TokenResponse
@@ -36,3 +39,115 @@ def test_claims_that_tell_nobody_are_no_harm(server, claims):
 def test_a_name_that_a_terminal_would_act_on_is_none(server):
     found = who(server, {"email": "\x1b[2Jada@example.com", "sub": "ada@example.com", "group_id": "47\x1b[1m"})
     assert found == Identity("ada@example.com", frozenset({"ada@example.com"}))
+
+
+# The ID token (OpenID Connect Core §3.1.3.7): wrong in one point alone is wrong.
+
+
+def id_token(server, **changed):
+    claims = {"iss": server.url, "aud": "the-app", "exp": time.time() + 60, "nonce": "n", "email": "ada@example.com"}
+    claims |= changed
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+def of_id_token(server, claims):
+    metadata = Metadata(server.url, f"{server.url}/authorize", f"{server.url}/token")
+    client = Client("the-app", None, ("all-apis",), Transport(), lambda: metadata)
+    text = json.dumps(claims)  # which writes Infinity and NaN, as servers that use such libraries do
+    response = TokenResponse("opaque", 60.0, None, None, jwt(text.encode()))
+    return identify(client, server.url, response, nonce="n")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"aud": ["the-app"]},
+        {"azp": "the-app"},
+        {"aud": ["another", "the-app"], "azp": "the-app"},
+        {"exp": 2**40},
+    ],
+)
+def test_id_token_of_this_sign_in_is_believed(server, changed):
+    assert of_id_token(server, id_token(server, **changed)).name == "ada@example.com"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"aud": "another"},
+        {"aud": None},
+        {"aud": []},
+        {"aud": "the-app-2"},
+        {"aud": ["another", "the-app"]},
+        {"aud": ["another", "the-app"], "azp": "another"},
+        {"azp": "another"},
+        {"azp": None, "aud": {"the-app": 1}},
+        {"iss": "https://elsewhere.example.com"},
+        {"iss": None},
+        {"exp": 1},
+        {"exp": None},
+        {"exp": "9999999999"},
+        {"exp": float("inf")},
+        {"exp": float("nan")},
+        {"nonce": "another"},
+        {"nonce": None},
+    ],
+)
+def test_id_token_wrong_in_one_point_is_refused(server, changed):
+    with pytest.raises(LoginFailed, match="for another client or another sign-in"):
+        of_id_token(server, id_token(server, **changed))
+
+
+# Who is who
+
+
+def target(**settings):
+    return resolve(environ={}, host="https://workspace.example.com", **settings)
+
+
+def person(name):
+    return Identity(name, frozenset({person_key(name)}))
+
+
+SAME = [
+    ("ada@example.com", "ADA@Example.COM"),
+    ("J\u00f6rg@example.com", "jo\u0308rg@EXAMPLE.com"),  # composed, and not
+    ("4711-Ab", "4711-Ab"),
+]
+OTHERS = [
+    ("kate@example.com", "\u212aate@example.com"),  # the Kelvin sign, which folds to k
+    ("susan@example.com", "\u017fusan@example.com"),  # the long s, which folds to s
+    ("strasse@example.com", "stra\u00dfe@example.com"),
+    ("fiona@example.com", "\ufb01ona@example.com"),
+    ("j\u00f6rg@example.com", "J\u00d6RG@example.com"),
+    ("\u03c3@example.com", "\u03c2@example.com"),
+    ("ada@example.com", "\u0430da@example.com"),  # a Cyrillic letter
+    ("4711-ab", "4711-AB"),  # a subject is compared as it is (RFC 7519 §4.1.2)
+]
+
+
+@pytest.mark.parametrize(("named", "signed_in"), SAME)
+def test_same_person_in_another_spelling_is_taken(named, signed_in):
+    check_identity(target(user=named), person(signed_in), held=named)
+
+
+@pytest.mark.parametrize(("named", "signed_in"), [*OTHERS, *((b, a) for a, b in OTHERS)])
+@pytest.mark.parametrize("by", ["profile", "session"])
+def test_name_that_looks_alike_is_another_person(named, signed_in, by):
+    user, held = (named, None) if by == "profile" else (None, named)
+    with pytest.raises(WrongIdentity) as caught:
+        check_identity(target(user=user), person(signed_in), held)
+    shown = [name.encode("ascii", "backslashreplace").decode() for name in (named, signed_in)]
+    assert all(name in caught.value.message for name in shown)
+    assert caught.value.message.isascii()
+
+
+@pytest.mark.parametrize(("one", "other"), OTHERS)
+def test_people_whose_names_look_alike_have_entries_of_their_own(one, other):
+    assert target(user=one).identity() != target(user=other).identity()
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_spellings_of_one_person_share_an_entry(one, other):
+    assert target(user=one).identity() == target(user=other).identity()

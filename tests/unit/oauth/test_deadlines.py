@@ -18,8 +18,8 @@ from lakekey.oauth import deadlines, transport
 from lakekey.oauth.transport import Transport
 from support.tls import write_certificates
 
-FORM = {"grant_type": "refresh_token", "refresh_token": "spent by now"}
-BODY = b'{"refresh_token": "its successor", "filler": "' + b"x" * 60_000 + b'"}'
+FORM = {"grant_type": "refresh_token", "refresh_token": "rt-spent-by-now"}
+BODY = b'{"refresh_token": "rt-its-successor", "filler": "' + b"x" * 60_000 + b'"}'
 FRAMINGS = {
     "length": b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY),
     "chunks": b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY),
@@ -115,7 +115,7 @@ def test_answer_is_read_by_a_process_woken_after_the_deadline(tmp_path, framing,
         arguments = [url, str(certificates.ca) if secure else "", str(PATIENCE)]
         child = subprocess.Popen([sys.executable, "-c", ASKS, *arguments], stdout=subprocess.PIPE, text=True)
         said, _ = child.communicate(timeout=30)
-    assert (child.returncode, said) == (0, "its successor\n")
+    assert (child.returncode, said) == (0, "rt-its-successor\n")
 
 
 def test_answer_slower_than_a_read_timeout_is_read(monkeypatch):

@@ -22,7 +22,7 @@ def settings(target: Target) -> list[dict[str, str]]:
         if name in target.sources or name in ("auth_type", "client_id", "http_path", "scopes"):
             shown = " ".join(value) if isinstance(value, tuple) else str(value)
             # A store, or an address that was pasted, may hold a password of its own.
-            shown = re.sub(r"://\S*@", "://…@", shown)
+            shown = re.sub(r"://[^\s/]*@", "://…@", shown)
             if setting.secret:
                 shown = "(set)" if value or name in target.sources else ""
             if value or name in target.sources:

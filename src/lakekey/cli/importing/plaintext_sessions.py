@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from lakekey import _json
 from lakekey.cache import private_files, safe_path
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import DEFAULT_CLIENT, DEFAULT_SCOPES, Target
@@ -175,7 +176,7 @@ def _read(path: str) -> dict[str, Any] | None:
             return None
         text = file.read(_MOST)
     try:
-        content = json.loads(text)
+        content = _json.loads(text, longest=_MOST)
     except ValueError:
         return None
     return content if isinstance(content, dict) else None

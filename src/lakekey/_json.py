@@ -1,0 +1,34 @@
+"""JSON of others, read within bounds: its size, its depth, and nothing but our caller's ``ValueError``."""
+
+import json
+import re
+from typing import Any
+
+LONGEST = 1 << 20  # characters or bytes
+DEEPEST = 64  # lists and objects within one another
+# Possessive, so that a string that does not end is looked at once.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+
+
+def loads(text: str | bytes, *, longest: int = LONGEST) -> Any:
+    """Read a JSON text (RFC 8259).
+
+    The library goes as deep as the interpreter's stack, and what comes of it could then not be shown or compared.
+
+    Args:
+        text: The text.
+        longest: Characters or bytes that it may have; 1 MiB unless told.
+
+    Raises:
+        ValueError: It is not JSON, too long, or more than 64 lists and objects deep.
+    """
+    if len(text) > longest:
+        raise ValueError("the JSON text is too long")
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text))
+    depth = 0
+    for bracket in re.findall(r"[\[\]{}]", _STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > DEEPEST:
+            raise ValueError("the JSON text is too deep")
+    return json.loads(text)
