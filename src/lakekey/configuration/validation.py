@@ -147,9 +147,12 @@ def _http_path(levels: Levels, values: Mapping[str, Any]) -> str | None:
         return str(values["http_path"])
     if warehouse is not None:
         return f"/sql/1.0/warehouses/{values['warehouse_id']}"
-    if values["cluster_id"] and values["workspace_id"]:
-        return f"/sql/protocolv1/o/{values['workspace_id']}/{values['cluster_id']}"
-    return None
+    return cluster_path(values["workspace_id"], values["cluster_id"])
+
+
+def cluster_path(workspace_id: str | None, cluster_id: str | None) -> str | None:
+    """The path for SQL on a cluster; ``None`` unless both are known."""
+    return f"/sql/protocolv1/o/{workspace_id}/{cluster_id}" if workspace_id and cluster_id else None
 
 
 def _subject(auth_type: str, values: Mapping[str, Any], environ: Mapping[str, str]) -> str:

@@ -23,6 +23,7 @@ class Metadata(NamedTuple):
         account_id: The account that the host says it belongs to, or ``None``.
         iss_in_response: Whether authorization answers name the issuer (RFC 9207 §3).
         audience: The audience that identity tokens for it should have, where its host says so.
+        workspace_id: The workspace that the host says it serves, or ``None``.
         guessed: Whether the host did not say where its authorization server is, for a reason that may pass.
     """
 
@@ -36,6 +37,7 @@ class Metadata(NamedTuple):
     iss_in_response: bool = False
     audience: str | None = None
     guessed: bool = False
+    workspace_id: str | None = None
 
 
 class _Host(NamedTuple):
@@ -45,6 +47,7 @@ class _Host(NamedTuple):
     audience: str | None = None
     account_id: str | None = None
     guessed: bool = False
+    workspace_id: str | None = None
 
 
 _ADDRESSES = tuple(name for name in Metadata._fields if name == "issuer" or name.endswith("_endpoint"))
@@ -98,7 +101,7 @@ def _ask(transport: Transport, host: str, account_id: str | None) -> _Host:
     audience = _audience(fields, account)
     endpoint = (_text(fields, "oidc_endpoint") or "").replace("{account_id}", account or "{account_id}").rstrip("/")
     if not _is_address(endpoint):
-        return _Host(fallback, audience, account)
+        return _Host(fallback, audience, account, workspace_id=_workspace(fields))
     if "{account_id}" in endpoint:
         raise ConfigurationError(
             f"{host} serves several accounts, and account_id is missing",
@@ -106,7 +109,14 @@ def _ask(transport: Transport, host: str, account_id: str | None) -> _Host:
         )
     if urlsplit(endpoint).netloc != urlsplit(host).netloc:
         _log.debug("oauth", "%s names the authorization server %s", host, endpoint)
-    return _Host(endpoint, audience, account)
+    return _Host(endpoint, audience, account, workspace_id=_workspace(fields))
+
+
+def _workspace(fields: dict[str, Any]) -> str | None:
+    """The workspace, which goes into paths: so nothing but letters and digits, as all are that there have been."""
+    named = fields.get("workspace_id")
+    text = str(named) if isinstance(named, str | int) and not isinstance(named, bool) else ""
+    return text if text.isascii() and text.isalnum() and text.lower() != "none" else None
 
 
 def _audience(fields: dict[str, Any], account: str | None) -> str | None:
@@ -165,5 +175,10 @@ def _fetch(transport: Transport, url: str, said: _Host) -> Metadata:
             )
     iss = fields.get("authorization_response_iss_parameter_supported") is True
     return Metadata(
-        **found, iss_in_response=iss, account_id=said.account_id, audience=said.audience, guessed=said.guessed
+        **found,
+        iss_in_response=iss,
+        account_id=said.account_id,
+        audience=said.audience,
+        guessed=said.guessed,
+        workspace_id=said.workspace_id,
     )

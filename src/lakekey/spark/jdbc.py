@@ -8,6 +8,7 @@ from lakekey._hosts import routed_path
 from lakekey.configuration.target import M2M
 from lakekey.errors import ConfigurationError
 from lakekey.providers import factory
+from lakekey.providers.host_facts import with_workspace
 from lakekey.providers.provider import Provider
 
 DRIVER = "com.databricks.client.jdbc.Driver"
@@ -44,7 +45,10 @@ def jdbc_options(profile: str | Provider | None = None, **settings: Any) -> Jdbc
     """
     provider, rest = factory.provider_for(profile, settings)
     target = provider.target
-    http_path = rest.pop("http_path", None) or target.http_path
+    http_path = rest.pop("http_path", None)
+    if not (http_path or target.http_path) and target.cluster_id:
+        target = with_workspace(target)
+    http_path = http_path or target.http_path
     if not http_path:
         raise ConfigurationError(
             "there is no http_path", hint="set warehouse_id or http_path in the profile", profile=target.name

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from lakekey._hosts import routed_path
 from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError
+from lakekey.providers.host_facts import with_workspace
 from lakekey.providers.provider import Provider
 
 
@@ -20,6 +21,8 @@ def connect_arguments(target: Target, http_path: str | None = None) -> dict[str,
     Raises:
         ConfigurationError: The target names no warehouse or cluster path.
     """
+    if not (http_path or target.http_path) and target.cluster_id:
+        target = with_workspace(target)
     http_path = http_path or target.http_path
     if not http_path:
         raise ConfigurationError(
