@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from lakekey.cache.entry import Entry
-from lakekey.cache.envelope import seal
+from lakekey.cache.envelope import key_id_of, seal
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.errors import CacheError, ConfigurationError, KeyUnavailable, LockTimeout
@@ -179,3 +179,35 @@ def test_lock_that_was_waited_for_comes_with_the_entry(cache):
     with cache.locked(NAME, patience=10, pause=lambda _seconds: (free.set(), thread.join())) as stored:
         assert stored.entry == ENTRY
     thread.join()
+
+
+class RotatesMeanwhile:
+    """A store in which the key is rotated after an entry was sealed, before it is put."""
+
+    def __init__(self, store, rotate):
+        self._store, self._rotate = store, [rotate]
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def put(self, entry_id, envelope, *, replaces):
+        if self._rotate:
+            self._rotate.pop()()
+        return self._store.put(entry_id, envelope, replaces=replaces)
+
+
+def test_entry_sealed_before_a_rotation_and_put_after_it_is_sealed_again(cache):
+    cache.put("b" * 64, ENTRY, replaces=None)
+    cache.store = RotatesMeanwhile(cache.store, lambda: rotate(open_cache()))
+    assert cache.put(NAME, ENTRY, replaces=None)
+    fresh = open_cache()
+    assert key_id_of(fresh.store.get(NAME)) == fresh.ring.current.hex()
+    assert fresh.get(NAME) == ENTRY
+
+
+def test_newer_entry_is_not_deleted(cache):
+    content = seal(cache.ring, NAME, b'{"format":2,"about":{}}')
+    cache.store.put(NAME, content, replaces=None)
+    with pytest.raises(CacheError, match="later release"):
+        cache.delete(NAME, replaces=content)
+    assert cache.store.get(NAME) == content

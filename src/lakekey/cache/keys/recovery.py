@@ -38,7 +38,7 @@ def find(place: "KeyPlace", environ: Mapping[str, str], needed: frozenset[str]) 
         opens = len(needed & held) if needed else 1
         if opens > most:
             best, most = choice._replace(current=ring.current.hex()), opens
-    if best is not None:
+    if best is not None and needed:
         _log.warning(
             "cache", "%s is damaged or gone; the key of the token cache was found again, in source %s",
             place.note_place(NOTE), best.source,

@@ -137,3 +137,29 @@ def test_a_place_where_nothing_can_be_made_is_a_failed_write(tmp_path):
     with pytest.raises(CacheWriteFailed) as caught:
         FileStore(str(tmp_path / "file" / "cache")).prepare()
     assert "LAKEKEY_CACHE_DIR" in caught.value.hint
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_forked_child_writes_under_a_mark_of_its_own(store, directory, monkeypatch):
+    """The next holder removes what the parent's mark names, which must not be a file that the child writes."""
+    with store.lock(NAME):
+        mine = (directory / "entries" / f"{NAME}.holder").read_text()
+        names, parent = os.pipe(), os.getpid()
+        original = os.replace
+
+        def noting(temporary, path):
+            if os.getpid() != parent:
+                os.write(names[1], os.path.basename(temporary).encode())
+            original(temporary, path)
+
+        monkeypatch.setattr(os, "replace", noting)
+        child = os.fork()
+        if child == 0:
+            store.put(NAME, b"sealed", replaces=None)
+            os._exit(0)
+        os.waitpid(child, 0)
+    temporary = os.read(names[0], 1000).decode()
+    assert temporary.startswith(NAME)
+    assert mine not in temporary
+    for end in names:
+        os.close(end)
