@@ -2,11 +2,11 @@
 
 LakekeyError
 ├── ConfigurationError           a setting is missing, wrong, or contradicts another
-├── LoginRequired                nobody is there to sign in, or the session is over
+├── LoginRequired                no session, and the run cannot prompt for a sign-in
 ├── LoginFailed                  the sign-in was tried and did not succeed
-│   ├── LoginTimeout             nobody finished it in time
+│   ├── LoginTimeout             it was not finished in time
 │   ├── LoginDenied              the person or the server said no
-│   └── WrongIdentity            somebody else signed in than the profile names
+│   └── WrongIdentity            another person signed in than the profile names
 ├── TokenEndpointError           transient: the token endpoint did not give a usable answer
 ├── CredentialsRefused           wrong client or secret, or a scope that is not allowed
 ├── TokenRefused                 a server refused a token in the course of a statement
@@ -84,7 +84,7 @@ class ConfigurationError(LakekeyError):
 
 
 class LoginRequired(LakekeyError):
-    """There is no session, and nobody is there to sign in."""
+    """There is no session, and the run cannot prompt for a sign-in."""
 
     code = "login_required"
 
@@ -96,7 +96,7 @@ class LoginFailed(LakekeyError):
 
 
 class LoginTimeout(LoginFailed):
-    """Nobody finished the sign-in in time."""
+    """The sign-in was not finished in time."""
 
     code = "login_timeout"
 
@@ -108,7 +108,7 @@ class LoginDenied(LoginFailed):
 
 
 class WrongIdentity(LoginFailed):
-    """Somebody else signed in than the profile names."""
+    """Another person signed in than the profile names."""
 
     code = "wrong_identity"
 
@@ -119,8 +119,8 @@ class TokenEndpointError(LakekeyError):
     Attributes:
         status: The HTTP status of the answer, or ``None`` where there was none.
         retry_after: Seconds that the server asked to wait (RFC 9110 §10.2.3), or ``None``.
-        retryable: Whether the same request may be answered better in a moment; not so where somebody has to mend
-            something first, or where the server has seen the request through and answered nonsense.
+        retryable: Whether retrying the same request may succeed. False if configuration must change first, or if the
+            server processed the request and returned an unusable response.
     """
 
     code = "token_endpoint"

@@ -44,7 +44,7 @@ _SDK_SETTINGS = (*CHOSEN_BY_SETTING.values(), "azure_use_msi")
 _SDK_VARIABLES = (
     "DATABRICKS_RUNTIME_VERSION", "IS_IN_DB_MODEL_SERVING_ENV", "IS_IN_DATABRICKS_MODEL_SERVING_ENV",
 )  # fmt: skip
-# What a grant that nobody named was chosen by.
+# The setting that chose a grant that is not named.
 _CREDENTIALS = {M2M: "client_secret", **CHOSEN_BY_SETTING}
 # An argument that is for signing a person in.
 _FOR_PEOPLE = ("user", "client_id", "redirect_url", "redirect_port", "redirect_ports", "authorize_extras")
@@ -171,7 +171,7 @@ def _refuse_two_identities(levels: Levels, chosen: Mapping[str, str]) -> None:
 
 
 def _refuse_a_user_whom_it_does_not_sign_in(levels: Levels, grant: str) -> None:
-    """Whoever names a person is never signed in as a service principal instead.
+    """A caller who names a person is never signed in as a service principal instead.
 
     A profile's ``user`` gives way where something stronger chose: a variable's or an argument's secret, ``auth_type``.
     """
@@ -203,7 +203,7 @@ def no_person(user: str, source: str, grant: str, profile: str | None) -> Config
 
 
 def _keep_only_an_app_for_people(levels: Levels) -> None:
-    """With U2M, a service principal's id and secret are no OAuth app for people.
+    """With U2M, a service principal's id and secret are not an OAuth app for people.
 
     A confidential app's are one, and then stand where its ``auth_type`` stands.
     """

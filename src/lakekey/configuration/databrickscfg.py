@@ -27,7 +27,7 @@ class Profile(NamedTuple):
     """One section of the file.
 
     Attributes:
-        name: The section's name, or ``None`` for a ``DEFAULT`` that nobody named.
+        name: The section's name, or ``None`` for a ``DEFAULT`` that was not named.
         path: The file.
         values: Its own keys and values.
     """
@@ -56,7 +56,7 @@ def read(path: str | None, wanted: str | None) -> Profile | None:
         wanted: The profile; ``None`` for ``[__settings__] default_profile``, else ``DEFAULT``.
 
     Returns:
-        The profile, or ``None`` where nobody named one and there is no default.
+        The profile, or ``None`` if none was named and there is no default.
 
     Raises:
         ConfigurationError: The named profile is not there, or the file cannot be read.

@@ -39,7 +39,7 @@ class Levels:
     """What each level says, from the strongest to the weakest; and what is not listened to, and why.
 
     Attributes:
-        profile: The profile's name, or ``None`` where none was read or nobody named it.
+        profile: The profile's name, or ``None`` if none was read or none was named.
         config_file: The file that it was read from, or ``None``.
         levels: Level → setting → what it says.
         silenced: Setting and source → why it does not count.

@@ -1,4 +1,4 @@
-"""Whether a person is there to sign in, or this is a run that nobody watches; and where that person sits."""
+"""Whether a person is present to sign in, or the run is unattended; and where that person sits."""
 
 import os
 import sys
@@ -16,10 +16,10 @@ _AUTOMATION = {
 
 
 def automation(environ: Mapping[str, str] | None = None) -> str | None:
-    """Why nobody is there, in words; ``None`` where somebody is.
+    """Why the run is unattended, in words; ``None`` if a person is present.
 
-    ``LAKEKEY_INTERACTIVE`` decides where it is set: ``never`` says that nobody is, ``browser`` and ``paste`` that
-    somebody is, whatever the terminal looks like.
+    ``LAKEKEY_INTERACTIVE`` decides if it is set: with ``never`` the run is unattended; with ``browser`` and ``paste`` a
+    person is present, whatever the terminal looks like.
     With ``auto``, a scheduler's variable, or the lack of a terminal and of a notebook, decides.
 
     Raises:
@@ -46,7 +46,7 @@ def interactive_mode(environ: Mapping[str, str]) -> str:
     mode = environ.get("LAKEKEY_INTERACTIVE", "").strip().lower() or "auto"
     if mode not in ("auto", "browser", "paste", "never"):
         raise ConfigurationError(
-            f"LAKEKEY_INTERACTIVE is {mode!r}, which is none of its values",
+            f"LAKEKEY_INTERACTIVE={mode!r} is invalid",
             hint="set it to auto, browser, paste or never",
         )
     return mode
@@ -95,7 +95,7 @@ def seat(environ: Mapping[str, str] | None = None) -> Seat:
 
 
 def in_notebook() -> bool:
-    """Whether this is a notebook's kernel with somebody at it.
+    """Whether this is a notebook's kernel that a person uses.
 
     The front end of a notebook says whether its kernel may ask for input; those that run unattended say no.
     """

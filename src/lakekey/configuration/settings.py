@@ -207,7 +207,7 @@ def checked(name: str, value: Any, source: str, profile: str | None) -> Any:
     # google_credentials may be a JSON document of several lines; anything else of several lines is a paste gone wrong.
     if name != "google_credentials" and not text.isprintable():
         raise ConfigurationError(
-            f"{name} ({source}) holds a line break or another unprintable character", hint=f"set {name} anew",
+            f"{name} ({source}) holds a line break or another unprintable character", hint=f"set {name} again, on one line",
             profile=profile,
         )  # fmt: skip
     return os.path.expanduser(text) if setting.kind == "path" else text
@@ -243,7 +243,7 @@ def _number(name: str, value: Any, source: str, profile: str | None) -> float:
         number = -1
     if not 0 < number < (2**16 if port else 2**31):  # refuses infinity and NaN too
         raise ConfigurationError(
-            f"{name} ({source}) is {value!r}, which is {'no port' if port else 'not a positive number'}",
+            f"{name} ({source}) is {value!r}, which is {'not a port' if port else 'not a positive number'}",
             hint=f"set {name} to a number{' from 1 to 65535' if port else ''}",
             profile=profile,
         )

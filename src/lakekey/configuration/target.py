@@ -38,19 +38,19 @@ class Target:
     """What a provider signs in to. Immutable; its ``repr`` holds no secret.
 
     Attributes:
-        profile: The profile's name, or ``None`` where none was read or nobody named it.
+        profile: The profile's name, or ``None`` if none was read or none was named.
         config_file: The file that the profile was read from, or ``None``.
         host: ``https://…``, without a path or trailing slash; empty where the SDK's strategy asks Azure for it.
         auth_type: The SDK's name of the grant: ``external-browser`` (U2M), ``oauth-m2m``, ….
         client_id: The OAuth client; empty for a federated identity of the account, and where the SDK signs in.
         client_secret: Its secret, or ``None``.
         proof: A digest of the service principal's secret, empty for a person. It is kept, sealed, with the tokens, so
-            that whoever knows only the client's id is not handed what its secret fetched.
+            that a process that knows only the client's id is not handed what its secret fetched.
         scopes: The scopes to ask for, sorted; ``offline_access`` is added for U2M when they are sent.
         account_id: The account, where configured.
         workspace_id: The workspace, where configured.
         group_id: The group whose role is assumed, or ``None``.
-        user: Who must sign in (U2M), or ``None`` for whoever does.
+        user: Who must sign in (U2M), or ``None`` for any person.
         subject: Whom a federated identity token stands for, as far as it can be told without a request.
         http_path: The path for SQL, from ``http_path``, ``warehouse_id``, or the cluster of a known workspace.
         cluster_id: The cluster.
@@ -178,7 +178,7 @@ class Target:
         return Target(**{**{name: getattr(self, name) for name in self.__slots__}, **changes})
 
     def secret(self) -> str:
-        """The client secret of a service principal, found anew where it was not carried along by `pickle`.
+        """The client secret of a service principal, found again where it was not carried along by `pickle`.
 
         Raises:
             ConfigurationError: Neither the environment nor the profile of this machine holds it.

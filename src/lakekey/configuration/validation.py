@@ -111,7 +111,7 @@ def _check(levels: Levels, values: Mapping[str, Any], auth_type: str, host: str)
         )
     if values["authorization_details"] and not _is_json(values["authorization_details"]):
         raise ConfigurationError(
-            f"authorization_details ({levels.source('authorization_details')}) is no JSON",
+            f"authorization_details ({levels.source('authorization_details')}) is not JSON",
             hint='authorization_details = [{"type": "…"}]',
             profile=profile,
         )

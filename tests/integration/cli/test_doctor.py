@@ -123,7 +123,7 @@ def test_what_contradicts_each_other_is_shown(box, profile, doctor, monkeypatch)
     assert "DATABRICKS_CLUSTER_ID overrides cluster_id of the profile" in found
     assert "token (profile) is for pat, and is not used with external-browser" in found
     assert any(line.startswith("client_secret (DATABRICKS_CLIENT_SECRET) does not count: auth_type") for line in found)
-    assert checks["profile keys"]["finding"] == "warehouse: no setting of that name"
+    assert checks["profile keys"]["finding"] == "warehouse (did you mean warehouse_id?): no setting of that name"
     assert SECRET not in json.dumps(report)
 
 

@@ -75,13 +75,13 @@ def test_a_value_with_an_unprintable_character_is_an_error(name, character):
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("wrong", ["soon", 0, -1, "-5", float("inf"), float("nan"), True, "1e400", [3]])
 def test_a_number_that_is_none_or_not_positive_is_an_error(name, wrong):
-    what = "no port" if name == "redirect_port" else "not a positive number"
+    what = "not a port" if name == "redirect_port" else "not a positive number"
     assert refused(**{name: wrong}).endswith(f"which is {what}")
 
 
 def test_a_port_ends_with_the_last_that_there_is():
     assert resolve(None, {}, host=HOST, redirect_port="65535").redirect_port == 65535
-    assert refused(redirect_port=65536) == "redirect_port (argument) is 65536, which is no port"
+    assert refused(redirect_port=65536) == "redirect_port (argument) is 65536, which is not a port"
 
 
 @pytest.mark.parametrize("name", [name for name, setting in SETTINGS.items() if setting.variables])
@@ -222,7 +222,7 @@ def test_a_key_whose_certificate_was_forgotten_is_pointed_out():
 
 
 def test_authorization_details_are_json():
-    assert "is no JSON" in refused(authorization_details="[{")
+    assert "is not JSON" in refused(authorization_details="[{")
     assert resolve(None, {}, host=HOST, authorization_details='[{"type": "x"}]').authorization_details
 
 

@@ -73,7 +73,7 @@ def _differ(one: object, other: object) -> bool:
 
 
 def check_keys(levels: Levels) -> Iterator[Check]:
-    """Whether the profile has keys that nobody reads: most often a slip of the pen."""
+    """Whether the profile has keys that are not settings, most often by a typing error."""
     if levels.config_file is None:
         return
     known = {*SETTINGS, *OTHER_KEYS, *(alias for setting in SETTINGS.values() for alias in setting.aliases)}

@@ -1,4 +1,4 @@
-"""Whether a person can sign in here, or nobody is here to do it."""
+"""Whether a person can sign in here, or the run is unattended."""
 
 import socket
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ def check_ports(target: Target) -> Check:
     """Whether a port is free for the sign-in's answer (RFC 8252 §7.3).
 
     Raises:
-        ConfigurationError: The redirect address is none that an answer can come to.
+        ConfigurationError: No answer can come to the redirect address.
     """
     redirect = redirect_of(target)
     ports = list(redirect.ports)
@@ -48,7 +48,7 @@ def check_automation(target: Target, environ: Mapping[str, str]) -> Check:
     """Whether an unwatched run has what it should sign in with.
 
     Raises:
-        ConfigurationError: ``LAKEKEY_INTERACTIVE`` is none of its values.
+        ConfigurationError: ``LAKEKEY_INTERACTIVE`` is invalid.
     """
     run = automation(environ)
     if not target.is_person:

@@ -55,10 +55,10 @@ def check_session(target: Target, environ: Mapping[str, str]) -> Iterator[Check]
         said = f"{whom}, token ends {in_words(entry.expires_at - now)}{trouble}"
         yield Check("session", WARNING if trouble else OK, said, entry.failure.hint if entry.failure else None)
     elif entry is not None and entry.refresh_token:
-        yield Check("session", OK, f"{entry.identity or 'somebody'}, renewed with the next use")
+        yield Check("session", OK, f"{entry.identity or 'a person'}, renewed with the next use")
     elif target.is_person:
         step = f"run: {target.login_command}"
-        yield Check("session", FAILED, "nobody is signed in", step, login=True)
+        yield Check("session", FAILED, "not signed in", step, login=True)
     elif entry is not None and entry.failure is not None:
         yield Check("session", FAILED, entry.failure.message, entry.failure.hint)
     else:
