@@ -207,7 +207,7 @@ def checked(name: str, value: Any, source: str, profile: str | None) -> Any:
     # google_credentials may be a JSON document of several lines; anything else of several lines is a paste gone wrong.
     if name != "google_credentials" and not text.isprintable():
         raise ConfigurationError(
-            f"{name} ({source}) holds a line break or another unprintable character", hint=f"set {name} again, on one line",
+            f"{name} ({source}) holds a line break or another unprintable character", hint=f"set {name} again",
             profile=profile,
         )  # fmt: skip
     return os.path.expanduser(text) if setting.kind == "path" else text
