@@ -57,6 +57,16 @@ def world():
         yield world
 
 
+def test_a_wall_clock_that_was_set_back_a_little_does_not_lengthen_the_fresh_time(world):
+    until = world.provider._fresh[0]
+    before = len(world.server.sent)
+    world.clock.true = until + 10
+    world.clock.step = -0.8 * CLOCK_TOLERANCE  # so the wall clock alone would call it fresh
+    assert world.clock.time() < until
+    world.header(world.provider)
+    assert len(world.server.sent) == before + 1
+
+
 def test_a_fresh_token_is_served_without_a_request(world):
     assert world.settles(world.provider) == 0
 

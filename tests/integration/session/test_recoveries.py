@@ -1,0 +1,66 @@
+"""What a renewal does when another process wrote to the entry in its midst: nothing newer is put aside."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from lakekey import UnsafeCache
+from support.sessions import Machine
+
+REFUSAL = {"error": "invalid_grant", "error_description": "Refresh token is invalid"}
+
+
+@pytest.fixture
+def machine(oidc_server, tmp_path, monkeypatch):
+    """A machine whose session has an expired access token, and nobody at it."""
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    machine = Machine(oidc_server, tmp_path / "cache")
+    machine.sign_in()
+    oidc_server.reset()
+    return machine
+
+
+@contextmanager
+def asking(machine: Machine, when: str = "before"):
+    """Within it, a provider's request is at the server; the value gives its headers when the block has ended."""
+    with ThreadPoolExecutor(1) as pool:
+        with machine.server.hold(when=when, grant_type="refresh_token") as hold:
+            headers = pool.submit(machine.provider().headers)
+            hold.wait()
+            yield headers
+        headers.result()
+
+
+def test_a_newer_refresh_token_beside_the_same_access_token_is_used(machine):
+    machine.server.fault("token", "status", status=400, body=REFUSAL, grant_type="refresh_token")
+    old = machine.stored()
+    with asking(machine) as headers:
+        machine.sign_in()
+        machine.store(left=-60, access_token=old.access_token, refresh_token=machine.stored().refresh_token)
+    assert headers.result() == {"Authorization": f"Bearer {machine.stored().access_token}"}
+    assert machine.stored().refused is None
+    machine.assert_session_is_whole()
+
+
+def test_an_answer_counts_on_from_what_was_written_meanwhile(machine):
+    old = machine.stored()
+    with asking(machine, "after") as headers:
+        for _ in range(3):
+            machine.store(left=-60, access_token=old.access_token, refresh_token=old.refresh_token)
+        written = machine.stored().generation
+    assert headers.result() == {"Authorization": f"Bearer {machine.stored().access_token}"}
+    assert machine.stored().generation > written
+    machine.assert_session_is_whole()
+
+
+def test_an_answer_that_could_not_be_written_does_not_replace_a_newer_session(machine):
+    choice = machine.directory / "cache.json"
+    with pytest.raises(UnsafeCache), asking(machine, "after"):
+        choice.chmod(0o644)
+    choice.chmod(0o600)
+    machine.sign_in(left=-60)
+    newer = machine.stored()
+    assert machine.provider().headers() == {"Authorization": f"Bearer {machine.stored().access_token}"}
+    assert machine.server.token_state(newer.refresh_token) == "consumed"  # it was the newer one that was sent
+    machine.assert_session_is_whole()
