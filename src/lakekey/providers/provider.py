@@ -129,6 +129,8 @@ class Provider:
         environ: The environment, which also says whether a person is there; ``None`` for this process's.
     """
 
+    __module__ = "lakekey"  # the public name, which pickles keep: no later move of this file breaks them
+
     def __init__(self, target: Target, *, cache: Cache | None = None, environ: Mapping[str, str] | None = None) -> None:
         self.target = target
         self._session = Session(target, cache=cache, environ=environ)

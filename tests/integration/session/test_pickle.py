@@ -179,3 +179,10 @@ def test_neither_repr_nor_state_of_a_provider_holds_a_secret(service):
     secrets = (service.server.service_principal.client_secret, service.stored().access_token)
     for shown in (repr(provider), repr(provider.target), repr(provider.token()), repr(provider.session.peek())):
         assert_no_secret(shown.encode(), *secrets)
+
+
+def test_a_pickle_names_the_public_class():
+    provider = lakekey.provider(host="https://dev.cloud.databricks.com", client_id="id", client_secret="a secret")
+    assert b"lakekey" in (written := pickle.dumps(provider))
+    assert b"lakekey.providers.provider" not in written
+    assert type(pickle.loads(written)) is lakekey.Provider

@@ -14,6 +14,24 @@ HEAVY = (
     "asyncio", "dataclasses", "databricks", "filelock", "keyring", "lakekey.observability", "logging",
     "opentelemetry", "pathlib", "platformdirs", "random", "requests", "secrets", "ssl", "subprocess", "urllib3",
 )  # fmt: skip
+# What each costs is in every program's start: one more is a decision (docs/explanation/performance.md).
+OURS = (
+    "lakekey", "lakekey._hosts", "lakekey._imports", "lakekey._log", "lakekey._version", "lakekey.cache",
+    "lakekey.cache.cache", "lakekey.cache.entry", "lakekey.cache.envelope", "lakekey.cache.keys",
+    "lakekey.cache.keys.choice", "lakekey.cache.keys.file", "lakekey.cache.keys.in_force", "lakekey.cache.keys.ring",
+    "lakekey.cache.keys.sources", "lakekey.cache.opening", "lakekey.cache.private_files", "lakekey.cache.safe_path",
+    "lakekey.cache.stores", "lakekey.cache.stores.file", "lakekey.cache.unwritten", "lakekey.configuration",
+    "lakekey.configuration.auth_type", "lakekey.configuration.databrickscfg", "lakekey.configuration.layers",
+    "lakekey.configuration.presence", "lakekey.configuration.settings", "lakekey.configuration.target",
+    "lakekey.configuration.validation", "lakekey.errors", "lakekey.providers", "lakekey.providers.factory",
+    "lakekey.providers.provider", "lakekey.session", "lakekey.session.credential", "lakekey.session.expiry",
+    "lakekey.session.session",
+)  # fmt: skip
+LOADED = """
+import lakekey
+assert lakekey.provider(host=sys.argv[1]).headers() == {"Authorization": "Bearer warm"}
+say(" ".join(sorted(name for name in sys.modules if name.partition(".")[0] == "lakekey")))
+"""
 CODE = """
 import lakekey
 assert lakekey.provider(host=sys.argv[1]).headers() == {"Authorization": "Bearer warm"}
@@ -38,3 +56,11 @@ def test_the_first_header_of_a_warm_process_loads_none_of_the_heavy_modules(bare
     assert open_cache().put(entry_id(resolve(host=HOST).identity()), entry, replaces=None)
     loaded = run(bare_machine / "cache", CODE, HOST, *HEAVY, LAKEKEY_INTERACTIVE="browser", **source)
     assert loaded.split() == []
+
+
+def test_a_warm_process_loads_exactly_these_modules_of_ours(bare_machine):
+    now = time.time()
+    entry = Entry({}, access_token="warm", issued_at=now, expires_at=now + 36000, refresh_token="r")
+    assert open_cache().put(entry_id(resolve(host=HOST).identity()), entry, replaces=None)
+    loaded = run(bare_machine / "cache", LOADED, HOST, LAKEKEY_INTERACTIVE="browser", LAKEKEY_KEY_SOURCE="file")
+    assert loaded.split() == sorted(OURS)
