@@ -23,6 +23,7 @@ _SECRETS = frozenset(
         *(variable for setting in SETTINGS.values() if setting.secret for variable in setting.variables),
     }
 )
+_POSIX = os.name == "posix"
 _DESKTOP = ("xdg-open", "gio open", "x-www-browser", "firefox", "chromium", "google-chrome")
 # FileProtocolHandler takes the address as it is; cmd.exe and powershell.exe would read its "&" as their own.
 _WINDOWS = ("wslview", "rundll32.exe url.dll,FileProtocolHandler", "explorer.exe")
@@ -66,7 +67,9 @@ def open_browser(words: Sequence[str], url: str, environ: Mapping[str, str]) -> 
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={name: value for name, value in environ.items() if name not in _SECRETS},
-            start_new_session=True,  # Ctrl-C in the terminal is meant for the program, not for the browser
+            # Ctrl-C in the terminal is meant for the program, not for the browser.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
     except OSError as error:
         _log.debug("login", "the browser %s did not start: %s", words[0], error.strerror)
@@ -79,7 +82,12 @@ def _words(candidate: str) -> list[str]:
     """One command of ``BROWSER``: words, ``%s`` for the address, perhaps ``&`` for "do not wait", as we never do."""
     words: list[str] = []
     with contextlib.suppress(ValueError):  # an open quotation
-        words = shlex.split(candidate, posix=os.name == "posix")
+        # On Windows a backslash is part of a path, and quotation marks around a word are not part of it.
+        words = [word if _POSIX else _unquoted(word) for word in shlex.split(candidate, posix=_POSIX)]
     if words and words[-1] == "&":
         words.pop()
     return words if not words or any("%s" in word for word in words) else [*words, "%s"]
+
+
+def _unquoted(word: str) -> str:
+    return word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else word

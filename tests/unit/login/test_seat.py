@@ -43,6 +43,7 @@ def test_a_browser_elsewhere_is_recognised(variables, place):
     assert (here.place, here.remote, here.wsl) == (place, True, False)
 
 
+@pytest.mark.linux_desktop
 def test_wsl_opens_the_browser_of_windows(programs):
     variables = {"WSL_DISTRO_NAME": "Ubuntu", **programs("rundll32.exe", "xdg-open")}
     assert seat(variables).wsl
@@ -51,6 +52,7 @@ def test_wsl_opens_the_browser_of_windows(programs):
     assert browser.command(variables, wsl=True) == ["wslview", "%s"]
 
 
+@pytest.mark.linux_desktop
 def test_browser_comes_first_and_its_shape_is_the_usual_one(programs):
     variables = {"DISPLAY": ":0", **programs("xdg-open")}
     assert browser.command(variables) == ["xdg-open", "%s"]
@@ -61,6 +63,16 @@ def test_browser_comes_first_and_its_shape_is_the_usual_one(programs):
     assert browser.command({**variables, "BROWSER": "none"}) is None
 
 
+def test_browser_of_windows_may_be_a_quoted_path_with_blanks(monkeypatch):
+    monkeypatch.setattr(browser, "_POSIX", False)
+    monkeypatch.setattr(browser.os, "pathsep", ";")
+    path = r"C:\Program Files\Mozilla Firefox\firefox.exe"
+    assert browser.command({"BROWSER": f'"{path}" --new-window "%s"'}) == [path, "--new-window", "%s"]
+    assert browser.command({"BROWSER": f"'{path}'"}) == [path, "%s"]
+    assert browser.command({"BROWSER": r"C:\b\firefox.exe"}) == [r"C:\b\firefox.exe", "%s"]
+
+
+@pytest.mark.linux_desktop
 def test_without_a_display_no_browser_is_started_in_the_persons_terminal(programs):
     assert browser.command(programs("xdg-open", "www-browser", "lynx")) is None
 
