@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -266,7 +267,7 @@ def _write_temporary(path: str, content: bytes, mark: str | None = None, mode: i
             view = memoryview(content)
             while view:
                 view = view[os.write(descriptor, view) :]
-            os.fsync(descriptor)
+            _sync(descriptor)
         finally:
             os.close(descriptor)
     except BaseException:
@@ -293,6 +294,17 @@ def keep_owners_rights(descriptor: int, mode: int) -> None:
         os.fchmod(descriptor, mode)
 
 
+def _sync(descriptor: int) -> None:
+    """See that a file is on the disk. On macOS, fsync leaves it in the drive's own cache; its F_FULLFSYNC does not."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # a file system without it, such as a network's
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
+
+
 def _sync_directory(path: str) -> None:
     """See that a name is on the disk. Where that cannot be had, what is stored is stored nevertheless."""
     if not _POSIX:
@@ -300,7 +312,7 @@ def _sync_directory(path: str) -> None:
     try:
         descriptor = patiently(lambda: os.open(path, os.O_RDONLY | _CLOEXEC))
         try:
-            os.fsync(descriptor)
+            _sync(descriptor)
         finally:
             os.close(descriptor)
     except OSError as error:

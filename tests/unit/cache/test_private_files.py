@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 import time
 
 import pytest
@@ -87,6 +88,7 @@ def test_full_disk_is_not_waited_for(path, monkeypatch):
 
 
 @pytest.mark.parametrize("call", ["replace", "remove"])
+@pytest.mark.posix_owners
 def test_directory_that_cannot_be_synced_loses_nothing(path, tmp_path, monkeypatch, caplog, call):
     real = os.fsync
 
@@ -105,6 +107,7 @@ def test_directory_that_cannot_be_synced_loses_nothing(path, tmp_path, monkeypat
     assert "cannot be synced" in caplog.text
 
 
+@pytest.mark.posix_owners
 def test_name_reaches_the_disk_before_a_write_returns(path, tmp_path, monkeypatch):
     synced, real = [], os.fsync
 
@@ -151,3 +154,24 @@ def test_file_of_any_size_costs_a_bounded_read(path):
     with open(path, "wb") as file:
         file.truncate(1 << 30)
     assert len(private_files.read(path)) <= 2 * private_files._MOST + 2
+
+
+@pytest.mark.posix_owners
+@pytest.mark.parametrize("offered", [True, False], ids=["offered", "refused"])
+def test_file_is_synced_past_the_drives_cache_on_macos(tmp_path, monkeypatch, offered):
+    fcntl = pytest.importorskip("fcntl")
+    asked, synced = [], []
+
+    def control(descriptor, command):
+        asked.append(command)
+        if not offered:
+            raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(descriptor), fsync(descriptor)))
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", control)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    private_files.replace(str(tmp_path / "file"), b"text")
+    assert asked == [51, 51]  # the file, and the directory with its name
+    assert len(synced) == (0 if offered else 2)
