@@ -20,6 +20,31 @@ _FOREIGN = ("DATABRICKS_", "LAKEKEY_", "AIRFLOW_", "ARM_", "GITHUB_", "ACTIONS_"
 _PLACES = ("CI", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _PATIENCE = 10.0
+# What a test may ask for that Windows does not have.
+_POSIX_ONLY = {
+    "fork": "forks a process",
+    "linux_desktop": "looks for programs or directories as a Linux desktop does",
+    "posix_locks": "asks for locks of fcntl",
+    "posix_owners": "asks for owners, modes or links of files",
+    "posix_signals": "stops and continues a process",
+    "pseudo_terminal": "opens a pseudo-terminal",
+}
+_NOT_HERE = "not on Windows: "
+
+
+def pytest_configure(config):
+    for name, meaning in _POSIX_ONLY.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}, which only POSIX systems offer")
+
+
+def pytest_collection_modifyitems(items):
+    """On Windows, passes over what asks for POSIX, by the name of what is asked for."""
+    if os.name == "posix":
+        return
+    for item in items:
+        for name in _POSIX_ONLY:
+            if item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=f"{_NOT_HERE}{name}"))
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +55,7 @@ def bare_machine(monkeypatch, tmp_path_factory):
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))  # which is the home on Windows
     monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(home / "cache"))
     monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "file")
     factory._warned.clear()  # a process warns once of each profile; each test is a process of its own
@@ -46,13 +72,19 @@ def all_settled():
         time.sleep(0.01)
 
 
+def _skipped(reporter):
+    """The tests that were skipped without being a matter of the operating system."""
+    return [report for report in reporter.stats.get("skipped", []) if _NOT_HERE not in str(report.longrepr)]
+
+
 def pytest_sessionfinish(session):
     """Where everything is required, a test that was skipped fails the run."""
-    if _REQUIRE_ALL and session.config.pluginmanager.getplugin("terminalreporter").stats.get("skipped"):
+    reporter = session.config.pluginmanager.getplugin("terminalreporter")
+    if _REQUIRE_ALL and reporter and _skipped(reporter):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter):
     """Says why a run failed without a failure."""
-    if _REQUIRE_ALL and terminalreporter.stats.get("skipped"):
+    if _REQUIRE_ALL and _skipped(terminalreporter):
         terminalreporter.write_line("LAKEKEY_REQUIRE_ALL: tests were skipped that this machine could run", red=True)

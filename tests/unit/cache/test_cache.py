@@ -94,6 +94,7 @@ def test_a_store_that_this_release_does_not_have_is_a_configuration_error(monkey
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.linux_desktop
 def test_the_cache_is_in_the_users_state_directory_unless_told_otherwise(bare_machine):
     environ = {"XDG_STATE_HOME": str(bare_machine / "state"), "LAKEKEY_KEY_SOURCE": "file"}
     assert open_cache(environ).store.where == str(bare_machine / "state" / "lakekey")

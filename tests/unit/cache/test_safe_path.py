@@ -11,7 +11,8 @@ import pytest
 from lakekey.cache import private_files, safe_path
 from lakekey.errors import UnsafeCache
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users")
+pytestmark = pytest.mark.posix_owners
+needs_root = pytest.mark.skipif(os.name == "posix" and os.geteuid() != 0, reason="only root can give files away")
 SOMEBODY = 54321
 
 

@@ -458,6 +458,7 @@ def test_departure_7_a_profile_named_as_an_argument_must_be_there(machine):
     assert sdk_resolves(by_variable, machine).host == we_resolve(by_variable, machine).host == HOST
 
 
+@pytest.mark.posix_owners
 def test_departure_8_a_file_that_cannot_be_read_is_an_error(machine):
     machine.mkdir()
     environ = {"DATABRICKS_CONFIG_FILE": str(machine)}

@@ -66,6 +66,7 @@ def open_umask():
     os.umask(before)
 
 
+@pytest.mark.posix_owners
 def test_missing_file_is_made_for_its_owner_alone(tmp_path, open_umask):
     path = tmp_path / "databrickscfg"
     assert write_profile(str(path), "dev", {"host": "https://dev.example"}, replace=False) is None
@@ -159,6 +160,7 @@ def test_last_line_without_an_end_is_ended_first(path):
     assert path.read_bytes() == FILE + b"\n[dev]\nhost = https://dev.example\n"
 
 
+@pytest.mark.posix_owners
 def test_link_stays_and_its_target_is_written(path, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(path)
@@ -168,6 +170,7 @@ def test_link_stays_and_its_target_is_written(path, tmp_path):
     assert backup == f"{path}.bak"
 
 
+@pytest.mark.posix_owners
 def test_file_and_copy_are_private_whatever_was_there(path):
     path.chmod(0o644)
     (path.parent / "databrickscfg.bak").write_bytes(b"old")
@@ -199,6 +202,7 @@ def test_malformed_file_is_left_alone(path):
     assert path.read_bytes() == b"[a]\nnonsense\n"
 
 
+@pytest.mark.posix_owners
 def test_pipe_is_not_written_to(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ConfigurationError, match="not a regular file"):

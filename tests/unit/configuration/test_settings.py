@@ -307,6 +307,7 @@ def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path):
     assert resolve("dev", {"DATABRICKS_CONFIG_FILE": str(tmp_path / "cfg")}).host == HOST
 
 
+@pytest.mark.posix_owners
 def test_a_file_that_may_not_be_read_is_an_error_and_no_reason_to_use_another_identity(tmp_path):
     config_file = tmp_path / "cfg"
     config_file.write_text(f"[dev]\nhost = {HOST}\n")

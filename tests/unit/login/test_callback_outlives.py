@@ -200,6 +200,7 @@ def test_the_port_is_free_again_at_once():
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # of Python 3.12 and later
+@pytest.mark.fork
 def test_a_child_that_was_forked_meanwhile_does_not_keep_the_port():
     ends, end = os.pipe()
     with Callback([0]) as callback:

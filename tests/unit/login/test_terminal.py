@@ -2,15 +2,19 @@
 
 import contextlib
 import os
-import pty
 import sys
-import termios
 import threading
 import time
 
 import pytest
 
 from lakekey.login.terminal import Terminal
+
+if os.name == "posix":
+    import pty
+    import termios
+
+pytestmark = pytest.mark.pseudo_terminal
 
 PATIENCE = 20
 

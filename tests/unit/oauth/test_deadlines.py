@@ -97,6 +97,7 @@ def sleep_until(moment):
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.posix_signals
 def test_answer_is_read_by_a_process_woken_after_the_deadline(tmp_path, framing, secure):
     certificates = write_certificates(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -18,7 +18,7 @@ from lakekey.errors import ConfigurationError, KeyUnavailable, UnsafeCache
 KEY = base64.b64encode(b"k" * 32).decode()
 OTHER = base64.b64encode(b"o" * 32).decode()
 PASSPHRASE = "correct horse battery staple"
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users")
+needs_root = pytest.mark.skipif(os.name == "posix" and os.geteuid() != 0, reason="only root can give files away")
 
 
 @pytest.fixture
@@ -45,6 +45,7 @@ def mount(path, text=KEY, mode=0o600):
     return str(path)
 
 
+@pytest.mark.posix_owners
 def test_a_key_file_is_made_once_and_for_its_owner_only(directory):
     first = ring(directory, LAKEKEY_KEY_SOURCE="file")
     assert ring(directory, LAKEKEY_KEY_SOURCE="file") == first
@@ -143,6 +144,7 @@ def test_a_key_file_that_is_gone_is_an_error_and_not_made_again(directory):
 # -- mounted files ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.posix_owners
 def test_a_key_file_of_our_own_has_to_be_private(directory, tmp_path):
     path = mount(tmp_path / "key", mode=0o400)
     assert ring(directory, LAKEKEY_KEY_FILE=path).current == key_id(b"k" * 32)
@@ -153,6 +155,7 @@ def test_a_key_file_of_our_own_has_to_be_private(directory, tmp_path):
     (0o444, 0, True), (0o644, 0, True), (0o440, 0, True), (0o600, 0, True),
     (0o664, 0, False), (0o646, 0, False), (0o400, 54321, False),
 ])  # fmt: skip
+@pytest.mark.posix_owners
 def test_a_mounted_file_is_accepted_from_root_where_nobody_else_can_change_it(
     directory, tmp_path, mode, owner, accepted
 ):
@@ -165,6 +168,7 @@ def test_a_mounted_file_is_accepted_from_root_where_nobody_else_can_change_it(
             ring(directory, LAKEKEY_KEY_FILE=path)
 
 
+@pytest.mark.posix_owners
 def test_a_kubernetes_mount_is_read_through_its_links_and_after_its_swap(directory, tmp_path):
     volume = tmp_path / "secrets"
     for version, text in (("..1", KEY), ("..2", OTHER)):
@@ -181,6 +185,7 @@ def test_a_kubernetes_mount_is_read_through_its_links_and_after_its_swap(directo
 
 
 @needs_root
+@pytest.mark.posix_owners
 def test_a_mounted_file_behind_somebody_elses_link_is_refused(directory, tmp_path):
     mount(tmp_path / "real")
     (tmp_path / "key").symlink_to("real")
@@ -189,6 +194,7 @@ def test_a_mounted_file_behind_somebody_elses_link_is_refused(directory, tmp_pat
         ring(directory, LAKEKEY_KEY_FILE=str(tmp_path / "key"))
 
 
+@pytest.mark.posix_owners
 def test_a_mounted_file_below_a_directory_that_everybody_can_write_to_is_refused(directory, tmp_path):
     (tmp_path / "open").mkdir()
     path = mount(tmp_path / "open" / "key")

@@ -66,6 +66,7 @@ def test_an_entry_that_was_replaced_meanwhile_is_not_set_aside(store):
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+@pytest.mark.posix_owners
 def test_directories_and_files_are_their_owners_from_the_start(directory, umask, monkeypatch):
     opened = []
     original = os.open
@@ -104,6 +105,7 @@ def test_one_holds_the_lock_and_another_is_told_so_at_once(store, directory):
         assert again
 
 
+@pytest.mark.posix_owners
 def test_a_directory_that_others_may_enter_is_refused(directory, store):
     os.chmod(directory, 0o755)
     with pytest.raises(UnsafeCache) as caught:
@@ -111,6 +113,7 @@ def test_a_directory_that_others_may_enter_is_refused(directory, store):
     assert caught.value.hint == f"chmod 700 {directory}"
 
 
+@pytest.mark.posix_owners
 def test_a_directory_that_is_a_link_is_refused(tmp_path):
     (tmp_path / "real").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to(tmp_path / "real")
@@ -118,6 +121,7 @@ def test_a_directory_that_is_a_link_is_refused(tmp_path):
         FileStore(str(tmp_path / "link")).prepare()
 
 
+@pytest.mark.posix_owners
 def test_an_entry_that_is_a_link_is_refused(store, directory, tmp_path):
     (tmp_path / "elsewhere").write_bytes(b"planted")
     (directory / "entries" / f"{NAME}.entry").symlink_to(tmp_path / "elsewhere")
@@ -125,6 +129,7 @@ def test_an_entry_that_is_a_link_is_refused(store, directory, tmp_path):
         store.get(NAME)
 
 
+@pytest.mark.posix_owners
 def test_an_entry_that_others_may_read_is_refused(store, directory):
     store.put(NAME, b"sealed", replaces=None)
     os.chmod(directory / "entries" / f"{NAME}.entry", 0o640)

@@ -36,7 +36,7 @@ def sibling(path, *more):
     with subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", FIRST, path, *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
-        assert process.stdout.readline() == b"True\n"
+        assert process.stdout.readline().strip() == b"True"
         yield process
 
 
@@ -45,6 +45,7 @@ def is_first(path):
         return first
 
 
+@pytest.mark.posix_locks
 def test_one_process_is_first_and_the_others_learn_who(path):
     with sibling(path) as process:
         assert not is_first(path)
@@ -53,6 +54,7 @@ def test_one_process_is_first_and_the_others_learn_who(path):
     assert is_first(path)
 
 
+@pytest.mark.fork
 def test_the_death_of_the_first_makes_room_whatever_it_has_forked(path):
     with sibling(path, "forks") as process:
         assert not is_first(path)
@@ -79,11 +81,13 @@ def test_a_note_that_is_no_mark_says_nothing(path, tmp_path, note):
         assert line.last_mark() is None
 
 
+@pytest.mark.posix_owners
 def test_the_file_is_its_owner_s_alone(path):
     assert is_first(path)
     assert os.stat(path).st_mode & 0o777 == 0o600
 
 
+@pytest.mark.posix_owners
 def test_a_link_in_its_place_is_not_followed_and_guards_nothing(path, tmp_path):
     other = tmp_path / "other"
     other.write_text("precious")
