@@ -1,8 +1,9 @@
 """Runs the SQL connector's own end-to-end tests against the sandbox's warehouse.
 
-    python tests/peers/sql_connector.py CHECKOUT [pytest's arguments]
+    python tests/peers/sql_connector.py CHECKOUT [--lakekey] [pytest's arguments]
 
-CHECKOUT is a checkout of databricks-sql-python. Nothing is fetched: the connector, pytest and pytz of this
+CHECKOUT is a checkout of databricks-sql-python. With --lakekey, `lakekey.sql.connect` makes the suite's connections:
+what fails then and not without is lakekey's. Nothing is fetched: the connector, pytest and pytz of this
 interpreter's environment are used, and the connector's own installed release is what is tested. The tests that need
 another protocol than Thrift, or a cloud's storage, are left out and counted: ``LEFT_OUT`` says why.
 """
@@ -14,6 +15,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
+
+import lakekey
 
 # What a test's id holds, and why plain Thrift to a warehouse on loopback cannot run it.
 LEFT_OUT = {
@@ -30,11 +33,16 @@ LEFT_OUT = {
 }
 
 
+# What the suite says of the server, which lakekey knows of its provider.
+PLACE_AND_TOKEN = ("server_hostname", "http_path", "access_token")
+
+
 class OnTheSandbox:
     """Leads the suite's connections to the sandbox, and leaves out what it cannot run."""
 
-    def __init__(self, connect_args):
+    def __init__(self, connect_args, provider=None):
         self._connect_args = connect_args
+        self._provider = provider
         self._connect = None
 
     def pytest_configure(self):
@@ -43,7 +51,10 @@ class OnTheSandbox:
         self._connect = sql.connect
 
         def connect(*args, **options):
-            return self._connect(*args, **{**self._connect_args, **options})
+            if self._provider is None or "credentials_provider" in options:  # which is lakekey's own call
+                return self._connect(*args, **{**self._connect_args, **options})
+            kept = {name: value for name, value in options.items() if name not in PLACE_AND_TOKEN}
+            return lakekey.sql.connect(self._provider, **{"enable_telemetry": False, **kept})
 
         sql.connect = connect
 
@@ -68,6 +79,8 @@ def run(checkout, arguments):
     """Runs the suite in this process; gives pytest's exit status."""
     from lakekey.sandbox import Sandbox
 
+    by_lakekey = "--lakekey" in arguments
+    arguments = [it for it in arguments if it != "--lakekey"]
     with Sandbox(token_lifetime=24 * 3600) as box:
         box.register_client("suite", client_secret="suite")
         os.environ.update(
@@ -83,7 +96,13 @@ def run(checkout, arguments):
         options += ["-p", "no:lakekey_sandbox", "-p", "no:randomly", "-W", "ignore"]
         chosen = [it for it in arguments if not it.startswith("-")] or [f"{checkout}/tests/e2e"]
         flags = [it for it in arguments if it.startswith("-")]
-        return pytest.main([*options, *flags, *chosen], plugins=[OnTheSandbox(extra)])
+        provider = None
+        if by_lakekey:
+            os.environ["LAKEKEY_STORE"] = "memory:"
+            provider = lakekey.provider(
+                host=box.host, ca_file=box.ca_file, http_path=box.http_path, client_id="suite", client_secret="suite"
+            )
+        return pytest.main([*options, *flags, *chosen], plugins=[OnTheSandbox(extra, provider)])
 
 
 def _token(box):

@@ -1,5 +1,7 @@
 """A warehouse refuses a token: what databricks-sql-connector's statements do then, and do not do twice."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -137,6 +139,22 @@ def test_other_cursor_gets_all_rows_or_an_error(box, principal, connection, read
         assert isinstance(error.__cause__, lakekey.TokenRefused)
     else:
         assert len(seen) == 5000
+
+
+def test_statement_that_another_thread_has_begun_keeps_its_session(box, principal, connection):
+    reader, other = connection.cursor(arraysize=1000), connection.cursor()
+    box.fault("sql", delay=1.0)
+    box.fault("sql", status=401)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(reader.execute, "select unnest(range(0, 5000)) as n")
+        deadline = time.monotonic() + 20
+        while not reader.is_running and time.monotonic() < deadline:
+            time.sleep(0.01)
+        with pytest.raises(sql.exc.RequestError) as caught:
+            other.execute("select 1")
+        reading.result(20)
+    assert "was not sent again" in caught.value.__cause__.message
+    assert len(reader.fetchall()) == 5000
 
 
 def test_result_of_a_cursor_made_by_the_connector_itself_counts_too(box, principal, connection):
