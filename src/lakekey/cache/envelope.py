@@ -17,10 +17,17 @@ header and the entry's id: an envelope that was moved to another name, swapped o
 import hmac
 import os
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from lakekey.cache.keys.ring import KEY_ID_BYTES, KeyRing
+from lakekey.errors import CacheError
+
+try:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+except ImportError as problem:  # in a sub-interpreter, which its compiled part does not support
+    raise CacheError(
+        f"the cipher of the cache cannot be loaded: {problem}",
+        hint="use lakekey in the main interpreter, or: pip install --force-reinstall cryptography",
+    ) from None
 
 MAGIC = b"LKEY"
 VERSION = 1
