@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from lakekey.errors import LoginFailed
+from lakekey.login import listener
 from lakekey.login.callback import Callback
 
 STATE = "the-state"
@@ -131,3 +132,39 @@ def test_a_port_that_an_answered_login_has_just_left_serves_the_next():
         ask(first, code="a-code", state=STATE)
     with Callback([first.port]) as second:
         assert second.port == first.port
+
+
+@pytest.mark.parametrize("query", [{"code": "c"}, {"code": "c", "state": ""}, {"error": "e", "state": ""}])
+def test_request_before_an_answer_is_expected_is_turned_away(query):
+    with Callback([0]) as early:
+        assert ask(early, **query)[0] == 404
+        assert not early.answered.is_set()
+        early.expect(STATE)
+        early.show(PAGE)
+        assert ask(early, code="c", state=STATE)[0] == 200
+
+
+def raw(callback, request):
+    with socket.create_connection(("127.0.0.1", callback.port), timeout=5) as connection:
+        connection.sendall(request.replace(b"PORT", b"%d" % callback.port))
+        return connection.makefile("rb").readline()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Host: localhost:PORT\r\n folded: 1\r\n",
+        b"X: 1\r\n Host: localhost:PORT\r\n",
+        b"Host: localhost:PORT\r\n\tx: y\r\n",
+    ],
+)
+def test_folded_header_is_turned_away(callback, headers):
+    """RFC 9112 §5.2: a line that begins with white space continues the one before; a server may refuse it."""
+    target = f"/?{urlencode(ANSWER)}".encode()
+    assert b" 404 " in raw(callback, b"GET " + target + b" HTTP/1.1\r\n" + headers + b"\r\n")
+    assert not callback.answered.is_set()
+
+
+def test_ipv6_listener_takes_no_ipv4_connections():
+    with listener.listen("::1", 0) as sock:
+        assert sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1
