@@ -151,3 +151,13 @@ def test_people_whose_names_look_alike_have_entries_of_their_own(one, other):
 @pytest.mark.parametrize(("one", "other"), SAME)
 def test_spellings_of_one_person_share_an_entry(one, other):
     assert target(user=one).identity() == target(user=other).identity()
+
+
+@pytest.mark.parametrize(("scopes", "asked"), [(("all-apis",), False), (("all-apis", "openid"), True)])
+def test_userinfo_is_asked_only_where_openid_was_granted(server, scopes, asked):
+    metadata = Metadata(
+        server.url, f"{server.url}/authorize", f"{server.url}/token", userinfo_endpoint=f"{server.url}/userinfo"
+    )
+    client = Client("the-app", None, scopes, Transport(), lambda: metadata)
+    identify(client, server.url, TokenResponse("opaque", 60.0, None, None, None))
+    assert ("/userinfo" in [each.path for each in server.asked]) == asked
