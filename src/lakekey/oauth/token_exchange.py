@@ -1,6 +1,6 @@
 """Token exchange (RFC 8693): an identity provider's token for one of the workspace or account."""
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from lakekey._imports import LOADING
 from lakekey.errors import CredentialsRefused
@@ -8,11 +8,27 @@ from lakekey.oauth.client import Client
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
 from lakekey.oauth.transport import Transport
 
-if TYPE_CHECKING:
-    from lakekey.workload_identity import IdentityTokens
-
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
+
+
+class SubjectToken(Protocol):
+    """Where the tokens come from that are exchanged (RFC 8693 §2.1, ``subject_token``).
+
+    Attributes:
+        place: What messages call it.
+    """
+
+    place: str
+
+    def fetch(self, transport: Transport, audience: str, *, deadline: float) -> str:
+        """A token, now.
+
+        Args:
+            transport: HTTP, for sources that ask a service.
+            audience: Whom the token is for, where the source lets that be chosen.
+            deadline: When to give up, by `time.monotonic`.
+        """
 
 
 class TokenExchange:
@@ -27,7 +43,7 @@ class TokenExchange:
 
     needs_person = False
 
-    def __init__(self, client: Client, source: "IdentityTokens", outside: Transport, audience: str | None) -> None:
+    def __init__(self, client: Client, source: SubjectToken, outside: Transport, audience: str | None) -> None:
         self._client = client
         self._source = source
         self._outside = outside
