@@ -63,13 +63,12 @@ def hold_back(loggers: Iterable[str], keep: Callable[[Callable[[], object]], boo
     """
     if "logging" not in sys.modules:
         return  # nothing is configured, so no handler is called
-    import logging
+    logging: Any = sys.modules["logging"]  # an import would wait for the lock of imports
 
-    class Later(logging.Filter):
-        def filter(self, record: Any) -> bool:
-            return not keep(lambda: logging.getLogger(record.name).handle(record))
+    def later(record: Any) -> bool:
+        return not keep(lambda: logging.getLogger(record.name).handle(record))
 
     for name in loggers:
         if name not in _held_back:
             _held_back.add(name)
-            logging.getLogger(name).addFilter(Later())
+            logging.getLogger(name).addFilter(later)

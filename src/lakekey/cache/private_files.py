@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from lakekey import _log
+from lakekey._imports import LOADING
 from lakekey.cache import safe_path
 from lakekey.errors import UnsafeCache
 
@@ -297,7 +298,8 @@ def keep_owners_rights(descriptor: int, mode: int) -> None:
 def _sync(descriptor: int) -> None:
     """See that a file is on the disk. On macOS, fsync leaves it in the drive's own cache; its F_FULLFSYNC does not."""
     if sys.platform == "darwin":
-        import fcntl
+        with LOADING:
+            import fcntl
 
         with contextlib.suppress(OSError):  # a file system without it, such as a network's
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)

@@ -64,7 +64,9 @@ def stored(provider):
 
 
 def renew(provider):
-    provider.invalidate(provider.token().access_token)
+    token = provider.token().access_token
+    provider.served(token)  # else a token that replaced a refused one is on trial, and kept
+    provider.invalidate(token)
     return provider.token().access_token
 
 
