@@ -2,7 +2,7 @@
 
 Python locks each module while it is imported, and a forked child has these locks but not the threads that would
 release them: a child that needs the module waits for ever. So late imports hold `LOADING`, and a fork waits for it.
-Nothing but imports may happen under it: whoever waits for another lock there could wait for the forking thread.
+Nothing but imports may happen under it: a thread that waits for another lock there could wait for the forking thread.
 
 `logging` has such a lock, which it takes before a fork as well, and most libraries ask it for a logger as they are
 imported. Python asks in the reverse order of registration, so a fork must have registered ours after `logging`'s:

@@ -25,7 +25,7 @@ def postpone(report: Callable[[], object]) -> bool:  # noqa: ARG001
 
 
 def debug(part: str, message: str, *values: Any) -> None:
-    """A detail for whoever looks for a fault."""
+    """A detail for a person who looks for a fault."""
     _emit(10, part, message, values)
 
 

@@ -116,7 +116,7 @@ def _check_asked(engine: "Engine", provider: Provider, chosen: dict[str, Any]) -
 
 
 def _check_host(host: str | None, provider: Provider) -> None:
-    """Nobody's statements run in another workspace than the one that the engine names."""
+    """No statement runs in another workspace than the one that the engine names."""
     if host and urlsplit(f"//{host}").hostname != urlsplit(provider.target.host).hostname:
         raise ConfigurationError(
             f"the engine is for {host}, and the profile for {provider.target.host}",

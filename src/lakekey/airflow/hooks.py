@@ -52,7 +52,7 @@ class SignedIn:
         return self.provider.token().access_token
 
     async def _a_get_token(self, raise_error: bool = False) -> str:  # noqa: ARG002
-        # Reading configuration and cache is quick, but the triggerer's event loop waits for nobody's disk.
+        # Reading configuration and cache is quick, but the triggerer's event loop must not wait for a disk.
         provider = await asyncio.to_thread(lambda: self.provider)
         return (await provider.atoken()).access_token
 

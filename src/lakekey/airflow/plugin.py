@@ -151,7 +151,7 @@ class _Then(Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        # From here on the module is its own loader's: nobody who looks at it should find us in between.
+        # From here on the module is its own loader's: code that looks at it should not find us in between.
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader

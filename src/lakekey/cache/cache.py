@@ -332,7 +332,7 @@ class Cache:
         return entry.refresh_token not in ("", stored.refresh_token) and not signed_in_anew
 
     def _set_aside(self, entry_id: str, envelope: bytes, reason: str) -> bool:
-        """Move a bad envelope out of the way. Returns whether it is, or will be by whoever holds the entry's lock."""
+        """Move a bad envelope out of the way. Returns whether it is, or will be by the holder of the entry's lock."""
         place = self.store.place(entry_id)
         try:
             aside = self.store.set_aside(entry_id, envelope)

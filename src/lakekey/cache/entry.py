@@ -26,7 +26,7 @@ class Failure(NamedTuple):
         hint: Its hint.
         detail: The server's status or error code, where there was one.
         retry_after: Seconds that the server asked to wait, where it did.
-        proof: Whose failure it was, as `Entry.proof` has it: a wrong secret fails for nobody who has the right one.
+        proof: Whose failure it was, as `Entry.proof` has it: a wrong secret does not fail for the right one.
     """
 
     code: str
@@ -56,8 +56,8 @@ class Entry(NamedTuple):
         failure: How the last attempt failed, until the next success.
         rotates: Whether the last refresh replaced the refresh token; ``None`` before the first.
         proof: A digest that ties an M2M token to the secret that fetched it.
-        refresh_expires_at: When the refresh token lapses, or 0: nobody says.
-        session_ends_at: When the session ends whatever is refreshed, or 0: nobody says.
+        refresh_expires_at: When the refresh token lapses, or 0 if unknown.
+        session_ends_at: When the session ends whatever is refreshed, or 0 if unknown.
         client_secret: The secret of an OAuth app, in an entry that holds nothing else (`lakekey.cache.client_secrets`).
         on_trial: Whether the access token replaced one that a server had refused. If it is refused as well, the token
             is probably not what is wrong.

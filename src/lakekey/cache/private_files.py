@@ -20,7 +20,7 @@ from lakekey.errors import UnsafeCache
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # absent on Windows, where links need a privilege
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
-_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # the open of a pipe that somebody put here would wait for ever
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # the open of a pipe that was put here would wait for ever
 _POSIX = os.name == "posix"
 _TEMPORARY = ".tmp"
 _MOST = 8 << 20  # no file of ours is as large, not even an entry with the largest answer that we take from a server
@@ -78,7 +78,7 @@ def ensure_directory(path: str, *, create: bool = True) -> None:
         create: Whether to make it where it is missing.
 
     Raises:
-        UnsafeCache: It belongs to somebody else, others may enter it, or it is a link.
+        UnsafeCache: It belongs to another user, others may enter it, or it is a link.
         OSError: It cannot be made.
     """
     patiently(lambda: _ensure_directory(path, create))
@@ -105,7 +105,7 @@ def read(path: str) -> bytes:
     """Read a private file.
 
     Raises:
-        UnsafeCache: It belongs to somebody else, others may read it, or it is no regular file.
+        UnsafeCache: It belongs to another user, others may read it, or it is no regular file.
         FileNotFoundError: It is not there.
         OSError: It cannot be read.
     """
@@ -125,13 +125,13 @@ def _read(path: str) -> bytes:
 
 
 def read_given(path: str) -> bytes:
-    """Read a secret that somebody else may have put here for us, such as a mounted one.
+    """Read a secret that another user may have put here for us, such as a mounted one.
 
-    Unlike `read`, it follows links, as long as nobody but root and we could change one of them. A file of root's may
-    be readable by others, since whoever mounts secrets for a container decides that; one of our own may not.
+    Unlike `read`, it follows links, as long as only root and we could change one of them. A file of root's may
+    be readable by others, since the container's platform decides that; one of our own may not.
 
     Raises:
-        UnsafeCache: Somebody else could change it, or read ours.
+        UnsafeCache: Another user could change it, or read ours.
         FileNotFoundError: It is not there.
         OSError: It cannot be read.
     """
@@ -168,7 +168,7 @@ def replace(path: str, content: bytes, *, mark: str | None = None, mode: int = 0
     Args:
         path: The file.
         content: What is to be in it.
-        mark: What `new_mark` gave, where somebody else may have to find what is left of this by it.
+        mark: What `new_mark` gave, by which another process may have to find what is left of this.
         mode: Its permissions; 0700 for a program.
     """
     for attempt in range(_RETRIES):

@@ -1,7 +1,7 @@
 """Changing the master key while others work: a new key seals, everything is sealed again, the old key goes.
 
 1. The new key joins the ring, in front: old entries still open.
-2. The change is announced in ``cache.json``: from here on nobody seals under the old key (`Cache.put` looks).
+2. The change is announced in ``cache.json``: from here on nothing is sealed under the old key (`Cache.put` looks).
 3. Every entry under another key is sealed again, under its own lock, until a pass over all finds none.
 4. The old keys leave the ring.
 
@@ -36,7 +36,7 @@ class Rotation(NamedTuple):
         resealed: How many entries were sealed again.
         dropped: The ids of the keys that left the ring.
         unused: The ids of keys that nothing is sealed under any more, but that are not ours to drop.
-        busy: Entries that somebody held all the time; where there are some, the old keys stay.
+        busy: Entries that another process held all the time; where there are some, the old keys stay.
         unreadable: Entries that no key of the ring opens; they are left as they are.
     """
 
@@ -55,7 +55,7 @@ def rotate(cache: Cache, *, to: str | None = None, patience: float = _PATIENCE) 
     Args:
         cache: The cache.
         to: The source to move the ring to; ``None`` to leave it where it is.
-        patience: How long to wait for an entry that somebody holds, in seconds.
+        patience: How long to wait for an entry that another process holds, in seconds.
 
     Returns:
         How it went.

@@ -1,6 +1,6 @@
 """Whether the way to a file is ours alone, as OpenSSH's StrictModes has it.
 
-A private file in a private directory is still lost if somebody else can rename a directory above it, or owns a link
+A private file in a private directory is still lost if another user can rename a directory above it, or owns a link
 on the way. So every step from the root down must belong to root or to us, and may be writable by others only where
 the sticky bit keeps them from renaming what is not theirs (``/tmp``). Links are followed if they pass the same test:
 ``/home`` and ``/var`` are links on many machines.
@@ -24,7 +24,7 @@ def check_parents(path: str) -> None:
         path: An absolute path.
 
     Raises:
-        UnsafeCache: Somebody else could put another file or directory in its place.
+        UnsafeCache: Another user could put another file or directory in its place.
         OSError: It cannot be reached, so neither can the path.
     """
     if _POSIX:
@@ -41,7 +41,7 @@ def resolve_file(path: str) -> str:
         The path without links.
 
     Raises:
-        UnsafeCache: Somebody else could put another file in its place.
+        UnsafeCache: Another user could put another file in its place.
         OSError: It cannot be reached.
     """
     return _walk(path) if _POSIX else os.path.realpath(path)
@@ -59,7 +59,7 @@ def _walk(path: str) -> str:
         try:
             status = os.lstat(here)
         except FileNotFoundError:
-            return os.path.join(here, *pending)  # whoever makes the rest makes it in a checked directory
+            return os.path.join(here, *pending)  # the rest is made in a checked directory
         if stat.S_ISLNK(status.st_mode):
             links += 1
             if links > _MOST_LINKS:
@@ -72,7 +72,7 @@ def _walk(path: str) -> str:
         if stat.S_ISDIR(status.st_mode):
             _check_directory(status, here)
         elif pending:
-            return os.path.join(here, *pending)  # no directory: whoever goes on is told so by the system
+            return os.path.join(here, *pending)  # no directory: the system reports that to the next call
         current = here
     return current
 
@@ -82,7 +82,7 @@ def _steps(path: str) -> list[str]:
 
 
 def _check_directory(status: os.stat_result, path: str) -> None:
-    if path != "/":  # whoever owns the root has made this process's whole view of the machine
+    if path != "/":  # the root's owner has made this process's whole view of the machine
         _check_owner(status, path, "")
     if status.st_mode & stat.S_ISVTX:
         return
@@ -116,7 +116,7 @@ def is_ours_alone(status: os.stat_result) -> bool:
 
 
 def is_private_group(gid: int) -> bool:
-    """Whether nobody but us and root is in a group: many systems give each user one, and let it write."""
+    """Whether only we and root are in a group: many systems give each user one, and let it write."""
     if gid == 0:
         return True
     try:

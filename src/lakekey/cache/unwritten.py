@@ -1,4 +1,4 @@
-"""Entries that could not be written, kept in this process: a full disk or a read-only directory costs nobody a token.
+"""Entries that could not be written, kept in this process: a full or read-only disk costs no caller a token.
 
 Such an entry stands in for what was stored when it was made. As soon as another process has stored something else,
 or this one can store again, it is forgotten.

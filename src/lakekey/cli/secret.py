@@ -58,7 +58,7 @@ def seal_secret(target: Target) -> Cache:
     """Ask for a client's secret without echo, and seal it. Returns the cache that keeps it.
 
     Raises:
-        ConfigurationError: Nothing was typed; or the profile names a person, and would sign nobody in with a secret.
+        ConfigurationError: Nothing was typed; or the profile names a person, and would not sign in with a secret.
         CacheError: It could not be stored.
     """
     if target.user and not target.is_person and "auth_type" not in target.sources:

@@ -59,7 +59,7 @@ def plan(arguments: argparse.Namespace) -> Plan | None:
         The plan; ``None`` where the configuration says everything already.
 
     Raises:
-        ConfigurationError: Something is missing, and nobody is here to ask.
+        ConfigurationError: Something is missing, and no person is here to ask.
     """
     path = databrickscfg.location(arguments.config_file or os.environ.get("DATABRICKS_CONFIG_FILE", "").strip())
     profiles, _ = databrickscfg.profiles(path)
@@ -179,7 +179,7 @@ def check_host(host: str, arguments: argparse.Namespace) -> None:
 
 
 def _name_for(arguments: argparse.Namespace, names: list[str], *, asks: bool) -> str | None:
-    """The name of the new profile; ``None`` where one leads there already, or nobody is here to say."""
+    """The name of the new profile; ``None`` where one leads there already, or no person is here to say."""
     environ = {
         **os.environ,
         "DATABRICKS_CONFIG_FILE": arguments.config_file or os.environ.get("DATABRICKS_CONFIG_FILE", ""),

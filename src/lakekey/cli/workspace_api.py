@@ -48,7 +48,7 @@ class WorkspaceApi:
             body: A JSON document.
 
         Raises:
-            LakekeyError: Nobody is signed in, or no answer came.
+            LakekeyError: No session, or no answer came.
         """
         with libraries():
             import requests

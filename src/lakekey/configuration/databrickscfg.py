@@ -216,7 +216,7 @@ def _check_who_may_write(path: str, status: os.stat_result, wanted: str | None) 
 
 
 def _is_unmapped(uid: int) -> bool:
-    """Whether this is how the kernel shows a user whom a user namespace does not know, such as the machine's root."""
+    """Whether this is how the kernel shows a user that a user namespace does not know, such as the machine's root."""
     try:
         with open("/proc/sys/kernel/overflowuid", "rb") as overflow, open("/proc/self/uid_map", "rb") as known:
             return uid == int(overflow.read()) and known.read().split() != [b"0", b"0", b"4294967295"]

@@ -1,4 +1,4 @@
-"""From configuration to a target: which host, which grant, which client, as whom, on which compute.
+"""From configuration to a target: which host, which grant, which client, which identity, on which compute.
 
 Each value comes from the first of these that has it: the caller's arguments, the environment, the profile in
 ``.databrickscfg``; the target remembers which. `layers` reads them, `auth_type` chooses,
@@ -51,7 +51,7 @@ class Target:
         workspace_id: The workspace, where configured.
         group_id: The group whose role is assumed, or ``None``.
         user: Who must sign in (U2M), or ``None`` for any person.
-        subject: Whom a federated identity token stands for, as far as it can be told without a request.
+        subject: The identity that a federated token stands for, as far as it can be told without a request.
         http_path: The path for SQL, from ``http_path``, ``warehouse_id``, or the cluster of a known workspace.
         cluster_id: The cluster.
         serverless_compute_id: ``auto`` for serverless compute.
@@ -273,7 +273,7 @@ class Target:
             "client": self.client_id,
             "grant": self.auth_type,
             "scopes": list(self.scopes),
-            # A federated workload is whom its identity token names: two of them never share a token.
+            # A federated workload is the identity that its token names: two of them never share a token.
             "user": self.subject or (person_key(self.user) if self.user else None),
             "role": self.group_id,
             "authorization_details": self.authorization_details,

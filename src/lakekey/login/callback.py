@@ -116,7 +116,7 @@ def _page(status: int, page: bytes) -> Reply:
 
 
 def _bind(ports: Iterable[int], host_name: str) -> list[socket.socket]:
-    # A browser may try either address for "localhost"; whoever held the other would receive the code.
+    # A browser may try either address for "localhost"; a program that held the other would receive the code.
     addresses = ["127.0.0.1", "::1"] if host_name == "localhost" else [host_name]
     if "::1" in addresses and not _has_ipv6():
         addresses.remove("::1")

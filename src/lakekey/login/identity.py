@@ -126,7 +126,7 @@ def _get(transport: Transport, url: str, access_token: str, accept: str) -> dict
 
 
 def check_identity(target: Target, identity: Identity, held: str | None) -> None:
-    """Refuse a sign-in as somebody else than the profile names, or than the session belonged to.
+    """Refuse a sign-in as another person than the profile names, or than the session belonged to.
 
     Args:
         target: What was signed in to; its ``user`` and ``group_id`` are what the profile names.
@@ -134,7 +134,7 @@ def check_identity(target: Target, identity: Identity, held: str | None) -> None
         held: Who the session belonged to, or ``None`` where it is new or may change hands.
 
     Raises:
-        WrongIdentity: It is somebody else, or nobody can tell although the profile or the session names one.
+        WrongIdentity: It is another person, or that is unknown although the profile or the session names one.
     """
     if target.user and person_key(target.user) not in identity.names:
         named = _spelled(target.user)

@@ -238,7 +238,7 @@ class LoopbackServer:
 
 
 def listen(address: str, port: int) -> socket.socket:
-    """A listening socket that nobody else can share.
+    """A listening socket that no other process can share.
 
     Raises:
         OSError: The port is taken.

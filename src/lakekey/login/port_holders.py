@@ -1,4 +1,4 @@
-"""Which processes listen on a port, as far as Linux tells whoever runs this: its own user's processes."""
+"""Which processes listen on a port, as far as Linux tells this user: its own processes."""
 
 import contextlib
 import os

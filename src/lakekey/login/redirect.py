@@ -31,7 +31,7 @@ class Redirect(NamedTuple):
 
     @property
     def address(self) -> str:
-        """The address to name where nobody listens: with the first port."""
+        """The address to name where nothing listens: with the first port."""
         return self.fixed or f"http://{in_address(self.host_name)}:{self.ports[0] or 8020}{self.path}"
 
 

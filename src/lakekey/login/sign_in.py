@@ -57,7 +57,7 @@ class PersonSignIn:
         Args:
             commitment: Lets the sign-in be called off until the code is sent for exchange.
             held: Who the session belongs to that this sign-in replaces, where there is one.
-            switch: Let somebody else take that session over.
+            switch: Let another person take that session over.
 
         Returns:
             The tokens, and who signed in where the server tells.
@@ -171,7 +171,7 @@ class PersonSignIn:
 
     def _timeout(self) -> LoginTimeout:
         return LoginTimeout(
-            f"nobody finished the sign-in within {self._target.login_timeout:g} s",
+            f"the sign-in was not finished within {self._target.login_timeout:g} s",
             hint=f"run: {self._target.login_command}",
             profile=self._target.name,
         )
@@ -234,7 +234,7 @@ class PersonSignIn:
             raise preflight.explained(self._target, error) from None
 
     def _whose(self, response: TokenResponse, request: AuthorizationRequest | None, held: str | None) -> str | None:
-        """Who signed in; tokens of somebody else than should have are given back to the server."""
+        """Who signed in; tokens of the wrong person are given back to the server."""
         try:
             identity: Identity = identify(
                 self._client, self._target.host, response, nonce=request.nonce if request else None

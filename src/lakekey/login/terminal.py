@@ -21,7 +21,7 @@ _LONGEST = 65536
 
 
 class Terminal:
-    """The terminal of this process, or what stands for it. Read only while somebody waits, and never a byte ahead."""
+    """The terminal of this process, or what stands for it. Read only while a caller waits, and never a byte ahead."""
 
     def __init__(self) -> None:
         self._tty: IO[bytes] | None = None

@@ -26,7 +26,7 @@ class SubjectToken(Protocol):
 
         Args:
             transport: HTTP, for sources that ask a service.
-            audience: Whom the token is for, where the source lets that be chosen.
+            audience: The token's audience, if the source lets that be chosen.
             deadline: When to give up, by `time.monotonic`.
         """
 
@@ -38,7 +38,7 @@ class TokenExchange:
         client: The client: with an id for workload identity federation, without one for an account-wide policy.
         source: Where identity tokens come from; asked anew for each exchange, since they are short-lived.
         outside: HTTP to the identity provider, whose certificate is not the workspace's.
-        audience: Whom the identity token is to be for; ``None`` for what the host names, else its token endpoint.
+        audience: The identity token's audience; ``None`` for what the host names, else its token endpoint.
     """
 
     needs_person = False

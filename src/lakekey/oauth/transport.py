@@ -26,7 +26,7 @@ CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _LATE = "{} did not answer in time"
-_LONGEST = 120  # characters of somebody else's in an error
+_LONGEST = 120  # characters of another party's text in an error
 _TRY_AGAIN = "check the network, and try again"
 
 

@@ -106,7 +106,7 @@ class Events:
         return _NOTHING if self._telemetry is None else self._telemetry.login()
 
     def wait(self) -> "Doing | None":
-        """A wait for whoever is at the entry."""
+        """A wait for another process at the entry."""
         return None if self._telemetry is None else self._telemetry.wait()
 
     def carried(self, work: Callable[[A], T]) -> Callable[[A], T]:

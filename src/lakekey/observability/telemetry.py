@@ -1,6 +1,6 @@
 """OpenTelemetry spans and counters of renewals, loaded only where ``LAKEKEY_OTEL`` is on (`events`).
 
-A token must not wait for whoever watches, nor fail with him. What an SDK does when a span ends or a counter is raised,
+Telemetry must never delay or break a token refresh. What an SDK does when a span ends or a counter is raised,
 which with some processors includes sending it, is done in a thread of its own; what raises is caught and said once.
 
 Attributes follow OpenTelemetry's semantic conventions where there are any: ``server.address``, ``error.type``,
@@ -229,7 +229,7 @@ class Telemetry:
         return Doing("lakekey.login", self._about_span, "signed_in")
 
     def wait(self) -> Doing:
-        """A wait for whoever is at the entry."""
+        """A wait for another process at the entry."""
         return Doing("lakekey.wait", self._about_span, "adopted")
 
     def carried(self, work: Callable[[A], T]) -> Callable[[A], T]:

@@ -19,7 +19,7 @@ _warned: set[str] = set()
 def provider(profile: str | None = None, **settings: "Unpack[Settings]") -> Provider:
     """A provider for a profile, or for what the settings say.
 
-    Nothing is sent and nobody is asked yet: the first header does that.
+    Nothing is sent and no person is asked yet: the first header does that.
 
     Args:
         profile: A profile of ``.databrickscfg``; ``None`` for the default chain: environment, then default profile.
@@ -53,11 +53,11 @@ def _only_session(error: ConfigurationError) -> Target:
 
 
 def made(target: Target, *, stacklevel: int = 2) -> Provider:
-    """The provider of a target, with the warning that a run which nobody watches is owed.
+    """The provider of a target, with the warning for an unattended run.
 
     Args:
         target: What it signs in to.
-        stacklevel: Frames from here to whoever is to see the warning.
+        stacklevel: Frames from here to the code that the warning points at.
     """
     if target.is_delegated:
         with LOADING:
@@ -79,12 +79,12 @@ def _warn_where_nobody_watches(target: Target, *, stacklevel: int) -> None:
 
 
 def warn_service_principal_missing(target: Target, run: str, *, stacklevel: int) -> None:
-    """Say, once for each profile, that a run which nobody watches uses a person's session.
+    """Say, once for each profile, that an unattended run uses a person's session.
 
     Args:
         target: What it signs in to.
         run: What kind of run it is, in words.
-        stacklevel: Whom the warning points at, as `warnings.warn` counts.
+        stacklevel: The frame that the warning points at, as `warnings.warn` counts.
     """
     if target.name in _warned:
         return

@@ -41,7 +41,7 @@ def login(profile: str | None = None, *, switch: bool = False, **settings: Any) 
 
     Raises:
         ConfigurationError: A setting is missing, wrong, or contradicts another.
-        LoginRequired: Nobody is there to sign in.
+        LoginRequired: No person is there to sign in.
         LoginFailed: The sign-in did not succeed.
     """
     made = provider(profile, **settings)

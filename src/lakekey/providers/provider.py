@@ -35,7 +35,7 @@ _LONGEST_PAUSE = 120.0
 _SECOND_CHANCES = 3
 
 
-# Loaded once, so that nobody whose token lives waits again for the lock while another thread loads the protocol code.
+# Loaded once, so that no caller with a live token waits for the lock while another thread loads the protocol code.
 
 
 @functools.cache
@@ -153,7 +153,7 @@ class Provider:
         return as_html(self.target, None if self.target.is_delegated else self._session.peek())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Without the secret and without tokens: whoever unpickles it finds both where the target says, or an error.
+        # Without the secret and without tokens: unpickling finds both where the target says, or is an error.
         return Provider, (self.target,)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Provider":
@@ -223,10 +223,10 @@ class Provider:
         """Sign in now, whatever is cached; as a person in the browser, as a service principal by its secret.
 
         Args:
-            switch: Let somebody else than before take the session over.
+            switch: Let another person than before take the session over.
 
         Raises:
-            LoginRequired: Nobody is there to sign in.
+            LoginRequired: No person is there to sign in.
             LoginFailed: The sign-in did not succeed.
             CredentialsRefused, TokenEndpointError, CacheError: As they say.
         """
@@ -332,7 +332,7 @@ class Provider:
             and snapshot.since <= time.time() < snapshot.end
             and time.monotonic() < snapshot.end_monotonic
         ):
-            # Stale, but it serves: nobody waits. Ask for a newer one, and look again in a while.
+            # Stale, but it serves: no caller waits. Ask for a newer one, and look again in a while.
             self._fresh = (
                 min(time.time() + self._early_pause, snapshot.end),
                 min(time.monotonic() + self._early_pause, snapshot.end_monotonic),
@@ -405,7 +405,7 @@ class Provider:
         return self._end_watch
 
     def _announce(self, entry: Entry | None) -> None:
-        if "logging" in sys.modules:  # else nobody would see the record
+        if "logging" in sys.modules:  # else the record would be lost
             with LOADING:
                 from lakekey.providers.unattended import announce
 

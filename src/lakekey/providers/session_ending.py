@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SessionEnding(NamedTuple):
-    """A session that ends soon unless somebody signs in.
+    """A session that ends soon unless the person signs in.
 
     Attributes:
         profile: The profile, or ``None``.
@@ -34,7 +34,7 @@ Callback = Callable[[SessionEnding], None]
 
 
 class EndWatch:
-    """Warns once about each end: by a log record, and by whoever asked to be called.
+    """Warns once about each end: by a log record, and by the registered callbacks.
 
     Args:
         target: What is signed in to.

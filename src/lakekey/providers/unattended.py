@@ -1,4 +1,4 @@
-"""One line that says as whom a run signs in that nobody watches."""
+"""One line with the identity that an unattended run signs in as."""
 
 import os
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def announce(target: "Target", entry: "Entry | None") -> None:
-    """Say in one log record as whom a run signs in that nobody watches.
+    """Log the identity that an unattended run signs in as, once.
 
     Args:
         target: What is signed in to.

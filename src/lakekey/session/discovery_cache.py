@@ -1,7 +1,7 @@
 """Discovery, remembered in the sealed cache: for an hour, failures for a minute.
 
 So a new process that refreshes makes the token request and no other. What is remembered is sealed like a token, so
-nobody can slip in another token endpoint, and the refusal of foreign endpoints has been passed before it is stored.
+no other token endpoint can be slipped in, and the refusal of foreign endpoints has been passed before it is stored.
 """
 
 import hashlib
@@ -85,7 +85,7 @@ class RememberedDiscovery:
             {"kind": DISCOVERY, **self._about, **about}, issued_at=now, expires_at=now + seconds, failure=failure
         )
         try:
-            # No lock: whoever comes first or last stores the same.
+            # No lock: the first and the last writer store the same.
             self._cache.put(self._name, entry, replaces=self._cache.store.get(self._name))
         except CacheError as unwritten:
             _log.debug("oauth", "discovery is not remembered: %s", unwritten.message)

@@ -1,7 +1,7 @@
-"""Waiting for one's turn at an entry: to work on it under its lock, or to take the result of whoever does.
+"""Waiting for one's turn at an entry: to work on it under its lock, or to take the result of the process that does.
 
-Whoever waits has loaded neither the protocol code nor anything else that only the work needs: where dozens of processes
-wait on few cores, their loading would take the processor from the one that works.
+A waiting process has loaded neither the protocol code nor anything else that only the work needs: where dozens of
+processes wait on few cores, their loading would take the processor from the one that works.
 """
 
 import random
@@ -40,7 +40,7 @@ class EntryQueue:
         credential: Whose entry it is.
 
     Attributes:
-        key: Who shares it shares flights, and so their results: nobody with another secret, or with another cache.
+        key: Who shares it shares flights, and so their results: not with another secret or another cache.
     """
 
     def __init__(self, credential: "Credential") -> None:
@@ -67,7 +67,7 @@ class EntryQueue:
             The entry that the work, or a sibling's, has left.
 
         Raises:
-            LockTimeout: Somebody held the lock for too long.
+            LockTimeout: Another process held the lock for too long.
             LakekeyError: The work failed, or a sibling's did.
         """
         known = seen.failure if seen is not None else None
@@ -105,7 +105,7 @@ class EntryQueue:
         attended = self._credential.attended
         with Wait(self._entry_id, self._events, self._whom_we_wait_for, aloud=attended) as wait:
             while True:
-                # Whoever wants nothing done removes the entry, for which a full disk has room enough.
+                # A caller that wants nothing done removes the entry, for which a full disk has room enough.
                 with self._cache.lock(self._entry_id, to_write=done is not None) as held:
                     stored = self._cache.read(self._entry_id)
                     if (settled := self._settled(stored.entry, known, done)) is not None:

@@ -55,7 +55,7 @@ def is_on_trial(entry: "Entry", now: float) -> bool:
 
 
 def session_end(entry: "Entry") -> float:
-    """When a person's session ends at the latest, in epoch seconds; 0 where nobody says."""
+    """When a person's session ends at the latest, in epoch seconds; 0 if unknown."""
     if not entry.refresh_token:
         return 0.0
     return min((end for end in (entry.refresh_expires_at, entry.session_ends_at) if end), default=0.0)

@@ -1,6 +1,6 @@
 """What comes of an exchange: what is kept of it in the entry, and what the callers are told.
 
-An outcome is written down in the entry, so that whoever waited for it in another process reads it there instead of
+An outcome is written down in the entry, so that a waiter in another process reads it there instead of
 trying again.
 """
 
@@ -38,7 +38,7 @@ class Outcomes:
 
     def filled(self, entry: Entry, response: "TokenResponse", sent_at: float) -> Entry:
         """The entry with a new answer in it, sent for at ``sent_at`` (epoch seconds, UTC)."""
-        if self._target.disable_oauth_refresh_token:  # a server may send one that nobody asked for
+        if self._target.disable_oauth_refresh_token:  # a server may send one that was not asked for
             response = response._replace(refresh_token=None)
         return entry._replace(
             generation=entry.generation + 1,
@@ -58,7 +58,7 @@ class Outcomes:
         )
 
     def _refresh_expires_at(self, entry: Entry, response: "TokenResponse", sent_at: float) -> float:
-        """When the refresh token lapses: as the answer says, else as the configuration does; 0: nobody says."""
+        """When the refresh token lapses: as the answer says, else as the configuration does; 0 if unknown."""
         if response.refresh_lifetime is not None:
             return sent_at + response.refresh_lifetime
         if response.refresh_token is None:
@@ -86,7 +86,7 @@ class Outcomes:
         return 0 <= time.time() - failure.at < max(EARLY_PAUSE, failure.retry_after or 0.0)
 
     def cooling(self, failure: Failure) -> bool:
-        """Whether a sign-in failed so lately that nobody should be shown another tab unasked."""
+        """Whether a sign-in failed so lately that no other tab should open unasked."""
         kinds = (LoginFailed, CredentialsRefused)
         return issubclass(_kind(failure.code), kinds) and 0 <= time.time() - failure.at < LOGIN_COOL_DOWN
 
@@ -129,11 +129,11 @@ class Outcomes:
         )
 
     def login_required(self, entry: Entry | None) -> LoginRequired:
-        """The error of a session that is over, or never began, where nobody is there to sign in."""
+        """The error of a session that is over, or never began, where no person is there to sign in."""
         if entry is not None and entry.refused is not None:
             message = entry.refused.message
         else:
-            message = "nobody has signed in yet, and nobody is here to do it"
+            message = "not signed in, and this run cannot prompt for a sign-in"
         return LoginRequired(message, hint=f"run: {self._target.login_command}", profile=self._target.name)
 
 

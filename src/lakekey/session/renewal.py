@@ -81,7 +81,7 @@ class Renewal:
         credential: Whose entry it is.
         queue: The queue for it.
         grant: How it is renewed without a person.
-        sign_in: Lets a person sign in, or ``None`` where nobody is there.
+        sign_in: Lets a person sign in, or ``None`` where no person is there.
         revoke: Revokes an entry's tokens at the server and says what became of that.
     """
 
@@ -129,7 +129,7 @@ class Renewal:
         return self._login(commitment, stored, unasked=True)
 
     def early(self, known: str) -> Entry | None:
-        """Renew a token that is stale but lives, unless somebody else is at it or has just failed.
+        """Renew a token that is stale but lives, unless another process is at it or has just failed.
 
         Args:
             known: The access token that the caller has.
@@ -145,10 +145,10 @@ class Renewal:
         """Sign in anew, whatever is stored; all who ask meanwhile get the same sign-in's result.
 
         Args:
-            switch: Let somebody else than before take the session over.
+            switch: Let another person than before take the session over.
 
         Raises:
-            LoginRequired: Nobody is there to sign in.
+            LoginRequired: No person is there to sign in.
             LoginFailed: The sign-in did not succeed.
         """
         before = self._credential.peek() or Entry({})
@@ -263,7 +263,7 @@ class Renewal:
     def _on_invalid_grant(
         self, commitment: Commitment, entry: Entry, stored: Stored, said: str, attempts: int
     ) -> Entry:
-        """A dead refresh token: go on from a newer one if somebody stored it, else end the session for everybody."""
+        """A dead refresh token: go on from a newer one if it was stored, else end the session for all."""
         commitment.release()
         if not self._grant.needs_person:
             # RFC 6749 §5.2 has this code for any grant; a service principal has no session that could be over.
@@ -272,7 +272,7 @@ class Renewal:
             raise refusal
         now = self._cache.read(self._entry_id)
         if now.entry is not None and now.envelope != stored.envelope:
-            # Somebody got past the lock, as it can happen on a network file system: that one won.
+            # Another process got past the lock, as it can happen on a network file system: that one won.
             if now.entry.access_token != entry.access_token and self._credential.serves(now.entry):
                 self._events.adopted()
                 return now.entry

@@ -61,7 +61,7 @@ class Session:
             known: The access token that the caller has had so far.
 
         Raises:
-            LoginRequired: Nobody is there to sign in.
+            LoginRequired: No person is there to sign in.
             LoginFailed: The sign-in did not succeed.
             CredentialsRefused, TokenEndpointError, CacheError: As they say.
         """

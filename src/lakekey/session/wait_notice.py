@@ -48,7 +48,7 @@ class Wait:
         self.over("adopted", error)
 
     def over(self, outcome: str, error: BaseException | None = None) -> None:
-        """It is over, unless it was before: by the work of whoever was waited for, or since it is our turn."""
+        """It is over, unless it was before: by the work of the process that was waited for, or since it is our turn."""
         doing, self._doing = self._doing, None
         if doing is not None:
             doing.end(outcome, error)

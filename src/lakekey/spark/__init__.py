@@ -38,7 +38,7 @@ def channel_builder(
 ) -> "SignedInChannelBuilder":
     """A ``ChannelBuilder`` for ``SparkSession.builder.channelBuilder(…)`` of ``pyspark.sql.connect``.
 
-    Nothing is sent and nobody is asked yet: the first RPC does that.
+    Nothing is sent and no person is asked yet: the first RPC does that.
 
     Args:
         profile: A profile's name, a provider, or ``None`` for the default chain.
@@ -47,7 +47,7 @@ def channel_builder(
         cluster_id: The cluster (``x-databricks-cluster-id``), over the profile's.
         headers: Further metadata that each RPC carries.
         session_id: The UUID of the server-side session; a new one where ``None``.
-        user_id: Whom Spark keeps the session for; the signed-in identity where ``None``.
+        user_id: The user that Spark keeps the session for; the signed-in identity where ``None``.
         user_agent: The program's name as ``product/version``, put before lakekey's.
         channel_options: gRPC channel options, over pyspark's.
         **settings: lakekey's settings; see `lakekey.provider`.
@@ -83,7 +83,7 @@ def channel_builder(
 def session(profile: str | Provider | None = None, url: str | None = None, **conf: Any) -> "SparkSession":
     """A new Spark Connect session that is signed in, and stays so.
 
-    A session is made even where one exists: ``getOrCreate`` would hand out somebody else's. What signs it in is part
+    A session is made even where one exists: ``getOrCreate`` would hand out one of other code. What signs it in is part
     of its channel, so ``newSession()`` and ``cloneSession()`` keep it. The first session of a process also turns
     pyspark's Connect mode on, as ``SparkSession.builder.remote`` does, so that ``pyspark.sql.functions`` works.
 
@@ -97,7 +97,7 @@ def session(profile: str | Provider | None = None, url: str | None = None, **con
         pyspark's own session.
 
     Raises:
-        LakekeyError: Nobody is signed in, or a setting is missing or wrong; said here, before pyspark is asked.
+        LakekeyError: No session, or a setting is missing or wrong; said here, before pyspark is asked.
     """
     sparks = {name: value for name, value in conf.items() if "." in name}
     builder = channel_builder(profile, url, **{name: conf[name] for name in conf if name not in sparks})

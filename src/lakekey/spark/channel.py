@@ -66,7 +66,7 @@ class SignedInChannelBuilder(_Base):  # type: ignore[misc]  # pyspark is importe
 
     @property
     def userId(self) -> str | None:  # noqa: N802 - pyspark's name
-        """Whom Spark keeps the session for: never the account that this process happens to run under."""
+        """The user that Spark keeps the session for: never the account that this process happens to run under."""
         given = super().userId
         if given is not None:
             return str(given)

@@ -1,4 +1,4 @@
-"""Where a session connects to, and whom it trusts there."""
+"""Where a session connects to, and which authorities it trusts there."""
 
 import os
 import re

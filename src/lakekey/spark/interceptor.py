@@ -94,7 +94,7 @@ class SignIn(
         """The headers for an RPC that is about to be sent; more than the token's where a cloud's sign-in has more.
 
         Args:
-            tidying: The RPC only clears up behind a session. Nobody is asked to sign in for that: pyspark sends such
+            tidying: The RPC only clears up behind a session. No person is asked to sign in for that: pyspark sends such
                 RPCs by itself, from its own threads and as the interpreter exits.
 
         Raises:
@@ -240,7 +240,7 @@ class Replay:
     def begin(self) -> Iterator[Any] | None:
         """The requests from the first one on, or ``None`` where they were too many to keep.
 
-        Whoever still reads them for an earlier call finds their end.
+        A reader of an earlier call finds their end.
         """
         with self._guard:
             if self._kept is None:

@@ -41,7 +41,7 @@ def jdbc_options(profile: str | Provider | None = None, **settings: Any) -> Jdbc
 
     Raises:
         ConfigurationError: A setting is missing or wrong, or the provider was unpickled where its secret is not.
-        LakekeyError: Nobody is signed in.
+        LakekeyError: There is no session.
     """
     provider, rest = factory.provider_for(profile, settings)
     target = provider.target

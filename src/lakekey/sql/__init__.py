@@ -38,7 +38,7 @@ def connect(
     Raises:
         ConfigurationError: A setting is missing or wrong, the connector is not installed, or the warehouse takes a
             fixed token only.
-        LakekeyError: Nobody is signed in, or as it says.
+        LakekeyError: No session, or as it says.
     """
     try:
         with libraries():

@@ -12,7 +12,7 @@ from lakekey.providers.provider import Provider
 
 
 def connect_arguments(target: Target, http_path: str | None = None) -> dict[str, Any]:
-    """The connector's own arguments for a target: where it is, and whom to trust.
+    """The connector's own arguments for a target: where it is, and which authorities to trust.
 
     Args:
         target: The target.

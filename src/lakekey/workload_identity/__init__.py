@@ -24,7 +24,7 @@ class IdentityTokens(Protocol):
     place: str
 
     def subject(self) -> str:
-        """Whom the tokens stand for, as far as that can be told without a request: it sets two apart in the cache.
+        """The identity that the tokens stand for, as far as known without a request: it sets two apart in the cache.
 
         Raises:
             ConfigurationError: It is here but broken.
@@ -35,7 +35,7 @@ class IdentityTokens(Protocol):
 
         Args:
             transport: HTTP, for sources that ask a service.
-            audience: Whom the token is for, where the source lets that be chosen.
+            audience: The token's audience, if the source lets that be chosen.
             deadline: When to give up, by `time.monotonic`.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Identity tokens that somebody else has put here: in a variable, in a file, or in a Kubernetes pod."""
+"""Identity tokens that the platform has put here: in a variable, in a file, or in a Kubernetes pod."""
 
 import os
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class Variable:
 
     @classmethod
     def detect(cls, environ: Mapping[str, str], name: str | None) -> Self | None:
-        """The source; ``None`` where nobody configured one.
+        """The source; ``None`` where none is configured.
 
         Args:
             environ: The environment.
@@ -61,7 +61,7 @@ class Variable:
 
 
 class File:
-    """A token in a file that somebody keeps fresh, such as a projected volume. Read anew for each exchange."""
+    """A token in a file that the platform keeps fresh, such as a projected volume. Read anew for each exchange."""
 
     def __init__(self, path: str) -> None:
         self.place = f"the file {path}"

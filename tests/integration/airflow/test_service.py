@@ -168,7 +168,7 @@ def test_a_task_without_a_service_principal_is_warned_and_fails_at_once_and_open
     assert states["unconfigured"] == "failed"
     said = service.task_log("unconfigured", "query")
     assert "an Airflow task should sign in as a service principal" in said
-    assert "nobody has signed in yet" in said
+    assert "not signed in" in said
     assert "run: lakekey login" in said
     assert not service.opened.exists()
     assert not [record for record in log if record.route == "authorize"]

@@ -128,7 +128,7 @@ def test_nobody_waits_longer_than_the_time_limit(settings):
     with lakekey("login", environment={**settings, "LAKEKEY_LOGIN_TIMEOUT": "0.3"}) as program:
         status, _, errors = program.ends()
     assert status == 1
-    assert "nobody finished the sign-in within 0.3 s" in errors
+    assert "the sign-in was not finished within 0.3 s" in errors
     assert "lakekey login" in errors
     assert is_free(port)
 

@@ -47,7 +47,7 @@ def test_the_demo_opens_the_browser_of_whoever_sits_here(monkeypatch):
 @pytest.mark.parametrize(
     ("browser", "patience", "why"),
     [
-        ("true", 1, "nobody finished the sign-in within 1 s"),
+        ("true", 1, "the sign-in was not finished within 1 s"),
         (browser_of("grace@example.com", "cancel"), 60, "access_denied"),
     ],
     ids=["nobody looks", "somebody declines"],

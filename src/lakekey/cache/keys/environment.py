@@ -8,7 +8,7 @@ VARIABLE = "LAKEKEY_KEY"
 
 
 class EnvironmentKey:
-    """The ring that whoever started this process put into its environment.
+    """The ring in the environment of this process.
 
     Args:
         environ: The environment.

@@ -1,4 +1,4 @@
-"""Key rings in files: the cache's own key file, and secrets that somebody else mounts."""
+"""Key rings in files: the cache's own key file, and secrets that are mounted."""
 
 import os
 from typing import TYPE_CHECKING

@@ -30,7 +30,7 @@ class Line:
 
     @contextlib.contextmanager
     def first(self) -> Iterator[bool]:
-        """Try once to be the first; the context's value says whether nobody else is."""
+        """Try once to be the first; the context's value says whether no other process is."""
         try:
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
             self._descriptor = os.open(self._path, flags, 0o600)
@@ -45,7 +45,7 @@ class Line:
             self._descriptor = -1
 
     def last_mark(self) -> str | None:
-        """The mark of whoever held the lock before us, for the one who is first."""
+        """The mark of the process that held the lock before us, for the one who is first."""
         if self._descriptor < 0:
             return None
         with contextlib.suppress(OSError):

@@ -51,7 +51,7 @@ class Store(Protocol):
         """Move a bad envelope out of the way, and nothing else that has come in its place.
 
         Returns:
-            Where to, or ``None`` if it is there no more, or is being dealt with by whoever holds the entry's lock.
+            Where to, or ``None`` if it is there no more, or is being dealt with by the holder of the entry's lock.
 
         Raises:
             CacheWriteFailed: It cannot be moved.

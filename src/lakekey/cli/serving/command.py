@@ -36,7 +36,7 @@ def serve(arguments: argparse.Namespace) -> int:
     if arguments.print_unit:
         print(_unit(arguments), end="")
         return 0
-    # Whoever sends a request is a program: it is told what to run, and no browser opens behind somebody's back.
+    # The client is a program: it is told what to run, and no browser opens unasked.
     environ = {**os.environ, "LAKEKEY_INTERACTIVE": "never"}
     targets = [target_for_others(profile) for profile in arguments.profiles or [None]]
     providers = [provider_for_target(target, environ) for target in targets]
@@ -71,7 +71,7 @@ def _say(hosts: list[str], url: str, arguments: argparse.Namespace) -> None:
         print("  export DATABRICKS_AUTH_TYPE=metadata-service")
         address = f'"$(cat {arguments.url_file})"' if arguments.url_file else url
         print(f"  export DATABRICKS_METADATA_SERVICE_URL={address}")
-    sys.stdout.flush()  # whoever waits for this line through a pipe waits for it now
+    sys.stdout.flush()  # a program may wait for this line through a pipe
 
 
 def _write_url(path: str, url: str) -> None:
