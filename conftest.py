@@ -24,7 +24,7 @@ _PATIENCE = 10.0
 _POSIX_ONLY = {
     "fork": "forks a process",
     "linux_desktop": "looks for programs or directories as a Linux desktop does",
-    "posix_locks": "asks for locks of fcntl",
+    "posix_locks": "asks for locks of fcntl, or lock files that stay when they are free",
     "posix_owners": "asks for owners, modes or links of files",
     "posix_signals": "stops and continues a process",
     "pseudo_terminal": "opens a pseudo-terminal",

@@ -189,7 +189,8 @@ def _install() -> None:
     LakekeyError.__init__ = noted
     _tap_sign_in()
     _tap_spawning()
-    os.register_at_fork(after_in_child=_note_to_file)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_note_to_file)
     sys.addaudithook(_audit)
     handler = _Records(logging.DEBUG)
     handler.setFormatter(logging.Formatter("%(message)s %(args)s"))

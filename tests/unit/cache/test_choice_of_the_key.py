@@ -28,7 +28,7 @@ SOURCES = {
 def environ(tmp_path, monkeypatch):
     os.chmod(tmp_path, 0o700)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
-    return {"HOME": str(tmp_path), "LAKEKEY_CACHE_DIR": str(tmp_path / "cache")}
+    return {"HOME": str(tmp_path), "APPDATA": str(tmp_path), "LAKEKEY_CACHE_DIR": str(tmp_path / "cache")}
 
 
 @pytest.fixture
@@ -156,6 +156,7 @@ def test_cache_that_began_before_the_copy_is_protected_from_its_first_write_on(e
     assert anchor.recall(environ, cache.store.where).source == "passphrase"
 
 
+@pytest.mark.posix_owners
 def test_copy_of_the_choice_holds_no_secret_and_is_private(environ):
     environ |= SOURCES["passphrase"]
     path = anchor.path_of(environ, sealed(environ).store.where)

@@ -99,6 +99,7 @@ def test_profile_that_is_there_is_only_replaced_on_request(path):
     assert path.read_bytes() == FILE
 
 
+@pytest.mark.posix_locks
 def test_nothing_is_written_where_nothing_changes(path):
     before = path.stat().st_mtime_ns
     assert write_profile(str(path), "prod", {"client_id": "a"}, replace=True) is None

@@ -63,6 +63,7 @@ def test_a_machine_without_a_keyring_gets_a_key_file_and_the_reason_is_kept(dire
 
 
 @pytest.mark.parametrize("backend", ["null", "fail"])
+@pytest.mark.posix_locks
 def test_a_keyring_that_keeps_nothing_is_not_taken_for_one_even_when_it_is_asked_for(directory, monkeypatch, backend):
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", f"keyring.backends.{backend}.Keyring")
     assert "no OS keyring" in refusal(directory, LAKEKEY_KEY_SOURCE="keyring").message
@@ -207,6 +208,7 @@ def test_a_mounted_file_that_is_not_there_is_named(directory, tmp_path):
     assert str(tmp_path / "nowhere") in refusal(directory, LAKEKEY_KEY_FILE=str(tmp_path / "nowhere")).message
 
 
+@pytest.mark.posix_owners
 def test_a_mounted_directory_is_no_key(directory, tmp_path):
     (tmp_path / "d").mkdir()
     with pytest.raises(UnsafeCache):
@@ -324,6 +326,7 @@ def test_without_a_service_there_is_none_to_use(directory):
         ring(directory, LAKEKEY_KEY_SOURCE="kms")
 
 
+@pytest.mark.posix_locks
 def test_a_ring_moves_from_source_to_source_and_leaves_nothing_behind(directory, package, tmp_path):
     place = {"LAKEKEY_CACHE_DIR": str(directory)}
     open_cache({**place, "LAKEKEY_KEY_SOURCE": "file"}).begin()
