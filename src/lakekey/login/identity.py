@@ -46,7 +46,7 @@ def identify(client: Client, host: str, response: TokenResponse, *, nonce: str |
     Raises:
         LoginFailed: The ID token is not for this client, server or sign-in.
     """
-    id_claims = jwt.claims(response.id_token or "") or {}
+    id_claims = jwt.claims(response.id_token or "", unsigned=True) or {}
     if id_claims:
         _check_id_token(client, id_claims, nonce)
     access_claims = jwt.claims(response.access_token) or {}

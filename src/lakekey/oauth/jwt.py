@@ -7,10 +7,15 @@ from lakekey import _json
 from lakekey.errors import ConfigurationError
 
 
-def claims(token: str) -> dict[str, Any] | None:
-    """The claims that a token makes, unchecked; ``None`` where it is no JWT."""
+def claims(token: str, *, unsigned: bool = False) -> dict[str, Any] | None:
+    """The claims that a token makes, unchecked; ``None`` where it is not a JWT.
+
+    Args:
+        token: What may be one.
+        unsigned: Whether one without a signature is read, too (RFC 7519 §6), so that its claims can be refused.
+    """
     parts = token.split(".")
-    if len(parts) != 3 or not all(parts):
+    if len(parts) != 3 or not all(parts[:2] if unsigned else parts):
         return None
     try:
         found = _json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))

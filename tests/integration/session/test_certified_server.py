@@ -12,7 +12,9 @@ ADA = "ada@example.com"
 REFRESHED = """
 import lakekey
 provider = lakekey.provider()
-provider.invalidate(provider.token().access_token)
+token = provider.token().access_token
+provider.served(token)  # else a token that replaced a refused one is on trial, and kept
+provider.invalidate(token)
 print(provider.token().access_token)
 """
 HEADER = "import lakekey; print(lakekey.provider().headers()['Authorization'])"
@@ -52,7 +54,9 @@ def digest(token):
 
 
 def renew(provider):
-    provider.invalidate(bearer(provider))
+    token = bearer(provider)
+    provider.served(token)
+    provider.invalidate(token)
     return bearer(provider)
 
 
