@@ -25,7 +25,7 @@ def write_certificates(directory: Path) -> Certificates:
 
     The CA's own key is never written: nothing else can be signed by it later.
     """
-    chain = authority.make("lakekey test CA", skew=_SKEW)
+    chain = authority.make("lakekey test CA", skew=_SKEW, constrained=False)
     paths = Certificates(directory / "ca.pem", directory / "cert.pem", directory / "key.pem")
     paths.ca.write_bytes(chain.ca)
     paths.cert.write_bytes(chain.certificate)

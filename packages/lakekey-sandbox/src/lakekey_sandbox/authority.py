@@ -29,15 +29,16 @@ class Chain:
     key: bytes = field(repr=False)
 
 
-def make(name: str = "lakekey sandbox authority", *, skew: dt.timedelta = _SKEW) -> Chain:
+def make(name: str = "lakekey sandbox authority", *, skew: dt.timedelta = _SKEW, constrained: bool = True) -> Chain:
     """Makes a fresh authority and a server certificate for loopback.
 
     Args:
         name: What the authority is called.
         skew: How far a client's clock may be behind.
+        constrained: Whether the authority can vouch for loopback only. gRPC's TLS refuses constraints on IP addresses.
     """
     ca_key = ec.generate_private_key(ec.SECP256R1())
-    ca = _authority(name, ca_key, skew)
+    ca = _authority(name, ca_key, skew, constrained=constrained)
     key = ec.generate_private_key(ec.SECP256R1())
     pem = serialization.Encoding.PEM
     return Chain(
@@ -96,22 +97,24 @@ def _context(chain: Chain, directory: str) -> ssl.SSLContext:
     return context
 
 
-def _authority(called: str, key: ec.EllipticCurvePrivateKey, skew: dt.timedelta) -> x509.Certificate:
+def _authority(
+    called: str, key: ec.EllipticCurvePrivateKey, skew: dt.timedelta, *, constrained: bool
+) -> x509.Certificate:
     name = _name(called)
     loopback = [
         x509.DNSName("localhost"),
         x509.IPAddress(ipaddress.ip_network("127.0.0.0/8")),
         x509.IPAddress(ipaddress.ip_network("::1/128")),
     ]
-    return (
+    builder = (
         _builder(name, name, key.public_key(), skew)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
-        # RFC 5280 §4.2.1.10: even a holder of the key could only vouch for loopback.
-        .add_extension(x509.NameConstraints(loopback, None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
     )
+    if constrained:  # RFC 5280 §4.2.1.10: even a holder of the key could only vouch for loopback
+        builder = builder.add_extension(x509.NameConstraints(loopback, None), critical=True)
+    return builder.sign(key, hashes.SHA256())
 
 
 def _leaf(
