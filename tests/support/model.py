@@ -13,7 +13,7 @@ from lakekey.oauth.token_response import InvalidGrant, TokenResponse
 from lakekey.providers import background_renewal
 from lakekey.providers import provider as provider_module
 from lakekey.session import credential as credential_module
-from lakekey.session import entry_queue, outcomes, renewal
+from lakekey.session import entry_queue, failures, renewal
 
 DAY = 86400.0
 
@@ -50,7 +50,7 @@ class Clock:
         """Within it the session and its providers go by this clock, and background work is done at once."""
         mine = types.SimpleNamespace(time=self.time, monotonic=self.monotonic)
         with contextlib.ExitStack() as stack:
-            for module in (provider_module, credential_module, entry_queue, renewal, outcomes):
+            for module in (provider_module, credential_module, entry_queue, renewal, failures):
                 stack.enter_context(mock.patch.object(module, "time", mine))
             stack.enter_context(mock.patch.object(provider_module, "_time", self.time))
             stack.enter_context(mock.patch.object(provider_module, "_monotonic", self.monotonic))

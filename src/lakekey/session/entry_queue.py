@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lakekey._single_flight import Busy, Commitment, Flights, Overdue
 from lakekey.cache.cache import Stored
 from lakekey.cache.entry import Entry, Failure
-from lakekey.session.outcomes import Outcomes
+from lakekey.session.failures import Failures
 from lakekey.session.wait_notice import Wait
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class EntryQueue:
         self.key = f"{credential.cache.store.where}:{credential.entry_id}:{credential.target.proof}"
         self._credential = credential
         self._target = credential.target
-        self._outcomes = Outcomes(credential.target)
+        self._failures = Failures(credential.target)
         self._events = credential.events
         self._cache = credential.cache
         self._entry_id = credential.entry_id
@@ -89,9 +89,9 @@ class EntryQueue:
         try:
             return flights.run(key, self._events.carried(work), patience=patience)
         except Busy:
-            error = self._outcomes.busy()
+            error = self._failures.busy()
         except Overdue:
-            error = self._outcomes.overdue(patience)
+            error = self._failures.overdue(patience)
         raise error
 
     def _patience(self) -> float:
@@ -114,7 +114,7 @@ class EntryQueue:
                         wait.over("lock")
                         return work(commitment, stored)
                 if time.monotonic() > deadline:
-                    raise self._outcomes.lock_timeout(self._holder(), self._entry_id, self._cache.store.where)
+                    raise self._failures.lock_timeout(self._holder(), self._entry_id, self._cache.store.where)
                 wait.goes_on()
                 # In proportion to the wait so far: a crowd that polled faster would take the processor from the holder.
                 pause = min(_LONGEST_POLL, max(_SHORTEST_POLL, (time.monotonic() - arrived) / 4))
@@ -132,7 +132,7 @@ class EntryQueue:
             return entry
         failure = entry.failure
         if failure not in (None, known) and failure.proof == self._target.proof:
-            raise self._outcomes.revived(failure)
+            raise self._failures.to_error(failure)
         return None
 
     def _whom_we_wait_for(self) -> str:

@@ -27,7 +27,8 @@ from lakekey.oauth.grants import Grant
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
 from lakekey.session.credential import Credential
 from lakekey.session.entry_queue import EXCHANGE_DEADLINE, EntryQueue
-from lakekey.session.outcomes import Outcomes
+from lakekey.session.failures import Failures
+from lakekey.session.token_answer import entry_from
 
 _ATTEMPTS = 4
 _FIRST_PAUSE = 0.25
@@ -96,7 +97,7 @@ class Renewal:
         self._credential = credential
         self._queue = queue
         self._target = credential.target
-        self._outcomes = Outcomes(credential.target)
+        self._failures = Failures(credential.target)
         self._events = credential.events
         self._cache = credential.cache
         self._entry_id = credential.entry_id
@@ -124,8 +125,8 @@ class Renewal:
                 if self._sign_in is None:
                     raise
             stored = self._cache.read(self._entry_id)
-        elif entry is not None and entry.failure is not None and self._outcomes.cooling(entry.failure):
-            raise self._outcomes.revived(entry.failure)
+        elif entry is not None and entry.failure is not None and self._failures.in_login_cooldown(entry.failure):
+            raise self._failures.to_error(entry.failure)
         return self._login(commitment, stored, unasked=True)
 
     def early(self, known: str) -> Entry | None:
@@ -159,7 +160,7 @@ class Renewal:
 
             return self._queue.run("anew", before, is_new, self._exchange_anew)
         if self._sign_in is None:
-            raise self._outcomes.login_required(None)
+            raise self._failures.login_required(None)
         return self._queue.run(
             "switch" if switch else "sign-in",
             before,
@@ -196,7 +197,7 @@ class Renewal:
                 return entry
             if not held or entry is None or (self._grant.needs_person and not entry.refresh_token):
                 return None
-            if self._outcomes.resting(entry.failure):
+            if self._failures.in_backoff(entry.failure):
                 return None  # a sibling has just failed: leave the endpoint alone for a while
             return self._exchange(commitment, entry, stored, attempts=1)
 
@@ -225,7 +226,7 @@ class Renewal:
         else:
             if response.problem:
                 raise self._keep_refresh_token(commitment, entry, stored, response, sent_at)
-            renewed = self._outcomes.filled(entry, response, sent_at)
+            renewed = entry_from(self._target, entry, response, sent_at)
             self._save(renewed, stored)
             commitment.release()
             self._events.refreshed()
@@ -288,20 +289,20 @@ class Renewal:
             except CacheWriteFailed as unwritten:
                 self._events.unwritten(unwritten)
         self._events.session_ended()
-        raise self._outcomes.login_required(ended)
+        raise self._failures.login_required(ended)
 
     def _keep_refresh_token(
         self, commitment: Commitment, entry: Entry, stored: Stored, response: TokenResponse, sent_at: float
     ) -> TokenEndpointError:
         """Of an answer whose access token is unusable, store what the next exchange needs, and say what was wrong."""
         error = TokenEndpointError(response.problem, retryable=False)
-        kept = self._outcomes.filled(entry, response, sent_at)._replace(
+        kept = entry_from(self._target, entry, response, sent_at)._replace(
             access_token=entry.access_token,
             issued_at=entry.issued_at,
             expires_at=entry.expires_at,
             scopes=entry.scopes,
             proof=entry.proof,
-            failure=self._outcomes.failure(error),
+            failure=self._failures.of(error),
         )
         self._save(kept, stored)
         commitment.release()
@@ -310,19 +311,19 @@ class Renewal:
 
     def _login(self, commitment: Commitment, stored: Stored, *, switch: bool = False, unasked: bool = False) -> Entry:
         if self._sign_in is None:
-            raise self._outcomes.login_required(stored.entry)
+            raise self._failures.login_required(stored.entry)
         before = stored.entry or Entry(self._target.about())
         sent_at = time.time()
         try:
             with self._events.login():
                 response, who = self._sign_in(commitment, before.identity, switch=switch)
         except Withdrawn:
-            self._note_failure(before, stored, self._outcomes.given_up())
+            self._note_failure(before, stored, self._failures.abandoned())
             raise
         except (LoginFailed, TokenEndpointError, CredentialsRefused) as error:
             self._note_failure(before, stored, error)
             raise
-        entry = self._outcomes.filled(before._replace(refresh_token="", refused=None), response, sent_at)
+        entry = entry_from(self._target, before._replace(refresh_token="", refused=None), response, sent_at)
         lifetime = self._target.absolute_session_lifetime_in_minutes
         ends_at = sent_at + lifetime * 60 if lifetime else 0.0
         # A person who signs in on purpose has done something about a refused token. One who is asked to has not.
@@ -354,7 +355,7 @@ class Renewal:
     def _note_failure(self, entry: Entry, stored: Stored, error: LakekeyError) -> None:
         """Tell the siblings, so that those who waited do not repeat the attempt in turn."""
         self._events.failed(error)
-        noted = entry._replace(failure=self._outcomes.failure(error), generation=entry.generation + 1)
+        noted = entry._replace(failure=self._failures.of(error), generation=entry.generation + 1)
         try:
             self._cache.put(self._entry_id, noted, replaces=stored.envelope)
         except CacheWriteFailed as unwritten:

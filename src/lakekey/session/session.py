@@ -72,9 +72,9 @@ class Session:
             return entry
         if self.target.is_person and not self.credential.attended and (entry is None or not entry.refresh_token):
             with LOADING:
-                from lakekey.session.outcomes import Outcomes
+                from lakekey.session.failures import Failures
 
-            raise Outcomes(self.target).login_required(entry)
+            raise Failures(self.target).login_required(entry)
         return self.queue.run(
             rejected,
             entry,

@@ -12,7 +12,7 @@ import pytest
 from lakekey import CredentialsRefused, LoginRequired, TokenEndpointError
 from lakekey.oauth import transport
 from lakekey.providers import provider as provider_module
-from lakekey.session import entry_queue, outcomes, renewal
+from lakekey.session import entry_queue, failures, renewal
 from support.servers.odd_server import OddServer
 from support.sessions import Machine
 from support.tls import write_certificates
@@ -417,7 +417,7 @@ def failures_of(machine):
 
 
 def test_the_current_token_is_served_and_the_failure_is_logged_once(stale, monkeypatch, caplog):
-    monkeypatch.setattr(outcomes, "EARLY_PAUSE", 0.0)
+    monkeypatch.setattr(failures, "EARLY_PAUSE", 0.0)
     provider = stale.provider()
     noted = 0
     with stale.server.fault("token", "status", status=503, times=None):
@@ -444,7 +444,7 @@ def test_a_try_ahead_of_time_is_one_request(stale):
 
 
 def test_a_pause_that_the_server_asked_for_holds_back_the_tries_ahead_of_time_of_all_processes(stale, monkeypatch):
-    monkeypatch.setattr(outcomes, "EARLY_PAUSE", 0.0)
+    monkeypatch.setattr(failures, "EARLY_PAUSE", 0.0)
     provider = stale.provider()
     with stale.server.fault("token", "status", status=429, headers={"retry-after": "600"}):
         for failure in failures_of(stale):

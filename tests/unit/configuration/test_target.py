@@ -5,12 +5,9 @@ import shlex
 
 import pytest
 
-from lakekey.cache.entry import Entry
 from lakekey.cli.arguments import parse, target_settings
 from lakekey.configuration.target import SETTINGS, normalize_host, resolve
 from lakekey.errors import ConfigurationError
-from lakekey.oauth.token_response import TokenResponse
-from lakekey.session.outcomes import Outcomes
 
 HOST = "https://dbc.cloud.databricks.com"
 OTHER = "https://other.cloud.databricks.com"
@@ -264,10 +261,3 @@ def test_switch_is_on_or_off(said, meant):
 def test_switch_that_is_neither_is_an_error():
     with pytest.raises(ConfigurationError, match=r"disable_oauth_refresh_token \(argument\) is neither true nor false"):
         resolve(environ={}, host=HOST, disable_oauth_refresh_token="maybe")
-
-
-def test_refresh_token_that_is_not_wanted_is_not_kept_though_the_server_sends_one():
-    target = resolve(environ={}, host=HOST, disable_oauth_refresh_token=True)
-    response = TokenResponse("access", 3600, "refresh", (), None)
-    assert Outcomes(target).filled(Entry({}), response, 1.0).refresh_token == ""
-    assert Outcomes(resolve(environ={}, host=HOST)).filled(Entry({}), response, 1.0).refresh_token == "refresh"

@@ -1,11 +1,9 @@
-"""What comes of an exchange: what is kept of it in the entry, and what the callers are told.
+"""From an error to the failure that the entry keeps, and back; and the errors that a session itself raises.
 
-An outcome is written down in the entry, so that a waiter in another process reads it there instead of
-trying again.
+A failure is kept in the entry, so that a waiting process reads it there instead of trying again.
 """
 
 import time
-from typing import TYPE_CHECKING
 
 from lakekey.cache.entry import Entry, Failure
 from lakekey.configuration.target import Target
@@ -17,17 +15,13 @@ from lakekey.errors import (
     LoginRequired,
     TokenEndpointError,
 )
-from lakekey.session.expiry import replaced_before_its_time
-
-if TYPE_CHECKING:
-    from lakekey.oauth.token_response import TokenResponse
 
 LOGIN_COOL_DOWN = 30.0
 EARLY_PAUSE = 10.0
 
 
-class Outcomes:
-    """The outcomes of one credential's exchanges.
+class Failures:
+    """The failures of one credential.
 
     Args:
         target: What it signs in to.
@@ -36,38 +30,8 @@ class Outcomes:
     def __init__(self, target: Target) -> None:
         self._target = target
 
-    def filled(self, entry: Entry, response: "TokenResponse", sent_at: float) -> Entry:
-        """The entry with a new answer in it, sent for at ``sent_at`` (epoch seconds, UTC)."""
-        if self._target.disable_oauth_refresh_token:  # a server may send one that was not asked for
-            response = response._replace(refresh_token=None)
-        return entry._replace(
-            generation=entry.generation + 1,
-            access_token=response.access_token,
-            issued_at=sent_at,
-            expires_at=sent_at + response.lifetime,
-            # RFC 6749 §6: an answer without a refresh token leaves the old one valid.
-            refresh_token=response.refresh_token or entry.refresh_token,
-            scopes=response.scopes or entry.scopes or self._target.scopes,
-            rotates=response.refresh_token not in (None, entry.refresh_token) if entry.refresh_token else None,
-            refused=None,
-            failure=None,
-            proof=self._target.proof,
-            refresh_expires_at=self._refresh_expires_at(entry, response, sent_at),
-            on_trial=entry.proof == self._target.proof
-            and replaced_before_its_time(entry.issued_at, entry.expires_at, sent_at),
-        )
-
-    def _refresh_expires_at(self, entry: Entry, response: "TokenResponse", sent_at: float) -> float:
-        """When the refresh token lapses: as the answer says, else as the configuration does; 0 if unknown."""
-        if response.refresh_lifetime is not None:
-            return sent_at + response.refresh_lifetime
-        if response.refresh_token is None:
-            return entry.refresh_expires_at  # the old one stays as it is
-        configured = self._target.refresh_token_lifetime_in_minutes
-        return sent_at + configured * 60 if configured else 0.0
-
-    def failure(self, error: LakekeyError) -> Failure:
-        """A failure as the entry keeps it."""
+    def of(self, error: LakekeyError) -> Failure:
+        """An error as the entry keeps it."""
         detail = getattr(error, "status", None) or getattr(error, "error", None)
         return Failure(
             code=error.code,
@@ -79,18 +43,18 @@ class Outcomes:
             proof=self._target.proof,
         )
 
-    def resting(self, failure: Failure | None) -> bool:
-        """Whether the endpoint failed so lately, or asked for so long a pause, that it is not asked ahead of time."""
+    def in_backoff(self, failure: Failure | None) -> bool:
+        """Whether the endpoint failed so recently, or asked for so long a pause, that it is not asked ahead of time."""
         if failure is None or failure.proof != self._target.proof:
             return False
         return 0 <= time.time() - failure.at < max(EARLY_PAUSE, failure.retry_after or 0.0)
 
-    def cooling(self, failure: Failure) -> bool:
-        """Whether a sign-in failed so lately that no other tab should open unasked."""
+    def in_login_cooldown(self, failure: Failure) -> bool:
+        """Whether a sign-in failed so recently that no other tab should open unasked."""
         kinds = (LoginFailed, CredentialsRefused)
         return issubclass(_kind(failure.code), kinds) and 0 <= time.time() - failure.at < LOGIN_COOL_DOWN
 
-    def revived(self, failure: Failure) -> LakekeyError:
+    def to_error(self, failure: Failure) -> LakekeyError:
         """A kept failure as the error that it was."""
         error = _kind(failure.code)(failure.message, hint=failure.hint, profile=self._target.name)
         if isinstance(error, TokenEndpointError) and failure.detail and failure.detail.isdigit():
@@ -100,8 +64,8 @@ class Outcomes:
             error.error = failure.detail
         return error
 
-    def given_up(self) -> LoginFailed:
-        """The error of a sign-in that all who wanted it have walked away from."""
+    def abandoned(self) -> LoginFailed:
+        """The error of a sign-in that every caller has stopped waiting for."""
         return LoginFailed("the sign-in was given up", hint=f"run: {self._target.login_command}")
 
     def lock_timeout(self, holder: str, entry_id: str, where: str) -> LockTimeout:

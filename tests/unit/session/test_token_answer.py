@@ -1,0 +1,45 @@
+"""What is kept of a token endpoint's answer in the entry."""
+
+from lakekey.cache.entry import Entry
+from lakekey.configuration.target import resolve
+from lakekey.oauth.token_response import TokenResponse
+from lakekey.session.token_answer import entry_from
+
+HOST = "https://dbc.cloud.databricks.com"
+ANSWER = TokenResponse("access", 3600, "refresh", (), None)
+
+
+def target(**settings):
+    return resolve(environ={}, host=HOST, **settings)
+
+
+def test_refresh_token_that_is_not_wanted_is_not_kept_though_the_server_sends_one():
+    assert entry_from(target(disable_oauth_refresh_token=True), Entry({}), ANSWER, 1.0).refresh_token == ""
+    assert entry_from(target(), Entry({}), ANSWER, 1.0).refresh_token == "refresh"
+
+
+def test_answer_without_refresh_token_keeps_the_old_one_and_its_expiry():
+    before = Entry({}, generation=4, refresh_token="old", refresh_expires_at=77.0)
+    kept = entry_from(target(), before, ANSWER._replace(refresh_token=None), 1.0)
+    assert (kept.refresh_token, kept.refresh_expires_at, kept.generation) == ("old", 77.0, 5)
+    assert kept.rotates is False
+
+
+def test_answer_with_another_refresh_token_says_that_the_server_rotates():
+    assert entry_from(target(), Entry({}, refresh_token="old"), ANSWER, 1.0).rotates is True
+
+
+def test_lifetime_counts_from_when_the_request_was_sent():
+    kept = entry_from(target(), Entry({}), ANSWER, 1000.0)
+    assert (kept.issued_at, kept.expires_at) == (1000.0, 4600.0)
+
+
+def test_configured_lifetime_of_refresh_tokens_fills_in_for_a_silent_server():
+    kept = entry_from(target(refresh_token_lifetime_in_minutes=10), Entry({}), ANSWER, 1000.0)
+    assert kept.refresh_expires_at == 1600.0
+
+
+def test_token_that_replaces_one_before_its_time_is_on_trial():
+    before = entry_from(target(), Entry({}), ANSWER, 1000.0)
+    assert entry_from(target(), before, ANSWER, 1060.0).on_trial
+    assert not entry_from(target(), before, ANSWER, 4500.0).on_trial
