@@ -11,7 +11,8 @@ from lakekey._hosts import routing_headers
 from lakekey._imports import libraries
 from lakekey.errors import ConfigurationError
 from lakekey.providers import factory
-from lakekey.providers.provider import Provider, in_a_thread
+from lakekey.providers.in_thread import in_a_thread
+from lakekey.providers.provider import Provider
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

@@ -15,7 +15,7 @@ from lakekey import _json
 from lakekey._hosts import LOOPBACK
 from lakekey._imports import LOADING, libraries
 from lakekey.errors import ConfigurationError, TokenEndpointError
-from lakekey.oauth import certificates, deadlines
+from lakekey.oauth import certificates, deadlines, monkey_patches
 from lakekey.oauth.proxy import proxy_to
 
 if TYPE_CHECKING:
@@ -157,8 +157,9 @@ class Transport:
 
             import requests
             import requests.auth
-            import urllib3
+            import urllib3.util.ssl_
 
+        monkey_patches.check(urllib3.util.ssl_.SSLContext)
         host = urlsplit(url).netloc
         deadline = time.monotonic() + CONNECT_TIMEOUT + READ_TIMEOUT if deadline is None else deadline
         deadline = deadlines.earliest(deadline)

@@ -55,25 +55,11 @@ def _background() -> "ModuleType":
 
 
 @functools.cache
-def _async() -> "tuple[ModuleType, ModuleType]":
+def _threads() -> "ModuleType":
     with libraries():
-        import asyncio
+        from lakekey.providers import in_thread
 
-        from lakekey import _single_flight
-
-    return asyncio, _single_flight
-
-
-async def in_a_thread(work: Callable[[], Any]) -> Any:
-    """Do something that may wait for the network, while the event loop goes on; a cancelled task leaves at once."""
-    asyncio, single_flight = _async()
-    waiter = single_flight.Waiter()
-    with single_flight.on(waiter):
-        try:
-            return await asyncio.to_thread(work)
-        except asyncio.CancelledError:
-            waiter.cancel()  # the thread ends with the task, so that the loop's end need not wait for it
-            raise
+    return in_thread
 
 
 class Token(NamedTuple):
@@ -209,14 +195,17 @@ class Provider:
         return Token(entry.access_token, entry.token_type, expires_at, entry.scopes)
 
     async def atoken(self) -> Token:
-        """`token` for asyncio: the event loop goes on while a token is renewed.
+        """`token` for asyncio, trio and anyio: the event loop goes on while a token is renewed.
 
-        A cancelled task leaves at once; an exchange that has been sent is seen through without it.
+        A cancelled task leaves at once; an exchange that has been sent is completed without it.
+
+        Raises:
+            LakekeyError: As `token`; a `lakekey.ConfigurationError` where another event loop, or none, runs the caller.
         """
         until, until_monotonic, _, since = self._fresh
         if since <= time.time() < until and time.monotonic() < until_monotonic:
             return self.token()
-        token: Token = await in_a_thread(self.token)
+        token: Token = await self._said(_threads).in_a_thread(self.token)
         return token
 
     def login(self, *, switch: bool = False) -> Token:

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import httpx
 import pytest
 import requests
+import trio
 
 import lakekey
 
@@ -38,7 +39,7 @@ def ask_httpx(box, provider, body=None):
         return client.request("GET", box.host + ME, content=body).status_code
 
 
-def ask_httpx_async(box, provider, body=None):
+def ask_httpx_async(box, provider, body=None, run=lambda main: asyncio.run(main())):
     async def parts():
         for part in body:
             yield part
@@ -50,14 +51,18 @@ def ask_httpx_async(box, provider, body=None):
             content = body if isinstance(body, bytes | None) else parts()
             return (await client.request("GET", box.host + ME, content=content)).status_code
 
-    return asyncio.run(ask())
+    return run(ask)
+
+
+def ask_httpx_trio(box, provider, body=None):
+    return ask_httpx_async(box, provider, body, run=trio.run)
 
 
 def trust(box):
     return ssl.create_default_context(cafile=box.ca_file)
 
 
-WAYS = pytest.mark.parametrize("ask", [ask_requests, ask_httpx, ask_httpx_async])
+WAYS = pytest.mark.parametrize("ask", [ask_requests, ask_httpx, ask_httpx_async, ask_httpx_trio])
 
 
 @WAYS
