@@ -14,7 +14,8 @@ LakekeyError
     ├── KeyUnavailable           the master key cannot be read
     ├── UnsafeCache              permissions or owners that would expose tokens
     ├── LockTimeout              another process holds the entry for too long
-    └── CacheWriteFailed         a new token could not be stored
+    ├── CacheWriteFailed         a new token could not be stored
+    └── StoreUnavailable         the store that hosts share cannot be reached; it may pass
 
 None is an ``OSError``: databricks-sql-connector retries those up to thirty times.
 No message holds a secret: the connector posts the text of a failed connect to an unauthenticated route.
@@ -194,6 +195,15 @@ class CacheWriteFailed(CacheError):
     """A new token could not be stored."""
 
     code = "cache_write_failed"
+
+
+class StoreUnavailable(CacheError):
+    """The store that several hosts share cannot be reached, or does not answer. Trying again later may help.
+
+    It says nothing of the session: that is as it was.
+    """
+
+    code = "store_unavailable"
 
 
 class ServicePrincipalMissingWarning(UserWarning):

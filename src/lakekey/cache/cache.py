@@ -50,7 +50,8 @@ class Cache:
 
     Args:
         store: Where envelopes are kept.
-        keys: The keys that seal them: a ring, or one that is read again when it changes.
+        keys: The keys that seal them: a ring, or one that is read again when it changes, or what finds that one when
+            it is needed: in a store that hosts share, this asks the store.
         volatile: Why nothing can be kept beyond this process, in words; ``None`` where it can.
         instead: Gives what to use where the store can be neither made nor used safely, or raises the error that it
             is given.
@@ -59,7 +60,7 @@ class Cache:
     def __init__(
         self,
         store: "Store",
-        keys: KeyRing | Keys,
+        keys: KeyRing | Keys | Callable[[], Keys],
         *,
         volatile: str | None = None,
         instead: Callable[[Exception], Substitute] | None = None,
@@ -67,23 +68,27 @@ class Cache:
         self.store = store
         self.volatile = volatile
         self._instead = instead
-        self._keys = None if isinstance(keys, KeyRing) else keys
+        self._keys = keys if isinstance(keys, Keys) else None
         self._fixed = keys if isinstance(keys, KeyRing) else None
+        self._find_keys = None if isinstance(keys, KeyRing | Keys) else keys
 
     def __repr__(self) -> str:
-        return f"Cache({self.store.where}, key from {self.ring.source})"
+        return f"Cache({self.store.where}, key from {self.ring.source if self._find_keys is None else '…'})"
 
     @property
     def ring(self) -> KeyRing:
         """The keys, as last read; `NO_RING` before anything is sealed."""
-        if self._keys is not None:
-            return self._keys.ring
+        keys = self.keys
+        if keys is not None:
+            return keys.ring
         assert self._fixed is not None
         return self._fixed
 
     @property
     def keys(self) -> Keys | None:
         """Where the keys come from; ``None`` where they live and die with this process."""
+        if self._find_keys is not None:
+            self._keys, self._find_keys = self._find_keys(), None
         return self._keys
 
     def begin(self) -> None:
@@ -92,14 +97,15 @@ class Cache:
         Raises:
             ConfigurationError, CacheError: The store or its key cannot be used.
         """
-        if self._keys is None:
+        keys = self.keys
+        if keys is None:
             return
-        if self._keys.chosen:
-            self._keys.remember()
+        if keys.chosen:
+            keys.remember()
             return
         try:
             self.store.prepare()
-            self._keys.current()
+            keys.current()
         except (CacheWriteFailed, UnsafeCache, OSError) as error:
             if self._instead is None:
                 raise
@@ -152,14 +158,15 @@ class Cache:
         if not key_id:
             raise self._newer(entry_id)
         try:
-            return unseal(self._keys.look() if self._keys is not None else self.ring, entry_id, envelope)
+            return unseal(self.keys.look() if self.keys is not None else self.ring, entry_id, envelope)
         except UnknownKey:
             pass
         place = self.store.place(entry_id)
         held = f"in {self.ring.where} (current key {self.ring.current.hex()})" if self.ring.keys else "at hand"
         raise KeyUnavailable(
             f"{place} is sealed under key {key_id}, which is not {held}",
-            hint=f"restore that key; if it is lost for good, remove the entry and sign in again: rm {place}",
+            hint="restore that key; if it is lost for good, remove the entry and sign in again: "
+            f"{self.store.removal(entry_id)}",
         )
 
     def _newer(self, entry_id: str) -> CacheError:
@@ -298,10 +305,11 @@ class Cache:
             yield held
 
     def _current_ring(self) -> KeyRing:
-        if self._keys is None:
+        keys = self.keys
+        if keys is None:
             return self.ring
         try:
-            return self._keys.current()
+            return keys.current()
         except KeyUnavailable as error:
             if not self.ring.keys:
                 raise

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from lakekey import _log
 from lakekey._imports import LOADING
@@ -12,7 +13,10 @@ from lakekey.cache.envelope import key_id_of
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing, key_id, new_key
 from lakekey.cache.stores.file import FileStore
-from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, UnsafeCache
+from lakekey.errors import CacheError, CacheWriteFailed, UnsafeCache
+
+if TYPE_CHECKING:
+    from lakekey.cache.stores.store import Store
 
 _memory_cache: Cache | None = None
 _reported: set[str] = set()
@@ -25,7 +29,8 @@ def open_cache(
 
     Args:
         environ: The environment, for ``LAKEKEY_CACHE_DIR`` and ``LAKEKEY_KEY…``; ``None`` for this process's.
-        place: ``file:``, ``file:DIRECTORY`` or ``memory:``; ``None`` for what ``LAKEKEY_STORE`` says.
+        place: ``file:``, ``file:DIRECTORY``, ``memory:``, or the address of a store that hosts share
+            (`lakekey.cache.stores.addresses`); ``None`` for what ``LAKEKEY_STORE`` says.
         moving: Whether its key is about to be moved to the source that the environment names.
         needed: Whether what is kept has to outlive this process, as a person's session has. A service principal signs
             in again by itself, so a place that is not safe is one warning to it, and no error.
@@ -38,12 +43,8 @@ def open_cache(
     place = (environ.get("LAKEKEY_STORE", "") if place is None else place).strip()
     if place == "memory:":
         return _shared_memory()
-    if place not in ("", "file:") and not place.startswith("file:"):
-        scheme = place.partition(":")[0]
-        raise ConfigurationError(
-            f"store (LAKEKEY_STORE) names a {scheme!r} store, which this release does not have",
-            hint="set it to file: or memory:",
-        )
+    if is_shared(place):
+        return _open_shared(place, environ, moving=moving)
     directory = place.removeprefix("file:") or cache_directory(environ)
     if not directory:
         none = _substitute("there is no home directory to keep tokens in", "LAKEKEY_CACHE_DIR=/a/directory/of/yours")
@@ -68,7 +69,20 @@ def open_cache(
     return Cache(store, keys, instead=instead)
 
 
-def _sealed_under(store: FileStore) -> frozenset[str]:
+def is_shared(place: str) -> bool:
+    """Whether a place is neither this machine's files nor this process's memory."""
+    return place not in ("", "memory:") and not place.startswith("file:")
+
+
+def _open_shared(place: str, environ: Mapping[str, str], *, moving: bool) -> Cache:
+    with LOADING:
+        from lakekey.cache.stores.addresses import shared_store
+
+    store = shared_store(place)
+    return Cache(store, lambda: Keys(store, environ, moving=moving, sealed_under=lambda: _sealed_under(store)))
+
+
+def _sealed_under(store: "Store") -> frozenset[str]:
     """The ids of the keys that a store's entries name."""
     found = set[str]()
     for entry_id in store.list():

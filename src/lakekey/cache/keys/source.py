@@ -50,6 +50,9 @@ class KeyPlace(Protocol):
     def write_note(self, name: str, content: bytes) -> None:
         """Put a note in place of what is there, durably. Raises `OSError` where it cannot be written."""
 
+    def swap_note(self, name: str, content: bytes, *, replaces: bytes | None) -> bool:
+        """Put a note in place of ``replaces`` (``None``: nothing), durably. Returns whether that is what was there."""
+
     def remove_note(self, name: str) -> None:
         """Remove a note durably; one that is not there is removed already."""
 

@@ -13,6 +13,7 @@ from lakekey.errors import CacheError, CacheWriteFailed, LockTimeout
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.lock_line import Line
+    from lakekey.cache.stores.store import Reading
 
 _SUFFIX = ".entry"
 _GIVEN_UP = 600.0  # seconds after which a temporary file has no writer any more
@@ -40,6 +41,8 @@ class FileStore:
     Args:
         directory: The cache directory; entries live in its ``entries`` folder.
     """
+
+    shared = False
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
@@ -78,6 +81,13 @@ class FileStore:
             private_files.ensure_directory(self._entries)
         except OSError as error:
             raise _write_failed(self._directory, error) from None
+
+    def read(self, entry_id: str) -> "Reading":
+        """See `Store.read`."""
+        with LOADING:
+            from lakekey.cache.stores.store import Reading  # not on the warm path, which calls `get`
+
+        return Reading(self.get(entry_id))
 
     def get(self, entry_id: str) -> bytes | None:
         """See `Store.get`."""
@@ -127,6 +137,10 @@ class FileStore:
         """See `Store.place`."""
         return self._path(entry_id)
 
+    def removal(self, entry_id: str) -> str:
+        """See `Store.removal`."""
+        return f"rm {self._path(entry_id)}"
+
     def _move_aside(self, entry_id: str, envelope: bytes) -> str | None:
         if self.get(entry_id) != envelope:
             return None
@@ -137,14 +151,15 @@ class FileStore:
             raise _write_failed(self._path(entry_id), error) from None
         return aside
 
-    def list(self) -> list[str]:
+    def list(self, *, after: str = "", limit: int | None = None) -> list[str]:
         """See `Store.list`. It looks at every file anyway, so it also sweeps up after writers that were killed."""
         private_files.sweep(self._entries, time.time() - _GIVEN_UP)
         try:
             names = private_files.patiently(lambda: os.listdir(self._entries))
         except FileNotFoundError:
             return []
-        return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
+        ids = sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
+        return [entry_id for entry_id in ids if entry_id > after][:limit]
 
     @contextlib.contextmanager
     def lock(self, entry_id: str, *, to_write: bool = True) -> Iterator[bool]:
@@ -189,6 +204,13 @@ class FileStore:
         """See `KeyPlace.write_note`."""
         private_files.replace(self.note_place(name), content)
 
+    def swap_note(self, name: str, content: bytes, *, replaces: bytes | None) -> bool:
+        """See `KeyPlace.swap_note`. It is one step because the caller holds `changing_key`."""
+        if self.read_note(name) != replaces:
+            return False
+        self.write_note(name, content)
+        return True
+
     def remove_note(self, name: str) -> None:
         """See `KeyPlace.remove_note`."""
         private_files.remove(self.note_place(name))
@@ -217,6 +239,10 @@ class FileStore:
             yield
         finally:
             lock.release()
+
+    def still_locked(self, entry_id: str) -> bool:  # noqa: ARG002
+        """See `Store.still_locked`: the kernel takes no lock away."""
+        return True
 
     def holder(self, entry_id: str) -> str | None:
         """See `Store.holder`."""

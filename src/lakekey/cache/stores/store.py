@@ -1,43 +1,77 @@
-"""What a store of sealed entries must do. The file store is the first; stores for fleets follow the same protocol."""
+"""What a store of sealed entries must do: the file store on one machine, and the stores that hosts share.
+
+A store keeps three things: envelopes by entry id, one lock for each of them, and a few small notes about the key. It
+knows nothing of what is sealed.
+"""
 
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class Reading(NamedTuple):
+    """An envelope as it was read.
+
+    Attributes:
+        envelope: The bytes, or ``None`` where there are none.
+        now: The time in the store at that moment, in seconds since its epoch (UTC). ``None`` for a store of one
+            machine, whose time is the machine's.
+    """
+
+    envelope: bytes | None
+    now: float | None = None
 
 
 class Store(Protocol):
-    """Keeps envelopes by entry id, and one lock for each.
+    """Keeps envelopes by entry id, one lock for each, and notes.
 
-    ``put`` and ``delete`` are compare-and-swaps on the exact bytes that they replace: an envelope's salt and nonce
-    are random, so equal bytes mean the same write. Callers hold the entry's lock around read, exchange and write.
+    ``put``, ``delete`` and ``swap_note`` are compare-and-swaps on the exact bytes that they replace: an envelope's salt
+    and nonce are random, so equal bytes mean the same write. Callers hold the entry's lock around read, exchange and
+    write; no store may rely on it for more than sparing work, unless its lock cannot be lost (`shared`).
+
+    Attributes:
+        shared: Whether several machines use it. Then its lock is a lease, which ends by the store's clock while its
+            holder may still be at work; a connection may break at any time; and times in entries are the store's.
+
+    Each call of a shared store raises `StoreUnavailable` where it cannot be reached. That answer is neither "locked by
+    another" nor "there is none".
     """
+
+    shared: bool
 
     @property
     def where(self) -> str:
         """The store's place, for people: a path or an address without credentials."""
 
     def prepare(self) -> None:
-        """Make what is missing, and refuse what is not safe.
+        """Make what is missing where that is the store's own matter, and refuse what is not safe.
 
         Raises:
             UnsafeCache: Others could read or change what is stored.
             CacheWriteFailed: It cannot be made.
+            CacheError: It has to be set up first; the hint says how.
         """
 
-    def get(self, entry_id: str) -> bytes | None:
-        """The stored envelope, or ``None``. Takes no lock.
+    def read(self, entry_id: str) -> Reading:
+        """The stored envelope, and the store's time. Takes no lock.
 
         Raises:
             CacheError: There is one that cannot or must not be read.
         """
 
+    def get(self, entry_id: str) -> bytes | None:
+        """The stored envelope, or ``None``: `read` without the time."""
+
     def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
         """Store durably, if ``replaces`` is what is there now (``None``: nothing).
+
+        A shared store settles a lost reply by reading back: equal bytes mean that the write was its own.
 
         Returns:
             Whether it was stored.
 
         Raises:
             CacheWriteFailed: It could not be stored; what was there before still is.
+            StoreUnavailable: It is not known whether it was stored. The same write may be tried again.
         """
 
     def delete(self, entry_id: str, *, replaces: bytes) -> bool:
@@ -60,11 +94,22 @@ class Store(Protocol):
     def place(self, entry_id: str) -> str:
         """Where an entry is, for people."""
 
-    def list(self) -> list[str]:
-        """The ids of the entries that are stored."""
+    def removal(self, entry_id: str) -> str:
+        """The command that removes an entry which does not open."""
+
+    def list(self, *, after: str = "", limit: int | None = None) -> list[str]:
+        """The ids of the entries that are stored, in order.
+
+        Args:
+            after: Begin behind this id.
+            limit: At most so many; ``None`` for all.
+        """
 
     def lock(self, entry_id: str, *, to_write: bool = True) -> AbstractContextManager[bool]:
-        """Try once to lock an entry, without waiting; the context's value says whether it succeeded.
+        """Try once to lock an entry, without waiting. There are three answers.
+
+        The context's value is ``True`` where the lock is this caller's, and ``False`` where it is another's. The third
+        answer is an error.
 
         Args:
             entry_id: Which.
@@ -72,7 +117,44 @@ class Store(Protocol):
 
         Raises:
             CacheWriteFailed: What would be stored under the lock could not be stored.
+            StoreUnavailable: The store is away, so nothing is known of the lock.
+        """
+
+    def still_locked(self, entry_id: str) -> bool:
+        """Whether the lock that this process took is still its own, as far as that is known here. Nothing is sent.
+
+        The kernel's lock always is. A lease that could not be renewed in time is not.
         """
 
     def holder(self, entry_id: str) -> str | None:
-        """Who holds the entry's lock, for people (``process 4711``), where known."""
+        """Who holds the entry's lock, for people (``process 4711``, ``host a, process 4711``), where known."""
+
+    # -- notes: what the key ring and its choice are kept in (`lakekey.cache.keys.source.KeyPlace`) --------------------
+
+    def read_note(self, name: str) -> bytes | None:
+        """A note, or ``None``. Raises `OSError` where it cannot be read, `UnsafeCache` where it must not be."""
+
+    def write_note(self, name: str, content: bytes) -> None:
+        """Put a note in place of whatever is there, durably. Raises `OSError` where it cannot be written."""
+
+    def swap_note(self, name: str, content: bytes, *, replaces: bytes | None) -> bool:
+        """Put a note in place of ``replaces`` (``None``: nothing), durably. Returns whether that is what was there.
+
+        Of many hosts that start together, one makes the first note; the others read it.
+        """
+
+    def remove_note(self, name: str) -> None:
+        """Remove a note durably; one that is not there is removed already."""
+
+    def note_place(self, name: str) -> str:
+        """Where a note is, for people."""
+
+    def changing_key(self) -> AbstractContextManager[None]:
+        """One process at a time changes where a cache's key is, or which it is.
+
+        In a shared store this is a lease too, so that what is decided under it has to be written by `swap_note`.
+
+        Raises:
+            LockTimeout: Another is at it for too long.
+            OSError: The lock cannot be made.
+        """

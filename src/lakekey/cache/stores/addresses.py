@@ -1,0 +1,32 @@
+"""Which store an address names. Another kind of store is one file beside this one, and one line here."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from lakekey.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from lakekey.cache.stores.store import Store
+
+#: Scheme of ``LAKEKEY_STORE`` → what opens such a store. Nothing is sent, and no driver is loaded, before it is used.
+SHARED: Mapping[str, "Callable[[str], Store]"] = MappingProxyType({})
+
+
+def shared_store(address: str) -> "Store":
+    """The store that hosts share under an address.
+
+    Args:
+        address: Such as ``postgresql://user@host/database``.
+
+    Raises:
+        ConfigurationError: It is not an address of a store that this release has.
+    """
+    scheme = address.partition(":")[0].lower()
+    if scheme not in SHARED:
+        known = ", ".join(("file:", "memory:", *(f"{name}://…" for name in SHARED)))
+        raise ConfigurationError(
+            f"store (LAKEKEY_STORE) names a {scheme!r} store, which this release does not have",
+            hint=f"set it to one of {known}",
+        )
+    return SHARED[scheme](address)
