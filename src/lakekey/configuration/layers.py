@@ -16,11 +16,11 @@ from lakekey.errors import ConfigurationError
 ARGUMENT = "argument"
 PROFILE = "profile"
 ENVIRONMENT = "environment"
-#: A client secret that `lakekey secret set` has sealed; the weakest level.
+#: A client secret that `lakekey secret set` has sealed; the weakest layer.
 SEALED = "cache"
 
 
-class Found(NamedTuple):
+class SourcedValue(NamedTuple):
     """A value as it was found.
 
     Attributes:
@@ -32,44 +32,46 @@ class Found(NamedTuple):
     source: str
 
     def __repr__(self) -> str:
-        return f"Found(source={self.source!r})"  # the value may be a secret
+        return f"SourcedValue(source={self.source!r})"  # the value may be a secret
 
 
-class Levels:
-    """What each level says, from the strongest to the weakest; and what is not listened to, and why.
+class Layers:
+    """What each layer says, from the strongest to the weakest; and what is not listened to, and why.
 
     Attributes:
         profile: The profile's name, or ``None`` if none was read or none was named.
         config_file: The file that it was read from, or ``None``.
-        levels: Level → setting → what it says.
-        silenced: Setting and source → why it does not count.
+        layers: Level → setting → what it says.
+        ignored: Setting and source → why it does not count.
         others: The profiles that the file has, where none was named and none is the default one.
     """
 
-    def __init__(self, profile: str | None, config_file: str | None, levels: Mapping[str, dict[str, Found]]) -> None:
+    def __init__(
+        self, profile: str | None, config_file: str | None, layers: Mapping[str, dict[str, SourcedValue]]
+    ) -> None:
         self.profile = profile
         self.config_file = config_file
-        self.levels = levels
-        self.silenced: dict[tuple[str, str], str] = {}
+        self.layers = layers
+        self.ignored: dict[tuple[str, str], str] = {}
         self.others: list[str] = []
 
-    def has(self, level: str, name: str) -> bool:
-        """Whether a level has a say on a setting."""
-        return name in self.levels[level]
+    def has(self, layer: str, name: str) -> bool:
+        """Whether a layer has a say on a setting."""
+        return name in self.layers[layer]
 
-    def level(self, name: str) -> str | None:
-        """The strongest level that has a say on a setting."""
-        return next((level for level, found in self.levels.items() if name in found), None)
+    def layer(self, name: str) -> str | None:
+        """The strongest layer that has a say on a setting."""
+        return next((layer for layer, found in self.layers.items() if name in found), None)
 
     def raw(self, name: str) -> Any:
         """The value in force, as it was given; ``None`` where there is none."""
-        level = self.level(name)
-        return self.levels[level][name].value if level else None
+        layer = self.layer(name)
+        return self.layers[layer][name].value if layer else None
 
     def source(self, name: str) -> str:
         """Where the value in force comes from; empty where there is none."""
-        level = self.level(name)
-        return self.levels[level][name].source if level else ""
+        layer = self.layer(name)
+        return self.layers[layer][name].source if layer else ""
 
     def get(self, name: str) -> Any:
         """The value in force, brought into form.
@@ -77,27 +79,27 @@ class Levels:
         Raises:
             ConfigurationError: It is not what the setting takes.
         """
-        level = self.level(name)
-        if level is None:
+        layer = self.layer(name)
+        if layer is None:
             return None
-        found = self.levels[level][name]
+        found = self.layers[layer][name]
         value = checked(name, found.value, found.source, self.profile)
         # Written by tools for the account itself, which has no workspace.
         return None if name == "workspace_id" and value.lower() == "none" else value
 
-    def silence(self, level: str, name: str, why: str) -> None:
-        """Listen to one level no longer, as to one setting."""
-        found = self.levels[level].pop(name, None)
+    def ignore(self, layer: str, name: str, why: str) -> None:
+        """Listen to one layer no longer, as to one setting."""
+        found = self.layers[layer].pop(name, None)
         if found is not None:
-            self.silenced[name, found.source] = why
+            self.ignored[name, found.source] = why
 
     def sources(self) -> dict[str, str]:
         """Setting → where its value comes from."""
-        return {name: self.source(name) for name in (*SETTINGS, "config_file") if self.level(name)}
+        return {name: self.source(name) for name in (*SETTINGS, "config_file") if self.layer(name)}
 
 
-def gather(profile: str | None, environ: Mapping[str, str], arguments: Mapping[str, Any]) -> Levels:
-    """Read what each level says.
+def read_layers(profile: str | None, environ: Mapping[str, str], arguments: Mapping[str, Any]) -> Layers:
+    """Read what each layer says.
 
     Args:
         profile: A profile that the caller named, or ``None``.
@@ -117,43 +119,43 @@ def gather(profile: str | None, environ: Mapping[str, str], arguments: Mapping[s
         hint = f"did you mean {near}?" if near else f"settings: {', '.join(SETTINGS)}"
         raise ConfigurationError(f"there is no setting {unknown[0]!r}", hint=hint)
     wanted = _wanted_profile(profile, environ)
-    # Looked at now: an argument that is empty or of the wrong type is never passed over for a weaker level.
+    # Looked at now: an argument that is empty or of the wrong type is never passed over for a weaker layer.
     given = {
-        name: Found(checked(name, value, ARGUMENT, wanted), ARGUMENT)
+        name: SourcedValue(checked(name, value, ARGUMENT, wanted), ARGUMENT)
         for name, value in arguments.items()
         if value is not None
     }
     config_file = given.pop("config_file").value if "config_file" in given else None
-    around: dict[str, Found] = {}
+    around: dict[str, SourcedValue] = {}
     for name, setting in SETTINGS.items():
         for variable in setting.variables:
             # Blank is unset: that is how a variable is taken back in a shell, a Dockerfile or a CI system.
             if name not in around and environ.get(variable, "").strip():
-                around[name] = Found(environ[variable], variable)
+                around[name] = SourcedValue(environ[variable], variable)
     found = None
     if wanted is not None or not directly_configured(given, around):
         found = _profile(wanted, profile is not None, config_file, environ, {*given, *around})
     if found is not None and config_file is not None:
-        given["config_file"] = Found(found.path, ARGUMENT)
-    levels = Levels(
+        given["config_file"] = SourcedValue(found.path, ARGUMENT)
+    layers = Layers(
         found.name if found else None,
         found.path if found else None,
         {ARGUMENT: given, ENVIRONMENT: around, PROFILE: _settings_of(found) if found else {}, SEALED: {}},
     )
     if found is None and wanted is None and not directly_configured(given, around):
         known, _ = databrickscfg.profiles(_path(config_file, environ))
-        levels.others = [str(profile.name) for profile in known]
-    return levels
+        layers.others = [str(profile.name) for profile in known]
+    return layers
 
 
-def directly_configured(*levels: Mapping[str, Found]) -> str | None:
+def directly_configured(*layers: Mapping[str, SourcedValue]) -> str | None:
     """What is configured without a profile, so that, as in the SDK, a default one is not mixed in; ``None``: nothing.
 
     Returns:
         Where it is configured: ``argument``, or a variable's name.
     """
-    for level in levels:
-        for name, found in level.items():
+    for layer in layers:
+        for name, found in layer.items():
             if name == "host" or SETTINGS.get(name, CONFIG_FILE).method:
                 return found.source
     return None
@@ -187,10 +189,10 @@ def _path(config_file: str | None, environ: Mapping[str, str]) -> str:
     return databrickscfg.location(config_file or environ.get("DATABRICKS_CONFIG_FILE", "").strip() or None)
 
 
-def _settings_of(profile: databrickscfg.Profile) -> dict[str, Found]:
+def _settings_of(profile: databrickscfg.Profile) -> dict[str, SourcedValue]:
     settings = {}
     for name, setting in SETTINGS.items():
         for key in (name, *setting.aliases):
             if name not in settings and profile.values.get(key, "").strip():
-                settings[name] = Found(profile.values[key], PROFILE)
+                settings[name] = SourcedValue(profile.values[key], PROFILE)
     return settings

@@ -12,7 +12,7 @@ from typing import Any
 
 from lakekey._hosts import cloud_of, normalize_host
 from lakekey._imports import libraries
-from lakekey.configuration.layers import ENVIRONMENT, Found, Levels
+from lakekey.configuration.layers import ENVIRONMENT, Layers, SourcedValue
 from lakekey.configuration.settings import CHOSEN_BY_SETTING
 from lakekey.errors import ConfigurationError
 
@@ -23,11 +23,11 @@ _SERVING_HOSTS = ("DATABRICKS_MODEL_SERVING_HOST_URL", "DB_MODEL_SERVING_HOST_UR
 _NOTEBOOK = "the notebook"
 
 
-def detect(levels: Levels, environ: Mapping[str, str], *, ambient: bool) -> str | None:
+def detect(layers: Layers, environ: Mapping[str, str], *, ambient: bool) -> str | None:
     """The strategy by which the SDK would sign in from this configuration.
 
     Args:
-        levels: What each level says.
+        layers: What each layer says.
         environ: The environment.
         ambient: Whether the own identity of a notebook or a model server counts.
 
@@ -37,39 +37,39 @@ def detect(levels: Levels, environ: Mapping[str, str], *, ambient: bool) -> str 
     Raises:
         ConfigurationError: ``azure_use_msi`` is set, which the SDK for Python does not know.
     """
-    configured = _configured(levels, environ)
-    if configured is None and _is_on(levels.get("azure_use_msi")) and _cloud(levels) in (None, "Azure"):
+    configured = _configured(layers, environ)
+    if configured is None and _is_on(layers.get("azure_use_msi")) and _cloud(layers) in (None, "Azure"):
         raise ConfigurationError(
-            f"azure_use_msi ({levels.source('azure_use_msi')}) asks for a managed identity, "
+            f"azure_use_msi ({layers.source('azure_use_msi')}) asks for a managed identity, "
             "which databricks-sdk for Python cannot use",
             hint="set azure_client_id and azure_client_secret, or name auth_type",
-            profile=levels.profile,
+            profile=layers.profile,
         )
     if configured is not None or not ambient:
         return configured
-    if _notebook_host(environ) is not None and _is_for(levels, _notebook_host(environ)):
-        return "runtime-oauth" if levels.level("scopes") else "runtime"
+    if _notebook_host(environ) is not None and _is_for(layers, _notebook_host(environ)):
+        return "runtime-oauth" if layers.layer("scopes") else "runtime"
     return "model-serving" if _is_model_server(environ) else None
 
 
-def find_host(levels: Levels, grant: str, environ: Mapping[str, str]) -> None:
+def find_host(layers: Layers, grant: str, environ: Mapping[str, str]) -> None:
     """Fill in the host that a strategy knows by itself, where none is configured."""
-    if levels.level("host"):
+    if layers.layer("host"):
         return
     if grant in ("runtime", "runtime-oauth") and (host := _notebook_host(environ)) is not None:
-        levels.levels[ENVIRONMENT]["host"] = Found(host, _NOTEBOOK)
+        layers.layers[ENVIRONMENT]["host"] = SourcedValue(host, _NOTEBOOK)
     elif grant == "model-serving":
         variable = next((name for name in _SERVING_HOSTS if environ.get(name, "").strip()), None)
         if variable is not None:
-            levels.levels[ENVIRONMENT]["host"] = Found(environ[variable], variable)
+            layers.layers[ENVIRONMENT]["host"] = SourcedValue(environ[variable], variable)
 
 
-def _configured(levels: Levels, environ: Mapping[str, str]) -> str | None:
-    cloud = _cloud(levels)
+def _configured(layers: Layers, environ: Mapping[str, str]) -> str | None:
+    cloud = _cloud(layers)
     for grant, name in CHOSEN_BY_SETTING.items():
-        if not levels.level(name) or cloud not in (None, _CLOUDS.get(grant, cloud)):
+        if not layers.layer(name) or cloud not in (None, _CLOUDS.get(grant, cloud)):
             continue
-        if grant == "azure-client-secret" and not levels.level("azure_client_id"):
+        if grant == "azure-client-secret" and not layers.layer("azure_client_id"):
             continue
         if grant == "github-oidc-azure" and "ACTIONS_ID_TOKEN_REQUEST_TOKEN" not in environ:
             continue
@@ -77,12 +77,12 @@ def _configured(levels: Levels, environ: Mapping[str, str]) -> str | None:
     return None
 
 
-def _cloud(levels: Levels) -> str | None:
+def _cloud(layers: Layers) -> str | None:
     """The cloud of the host, if that can be told. What is meant for another, such as for Terraform, does not count."""
-    if not levels.level("host") or levels.level("cloud") or levels.level("azure_workspace_resource_id"):
+    if not layers.layer("host") or layers.layer("cloud") or layers.layer("azure_workspace_resource_id"):
         return None
     try:
-        return cloud_of(normalize_host(levels.get("host")))
+        return cloud_of(normalize_host(layers.get("host")))
     except ConfigurationError:
         return None  # said later, with the profile's name
 
@@ -91,12 +91,12 @@ def _is_on(value: str | None) -> bool:
     return (value or "").lower() in ("1", "t", "true", "yes", "y", "on")  # as the SDK reads a truth value, and more
 
 
-def _is_for(levels: Levels, host: str | None) -> bool:
+def _is_for(layers: Layers, host: str | None) -> bool:
     """Whether a notebook's workspace is the one that is meant: its token is good for no other."""
-    if not levels.level("host"):
+    if not layers.layer("host"):
         return True
     try:
-        return normalize_host(levels.get("host")) == normalize_host(host)
+        return normalize_host(layers.get("host")) == normalize_host(host)
     except ConfigurationError:
         return False  # said later, with the profile's name
 

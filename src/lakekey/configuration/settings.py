@@ -6,7 +6,7 @@ The names and variables of the SDK's settings are the SDK's; a profile has a set
 import os
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, dataclass_transform
 
 from lakekey.errors import ConfigurationError
 
@@ -61,53 +61,83 @@ class Setting(NamedTuple):
     delegated: bool = False
 
 
+def _setting(
+    *variables: str, aliases: tuple[str, ...] = (), method: str = "", kind: str = "text", secret: bool = False
+) -> Any:
+    """A field of `Given`; for a type checker it is of the type that stands beside it."""
+    return Setting(variables, aliases, method, kind, secret)
+
+
 def _sdk(variable: str = "", method: str = "", *, secret: bool = False) -> Setting:
     return Setting((variable,) if variable else (), method=method, secret=secret, delegated=True)
 
 
+@dataclass_transform(eq_default=False, frozen_default=True, kw_only_default=True, field_specifiers=(_setting,))
+class Record:
+    """An immutable object of named values, its fields the annotations of its class.
+
+    What `dataclasses` would make of them, without loading it: that costs more than the whole configuration does.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        self.__dict__.update(values)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a {type(self).__name__} is immutable: cannot set {name}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a {type(self).__name__} is immutable: cannot delete {name}")
+
+
+class Given(Record):
+    """The settings that are ours, as they are configured; ``None`` where one is not."""
+
+    host: str | None = _setting("DATABRICKS_HOST")
+    account_id: str | None = _setting("DATABRICKS_ACCOUNT_ID")
+    workspace_id: str | None = _setting("DATABRICKS_WORKSPACE_ID")
+    group_id: str | None = _setting("DATABRICKS_GROUP_ID")
+    auth_type: str | None = _setting("DATABRICKS_AUTH_TYPE")
+    client_id: str | None = _setting("DATABRICKS_CLIENT_ID", method="oauth")
+    client_secret: str | None = _setting("DATABRICKS_CLIENT_SECRET", method="oauth", secret=True)
+    scopes: tuple[str, ...] | None = _setting(kind="scopes")
+    authorization_details: str | None = _setting()
+    discovery_url: str | None = _setting("DATABRICKS_DISCOVERY_URL")
+    oidc_token_env: str | None = _setting("DATABRICKS_OIDC_TOKEN_ENV", method="env-oidc")
+    oidc_token_filepath: str | None = _setting(
+        "DATABRICKS_OIDC_TOKEN_FILEPATH", "DATABRICKS_OIDC_TOKEN_FILE", method="file-oidc", kind="path"
+    )
+    # The Go SDK calls it `audience`.
+    token_audience: str | None = _setting("DATABRICKS_TOKEN_AUDIENCE", aliases=("audience",))
+    cluster_id: str | None = _setting("DATABRICKS_CLUSTER_ID")
+    warehouse_id: str | None = _setting("DATABRICKS_WAREHOUSE_ID")
+    serverless_compute_id: str | None = _setting("DATABRICKS_SERVERLESS_COMPUTE_ID")
+    http_path: str | None = _setting("DATABRICKS_HTTP_PATH")
+    catalog: str | None = _setting()
+    schema: str | None = _setting()
+    user: str | None = _setting()
+    redirect_url: str | None = _setting()
+    redirect_port: int | None = _setting("DATABRICKS_OAUTH_CALLBACK_PORT", kind="port")
+    # Signing in: further ports of the app, parameters for its authorization endpoint, a certificate of our own,
+    # and what the app's registration says of its sessions, where the server does not.
+    redirect_ports: str | None = _setting()
+    authorize_extras: str | None = _setting()
+    client_cert: str | None = _setting(kind="path")
+    client_key: str | None = _setting(kind="path")
+    refresh_token_lifetime_in_minutes: float | None = _setting(kind="minutes")
+    absolute_session_lifetime_in_minutes: float | None = _setting(kind="minutes")
+    disable_oauth_refresh_token: bool | None = _setting("DATABRICKS_DISABLE_OAUTH_REFRESH_TOKEN", kind="switch")
+    ca_file: str | None = _setting(kind="path")
+    login_timeout: float | None = _setting("LAKEKEY_LOGIN_TIMEOUT", kind="seconds")
+    lock_timeout: float | None = _setting("LAKEKEY_LOCK_TIMEOUT", kind="seconds")
+    store: str | None = _setting("LAKEKEY_STORE")
+    cache_dir: str | None = _setting("LAKEKEY_CACHE_DIR", kind="path")
+    key_source: str | None = _setting("LAKEKEY_KEY_SOURCE")
+    key_file: str | None = _setting("LAKEKEY_KEY_FILE", kind="path")
+
+
 SETTINGS: Mapping[str, Setting] = MappingProxyType(
     {
-        "host": Setting(("DATABRICKS_HOST",)),
-        "account_id": Setting(("DATABRICKS_ACCOUNT_ID",)),
-        "workspace_id": Setting(("DATABRICKS_WORKSPACE_ID",)),
-        "group_id": Setting(("DATABRICKS_GROUP_ID",)),
-        "auth_type": Setting(("DATABRICKS_AUTH_TYPE",)),
-        "client_id": Setting(("DATABRICKS_CLIENT_ID",), method="oauth"),
-        "client_secret": Setting(("DATABRICKS_CLIENT_SECRET",), method="oauth", secret=True),
-        "scopes": Setting(kind="scopes"),
-        "authorization_details": Setting(),
-        "discovery_url": Setting(("DATABRICKS_DISCOVERY_URL",)),
-        "oidc_token_env": Setting(("DATABRICKS_OIDC_TOKEN_ENV",), method="env-oidc"),
-        "oidc_token_filepath": Setting(
-            ("DATABRICKS_OIDC_TOKEN_FILEPATH", "DATABRICKS_OIDC_TOKEN_FILE"), method="file-oidc", kind="path"
-        ),
-        # The Go SDK calls it `audience`.
-        "token_audience": Setting(("DATABRICKS_TOKEN_AUDIENCE",), aliases=("audience",)),
-        "cluster_id": Setting(("DATABRICKS_CLUSTER_ID",)),
-        "warehouse_id": Setting(("DATABRICKS_WAREHOUSE_ID",)),
-        "serverless_compute_id": Setting(("DATABRICKS_SERVERLESS_COMPUTE_ID",)),
-        "http_path": Setting(("DATABRICKS_HTTP_PATH",)),
-        "catalog": Setting(),
-        "schema": Setting(),
-        "user": Setting(),
-        "redirect_url": Setting(),
-        "redirect_port": Setting(("DATABRICKS_OAUTH_CALLBACK_PORT",), kind="port"),
-        # Signing in: further ports of the app, parameters for its authorization endpoint, a certificate of our own,
-        # and what the app's registration says of its sessions, where the server does not.
-        "redirect_ports": Setting(),
-        "authorize_extras": Setting(),
-        "client_cert": Setting(kind="path"),
-        "client_key": Setting(kind="path"),
-        "refresh_token_lifetime_in_minutes": Setting(kind="minutes"),
-        "absolute_session_lifetime_in_minutes": Setting(kind="minutes"),
-        "disable_oauth_refresh_token": Setting(("DATABRICKS_DISABLE_OAUTH_REFRESH_TOKEN",), kind="switch"),
-        "ca_file": Setting(kind="path"),
-        "login_timeout": Setting(("LAKEKEY_LOGIN_TIMEOUT",), kind="seconds"),
-        "lock_timeout": Setting(("LAKEKEY_LOCK_TIMEOUT",), kind="seconds"),
-        "store": Setting(("LAKEKEY_STORE",)),
-        "cache_dir": Setting(("LAKEKEY_CACHE_DIR",), kind="path"),
-        "key_source": Setting(("LAKEKEY_KEY_SOURCE",)),
-        "key_file": Setting(("LAKEKEY_KEY_FILE",), kind="path"),
+        **{name: field for name, field in vars(Given).items() if isinstance(field, Setting)},
         "token": _sdk("DATABRICKS_TOKEN", "pat", secret=True),
         "username": _sdk("DATABRICKS_USERNAME", "basic"),
         "password": _sdk("DATABRICKS_PASSWORD", "basic", secret=True),

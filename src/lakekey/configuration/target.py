@@ -5,19 +5,26 @@ Each value comes from the first of these that has it: the caller's arguments, th
 `validation` checks what belongs together and fills in the rest.
 """
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from lakekey._hosts import normalize_host
 from lakekey._imports import LOADING
-from lakekey.configuration.auth_type import choose
-from lakekey.configuration.layers import ARGUMENT, PROFILE, gather
-from lakekey.configuration.settings import CACHE_SETTINGS, DELEGATED, FEDERATED, M2M, SETTINGS, U2M, cache_environment
-from lakekey.configuration.validation import DEFAULT_CLIENT, DEFAULT_SCOPES, complete
-from lakekey.errors import ConfigurationError
+from lakekey.configuration.auth_type import select
+from lakekey.configuration.layers import ARGUMENT, PROFILE, Layers, read_layers
+from lakekey.configuration.settings import (
+    CACHE_SETTINGS,
+    DELEGATED,
+    FEDERATED,
+    M2M,
+    SETTINGS,
+    U2M,
+    Given,
+    cache_environment,
+)
+from lakekey.configuration.validation import DEFAULT_CLIENT, DEFAULT_SCOPES, Resolved, cluster_path, validated
 
 __all__ = [
     "DEFAULT_CLIENT",
@@ -34,135 +41,21 @@ __all__ = [
 _OPTIONS = ("host", "auth_type", "client_id", "scopes", "user", "account_id", "ca_file", "config_file")
 
 
-class Target:
+class Target(Resolved, Given):
     """What a provider signs in to. Immutable; its ``repr`` holds no secret.
 
-    Attributes:
-        profile: The profile's name, or ``None`` if none was read or none was named.
-        config_file: The file that the profile was read from, or ``None``.
-        host: ``https://…``, without a path or trailing slash; empty where the SDK's strategy asks Azure for it.
-        auth_type: The SDK's name of the grant: ``external-browser`` (U2M), ``oauth-m2m``, ….
-        client_id: The OAuth client; empty for a federated identity of the account, and where the SDK signs in.
-        client_secret: Its secret, or ``None``.
-        proof: A digest of the service principal's secret, empty for a person. It is kept, sealed, with the tokens, so
-            that a process that knows only the client's id is not handed what its secret fetched.
-        scopes: The scopes to ask for, sorted; ``offline_access`` is added for U2M when they are sent.
-        account_id: The account, where configured.
-        workspace_id: The workspace, where configured.
-        group_id: The group whose role is assumed, or ``None``.
-        user: Who must sign in (U2M), or ``None`` for any person.
-        subject: The identity that a federated token stands for, as far as it can be told without a request.
-        http_path: The path for SQL, from ``http_path``, ``warehouse_id``, or the cluster of a known workspace.
-        cluster_id: The cluster.
-        serverless_compute_id: ``auto`` for serverless compute.
-        sdk_settings: What the SDK's own strategy needs, where it signs in; may hold secrets.
-        sources: Where each value came from: setting → ``argument``, a variable's name, or ``profile``.
+    It has the settings that are in force (`Given`), and over them what they come to (`Resolved`).
     """
 
-    __slots__ = (
-        "absolute_session_lifetime_in_minutes",
-        "account_id",
-        "auth_type",
-        "authorization_details",
-        "authorize_extras",
-        "ca_file",
-        "cache_dir",
-        "catalog",
-        "client_cert",
-        "client_id",
-        "client_key",
-        "client_secret",
-        "cluster_id",
-        "config_file",
-        "disable_oauth_refresh_token",
-        "discovery_url",
-        "group_id",
-        "host",
-        "http_path",
-        "key_file",
-        "key_source",
-        "lock_timeout",
-        "login_timeout",
-        "oidc_token_env",
-        "oidc_token_filepath",
-        "profile",
-        "proof",
-        "redirect_port",
-        "redirect_ports",
-        "redirect_url",
-        "refresh_token_lifetime_in_minutes",
-        "schema",
-        "scopes",
-        "sdk_settings",
-        "serverless_compute_id",
-        "sources",
-        "store",
-        "subject",
-        "token_audience",
-        "user",
-        "warehouse_id",
-        "workspace_id",
-    )
-
-    profile: str | None
-    config_file: str | None
-    host: str
-    auth_type: str
-    client_id: str
-    client_secret: str | None
-    scopes: tuple[str, ...]
-    proof: str
-    sources: Mapping[str, str]
-    account_id: str | None
-    workspace_id: str | None
-    group_id: str | None
-    authorization_details: str | None
-    discovery_url: str | None
-    oidc_token_env: str | None
-    oidc_token_filepath: str | None
-    token_audience: str | None
-    user: str | None
-    subject: str | None
-    http_path: str | None
-    warehouse_id: str | None
-    cluster_id: str | None
-    serverless_compute_id: str | None
-    catalog: str | None
-    schema: str | None
-    redirect_url: str | None
-    redirect_port: int | None
-    redirect_ports: str | None
-    authorize_extras: str | None
-    client_cert: str | None
-    client_key: str | None
-    refresh_token_lifetime_in_minutes: float | None
-    absolute_session_lifetime_in_minutes: float | None
-    disable_oauth_refresh_token: bool | None
-    ca_file: str | None
-    login_timeout: float
-    lock_timeout: float
-    store: str | None
-    cache_dir: str | None
-    key_source: str | None
-    key_file: str | None
-    sdk_settings: Mapping[str, str]
-
-    def __init__(self, **values: Any) -> None:
-        for name in self.__slots__:
-            object.__setattr__(self, name, values.get(name))
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a Target is immutable: cannot set {name}")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"a Target is immutable: cannot delete {name}")
+    def __init__(self, given: Given, resolved: Resolved) -> None:
+        self.__dict__.update({**vars(given), **vars(resolved)})
 
     def __repr__(self) -> str:
         shown = {name: getattr(self, name) for name in ("profile", "host", "auth_type", "client_id", "user")}
         return f"Target({', '.join(f'{name}={value!r}' for name, value in shown.items() if value)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        values = {name: getattr(self, name) for name in self.__slots__ if not _is_secret(name)}
+        values = {name: value for name, value in vars(self).items() if not _is_secret(name)}
         values["sources"] = dict(self.sources)
         values["sdk_settings"] = {n: value for n, value in self.sdk_settings.items() if not _is_secret(n)}
         return _revive, (values,)
@@ -173,47 +66,19 @@ class Target:
     def __deepcopy__(self, memo: dict[int, Any]) -> "Target":
         return self
 
-    def replaced(self, **changes: Any) -> "Target":
-        """The target with other values."""
-        return Target(**{**{name: getattr(self, name) for name in self.__slots__}, **changes})
+    def at(self, host: str) -> "Target":
+        """The target at a host that only the SDK's strategy could find."""
+        return _of({**vars(self), "host": host})
 
-    def secret(self) -> str:
-        """The client secret of a service principal, found again where it was not carried along by `pickle`.
-
-        Raises:
-            ConfigurationError: Neither the environment nor the profile of this machine holds it.
-        """
-        if self.client_secret:
-            return self.client_secret
-        for here in self.resolved_here():
-            if here.client_secret:
-                return here.client_secret
-        raise ConfigurationError(
-            "the client secret of this provider is not here: pickling leaves it behind",
-            hint="set DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET here, or give the profile to this machine",
-            profile=self.name,
-        )
-
-    def resolved_here(self) -> Iterator["Target"]:
-        """The same target as this machine's configuration has it, which knows the secrets that `pickle` left behind.
-
-        The file that it was read from may be here, or another one; the profile, or just the environment; and what the
-        caller gave as an argument may stand in neither.
-        """
-        own: dict[str, Any] = {"host": self.host, "client_id": self.client_id or None}
-        if not self.is_person:
-            own["auth_type"] = self.auth_type
-        for profile, place in ((self.profile, self.config_file), (self.profile, None), (None, None)):
-            for given in ({}, own):
-                with contextlib.suppress(ConfigurationError):
-                    here = resolve(profile, config_file=place, **given)
-                    if self._is_signed_in_as(here):
-                        yield here
-
-    def _is_signed_in_as(self, other: "Target") -> bool:
-        if self.is_delegated:  # one of the SDK's tokens is for its host alone
-            return (self.auth_type, self.host) == (other.auth_type, other.host)
-        return self.client_id == other.client_id
+    def in_workspace(self, workspace_id: str | None, account_id: str | None) -> "Target":
+        """The target with the workspace and account that its host names, and the SQL path of its cluster there."""
+        workspace = self.workspace_id or workspace_id
+        found: dict[str, str | None] = {
+            "account_id": self.account_id or account_id,
+            "workspace_id": workspace,
+            "http_path": self.http_path or cluster_path(workspace, self.cluster_id),
+        }
+        return _of({**vars(self), **found})
 
     @property
     def name(self) -> str:
@@ -295,9 +160,16 @@ class Target:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
+def _of(values: Mapping[str, Any]) -> Target:
+    """A target that has these values, and ``None`` for every other field."""
+    target = Target.__new__(Target)
+    target.__dict__.update({**dict.fromkeys((*Given.__annotations__, *Resolved.__annotations__)), **values})
+    return target
+
+
 def _revive(values: dict[str, Any]) -> Target:
     settings = MappingProxyType(values["sdk_settings"])
-    return Target(**{**values, "sources": MappingProxyType(values["sources"]), "sdk_settings": settings})
+    return _of({**values, "sources": MappingProxyType(values["sources"]), "sdk_settings": settings})
 
 
 def _is_secret(name: str) -> bool:
@@ -319,8 +191,20 @@ def resolve(profile: str | None = None, environ: Mapping[str, str] | None = None
         ConfigurationError: A setting is missing, wrong, or contradicts another.
     """
     environ = os.environ if environ is None else environ
-    levels = gather(profile, environ, arguments)
-    return Target(**complete(levels, choose(levels, environ), environ))
+    return target_of(read_layers(profile, environ, arguments), environ)
+
+
+def target_of(layers: Layers, environ: Mapping[str, str]) -> Target:
+    """The target that the layers come to.
+
+    Args:
+        layers: What each layer says; what does not count is taken out of it.
+        environ: The environment.
+
+    Raises:
+        ConfigurationError: A setting is missing, wrong, or contradicts another.
+    """
+    return Target(*validated(layers, select(layers, environ), environ))
 
 
 def person_key(name: str) -> str:

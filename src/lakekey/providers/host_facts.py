@@ -5,7 +5,6 @@ import os
 from lakekey import _log
 from lakekey.cache.opening import open_cache
 from lakekey.configuration.target import Target
-from lakekey.configuration.validation import cluster_path
 from lakekey.errors import LakekeyError
 from lakekey.session.assembly import client_of
 
@@ -25,9 +24,4 @@ def with_workspace(target: Target) -> Target:
     except LakekeyError as error:
         _log.debug("provider", "%s: the workspace is not known: %s", target.name, error.message)
         return target
-    workspace = target.workspace_id or found.workspace_id
-    return target.replaced(
-        account_id=target.account_id or found.account_id,
-        workspace_id=workspace,
-        http_path=target.http_path or cluster_path(workspace, target.cluster_id),
-    )
+    return target.in_workspace(found.workspace_id, found.account_id)

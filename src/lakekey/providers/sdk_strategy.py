@@ -191,7 +191,7 @@ class DelegatedProvider(Provider):
             settings["scopes"] = list(target.scopes)
         built = config(host=target.host or None, auth_type=target.auth_type, group_id=target.group_id, **settings)
         if not target.host:
-            self._target = target.replaced(host=normalize_host(built.host, target.profile, "by Azure"))
+            self._target = target.at(normalize_host(built.host, target.profile, "by Azure"))
         return built
 
     def _settings(self) -> Mapping[str, str]:
@@ -204,7 +204,10 @@ class DelegatedProvider(Provider):
         ]
         if not left_behind:
             return target.sdk_settings
-        for here in target.resolved_here():
+        with LOADING:
+            from lakekey.configuration.unpickled import resolved_here
+
+        for here in resolved_here(target):
             if all(name in here.sdk_settings for name in left_behind):
                 return {**here.sdk_settings, **target.sdk_settings}
         raise ConfigurationError(

@@ -8,6 +8,7 @@ from lakekey._imports import LOADING
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import M2M, Target
+from lakekey.configuration.unpickled import client_secret
 from lakekey.oauth import revocation
 from lakekey.oauth.client import Client
 from lakekey.oauth.discovery import Metadata, discover
@@ -92,7 +93,7 @@ def client_of(target: Target, cache: Cache | None = None) -> Client:
     return Client(
         client_id=target.client_id,
         # A pickled target leaves its secret behind, and finds it again here.
-        secret=target.secret() if target.auth_type == M2M or has_app_secret else None,
+        secret=client_secret(target) if target.auth_type == M2M or has_app_secret else None,
         scopes=tuple(sorted(scopes)),
         transport=transport,
         discover=_once(known),

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from lakekey import _version
 from lakekey._hosts import routed_path
 from lakekey.configuration.target import M2M
+from lakekey.configuration.unpickled import client_secret
 from lakekey.errors import ConfigurationError
 from lakekey.providers import factory
 from lakekey.providers.host_facts import with_workspace
@@ -67,7 +68,7 @@ def jdbc_options(profile: str | Provider | None = None, **settings: Any) -> Jdbc
             options[option] = value
     # The driver's own flow knows of no group and no details: it would sign in with more, or other, rights than asked.
     if target.auth_type == M2M and not (target.group_id or target.authorization_details):
-        options |= {"Auth_Flow": "1", "OAuth2ClientId": target.client_id, "OAuth2Secret": target.secret()}
+        options |= {"Auth_Flow": "1", "OAuth2ClientId": target.client_id, "OAuth2Secret": client_secret(target)}
     else:
         options |= {"Auth_Flow": "0", "Auth_AccessToken": provider.token().access_token}
     return JdbcOptions(options | {name: str(value) for name, value in rest.items()})

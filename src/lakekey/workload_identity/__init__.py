@@ -10,7 +10,7 @@ from lakekey._imports import LOADING
 from lakekey.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from lakekey.configuration.layers import Levels
+    from lakekey.configuration.layers import Layers
     from lakekey.oauth.transport import Transport
 
 
@@ -45,7 +45,7 @@ class IdentityTokens(Protocol):
         """
 
 
-def detect(levels: "Levels", environ: Mapping[str, str]) -> str | None:
+def detect(layers: "Layers", environ: Mapping[str, str]) -> str | None:
     """The first kind of source that is really here, in the SDK's order; ``None`` where there is none.
 
     Raises:
@@ -54,18 +54,18 @@ def detect(levels: "Levels", environ: Mapping[str, str]) -> str | None:
     with LOADING:
         from lakekey.workload_identity import local
 
-    if local.Variable.detect(environ, levels.get("oidc_token_env")):
+    if local.Variable.detect(environ, layers.get("oidc_token_env")):
         return "env-oidc"
-    if path := levels.get("oidc_token_filepath"):
+    if path := layers.get("oidc_token_filepath"):
         local.File(path).subject()
         return "file-oidc"
-    if levels.level("client_id") and "ACTIONS_ID_TOKEN_REQUEST_URL" in environ:
+    if layers.layer("client_id") and "ACTIONS_ID_TOKEN_REQUEST_URL" in environ:
         with LOADING:
             from lakekey.workload_identity.github_actions import GitHubActions
 
         if GitHubActions.detect(environ):
             return "github-oidc"
-    if levels.level("client_id") and "SYSTEM_ACCESSTOKEN" in environ:
+    if layers.layer("client_id") and "SYSTEM_ACCESSTOKEN" in environ:
         with LOADING:
             from lakekey.workload_identity.azure_devops import AzureDevOps
 

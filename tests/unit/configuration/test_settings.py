@@ -314,10 +314,10 @@ def test_a_file_that_may_not_be_read_is_an_error_and_no_reason_to_use_another_id
     config_file.chmod(0)
     # Whoever may read everything gives that up first.
     program = (
-        "import os, shlex, sys, lakekey.configuration.target as t\n"
+        "import os, shlex, sys, lakekey.configuration.target as t, lakekey.errors as e\n"
         "if os.geteuid() == 0: os.setuid(65534)\n"
         "try: t.resolve(None, {'DATABRICKS_CONFIG_FILE': sys.argv[1]})\n"
-        "except t.ConfigurationError as error: print(error)\n"
+        "except e.ConfigurationError as error: print(error)\n"
     )
     for parent in [tmp_path, *tmp_path.parents][:4]:
         if parent.owner() == tmp_path.owner() and os.path.basename(parent).startswith("pytest"):

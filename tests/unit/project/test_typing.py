@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lakekey.configuration import arguments
+from lakekey.configuration import arguments, settings, validation
 from lakekey.configuration.settings import SETTINGS
-from lakekey.configuration.target import Target
+from lakekey.configuration.target import Target, resolve
 
 PROGRAM = Path(__file__).resolve().parents[2] / "typing" / "api.py"
 WRONG = {
@@ -34,9 +34,15 @@ def test_argument_takes_what_its_setting_takes(name):
 
 
 def test_target_has_each_setting_that_is_ours_with_its_type():
-    written = typing.get_type_hints(Target)
-    assert {name for name, setting in SETTINGS.items() if not setting.delegated} <= set(written)
-    assert set(written) == set(Target.__slots__)
+    given = typing.get_type_hints(settings.Given)
+    assert list(given) == [name for name, setting in SETTINGS.items() if not setting.delegated]
+    of_its_own = {"scopes": tuple[str, ...], "port": int, "seconds": float, "minutes": float, "switch": bool}
+    assert given == {name: of_its_own.get(SETTINGS[name].kind, str) | None for name in given}
+
+
+def test_target_has_what_is_given_and_what_it_comes_to():
+    fields = {*typing.get_type_hints(settings.Given), *typing.get_type_hints(validation.Resolved)}
+    assert set(vars(resolve(None, {}, host="https://h.example"))) == fields == set(typing.get_type_hints(Target))
 
 
 @pytest.mark.timeout(240)

@@ -8,7 +8,7 @@ from lakekey._hosts import LOOPBACK, cloud_of
 from lakekey.cli.doctor.check import OK, WARNING, Check
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.auth_type import conflicts
-from lakekey.configuration.layers import ENVIRONMENT, PROFILE, Levels
+from lakekey.configuration.layers import ENVIRONMENT, PROFILE, Layers
 from lakekey.configuration.settings import OTHER_KEYS, SETTINGS
 from lakekey.configuration.suggestion import nearest
 from lakekey.configuration.target import Target
@@ -31,9 +31,9 @@ def settings(target: Target) -> list[dict[str, str]]:
     return rows
 
 
-def check_configuration(levels: Levels, target: Target) -> Check:
+def check_configuration(layers: Layers, target: Target) -> Check:
     """Whose configuration it is, and which grant it means."""
-    where = f"profile {levels.profile or 'DEFAULT'} of {levels.config_file}" if levels.config_file else "no profile"
+    where = f"profile {layers.profile or 'DEFAULT'} of {layers.config_file}" if layers.config_file else "no profile"
     how = f"{target.auth_type} ({target.sources.get('auth_type', 'chosen by what is configured')})"
     host = target.host
     if not host:
@@ -48,12 +48,12 @@ def check_configuration(levels: Levels, target: Target) -> Check:
     return Check("configuration", OK, f"{where}: {how} at {host}")
 
 
-def check_conflicts(levels: Levels, target: Target) -> Iterator[Check]:
+def check_conflicts(layers: Layers, target: Target) -> Iterator[Check]:
     """Settings that lose against others, which is right or a surprise."""
     found = False
-    for name, around in levels.levels[ENVIRONMENT].items():
-        own = levels.levels[PROFILE].get(name)
-        if own is not None and levels.level(name) == ENVIRONMENT and _differ(own.value, around.value):
+    for name, around in layers.layers[ENVIRONMENT].items():
+        own = layers.layers[PROFILE].get(name)
+        if own is not None and layers.layer(name) == ENVIRONMENT and _differ(own.value, around.value):
             found = True
             yield Check(
                 "conflicts",
@@ -61,7 +61,7 @@ def check_conflicts(levels: Levels, target: Target) -> Iterator[Check]:
                 f"{around.source} overrides {name} of the profile",
                 f"unset {around.source}, if the profile is meant",
             )
-    for conflict in conflicts(levels, target.auth_type):
+    for conflict in conflicts(layers, target.auth_type):
         found = True
         yield Check("conflicts", WARNING, conflict, "remove it, or name auth_type to choose it")
     if not found:
@@ -72,13 +72,13 @@ def _differ(one: object, other: object) -> bool:
     return str(one).strip().rstrip("/") != str(other).strip().rstrip("/")
 
 
-def check_keys(levels: Levels) -> Iterator[Check]:
+def check_keys(layers: Layers) -> Iterator[Check]:
     """Whether the profile has keys that are not settings, most often by a typing error."""
-    if levels.config_file is None:
+    if layers.config_file is None:
         return
     known = {*SETTINGS, *OTHER_KEYS, *(alias for setting in SETTINGS.values() for alias in setting.aliases)}
-    name = levels.profile or "DEFAULT"
-    found, _ = databrickscfg.profiles(levels.config_file)
+    name = layers.profile or "DEFAULT"
+    found, _ = databrickscfg.profiles(layers.config_file)
     keys = next((profile.values for profile in found if profile.name == name), {})
     strange = sorted(set(keys) - known)
     if strange:
@@ -88,7 +88,7 @@ def check_keys(levels: Levels) -> Iterator[Check]:
             "profile keys",
             WARNING,
             f"{named}: no setting of that name",
-            f"fix the spelling in [{name}] of {levels.config_file}",
+            f"fix the spelling in [{name}] of {layers.config_file}",
         )
     else:
         yield Check("profile keys", OK, f"{len(keys)} keys, all known")

@@ -5,10 +5,8 @@ from typing import Any
 
 from lakekey.cli.doctor import compute, configuration, network, person, storage
 from lakekey.cli.doctor.check import Check, failed
-from lakekey.configuration import validation
-from lakekey.configuration.auth_type import choose
-from lakekey.configuration.layers import Levels, gather
-from lakekey.configuration.target import Target
+from lakekey.configuration.layers import Layers, read_layers
+from lakekey.configuration.target import Target, target_of
 from lakekey.errors import LakekeyError
 
 
@@ -21,7 +19,7 @@ class Examination:
         environ: The environment.
 
     Attributes:
-        levels: What each level of the configuration says, once it is read.
+        layers: What each layer of the configuration says, once it is read.
         target: What it comes to, once it is resolved.
     """
 
@@ -29,18 +27,17 @@ class Examination:
         self.profile = profile
         self.arguments = arguments
         self.environ = environ
-        self.levels: Levels | None = None
+        self.layers: Layers | None = None
         self.target: Target | None = None
 
     def resolve(self) -> Target:
-        """Resolve the configuration, keeping what each level says.
+        """Resolve the configuration, keeping what each layer says.
 
         Raises:
             ConfigurationError: It does not hold.
         """
-        self.levels = gather(self.profile, self.environ, self.arguments)
-        chosen = choose(self.levels, self.environ)
-        self.target = Target(**validation.complete(self.levels, chosen, self.environ))
+        self.layers = read_layers(self.profile, self.environ, self.arguments)
+        self.target = target_of(self.layers, self.environ)
         return self.target
 
 
@@ -57,11 +54,11 @@ def examine(examination: Examination, *, connect: bool) -> Iterator[Check]:
         yield failed("configuration", error)
         yield from _guarded("cache", lambda: storage.check_cache(None, examination.environ))
         return
-    assert examination.levels is not None
+    assert examination.layers is not None
     environ = examination.environ
-    yield configuration.check_configuration(examination.levels, target)
-    yield from configuration.check_conflicts(examination.levels, target)
-    yield from configuration.check_keys(examination.levels)
+    yield configuration.check_configuration(examination.layers, target)
+    yield from configuration.check_conflicts(examination.layers, target)
+    yield from configuration.check_keys(examination.layers)
     yield from network.check_host(target)
     yield from _guarded("cache", lambda: storage.check_cache(target, environ))
     if not target.is_delegated:

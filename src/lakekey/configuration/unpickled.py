@@ -1,0 +1,55 @@
+"""The secrets that `pickle` left behind, found again in the configuration of this machine."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from lakekey.configuration.target import Target, resolve
+from lakekey.errors import ConfigurationError
+
+
+def client_secret(target: Target) -> str:
+    """The client secret of a service principal, found again where it was not carried along by `pickle`.
+
+    Args:
+        target: What the secret signs in to.
+
+    Raises:
+        ConfigurationError: Neither the environment nor the profile of this machine holds it.
+    """
+    if target.client_secret:
+        return target.client_secret
+    for here in resolved_here(target):
+        if here.client_secret:
+            return here.client_secret
+    raise ConfigurationError(
+        "the client secret of this provider is not here: pickling leaves it behind",
+        hint="set DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET here, or give the profile to this machine",
+        profile=target.name,
+    )
+
+
+def resolved_here(target: Target) -> Iterator[Target]:
+    """The same target as this machine's configuration has it, which knows the secrets that `pickle` left behind.
+
+    The file that it was read from may be here, or another one; the profile, or just the environment; and what the
+    caller gave as an argument may stand in neither.
+
+    Args:
+        target: The target as it was unpickled.
+    """
+    own: dict[str, Any] = {"host": target.host, "client_id": target.client_id or None}
+    if not target.is_person:
+        own["auth_type"] = target.auth_type
+    for profile, config_file in ((target.profile, target.config_file), (target.profile, None), (None, None)):
+        for given in ({}, own):
+            with contextlib.suppress(ConfigurationError):
+                here = resolve(profile, config_file=config_file, **given)
+                if _signs_in_alike(target, here):
+                    yield here
+
+
+def _signs_in_alike(target: Target, other: Target) -> bool:
+    if target.is_delegated:  # one of the SDK's tokens is for its host alone
+        return (target.auth_type, target.host) == (other.auth_type, other.host)
+    return target.client_id == other.client_id
