@@ -14,7 +14,7 @@ SYSTEM_PACKAGES := chromium chromium-driver dbus-daemon faketime gnome-keyring i
 
 OLD_CONNECTORS := 4.1.1 4.4.0
 
-.PHONY: demo test test-main test-wheel test-spark test-connectors test-dbt test-airflow test-windows environments check format bench bench-docs bench-spark lock setup clean
+.PHONY: demo docs docs-releases test test-main test-wheel test-spark test-connectors test-dbt test-airflow test-site test-windows environments check format bench bench-docs bench-spark lock setup clean
 
 demo: setup
 	$(BIN)/lakekey demo
@@ -23,9 +23,9 @@ demo: setup
 # first, when the environments are there that they share. A part that fails keeps none of the others from being run, and
 # fails the whole. RETRY runs once more a part that failed; of the main one, pytest repeats single tests: PYTEST_ARGS.
 MAIN_PART := test-main
-OTHER_PARTS := test-dbt test-spark test-airflow test-connectors test-wheel
+OTHER_PARTS := test-dbt test-spark test-airflow test-connectors test-wheel test-site
 ENVIRONMENTS = $(VENV)/.system-packages $(OLD_CONNECTORS:%=.venvs/connector-%/.installed) \
-  $(SPARK)/.installed $(SPARK35)/.installed .venvs/dbt/.installed .venvs/airflow/.installed
+  $(SPARK)/.installed $(SPARK35)/.installed .venvs/dbt/.installed .venvs/airflow/.installed .venvs/docs/.installed
 
 test:
 	@main=0; $(MAKE) part-$(MAIN_PART) || main=1; \
@@ -90,6 +90,16 @@ test-wheel: setup
 	$(call install,$(WHEEL),--require-hashes -r requirements/dev.txt,--compile-bytecode)
 	$(call install,$(WHEEL),--force-reinstall build/wheels/*.whl,)
 	$(WHEEL)/bin/python -m pytest tests/integration/wheel tests/integration/pages tests/integration/connectors
+
+# The site of the documentation, in build/docs: a broken link fails it. docs-releases adds each tagged release.
+docs: .venvs/docs/.installed
+	.venvs/docs/bin/python docs/build.py
+
+docs-releases: .venvs/docs/.installed
+	.venvs/docs/bin/python docs/build.py --releases
+
+test-site: setup .venvs/docs/.installed $(VENV)/.system-packages
+	$(BIN)/python -m pytest tests/integration/site
 
 check: setup
 	$(BIN)/ruff check

@@ -1,21 +1,23 @@
 """The one error tree of lakekey.
 
-LakekeyError
-├── ConfigurationError           a setting is missing, wrong, or contradicts another
-├── LoginRequired                no session, and the run cannot prompt for a sign-in
-├── LoginFailed                  the sign-in was tried and did not succeed
-│   ├── LoginTimeout             it was not finished in time
-│   ├── LoginDenied              the person or the server said no
-│   └── WrongIdentity            another person signed in than the profile names
-├── TokenEndpointError           transient: the token endpoint did not give a usable answer
-├── CredentialsRefused           wrong client or secret, or a scope that is not allowed
-├── TokenRefused                 a server refused a token in the course of a statement
-└── CacheError                   the token cache cannot be used as it is
-    ├── KeyUnavailable           the master key cannot be read
-    ├── UnsafeCache              permissions or owners that would expose tokens
-    ├── LockTimeout              another process holds the entry for too long
-    ├── CacheWriteFailed         a new token could not be stored
-    └── StoreUnavailable         the store that hosts share cannot be reached; it may pass
+::
+
+    LakekeyError
+    ├── ConfigurationError           a setting is missing, wrong, or contradicts another
+    ├── LoginRequired                no session, and the run cannot prompt for a sign-in
+    ├── LoginFailed                  the sign-in was tried and did not succeed
+    │   ├── LoginTimeout             it was not finished in time
+    │   ├── LoginDenied              the person or the server said no
+    │   └── WrongIdentity            another person signed in than the profile names
+    ├── TokenEndpointError           transient: the token endpoint did not give a usable answer
+    ├── CredentialsRefused           wrong client or secret, or a scope that is not allowed
+    ├── TokenRefused                 a server refused a token in the course of a statement
+    └── CacheError                   the token cache cannot be used as it is
+        ├── KeyUnavailable           the master key cannot be read
+        ├── UnsafeCache              permissions or owners that would expose tokens
+        ├── LockTimeout              another process holds the entry for too long
+        ├── CacheWriteFailed         a new token could not be stored
+        └── StoreUnavailable         the store that hosts share cannot be reached; it may pass
 
 None is an ``OSError``: databricks-sql-connector retries those up to thirty times.
 No message holds a secret: the connector posts the text of a failed connect to an unauthenticated route.
