@@ -4,13 +4,22 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from lakekey._imports import LOADING
 from lakekey.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.store import Store
 
+
+def _postgresql(address: str) -> "Store":
+    with LOADING:
+        from lakekey.cache.stores.postgresql import PostgresqlStore
+
+    return PostgresqlStore(address)
+
+
 #: Scheme of ``LAKEKEY_STORE`` → what opens such a store. Nothing is sent, and no driver is loaded, before it is used.
-SHARED: Mapping[str, "Callable[[str], Store]"] = MappingProxyType({})
+SHARED: Mapping[str, "Callable[[str], Store]"] = MappingProxyType({"postgresql": _postgresql, "postgres": _postgresql})
 
 
 def shared_store(address: str) -> "Store":

@@ -7,6 +7,8 @@ knows nothing of what is sealed.
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
+from lakekey.errors import StoreUnavailable
+
 
 class Reading(NamedTuple):
     """An envelope as it was read.
@@ -19,6 +21,10 @@ class Reading(NamedTuple):
 
     envelope: bytes | None
     now: float | None = None
+
+
+class ReplyLost(StoreUnavailable):
+    """The connection broke, or the time was over, after a statement was sent: it is not known whether it was done."""
 
 
 class Store(Protocol):

@@ -1,0 +1,265 @@
+"""The PostgreSQL store: entries, leases and notes in one table, each operation one autocommit statement.
+
+A connection lives for one operation, so nothing is held open while a process waits or talks to a token endpoint, and
+every statement works through a pooler in transaction mode. What decides is the comparison of bytes in the statement
+itself; a reply that was lost is settled by reading back.
+"""
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lakekey._imports import LOADING
+from lakekey.cache.stores.lease import SECONDS, Leases
+from lakekey.cache.stores.store import Reading, ReplyLost
+from lakekey.errors import CacheError, LockTimeout
+
+if TYPE_CHECKING:
+    from lakekey.cache.stores.postgresql_server import Answer, Server
+
+TABLE = "lakekey_store"
+#: What `lakekey store init` runs, and what `--sql` prints for an administrator.
+SCHEMA = """\
+CREATE TABLE IF NOT EXISTS lakekey_store (
+  kind text COLLATE "C" NOT NULL CHECK (kind IN ('entry', 'bad', 'lease', 'note')),
+  name text COLLATE "C" NOT NULL,
+  body bytea NOT NULL,
+  holder text,
+  expires timestamptz,
+  PRIMARY KEY (kind, name)
+);
+INSERT INTO lakekey_store (kind, name, body) VALUES ('note', 'schema', '1') ON CONFLICT DO NOTHING;
+"""
+
+_READ = """
+SELECT (SELECT body FROM lakekey_store WHERE kind = %s AND name = %s), extract(epoch FROM clock_timestamp())::float8
+"""
+_INSERT = "INSERT INTO lakekey_store (kind, name, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+_UPDATE = "UPDATE lakekey_store SET body = %s WHERE kind = %s AND name = %s AND body = %s"
+_UPSERT = """
+INSERT INTO lakekey_store (kind, name, body) VALUES (%s, %s, %s)
+ON CONFLICT (kind, name) DO UPDATE SET body = EXCLUDED.body
+"""
+_DELETE = "DELETE FROM lakekey_store WHERE kind = %s AND name = %s AND body = %s"
+_REMOVE = "DELETE FROM lakekey_store WHERE kind = %s AND name = %s"
+_SET_ASIDE = """
+WITH moved AS (DELETE FROM lakekey_store WHERE kind = 'entry' AND name = %s AND body = %s RETURNING name, body)
+INSERT INTO lakekey_store (kind, name, body) SELECT 'bad', name, body FROM moved
+ON CONFLICT (kind, name) DO UPDATE SET body = EXCLUDED.body
+"""
+_LIST = "SELECT name FROM lakekey_store WHERE kind = 'entry' AND name > %s ORDER BY name LIMIT %s"
+# A lease that ends later than any could is of a time in which the server's clock was ahead.
+_TAKE = """
+INSERT INTO lakekey_store AS held (kind, name, body, holder, expires)
+VALUES ('lease', %s, %s, %s, clock_timestamp() + %s * interval '1 second')
+ON CONFLICT (kind, name) DO UPDATE SET body = EXCLUDED.body, holder = EXCLUDED.holder, expires = EXCLUDED.expires
+WHERE held.body = EXCLUDED.body OR held.expires <= clock_timestamp()
+   OR held.expires > clock_timestamp() + %s * interval '1 second'
+"""
+_RENEW = """
+UPDATE lakekey_store SET expires = clock_timestamp() + %s * interval '1 second'
+WHERE kind = 'lease' AND name = %s AND body = %s
+"""
+_HOLDER = "SELECT holder FROM lakekey_store WHERE kind = 'lease' AND name = %s AND expires > clock_timestamp()"
+
+_KEY_LEASE = "changing-key"
+_KEY_PATIENCE = 60.0  # seconds
+_PAGE = 1000
+_TRIES = 4  # after so many replies that were lost, one after the other, the store counts as away
+T = TypeVar("T")
+
+
+class PostgresqlStore:
+    """A `lakekey.cache.stores.store.Store` in a PostgreSQL database.
+
+    Args:
+        address: ``postgresql://USER@HOST:PORT/DATABASE``, with libpq's parameters behind a ``?``.
+        lease: How long a lock lasts whose holder has died, in seconds.
+    """
+
+    shared = True
+
+    def __init__(self, address: str, *, lease: float = SECONDS) -> None:
+        self._address = address
+        self._server: Server | None = None
+        self._leases = Leases(self, lease)
+        self.where = _without_credentials(address)
+
+    def __repr__(self) -> str:
+        return f"PostgresqlStore({self.where})"
+
+    def prepare(self) -> None:
+        """See `Store.prepare`: the table is made by ``lakekey store init``, never by a worker."""
+
+    def read(self, entry_id: str) -> Reading:
+        """See `Store.read`."""
+        return self._read("entry", entry_id)
+
+    def get(self, entry_id: str) -> bytes | None:
+        """See `Store.get`."""
+        return self._read("entry", entry_id).envelope
+
+    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
+        """See `Store.put`."""
+        return self._swap("entry", entry_id, envelope, replaces)
+
+    def delete(self, entry_id: str, *, replaces: bytes) -> bool:
+        """See `Store.delete`."""
+
+        def look() -> bool | None:
+            now = self.get(entry_id)
+            return None if now == replaces else now is None
+
+        return self._settled(lambda: self._ask(_DELETE, ("entry", entry_id, replaces)).changed == 1, look)
+
+    def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
+        """See `Store.set_aside`: it stays in the table, as a row of its own kind."""
+        moved = self._ask(_SET_ASIDE, (entry_id, envelope)).changed == 1
+        return f"{self.place(entry_id)} of kind 'bad'" if moved else None
+
+    def place(self, entry_id: str) -> str:
+        """See `Store.place`."""
+        return f"entry {entry_id[:12]} in {self.where}"
+
+    def removal(self, entry_id: str) -> str:
+        """See `Store.removal`."""
+        return f"lakekey logout {entry_id[:12]}"
+
+    def list(self, *, after: str = "", limit: int | None = None) -> list[str]:
+        """See `Store.list`; in pages, so that no answer is large."""
+        found: list[str] = []
+        while limit is None or len(found) < limit:
+            page = min(_PAGE, limit - len(found)) if limit is not None else _PAGE
+            names = [str(row[0]) for row in self._ask(_LIST, (after, page)).rows]
+            found += names
+            if len(names) < page:
+                break
+            after = names[-1]
+        return found
+
+    def lock(self, entry_id: str, *, to_write: bool = True) -> "contextlib.AbstractContextManager[bool]":  # noqa: ARG002
+        """See `Store.lock`. Taking a lease is a write, which a store that is full or read-only refuses."""
+        return self._leases.hold(entry_id)
+
+    def still_locked(self, entry_id: str) -> bool:
+        """See `Store.still_locked`."""
+        return self._leases.still_held(entry_id)
+
+    def holder(self, entry_id: str) -> str | None:
+        """See `Store.holder`."""
+        try:
+            rows = self._ask(_HOLDER, (entry_id,)).rows
+        except CacheError:
+            return None
+        return str(rows[0][0]) if rows else None
+
+    # -- leases (`lakekey.cache.stores.lease.LeaseKeeper`) ---------------------------------------------------------
+
+    def take(self, name: str, nonce: bytes, holder: str, seconds: float) -> bool:
+        """See `LeaseKeeper.take`. Asked again after a lost reply, it recognises its own nonce."""
+        return self._retried(lambda: self._ask(_TAKE, (name, nonce, holder, seconds, seconds + 1.0)).changed == 1)
+
+    def renew(self, name: str, nonce: bytes, seconds: float) -> bool:
+        """See `LeaseKeeper.renew`."""
+        return self._ask(_RENEW, (seconds, name, nonce)).changed == 1
+
+    def release(self, name: str, nonce: bytes) -> None:
+        """See `LeaseKeeper.release`."""
+        self._ask(_DELETE, ("lease", name, nonce))
+
+    # -- notes -----------------------------------------------------------------------------------------------------
+
+    def read_note(self, name: str) -> bytes | None:
+        """See `KeyPlace.read_note`."""
+        return self._read("note", name).envelope
+
+    def write_note(self, name: str, content: bytes) -> None:
+        """See `KeyPlace.write_note`."""
+        self._retried(lambda: self._ask(_UPSERT, ("note", name, content)))
+
+    def swap_note(self, name: str, content: bytes, *, replaces: bytes | None) -> bool:
+        """See `KeyPlace.swap_note`."""
+        return self._swap("note", name, content, replaces)
+
+    def remove_note(self, name: str) -> None:
+        """See `KeyPlace.remove_note`."""
+        self._retried(lambda: self._ask(_REMOVE, ("note", name)))
+
+    def note_place(self, name: str) -> str:
+        """See `KeyPlace.note_place`."""
+        return f"note {name} in {self.where}"
+
+    @contextlib.contextmanager
+    def changing_key(self) -> Iterator[None]:
+        """See `KeyPlace.changing_key`."""
+        until = time.monotonic() + _KEY_PATIENCE
+        while True:
+            with self._leases.hold(_KEY_LEASE) as held:
+                if held:
+                    yield
+                    return
+            if time.monotonic() > until:
+                raise LockTimeout(
+                    f"{self.holder(_KEY_LEASE) or 'another process'} is changing the key of the cache in {self.where} "
+                    f"for more than {_KEY_PATIENCE:g} s",
+                    hint="wait for it, or end it",
+                )
+            time.sleep(random.uniform(0.05, 0.3))  # noqa: S311 - spreads the waiters, guards nothing
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _read(self, kind: str, name: str) -> Reading:
+        body, now = self._retried(lambda: self._ask(_READ, (kind, name))).rows[0]
+        return Reading(bytes(body) if body is not None else None, now)
+
+    def _swap(self, kind: str, name: str, body: bytes, replaces: bytes | None) -> bool:
+        def write() -> bool:
+            if replaces is None:
+                return self._ask(_INSERT, (kind, name, body)).changed == 1
+            return self._ask(_UPDATE, (body, kind, name, replaces)).changed == 1
+
+        def look() -> bool | None:
+            now = self._read(kind, name).envelope
+            if now == body:
+                return True
+            return None if now == replaces else False
+
+        return self._settled(write, look)
+
+    def _settled(self, write: Callable[[], bool], look: Callable[[], bool | None]) -> bool:
+        """Write, and where the reply was lost, look whether it was done; ``None`` means that it was not."""
+        for _ in range(_TRIES):
+            try:
+                return write()
+            except ReplyLost as error:
+                lost = error
+            done = look()
+            if done is not None:
+                return done
+        raise lost
+
+    def _retried(self, ask: Callable[[], T]) -> T:
+        """Ask again where the reply was lost: only what may be done twice."""
+        for _ in range(_TRIES):
+            try:
+                return ask()
+            except ReplyLost as error:
+                lost = error
+        raise lost
+
+    def _ask(self, statement: str, values: Sequence[Any]) -> "Answer":
+        if self._server is None:
+            with LOADING:
+                from lakekey.cache.stores.postgresql_server import Server
+
+            self._server = Server(self._address, self.where)
+        return self._server.ask(statement, values)
+
+
+def _without_credentials(address: str) -> str:
+    """An address without user, password and parameters. Without a parser, which a warm start has no time to load."""
+    scheme, _, rest = address.partition("://")
+    place = rest.partition("?")[0].partition("#")[0]
+    return f"{scheme}://{place.rpartition('@')[2]}"

@@ -1,0 +1,256 @@
+"""One statement at a time to a PostgreSQL server: connecting, time limits, TLS, and what an error means.
+
+Every limit is ours. libpq's own would let a connection to a host without power last for hours, and a server that is
+frozen in the middle of a statement would be waited for without end.
+"""
+
+import contextlib
+import os
+import random
+import selectors
+import time
+from collections.abc import Generator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
+
+from lakekey._hosts import LOOPBACK
+from lakekey._imports import libraries
+from lakekey.cache.stores.store import ReplyLost
+from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, LakekeyError, StoreUnavailable
+
+with libraries():
+    try:
+        import psycopg
+        from psycopg import conninfo
+    except ImportError:
+        MISSING: ConfigurationError | None = ConfigurationError(
+            "a postgresql:// store needs psycopg, which is not installed",
+            hint="pip install 'lakekey[postgresql]'",
+        )
+    else:
+        MISSING = None
+
+_PATIENCE = 10.0  # seconds for one operation, all its attempts to connect included
+_STATEMENT = 15.0  # seconds for the statement itself: a slow store is slow, and not away
+_QUIET = 3.0  # seconds after an operation that failed in which others do not wait again for the same
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
+_KEPT = (
+    "host", "hostaddr", "port", "dbname", "user", "password", "passfile", "sslmode", "sslrootcert", "sslcert", "sslkey",
+    "sslcrl", "sslcrldir", "sslsni", "target_session_attrs", "load_balance_hosts", "connect_timeout", "krbsrvname",
+    "channel_binding", "require_auth", "gssencmode", "ssl_min_protocol_version",
+)  # fmt: skip
+# What passes by itself: too many clients, a server that starts or stops, a deadlock, a statement that was cancelled.
+_PASSES = ("08", "40", "53300", "53400", "55P03", "57")
+# What does not: of a failed connection, libpq hands on the text alone.
+_LASTS = ("authentication failed", "pg_hba.conf", "does not exist", "certificate", "SSL", "no password supplied")
+#: SQLSTATE, or its class → the error, what has happened, and the next step.
+_MEANINGS: Mapping[str, tuple[type[CacheError], str, str]] = MappingProxyType(
+    {
+        "25006": (
+            CacheWriteFailed, "is read-only", "name the primary server in LAKEKEY_STORE, and not a standby"
+        ),
+        "53": (CacheWriteFailed, "has no room: {said}", "free space on that server"),
+        "42P01": (CacheError, "has no table yet", "an administrator runs: lakekey store init"),
+        "3F000": (CacheError, "has no table yet", "an administrator runs: lakekey store init"),
+        "42501": (
+            CacheError,
+            "does not let us: {said}",
+            "an administrator runs there: GRANT SELECT, INSERT, UPDATE, DELETE ON lakekey_store TO {role}",
+        ),
+        "42703": (CacheError, "has the table of another release: {said}", "pip install --upgrade lakekey"),
+        "42804": (CacheError, "has the table of another release: {said}", "pip install --upgrade lakekey"),
+    }
+)  # fmt: skip
+_UNKNOWN = (CacheError, "refuses: {said} ({state})", "run: lakekey doctor")
+T = TypeVar("T")
+
+
+class Answer(NamedTuple):
+    """What a statement has brought.
+
+    Attributes:
+        changed: How many rows it has changed or found.
+        rows: The rows, where there are some.
+    """
+
+    changed: int
+    rows: list[tuple[Any, ...]]
+
+
+class Server:
+    """A server that is asked by connections of one statement.
+
+    Args:
+        address: As ``LAKEKEY_STORE`` has it.
+        where: The same for people.
+
+    Raises:
+        ConfigurationError: The address says what must not be, or psycopg is not installed.
+    """
+
+    def __init__(self, address: str, where: str) -> None:
+        if MISSING is not None:
+            raise MISSING
+        self.where = where
+        self._settings = settings_of(address, os.environ)
+        self._patience = float(self._settings.pop("connect_timeout", _PATIENCE))
+        self._failed_at = -_QUIET
+        self._failure = ""
+
+    def __repr__(self) -> str:
+        return f"Server({self.where})"
+
+    def ask(self, statement: str, values: Sequence[Any] = ()) -> Answer:
+        """Connect, ask, and hang up.
+
+        Raises:
+            StoreUnavailable: It cannot be reached; `ReplyLost`: it is not known whether the statement was done.
+            CacheWriteFailed: It does not take writes.
+            CacheError: It has to be set up first.
+        """
+        with contextlib.closing(self._connection()) as connection:
+            try:
+                connection.until = time.monotonic() + _STATEMENT
+                cursor = connection.execute(statement, values)
+                rows = cursor.fetchall() if cursor.description is not None else []
+                return Answer(cursor.rowcount, rows)
+            except (psycopg.Error, OSError) as error:
+                meaning = self._meaning(error)
+        raise meaning  # outside the handler: psycopg's errors know the connection, and so its password
+
+    def _connection(self) -> "_Connection":
+        """A connection, tried for until the patience is over.
+
+        Raises:
+            StoreUnavailable: There is none to be had.
+        """
+        arrived = time.monotonic()
+        if arrived - self._failed_at < _QUIET:
+            raise self._away(self._failure)
+        pause = _FIRST_PAUSE
+        while True:
+            left = self._patience - (time.monotonic() - arrived)
+            try:
+                return _Connection.connect(
+                    **self._settings,
+                    connect_timeout=max(2, int(left)),  # libpq takes whole seconds, and no fewer
+                    autocommit=True,
+                    prepare_threshold=None,  # a pooler in transaction mode may know no prepared statements
+                )
+            except (psycopg.Error, OSError) as error:
+                reason = self._said(error)
+            if any(mark in reason for mark in _LASTS):
+                break
+            if time.monotonic() - arrived + pause > self._patience:
+                break
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the clients, guards nothing
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        self._failed_at, self._failure = time.monotonic(), reason
+        raise self._away(reason)
+
+    def _away(self, reason: str) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"the store {self.where} cannot be reached: {reason}", hint="try again; if it lasts, run: lakekey doctor"
+        )
+
+    def _meaning(self, error: Exception) -> CacheError:
+        state = getattr(error, "sqlstate", None) or ""
+        said = self._said(error)
+        if not state or state.startswith(_PASSES):
+            return ReplyLost(f"the store {self.where} did not answer: {said}", hint="try again")
+        kind, what, hint = _MEANINGS.get(state) or _MEANINGS.get(state[:2]) or _UNKNOWN
+        role = self._settings.get("user", "ROLE")
+        return kind(f"the store {self.where} {what.format(said=said, state=state)}", hint=hint.format(role=role))
+
+    def _said(self, error: Exception) -> str:
+        """What the server or the client library says, on one line and without the password."""
+        text = str(error).strip().splitlines()
+        said = text[0] if text else type(error).__name__
+        for mark in ("FATAL:", "failed:", "connection failed:"):
+            said = said.rpartition(mark)[2].strip() or said
+        password = str(self._settings.get("password") or "")
+        return (said.replace(password, "…") if password else said)[:300]
+
+
+def settings_of(address: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters of a connection to an address.
+
+    Args:
+        address: As ``LAKEKEY_STORE`` has it.
+        environ: The environment, whose ``PGPASSWORD`` and the like libpq heeds.
+
+    Raises:
+        ConfigurationError: It is malformed, names no host, or asks for a connection that verifies nothing.
+    """
+    trouble: LakekeyError | None = None
+    try:
+        given = conninfo.conninfo_to_dict(address)
+    except psycopg.Error:  # its message quotes the address
+        given = {}
+        trouble = _wrong(
+            "cannot be read", "write postgresql://USER@HOST:PORT/DATABASE, and percent-encode what is special"
+        )
+    if trouble is not None:
+        raise trouble
+    unknown = sorted(set(given) - set(_KEPT))
+    if unknown:
+        raise _wrong(f"has the parameter {unknown[0]!r}, which this store does not take", f"remove {unknown[0]}")
+    hosts = str(given.get("host") or given.get("hostaddr") or "").split(",")
+    if not all(hosts):
+        raise _wrong("names no host", "write the host, or ?host=/var/run/postgresql for a socket")
+    near = all(host.startswith(("/", "@")) or host in (*LOOPBACK, "127.0.0.1", "::1", "localhost") for host in hosts)
+    mode = given.get("sslmode")
+    if not near and mode not in (None, "verify-full"):
+        raise _wrong(
+            f"sets sslmode={mode}, which does not check whose server it is",
+            "set sslmode=verify-full, and sslrootcert to the file of its authority",
+        )
+    settings: dict[str, Any] = {name: given[name] for name in _KEPT if given.get(name) is not None}
+    settings["sslmode"] = mode or ("prefer" if near else "verify-full")
+    if settings["sslmode"] == "verify-full":
+        settings.setdefault("sslrootcert", environ.get("PGSSLROOTCERT") or "system")
+    settings |= {
+        "application_name": "lakekey",
+        "gssencmode": settings.get(
+            "gssencmode", "disable"
+        ),  # TLS is what protects here; and GSSAPI is slow to find out
+        "keepalives": 1,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
+    return settings
+
+
+def _wrong(what: str, hint: str) -> ConfigurationError:
+    return ConfigurationError(f"the address of the store (LAKEKEY_STORE) {what}", hint=hint)
+
+
+if MISSING is None:
+
+    class _Connection(psycopg.Connection[tuple[Any, ...]]):
+        """A connection whose waits end.
+
+        Attributes:
+            until: When to give up, by `time.monotonic`.
+        """
+
+        until = float("inf")
+
+        def wait(self, gen: Generator[Any, Any, T], interval: float = 0.0, timeout: float | None = None) -> T:  # noqa: ARG002
+            """Go on with a generator of psycopg's whenever the socket is ready, until the time is over."""
+            try:
+                wanted = next(gen)
+                with selectors.DefaultSelector() as selector:
+                    selector.register(self.pgconn.socket, wanted)
+                    while True:
+                        ready = selector.select(max(self.until - time.monotonic(), 0.0))
+                        if not ready:
+                            self.pgconn.finish()  # what the server still does is not ours to wait for
+                            raise TimeoutError("it took too long")
+                        wanted = gen.send(ready[0][1])
+                        selector.modify(self.pgconn.socket, wanted)
+            except StopIteration as done:
+                result: T = done.value
+                return result
