@@ -8,13 +8,11 @@ from lakekey.errors import ConfigurationError
 from lakekey.providers import factory
 from lakekey.providers.provider import Provider
 from lakekey.sql.arguments import Handing, connect_arguments
-from lakekey.sql.connector_errors import kernel_refusal, refused, unwrap
+from lakekey.sql.connector_errors import explained, kernel_refusal, refused, typed, unwrap
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
     from sqlalchemy.engine.interfaces import ExceptionContext
-
-_HANDING = "lakekey.handing"
 
 
 def create_engine(profile: str | Provider | None = None, **options: Any) -> "Engine":
@@ -65,7 +63,7 @@ def sign_in(engine: "Engine", profile: str | Provider | None = None, **settings:
     provider, chosen = factory.provider_for(profile, settings)
     _check_asked(engine, provider, chosen)
 
-    def on_connect(dialect: Any, record: Any, _args: Any, parameters: dict[str, Any]) -> Any:
+    def on_connect(dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> Any:
         parameters.pop("access_token", None)
         given = {name: value for name, value in parameters.items() if value is not None}
         # The warehouse is the URL's where that names one.
@@ -73,36 +71,48 @@ def sign_in(engine: "Engine", profile: str | Provider | None = None, **settings:
         _check_host(given.get("server_hostname"), provider)
         # The dialect drops the URL's port; the address with it is the provider's.
         given |= {name: arguments[name] for name in ("server_hostname", "http_path")}
-        record.info[_HANDING] = handing = Handing(provider)
-        handing()()  # an error of ours comes out here, before the connector wraps it
-        everything = {**arguments, **given, "credentials_provider": handing}
-        try:
-            return dialect.connect(**everything)
-        except Exception as error:
-            kernel_only = kernel_refusal(error, provider.target, asked=bool(given.get("use_kernel")))
-            if kernel_only is not None:
-                raise kernel_only from error
-            if not refused(error):
-                raise
-            refusal = error
-        if not handing.invalidate():
-            raise refusal
-        return dialect.connect(**everything)
+        return _connection(dialect, provider, {**arguments, **given})
 
     def on_error(context: "ExceptionContext") -> None:
         error = context.original_exception
-        if refused(error):
-            # The pool drops the connection, with the token that it clings to; the next one has a new token.
-            context.is_disconnect = True
-            pooled = context.connection.connection if context.connection is not None else None
-            if pooled is not None and _HANDING in pooled.info:
-                pooled.info[_HANDING].invalidate()
+        # The pool drops the connection, with the token that it clings to; the next one has a new token.
+        context.is_disconnect = context.is_disconnect or refused(error)
         ours = unwrap(error)
         if ours is not None:
             raise ours
 
     event.listen(engine, "do_connect", on_connect)
     event.listen(engine, "handle_error", on_error)
+
+
+def _connection(dialect: Any, provider: Provider, arguments: dict[str, Any]) -> Any:
+    """A new connection for the pool; if the server refuses the token, once more with another."""
+    with libraries():
+        from lakekey.sql.pooled import PooledConnection
+
+    handing = Handing(provider)
+    handing()()  # an error of ours comes out here, before the connector wraps it
+
+    def connect() -> Any:
+        try:
+            return typed(lambda: dialect.connect(**arguments, credentials_provider=handing))
+        except Exception as error:
+            kernel_only = kernel_refusal(error, provider.target, asked=bool(arguments.get("use_kernel")))
+            if kernel_only is not None:
+                raise kernel_only from error
+            raise
+
+    for is_last in (False, True):
+        try:
+            return PooledConnection(connect(), handing, provider.target)
+        except Exception as error:
+            if not refused(error):
+                raise
+            refusal = error
+        renewed = handing.renewed(has_not_run=True)
+        if is_last or not renewed:
+            break
+    raise explained(refusal, provider.target.name, renewed=renewed)
 
 
 def _check_asked(engine: "Engine", provider: Provider, chosen: dict[str, Any]) -> None:

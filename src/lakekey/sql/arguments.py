@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from lakekey._hosts import routed_path
 from lakekey.configuration.target import Target
-from lakekey.errors import ConfigurationError
+from lakekey.errors import ConfigurationError, LakekeyError
 from lakekey.providers.host_facts import with_workspace
 from lakekey.providers.provider import Provider
 
@@ -78,3 +78,21 @@ class Handing:
     def invalidate(self) -> bool:
         """Report that the server refused the token that was handed out last. Returns whether there is another one."""
         return self._provider.invalidate(self.token)
+
+    def renewed(self, *, has_not_run: bool) -> bool:
+        """Have the refused token replaced, for what comes next. Returns whether there is another one.
+
+        Args:
+            has_not_run: Whether it is known that the refused statement has not run.
+
+        Raises:
+            LakekeyError: There is no other token to be had, and the statement has not run.
+        """
+        try:
+            return self.invalidate()
+        except LakekeyError as error:
+            trouble = error
+        if has_not_run:
+            raise trouble
+        # That a statement may have run matters more than why there is no other token: the next statement reports that.
+        return False

@@ -8,71 +8,18 @@ import contextlib
 import functools
 import weakref
 from collections.abc import Callable, Iterator
-from types import MethodType
 from typing import Any, Self
 
 from databricks import sql
 
-from lakekey.errors import LakekeyError, TokenRefused
 from lakekey.providers.provider import Provider
 from lakekey.sql.arguments import Handing
-from lakekey.sql.connector_errors import kernel_refusal, refused, unwrap
-from lakekey.sql.statements import is_plain_read, started_nothing
-
-# What begins a statement. A list of them (executemany) is never sent again: its first rows may be written.
-_BEGINNINGS = frozenset({"execute", "execute_async", "executemany", "catalogs", "schemas", "tables", "columns"})
-_SINGLE = _BEGINNINGS - {"executemany"}
-_ELSEWHERE = "connect again: a new connection has a new token"
-_NOT_THE_TOKEN = "no newer token is to be had now; the identity may lack rights on the warehouse"
+from lakekey.sql.connector_errors import explained, kernel_refusal, refused, typed
+from lakekey.sql.proxy import Proxy
+from lakekey.sql.statements import BEGINNINGS, is_plain_read, started_nothing
 
 
-class _Proxy:
-    """Stands for an object of the connector: what a program reads or sets on it, it reads or sets on that object.
-
-    Attributes:
-        _assigned: What the program has set, to be set on the object that replaces this one.
-    """
-
-    _stands_for: str
-    _assigned: dict[str, Any]
-
-    @property  # type: ignore[misc]  # which may be set on other objects
-    def __class__(self) -> Any:
-        return type(getattr(self, self._stands_for))
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("_assigned", self._stands_for):  # not made yet, as in a copy
-            raise AttributeError(name)
-        return self._checked(getattr(getattr(self, self._stands_for), name))
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        own = vars(self)
-        if name in own or self._stands_for not in own or hasattr(type(self), name):
-            object.__setattr__(self, name, value)
-        else:
-            setattr(own[self._stands_for], name, value)
-            self._assigned[name] = value
-
-    def _carry_over(self, replacement: Any) -> None:
-        for name, value in self._assigned.items():
-            setattr(replacement, name, value)
-
-    def _checked(self, found: Any) -> Any:
-        """An attribute of the connector's; if it is a method, one whose errors are typed."""
-        if not isinstance(found, MethodType):
-            return found
-
-        @functools.wraps(found)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return self._call(functools.partial(found, *args, **kwargs))
-
-        return call
-
-    def _call(self, work: Callable[[], Any]) -> Any:
-        raise NotImplementedError
-
-
-class Connection(_Proxy):
+class Connection(Proxy):
     """A signed-in connection; what is not here is the connector's own.
 
     Args:
@@ -134,19 +81,19 @@ class Connection(_Proxy):
         Only a refusal of the call that starts it says that it has not run. It is not sent again either if anything may
         hang on the session: an earlier statement that is not plainly a read, or another cursor's statement or result.
         """
-        alone = name in _SINGLE and not self._session_is_shaped and not self._is_used_beside(cursor)
+        alone = not (self._fixed_token or self._session_is_shaped or self._is_used_beside(cursor))
         reads = not name.startswith("execute") or is_plain_read(args[0] if args else kwargs.get("operation"))
         # Beforehand: a statement that fails may have had its effect.
         self._session_is_shaped |= not reads
         try:
             return self._run(cursor, name, args, kwargs)
         except sql.exc.Error as error:
-            if not refused(error) or self._fixed_token:
+            if not refused(error):
                 raise
             refusal = error
-        batch = name not in _SINGLE
+        batch = name == "executemany"  # its first rows may be written
         has_not_run = started_nothing(refusal) and not batch
-        renewed = self._renewed(has_not_run=has_not_run)
+        renewed = self._handing.renewed(has_not_run=has_not_run)
         if not (renewed and alone and has_not_run):
             raise self._explained(refusal, renewed=renewed, batch=batch)
         self._reopen()
@@ -161,7 +108,7 @@ class Connection(_Proxy):
     def _run(self, cursor: "Cursor", name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         cursor.is_running = True
         try:
-            result = self._typed(functools.partial(getattr(cursor.cursor, name), *args, **kwargs))
+            result = typed(functools.partial(getattr(cursor.cursor, name), *args, **kwargs))
         finally:
             cursor.is_running = False
         self._handing.served()
@@ -180,19 +127,20 @@ class Connection(_Proxy):
     def _open(self) -> Any:
         # Asked for here, before the connector is: what is wrong with the sign-in comes out as it is.
         self._handing()()
-        if self._fixed_token:
-            return self._typed(lambda: sql.connect(access_token=self._handing.token, **self._arguments))
         try:
-            return self._typed(self._connect)
+            return typed(self._connect)
         except sql.exc.Error as error:
             if not refused(error):
                 raise
             refusal = error
-        if not self._renewed(has_not_run=True):
+        if not self._handing.renewed(has_not_run=True):
             raise self._explained(refusal, renewed=False)
-        return self._typed(self._connect)
+        return self._call(self._connect)
 
     def _connect(self) -> Any:
+        if self._fixed_token:
+            self._handing()()
+            return sql.connect(access_token=self._handing.token, **self._arguments)
         try:
             return sql.connect(credentials_provider=self._handing, **self._arguments)
         except Exception as error:
@@ -205,7 +153,7 @@ class Connection(_Proxy):
         """A new session at the server, for this connection and all its cursors, none of which has a result."""
         old = self.connection
         try:
-            self.connection = self._typed(self._connect)
+            self.connection = typed(self._connect)
         except sql.exc.Error as error:
             if not refused(error):
                 raise
@@ -221,57 +169,23 @@ class Connection(_Proxy):
 
     def _refused(self, refusal: sql.exc.Error) -> sql.exc.Error:
         """The error of a call that is not made again; the refused token is replaced for what comes next."""
-        return self._explained(refusal, renewed=self._renewed(has_not_run=started_nothing(refusal)))
-
-    def _renewed(self, *, has_not_run: bool) -> bool:
-        """Have the refused token replaced, for what comes next. Returns whether there is another one."""
-        try:
-            return self._handing.invalidate()
-        except LakekeyError as error:
-            trouble = error
-        if has_not_run:
-            raise trouble
-        # That a statement may have run matters more than why there is no other token: the next statement reports that.
-        return False
+        return self._explained(refusal, renewed=self._handing.renewed(has_not_run=started_nothing(refusal)))
 
     def _explained(self, refusal: sql.exc.Error, *, renewed: bool, batch: bool = False) -> sql.exc.Error:
-        """The connector's own error, with what the refusal means for the statement as its cause."""
-        call = (refusal.context or {}).get("method")
-        if batch:
-            said = "the server refused the token in the course of a batch: a part of it may have run"
-        elif started_nothing(refusal):
-            said = f"the server refused the token at {call}: the statement has not run, and was not sent again"
-        else:
-            said = f"the server refused the token at {call}, after the statement was begun: it may have run"
-        hint = _ELSEWHERE if renewed else _NOT_THE_TOKEN
-        ours = TokenRefused(said, hint=hint, profile=self._target.name)
-        ours.__cause__, refusal.__cause__ = refusal.__cause__, ours
-        return refusal
+        return explained(refusal, self._target.name, renewed=renewed, batch=batch)
 
     def _call(self, work: Callable[[], Any]) -> Any:
         """Do something with the connector that is not sent again; a refused token is replaced for what comes next."""
         try:
-            return self._typed(work)
+            return typed(work)
         except sql.exc.Error as error:
-            if not refused(error) or self._fixed_token:
+            if not refused(error):
                 raise
             refusal = error
         raise self._refused(refusal)
 
-    def _typed(self, work: Callable[[], Any]) -> Any:
-        """Do something with the connector; an error of ours comes out of it as it is."""
-        try:
-            return work()
-        except LakekeyError:
-            raise
-        except Exception as error:
-            ours = unwrap(error)
-            if ours is None:
-                raise
-        raise ours
 
-
-class Cursor(_Proxy):
+class Cursor(Proxy):
     """A cursor that outlives its connection's token; what is not here is the connector's own.
 
     Attributes:
@@ -289,7 +203,7 @@ class Cursor(_Proxy):
         self.cursor: Any = owner.connection.cursor(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        if name in _BEGINNINGS:
+        if name in BEGINNINGS:
             return functools.partial(self._begin, name)
         return super().__getattr__(name)
 
@@ -297,7 +211,7 @@ class Cursor(_Proxy):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.cursor.close()
+        self._call(self.cursor.close)
 
     def __iter__(self) -> Iterator[Any]:
         rows = iter(self.cursor)

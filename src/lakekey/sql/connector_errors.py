@@ -1,14 +1,20 @@
 """What an error of databricks-sql-connector means: ours inside it, a refused token, a warehouse without Thrift."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError, LakekeyError, TokenRefused
+from lakekey.sql.statements import started_nothing
+
+E = TypeVar("E", bound=Exception)
+T = TypeVar("T")
 
 # How the connector's kernel says that it is missing, or that it does not take what it was given.
 _KERNEL = "use_kernel=True"
 _KERNEL_ERRORS = ("ImportError", "NotSupportedError")
+_ELSEWHERE = "connect again: a new connection has a new token"
+_NOT_THE_TOKEN = "no newer token is to be had now; the identity may lack rights on the warehouse"
 
 
 def unwrap(error: BaseException) -> LakekeyError | None:
@@ -44,6 +50,40 @@ def refused(error: BaseException) -> bool:
     # The connector names the status of the last answer. A call that was not answered has that of an earlier one.
     origins = [*error.args, *(error.__cause__.args if error.__cause__ is not None else ())]
     return not any(isinstance(origin, OSError) or hasattr(origin, "context") for origin in origins)
+
+
+def typed(work: Callable[[], T]) -> T:
+    """Do something with the connector; an error of ours comes out of it as it is."""
+    try:
+        return work()
+    except LakekeyError:
+        raise
+    except Exception as error:
+        ours = unwrap(error)
+        if ours is None:
+            raise
+    raise ours
+
+
+def explained(refusal: E, profile: str | None, *, renewed: bool, batch: bool = False) -> E:
+    """The connector's own error, with what the refusal means for the statement as its cause.
+
+    Args:
+        refusal: The connector's error (see `refused`).
+        profile: Whose token it was.
+        renewed: Whether the token was replaced.
+        batch: Whether it came in the course of ``executemany``.
+    """
+    call = (getattr(refusal, "context", None) or {}).get("method")
+    if batch:
+        said = "the server refused the token in the course of a batch: a part of it may have run"
+    elif started_nothing(refusal):
+        said = f"the server refused the token at {call}: the statement has not run, and was not sent again"
+    else:
+        said = f"the server refused the token at {call}, after the statement was begun: it may have run"
+    ours = TokenRefused(said, hint=_ELSEWHERE if renewed else _NOT_THE_TOKEN, profile=profile)
+    ours.__cause__, refusal.__cause__ = refusal.__cause__, ours
+    return refusal
 
 
 def kernel_refusal(error: BaseException, target: Target, *, asked: bool) -> ConfigurationError | None:

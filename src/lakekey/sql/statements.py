@@ -2,6 +2,9 @@
 
 import re
 
+# The methods of a cursor that begin a statement, or in ``executemany`` several.
+BEGINNINGS = frozenset({"execute", "execute_async", "executemany", "catalogs", "schemas", "tables", "columns"})
+
 # The connector's calls that start something. If the server refuses one of them, nothing has run.
 _STARTS = frozenset({"OpenSession", "ExecuteStatement", "GetCatalogs", "GetSchemas", "GetTables", "GetColumns"})
 

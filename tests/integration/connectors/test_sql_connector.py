@@ -262,14 +262,34 @@ def test_who_asks_for_the_kernel_is_not_told_of_the_warehouse(box, principal):
     gc.collect()
 
 
-def test_a_fixed_token_serves_until_it_ends_and_is_not_renewed(box, principal):
+def test_a_fixed_token_serves_until_it_ends_and_a_new_connection_has_another(box, principal):
     with connect(principal, fixed_token=True) as connection, connection.cursor() as cursor:
         assert one(cursor) == box.client_id
         box.revoke(token=principal.token().access_token)
         with pytest.raises(sql.exc.RequestError) as caught:
             one(cursor)
         assert caught.value.context["http-code"] == 401
-    assert box.counters["token.requests"] == 1
+        assert isinstance(caught.value.__cause__, lakekey.TokenRefused)
+        assert "has not run" in caught.value.__cause__.message
+        with pytest.raises(sql.exc.RequestError):
+            one(cursor)
+    with connect(principal, fixed_token=True) as connection, connection.cursor() as cursor:
+        assert one(cursor) == box.client_id
+    assert box.counters["token.requests"] == 2
+
+
+def test_connection_with_a_fixed_token_is_opened_although_that_was_revoked(box, principal):
+    box.revoke(token=principal.token().access_token)
+    with connect(principal, fixed_token=True) as connection, connection.cursor() as cursor:
+        assert one(cursor) == box.client_id
+
+
+def test_connection_that_is_refused_twice_says_why(box, principal):
+    box.fault("sql", status=401, times=2)
+    with pytest.raises(sql.exc.RequestError) as caught:
+        connect(principal)
+    assert isinstance(caught.value.__cause__, lakekey.TokenRefused)
+    assert "lack rights" in caught.value.__cause__.hint
 
 
 _TELLS = """

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from databricks.sql import client, exc
 from sqlalchemy import orm
 
 import lakekey
@@ -63,6 +64,70 @@ def test_without_a_ping_the_first_statement_fails_as_a_disconnect_and_the_next_o
     assert caught.value.connection_invalidated
     assert current_user(engine) == box.client_id
     engine.dispose()
+
+
+def cause_of(caught):
+    """What explains the refusal, inside the connector's error inside SQLAlchemy's."""
+    return getattr(caught.value, "orig", caught.value).__cause__
+
+
+def test_refused_statement_has_not_run_and_says_so(engine, box):
+    with engine.connect() as connection:
+        box.fault("sql", status=401)
+        with pytest.raises(sa.exc.DBAPIError) as caught:
+            connection.execute(sa.text("select 1"))
+    assert isinstance(cause_of(caught), lakekey.TokenRefused)
+    assert "ExecuteStatement: the statement has not run" in cause_of(caught).message
+    assert cause_of(caught).profile == box.host
+
+
+def test_refusal_while_rows_are_fetched_says_that_the_statement_may_have_run(engine, box):
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql("select unnest(range(0, 200000)) as n")
+        rows.fetchone()
+        box.fault("sql", status=401)
+        with pytest.raises(sa.exc.DBAPIError) as caught:
+            rows.fetchall()
+    assert "it may have run" in cause_of(caught).message
+    assert caught.value.connection_invalidated
+
+
+def test_refusal_in_a_batch_says_that_a_part_of_it_may_have_run(engine, box):
+    with engine.begin() as connection:
+        connection.execute(sa.text("create or replace table batch (n bigint)"))
+    with engine.connect() as connection:
+        box.fault("sql", times=1)
+        box.fault("sql", status=401)
+        with pytest.raises(sa.exc.DBAPIError) as caught:
+            connection.execute(sa.text("insert into batch values (:n)"), [{"n": n} for n in range(5)])
+    assert "a part of it may have run" in cause_of(caught).message
+
+
+def test_refused_metadata_call_is_explained_and_the_token_replaced(engine, box):
+    with engine.connect() as connection:
+        box.fault("sql", status=401)
+        with pytest.raises((exc.RequestError, sa.exc.DBAPIError)) as caught:
+            sa.inspect(connection).get_columns("nothing", schema="default")
+        assert isinstance(cause_of(caught), lakekey.TokenRefused)
+    assert box.counters["token.requests"] == 2
+
+
+def test_connection_that_is_refused_twice_is_explained(engine, box):
+    box.fault("sql", status=401, times=2)
+    with pytest.raises(sa.exc.DBAPIError) as caught:
+        engine.connect()
+    assert isinstance(cause_of(caught), lakekey.TokenRefused)
+    assert "OpenSession: the statement has not run" in cause_of(caught).message
+
+
+def test_connections_of_the_pool_count_as_the_connectors_own_classes(engine):
+    raw = engine.raw_connection()
+    with raw.cursor() as cursor:
+        assert isinstance(cursor, client.Cursor)
+        assert cursor.connection.open
+        assert [list(row) for row in cursor.execute("select 1")] == [[1]]
+    assert isinstance(raw.dbapi_connection, client.Connection)
+    raw.close()
 
 
 def test_an_engine_that_is_already_there_can_be_signed_in(principal, box):

@@ -1,0 +1,52 @@
+"""What stands for an object of the connector: wrapped rather than subclassed, since the inside differs by release."""
+
+import functools
+from collections.abc import Callable
+from types import MethodType
+from typing import Any
+
+
+class Proxy:
+    """Stands for an object of the connector: what a program reads or sets on it, it reads or sets on that object.
+
+    Attributes:
+        _assigned: What the program has set, to be set on the object that replaces this one.
+    """
+
+    _stands_for: str
+    _assigned: dict[str, Any]
+
+    @property  # type: ignore[misc]  # which may be set on other objects
+    def __class__(self) -> Any:
+        return type(getattr(self, self._stands_for))
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("_assigned", self._stands_for):  # not made yet, as in a copy
+            raise AttributeError(name)
+        return self._checked(getattr(getattr(self, self._stands_for), name))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        own = vars(self)
+        if name in own or self._stands_for not in own or hasattr(type(self), name):
+            object.__setattr__(self, name, value)
+        else:
+            setattr(own[self._stands_for], name, value)
+            self._assigned[name] = value
+
+    def _carry_over(self, replacement: Any) -> None:
+        for name, value in self._assigned.items():
+            setattr(replacement, name, value)
+
+    def _checked(self, found: Any) -> Any:
+        """An attribute of the connector's; if it is a method, one whose errors are typed."""
+        if not isinstance(found, MethodType):
+            return found
+
+        @functools.wraps(found)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return self._call(functools.partial(found, *args, **kwargs))
+
+        return call
+
+    def _call(self, work: Callable[[], Any]) -> Any:
+        raise NotImplementedError
