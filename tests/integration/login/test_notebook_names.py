@@ -27,6 +27,14 @@ def test_a_session_from_login_to_logout(box):
     assert lakekey.logout("me") is False
 
 
+def test_login_asks_each_time_and_a_provider_does_not(box):
+    lakekey.login("me")
+    lakekey.provider("me").headers()
+    assert box.counters["logins"] == 1
+    lakekey.login("me")
+    assert box.counters["logins"] == 2
+
+
 def test_login_is_the_function_whatever_was_imported_before(box):
     import lakekey.login.sign_in
 

@@ -52,6 +52,20 @@ ELSEWHERE = {
     ("docs/guides/spark.md", "import lakekey\nfrom pyspark.sql.connect"): "tests/integration/spark/test_example.py::test_the_examples_of_the_page_run",
     ("docs/guides/spark.md", "import lakekey\nfrom databricks"): "tests/integration/spark/test_databricks_connect.py::test_databricks_connect_runs_a_query",
     ("docs/guides/spark.md", "import lakekey\nfrom pyspark.sql import"): "tests/integration/spark/test_jdbc.py::test_the_example_of_the_page_reaches_the_driver",
+    ("docs/guides/recipes.md", "# job.py"): "tests/integration/pages/test_recipes.py::test_cron_starts_it",
+    ("docs/guides/recipes.md", "# app.py, for: uvicorn"): "tests/integration/pages/test_recipes.py::test_the_web_back_end_answers_as_the_service",
+    ("docs/guides/recipes.md", "FROM"): "tests/integration/pages/test_recipes.py::test_the_container_keeps_nothing",
+    ("docs/guides/recipes.md", "docker run --rm -e DATABRICKS_HOST -e DATABRICKS_WAREHOUSE_ID -e DATABRICKS_CLIENT_ID -e DATABRICKS_CLIENT_SECRET my"): "tests/integration/pages/test_recipes.py::test_the_container_keeps_nothing",
+    ("docs/guides/recipes.md", "docker run --rm -e DATABRICKS_HOST -e DATABRICKS_WAREHOUSE_ID -e DATABRICKS_CLIENT_ID -e DATABRICKS_CLIENT_SECRET \\"): "tests/integration/pages/test_recipes.py::test_containers_with_a_volume_and_a_key_share_a_token",
+    ("docs/guides/recipes.md", "apiVersion"): "tests/integration/pages/test_recipes.py::test_the_pods_service_account_is_the_identity",
+    ("docs/guides/recipes.md", "on: push"): "tests/integration/pages/test_recipes.py::test_the_workflow_run_is_the_identity",
+    ("docs/guides/recipes.md", "query:"): "tests/integration/pages/test_recipes.py::test_the_job_token_of_other_ci_is_the_identity",
+    ("docs/guides/recipes.md", "# crontab"): "tests/integration/pages/test_recipes.py::test_cron_starts_it",
+    ("docs/guides/recipes.md", "# ~/.config/systemd/user/job.service"): "tests/integration/pages/test_recipes.py::test_systemd_starts_it",
+    ("docs/guides/recipes.md", "# ~/.config/systemd/user/job.timer"): "tests/integration/pages/test_recipes.py::test_systemd_starts_it",
+    ("docs/guides/recipes.md", "import pandas as pd\n\nimport lakekey"): "tests/integration/pages/test_recipes.py::test_jupyter_shows_a_frame_and_a_new_kernel_asks_nobody",
+    ("docs/guides/recipes.md", "# app.py, for: streamlit"): "tests/integration/pages/test_recipes.py::test_streamlit_shows_a_frame_with_one_token",
+    ("docs/guides/recipes.md", "import lakekey\n\nfor"): "tests/integration/pages/test_recipes.py::test_two_people_ask_side_by_side",
 }  # fmt: skip
 
 
