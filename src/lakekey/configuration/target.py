@@ -129,7 +129,7 @@ class Target(Resolved, Given):
         """Whether one of the SDK's own strategies signs in."""
         return self.auth_type in DELEGATED
 
-    def identity(self) -> dict[str, Any]:
+    def cache_key_fields(self) -> dict[str, Any]:
         """What tells one credential from another; equal identities share one entry of the cache."""
         fields: dict[str, Any] = {
             "issuer": self.discovery_url,

@@ -30,7 +30,7 @@ class Credential:
 
     def __init__(self, target: Target, *, cache: Cache | None = None, environ: Mapping[str, str] | None = None) -> None:
         self.target = target
-        self.entry_id = entry_id(target.identity())
+        self.entry_id = entry_id(target.cache_key_fields())
         self.environ = os.environ if environ is None else environ
         self._proof = target.proof
         self._cache = cache

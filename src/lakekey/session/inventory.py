@@ -164,7 +164,7 @@ def needs_soon(entry: Entry) -> bool:
 
 def profiles_of(target: Target, environ: Mapping[str, str]) -> list[str]:
     """The profiles that lead to the same credential as a target."""
-    return _profiles_by_entry(environ).get(entry_id(target.identity()), [])
+    return _profiles_by_entry(environ).get(entry_id(target.cache_key_fields()), [])
 
 
 def target_of(found: Found, environ: Mapping[str, str] | None = None) -> Target | None:
@@ -187,7 +187,7 @@ def target_of(found: Found, environ: Mapping[str, str] | None = None) -> Target 
             target = resolve(None, own, **given)
         except ConfigurationError:
             continue
-        if entry_id(target.identity()) == found.entry_id:
+        if entry_id(target.cache_key_fields()) == found.entry_id:
             return target
     return None
 
@@ -267,7 +267,7 @@ def _profiles_by_entry(environ: Mapping[str, str]) -> dict[str, list[str]]:
     """Entry id → the names of the profiles that lead to it, in the file's order."""
     leads: dict[str, list[str]] = {}
     for name, target in _targets(_of_the_file(environ)):
-        leads.setdefault(entry_id(target.identity()), []).append(name)
+        leads.setdefault(entry_id(target.cache_key_fields()), []).append(name)
     return leads
 
 

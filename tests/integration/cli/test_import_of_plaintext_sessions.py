@@ -81,7 +81,7 @@ def imported(lakekey):
 
 
 def entry(profile, **settings):
-    return open_cache().get(entry_id(resolve(profile, **settings).identity()))
+    return open_cache().get(entry_id(resolve(profile, **settings).cache_key_fields()))
 
 
 def test_a_session_of_the_sdk_is_taken_over_with_its_expiry_in_local_time(home, imported, monkeypatch):
@@ -161,7 +161,7 @@ def test_of_two_sessions_for_one_profile_the_one_that_lives_longer_is_taken(home
 
 def test_a_session_of_our_own_is_not_replaced(home, imported):
     ours = Entry({}, generation=3, refresh_token="ours")
-    assert open_cache().put(entry_id(resolve("dev").identity()), ours, replaces=None)
+    assert open_cache().put(entry_id(resolve("dev").cache_key_fields()), ours, replaces=None)
     write_sdk_session()
     assert [one["taken_over"] for one in imported()["sessions"]] == [False]
     assert entry("dev").refresh_token == "ours"
@@ -232,7 +232,7 @@ def test_session_that_other_users_can_write_to_is_not_taken(home, imported, what
 def test_imported_expiry_is_bounded_like_a_servers(home, imported, lakekey, expiry):
     write_cli_sessions(home, dev={"expiry": expiry})
     assert imported()["sessions"][0]["taken_over"]
-    name = entry_id(resolve("dev").identity())
+    name = entry_id(resolve("dev").cache_key_fields())
     assert 0 <= open_cache().get(name).expires_at <= time.time() + 86400
     assert lakekey("status").returncode == 0
 

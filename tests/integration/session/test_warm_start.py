@@ -53,7 +53,7 @@ def test_the_first_header_of_a_warm_process_loads_none_of_the_heavy_modules(bare
         monkeypatch.setenv(name, value)
     now = time.time()
     entry = Entry({}, access_token="warm", issued_at=now, expires_at=now + 36000, refresh_token="r")
-    assert open_cache().put(entry_id(resolve(host=HOST).identity()), entry, replaces=None)
+    assert open_cache().put(entry_id(resolve(host=HOST).cache_key_fields()), entry, replaces=None)
     loaded = run(bare_machine / "cache", CODE, HOST, *HEAVY, LAKEKEY_INTERACTIVE="browser", **source)
     assert loaded.split() == []
 
@@ -61,6 +61,6 @@ def test_the_first_header_of_a_warm_process_loads_none_of_the_heavy_modules(bare
 def test_a_warm_process_loads_exactly_these_modules_of_ours(bare_machine):
     now = time.time()
     entry = Entry({}, access_token="warm", issued_at=now, expires_at=now + 36000, refresh_token="r")
-    assert open_cache().put(entry_id(resolve(host=HOST).identity()), entry, replaces=None)
+    assert open_cache().put(entry_id(resolve(host=HOST).cache_key_fields()), entry, replaces=None)
     loaded = run(bare_machine / "cache", LOADED, HOST, LAKEKEY_INTERACTIVE="browser", LAKEKEY_KEY_SOURCE="file")
     assert loaded.split() == sorted(OURS)

@@ -32,9 +32,7 @@ def come_to_an_end(profile, environ, arguments):
             assert error.hint
         else:
             repr(target)
-            assert isinstance(
-                target.cache_key_fields() if hasattr(target, "cache_key_fields") else target.identity(), dict
-            )
+            assert isinstance(target.cache_key_fields(), dict)
             assert target.login_command
 
 

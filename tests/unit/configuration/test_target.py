@@ -164,12 +164,12 @@ def test_the_environment_may_name_the_profile(config):
 
 
 def identity(**settings):
-    return resolve(environ={}, **{"host": HOST, **settings}).identity()
+    return resolve(environ={}, **{"host": HOST, **settings}).cache_key_fields()
 
 
 def test_profiles_that_differ_in_nothing_that_matters_share_one_login(config):
     environ = config(f"[a]\nhost = {HOST}\nwarehouse_id = w1\n[b]\nhost = {HOST}/\nscopes = all-apis\n")
-    assert resolve("a", environ).identity() == resolve("b", environ).identity() == identity()
+    assert resolve("a", environ).cache_key_fields() == resolve("b", environ).cache_key_fields() == identity()
 
 
 @pytest.mark.parametrize(
@@ -207,9 +207,9 @@ def test_the_proof_ties_a_token_to_its_secret_and_shows_none_of_it():
 def test_the_secret_is_in_no_repr_summary_or_pickle():
     target = resolve(environ={}, host=HOST, client_id="app", client_secret=SECRET)
     pickled = pickle.dumps(target)
-    shown = f"{target!r} {target} {target.about()} {target.identity()} {dict(target.sources)} {pickled!r}"
+    shown = f"{target!r} {target} {target.about()} {target.cache_key_fields()} {dict(target.sources)} {pickled!r}"
     assert SECRET not in shown
-    assert pickle.loads(pickled).identity() == target.identity()
+    assert pickle.loads(pickled).cache_key_fields() == target.cache_key_fields()
 
 
 def test_a_target_does_not_change():
@@ -240,7 +240,7 @@ def test_the_login_command_leads_to_the_same_credential_whatever_the_arguments_w
         target = resolve(profile, environ, **arguments)
         parsed = parse(shlex.split(target.login_command)[1:])
         again = resolve(parsed.profile, environ, **target_settings(parsed))
-        assert (again.identity(), again.ca_file) == (target.identity(), target.ca_file)
+        assert (again.cache_key_fields(), again.ca_file) == (target.cache_key_fields(), target.ca_file)
 
 
 def test_what_the_profile_or_a_variable_says_need_not_be_said_again(config):

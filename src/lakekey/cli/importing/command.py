@@ -79,14 +79,14 @@ def _targets(arguments: argparse.Namespace) -> list[Target]:
             resolve(None, environ={}, host=host, account_id=account, auth_type=U2M)
             for host, account in plaintext_sessions.hosts()
         ]
-    return list({entry_id(target.identity()): target for target in reversed(targets)}.values())[::-1]
+    return list({entry_id(target.cache_key_fields()): target for target in reversed(targets)}.values())[::-1]
 
 
 def _take_over(cache: Cache, target: Target) -> _Outcome | None:
     sessions = plaintext_sessions.find(target)
     if not sessions:
         return None
-    name = entry_id(target.identity())
+    name = entry_id(target.cache_key_fields())
     with cache.locked(name, patience=_PATIENCE) as stored:
         if stored.entry is not None and stored.entry.refresh_token:
             return _Outcome(target, taken=False, sessions=sessions)
