@@ -89,7 +89,7 @@ test-wheel: setup
 	test -x $(WHEEL)/bin/python || $(PYTHON) -m venv $(WHEEL)
 	$(call install,$(WHEEL),--require-hashes -r requirements/dev.txt,--compile-bytecode)
 	$(call install,$(WHEEL),--force-reinstall build/wheels/*.whl,)
-	$(WHEEL)/bin/python -m pytest tests/integration/wheel tests/integration/pages tests/integration/connectors
+	$(WHEEL)/bin/python -m pytest tests/integration/wheel tests/integration/pages tests/integration/connectors tests/typing
 
 # The site of the documentation, in build/docs: a broken link fails it. docs-releases adds each tagged release.
 docs: .venvs/docs/.installed
@@ -171,4 +171,4 @@ $(OIDC)/node_modules/.installed: $(OIDC)/package-lock.json
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venvs $(OIDC)/node_modules tests/support/programs/sdk_js/node_modules build dist
+	rm -rf $(VENV) .venvs $(OIDC)/node_modules tests/support/programs/sdk_js/node_modules tests/typing/node_modules build dist

@@ -3,7 +3,7 @@
 The token goes to the provider's own host and nowhere else, whatever address a request or a redirect names.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,14 +16,18 @@ from lakekey.providers.provider import Provider
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
+    from typing import Unpack
 
     import httpx
     import requests
+    import requests.auth
+
+    from lakekey.configuration.arguments import Settings
 
 _PORTS = {"https": 443, "http": 80}
 
 
-def requests_auth(profile: str | Provider | None = None, **settings: Any) -> "requests.auth.AuthBase":
+def requests_auth(profile: str | Provider | None = None, **settings: "Unpack[Settings]") -> "requests.auth.AuthBase":
     """Authentication for ``requests``: ``requests.get(url, auth=lakekey.requests_auth("prod"))``.
 
     Args:
@@ -53,7 +57,7 @@ def requests_auth(profile: str | Provider | None = None, **settings: Any) -> "re
     return LakekeyAuth()
 
 
-def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx.Auth":
+def httpx_auth(profile: str | Provider | None = None, **settings: "Unpack[Settings]") -> "httpx.Auth":
     """Authentication for ``httpx``, for its sync and its async client.
 
     Args:
@@ -104,7 +108,7 @@ def httpx_auth(profile: str | Provider | None = None, **settings: Any) -> "httpx
     return LakekeyAuth()
 
 
-def _sole(profile: str | Provider | None, settings: dict[str, Any]) -> Provider:
+def _sole(profile: str | Provider | None, settings: Mapping[str, object]) -> Provider:
     provider, rest = factory.provider_for(profile, settings)
     if rest:
         raise ConfigurationError(f"there is no setting {min(rest)!r}", profile=provider.target.name)

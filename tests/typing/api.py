@@ -1,8 +1,13 @@
 """How programs use lakekey, for a type checker: what is right passes, and each marked line is an error."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import assert_type
+
+import httpx
+from requests.auth import AuthBase
+from sqlalchemy import Engine
 
 import lakekey
 
@@ -33,3 +38,22 @@ try:
     p.headers()
 except lakekey.LoginRequired as error:
     assert_type(error.hint, str | None)
+
+assert_type(lakekey.login("prod", switch=True, host="https://h.example"), lakekey.Provider)
+assert_type(lakekey.logout("prod"), bool)
+lakekey.login(switsh=True)  # error
+for session in lakekey.sessions():
+    assert_type(session.identity, str | None)
+    assert_type(session.expires_at, datetime | None)
+for profile in lakekey.profiles():
+    assert_type(profile.is_default, bool)
+
+connection = lakekey.sql.connect(p, http_path="/sql/1.0/warehouses/1")
+lakekey.sql.connect("prod", warehouse_id="1", session_configuration={"timezone": "UTC"})
+lakekey.sql.connect(1)  # error
+lakekey.sql.connect("prod", fixed_token="yes")  # error
+
+assert_type(lakekey.requests_auth(p), AuthBase)
+assert_type(lakekey.httpx_auth("prod", group_id="7"), httpx.Auth)
+lakekey.requests_auth(groop_id="7")  # error
+assert_type(lakekey.sqlalchemy.create_engine(p), Engine)

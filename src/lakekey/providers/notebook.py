@@ -1,13 +1,18 @@
 """What a notebook looks for first: `lakekey.login`, `lakekey.logout` and `lakekey.profiles`."""
 
 import os
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError
 from lakekey.providers.factory import provider
 from lakekey.providers.provider import Provider
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from lakekey.configuration.arguments import Settings
 
 
 class ProfileInfo(NamedTuple):
@@ -28,7 +33,7 @@ class ProfileInfo(NamedTuple):
     problem: str | None
 
 
-def login(profile: str | None = None, *, switch: bool = False, **settings: Any) -> Provider:
+def login(profile: str | None = None, *, switch: bool = False, **settings: "Unpack[Settings]") -> Provider:
     """Sign in now, as ``lakekey login`` does.
 
     Args:
@@ -49,7 +54,7 @@ def login(profile: str | None = None, *, switch: bool = False, **settings: Any) 
     return made
 
 
-def logout(profile: str | None = None, **settings: Any) -> bool:
+def logout(profile: str | None = None, **settings: "Unpack[Settings]") -> bool:
     """Remove a session, for every process, and revoke it where the server offers that.
 
     Args:

@@ -1,23 +1,12 @@
 """The public names as a type checker of a user's program sees them."""
 
-import re
-import subprocess
-import sys
 import typing
-from pathlib import Path
 
 import pytest
 
 from lakekey.configuration import arguments, settings, validation
 from lakekey.configuration.settings import SETTINGS
 from lakekey.configuration.target import Target, resolve
-
-PROGRAM = Path(__file__).resolve().parents[2] / "typing" / "api.py"
-WRONG = {
-    number
-    for number, line in enumerate(PROGRAM.read_text(encoding="utf-8").splitlines(), 1)
-    if line.endswith("# error")
-}
 
 
 def test_arguments_are_the_settings_and_the_file():
@@ -43,12 +32,3 @@ def test_target_has_each_setting_that_is_ours_with_its_type():
 def test_target_has_what_is_given_and_what_it_comes_to():
     fields = {*typing.get_type_hints(settings.Given), *typing.get_type_hints(validation.Resolved)}
     assert set(vars(resolve(None, {}, host="https://h.example"))) == fields == set(typing.get_type_hints(Target))
-
-
-@pytest.mark.timeout(240)
-def test_mypy_accepts_right_programs_and_finds_each_wrong_line(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--config-file", "", "--cache-dir", str(tmp_path), str(PROGRAM)],
-        capture_output=True, text=True, check=False, cwd=tmp_path,
-    )  # fmt: skip
-    assert {int(number) for number in re.findall(r"api\.py:(\d+): error", done.stdout)} == WRONG, done.stdout
