@@ -3,20 +3,17 @@
 Bound before the browser opens, on the loopback interface only (RFC 8252 §8.3), and closed with the login.
 """
 
-import hmac
 import socket
 import threading
 from collections.abc import Iterable
 from typing import Self
-from urllib.parse import parse_qsl
 
 from lakekey._hosts import LOOPBACK, in_address
 from lakekey.errors import LoginFailed
 from lakekey.login import pages
 from lakekey.login.listener import LoopbackServer, Reply, Request, listen
 from lakekey.login.port_holders import holders_of
-
-_LONGEST_QUERY = 16 * 1024
+from lakekey.oauth.authorization_answer import read_answer, state_matches
 
 
 class Callback:
@@ -89,26 +86,6 @@ class Callback:
         host = hosts[0].lower() if len(hosts) == 1 else ""
         # RFC 9110 §7.2 and §4.2.1: for port 80, clients leave the port out.
         return host.removesuffix(f":{self.port}") in names and (host not in names or self.port == 80)
-
-
-def read_answer(query: str) -> dict[str, str] | None:
-    """The parameters of an authorization answer (RFC 6749 §4.1.2 and §4.1.2.1), or ``None`` where it is none."""
-    if len(query) > _LONGEST_QUERY or not query.isascii():
-        return None
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=30, errors="strict")
-    except ValueError:  # too many fields, or bytes that are no UTF-8
-        return None
-    parameters = dict(pairs)
-    # RFC 6749 §3.1: parameters must not come twice.
-    if len(parameters) != len(pairs) or not bool(parameters.get("code")) ^ bool(parameters.get("error")):
-        return None
-    return parameters
-
-
-def state_matches(parameters: dict[str, str], state: str) -> bool:
-    """Whether an answer belongs to the request that carried ``state`` (RFC 6749 §10.12), in constant time."""
-    return bool(state) and hmac.compare_digest(parameters.get("state", "").encode(), state.encode())
 
 
 def _page(status: int, page: bytes) -> Reply:

@@ -10,7 +10,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from lakekey.login import terminal
-from lakekey.login.callback import read_answer, state_matches
+from lakekey.oauth.authorization_answer import read_answer, state_matches
 
 
 class Unusable(ValueError):

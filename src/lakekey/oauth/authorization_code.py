@@ -39,7 +39,12 @@ class AuthorizationRequest(NamedTuple):
 
 
 def begin(
-    client: Client, redirect_uri: str, *, login_hint: str | None = None, extras: str | None = None
+    client: Client,
+    redirect_uri: str,
+    *,
+    login_hint: str | None = None,
+    extras: str | None = None,
+    state: str | None = None,
 ) -> AuthorizationRequest:
     """Build an authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3).
 
@@ -48,11 +53,12 @@ def begin(
         redirect_uri: Where the answer is to come to.
         login_hint: Who is expected to sign in (OpenID Connect Core §3.1.2.1).
         extras: Further parameters for the authorization endpoint, as ``name=value&name=value``.
+        state: The ``state``, which has at least 256 random bits; ``None`` for a new one.
 
     Raises:
         ValueError: The extras are malformed, or would replace one of the parameters that protect the sign-in.
     """
-    pkce, state = new_pkce(), new_state()
+    pkce, state = new_pkce(), state or new_state()
     nonce = new_state() if "openid" in client.scopes else None
     query = {
         "response_type": "code",

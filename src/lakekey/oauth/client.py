@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from lakekey.errors import CredentialsRefused
 from lakekey.oauth.discovery import Metadata
 from lakekey.oauth.token_response import TokenResponse, parse
 from lakekey.oauth.transport import Answer, Transport
@@ -24,6 +25,7 @@ class Client(NamedTuple):
         discover: Finds the authorization server; called when an exchange needs it, not before.
         assume_group: The group whose role is assumed, or ``None``.
         authorization_details: Rich authorization details as JSON (RFC 9396), or ``None``.
+        older_secret: A secret that is sent where the server does not accept ``secret``, while one replaces the other.
     """
 
     client_id: str
@@ -33,6 +35,7 @@ class Client(NamedTuple):
     discover: Callable[[], Metadata]
     assume_group: str | None = None
     authorization_details: str | None = None
+    older_secret: str | None = None
 
     def __repr__(self) -> str:
         return f"Client({self.client_id}, {'confidential' if self.secret else 'public'})"
@@ -55,7 +58,15 @@ class Client(NamedTuple):
         if answer.status == 400 and _ENTRA_WANTS_ORIGIN in answer.body:
             origin = "{0.scheme}://{0.netloc}".format(urlsplit(form.get("redirect_uri", "http://localhost")))
             answer = self.post(endpoint, form, deadline=deadline, headers={"Origin": origin})
-        return parse(answer, hidden=(self.secret, *hidden))
+        try:
+            return parse(answer, hidden=(self.secret, self.older_secret, *hidden))
+        except CredentialsRefused as refusal:
+            # RFC 6749 §5.2: the client is authenticated first, so the grant itself is not spent.
+            if refusal.error != "invalid_client" or not self.older_secret or self.older_secret == self.secret:
+                raise
+        return self._replace(secret=self.older_secret, older_secret=None).token_request(
+            form, deadline=deadline, hidden=hidden
+        )
 
     def post(
         self, endpoint: str, form: Mapping[str, str], *, deadline: float, headers: Mapping[str, str] | None = None

@@ -24,6 +24,7 @@ class Metadata(NamedTuple):
         iss_in_response: Whether authorization answers name the issuer (RFC 9207 §3).
         audience: The audience that identity tokens for it should have, where its host says so.
         workspace_id: The workspace that the host says it serves, or ``None``.
+        challenge_methods: The code challenge methods that it announces (RFC 7636 §6.2), or ``None``: it does not say.
         guessed: Whether the host did not say where its authorization server is, for a reason that may pass.
     """
 
@@ -38,6 +39,7 @@ class Metadata(NamedTuple):
     audience: str | None = None
     guessed: bool = False
     workspace_id: str | None = None
+    challenge_methods: tuple[str, ...] | None = None
 
 
 class _Host(NamedTuple):
@@ -181,4 +183,9 @@ def _fetch(transport: Transport, url: str, said: _Host) -> Metadata:
         audience=said.audience,
         guessed=said.guessed,
         workspace_id=said.workspace_id,
+        challenge_methods=_texts(fields.get("code_challenge_methods_supported")),
     )
+
+
+def _texts(value: object) -> tuple[str, ...] | None:
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else None
