@@ -33,7 +33,7 @@ from lakekey.errors import (
 )
 
 if TYPE_CHECKING:
-    from lakekey import airflow, sandbox, sdk, spark, sql, sqlalchemy
+    from lakekey import airflow, sandbox, sdk, spark, sql, sqlalchemy, web
     from lakekey.providers.factory import provider
     from lakekey.providers.notebook import login, logout, profiles
     from lakekey.providers.provider import Provider, Token
@@ -51,7 +51,7 @@ _ATTRIBUTES = {
     "sessions": "lakekey.session.inventory",
 }
 # `lakekey.login` is a package, which answers the call.
-_MODULES = ("airflow", "login", "sandbox", "sdk", "spark", "sql", "sqlalchemy")
+_MODULES = ("airflow", "login", "sandbox", "sdk", "spark", "sql", "sqlalchemy", "web")
 
 __all__ = [
     "CacheError",
@@ -87,6 +87,7 @@ __all__ = [
     "spark",
     "sql",
     "sqlalchemy",
+    "web",
 ]
 
 

@@ -87,9 +87,19 @@ class ConfigurationError(LakekeyError):
 
 
 class LoginRequired(LakekeyError):
-    """There is no session, and the run cannot prompt for a sign-in."""
+    """There is no session, and the run cannot prompt for a sign-in.
+
+    Attributes:
+        url: The page where the person connects, where a portal signs people in; otherwise ``None``.
+    """
 
     code = "login_required"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, profile: str | None = None, url: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, profile=profile)
+        self.url = url
 
 
 class LoginFailed(LakekeyError):

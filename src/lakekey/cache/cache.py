@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lakekey import _log
 from lakekey._imports import LOADING
 from lakekey.cache import unwritten
-from lakekey.cache.entry import DISCOVERY_PREFIX, Entry, NewerEntry
+from lakekey.cache.entry import DISCOVERY_PREFIX, WEB_PREFIX, Entry, NewerEntry
 from lakekey.cache.envelope import BadEnvelope, NewerEnvelope, UnknownKey, seal, unseal
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing
@@ -238,8 +238,8 @@ class Cache:
         return held if replaces is None else self.store.delete(entry_id, replaces=replaces)
 
     def list(self) -> list[str]:
-        """The ids of all sessions. What is remembered of authorization servers lies beside them, and is none."""
-        return [name for name in self.store.list() if not name.startswith(DISCOVERY_PREFIX)]
+        """The ids of all sessions. What is kept of authorization servers and of a portal lies beside them."""
+        return [name for name in self.store.list() if not name.startswith((DISCOVERY_PREFIX, WEB_PREFIX))]
 
     def keeps(self, entry_id: str) -> bool:
         """Whether an entry outlives this process."""

@@ -33,15 +33,23 @@ def find_secret(
     Raises:
         CacheError: There is one, and it cannot be opened.
     """
-    name = secret_id(host, account_id, client_id)
+    entry = sealed_entry(environ, place, secret_id(host, account_id, client_id))
+    return entry.client_secret or None if entry is not None else None
+
+
+def sealed_entry(environ: Mapping[str, str], place: str | None, name: str) -> Entry | None:
+    """An entry that configuration is read from, or ``None``. Makes no cache where there is none.
+
+    Raises:
+        CacheError: There is one, and it cannot be opened.
+    """
     place = place or environ.get("LAKEKEY_STORE", "").strip()
     if not place or place.startswith("file:"):
         # Asked on the way of every start with a custom app: one look at one file, and no key is read.
         directory = os.path.expanduser(place.removeprefix("file:") or cache_directory(environ))
         if not os.path.lexists(FileStore(os.path.abspath(directory)).place(name)):
             return None
-    entry = open_cache(environ, place=place).get(name)
-    return entry.client_secret or None if entry is not None else None
+    return open_cache(environ, place=place).get(name)
 
 
 def put_secret(cache: Cache, host: str, account_id: str | None, client_id: str, secret: str) -> None:

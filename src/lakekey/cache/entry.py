@@ -7,9 +7,11 @@ from typing import Any, NamedTuple, Self
 
 _FORMAT = 1
 
-# What an entry is (`Entry.kind`). Of the last, the names begin with a prefix, so that a list of the others opens none.
+# What an entry is (`Entry.kind`). All but the first two have names that begin with a prefix, so that a list of sessions
+# opens none of them.
 SESSION, CLIENT_SECRET, DISCOVERY = "session", "client-secret", "discovery"
-DISCOVERY_PREFIX = "discovery-"
+WEB_APPS, WEB_FLOWS = "web-apps", "web-flows"
+DISCOVERY_PREFIX, WEB_PREFIX = "discovery-", "web-"
 
 
 class NewerEntry(ValueError):

@@ -72,6 +72,11 @@ def select(layers: Layers, environ: Mapping[str, str]) -> str:
 
         find_host(layers, grant, environ)
     _refuse_a_user_whom_it_does_not_sign_in(layers, grant)
+    if grant == U2M and layers.layer("user") and layers.layer("host"):
+        with LOADING:
+            from lakekey.configuration.registered_app import fill_in
+
+        fill_in(layers, environ)  # one person of many, whom a portal may sign in
     return grant
 
 

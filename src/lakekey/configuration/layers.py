@@ -44,6 +44,8 @@ class Layers:
         layers: Level → setting → what it says.
         ignored: Setting and source → why it does not count.
         others: The profiles that the file has, where none was named and none is the default one.
+        connect_url: Where the person named by ``user`` signs in, where a portal does that.
+        older_secret: The secret of the app that ``client_secret`` replaces, while both are valid.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class Layers:
         self.layers = layers
         self.ignored: dict[tuple[str, str], str] = {}
         self.others: list[str] = []
+        self.connect_url: str | None = None
+        self.older_secret: str | None = None
 
     def has(self, layer: str, name: str) -> bool:
         """Whether a layer has a say on a setting."""

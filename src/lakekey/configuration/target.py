@@ -173,7 +173,7 @@ def _revive(values: dict[str, Any]) -> Target:
 
 
 def _is_secret(name: str) -> bool:
-    return name in SETTINGS and SETTINGS[name].secret
+    return name == "older_secret" or (name in SETTINGS and SETTINGS[name].secret)
 
 
 def resolve(profile: str | None = None, environ: Mapping[str, str] | None = None, **arguments: Any) -> Target:

@@ -41,6 +41,8 @@ def resolved_here(target: Target) -> Iterator[Target]:
     own: dict[str, Any] = {"host": target.host, "client_id": target.client_id or None}
     if not target.is_person:
         own["auth_type"] = target.auth_type
+    elif target.connect_url:  # a portal's app, which is found by the person
+        own["user"] = target.user
     for profile, config_file in ((target.profile, target.config_file), (target.profile, None), (None, None)):
         for given in ({}, own):
             with contextlib.suppress(ConfigurationError):

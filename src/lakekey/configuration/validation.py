@@ -58,6 +58,10 @@ class Resolved(Record):
     sources: Mapping[str, str]
     #: What the SDK's own strategy needs, where it signs in; may hold secrets.
     sdk_settings: Mapping[str, str]
+    #: Where a portal signs ``user`` in (`lakekey.web`), or ``None``: no portal does.
+    connect_url: str | None
+    #: The app's secret that ``client_secret`` replaces, while both are valid, or ``None``.
+    older_secret: str | None
 
 
 def validated(layers: Layers, auth_type: str, environ: Mapping[str, str]) -> tuple[Given, Resolved]:
@@ -91,6 +95,8 @@ def validated(layers: Layers, auth_type: str, environ: Mapping[str, str]) -> tup
         lock_timeout=given.lock_timeout or DEFAULT_LOCK_TIMEOUT,
         sources=MappingProxyType(layers.sources()),
         sdk_settings=MappingProxyType(_for_the_sdk(layers, given) if auth_type in DELEGATED else {}),
+        connect_url=layers.connect_url if auth_type == U2M else None,
+        older_secret=layers.older_secret if auth_type == U2M else None,
     )
 
 

@@ -99,6 +99,7 @@ def client_of(target: Target, cache: Cache | None = None) -> Client:
         discover=_once(known),
         assume_group=target.group_id,
         authorization_details=target.authorization_details,
+        older_secret=target.older_secret,
     )
 
 

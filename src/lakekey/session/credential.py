@@ -73,7 +73,8 @@ class Credential:
         with LOADING:
             from lakekey.configuration.presence import automation
 
-        return self.target.is_person and automation(self.environ) is None
+        # Where a portal signs people in, the person of a session is at a browser elsewhere.
+        return self.target.is_person and not self.target.connect_url and automation(self.environ) is None
 
     @property
     def events(self) -> "Events":

@@ -94,10 +94,15 @@ class Failures:
 
     def login_required(self, entry: Entry | None) -> LoginRequired:
         """The error of a session that is over, or never began, where no person is there to sign in."""
+        url, user = self._target.connect_url, self._target.user
         if entry is not None and entry.refused is not None:
             message = entry.refused.message
+        elif url:
+            message = f"{user} is not connected"
         else:
             message = "not signed in, and this run cannot prompt for a sign-in"
+        if url:
+            return LoginRequired(message, hint=f"{user} connects at {url}", profile=self._target.name, url=url)
         return LoginRequired(message, hint=f"run: {self._target.login_command}", profile=self._target.name)
 
 

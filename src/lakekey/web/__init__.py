@@ -1,0 +1,51 @@
+"""Hosted sign-in: many people, one service, each as oneself.
+
+`Portal` is an ASGI application with a page on which the users of a service connect to Databricks. `begin_sign_in` and
+`finish_sign_in` are its two halves, for routes of one's own. It needs the extra ``web``; the halves do not.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lakekey._imports import libraries
+
+if TYPE_CHECKING:
+    from lakekey.web.browser import COOKIE, Cookie
+    from lakekey.web.outcomes import Outcome
+    from lakekey.web.people import User
+    from lakekey.web.sign_in import BegunSignIn, begin_sign_in, finish_sign_in
+
+_ATTRIBUTES = {
+    "COOKIE": "browser",
+    "BegunSignIn": "sign_in",
+    "Cookie": "browser",
+    "Outcome": "outcomes",
+    "User": "people",
+    "begin_sign_in": "sign_in",
+    "finish_sign_in": "sign_in",
+}
+
+__all__ = [
+    "COOKIE",
+    "BegunSignIn",
+    "Cookie",
+    "Outcome",
+    "User",
+    "begin_sign_in",
+    "finish_sign_in",
+]
+
+
+if not TYPE_CHECKING:  # which would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        if name not in _ATTRIBUTES:
+            raise AttributeError(f"module 'lakekey.web' has no attribute {name!r}")
+        with libraries():
+            value = getattr(import_module(f"lakekey.web.{_ATTRIBUTES[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

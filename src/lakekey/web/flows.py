@@ -1,0 +1,241 @@
+"""Sign-ins that have begun: sealed rows in the store, one for each user, which any worker can take up.
+
+A sign-in goes through its stages once: it is taken from one to the next by a compare-and-swap on the row, before
+anything is sent (RFC 9700 §4.7). A reloaded page reads the stage that the first load left. Rows are bounded for each
+user, and those that have expired are removed by whichever worker comes by.
+"""
+
+import hashlib
+import hmac
+import random
+import re
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+from lakekey import _log
+from lakekey.cache.cache import Cache
+from lakekey.cache.entry import WEB_FLOWS, Entry
+from lakekey.errors import CacheError, LoginFailed
+
+PREFIX = "web-flows-"
+#: Seconds that a sign-in may take.
+LIFETIME = 600.0
+#: Sign-ins of one user that are kept; of more, the oldest is forgotten.
+MOST_OF_A_USER = 16
+#: Users who may have sign-ins open at once.
+MOST_USERS = 20_000
+#: Seconds after which a worker that redeems a code is taken for dead.
+REDEMPTION = 60.0
+
+# The stages of a sign-in.
+OPEN, ANSWERED, REDEEMING, ASKING, DONE = "open", "answered", "redeeming", "asking", "done"
+
+_PATIENCE = 20.0
+_STATE = re.compile(r"([0-9a-f]{32})\.[A-Za-z0-9_-]{43}")
+_HANDLE = re.compile(r"([0-9a-f]{32})\.([0-9a-f]{64})")
+_SWEEP_EVERY = 60.0
+_SWEPT_AT_ONCE = 64
+T = TypeVar("T")
+
+
+class Flow(NamedTuple):
+    """One sign-in that has begun.
+
+    Attributes:
+        state: The digest of its ``state``.
+        browser: The digest of the browser's cookie.
+        user: Who began it, by the host application's name.
+        user_id: That person's unchanging id, where the host application has one.
+        profile: What is signed in to; ``""`` where no profile is named.
+        host: The workspace.
+        registration: The app's name, which is the last part of the redirect URI.
+        client_id: The app's client id.
+        redirect_uri: The redirect URI that was sent.
+        verifier: The code verifier (RFC 7636), a secret.
+        nonce: What the ID token must carry, or ``None``.
+        issuer: The authorization server that it was sent to.
+        iss_expected: Whether the answer must name the issuer (RFC 9207 §2.3).
+        return_to: The page of the host application to go on to, or ``""``.
+        expires_at: When it is too late, in epoch seconds.
+        stage: One of the stages above.
+        since: When it came to that stage, in epoch seconds.
+        answer: The parameters of the authorization answer, from ``answered`` to ``redeeming``; secrets.
+        tokens: What the person is asked about, while ``asking``; secrets.
+        outcome: How it ended.
+    """
+
+    state: str
+    browser: str
+    user: str
+    user_id: str
+    profile: str
+    host: str
+    registration: str
+    client_id: str
+    redirect_uri: str
+    verifier: str
+    nonce: str | None
+    issuer: str
+    iss_expected: bool
+    return_to: str
+    expires_at: float
+    stage: str = OPEN
+    since: float = 0.0
+    answer: dict[str, str] | None = None
+    tokens: dict[str, Any] | None = None
+    outcome: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"Flow({self.profile or self.host}, {self.user}, {self.stage})"
+
+    @property
+    def handle(self) -> str:
+        """What the second step is known by; it helps only the browser that began."""
+        return f"{row_of(self.user)}.{self.state}"
+
+    def ended(self, outcome: dict[str, Any]) -> "Flow":
+        """The sign-in with its outcome, and without what only the exchange needed."""
+        return self._replace(
+            stage=DONE, since=time.time(), outcome=outcome, answer=None, tokens=None, verifier="", nonce=None
+        )
+
+
+def row_of(user: str) -> str:
+    """The row of a user's sign-ins: never the name itself, so that no name becomes a path or shows in an address."""
+    return hashlib.sha256(f"lakekey flows\0{user}".encode()).hexdigest()[:32]
+
+
+def new_state(user: str) -> str:
+    """A new ``state``: the user's row, and 256 random bits (RFC 6749 §10.12)."""
+    return f"{row_of(user)}.{secrets.token_urlsafe(32)}"
+
+
+def state_digest(state: str) -> str:
+    """What a row keeps of a ``state``."""
+    return hashlib.sha256(f"lakekey state\0{state}".encode()).hexdigest()
+
+
+def handle_of_state(state: str) -> str | None:
+    """The handle of the sign-in that a ``state`` belongs to; ``None`` where it is not one of ours."""
+    match = _STATE.fullmatch(state)
+    return f"{match[1]}.{state_digest(state)}" if match else None
+
+
+class FlowStore:
+    """The sign-ins of a store.
+
+    Args:
+        cache: The store.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(self, cache: Cache, *, clock: Callable[[], float] = time.time) -> None:
+        self._cache = cache
+        self._clock = clock
+        self._swept_at = 0.0
+
+    def add(self, flow: Flow) -> None:
+        """Keep a new sign-in.
+
+        Raises:
+            LoginFailed: Too many are open.
+            CacheError: It could not be stored.
+        """
+        self._sweep()
+
+        def append(flows: list[Flow]) -> tuple[list[Flow], None]:
+            # Of too many, those that are over go first, and then the oldest.
+            kept = sorted(flows, key=lambda each: (each.stage != DONE, each.expires_at))[-(MOST_OF_A_USER - 1) :]
+            return [*kept, flow], None
+
+        self._change(row_of(flow.user), append)
+
+    def find(self, handle: str) -> Flow | None:
+        """The sign-in of a handle, or ``None`` where there is none, or it has expired.
+
+        Raises:
+            CacheError: The row cannot be read.
+        """
+        match = _HANDLE.fullmatch(handle)
+        if match is None:
+            return None
+        return _with_state(self._live(self._cache.get(PREFIX + match[1])), match[2])
+
+    def change(self, handle: str, change: Callable[[Flow], Flow]) -> Flow | None:
+        """Change a sign-in as one step: of two workers that try, the second sees what the first has left.
+
+        Args:
+            handle: Which.
+            change: Gets the sign-in as it is, and returns it as it is to be.
+
+        Returns:
+            The sign-in as it is now, or ``None`` where there is none.
+
+        Raises:
+            CacheError: It could not be stored; it is as it was.
+        """
+        match = _HANDLE.fullmatch(handle)
+        if match is None:
+            return None
+        row, state = match[1], match[2]
+
+        def replace(flows: list[Flow]) -> tuple[list[Flow], Flow | None]:
+            found = _with_state(flows, state)
+            if found is None:
+                return flows, None
+            changed = change(found)
+            return [changed if each is found else each for each in flows], changed
+
+        return self._change(row, replace)
+
+    def _change(self, row: str, change: Callable[[list[Flow]], tuple[list[Flow], T]]) -> T:
+        name = PREFIX + row
+        while True:
+            with self._cache.locked(name, patience=_PATIENCE) as stored:
+                before = self._live(stored.entry)
+                after, result = change(before)
+                if after == before:
+                    return result
+                fields = [flow._asdict() for flow in after]
+                entry = Entry({"kind": WEB_FLOWS, "flows": fields}, issued_at=self._clock())
+                if self._cache.put(name, entry, replaces=stored.envelope) is not None:
+                    return result
+
+    def _live(self, entry: Entry | None) -> list[Flow]:
+        if entry is None:
+            return []
+        now = self._clock()
+        fields = entry.about.get("flows", [])
+        flows = [Flow(**{name: each[name] for name in Flow._fields if name in each}) for each in fields]
+        return [flow for flow in flows if now < flow.expires_at]
+
+    def _sweep(self) -> None:
+        """Remove rows in which nothing is left, now and then; without it each user who came once would leave one."""
+        now = time.monotonic()
+        if now - self._swept_at < _SWEEP_EVERY and self._swept_at:
+            return
+        self._swept_at = now
+        names = [name for name in self._cache.store.list() if name.startswith(PREFIX)]
+        looked_at = random.sample(names, min(len(names), max(_SWEPT_AT_ONCE, len(names) // 8)))
+        removed = sum(self._remove_if_over(name) for name in looked_at)
+        if len(names) - removed > MOST_USERS:
+            _log.warning("web", "%d users have sign-ins open; no more are begun", len(names) - removed)
+            self._swept_at = 0.0  # looked at again with the next one
+            raise LoginFailed("too many sign-ins are open", hint="try again in a few minutes")
+
+    def _remove_if_over(self, name: str) -> bool:
+        try:
+            stored = self._cache.read(name)
+            if stored.entry is None or self._live(stored.entry):
+                return False
+            with self._cache.lock(name, to_write=False) as held:
+                return held and self._cache.delete(name, replaces=stored.envelope)
+        except CacheError as error:
+            _log.debug("web", "a row of sign-ins is left: %s", error.message)
+            return False
+
+
+def _with_state(flows: list[Flow], state: str) -> Flow | None:
+    return next((flow for flow in flows if hmac.compare_digest(flow.state, state)), None)

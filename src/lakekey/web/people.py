@@ -1,0 +1,45 @@
+"""Who is at the browser: the portal's user, as the host application names that person."""
+
+from typing import NamedTuple
+
+from lakekey.configuration.target import person_key
+from lakekey.errors import ConfigurationError
+
+_LONGEST = 320  # RFC 5321 §4.5.3.1: 64 for the local part, 255 for the domain, and the sign between them
+
+
+class User(NamedTuple):
+    """A user of the host application.
+
+    Attributes:
+        name: The user name or mail address; ``lakekey.provider(…, user=name)`` finds the connections by it.
+        id: What stays the same if the name is given to another person, such as issuer and subject of the host's own
+            sign-in; ``""`` where there is nothing such.
+    """
+
+    name: str
+    id: str = ""
+
+
+def user_of(given: "User | str") -> User:
+    """A user in the one form in which it is compared and kept.
+
+    Args:
+        given: What the host application calls the person.
+
+    Raises:
+        ConfigurationError: It cannot be a user's name.
+    """
+    name, unique = (given.name, given.id) if isinstance(given, User) else (given, "")
+    if not isinstance(name, str) or not isinstance(unique, str):
+        raise ConfigurationError(
+            f"the user is of type {type(name).__name__}, not text",
+            hint="return a user name, a lakekey.web.User or None",
+        )
+    name = name.strip()
+    if not name or not name.isprintable() or len(name) > _LONGEST or len(unique) > 4 * _LONGEST:
+        raise ConfigurationError(
+            "the user's name is empty, too long, or holds unprintable characters",
+            hint="return the user name or mail address",
+        )
+    return User(person_key(name), unique)

@@ -1,0 +1,276 @@
+"""Exchanging the code, verifying who signed in, and storing the connection: in this order, under the entry's lock.
+
+The lock also shows that the store can be written, before the code, which is single-use, is sent.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from lakekey import _log
+from lakekey._hosts import is_account_console
+from lakekey.cache.cache import Stored
+from lakekey.cache.entry import Entry
+from lakekey.configuration.target import Target, person_key
+from lakekey.errors import (
+    CacheError,
+    CredentialsRefused,
+    LakekeyError,
+    LoginFailed,
+    TokenEndpointError,
+)
+from lakekey.login.identity import identify
+from lakekey.oauth import authorization_code, deadlines, jwt, revocation
+from lakekey.oauth.authorization_code import AuthorizationRequest
+from lakekey.oauth.client import Client
+from lakekey.oauth.pkce import Pkce
+from lakekey.oauth.token_response import TokenResponse
+from lakekey.session.assembly import client_of
+from lakekey.session.credential import Credential
+from lakekey.session.token_answer import entry_from
+from lakekey.web import outcomes
+from lakekey.web.flows import Flow
+from lakekey.web.outcomes import Outcome
+from lakekey.web.people import User
+
+_EXCHANGE_PATIENCE = 30.0
+_LOCK_PATIENCE = 30.0
+_ASK_PATIENCE = 10.0
+_OPENID = frozenset({"openid", "profile", "email", "offline_access"})
+
+
+class Signed(NamedTuple):
+    """Who signed in.
+
+    Attributes:
+        name: The user name or mail address, or ``None`` where the server does not tell.
+        names: All of that person's names.
+        issuer: Who says so.
+        subject: The issuer's own, unchanging name of the person (OpenID Connect Core §2), or ``""``.
+    """
+
+    name: str | None
+    names: frozenset[str]
+    issuer: str
+    subject: str
+
+
+class Redemption:
+    """The end of one sign-in.
+
+    Args:
+        target: What is signed in to.
+        environ: The environment.
+        flow: The sign-in.
+        user: Who is at the browser.
+    """
+
+    def __init__(self, target: Target, environ: Mapping[str, str], flow: Flow, user: User) -> None:
+        credential = Credential(target, environ=environ)
+        self._target = target
+        self._flow = flow
+        self._user = user
+        self._cache = credential.cache
+        self._entry_id = credential.entry_id
+        self._events = credential.events
+        self._client: Client = client_of(target, credential.cache)
+
+    def redeem(self, answer: Mapping[str, str]) -> tuple[Outcome, dict[str, Any] | None]:
+        """Exchange an answer.
+
+        Args:
+            answer: The parameters that came to the callback.
+
+        Returns:
+            The outcome; and what `settle` needs, where the person has to be asked first.
+
+        Raises:
+            CacheError: The store cannot be written; nothing was sent.
+        """
+        if "error" in answer:
+            return _refusal(answer["error"]), None
+        if self._client.client_id != self._flow.client_id:
+            return Outcome(outcomes.NOT_ACCEPTED, detail="the app registration was changed meanwhile"), None
+        sent = False
+        try:
+            with self._cache.locked(self._entry_id, patience=_LOCK_PATIENCE) as stored:
+                sent = True
+                return self._under_lock(stored, answer)
+        except CacheError as error:
+            if not sent:
+                raise
+            _log.warning("web", "%s: a sign-in could not be stored: %s", self._target.name, error.message)
+            return Outcome(outcomes.NOT_STORED), None
+
+    def settle(self, tokens: dict[str, Any], *, accept: bool) -> Outcome:
+        """Store what was asked about, or give it back.
+
+        Args:
+            tokens: What `redeem` returned.
+            accept: What the person said.
+
+        Raises:
+            CacheError: It could not be stored; it can be tried again.
+        """
+        response = TokenResponse(**{**tokens["response"], "scopes": _tuple(tokens["response"]["scopes"])})
+        signed = Signed(**{**tokens["signed"], "names": frozenset(tokens["signed"]["names"])})
+        if not accept:
+            self._give_back(response)
+            return Outcome(outcomes.KEPT, who=signed.name)
+        with self._cache.locked(self._entry_id, patience=_LOCK_PATIENCE) as stored:
+            self._store(stored, response, signed, tokens["sent_at"])
+        return Outcome(outcomes.CONNECTED, who=signed.name)
+
+    # -- under the entry's lock ---------------------------------------------------------------------------------
+
+    def _under_lock(self, stored: Stored, answer: Mapping[str, str]) -> tuple[Outcome, dict[str, Any] | None]:
+        sent_at = time.time()
+        exchanged = self._exchange(answer)
+        if isinstance(exchanged, Outcome):
+            return exchanged, None
+        try:
+            signed = self._who(exchanged)
+        except LoginFailed:
+            self._give_back(exchanged)
+            return Outcome(outcomes.WRONG_TOKEN), None
+        if (lacks := self._lacks(exchanged, signed)) is not None:
+            self._give_back(exchanged)
+            return lacks, None
+        if (expected := self._expected_instead(stored.entry, signed)) is not None:
+            fields = {
+                "response": exchanged._replace(id_token=None)._asdict(),
+                "signed": {**signed._asdict(), "names": sorted(signed.names)},
+                "sent_at": sent_at,
+            }
+            return Outcome(outcomes.ASKS, who=signed.name, expected=expected), fields
+        try:
+            self._store(stored, exchanged, signed, sent_at)
+        except CacheError:
+            self._give_back(exchanged)
+            raise
+        return Outcome(outcomes.CONNECTED, who=signed.name), None
+
+    def _exchange(self, answer: Mapping[str, str]) -> TokenResponse | Outcome:
+        flow = self._flow
+        request = AuthorizationRequest("", "", flow.redirect_uri, Pkce(flow.verifier, ""), flow.nonce)
+        try:
+            if self._client.discover().issuer != flow.issuer:
+                return Outcome(outcomes.WRONG_SERVER)
+            with self._events.login(), deadlines.within(time.monotonic() + _EXCHANGE_PATIENCE):
+                return self._sent(request, answer)
+        except LakekeyError as error:
+            self._events.failed(error)
+            return _outcome_of(error)
+
+    def _sent(self, request: AuthorizationRequest, answer: Mapping[str, str]) -> TokenResponse:
+        deadline = time.monotonic() + _EXCHANGE_PATIENCE
+        try:
+            return authorization_code.finish(self._client, request, answer, deadline=deadline)
+        except TokenEndpointError as error:
+            if error.status not in (429, 503):
+                raise
+            # Turned away before the code was looked at (RFC 6749 §4.1.2 lets it be used once): once more.
+            pause = min(error.retry_after or 1.0, 5.0)
+        time.sleep(pause)
+        return authorization_code.finish(self._client, request, answer, deadline=deadline)
+
+    def _who(self, response: TokenResponse) -> Signed:
+        identity = identify(self._client, self._target.host, response, nonce=self._flow.nonce)
+        claims = jwt.claims(response.id_token or "", unsigned=True) or {}
+        subject = claims.get("sub")
+        subject = subject if isinstance(subject, str) and subject.isprintable() else ""
+        return Signed(identity.name, identity.names, self._flow.issuer if subject else "", subject)
+
+    def _lacks(self, response: TokenResponse, signed: Signed) -> Outcome | None:
+        """What the answer lacks for a connection that lasts; ``None`` where it lacks nothing."""
+        if response.refresh_token is None or self._target.disable_oauth_refresh_token:
+            return Outcome(outcomes.NO_REFRESH_TOKEN, who=signed.name, detail="offline_access")
+        if response.scopes is not None:
+            missing = set(self._target.scopes) - set(response.scopes) - _OPENID
+            if missing:
+                return Outcome(outcomes.FEWER_SCOPES, who=signed.name, detail=", ".join(sorted(missing)))
+        if signed.name is None:
+            return Outcome(outcomes.UNVERIFIED)
+        if self._is_not_a_member(response):
+            return Outcome(outcomes.NOT_A_MEMBER, who=signed.name)
+        return None
+
+    def _is_not_a_member(self, response: TokenResponse) -> bool:
+        """Whether the workspace refuses the new token. One of narrow scopes may not ask, and is believed."""
+        if "all-apis" not in (response.scopes or self._target.scopes) or is_account_console(self._target.host):
+            return False
+        url = f"{self._target.host}/api/2.0/preview/scim/v2/Me"
+        headers = {"Authorization": f"Bearer {response.access_token}", "Accept": "application/scim+json"}
+        try:
+            answer = self._client.transport.get(url, headers=headers, deadline=time.monotonic() + _ASK_PATIENCE)
+        except TokenEndpointError:
+            return False
+        return answer.status in (401, 403)
+
+    def _expected_instead(self, before: Entry | None, signed: Signed) -> str | None:
+        """Who was expected to sign in; ``None`` where it is that person.
+
+        A connection stays that of the person whom issuer and subject name. A new one is that of the person who is at
+        the browser.
+        """
+        owner = before.about.get("signed_in") if before is not None and _is_theirs(before, self._user) else None
+        if before is not None and owner is not None:
+            same = (
+                (owner.get("issuer"), owner.get("subject")) == (signed.issuer, signed.subject)
+                if owner.get("subject") and signed.subject
+                else before.identity is not None and person_key(before.identity) in signed.names
+            )
+            return None if same else (before.identity or self._user.name)
+        return None if person_key(self._user.name) in signed.names else self._user.name
+
+    def _store(self, stored: Stored, response: TokenResponse, signed: Signed, sent_at: float) -> None:
+        before = stored.entry or Entry({})
+        about = {
+            **self._target.about(),
+            "portal_user": {"name": self._user.name, "id": self._user.id},
+            "signed_in": {"issuer": signed.issuer, "subject": signed.subject},
+            "registration": self._flow.registration,
+        }
+        lifetime = self._target.absolute_session_lifetime_in_minutes
+        empty = Entry(about, generation=before.generation)
+        entry = entry_from(self._target, empty, response, sent_at)._replace(
+            identity=signed.name,
+            logged_in_at=time.time(),
+            session_ends_at=sent_at + lifetime * 60 if lifetime else 0.0,
+        )
+        replaces = stored.envelope
+        while self._cache.put(self._entry_id, entry, replaces=replaces) is None:
+            replaces = self._cache.read(self._entry_id).envelope  # a lock that did not hold: the newest answer counts
+        self._events.signed_in(signed.name)
+
+    def _give_back(self, response: TokenResponse) -> None:
+        """What is not kept is not to live on at the server either."""
+        revocation.revoke(self._client, response.refresh_token or response.access_token)
+
+
+def _is_theirs(entry: Entry, user: User) -> bool:
+    """Whether a connection is of the same person, and not of an earlier one of that name."""
+    owner = entry.about.get("portal_user") or {}
+    return not owner.get("id") or not user.id or owner["id"] == user.id
+
+
+def _outcome_of(error: LakekeyError) -> Outcome:
+    """What an error of the exchange means."""
+    if isinstance(error, TokenEndpointError):
+        return Outcome(outcomes.TRY_LATER, detail=f"HTTP {error.status}" if error.status else "")
+    if isinstance(error, CredentialsRefused):
+        return Outcome(outcomes.APP_REFUSED, detail=error.error or "")
+    return Outcome(outcomes.NOT_ACCEPTED)
+
+
+def _refusal(error: str) -> Outcome:
+    """What an error of the authorization endpoint means (RFC 6749 §4.1.2.1); its description is shown nowhere."""
+    if error in ("server_error", "temporarily_unavailable"):
+        return Outcome(outcomes.TRY_LATER)
+    if error in ("invalid_scope", "unauthorized_client", "invalid_request", "unsupported_response_type"):
+        return Outcome(outcomes.APP_REFUSED, detail=error)
+    return Outcome(outcomes.DENIED)
+
+
+def _tuple(value: Any) -> tuple[str, ...] | None:
+    return tuple(value) if value is not None else None

@@ -1,0 +1,242 @@
+"""App registrations, as an administrator changes them: each change is one compare-and-swap, seen by all workers."""
+
+import re
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from lakekey import _log
+from lakekey._hosts import LOOPBACK, normalize_host
+from lakekey.cache.app_registrations import (
+    NAME,
+    AppRegistration,
+    apps_of,
+    entry_of,
+    read_apps,
+    with_offline_access,
+)
+from lakekey.cache.cache import Cache
+from lakekey.errors import CacheError, ConfigurationError
+
+_PATIENCE = 20.0
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class Registrations:
+    """The app registrations of a store.
+
+    Args:
+        cache: The store.
+    """
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def all(self) -> list[AppRegistration]:
+        """All of them, those that were made from profiles included.
+
+        Raises:
+            CacheError: They cannot be read.
+        """
+        return read_apps(self._cache)
+
+    def get(self, name: str) -> AppRegistration:
+        """The one of that name.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        return _named(self.all(), name)
+
+    def add(self, app: AppRegistration) -> AppRegistration:
+        """Add a registration. The first one for a host is its default.
+
+        Args:
+            app: The registration; ``offline_access`` is added to its scopes.
+
+        Returns:
+            The registration as it is kept.
+
+        Raises:
+            ConfigurationError: It cannot be one, or there is one of that name.
+        """
+        app = checked(app)
+
+        def change(apps: list[AppRegistration]) -> list[AppRegistration]:
+            if any(each.name == app.name for each in apps):
+                raise ConfigurationError(
+                    f"there is an app registration {app.name!r}",
+                    hint=f"lakekey apps remove {app.name}, or take another name",
+                )
+            others = [each for each in apps if _overlap(each, app) and not each.of_profile]
+            added = app._replace(is_default=app.is_default or not others, secret_changed_at=time.time())
+            return [*_with_default(apps, added), added]
+
+        kept = _named(self._change(change), app.name)
+        _log.info("web", "app registration %s added", app.name)
+        return kept
+
+    def ensure(self, app: AppRegistration) -> None:
+        """Keep what a portal makes from a profile that names its own client, so that other processes find its page."""
+        app = checked(app)
+
+        def change(apps: list[AppRegistration]) -> list[AppRegistration]:
+            others = [each for each in apps if each.name != app.name]
+            if any(each.name == app.name and not each.of_profile for each in apps):
+                raise ConfigurationError(
+                    f"profile {app.name} names its own client_id, and there is an app registration of that name",
+                    hint=f"remove client_id from the profile, or: lakekey apps remove {app.name}",
+                    profile=app.of_profile,
+                )
+            return [*others, app]
+
+        if app not in self.all():
+            self._change(change)
+
+    def set_default(self, name: str) -> None:
+        """Make one the default for the hosts that it serves.
+
+        Raises:
+            ConfigurationError: There is none of that name.
+        """
+
+        def change(apps: list[AppRegistration]) -> list[AppRegistration]:
+            chosen = _named(apps, name)._replace(is_default=True)
+            return [chosen if each.name == name else each for each in _with_default(apps, chosen)]
+
+        self._change(change)
+        _log.info("web", "app registration %s is the default", name)
+
+    def rotate_secret(self, name: str, secret: str, *, keep_older: bool = True) -> None:
+        """Replace a secret. The older one is sent where the server does not accept the new one yet.
+
+        Args:
+            name: Which registration.
+            secret: The new secret.
+            keep_older: Whether the older one stays in use beside it.
+
+        Raises:
+            ConfigurationError: There is no registration of that name, or the secret is empty.
+        """
+        if not secret.strip() or not secret.isprintable():
+            raise ConfigurationError("the secret is empty or holds a line break", hint="give the secret on one line")
+
+        def change(apps: list[AppRegistration]) -> list[AppRegistration]:
+            app = _named(apps, name)
+            older = app.secret if keep_older and app.secret != secret else ""
+            changed = app._replace(secret=secret, older_secret=older, secret_changed_at=time.time())
+            return [changed if each.name == name else each for each in apps]
+
+        self._change(change)
+        _log.info("web", "app registration %s has a new secret", name)
+
+    def remove(self, name: str, *, with_connections: bool = False) -> int:
+        """Remove a registration.
+
+        Args:
+            name: Which.
+            with_connections: Remove it although there are connections that need it; they end with their tokens.
+
+        Returns:
+            How many connections needed it.
+
+        Raises:
+            ConfigurationError: There is none of that name, or connections need it.
+        """
+        app = self.get(name)
+        count = len(self.connections_of(app))
+        if count and not with_connections:
+            raise ConfigurationError(
+                f"{count} connection{'s need' if count > 1 else ' needs'} the app registration {name}",
+                hint=f"lakekey apps remove {name} --with-connections",
+            )
+        self._change(lambda apps: [each for each in apps if each.name != name])
+        _log.info("web", "app registration %s removed, which %d connections needed", name, count)
+        return count
+
+    def connections_of(self, app: AppRegistration) -> list[str]:
+        """The entries of the connections that were made through a registration."""
+        found = []
+        for entry_id in self._cache.list():
+            try:
+                entry = self._cache.get(entry_id)
+            except CacheError:
+                continue
+            if entry is not None and "portal_user" in entry.about and entry.about.get("registration") == app.name:
+                found.append(entry_id)
+        return found
+
+    def _change(self, change: Callable[[list[AppRegistration]], list[AppRegistration]]) -> list[AppRegistration]:
+        while True:
+            with self._cache.locked(NAME, patience=_PATIENCE) as stored:
+                apps = change(apps_of(stored.entry))
+                if self._cache.put(NAME, entry_of(apps), replaces=stored.envelope) is not None:
+                    return apps
+
+
+def checked(app: AppRegistration) -> AppRegistration:
+    """A registration in form.
+
+    Raises:
+        ConfigurationError: A field cannot be what it is.
+    """
+    if not _NAME.fullmatch(app.name):
+        raise ConfigurationError(
+            f"{app.name!r} cannot be the name of an app registration, which is part of an address",
+            hint="use lower-case letters, digits and hyphens",
+        )
+    if not app.client_id.strip() or not app.client_id.isprintable():
+        raise ConfigurationError("the client id is empty or unprintable", hint="give the client id of the app")
+    if not app.hosts and not app.account_id:
+        raise ConfigurationError(
+            "no workspace and no account is named", hint="give a workspace's host, or an account id"
+        )
+    if app.redirect_uri:
+        check_public_address(app.redirect_uri, "the redirect URI")
+    hosts = tuple(normalize_host(host) for host in app.hosts)
+    return app._replace(hosts=hosts, scopes=with_offline_access(app.scopes))
+
+
+def check_public_address(address: str, what: str) -> str:
+    """An address that browsers may bring a code to: ``https``, or loopback (RFC 9700 §2.6, RFC 8252 §7.3).
+
+    Returns:
+        The address.
+
+    Raises:
+        ConfigurationError: It is not such an address.
+    """
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    plain = parts.hostname and not (parts.query or parts.fragment or parts.username) and address.isascii()
+    if not (secure and plain and address.isprintable() and " " not in address):
+        shown = "" if parts.username else f" {address!r}"
+        raise ConfigurationError(
+            f"{what}{shown} is not an address that sign-ins can come back to",
+            hint="use https://…, without a query; http only on localhost",
+        )
+    return address
+
+
+def _named(apps: list[AppRegistration], name: str) -> AppRegistration:
+    found = next((app for app in apps if app.name == name), None)
+    if found is None:
+        names = ", ".join(app.name for app in apps) or "none"
+        raise ConfigurationError(f"there is no app registration {name!r}", hint=f"there are: {names}")
+    return found
+
+
+def _with_default(apps: list[AppRegistration], chosen: AppRegistration) -> list[AppRegistration]:
+    """The registrations, of which none but the chosen one is the default where they serve the same."""
+    if not chosen.is_default:
+        return apps
+    return [each._replace(is_default=False) if _overlap(each, chosen) else each for each in apps]
+
+
+def _overlap(one: AppRegistration, other: AppRegistration) -> bool:
+    same_account = one.account_id is not None and one.account_id == other.account_id
+    return same_account or bool(set(one.hosts) & set(other.hosts))

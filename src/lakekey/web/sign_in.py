@@ -1,0 +1,412 @@
+"""The two halves of a hosted sign-in (RFC 6749 §4.1), on which the portal and routes of one's own are built.
+
+What begins is bound to a browser and to a user, and both are checked at the end. Between the answer's arrival and its
+exchange lies a page of ours, so the callback does not need the host application's own session.
+"""
+
+import hmac
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from lakekey import _log
+from lakekey.cache.cache import Cache
+from lakekey.cache.opening import open_cache
+from lakekey.configuration.target import U2M, Target, resolve
+from lakekey.errors import CacheError, ConfigurationError
+from lakekey.oauth import authorization_code
+from lakekey.oauth.authorization_answer import read_answer
+from lakekey.oauth.discovery import Metadata
+from lakekey.session.assembly import client_of
+from lakekey.web import browser as browsers
+from lakekey.web import flows, outcomes
+from lakekey.web.flows import Flow, FlowStore
+from lakekey.web.outcomes import Outcome
+from lakekey.web.people import User, user_of
+from lakekey.web.redemption import Redemption
+
+
+class BegunSignIn(NamedTuple):
+    """A sign-in that has begun.
+
+    Attributes:
+        url: Where to send the browser.
+        cookie: What to set in the browser, with exactly these attributes.
+    """
+
+    url: str
+    cookie: browsers.Cookie
+
+    def __repr__(self) -> str:
+        return "BegunSignIn()"
+
+
+class Received(NamedTuple):
+    """What became of an authorization answer that arrived.
+
+    Attributes:
+        handle: What the second step is known by; ``""`` where there is none.
+        outcome: Why there is none; ``None`` where there is one.
+    """
+
+    handle: str
+    outcome: Outcome | None
+
+
+class SignIns:
+    """Sign-ins of many users, kept in one store.
+
+    Args:
+        cache: The store; ``None`` for the one that the environment names.
+        environ: The environment; ``None`` for this process's.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        cache: Cache | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.environ = os.environ if environ is None else environ
+        self.cache = cache or open_cache(self.environ)
+        self.flows = FlowStore(self.cache, clock=clock)
+        self._clock = clock
+
+    def begin(
+        self,
+        target: Target,
+        user: User,
+        *,
+        redirect_uri: str,
+        registration: str,
+        browser: str,
+        return_to: str = "",
+        issuer: str | None = None,
+    ) -> str:
+        """Begin a sign-in.
+
+        Args:
+            target: What to sign in to, with ``user`` in it.
+            user: Who is at the browser.
+            redirect_uri: Where the answer is to come to.
+            registration: The name of the app.
+            browser: The browser's cookie.
+            return_to: The page to go on to at the end.
+            issuer: The issuer that the metadata must name, where it was registered.
+
+        Returns:
+            Where to send the browser.
+
+        Raises:
+            LoginFailed: The authorization server's metadata do not hold, or too many sign-ins are open.
+            ConfigurationError, TokenEndpointError, CacheError: As they say.
+        """
+        client = client_of(target, self.cache)
+        metadata = client.discover()
+        if (wrong := _wrong_metadata(metadata, issuer)) is not None:
+            raise Outcome(outcomes.BAD_METADATA, detail=wrong, profile=target.name).to_error()
+        state = flows.new_state(user.name)
+        hint = user.name if "@" in user.name else None
+        try:
+            request = authorization_code.begin(
+                client, redirect_uri, login_hint=hint, extras=target.authorize_extras, state=state
+            )
+        except ValueError as error:
+            raise ConfigurationError(
+                f"authorize_extras: {error}", hint="authorize_extras = name=value&name=value", profile=target.name
+            ) from None
+        self.flows.add(
+            Flow(
+                state=flows.state_digest(state),
+                browser=browsers.digest(browser),
+                user=user.name,
+                user_id=user.id,
+                profile=target.profile or "",
+                host=target.host,
+                registration=registration,
+                client_id=target.client_id,
+                redirect_uri=redirect_uri,
+                verifier=request.pkce.verifier,
+                nonce=request.nonce,
+                issuer=metadata.issuer,
+                iss_expected=metadata.iss_in_response,
+                return_to=return_to,
+                expires_at=self._clock() + flows.LIFETIME,
+            )
+        )
+        return request.url
+
+    def receive(self, query: str, *, browser: str | None, registration: str) -> Received:
+        """Take an authorization answer: check whose it is, and keep it for the second step. Nothing is sent.
+
+        Args:
+            query: The query of the callback's address, as it came.
+            browser: The browser's cookie, or ``None`` where it sent none.
+            registration: The app whose callback it came to.
+
+        Raises:
+            CacheError: The store cannot be reached; the same address may be tried again.
+        """
+        answer = read_answer(query)
+        handle = flows.handle_of_state(answer.get("state", "")) if answer is not None else None
+        if answer is None or handle is None:
+            return Received("", Outcome(outcomes.UNKNOWN))
+        flow = self.flows.find(handle)
+        if flow is None:
+            # Its row may never have been, or have gone after ten minutes: nothing is known of whose it was.
+            return Received("", Outcome(outcomes.NO_COOKIE if browser is None else outcomes.LATE))
+        if (refused := _not_of(flow, browser, registration, answer)) is not None:
+            _log.warning("web", "an answer for %s was refused: %s", flow.profile or flow.host, refused.code)
+            return Received("", refused)
+
+        def take(now: Flow) -> Flow:
+            # A second answer under the same state changes nothing: the first is the one that counts.
+            if now.stage != flows.OPEN:
+                return now
+            return now._replace(stage=flows.ANSWERED, since=self._clock(), answer=answer)
+
+        self.flows.change(handle, take)
+        return Received(handle, None)
+
+    def finish(self, handle: str, *, browser: str | None, user: User, target_of: Callable[[Flow], Target]) -> Outcome:
+        """Take the second step: exchange the code, verify who signed in, and store the connection.
+
+        Args:
+            handle: What `receive` returned.
+            browser: The browser's cookie.
+            user: Who is at the browser now.
+            target_of: What a sign-in signs in to.
+
+        Raises:
+            CacheError: The store cannot be reached; nothing was sent, and the same step may be tried again.
+        """
+        flow = self.flows.find(handle)
+        if (refused := _not_theirs(flow, browser, user)) is not None:
+            return refused
+        answer: dict[str, str] | None = None
+
+        def take(now: Flow) -> Flow:
+            nonlocal answer
+            answer = now.answer if now.stage == flows.ANSWERED else None
+            if answer is not None:
+                return now._replace(stage=flows.REDEEMING, since=self._clock(), answer=None)
+            if now.stage == flows.REDEEMING and self._clock() - now.since > flows.REDEMPTION:
+                return now.ended(Outcome(outcomes.INTERRUPTED, profile=now.profile).as_fields())
+            return now
+
+        assert flow is not None
+        now = self.flows.change(handle, take)
+        if now is None:
+            return Outcome(outcomes.LATE)
+        if answer is None:
+            return _outcome_of(now)
+        redemption = Redemption(target_of(flow), self.environ, flow, user)
+        try:
+            outcome, tokens = redemption.redeem(answer)
+        except CacheError:
+            # Nothing was sent: the step can be taken again.
+            self.flows.change(handle, lambda back: back._replace(stage=flows.ANSWERED, answer=answer))
+            raise
+        return self._note(handle, flow, outcome, tokens)
+
+    def answer(
+        self, handle: str, *, browser: str | None, user: User, accept: bool, target_of: Callable[[Flow], Target]
+    ) -> Outcome:
+        """Say whether another person than expected is meant.
+
+        Args:
+            handle: The sign-in.
+            browser: The browser's cookie.
+            user: Who is at the browser.
+            accept: Whether the connection is to act as that person.
+            target_of: What a sign-in signs in to.
+
+        Raises:
+            CacheError: The store cannot be reached; the question stands.
+        """
+        flow = self.flows.find(handle)
+        if (refused := _not_theirs(flow, browser, user)) is not None:
+            return refused
+        assert flow is not None
+        tokens: dict[str, Any] | None = None
+
+        def take(now: Flow) -> Flow:
+            nonlocal tokens
+            tokens = now.tokens if now.stage == flows.ASKING else None
+            return now if tokens is None else now._replace(stage=flows.REDEEMING, since=self._clock(), tokens=None)
+
+        now = self.flows.change(handle, take)
+        if now is None:
+            return Outcome(outcomes.LATE)
+        if tokens is None:
+            return _outcome_of(now)
+        redemption = Redemption(target_of(flow), self.environ, flow, user)
+        try:
+            outcome = redemption.settle(tokens, accept=accept)
+        except CacheError:
+            self.flows.change(handle, lambda back: back._replace(stage=flows.ASKING, tokens=tokens))
+            raise
+        return self._note(handle, flow, outcome, None)
+
+    def _note(self, handle: str, flow: Flow, outcome: Outcome, tokens: dict[str, Any] | None) -> Outcome:
+        outcome = outcome._replace(profile=flow.profile or flow.host, return_to=flow.return_to)
+        level = _log.info if outcome.code in (outcomes.CONNECTED, outcomes.ASKS) else _log.warning
+        level("web", "%s: sign-in of %s: %s", flow.profile or flow.host, flow.user, outcome.code)
+
+        def note(now: Flow) -> Flow:
+            if tokens is None:
+                return now.ended(outcome.as_fields())
+            return now._replace(stage=flows.ASKING, since=self._clock(), tokens=tokens, outcome=outcome.as_fields())
+
+        try:
+            self.flows.change(handle, note)
+        except CacheError as error:
+            # What counts is stored, or was told; a reload will say that it was interrupted.
+            _log.warning("web", "the outcome of a sign-in could not be kept: %s", error.message)
+        return outcome
+
+
+def hosted_target(profile: str | None, user: User, environ: Mapping[str, str], **settings: Any) -> Target:
+    """What a user's sign-in signs in to: the very target that ``lakekey.provider(profile, user=…)`` has.
+
+    Raises:
+        ConfigurationError: A setting is missing or wrong, or no person signs in with it.
+    """
+    target = resolve(profile, environ, user=user.name, **settings)
+    if not target.is_person:
+        raise ConfigurationError(
+            f"auth_type is {target.auth_type}, which signs no person in", hint=f"set auth_type = {U2M}",
+            profile=target.name,
+        )  # fmt: skip
+    return target
+
+
+def begin_sign_in(
+    profile: str | None = None,
+    *,
+    user: User | str,
+    redirect_uri: str,
+    browser: str | None = None,
+    return_to: str = "",
+    environ: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> BegunSignIn:
+    """Begin a sign-in, in a route of one's own that answers a POST.
+
+    Args:
+        profile: What to sign in to.
+        user: Who is at the browser, as the application's own session says.
+        redirect_uri: The address of the route that calls `finish_sign_in`, as registered for the app. Never built from
+            a request's ``Host``.
+        browser: The value of the request's cookie `COOKIE`, or ``None`` where it has none.
+        return_to: Where to go at the end: a path of the application, for its own use.
+        environ: The environment; ``None`` for this process's.
+        **settings: As for `lakekey.provider`.
+
+    Returns:
+        Where to send the browser, and the cookie to set.
+
+    Raises:
+        LakekeyError: The sign-in cannot begin; the error says what to do.
+    """
+    who = user_of(user)
+    sign_ins = SignIns(environ=environ)
+    target = hosted_target(profile, who, sign_ins.environ, **settings)
+    value = browser if browser is not None and browsers.is_value(browser) else browsers.new_value()
+    url = sign_ins.begin(target, who, redirect_uri=redirect_uri, registration="", browser=value, return_to=return_to)
+    return BegunSignIn(url, browsers.Cookie(browsers.COOKIE, value))
+
+
+def finish_sign_in(
+    profile: str | None = None,
+    *,
+    answer: str | bytes,
+    user: User | str,
+    browser: str | None,
+    environ: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> Outcome:
+    """Finish a sign-in, in the route of the redirect URI.
+
+    A reload returns the same outcome again; nothing is sent twice.
+
+    Args:
+        profile: What was signed in to.
+        answer: The query of the request, as it came.
+        user: Who is at the browser now.
+        browser: The value of the request's cookie `COOKIE`, or ``None``.
+        environ: The environment; ``None`` for this process's.
+        **settings: As for `begin_sign_in`.
+
+    Returns:
+        The outcome ``connected``; its ``who`` is the person, its ``return_to`` is what `begin_sign_in` was given.
+
+    Raises:
+        LoginFailed, WrongIdentity, LoginDenied, LoginTimeout: It did not succeed; what was stored before still is.
+        TokenEndpointError, CacheError: It may succeed later.
+        CredentialsRefused: The app is refused.
+    """
+    who = user_of(user)
+    sign_ins = SignIns(environ=environ)
+    query = answer.decode("ascii", "replace") if isinstance(answer, bytes) else answer
+    received = sign_ins.receive(query, browser=browser, registration="")
+    if received.outcome is not None:
+        raise received.outcome.to_error()
+
+    def target_of(_: Flow) -> Target:
+        return hosted_target(profile, who, sign_ins.environ, **settings)
+
+    outcome = sign_ins.finish(received.handle, browser=browser, user=who, target_of=target_of)
+    if outcome.code == outcomes.ASKS:
+        # There is no page that could ask, so what was not expected is not stored.
+        sign_ins.answer(received.handle, browser=browser, user=who, accept=False, target_of=target_of)
+    if outcome.code != outcomes.CONNECTED:
+        raise outcome.to_error()
+    return outcome
+
+
+def _wrong_metadata(metadata: Metadata, issuer: str | None) -> str | None:
+    """RFC 9700 §2.1.1: a server that does not say that it takes S256 is refused, and nothing weaker is tried."""
+    if "S256" not in (metadata.challenge_methods or ()):
+        return "they do not offer the code challenge method S256"
+    if issuer is not None and metadata.issuer != issuer:  # RFC 8414 §3.3
+        return f"they name the issuer {metadata.issuer}, and {issuer} is registered"
+    return None
+
+
+def _not_of(flow: Flow, browser: str | None, registration: str, answer: Mapping[str, str]) -> Outcome | None:
+    """Why an answer is not the one to this sign-in; ``None`` where it is."""
+    if not browsers.is_value(browser):
+        return Outcome(outcomes.NO_COOKIE, profile=flow.profile)
+    if not hmac.compare_digest(browsers.digest(browser or ""), flow.browser):
+        return Outcome(outcomes.OTHER_BROWSER)
+    if registration != flow.registration:
+        return Outcome(outcomes.WRONG_SERVER, profile=flow.profile)
+    issuer = answer.get("iss")
+    # RFC 9207 §2.4: compared always, and demanded where the server announces it.
+    if (issuer is None and flow.iss_expected) or issuer not in (None, flow.issuer):
+        return Outcome(outcomes.WRONG_SERVER, profile=flow.profile)
+    return None
+
+
+def _not_theirs(flow: Flow | None, browser: str | None, user: User) -> Outcome | None:
+    """Why the second step is not this browser's and this user's; ``None`` where it is."""
+    if flow is None:
+        return Outcome(outcomes.LATE)
+    if not browsers.is_value(browser):
+        return Outcome(outcomes.NO_COOKIE)
+    if not hmac.compare_digest(browsers.digest(browser or ""), flow.browser):
+        return Outcome(outcomes.OTHER_BROWSER)
+    if (flow.user, flow.user_id) != (user.name, user.id):
+        return Outcome(outcomes.OTHER_USER, who=flow.user, expected=user.name)
+    return None
+
+
+def _outcome_of(flow: Flow) -> Outcome:
+    """What there is to say of a sign-in that another request has taken."""
+    if flow.outcome is not None:
+        return Outcome.from_fields(flow.outcome)
+    return Outcome(outcomes.BUSY if flow.stage == flows.REDEEMING else outcomes.UNKNOWN, profile=flow.profile)
