@@ -13,9 +13,10 @@ from lakekey.cache.entry import DISCOVERY_PREFIX, WEB_PREFIX, Entry, NewerEntry
 from lakekey.cache.envelope import BadEnvelope, NewerEnvelope, UnknownKey, seal, unseal
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing
-from lakekey.errors import CacheError, CacheWriteFailed, KeyUnavailable, UnsafeCache
+from lakekey.errors import CacheError, CacheWriteFailed, KeyUnavailable, StoreUnavailable, UnsafeCache
 
 if TYPE_CHECKING:
+    from lakekey.cache.store_time import StoreTime
     from lakekey.cache.stores.store import Store
 
 
@@ -55,6 +56,8 @@ class Cache:
         volatile: Why nothing can be kept beyond this process, in words; ``None`` where it can.
         instead: Gives what to use where the store can be neither made nor used safely, or raises the error that it
             is given.
+        replaceable: Whether what is kept can be had again without a person, as a service principal's tokens can. Then
+            a shared store that is away costs a request more and no error.
     """
 
     def __init__(
@@ -64,9 +67,12 @@ class Cache:
         *,
         volatile: str | None = None,
         instead: Callable[[Exception], Substitute] | None = None,
+        replaceable: bool = False,
     ) -> None:
         self.store = store
         self.volatile = volatile
+        self._replaceable = replaceable
+        self._time = _store_time() if store.shared else None
         self._instead = instead
         self._keys = keys if isinstance(keys, Keys) else None
         self._fixed = keys if isinstance(keys, KeyRing) else None
@@ -126,13 +132,19 @@ class Cache:
             KeyUnavailable: It is sealed under a key that is not at hand. It is left as it is.
             CacheError: It cannot or must not be read; a later release wrote it, and it is left as it is.
         """
-        envelope = self.store.get(entry_id)
+        try:
+            envelope = self._envelope(entry_id)
+        except StoreUnavailable as error:
+            if not self._replaceable:
+                raise
+            unwritten.report(self.store.where, entry_id, error)
+            return Stored(unwritten.latest(self.store.where, entry_id), None)
         if (held := unwritten.get(self.store.where, entry_id, envelope)) is not None:
             return Stored(held, envelope)
         if envelope is None:
             return Stored(None, None)
         try:
-            return Stored(Entry.from_bytes(self.open(entry_id, envelope)), envelope)
+            return Stored(self._entry(entry_id, envelope), envelope)
         except NewerEntry:
             newer = self._newer(entry_id)
         except (BadEnvelope, ValueError, TypeError) as error:
@@ -140,6 +152,19 @@ class Cache:
             # One that cannot be moved away is what a write has to replace.
             return Stored(None, None if self._set_aside(entry_id, envelope, reason) else envelope)
         raise newer
+
+    def _envelope(self, entry_id: str) -> bytes | None:
+        if self._time is None:
+            return self.store.get(entry_id)
+        asked_at = time.time()
+        envelope, now = self.store.read(entry_id)
+        self._time.observe(now, asked_at, time.time())
+        return envelope
+
+    def _entry(self, entry_id: str, envelope: bytes) -> Entry:
+        """What an envelope holds, in this machine's time."""
+        entry = Entry.from_bytes(self.open(entry_id, envelope))
+        return entry if self._time is None else self._time.here(entry)
 
     def open(self, entry_id: str, envelope: bytes) -> bytes:
         """Unseal an envelope; one under a key that is new to this process makes it read the ring once more.
@@ -175,11 +200,17 @@ class Cache:
             hint="upgrade lakekey here: pip install --upgrade lakekey",
         )
 
-    def put(self, entry_id: str, entry: Entry, *, replaces: bytes | None) -> Stored | None:
+    def put(self, entry_id: str, entry: Entry, *, replaces: bytes | None, durable: bool = False) -> Stored | None:
         """Store an entry durably, if ``replaces`` are still the bytes that it supersedes.
 
         Its generation is counted here: one more than that of what it replaces. Where nothing can be written, an entry
         whose loss costs no session is kept in this process instead, and that is reported once.
+
+        Args:
+            entry_id: Which.
+            entry: What to store.
+            replaces: What it supersedes; ``None``: nothing.
+            durable: Whether it has to be in the store.
 
         Returns:
             The entry as it was stored, or ``None`` where other bytes were there.
@@ -188,9 +219,18 @@ class Cache:
             CacheWriteFailed: It could not be stored, and it holds a refresh token that succeeds a stored one.
             CacheError: A later release wrote what it would replace.
         """
+        try:
+            return self._put(entry_id, entry, replaces, durable=durable)
+        except StoreUnavailable as error:
+            if not self._replaceable:
+                raise
+            unwritten.keep(self.store.where, entry_id, entry, beside=replaces, error=error)
+            return Stored(entry, replaces)
+
+    def _put(self, entry_id: str, entry: Entry, replaces: bytes | None, *, durable: bool) -> Stored | None:
         self.begin()
         entry = entry._replace(generation=max(entry.generation, self._generation(entry_id, replaces) + 1))
-        plaintext = entry.to_bytes()
+        plaintext = (entry if self._time is None else self._time.there(entry)).to_bytes()
         ring = self._current_ring()
         while True:
             envelope = seal(ring, entry_id, plaintext)
@@ -198,7 +238,7 @@ class Cache:
                 if not self.store.put(entry_id, envelope, replaces=replaces):
                     return None
             except CacheWriteFailed as error:
-                if self._would_lose(entry_id, entry, replaces):
+                if durable or self._would_lose(entry_id, entry, replaces):
                     raise
                 unwritten.keep(self.store.where, entry_id, entry, beside=replaces, error=error)
                 return Stored(entry, replaces)
@@ -218,7 +258,7 @@ class Cache:
         if replaces is None:
             return 0
         try:
-            return Entry.from_bytes(self.open(entry_id, replaces)).generation
+            return self._entry(entry_id, replaces).generation
         except NewerEntry:
             newer = self._newer(entry_id)
         except (BadEnvelope, KeyUnavailable, ValueError, TypeError):
@@ -276,6 +316,14 @@ class Cache:
             lambda: self.lock(entry_id, to_write=to_write), lambda: self.read(entry_id), who_and_what, patience, pause
         )
 
+    def still_locked(self, entry_id: str) -> bool:
+        """Whether the lock that this process took is still its own, as far as that is known here."""
+        return self.store.still_locked(entry_id)
+
+    def now(self) -> float:
+        """The time by which entries are stored, in epoch seconds (UTC)."""
+        return time.time() if self._time is None else self._time.now()
+
     @contextlib.contextmanager
     def lock(self, entry_id: str, *, to_write: bool = True) -> Iterator[bool]:
         """Try once to lock an entry; the context's value says whether it succeeded.
@@ -290,18 +338,28 @@ class Cache:
             CacheWriteFailed: A refresh under it would spend a stored refresh token, and its successor would be lost.
             CacheError: The cache has become one that must not be written to.
         """
-        if to_write:
-            self.begin()
+        away: StoreUnavailable | None = None
+        try:
+            if to_write:
+                self.begin()
+        except StoreUnavailable as error:
+            away = error
         with contextlib.ExitStack() as stack:
             try:
+                if away is not None:
+                    raise away
                 held = stack.enter_context(self.store.lock(entry_id, to_write=to_write))
+                if held and to_write:
+                    self._current_ring()  # what keeps us from sealing is said before a token is spent, not after
+            except StoreUnavailable:
+                if not self._replaceable:
+                    raise
+                held = stack.enter_context(unwritten.lock(entry_id))
             except CacheWriteFailed as error:
                 if to_write and self._would_spend(entry_id):
                     error.message += "; the session is not renewed, since its next refresh token could not be kept"
                     raise
                 held = stack.enter_context(unwritten.lock(entry_id))
-            if held and to_write:
-                self._current_ring()  # what keeps us from sealing is said before a refresh token is spent, not after
             yield held
 
     def _current_ring(self) -> KeyRing:
@@ -333,7 +391,7 @@ class Cache:
         if replaces is None or unwritten.holds(self.store.where, entry_id):
             return False
         try:
-            stored = Entry.from_bytes(self.open(entry_id, replaces))
+            stored = self._entry(entry_id, replaces)
         except (BadEnvelope, KeyUnavailable, ValueError, TypeError):
             return False
         signed_in_anew = entry.logged_in_at != stored.logged_in_at
@@ -354,6 +412,13 @@ class Cache:
         if aside is not None:
             _log.warning("cache", "entry %s is unusable (%s); set aside as %s", entry_id[:12], reason, aside)
         return True
+
+
+def _store_time() -> "StoreTime":
+    with LOADING:
+        from lakekey.cache.store_time import StoreTime
+
+    return StoreTime()
 
 
 _reported: set[str] = set()

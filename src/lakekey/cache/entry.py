@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
 _FORMAT = 1
+# Of an entry whose refresh token is being spent: a release that does not know this leaves it alone, instead of sending
+# the token a second time.
+_SPENDING_FORMAT = 2
 
 # What an entry is (`Entry.kind`). All but the first two have names that begin with a prefix, so that a list of sessions
 # opens none of them.
@@ -63,6 +66,8 @@ class Entry(NamedTuple):
         client_secret: The secret of an OAuth app, in an entry that holds nothing else (`lakekey.cache.client_secrets`).
         on_trial: Whether the access token replaced one that a server had refused. If it is refused as well, the token
             is probably not what is wrong.
+        spending: The intent to spend the refresh token, in a store that hosts share (`lakekey.session.intent.Intent`):
+            written before the token is sent, and replaced by the answer.
     """
 
     about: dict[str, Any]
@@ -83,6 +88,7 @@ class Entry(NamedTuple):
     session_ends_at: float = 0.0
     client_secret: str = ""
     on_trial: bool = False
+    spending: tuple[Any, ...] | None = None
 
     @property
     def kind(self) -> str:
@@ -97,7 +103,8 @@ class Entry(NamedTuple):
 
     def to_bytes(self) -> bytes:
         """The plaintext that is sealed."""
-        return json.dumps({"format": _FORMAT, **self._asdict()}, separators=(",", ":")).encode()
+        version = _FORMAT if self.spending is None else _SPENDING_FORMAT
+        return json.dumps({"format": version, **self._asdict()}, separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, plaintext: bytes) -> Self:
@@ -109,9 +116,9 @@ class Entry(NamedTuple):
         """
         fields = json.loads(plaintext)
         version = fields.get("format") if isinstance(fields, dict) else None
-        if isinstance(version, int) and version > _FORMAT:
+        if isinstance(version, int) and version > _SPENDING_FORMAT:
             raise NewerEntry(f"entry format {version} is of a later release")
-        if version != _FORMAT:
+        if version not in (_FORMAT, _SPENDING_FORMAT):
             raise ValueError("not an entry of this release")
         known = {name: fields[name] for name in cls._fields if name in fields}
         for name, value in known.items():
@@ -121,6 +128,8 @@ class Entry(NamedTuple):
         for name in ("refused", "failure"):
             if known.get(name) is not None:
                 known[name] = Failure(*known[name][: len(Failure._fields)])
+        if known.get("spending") is not None:
+            known["spending"] = tuple(known["spending"])
         return cls(**known)
 
 
@@ -134,7 +143,7 @@ def _kind(default: object) -> type | tuple[type, ...]:
 # What a default cannot say is said here; of every other field, also of one that is added later, it can.
 _KINDS: dict[str, type | tuple[type, ...]] = {
     **{name: _kind(default) for name, default in Entry._field_defaults.items()},
-    **dict.fromkeys(("refused", "failure"), (list, type(None))),
+    **dict.fromkeys(("refused", "failure", "spending"), (list, type(None))),
     "about": dict,
     "identity": (str, type(None)),
     "rotates": (bool, type(None)),

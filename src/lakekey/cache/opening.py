@@ -44,7 +44,7 @@ def open_cache(
     if place == "memory:":
         return _shared_memory()
     if is_shared(place):
-        return _open_shared(place, environ, moving=moving)
+        return _open_shared(place, environ, moving=moving, needed=needed)
     directory = place.removeprefix("file:") or cache_directory(environ)
     if not directory:
         none = _substitute("there is no home directory to keep tokens in", "LAKEKEY_CACHE_DIR=/a/directory/of/yours")
@@ -74,12 +74,16 @@ def is_shared(place: str) -> bool:
     return place not in ("", "memory:") and not place.startswith("file:")
 
 
-def _open_shared(place: str, environ: Mapping[str, str], *, moving: bool) -> Cache:
+def _open_shared(place: str, environ: Mapping[str, str], *, moving: bool, needed: bool) -> Cache:
     with LOADING:
         from lakekey.cache.stores.addresses import shared_store
 
     store = shared_store(place)
-    return Cache(store, lambda: Keys(store, environ, moving=moving, sealed_under=lambda: _sealed_under(store)))
+
+    def keys() -> Keys:
+        return Keys(store, environ, moving=moving, sealed_under=lambda: _sealed_under(store))
+
+    return Cache(store, keys, replaceable=not needed)
 
 
 def _sealed_under(store: "Store") -> frozenset[str]:

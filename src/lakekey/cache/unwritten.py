@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lakekey import _log
 from lakekey.cache.entry import Entry, Failure
-from lakekey.errors import CacheWriteFailed
+from lakekey.errors import CacheError
 
 
 class _Held(NamedTuple):
@@ -66,12 +66,18 @@ def peek(where: str, entry_id: str, envelope: bytes | None) -> Entry | None:
     return held.entry if held is not None and held.beside == envelope else None
 
 
+def latest(where: str, entry_id: str) -> Entry | None:
+    """What this process holds, where it cannot be told what is stored."""
+    held = _entries.get((where, entry_id))
+    return held.entry if held is not None else None
+
+
 def holds(where: str, entry_id: str) -> bool:
     """Whether this process holds an entry that is not stored."""
     return (where, entry_id) in _entries
 
 
-def keep(where: str, entry_id: str, entry: Entry, *, beside: bytes | None, error: CacheWriteFailed) -> None:
+def keep(where: str, entry_id: str, entry: Entry, *, beside: bytes | None, error: CacheError) -> None:
     """Hold an entry that could not be stored, and say so, once for each store.
 
     Args:
@@ -82,6 +88,17 @@ def keep(where: str, entry_id: str, entry: Entry, *, beside: bytes | None, error
         error: Why it could not be stored.
     """
     _entries[where, entry_id] = _Held(entry, beside)
+    report(where, entry_id, error)
+
+
+def report(where: str, entry_id: str, error: CacheError) -> None:
+    """Say once for each store that this process goes on in memory.
+
+    Args:
+        where: The store.
+        entry_id: The entry that it was noticed with.
+        error: What is wrong with the store.
+    """
     if where not in _reported:
         _reported.add(where)
         _log.warning(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SHORTEST_POLL = 0.01
 _LONGEST_POLL = 0.25  # a killed holder's lock is taken over within a second
+_LONGEST_SHARED_POLL = 1.0  # of a store that hundreds of processes ask
 
 Done = Callable[[Entry], bool]
 Work = Callable[[Commitment, Stored], Entry]
@@ -31,6 +32,18 @@ _MARGIN = 15.0  # seconds that reading, storing and a slow machine may add befor
 T = TypeVar("T")
 
 _flights: Flights[Entry] = Flights()
+
+
+class NotYet(Exception):
+    """The work cannot be done now, since a process that no longer has the lock may still be at it.
+
+    Args:
+        holder: Which process, for people, where known.
+    """
+
+    def __init__(self, holder: str | None) -> None:
+        super().__init__(holder)
+        self.holder = holder
 
 
 class EntryQueue:
@@ -103,21 +116,31 @@ class EntryQueue:
         arrived = time.monotonic()
         deadline = arrived + self._patience()
         attended = self._credential.attended
+        shared = self._cache.store.shared
+        longest = _LONGEST_SHARED_POLL if shared else _LONGEST_POLL
+        holder: str | None = None
+        looked = False
         with Wait(self._entry_id, self._events, self._whom_we_wait_for, aloud=attended) as wait:
             while True:
                 # A caller that wants nothing done removes the entry, for which a full disk has room enough.
                 with self._cache.lock(self._entry_id, to_write=done is not None) as held:
-                    stored = self._cache.read(self._entry_id)
-                    if (settled := self._settled(stored.entry, known, done)) is not None:
-                        return settled
+                    if held or not looked:
+                        stored = self._cache.read(self._entry_id)
+                        if (settled := self._settled(stored.entry, known, done)) is not None:
+                            return settled
                     if held:
                         wait.over("lock")
-                        return work(commitment, stored)
+                        try:
+                            return work(commitment, stored)
+                        except NotYet as refusal:
+                            holder = refusal.holder
                 if time.monotonic() > deadline:
-                    raise self._failures.lock_timeout(self._holder(), self._entry_id, self._cache.store.where)
+                    holder = holder or self._holder()
+                    raise self._failures.lock_timeout(holder, self._entry_id, self._cache.store.where)
+                looked = shared  # each look is a request to the store, and one a turn is enough
                 wait.goes_on()
                 # In proportion to the wait so far: a crowd that polled faster would take the processor from the holder.
-                pause = min(_LONGEST_POLL, max(_SHORTEST_POLL, (time.monotonic() - arrived) / 4))
+                pause = min(longest, max(_SHORTEST_POLL, (time.monotonic() - arrived) / 4))
                 commitment.pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
                 # A result needs no lock, nor that it be free.
                 if (settled := self._settled(self._credential.peek(), known, done)) is not None:

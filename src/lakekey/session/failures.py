@@ -92,6 +92,16 @@ class Failures:
             profile=self._target.name,
         )
 
+    def ended(self, entry: Entry, why: str) -> Entry:
+        """The entry of a session that is over: without the refresh token, and with the reason for all to read."""
+        return entry._replace(
+            generation=entry.generation + 1,
+            refresh_token="",
+            spending=None,
+            refused=Failure("login_required", f"the session is over ({why})", time.time()),
+            failure=None,
+        )
+
     def login_required(self, entry: Entry | None) -> LoginRequired:
         """The error of a session that is over, or never began, where no person is there to sign in."""
         url, user = self._target.connect_url, self._target.user

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from lakekey._single_flight import Commitment, Flights, Withdrawn
 from lakekey.cache.cache import Stored
-from lakekey.cache.entry import Entry, Failure
+from lakekey.cache.entry import Entry
 from lakekey.errors import (
     CacheError,
     CacheWriteFailed,
@@ -20,18 +20,22 @@ from lakekey.errors import (
     LakekeyError,
     LoginFailed,
     LoginRequired,
+    StoreUnavailable,
     TokenEndpointError,
 )
 from lakekey.oauth import deadlines
 from lakekey.oauth.grants import Grant
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
 from lakekey.session.credential import Credential
-from lakekey.session.entry_queue import EXCHANGE_DEADLINE, EntryQueue
+from lakekey.session.entry_queue import EXCHANGE_DEADLINE, EntryQueue, NotYet
 from lakekey.session.failures import Failures
+from lakekey.session.intent import Guarded, LeaseLost
+from lakekey.session.spending import Spending, leaves_doubt
 from lakekey.session.token_answer import entry_from
 
 _ATTEMPTS = 4
 _FIRST_PAUSE = 0.25
+_PATIENCE_TO_SAVE = 20.0  # seconds that an answer is tried to be stored in a store that is away
 
 _early_flights: Flights[Entry | None] = Flights()
 # Answers that could not be written, by session: of the whole process, and of its forked children, since whichever of
@@ -104,6 +108,9 @@ class Renewal:
         self._grant = grant
         self._sign_in = sign_in
         self._revoke = revoke
+        # On one machine the kernel's lock tells whether a holder lives, so no intent is needed there.
+        self._shares = self._cache.store.shared and grant.needs_person
+        self._spending = Spending(credential, needed=self._shares)
 
     def renew(self, commitment: Commitment, stored: Stored) -> Entry:
         """Bring a usable token about, under the entry's lock: by one exchange, else by one sign-in.
@@ -199,7 +206,10 @@ class Renewal:
                 return None
             if self._failures.in_backoff(entry.failure):
                 return None  # a sibling has just failed: leave the endpoint alone for a while
-            return self._exchange(commitment, entry, stored, attempts=1)
+            try:
+                return self._exchange(commitment, entry, stored, attempts=1)
+            except NotYet:
+                return None
 
     def _exchange_anew(self, commitment: Commitment, stored: Stored) -> Entry:
         return self._exchange(commitment, stored.entry or Entry(self._target.about()), stored)
@@ -210,30 +220,45 @@ class Renewal:
         if unsaved is not None and unsaved.spent == entry.refresh_token:
             # An earlier answer could not be written, and what is stored is what it was bought with. Nothing is sent
             # before it is: another answer would be lost as that one almost was.
-            entry = unsaved.entry
-            self._save(entry, stored)
+            entry = self._save(unsaved.entry, stored, spends=True)
             self._events.refreshed()
             if self._credential.serves(entry):
                 return entry
             stored = self._cache.read(self._entry_id)
+        guard = Guarded(commitment, self._still_ours)
+        entry, stored = self._spending.declare(entry, stored)
         try:
-            response, sent_at = self._send(commitment, entry.refresh_token, attempts)
+            response, sent_at = self._send_or_withdraw(guard, entry, stored, attempts)
         except InvalidGrant as refusal:
             said = refusal.description
         except (TokenEndpointError, CredentialsRefused) as error:
-            self._note_failure(entry, stored, error)
+            self._note_failure(self._spending.after_failure(entry, guard), stored, error)
             raise
         else:
             if response.problem:
                 raise self._keep_refresh_token(commitment, entry, stored, response, sent_at)
-            renewed = entry_from(self._target, entry, response, sent_at)
-            self._save(renewed, stored)
+            renewed = self._save(entry_from(self._target, entry, response, sent_at), stored, spends=True)
             commitment.release()
             self._events.refreshed()
             return renewed
         return self._on_invalid_grant(commitment, entry, stored, said, attempts)
 
-    def _send(self, commitment: Commitment, refresh_token: str, attempts: int) -> tuple[TokenResponse, float]:
+    def _send_or_withdraw(
+        self, guard: Guarded, entry: Entry, stored: Stored, attempts: int
+    ) -> tuple[TokenResponse, float]:
+        """Send the request; where this is called off before anything was sent, the intent is taken back."""
+        try:
+            return self._send(guard, entry.refresh_token, attempts)
+        except (LakekeyError, InvalidGrant):
+            raise
+        except BaseException as interruption:
+            if not guard.sent:
+                self._spending.withdraw(stored)
+            if not isinstance(interruption, LeaseLost):
+                raise
+        raise NotYet(None)
+
+    def _send(self, commitment: Guarded, refresh_token: str, attempts: int) -> tuple[TokenResponse, float]:
         """Send the request until it is answered; only what may help is tried again, and not past the deadline.
 
         Returns:
@@ -249,6 +274,7 @@ class Renewal:
                         renewed = self._events.exchange(lambda: self._grant.renew(refresh_token, deadline=deadline))
                     return renewed, sent_at
             except TokenEndpointError as error:
+                commitment.in_doubt |= commitment.sent and leaves_doubt(error)
                 commitment.release()
                 wait = _FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
                 wait += error.retry_after or 0.0  # never sooner than asked, and not all hosts at once
@@ -279,14 +305,12 @@ class Renewal:
                 return now.entry
             if now.entry.refresh_token not in ("", entry.refresh_token):
                 return self._exchange(commitment, now.entry, now, attempts)
-        refused = Failure("login_required", f"the session is over ({said})", time.time())
-        ended = (now.entry or entry)._replace(refresh_token="", refused=refused, failure=None)
-        ended = ended._replace(generation=ended.generation + 1)
+        ended = self._failures.ended(now.entry or entry, said)
         if now.entry is not None and now.entry.refresh_token == entry.refresh_token:
             # Only the very token that was refused is dropped.
             try:
                 self._cache.put(self._entry_id, ended, replaces=now.envelope)
-            except CacheWriteFailed as unwritten:
+            except (CacheWriteFailed, StoreUnavailable) as unwritten:
                 self._events.unwritten(unwritten)
         self._events.session_ended()
         raise self._failures.login_required(ended)
@@ -304,7 +328,7 @@ class Renewal:
             proof=entry.proof,
             failure=self._failures.of(error),
         )
-        self._save(kept, stored)
+        self._save(kept, stored, spends=True)
         commitment.release()
         self._events.failed(error)
         return error
@@ -336,21 +360,59 @@ class Renewal:
 
     # -- entries ------------------------------------------------------------------------------------------------
 
-    def _save(self, entry: Entry, stored: Stored) -> None:
-        """Make an answer durable. It is the newest there is, so it also supersedes what a broken lock let in."""
+    def _still_ours(self) -> bool:
+        """Whether no other process may have taken over; where nothing can be lost by that, it does not matter."""
+        return not self._shares or self._cache.still_locked(self._entry_id)
+
+    def _save(self, entry: Entry, stored: Stored, *, spends: bool = False) -> Entry:
+        """Make an answer durable. It is the newest there is, so it also supersedes what a broken lock let in.
+
+        Args:
+            entry: The answer.
+            stored: What it replaces.
+            spends: Whether it was bought with the refresh token that is stored.
+
+        Returns:
+            What is stored: the answer, unless another process has stored a newer one meanwhile.
+
+        Raises:
+            LoginRequired: The session was signed out of meanwhile, on another host; it is not brought back.
+            CacheError: The answer could not be stored. It is kept in this process.
+        """
         replaces = stored.envelope
         spent = stored.entry.refresh_token if stored.entry is not None else ""
         try:
-            while not self._cache.put(self._entry_id, entry, replaces=replaces):
+            while not self._put_patiently(entry, replaces):
                 now = self._cache.read(self._entry_id)
+                if self._shares and spends and spent:
+                    if now.entry is None:
+                        break
+                    if now.entry.refresh_token != spent:
+                        return now.entry
                 replaces = now.envelope
                 if now.entry is not None:
                     entry = entry._replace(generation=max(entry.generation, now.entry.generation + 1))
+            else:
+                return entry
         except CacheError as error:
             if spent:
                 _unsaved[self._queue.key] = _Unsaved(spent, entry)
             self._events.failed(error)
             raise
+        if self._revoke is not None:
+            self._revoke(entry)
+        raise self._failures.login_required(None)
+
+    def _put_patiently(self, entry: Entry, replaces: bytes | None) -> bool:
+        """Store an answer. A store that is away for a moment is waited for: the answer cannot be had again."""
+        until = time.monotonic() + _PATIENCE_TO_SAVE
+        while True:
+            try:
+                return self._cache.put(self._entry_id, entry, replaces=replaces) is not None
+            except StoreUnavailable:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(_FIRST_PAUSE)
 
     def _note_failure(self, entry: Entry, stored: Stored, error: LakekeyError) -> None:
         """Tell the siblings, so that those who waited do not repeat the attempt in turn."""
@@ -358,5 +420,5 @@ class Renewal:
         noted = entry._replace(failure=self._failures.of(error), generation=entry.generation + 1)
         try:
             self._cache.put(self._entry_id, noted, replaces=stored.envelope)
-        except CacheWriteFailed as unwritten:
+        except (CacheWriteFailed, StoreUnavailable) as unwritten:
             self._events.unwritten(unwritten)

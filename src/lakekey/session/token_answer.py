@@ -32,6 +32,7 @@ def entry_from(target: "Target", entry: "Entry", response: "TokenResponse", sent
         rotates=response.refresh_token not in (None, entry.refresh_token) if entry.refresh_token else None,
         refused=None,
         failure=None,
+        spending=None,
         proof=target.proof,
         refresh_expires_at=_refresh_expires_at(target, entry, response, sent_at),
         on_trial=entry.proof == target.proof and replaced_before_its_time(entry.issued_at, entry.expires_at, sent_at),

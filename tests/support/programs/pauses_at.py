@@ -21,6 +21,7 @@ from lakekey.cache import private_files
 from lakekey.cache.entry import DISCOVERY_PREFIX
 from lakekey.cache.stores.file import FileStore
 from lakekey.session.renewal import Renewal
+from lakekey.session.spending import Spending
 from support.reports import outcome, report, wait_for_word
 
 
@@ -65,6 +66,7 @@ STEPS: dict[str, Callable[[str], None]] = {
     "nowhere": lambda _: None,  # where it pauses is the server's affair
     "before the lock": _before_the_lock,
     "under the lock": lambda step: _around(Renewal, "_exchange", step, after=False),
+    "intent written": lambda step: _around(Spending, "declare", step, after=True),
     "answer received": lambda step: _around(Renewal, "_save", step, after=False),
     "temporary written": lambda step: _around(private_files, "_write_temporary", step, after=True, when=_is_session),
     "stored": lambda step: _around(Renewal, "_save", step, after=True),

@@ -125,7 +125,7 @@ def later_release(cache):
     envelope = bytearray(seal(cache.ring, NAME, ENTRY.to_bytes()))
     envelope[4] = 2
     envelope[-1] ^= 1  # its layout is its own, so as version 1 it does not open
-    return {"envelope": bytes(envelope), "entry": seal(cache.ring, NAME, b'{"format":2,"about":{}}')}
+    return {"envelope": bytes(envelope), "entry": seal(cache.ring, NAME, b'{"format":3,"about":{}}')}
 
 
 @pytest.mark.parametrize("what", ["envelope", "entry"])
@@ -207,7 +207,7 @@ def test_entry_sealed_before_a_rotation_and_put_after_it_is_sealed_again(cache):
 
 
 def test_newer_entry_is_not_deleted(cache):
-    content = seal(cache.ring, NAME, b'{"format":2,"about":{}}')
+    content = seal(cache.ring, NAME, b'{"format":3,"about":{}}')
     cache.store.put(NAME, content, replaces=None)
     with pytest.raises(CacheError, match="later release"):
         cache.delete(NAME, replaces=content)

@@ -1,0 +1,102 @@
+"""Spending a refresh token from a store that hosts share: the intent before it, and the outcome after it."""
+
+from typing import TYPE_CHECKING
+
+from lakekey.cache.cache import Stored
+from lakekey.cache.entry import Entry
+from lakekey.errors import CacheError, LoginRequired, TokenEndpointError
+from lakekey.session.entry_queue import NotYet
+from lakekey.session.failures import Failures
+from lakekey.session.intent import REFUSE, Guarded, Intent, unsettled
+
+if TYPE_CHECKING:
+    from lakekey.session.credential import Credential
+
+_TWICE = "the refresh token was sent twice, and neither answer was stored"
+_DOUBT = "it is not known whether the refresh token was consumed, and LAKEKEY_UNSETTLED=refuse forbids to send it again"
+
+
+class Spending:
+    """The intents of one credential.
+
+    Args:
+        credential: Whose entry it is.
+        needed: Whether intents are needed here; if not, nothing is written or waited for.
+    """
+
+    def __init__(self, credential: "Credential", *, needed: bool) -> None:
+        self._needed = needed
+        self._cache = credential.cache
+        self._entry_id = credential.entry_id
+        self._environ = credential.environ
+        self._failures = Failures(credential.target)
+
+    def declare(self, entry: Entry, stored: Stored) -> tuple[Entry, Stored]:
+        """Write the intent to spend an entry's refresh token, under the entry's lock.
+
+        This also proves that the store can be written to, before anything is spent.
+
+        Returns:
+            The entry with the intent, and the same as it is stored.
+
+        Raises:
+            NotYet: Another holder may be spending it.
+            LoginRequired: It must not be sent any more.
+            CacheError: The intent cannot be stored.
+        """
+        if not self._needed:
+            return entry, stored
+        open_intent = Intent.in_entry(entry)
+        # What the server does not rotate is not consumed by being sent.
+        in_doubt = open_intent is not None and entry.rotates is not False
+        if open_intent is not None and in_doubt:
+            if open_intent.is_waited_for:
+                raise NotYet(open_intent.holder)
+            if open_intent.resent:
+                raise self._end(entry, stored, _TWICE)
+            if unsettled(self._environ) == REFUSE:
+                raise self._end(entry, stored, _DOUBT)
+        intent = Intent.to_spend(entry.refresh_token, resent=in_doubt)
+        declared = self._cache.put(
+            self._entry_id,
+            entry._replace(spending=tuple(intent), generation=entry.generation + 1),
+            replaces=stored.envelope,
+            durable=entry.rotates is not False,
+        )
+        if declared is None or declared.entry is None:
+            raise NotYet(None)  # another holder was quicker, or the user has signed out
+        return declared.entry, declared
+
+    def after_failure(self, entry: Entry, guard: Guarded) -> Entry:
+        """What is left of an intent when an exchange has failed: a doubt, where the token may have been consumed.
+
+        This process has no answer and will get none, so no process has to wait for it.
+        """
+        if not self._needed:
+            return entry
+        open_intent = Intent.in_entry(entry)
+        if open_intent is None or not guard.in_doubt:
+            return entry._replace(spending=None)
+        return entry._replace(spending=tuple(open_intent._replace(since=0.0, resent=False)))
+
+    def withdraw(self, stored: Stored) -> None:
+        """Take an intent back, since nothing was sent. Where that cannot be stored, others wait for the outcome."""
+        if not self._needed or stored.entry is None:
+            return
+        try:
+            self._cache.put(self._entry_id, stored.entry._replace(spending=None), replaces=stored.envelope)
+        except CacheError:
+            return
+
+    def _end(self, entry: Entry, stored: Stored, why: str) -> LoginRequired:
+        ended = self._failures.ended(entry, why)
+        self._cache.put(self._entry_id, ended, replaces=stored.envelope)
+        return self._failures.login_required(ended)
+
+
+def leaves_doubt(error: TokenEndpointError) -> bool:
+    """Whether the server may have consumed the token although there is no usable answer.
+
+    A status of 4xx or 5xx is an answer that says no. None at all, or a success that cannot be read, says nothing.
+    """
+    return error.status is None or error.status < 400
