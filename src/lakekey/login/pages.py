@@ -1,4 +1,4 @@
-"""The pages that the browser shows when a sign-in comes back: no scripts, nothing loaded, nothing stored."""
+"""The pages that the browser shows when a sign-in comes back: nothing loaded, nothing stored, one line of script."""
 
 import base64
 import hashlib
@@ -20,9 +20,12 @@ dt { color: var(--quiet); } dd { margin: 0; font-weight: 600; }
 .quiet { color: var(--quiet); }
 """
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+# Takes the code and the state out of the address bar and the history; the page says the same without it.
+SCRIPT = "history.replaceState(null, '', location.pathname)"
+_SCRIPT_HASH = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
 _POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; script-src 'sha256-{_SCRIPT_HASH}'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 HEADERS = (
@@ -44,6 +47,7 @@ _FRAME = """<!doctype html>
 <title>{title} · lakekey</title>
 <link rel="icon" href="data:,">
 <style>{style}</style>
+<script>{script}</script>
 </head>
 <body>
 <main>
@@ -62,7 +66,7 @@ def signed_in(who: str | None, host: str, *, account: str | None = None, profile
     Args:
         who: The person, where the server told.
         host: The workspace or account console, as an address.
-        account: The account's id, where known.
+        account: The account's id, where the person configured one.
         profile: The profile that is connected.
     """
     place = urlsplit(host).netloc or host
@@ -101,4 +105,4 @@ def not_found() -> bytes:
 
 def _page(title: str, body: str, mark: str = "", kind: str = "") -> bytes:
     shown = f'<span class="{kind}" aria-hidden="true">{mark}</span> ' if mark else ""
-    return _FRAME.format(title=title, body=body, mark=shown, style=STYLE).encode()
+    return _FRAME.format(title=title, body=body, mark=shown, style=STYLE, script=SCRIPT).encode()

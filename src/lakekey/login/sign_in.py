@@ -210,12 +210,8 @@ class PersonSignIn:
         if callback is not None:
             target = self._target
             callback.show(
-                pages.signed_in(
-                    who,
-                    target.host,
-                    account=target.account_id or self._client.discover().account_id,
-                    profile=target.profile,
-                ),
+                # The account that discovery names is a number that says nothing to a person who did not write it down.
+                pages.signed_in(who, target.host, account=target.account_id, profile=target.profile),
             )
         return response, who
 

@@ -1,6 +1,8 @@
 """The loopback callback takes the one answer it waits for, and outlives everything else."""
 
+import base64
 import contextlib
+import hashlib
 import os
 import socket
 import threading
@@ -248,8 +250,10 @@ def test_a_tab_of_a_login_that_was_given_up_is_not_left_waiting():
     [pages.signed_in("<b>ada</b>", "https://w.example.com", account="<i>", profile='"><script>'),
      pages.failed("<script>alert(1)</script>", hint="<img src=x>"), pages.stale(), pages.unknown(), pages.not_found()],
 )  # fmt: skip
-def test_a_page_runs_loads_and_leaks_nothing(page):
-    text = page.decode()
+def test_a_page_loads_and_leaks_nothing_and_runs_one_line_of_ours(page):
+    ours = f"<script>{pages.SCRIPT}</script>"
+    assert page.decode().count(ours) == 1
+    text = page.decode().replace(ours, "")
     for forbidden in ("<script", "<img", "<b>", "<i>", "http-equiv", "url("):
         assert forbidden not in text
     headers = dict(pages.HEADERS)
@@ -258,6 +262,8 @@ def test_a_page_runs_loads_and_leaks_nothing(page):
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert "unsafe-inline" not in headers["Content-Security-Policy"]
+    digest = base64.b64encode(hashlib.sha256(pages.SCRIPT.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in headers["Content-Security-Policy"]
 
 
 def test_the_page_names_the_workspace_the_account_and_the_person():
