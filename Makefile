@@ -14,7 +14,7 @@ SYSTEM_PACKAGES := chromium chromium-driver dbus-daemon faketime gnome-keyring i
 
 OLD_CONNECTORS := 4.1.1 4.4.0
 
-.PHONY: demo docs docs-releases test test-main test-wheel test-spark test-connectors test-dbt test-airflow test-site test-windows environments check format bench bench-docs bench-spark lock setup clean
+.PHONY: demo docs docs-pictures docs-releases test test-main test-wheel test-spark test-connectors test-dbt test-airflow test-site test-windows environments check format bench bench-docs bench-spark lock setup clean
 
 demo: setup
 	$(BIN)/lakekey demo
@@ -97,6 +97,11 @@ docs: .venvs/docs/.installed
 
 docs-releases: .venvs/docs/.installed
 	.venvs/docs/bin/python docs/build.py --releases
+
+# The pictures that programs draw: the screenshots of the pages, and the recording of the demo.
+docs-pictures: setup $(VENV)/.system-packages
+	LAKEKEY_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/integration/login/test_login_chromium.py
+	$(BIN)/python docs/record.py docs/pictures/demo.svg $(BIN)/lakekey demo --no-browser
 
 test-site: setup .venvs/docs/.installed $(VENV)/.system-packages
 	$(BIN)/python -m pytest tests/integration/site

@@ -2,13 +2,17 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from support import processes
+from support.terminal import Terminal
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -83,10 +87,103 @@ def test_the_make_targets_and_extras_are_there():
         assert f"\n{extra} = [" in project
 
 
+REPOSITORY = re.compile(
+    r"https://(?:github\.com/lakekey/lakekey/blob|raw\.githubusercontent\.com/lakekey/lakekey)/main/([^)#]+)"
+)
+
+
 @pytest.mark.parametrize(
     "page", ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/explanation/design.md"]
 )
 def test_links_between_pages_lead_somewhere(page):
     path = ROOT / page
-    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
-    assert [link for link in links if not (path.parent / link).exists()] == []
+    text = path.read_text(encoding="utf-8")
+    links = [path.parent / link for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)]
+    links += [ROOT / link for link in REPOSITORY.findall(text)]
+    assert [link for link in links if not link.exists()] == []
+
+
+def test_the_readme_reads_the_same_on_a_package_index():
+    """There, a relative link or picture leads nowhere."""
+    links = re.findall(r"\]\(([^)]+)\)", TEXT)
+    assert len(links) > 20
+    assert [link for link in links if not link.startswith("https://")] == []
+
+
+def test_the_projects_addresses_are_those_of_the_readme():
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    assert {"Source", "Documentation", "Changelog", "Issues"} <= set(urls)
+    assert all(url.startswith("https://github.com/lakekey/lakekey") for url in urls.values())
+    assert all((ROOT / link).exists() for url in urls.values() for link in REPOSITORY.findall(url))
+
+
+def steps():
+    """The commands of the README's first screen, each with the lines that it shows."""
+    (shown,) = blocks("console")
+    return [(step.split("\n")[0], step.split("\n")[1:]) for step in re.split(r"^\$ ", shown, flags=re.MULTILINE)[1:]]
+
+
+def _replaced(text, values):
+    for shown, real in values.items():
+        text = text.replace(shown, real)
+    return text
+
+
+def test_the_first_row_comes_as_shown(lakekey_sandbox, bare_machine):
+    box = lakekey_sandbox
+    settings = {name: value for name, value in box.environment().items() if not name.startswith("DATABRICKS_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAKEKEY_")}
+    environment = {**kept, **settings, "HOME": str(bare_machine), "BROWSER": box.person().command(), "NO_COLOR": "1"}
+    (install, _), *commands = steps()
+    assert install == "pip install 'lakekey[sql]'"
+    here = {re.search(r"^host *= (.*)$", TEXT, re.MULTILINE)[1]: box.host, "/home/ada": str(bare_machine)}
+    for step in commands:
+        command, *lines = (_replaced(text, here) for text in (step[0], *step[1]))
+        with Terminal(*shlex.split(command)[1:], environment=environment, columns=300) as terminal:
+            if "login" in command:
+                terminal.shows("Cluster for Spark.*: $")  # the sandbox has one cluster; Enter chooses none
+                terminal.types("")
+            assert terminal.ends() == 0
+        rest = iter(terminal.screen.splitlines())
+        for line in (line.rstrip() for line in lines if line and line != "…"):
+            assert line in (each.rstrip() for each in rest), (line, terminal.screen)
+
+
+def test_without_a_name_the_default_profile_is_taken(box, tmp_path):
+    (command,) = re.findall(r"`lakekey (profiles set-default prod)`", TEXT)
+    assert processes.lakekey(*command.split()).returncode == 0
+    assert processes.run("import lakekey; print(lakekey.provider().target.profile)") == "prod"
+    assert processes.lakekey("profiles", "set-default", "nightly").returncode == 0
+    assert processes.run("import lakekey; print(lakekey.provider().target.profile)") == "nightly"
+
+
+@pytest.mark.parametrize("name", ["demo", "one-login"])
+def test_a_picture_is_svg_that_runs_and_loads_nothing(name):
+    text = (ROOT / f"docs/pictures/{name}.svg").read_text(encoding="utf-8")
+    picture = ET.fromstring(text)
+    tags = {each.tag.rpartition("}")[2] for each in picture.iter()}
+    assert tags <= {
+        "svg",
+        "title",
+        "style",
+        "rect",
+        "g",
+        "text",
+        "tspan",
+        "set",
+        "animateTransform",
+        "path",
+        "defs",
+        "marker",
+    }
+    assert re.findall(r"""(?:href|src)=|url\((?!#)|@import""", text) == []
+
+
+def test_the_recording_shows_the_demo_of_today():
+    """Its steps are those of the program, in their order; `make docs-pictures` records it again."""
+    recorded = (ROOT / "docs/pictures/demo.svg").read_text(encoding="utf-8")
+    source = (ROOT / "packages/lakekey-sandbox/src/lakekey_sandbox/demo.py").read_text(encoding="utf-8")
+    titles = re.findall(r'tell\.step\("(.*)"\)', source)
+    assert len(titles) == 7
+    assert re.findall(r">\d\. (.*?)</text>", recorded) == titles
+    assert "Everything held." in recorded
