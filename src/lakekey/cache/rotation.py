@@ -10,20 +10,24 @@ no further one, and goes on from step 2.
 """
 
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey import _log
 from lakekey.cache.cache import Cache
 from lakekey.cache.envelope import key_id_of, seal
-from lakekey.cache.keys import anchor, file, kms, passphrase
+from lakekey.cache.keys import anchor, file, passphrase
 from lakekey.cache.keys.choice import KeyChoice, raw_choice, write_choice
 from lakekey.cache.keys.first_use import fill, plan
 from lakekey.cache.keys.in_force import Keys
+from lakekey.cache.keys.kms import services, wrapped_ring
 from lakekey.cache.keys.ring import KeyRing, format_ring, key_id, new_key
-from lakekey.cache.keys.sources import GIVEN, choice_of, own_source, ring_of
+from lakekey.cache.keys.sources import GIVEN, choice_of, open_source, own_source, require_for_all, ring_of
 from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, KeyUnavailable, LockTimeout
 
-_NOTES = MappingProxyType({"file": file.NOTE, "passphrase": passphrase.NOTE, "kms": kms.NOTE})
+if TYPE_CHECKING:
+    from lakekey.cache.keys.source import OwnKeySource
+
+_NOTES = MappingProxyType({"file": file.NOTE, "passphrase": passphrase.NOTE, "kms": wrapped_ring.NOTE})
 _PATIENCE = 90.0  # longer than a refresh with all its retries holds an entry
 
 
@@ -81,9 +85,12 @@ def rotate(cache: Cache, *, to: str | None = None, patience: float = _PATIENCE) 
 
 
 def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotation:
-    ring = keys.read()
-    chosen = choice_of(keys.place, raw_choice(keys.place)) or KeyChoice(ring.source, ring.why)
-    moves = to is not None and to != chosen.source
+    keys.read()
+    raw = raw_choice(keys.place)  # all that follows replaces this choice and the ring read after it, and nothing newer
+    chosen = choice_of(keys.place, raw) or KeyChoice(keys.ring.source, keys.ring.why)
+    source = open_source(chosen, keys.place, keys.environ)
+    ring = ring_of(source, chosen.why)
+    moves = to is not None and _moves(chosen, to, keys)
     if chosen.source in GIVEN and not moves:
         if len(ring.keys) == 1:
             raise _not_ours(ring)
@@ -93,10 +100,18 @@ def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotati
     keys_then = _in_order(ring) if continued else (new_key(), *_in_order(ring))
     former = chosen
     if to is not None and moves:
-        chosen = fill(plan(to, "it was moved there", keys.environ), keys.place, keys.environ, keys_then)
-    elif not continued:
-        own_source(chosen, keys.place, keys.environ).write(format_ring(keys_then))
-    ring, chosen = _announce(chosen, keys, keys_then)
+        require_for_all(keys.place, to)
+        planned = plan(to, "it was moved there", keys.environ)
+        chosen = planned._replace(cache=former.cache or planned.cache)
+        own = own_source(chosen, keys.place, keys.environ)
+        chosen = fill(chosen, own, keys_then)
+    else:
+        own = own_source(chosen, keys.place, keys.environ)
+        if ring_of(own).keys != ring.keys:
+            raise _changed_elsewhere(keys)
+        if not continued:
+            own.write(format_ring(keys_then))
+    ring, chosen = _announce(chosen, own, keys, keys_then, raw)
     _log.info(
         "cache",
         "a new key for the token cache in %s, kept by source %s: %s",
@@ -107,21 +122,37 @@ def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotati
     resealed, busy, unreadable = _reseal(cache, ring, patience)
     dropped = () if busy else _others(ring)
     if dropped:
-        own_source(chosen, keys.place, keys.environ).write(format_ring(keys_then[:1]))
-        _announce(chosen, keys, keys_then[:1])
+        own.write(format_ring(keys_then[:1]))
+        _announce(chosen, own, keys, keys_then[:1], chosen.to_bytes())
     if not busy:
         _tidy(former, chosen, keys)
     return Rotation(ring.current.hex(), continued, resealed, dropped, (), busy, unreadable)
 
 
-def _announce(chosen: KeyChoice, keys: Keys, then: tuple[bytes, ...]) -> tuple[KeyRing, KeyChoice]:
+def _moves(chosen: KeyChoice, to: str, keys: Keys) -> bool:
+    """Whether a rotation takes the ring to another source, or to another key management service."""
+    service = services.configured(keys.environ)
+    return to != chosen.source or (to == "kms" and service not in ("", chosen.kms))
+
+
+def _announce(
+    chosen: KeyChoice, source: "OwnKeySource", keys: Keys, then: tuple[bytes, ...], replaces: bytes
+) -> tuple[KeyRing, KeyChoice]:
     chosen = chosen._replace(current=key_id(then[0]).hex(), rotations=chosen.rotations + 1)
     # The copy outside is never stronger than what is chosen here, wherever this is killed.
     if chosen.source == anchor.WEAKEST:
         anchor.remember(keys.environ, keys.place.where, chosen)
-    write_choice(keys.place, chosen)
+    if not write_choice(keys.place, chosen, replaces=replaces):
+        raise _changed_elsewhere(keys)
     anchor.remember(keys.environ, keys.place.where, chosen)
-    return ring_of(own_source(chosen, keys.place, keys.environ), chosen.why), chosen
+    return ring_of(source, chosen.why), chosen
+
+
+def _changed_elsewhere(keys: Keys) -> LockTimeout:
+    return LockTimeout(
+        f"another process has changed the key of the cache in {keys.place.where} at the same time",
+        hint="look at it with: lakekey keys",
+    )
 
 
 def _in_order(ring: KeyRing) -> tuple[bytes, ...]:

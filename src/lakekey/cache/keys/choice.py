@@ -38,8 +38,9 @@ class KeyChoice(NamedTuple):
         current: The id of the key that seals, in hexadecimal.
         backend: For ``keyring``: the backend, as ``module:class``.
         item: For ``keyring``: the name of the item that holds the ring.
-        kms: For ``kms``: the entry point's name.
+        kms: For ``kms``: the service, as ``LAKEKEY_KMS`` has it.
         rotations: How often the ring was changed.
+        cache: For ``kms``: the cache's own id, to which its ring is bound.
     """
 
     source: str
@@ -50,6 +51,7 @@ class KeyChoice(NamedTuple):
     item: str = ""
     kms: str = ""
     rotations: int = 0
+    cache: str = ""
 
     def to_bytes(self) -> bytes:
         """The content of ``cache.json``; fields that say nothing are left out.
@@ -107,13 +109,21 @@ def parse(content: bytes, path: str) -> KeyChoice:
 _KINDS = {**dict.fromkeys(KeyChoice._fields, ""), "rotations": 0}
 
 
-def write_choice(place: "KeyPlace", choice: KeyChoice) -> None:
+def write_choice(place: "KeyPlace", choice: KeyChoice, *, replaces: bytes) -> bool:
     """Write the decision down, durably.
+
+    Args:
+        place: Where the cache keeps its notes.
+        choice: The decision.
+        replaces: What `raw_choice` gave when it was made.
+
+    Returns:
+        Whether it was written; another host may have decided since.
 
     Raises:
         OSError: It cannot be written.
     """
-    place.write_note(NOTE, choice.to_bytes())
+    return place.swap_note(NOTE, choice.to_bytes(), replaces=replaces or None)
 
 
 def now() -> str:

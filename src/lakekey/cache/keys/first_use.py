@@ -9,11 +9,11 @@ from lakekey._imports import LOADING
 from lakekey.cache.keys import anchor, choice
 from lakekey.cache.keys.choice import Damaged, KeyChoice, raw_choice, write_choice
 from lakekey.cache.keys.ring import format_ring, key_id, new_key
-from lakekey.cache.keys.sources import GIVEN, choice_of, open_source, own_source, ring_of
+from lakekey.cache.keys.sources import GIVEN, choice_of, open_source, own_source, require_for_all, ring_of
 from lakekey.errors import KeyUnavailable
 
 if TYPE_CHECKING:
-    from lakekey.cache.keys.source import KeyPlace
+    from lakekey.cache.keys.source import KeyPlace, OwnKeySource
 
 
 def choose(
@@ -35,8 +35,9 @@ def choose(
         OSError: Nothing can be written.
     """
     with place.changing_key():
+        raw = raw_choice(place)
         try:
-            made = choice_of(place, raw_choice(place))
+            made = choice_of(place, raw)
         except Damaged:
             made = None
         if made is not None:
@@ -44,16 +45,33 @@ def choose(
         if found is not None:
             made = found
         elif wanted is None:
+            require_for_all(place, None)
             made = _default(place, environ)
         else:
+            require_for_all(place, wanted[0])
             made = plan(wanted[0], f"{wanted[1]} asks for it", environ)
             if made.source in GIVEN:
                 ring_of(open_source(made, place, environ))
             else:
-                made = fill(made, place, environ)
-        write_choice(place, made)
+                made = fill(made, own_source(made, place, environ))
+        if not write_choice(place, made, replaces=raw):
+            return _made_elsewhere(place)
         anchor.remember(environ, place.where, made)
     _log.info("cache", "the key of the token cache in %s is kept by source %s: %s", place.where, made.source, made.why)
+    return made
+
+
+def _made_elsewhere(place: "KeyPlace") -> KeyChoice:
+    """The choice that another host has made while this one lost its lease. What this one has made opens nothing."""
+    try:
+        made = choice_of(place, raw_choice(place))
+    except Damaged:
+        made = None
+    if made is None:
+        raise KeyUnavailable(
+            f"the key of the cache in {place.where} was changed by another process at the same time",
+            hint="start it again",
+        )
     return made
 
 
@@ -93,23 +111,22 @@ def plan(source: str, why: str, environ: Mapping[str, str]) -> KeyChoice:
         else:
             return planned._replace(backend=backend, item=os.urandom(8).hex())
         raise KeyUnavailable(
-            f"the OS keyring was asked for, but {said}", hint="mend it, or choose with LAKEKEY_KEY_SOURCE=file"
+            f"the OS keyring was asked for, but {said}", hint="repair it, or choose with LAKEKEY_KEY_SOURCE=file"
         )
     if source == "kms":
         with LOADING:
-            from lakekey.cache.keys.kms import choose as choose_kms
+            from lakekey.cache.keys.kms.services import choose as choose_kms
 
-        return planned._replace(kms=choose_kms(environ))
+        return planned._replace(kms=choose_kms(environ), cache=os.urandom(8).hex())
     return planned
 
 
-def fill(chosen: KeyChoice, place: "KeyPlace", environ: Mapping[str, str], keys: tuple[bytes, ...] = ()) -> KeyChoice:
+def fill(chosen: KeyChoice, source: "OwnKeySource", keys: tuple[bytes, ...] = ()) -> KeyChoice:
     """Put a ring into a source, and see that it can be read back.
 
     Args:
         chosen: The choice.
-        place: Where the cache keeps its notes.
-        environ: The environment.
+        source: The source that it names.
         keys: The ring's keys, the current one first; none for a single new one.
 
     Returns:
@@ -120,7 +137,6 @@ def fill(chosen: KeyChoice, place: "KeyPlace", environ: Mapping[str, str], keys:
         OSError: It cannot be written.
     """
     keys = keys or (new_key(),)
-    source = own_source(chosen, place, environ)
     source.write(format_ring(keys))
     ring = ring_of(source)
     if tuple(ring.keys.values()) != keys:
@@ -145,7 +161,7 @@ def _default(place: "KeyPlace", environ: Mapping[str, str]) -> KeyChoice:
             "keyring", "the OS keyring works here", choice.now(), backend=backend, item=os.urandom(8).hex()
         )
         try:
-            return fill(made, place, environ)
+            return fill(made, own_source(made, place, environ))
         except KeyUnavailable as error:
             # It is there but keeps nothing for us now: locked, hanging, or its items are too small. No key of this
             # cache is in it, so a key file replaces nothing; but it is said aloud.
@@ -160,4 +176,5 @@ def _default(place: "KeyPlace", environ: Mapping[str, str]) -> KeyChoice:
             "cache", "the key of the token cache is kept in a file in %s: %s; once the keyring works, move it there "
             "with: lakekey keys rotate --to keyring", place.where, reason,
         )  # fmt: skip
-    return fill(KeyChoice("file", reason, choice.now()), place, environ)
+    made = KeyChoice("file", reason, choice.now())
+    return fill(made, own_source(made, place, environ))

@@ -3,7 +3,7 @@
 The first process that seals something chooses its source, and writes the choice down (`lakekey.cache.keys.choice`):
 
 1. what ``LAKEKEY_KEY_SOURCE`` names; else
-2. what is configured: ``LAKEKEY_KEY``, ``LAKEKEY_KEY_FILE``, ``LAKEKEY_PASSPHRASE``; else
+2. what is configured: ``LAKEKEY_KEY``, ``LAKEKEY_KEY_FILE``, ``LAKEKEY_PASSPHRASE``, ``LAKEKEY_KMS``; else
 3. the OS keyring where it works, and where it does not, a key file.
 
 From then on the choice stands. A process that is configured otherwise, or that cannot reach the source, gets an
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from lakekey._imports import LOADING
 from lakekey.cache.keys.choice import NOTE, Damaged, KeyChoice, raw_choice
 from lakekey.cache.keys.ring import NO_RING, KeyRing
-from lakekey.cache.keys.sources import GIVEN, choice_of, configured, open_source, ring_of
+from lakekey.cache.keys.sources import GIVEN, choice_of, configured, open_source, require_for_all, ring_of
 from lakekey.errors import KeyUnavailable
 
 if TYPE_CHECKING:
@@ -113,9 +113,10 @@ class Keys:
         if choice is None:
             choice = self._found_again(raw, wanted)
         if choice is not None and not self._moving:
-            _agree(choice, wanted, self.place.where)
-            if choice.source == "file" and wanted is None:
-                self._refuse_weaker()
+            _agree(choice, wanted, self.place.where, self.environ)
+            require_for_all(self.place, choice.source)
+            if (choice.source == "file" and wanted is None) or choice.source == "kms":
+                self._refuse_weaker(choice)
         if choose and not chosen:
             choice, chosen = self._choose(wanted, choice), True
             raw = raw_choice(self.place)
@@ -173,23 +174,42 @@ class Keys:
             )
         return choice
 
-    def _refuse_weaker(self) -> None:
-        """Refuse a key file in a cache whose key was kept elsewhere when this user last saw it."""
+    def _refuse_weaker(self, choice: KeyChoice) -> None:
+        """Refuse a key that others who can write to the cache may have led us to: another than this user last saw.
+
+        That is a key file where it was kept elsewhere, and another key management service where none is configured.
+        """
         with LOADING:
             from lakekey.cache.keys import anchor
 
         before = anchor.recall(self.environ, self.place.where)
-        if before is not None:
+        if before is None or (choice.source == "kms" and (before.source != "kms" or before.kms == choice.kms)):
+            return
+        if choice.source == "kms":
+            if self.environ.get("LAKEKEY_KMS", "").strip():
+                anchor.remember(self.environ, self.place.where, choice)  # as it is configured
+                return
             raise KeyUnavailable(
-                f"the key of the cache in {self.place.where} was kept in {before.source!r}, and now a key file is said "
-                f"to hold it, which others who can write there could have put",
-                hint=f"restore {self.place.note_place(NOTE)}; if you moved the key there on another machine, confirm "
-                "it with: lakekey keys rotate --to file",
+                f"the key of the cache in {self.place.where} was wrapped by {before.kms!r}, and now by {choice.kms!r}, "
+                "which others who can write there could have put",
+                hint=f"if you moved the key there, confirm it with: LAKEKEY_KMS={choice.kms}",
             )
+        raise KeyUnavailable(
+            f"the key of the cache in {self.place.where} was kept in {before.source!r}, and now a key file is said "
+            f"to hold it, which others who can write there could have put",
+            hint=f"restore {self.place.note_place(NOTE)}; if you moved the key there on another machine, confirm "
+            "it with: lakekey keys rotate --to file",
+        )
 
 
-def _agree(choice: KeyChoice, wanted: tuple[str, str] | None, where: str) -> None:
+def _agree(choice: KeyChoice, wanted: tuple[str, str] | None, where: str, environ: Mapping[str, str]) -> None:
     if wanted is None or wanted[0] == choice.source or (wanted[0] in GIVEN and choice.source in GIVEN):
+        named = environ.get("LAKEKEY_KMS", "").strip()
+        if choice.source == "kms" and named and named != choice.kms:
+            raise KeyUnavailable(
+                f"LAKEKEY_KMS names {named!r}, but the key of the cache in {where} is wrapped by {choice.kms!r}",
+                hint="unset LAKEKEY_KMS, or move the key with: lakekey keys rotate --to kms",
+            )
         return
     source, setting = wanted
     way = (

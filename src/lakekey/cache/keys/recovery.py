@@ -1,12 +1,12 @@
 """Finding the choice of a cache's key again, where the note of it is damaged or gone: by the keys that entries name."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from lakekey import _log
-from lakekey.cache.keys import anchor, file, keyring, kms, passphrase
+from lakekey.cache.keys import anchor, file, keyring, passphrase
 from lakekey.cache.keys.choice import NOTE, KeyChoice, now
+from lakekey.cache.keys.kms import wrapped_ring
 from lakekey.cache.keys.sources import configured, open_source, ring_of
 from lakekey.errors import CacheError, LakekeyError
 
@@ -56,8 +56,8 @@ def _candidates(place: "KeyPlace", environ: Mapping[str, str], needed: frozenset
         yield KeyChoice(wanted[0], _WHY, now())
     if _note(place, passphrase.NOTE) is not None:
         yield KeyChoice("passphrase", _WHY, now())
-    if (service := _service(_note(place, kms.NOTE))) is not None:
-        yield KeyChoice("kms", _WHY, now(), kms=service)
+    for service, cache_id in wrapped_ring.made_with(_note(place, wrapped_ring.NOTE)):
+        yield KeyChoice("kms", _WHY, now(), kms=service, cache=cache_id)
     if needed:  # of other caches' items, the keys alone tell
         for backend, item in keyring.items(environ):
             yield KeyChoice("keyring", _WHY, now(), backend=backend, item=item)
@@ -69,11 +69,4 @@ def _note(place: "KeyPlace", name: str) -> bytes | None:
     try:
         return place.read_note(name)
     except (OSError, CacheError):
-        return None
-
-
-def _service(content: bytes | None) -> str | None:
-    try:
-        return str(json.loads(content or b"")["kms"])
-    except (ValueError, KeyError, TypeError):
         return None

@@ -38,7 +38,13 @@ class KeyPlace(Protocol):
     """Keeps, beside the entries of a cache, the choice of its key source, and rings that are wrapped or unwrapped.
 
     A store of entries is one. Notes are small and have fixed names: ``cache.json``, ``master.key``, ….
+
+    Attributes:
+        shared: Whether several hosts use it. Then a key must not be one host's own (`lakekey.cache.keys.sources`), and
+            what is decided under `changing_key`, which is a lease, is written by `swap_note`.
     """
+
+    shared: bool
 
     @property
     def where(self) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lakekey.cache.keys.source import KeyPlace, KeySource, OwnKeySource
 
 SOURCES = ("keyring", "file", "env", "passphrase", "kms")
+FOR_ALL = ("env", "mounted", "kms")  # what several hosts can share
 GIVEN = ("env", "mounted")  # brought by the caller's environment; we read them and never write them
 
 
@@ -31,9 +32,34 @@ def choice_of(place: "KeyPlace", raw: bytes) -> KeyChoice | None:
     path = place.note_place(NOTE)
     if raw:
         return parse(raw, path)
-    if os.path.lexists(place.note_place(file.NOTE)):
+    if not place.shared and os.path.lexists(place.note_place(file.NOTE)):
         return KeyChoice("file", "its key file was there before anything was written down")
     return None
+
+
+def require_for_all(place: "KeyPlace", source: str | None) -> None:
+    """Refuse a source that is one host's own for a store that hosts share: each host would make another key.
+
+    Args:
+        place: Where the cache keeps its notes.
+        source: The source; ``None`` where none is configured.
+
+    Raises:
+        ConfigurationError: It is such a source, or none.
+    """
+    if not place.shared or source in FOR_ALL:
+        return
+    reasons = {
+        None: "no key is configured, and a key that this host made for itself would open nothing elsewhere",
+        "file": "a key file of this host opens nothing elsewhere",
+        "keyring": "a keyring of this host opens nothing elsewhere",
+        "passphrase": "a passphrase could be tried by everyone who can read that store",
+    }
+    raise ConfigurationError(
+        f"{place.where} is shared by several hosts: {reasons.get(source, f'{source} is not for that')}",
+        hint="give every host the same key (LAKEKEY_KEY, or a mounted LAKEKEY_KEY_FILE), or have it wrapped by a key "
+        "management service (LAKEKEY_KMS)",
+    )
 
 
 def ring_of(source: "KeySource", why: str = "") -> KeyRing:
@@ -68,6 +94,7 @@ def configured(environ: Mapping[str, str]) -> tuple[str, str] | None:
         ("LAKEKEY_KEY", "env"),
         ("LAKEKEY_KEY_FILE", "mounted"),
         ("LAKEKEY_PASSPHRASE", "passphrase"),
+        ("LAKEKEY_KMS", "kms"),
     ):
         if environ.get(variable, "").strip():
             return source, variable
@@ -108,9 +135,9 @@ def own_source(choice: KeyChoice, place: "KeyPlace", environ: Mapping[str, str])
         return PassphraseRing(place, environ)
     if choice.source == "kms":
         with LOADING:
-            from lakekey.cache.keys.kms import KmsRing
+            from lakekey.cache.keys.kms.wrapped_ring import KmsRing
 
-        return KmsRing(place, environ, choice.kms)
+        return KmsRing(place, environ, choice.kms, choice.cache)
     raise KeyUnavailable(
         f"the key of this cache is in a source that this release does not know: {choice.source!r}",
         hint="use the release of lakekey that made it",

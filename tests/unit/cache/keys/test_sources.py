@@ -9,6 +9,7 @@ import pytest
 
 from lakekey.cache import private_files
 from lakekey.cache.keys.in_force import Keys
+from lakekey.cache.keys.kms import wrapped_ring
 from lakekey.cache.keys.ring import format_ring, key_id
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
@@ -298,6 +299,7 @@ def test_the_service_that_made_a_ring_opens_it_whatever_is_named_later(directory
 
 def test_a_service_that_refuses_is_an_error_that_quotes_nothing_of_it(directory, package):
     ring(directory, **package)
+    wrapped_ring.forget_unwrapped()  # a new process
     error = refusal(directory, FAKE_DOWN="1", **package)
     assert "RuntimeError" in error.message
     assert "denied" not in str(error)
@@ -322,7 +324,7 @@ def test_of_several_services_one_has_to_be_named(directory, package):
 
 
 def test_without_a_service_there_is_none_to_use(directory):
-    with pytest.raises(ConfigurationError, match="no key management service"):
+    with pytest.raises(ConfigurationError, match="names no key management service"):
         ring(directory, LAKEKEY_KEY_SOURCE="kms")
 
 

@@ -1,0 +1,113 @@
+"""Calls of a key management service: bounded in time, and kept out of the libraries' own debugging logs.
+
+The libraries log what they send and receive at DEBUG, which here is a key and the credentials that fetch it. A program
+that logs everything at DEBUG must not have them in its files.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lakekey._imports import LOADING, libraries
+from lakekey.cache.keys.kms.service import AWAY, KmsTrouble
+from lakekey.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import logging
+
+LIMIT_VARIABLE = "LAKEKEY_KMS_TIMEOUT"
+_LIMIT = 20.0
+_LIBRARIES = ("botocore", "urllib3", "requests", "azure", "msal", "google")
+_INFO = 20
+T = TypeVar("T")
+
+_silent: set[int] = set()  # the threads that are in a call
+
+
+def time_limit(environ: Mapping[str, str]) -> float:
+    """How long the service may take in all, in seconds: ``LAKEKEY_KMS_TIMEOUT``.
+
+    Raises:
+        ConfigurationError: It is not a number of seconds.
+    """
+    text = environ.get(LIMIT_VARIABLE, "").strip()
+    try:
+        limit = float(text) if text else _LIMIT
+    except ValueError:
+        limit = -1.0
+    if not 0 < limit <= 3600:
+        raise ConfigurationError(
+            f"{LIMIT_VARIABLE}={text!r} is not a number of seconds", hint=f"set {LIMIT_VARIABLE} to {_LIMIT:g}"
+        )
+    return limit
+
+
+def within(limit: float, call: Callable[[], T]) -> T:
+    """Call a service, but do not wait for it longer than the limit.
+
+    The call is made in a thread of its own, which keeps no program alive: names are looked up, and credentials fetched,
+    by libraries that know no deadline.
+
+    Raises:
+        KmsTrouble: It did not answer in time.
+        Exception: What the call raised.
+    """
+    with LOADING:
+        import threading
+
+    results: list[T] = []
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            with silenced():
+                results.append(call())
+        except Exception as error:  # noqa: BLE001 - raised below, in the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="lakekey-kms", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # no further thread can start here
+        run()
+    else:
+        thread.join(limit)
+    if results:
+        return results.pop()
+    if errors:
+        raise errors.pop()
+    raise KmsTrouble(AWAY, f"no answer within {limit:g} s")
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Within it, records below INFO that the libraries make in this thread are dropped."""
+    with libraries():
+        import logging
+        import threading
+
+    thread = threading.get_ident()
+    _silent.add(thread)
+    _filter_all(logging)
+    try:
+        yield
+    finally:
+        _silent.discard(thread)
+
+
+def filter_new_loggers() -> None:
+    """Look again, after libraries were loaded: a filter sees the records of its own logger only."""
+    with libraries():
+        import logging
+
+    _filter_all(logging)
+
+
+def _filter_all(logging: Any) -> None:
+    for name in list(logging.Logger.manager.loggerDict):
+        if name.partition(".")[0] in _LIBRARIES:
+            logging.getLogger(name).addFilter(_may_pass)  # one that is there is not added twice
+
+
+def _may_pass(record: "logging.LogRecord") -> bool:
+    return record.levelno >= _INFO or record.thread not in _silent

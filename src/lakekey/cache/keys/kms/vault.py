@@ -1,0 +1,186 @@
+"""Vault's or OpenBao's transit engine, by two requests of our own: ``LAKEKEY_KMS=vault:MOUNT/KEY``.
+
+Address, namespace, certificates and token come from the variables of their command lines (``VAULT_ADDR``, …; OpenBao's
+own ``BAO_ADDR``, … come first). The context is the associated data. Rotate the transit key with ``keys/NAME/rotate``;
+never with ``rewrap``, which loses the associated data (hashicorp/vault#31842).
+"""
+
+import base64
+import binascii
+import contextlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from lakekey.cache.keys.kms import rest
+from lakekey.cache.keys.kms.service import (
+    AWAY,
+    CONTEXT,
+    CREDENTIALS,
+    DENIED,
+    DISABLED,
+    MISSING,
+    PENDING_DELETION,
+    THROTTLED,
+    UNUSABLE,
+    KmsTrouble,
+)
+from lakekey.errors import ConfigurationError
+
+_KUBERNETES_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+_LONGEST_TOKEN = 64 * 1024
+_BAD_REQUEST, _FORBIDDEN, _NOT_FOUND = 400, 403, 404
+# What a refused request says, as Vault and OpenBao word it (builtin/logical/transit); told apart by nothing else.
+_REASONS = (
+    ("message authentication failed", CONTEXT),
+    ("invalid ciphertext", CONTEXT),
+    ("soft-deleted", PENDING_DELETION),
+    ("encryption key not found", MISSING),
+    ("no handler for route", MISSING),
+    ("disallowed by policy", DISABLED),
+)
+
+
+class VaultTransit:
+    """A `KeyService`: `encrypt` and `decrypt` of a transit engine.
+
+    Args:
+        path: ``MOUNT/KEY``; a mount may have several parts.
+        environ: The environment.
+    """
+
+    def __init__(self, path: str, environ: Mapping[str, str]) -> None:
+        mount, slash, key = path.strip("/").rpartition("/")
+        allowed = all(character.isalnum() or character in "-_./" for character in path)
+        if not (mount and slash and key and allowed) or ".." in path:
+            raise ConfigurationError(
+                "LAKEKEY_KMS=vault: does not name a mount and a key", hint="set it to vault:MOUNT/KEY"
+            )
+        self._environ = environ
+        self._mount, self._key = mount, key
+        self._address = (self._setting("ADDR") or "https://127.0.0.1:8200").rstrip("/")
+        self.where = f"transit key {mount}/{key} of {_without_credentials(self._address)}"
+        self.hints = {
+            DENIED: "set a token that lives, whose policy has the capability update on "
+            f"{mount}/encrypt/{key} and {mount}/decrypt/{key}",
+            CREDENTIALS: "set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID, or VAULT_KUBERNETES_ROLE",
+            THROTTLED: "wait a moment, then start it again; or raise the rate limit quota of that mount",
+            AWAY: "check that it runs, is unsealed and is reached from here: bao status",
+            DISABLED: f"lower min_decryption_version of {mount}/keys/{key} to the version that wrapped this ring",
+            PENDING_DELETION: f"restore it: bao write -f {mount}/keys/{key}/soft-delete-restore",
+            MISSING: f"check VAULT_ADDR, VAULT_NAMESPACE and LAKEKEY_KMS: bao read {mount}/keys/{key}",
+            CONTEXT: "restore this cache's own kms.ring, or set LAKEKEY_KMS to the key that wrapped it",
+            UNUSABLE: "check VAULT_ADDR (https://…) and LAKEKEY_KMS",
+        }
+
+    def wrap(self, key: bytes, context: str) -> bytes:
+        """See `KeyService.wrap`."""
+        data = self._call("encrypt", {"plaintext": _base64(key), "associated_data": _base64(context.encode())})
+        return rest.text_of(data, "ciphertext").encode()
+
+    def unwrap(self, wrapped: bytes, context: str) -> bytes:
+        """See `KeyService.unwrap`."""
+        fields = {"ciphertext": wrapped.decode(errors="replace"), "associated_data": _base64(context.encode())}
+        try:
+            return binascii.a2b_base64(rest.text_of(self._call("decrypt", fields), "plaintext"))
+        except ValueError:
+            pass
+        raise KmsTrouble(AWAY, "an answer that is not base64")
+
+    def _call(self, verb: str, fields: Mapping[str, str]) -> Mapping[str, Any]:
+        token, ours = self._token()
+        try:
+            answer = self._post(f"{self._mount}/{verb}/{self._key}", fields, token)
+        finally:
+            if ours:  # a login for each new process would leave as many tokens behind
+                with contextlib.suppress(KmsTrouble):
+                    self._post("auth/token/revoke-self", {}, token)
+        data = answer.fields.get("data")
+        return data if isinstance(data, dict) else {}
+
+    def _token(self) -> tuple[str, bool]:
+        """A token, and whether it is one that we have fetched and give back."""
+        given = self._setting("TOKEN")
+        if given:
+            return given, False
+        role, kubernetes = self._setting("ROLE_ID"), self._setting("KUBERNETES_ROLE")
+        if role:
+            secret = self._setting("SECRET_ID") or self._content(self._setting("SECRET_ID_FILE"))
+            return self._login("approle", {"role_id": role, "secret_id": secret}), True
+        if kubernetes:
+            jwt = self._content(self._setting("KUBERNETES_TOKEN_FILE") or _KUBERNETES_TOKEN)
+            return self._login("kubernetes", {"role": kubernetes, "jwt": jwt}), True
+        kept = os.path.join(self._environ.get("HOME", ""), ".vault-token")  # of `bao login` and `vault login`
+        if os.path.isabs(kept) and os.path.exists(kept):
+            return self._content(kept), False
+        raise KmsTrouble(CREDENTIALS, "no token")
+
+    def _login(self, method: str, fields: Mapping[str, str]) -> str:
+        mount = (self._setting("AUTH_MOUNT") or method).strip("/")
+        try:
+            answer = self._post(f"auth/{mount}/login", fields, "")
+        except KmsTrouble as trouble:
+            if trouble.kind in (AWAY, THROTTLED):
+                raise
+            detail = trouble.detail
+        else:
+            auth = answer.fields.get("auth")
+            return rest.text_of(auth if isinstance(auth, dict) else {}, "client_token")
+        raise KmsTrouble(
+            CREDENTIALS, f"{method} login refused, {detail}", f"check the role and its secret: auth/{mount}/role"
+        )
+
+    def _post(self, path: str, fields: Mapping[str, str], token: str) -> rest.Answer:
+        headers = {"X-Vault-Request": "true"}
+        if token:
+            headers["X-Vault-Token"] = token
+        if namespace := self._setting("NAMESPACE"):
+            headers["X-Vault-Namespace"] = namespace
+        if self._setting("SKIP_VERIFY").lower() in ("1", "t", "true"):
+            raise KmsTrouble(
+                UNUSABLE, "VAULT_SKIP_VERIFY", "unset VAULT_SKIP_VERIFY, and set VAULT_CACERT to its certificate"
+            )
+        certificate = (self._setting("CLIENT_CERT"), self._setting("CLIENT_KEY"))
+        answer = rest.post(
+            f"{self._address}/v1/{path}",
+            fields,
+            headers,
+            ca=self._setting("CACERT") or self._setting("CAPATH") or None,
+            certificate=certificate if all(certificate) else None,
+        )
+        trouble = answer.trouble() or _refusal(answer)
+        if trouble is not None:
+            raise trouble
+        return answer
+
+    def _setting(self, name: str) -> str:
+        return (self._environ.get(f"BAO_{name}") or self._environ.get(f"VAULT_{name}") or "").strip()
+
+    def _content(self, path: str) -> str:
+        try:
+            with open(path, "rb") as file:
+                return file.read(_LONGEST_TOKEN).decode().strip()
+        except (OSError, ValueError):
+            pass
+        raise KmsTrouble(CREDENTIALS, "a file with a token cannot be read", f"check that file: ls -l {path}")
+
+
+def _refusal(answer: rest.Answer) -> KmsTrouble | None:
+    if answer.status < _BAD_REQUEST:
+        return None
+    errors = answer.fields.get("errors")
+    said = " ".join(map(str, errors)).lower() if isinstance(errors, list) else ""
+    for words, kind in _REASONS:
+        if words in said:
+            return KmsTrouble(kind, f"HTTP {answer.status}, {words}")
+    kinds = {_FORBIDDEN: DENIED, _NOT_FOUND: MISSING}
+    return KmsTrouble(kinds.get(answer.status, UNUSABLE), f"HTTP {answer.status}")
+
+
+def _without_credentials(address: str) -> str:
+    scheme, separator, rest_of_it = address.partition("://")
+    return scheme + separator + rest_of_it.rpartition("@")[2]
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
