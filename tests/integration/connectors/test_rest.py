@@ -170,6 +170,16 @@ def test_many_401s_cost_one_exchange(box, principal, ask):
     box.fault("scim", status=401, times=None)
     assert [ask(box, principal) for _ in range(10)] == [401] * 10
     assert box.counters["token.requests"] == 2  # the first token, and one that replaced it
+    assert sum(record.route == "scim" for record in box.log) == 11, "without another token, a request is not repeated"
+
+
+@WAYS
+def test_new_token_that_has_served_one_request_is_replaced_when_it_is_refused(box, principal, ask):
+    principal.invalidate(principal.token().access_token)
+    assert ask(box, principal) == 200
+    box.revoke(token=principal.token().access_token)
+    assert ask(box, principal) == 200
+    assert box.counters["token.requests"] == 3
 
 
 @WAYS

@@ -87,6 +87,14 @@ def test_statement_that_was_not_started_is_sent_again_once(box, principal, conne
     assert written() == 1
 
 
+def test_new_token_that_has_served_a_statement_is_replaced_when_it_is_refused(box, principal, connection):
+    for expected in (2, 3, 4):
+        revoke(box, principal)
+        with connection.cursor() as cursor:
+            assert cursor.execute("select 1").fetchone()[0] == 1
+        assert box.counters["token.requests"] == expected
+
+
 def test_statement_that_is_refused_twice_says_that_it_has_not_run(box, principal, connection, written):
     box.fault("sql", status=401)  # the statement, but neither the new session nor the end of the old one
     box.fault("sql", times=2)

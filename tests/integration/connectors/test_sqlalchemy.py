@@ -55,6 +55,13 @@ def test_a_pooled_connection_survives_the_end_of_its_token(engine, principal, bo
     assert box.counters["token.client_credentials"] == 2
 
 
+def test_new_token_that_has_served_the_pool_is_replaced_when_it_is_refused(engine, principal, box):
+    for expected in (2, 3, 4):
+        box.revoke(token=principal.token().access_token)
+        assert current_user(engine) == box.client_id
+        assert box.counters["token.requests"] == expected
+
+
 def test_without_a_ping_the_first_statement_fails_as_a_disconnect_and_the_next_one_serves(principal, box):
     engine = lakekey.sqlalchemy.create_engine(principal, connect_args={"enable_telemetry": False})
     current_user(engine)

@@ -1,6 +1,7 @@
 """A server refuses an access token: it is renewed once, however many notice it."""
 
 import threading
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -92,6 +93,35 @@ def test_new_token_that_has_served_is_replaced_again_but_not_for_ever(machine):
     assert renewals == 4
     assert machine.token_requests() == 4
     machine.assert_session_is_whole()
+
+
+def test_token_of_another_process_brings_the_second_chances_back(machine):
+    provider = machine.provider()
+
+    def refused_while_it_serves():
+        renewals = 0
+        for _ in range(10):
+            token = provider.token().access_token
+            provider.served(token)
+            renewals += provider.invalidate(token)
+        return renewals
+
+    assert refused_while_it_serves() == 4
+    machine.store(left=3000, access_token="a sibling's", refresh_token=machine.stored().refresh_token)
+    assert provider.invalidate(provider.token().access_token)
+    assert provider.token().access_token == "a sibling's"
+    assert refused_while_it_serves() == 4
+
+
+def test_token_on_trial_that_has_expired_is_replaced(machine):
+    now = time.time()
+    spent = machine.stored().refresh_token
+    life = {"issued_at": now - 10, "expires_at": now - 5}
+    machine.store(left=0, access_token="short-lived", refresh_token=spent, on_trial=True, **life)
+    provider = machine.provider()
+    assert provider.invalidate("short-lived")
+    assert provider.token().access_token == machine.stored().access_token != "short-lived"
+    assert machine.token_requests() == 1
 
 
 def test_a_siblings_newer_token_is_taken_from_the_cache(machine):
