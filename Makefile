@@ -14,7 +14,9 @@ SYSTEM_PACKAGES := chromium chromium-driver dbus-daemon faketime gnome-keyring i
 
 OLD_CONNECTORS := 4.1.1 4.4.0
 
-.PHONY: demo docs docs-pictures docs-releases test test-main test-wheel test-spark test-connectors test-dbt test-airflow test-site test-windows environments check format bench bench-docs bench-spark lock setup clean
+MUTANTS ?= --sample 40 src/lakekey
+
+.PHONY: demo docs docs-pictures docs-releases test test-main test-wheel test-spark test-connectors test-dbt test-airflow test-site test-windows mutants environments check format bench bench-docs bench-spark lock setup clean
 
 demo: setup
 	$(BIN)/lakekey demo
@@ -75,6 +77,10 @@ test-windows: $(WINDOWS)/.installed
 	@if test -x $(WINDOWS)/python/python.exe; then set -e -x; \
 	  $(BIN)/python tests/windows/run_unit.py; $(BIN)/python -m pytest tests/windows; \
 	else echo "test-windows skipped: Wine is not installed"; test -z "$(LAKEKEY_REQUIRE_ALL)"; fi
+
+# Breaks lines of the source one at a time and reports the breaks that no test notices: MUTANTS="src/lakekey/sql".
+mutants: setup $(OIDC)/node_modules/.installed
+	$(BIN)/python tests/mutation/break_lines.py $(MUTANTS)
 
 $(WINDOWS)/.installed: requirements/windows.txt requirements/windows-python.txt tests/windows/set_up.py | setup
 	@if ! command -v wine >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \

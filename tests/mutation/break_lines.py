@@ -1,32 +1,64 @@
-"""Breaks lines of the source one at a time, in a copy of the tree, and says which breaks no test notices.
+"""Breaks lines of the source one at a time, in a copy of the tree, and reports the breaks that no test notices.
 
-A comparison is turned round, a condition negated, ``and`` and ``or`` exchanged, a constant changed, a statement that is
-a call or an assignment to an attribute left out. For each break the tests are run that name the module (``nearest``).
+A comparison is turned round, a condition negated, ``and`` and ``or`` exchanged, a constant changed, a call or an
+assignment to an attribute left out. For each break the nearest tests are run, until one fails: the unit tests that name
+the module, then those of ``nearest.txt``.
 
-Usage: ``python tests/mutation/break_lines.py [--sample N] [--seed N] PATH…``, with paths under ``src/lakekey``. It ends
-with the count, and with status 1 if a break survived that ``equivalent.txt`` does not name. It takes hours for a room:
-take a sample, or one file.
+Usage: ``python tests/mutation/break_lines.py [--sample N] [--seed N] [--minutes N] [--list] PATH…``, with paths under
+``src/lakekey``; or ``make mutants`` (``MUTANTS="--sample 20 src/lakekey/sql"``). It prints each survivor and the count.
+Status 1: a break survived that ``equivalent.txt`` does not name. Status 2: the tests fail without a break. A room takes
+an hour or more: take a sample, or one file.
 """
 
 import argparse
 import ast
+import contextlib
 import copy
+import importlib
+import os
 import random
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
+import time
+import traceback
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "lakekey"
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")
-TIME_LIMIT = 300
+NEAREST = Path(__file__).with_name("nearest.txt")
+NODE_MODULES = "tests/support/servers/oidc/node_modules"
+TIME_LIMIT = 400
+# What the tests load and no break touches, loaded once for all the processes that run them.
+PRELOADED = (
+    "pytest", "requests", "httpx", "cryptography.hazmat.primitives.ciphers.aead",
+    "databricks.sql", "sqlalchemy", "pandas", "pyarrow", "duckdb", "authlib", "joserfc", "keyring",
+)  # fmt: skip
 OPPOSITE = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt,
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And,
 }  # fmt: skip
+
+
+class Break(NamedTuple):
+    """One break of a file.
+
+    Attributes:
+        file: The file.
+        line: Where in it.
+        name: What it is, without the line's number, so that ``equivalent.txt`` outlives changes elsewhere.
+        text: The file's text with it.
+    """
+
+    file: Path
+    line: int
+    name: str
+    text: str
 
 
 def change(node: ast.AST) -> bool:
@@ -36,18 +68,25 @@ def change(node: ast.AST) -> bool:
     elif isinstance(node, ast.BoolOp):
         node.op = OPPOSITE[type(node.op)]()
     elif isinstance(node, ast.If | ast.While | ast.IfExp):
+        if isinstance(node.test, ast.Compare) or ast.unparse(node.test) == "TYPE_CHECKING":
+            return False  # the comparison itself is turned round; what only type checkers see is not run
         node.test = ast.UnaryOp(ast.Not(), node.test)
     elif isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float):
         node.value = not node.value if isinstance(node.value, bool) else node.value + 1
     elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         node.value = ast.Constant(None)
+    elif isinstance(node, ast.Assign) and all(isinstance(target, ast.Attribute) for target in node.targets):
+        node.targets = [ast.Name("_left_out", ast.Store())]
+    elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute):
+        node.op, node.value = ast.BitOr(), copy.deepcopy(node.target)
+        node.value.ctx = ast.Load()
     else:
         return False
     return True
 
 
-def breaks(path: Path) -> Iterator[tuple[str, str]]:
-    """Each break of a file: what it is in words, and the file's text with it."""
+def breaks(path: Path) -> Iterator[Break]:
+    """Each break of a file."""
     tree = ast.parse(path.read_text("utf-8"))
     for at, original in enumerate(ast.walk(tree)):
         broken = copy.deepcopy(tree)
@@ -55,74 +94,182 @@ def breaks(path: Path) -> Iterator[tuple[str, str]]:
         before = ast.unparse(original)
         if hasattr(original, "lineno") and change(node):
             after = ast.unparse(ast.fix_missing_locations(broken))
-            name = (
-                f"{path.relative_to(SOURCE)}: {before.splitlines()[0][:90]} -> {ast.unparse(node).splitlines()[0][:90]}"
-            )
-            yield name, after
+            words = f"{before.splitlines()[0][:90]} -> {ast.unparse(node).splitlines()[0][:90]}"
+            yield Break(path, original.lineno, f"{path.relative_to(SOURCE)}: {words}", after)
 
 
 def nearest(path: Path) -> list[str]:
-    """The tests of a module: those in its place, and those that import it."""
-    module = "lakekey." + ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+    """The tests of a module: those in its place and those that import it, then those that `NEAREST` names."""
+    inside = path.relative_to(SOURCE)
+    module = "lakekey." + ".".join(inside.with_suffix("").parts)
     room, _, name = module.rpartition(".")
-    mirrored = ROOT / "tests" / "unit" / path.parent.relative_to(SOURCE) / f"test_{path.stem}.py"
+    mirrored = ROOT / "tests" / "unit" / inside.parent / f"test_{path.stem}.py"
     found = {mirrored} if mirrored.exists() else set()
     for test in (ROOT / "tests" / "unit").rglob("test_*.py"):
         text = test.read_text("utf-8")
-        if f"from {module} import" in text or (f"from {room} import" in text and name in text):
+        if "unit/project" not in str(test) and (
+            f"from {module} import" in text or (f"from {room} import" in text and name in text)
+        ):
             found.add(test)
-    return sorted(str(test.relative_to(ROOT)) for test in found)
+    tests = sorted(str(test.relative_to(ROOT)) for test in found)
+    for line in NEAREST.read_text("utf-8").splitlines():
+        prefix, _, more = line.partition(":")
+        if more and str(inside).startswith(prefix):
+            tests += [test for test in more.split() if test not in tests]
+    return tests
 
 
-def notices(tree: Path, tests: list[str]) -> bool:
-    """Whether a test fails in the copy."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", *tests]
-    environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tree / "src"), "HOME": str(tree)}
-    try:
-        run = subprocess.run(command, check=False, cwd=tree, env=environ, capture_output=True, timeout=TIME_LIMIT)
-    except subprocess.TimeoutExpired:
-        return True
-    return run.returncode != 0
+def equivalents() -> set[str]:
+    """The names of the breaks that change nothing that a program could notice."""
+    lines = EQUIVALENT.read_text("utf-8").splitlines()
+    return {line for line in lines if line and not line.startswith((" ", "#"))}
 
 
-def main() -> int:
-    """Breaks what the command line names."""
+class Copy:
+    """A copy of the tree, in which files are broken and tests are run.
+
+    Args:
+        place: An empty folder.
+
+    Attributes:
+        output: What the tests that ran last have printed.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self.output = place / "output.txt"
+        for name in ("src", "tests", "packages"):
+            shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+        for name in ("pyproject.toml", "conftest.py"):
+            if (ROOT / name).exists():
+                shutil.copy(ROOT / name, place)
+        if (ROOT / NODE_MODULES).exists():
+            (place / NODE_MODULES).symlink_to(ROOT / NODE_MODULES)
+
+    @contextlib.contextmanager
+    def broken(self, one: Break) -> Iterator[None]:
+        """The copy with one break."""
+        file = self._place / one.file.relative_to(ROOT)
+        file.write_text(one.text, "utf-8")
+        try:
+            yield
+        finally:
+            shutil.copy(one.file, file)
+
+    def notices(self, tests: list[str]) -> bool:
+        """Whether a test fails in the copy, or does not end."""
+        self.output.unlink(missing_ok=True)
+        child = os.fork()
+        if child == 0:
+            self._run(tests)
+        deadline = time.monotonic() + TIME_LIMIT
+        while time.monotonic() < deadline:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                break
+            time.sleep(0.05)
+        else:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return True
+        with contextlib.suppress(ProcessLookupError):  # servers that a test which was cut short has left
+            os.killpg(child, signal.SIGKILL)
+        return os.waitstatus_to_exitcode(status) != 0
+
+    def _run(self, tests: list[str]) -> None:
+        status = 1
+        try:
+            os.setsid()
+            os.chdir(self._place)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            for number in (1, 2):
+                os.dup2(os.open(self.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+            paths = [str(self._place / part) for part in ("src", "packages/lakekey-sandbox/src")]
+            os.environ.clear()
+            os.environ.update(PATH="/usr/bin:/bin", PYTHONPATH=os.pathsep.join(paths), HOME=str(self._place))
+            os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # two breaks within a second would be one to the cache
+            sys.dont_write_bytecode = True
+            sys.path[:0] = paths
+            status = sys.modules["pytest"].main(["-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *tests])
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+        finally:
+            sys.stdout.flush()
+            os._exit(int(status))
+
+
+def chosen(options: argparse.Namespace) -> list[Break]:
+    """What the command line asks to break."""
+    paths = [path.resolve() for path in options.paths]
+    files = [file for path in paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
+    found = [each for file in files for each in breaks(file)]
+    if options.sample and options.sample < len(found):
+        found = random.Random(options.seed).sample(found, options.sample)
+    return found
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("paths", nargs="+", type=Path)
     parser.add_argument("--sample", type=int, help="so many breaks, chosen at random")
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    files = [file for path in options.paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
-    found = [(file.resolve(), *each) for file in files for each in breaks(file.resolve())]
-    if options.sample and options.sample < len(found):
-        found = random.Random(options.seed).sample(found, options.sample)
-    known = {line for line in EQUIVALENT.read_text("utf-8").splitlines() if line and not line.startswith((" ", "#"))}
-    survivors, untested = [], 0
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="stop after so long, and count what was run"
+    )
+    parser.add_argument("--list", action="store_true", help="only print the breaks, and the tests that would be run")
+    return parser.parse_args()
+
+
+def unbroken(tree: Copy, files: set[Path]) -> bool:
+    """Whether the files' tests pass without a break; says which do not."""
+    for file in sorted(files):
+        if (tests := nearest(file)) and tree.notices(tests):
+            print(tree.output.read_text("utf-8", "replace")[-3000:])
+            print(f"the tests of {file.relative_to(SOURCE)} fail without a break: {' '.join(tests)}")
+            return False
+    return True
+
+
+def outcome(tree: Copy, one: Break, known: set[str]) -> str:
+    """What becomes of a break."""
+    tests = nearest(one.file)
+    if not tests:
+        return "without a test"
+    if one.name in known:
+        return "equivalent"
+    with tree.broken(one):
+        if tree.notices(tests):
+            return "noticed"
+    print(f"survived: {one.name}  (line {one.line})", flush=True)
+    return "survived"
+
+
+def main() -> int:
+    """Breaks what the command line names."""
+    options = arguments()
+    found, known = chosen(options), equivalents()
+    if options.list:
+        for one in found:
+            print(f"{one.name}  (line {one.line}; {' '.join(nearest(one.file)) or 'no test'})")
+        return 0
+    for module in PRELOADED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+    end = time.monotonic() + options.minutes * 60
+    count: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as directory:
-        tree = Path(directory)
-        for name in ("src", "tests", "packages"):
-            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
-        shutil.copy(ROOT / "pyproject.toml", tree)
-        if (ROOT / "conftest.py").exists():
-            shutil.copy(ROOT / "conftest.py", tree)
-        for file in {file for file, _, _ in found}:
-            if (tests := nearest(file)) and notices(tree, tests):
-                sys.exit(f"the tests of {file.relative_to(SOURCE)} fail without a break: {' '.join(tests)}")
-        for file, name, text in found:
-            tests = nearest(file)
-            place = tree / file.relative_to(ROOT)
-            if not tests:
-                untested += 1
-                continue
-            if name in known:
-                continue
-            place.write_text(text, "utf-8")
-            if not notices(tree, tests):
-                survivors.append(name)
-                print(f"survived: {name}", flush=True)
-            shutil.copy(file, place)
-    print(f"{len(found)} breaks, {len(survivors)} survived, {untested} without a unit test that names the module")
-    return 1 if survivors else 0
+        tree = Copy(Path(directory))
+        if not unbroken(tree, {one.file for one in found}):
+            return 2
+        for one in found:
+            if time.monotonic() > end:
+                break
+            count[outcome(tree, one, known)] += 1
+    kinds = ("noticed", "survived", "equivalent", "without a test")
+    print(f"{count.total()} of {len(found)} breaks: " + ", ".join(f"{count[kind]} {kind}" for kind in kinds))
+    return 1 if count["survived"] else 0
 
 
 if __name__ == "__main__":

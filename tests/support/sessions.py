@@ -69,7 +69,7 @@ class Machine:
             "REQUESTS_CA_BUNDLE": self.server.ca_file,
             "LAKEKEY_CACHE_DIR": str(self.directory),
             "LAKEKEY_INTERACTIVE": "never",
-            "PYTHONPATH": str(Path(__file__).parent.parent),
+            "PYTHONPATH": os.pathsep.join((str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", ""))),
             # A run that nobody watches warns of it, which is not what these tests are about.
             "PYTHONWARNINGS": "ignore",
         }
