@@ -9,7 +9,7 @@ import pytest
 from lakekey.configuration import databrickscfg, piped
 from lakekey.errors import ConfigurationError
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users")
+needs_root = pytest.mark.skipif(os.name == "posix" and os.geteuid() != 0, reason="only root can give files away")
 
 
 @pytest.fixture
@@ -118,6 +118,7 @@ def test_the_repr_of_a_profile_shows_no_value(file):
 # Whose file it is, and who may write it
 
 
+@pytest.mark.posix_owners
 @pytest.mark.parametrize(
     ("mode", "said"), [(0o602, True), (0o622, True), (0o666, True), (0o644, False), (0o440, False), (0o600, False)]
 )
@@ -134,6 +135,7 @@ def test_file_that_other_users_can_change_is_refused(file, mode, said):
     assert databrickscfg.read(path, "a").values == {"host": "x"}
 
 
+@pytest.mark.posix_owners
 def test_group_of_the_user_alone_may_write_the_file(file):
     path = file("[a]\nhost = x\n")
     os.chown(path, -1, os.getgid())
@@ -141,6 +143,7 @@ def test_group_of_the_user_alone_may_write_the_file(file):
     assert databrickscfg.read(path, "a").values == {"host": "x"}
 
 
+@pytest.mark.posix_owners
 @needs_root
 def test_file_of_another_group_that_may_write_it_is_refused(file):
     path = file("[a]\nhost = x\n")
@@ -162,6 +165,7 @@ except ConfigurationError as error: print(error)
 """
 
 
+@pytest.mark.posix_owners
 @needs_root
 @pytest.mark.parametrize(
     ("owner", "reader", "said"),
@@ -186,6 +190,7 @@ def test_file_of_another_user_is_refused_unless_root_reads_it_or_made_it(tmp_pat
 # Odd files
 
 
+@pytest.mark.named_pipes
 def test_profiles_come_from_a_pipe_as_often_as_they_are_asked_for(tmp_path):
     reading, writing = os.pipe()
     os.write(writing, b"[my prod]\nhost = x\n")
@@ -198,6 +203,7 @@ def test_profiles_come_from_a_pipe_as_often_as_they_are_asked_for(tmp_path):
         os.close(reading)
 
 
+@pytest.mark.named_pipes
 def test_pipe_that_nothing_writes_to_is_waited_for_and_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(piped, "_PATIENCE", 0.05)
     os.mkfifo(tmp_path / "pipe")
@@ -205,6 +211,7 @@ def test_pipe_that_nothing_writes_to_is_waited_for_and_given_up(tmp_path, monkey
         databrickscfg.read(str(tmp_path / "pipe"), None)
 
 
+@pytest.mark.named_pipes
 def test_file_without_an_end_is_not_read_to_its_end():
     with pytest.raises(ConfigurationError, match="larger than 4 MiB"):
         databrickscfg.read("/dev/zero", None)
