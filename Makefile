@@ -75,7 +75,7 @@ test-airflow: .venvs/airflow/.installed
 # LAKEKEY_REQUIRE_ALL is set.
 test-windows: $(WINDOWS)/.installed
 	@if test -x $(WINDOWS)/python/python.exe; then set -e -x; \
-	  $(BIN)/python tests/windows/run_unit.py; $(BIN)/python -m pytest tests/windows; \
+	  $(BIN)/python tests/windows/run_native.py; $(BIN)/python -m pytest tests/windows; \
 	else echo "test-windows skipped: Wine is not installed"; test -z "$(LAKEKEY_REQUIRE_ALL)"; fi
 
 # Breaks lines of the source one at a time and reports the breaks that no test notices: MUTANTS="src/lakekey/sql".
@@ -167,7 +167,7 @@ lock: setup
 	set -e; for list in $(filter-out requirements/windows.in,$(wildcard requirements/*.in)); do \
 	  $(LOCK) $$list -o $${list%.in}.txt; done
 	$(subst --universal --python-version 3.11,--python-platform x86_64-pc-windows-msvc --python-version 3.13,$(LOCK)) \
-	  requirements/windows.in -o requirements/windows.txt
+	  --override requirements/windows-overrides.txt requirements/windows.in -o requirements/windows.txt
 
 # Where they cannot be installed, the tests that need them are skipped, unless LAKEKEY_REQUIRE_ALL is set.
 $(VENV)/.system-packages: Makefile | $(VENV)/.installed

@@ -23,10 +23,12 @@ _PATIENCE = 10.0
 # What a test may ask for that Windows does not have.
 _POSIX_ONLY = {
     "fork": "forks a process",
-    "linux_desktop": "looks for programs or directories as a Linux desktop does",
+    "named_pipes": "asks for pipes and devices that have a path",
+    "linux_desktop": "looks for programs (shell scripts among them) or directories as a Linux desktop does",
     "posix_locks": "asks for locks of fcntl, or lock files that stay when they are free",
     "posix_owners": "asks for owners, modes or links of files",
     "posix_signals": "stops and continues a process",
+    "proc": "looks up other processes or sockets in /proc",
     "pseudo_terminal": "opens a pseudo-terminal",
 }
 _NOT_HERE = "not on Windows: "
@@ -35,6 +37,7 @@ _NOT_HERE = "not on Windows: "
 def pytest_configure(config):
     for name, meaning in _POSIX_ONLY.items():
         config.addinivalue_line("markers", f"{name}: {meaning}, which only POSIX systems offer")
+    config.addinivalue_line("markers", "every_input: tries many inputs, which no platform reads in a way of its own")
 
 
 def pytest_collection_modifyitems(items):

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
+import queue
 import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -179,6 +181,7 @@ class Child:
         )
         self._unread = b""
         self._lines: list[dict[str, Any]] = []
+        self._read = self._read_pipe if os.name == "posix" else _Chunks(self.process.stdout).read
 
     @property
     def pid(self) -> int:
@@ -194,16 +197,19 @@ class Child:
         """
         deadline = time.monotonic() + timeout
         while b"\n" not in self._unread:
-            readable, _, _ = select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))
-            if not readable:
+            chunk = self._read(max(0.0, deadline - time.monotonic()))
+            if chunk is None:
                 raise TimeoutError(f"no report in {timeout:g} s; so far: {self._lines}")
-            chunk = os.read(self.process.stdout.fileno(), 65536)
             if not chunk:
                 raise EOFError(f"it ended; so far: {self._lines}; its stderr:\n{self.complaints()}")
             self._unread += chunk
         line, _, self._unread = self._unread.partition(b"\n")
         self._lines.append(json.loads(line))
         return self._lines[-1]
+
+    def _read_pipe(self, timeout: float) -> bytes | None:
+        readable, _, _ = select.select([self.process.stdout], [], [], timeout)
+        return os.read(self.process.stdout.fileno(), 65536) if readable else None
 
     def until(self, event: str) -> dict[str, Any]:
         """Its next report of this event; those before it are passed over."""
@@ -254,3 +260,28 @@ class Child:
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             pipe.close()
+
+
+class _Chunks:
+    """A pipe that is read with a time limit on Windows, where `select` knows only sockets."""
+
+    def __init__(self, pipe: Any) -> None:
+        self._pipe = pipe
+        self._chunks: queue.Queue[bytes] = queue.Queue()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        chunk = b"?"
+        while chunk:
+            try:
+                chunk = os.read(self._pipe.fileno(), 65536)
+            except (OSError, ValueError):  # the test is over
+                chunk = b""
+            self._chunks.put(chunk)
+
+    def read(self, timeout: float) -> bytes | None:
+        """What has come, ``b""`` at its end, ``None`` where nothing comes in time."""
+        try:
+            return self._chunks.get(timeout=timeout)
+        except queue.Empty:
+            return None

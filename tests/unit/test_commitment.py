@@ -1,5 +1,6 @@
 """What was sent is seen through; what was not is called off at once; and neither waits for ever."""
 
+import os
 import signal
 import threading
 import time
@@ -17,6 +18,8 @@ LONG = 20.0
 class Interruption(BaseException):
     """What a handler raises."""
 
+ALARM, ANOTHER = (signal.SIGALRM, signal.SIGUSR1) if os.name == "posix" else (signal.SIGBREAK, signal.SIGTERM)
+
 
 @pytest.fixture
 def commitment():
@@ -29,9 +32,9 @@ def commitment():
 def alarm():
     """Lists the signals that arrived."""
     came = []
-    before = signal.signal(signal.SIGALRM, lambda number, frame: came.append(number))
+    before = signal.signal(ALARM, lambda number, frame: came.append(number))
     yield came
-    signal.signal(signal.SIGALRM, before)
+    signal.signal(ALARM, before)
 
 
 def test_what_is_withdrawn_is_not_sent(commitment):
@@ -99,10 +102,10 @@ def test_the_thread_that_keeps_the_interpreter_does_not_wait_for_ever(commitment
 def test_signals_wait_while_the_main_thread_itself_has_sent_something(commitment, alarm):
     commitment.holds_signals = True
     commitment.commit()
-    signal.raise_signal(signal.SIGALRM)
+    signal.raise_signal(ALARM)
     assert alarm == []
     commitment.release()
-    assert alarm == [signal.SIGALRM]
+    assert alarm == [ALARM]
 
 
 def test_withdrawn_work_holds_no_signals(commitment, alarm):
@@ -110,15 +113,15 @@ def test_withdrawn_work_holds_no_signals(commitment, alarm):
     commitment.withdraw()
     with pytest.raises(Withdrawn):
         commitment.commit()
-    signal.raise_signal(signal.SIGALRM)
-    assert alarm == [signal.SIGALRM]
+    signal.raise_signal(ALARM)
+    assert alarm == [ALARM]
 
 
 def test_every_handler_is_put_back_though_one_raises():
     def handler(number, frame):
         raise Interruption(number)
 
-    numbers = (signal.SIGALRM, signal.SIGUSR1)
+    numbers = (ALARM, ANOTHER)
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
         held = HeldSignals()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -88,6 +88,24 @@ class OidcServer(Control):
         self._more = {"device_flow": device_flow, "more_clients": list(clients), "port": port}
         self._process: subprocess.Popen[bytes] | None = None
 
+    @classmethod
+    def running_elsewhere(cls, facts: str) -> Self:
+        """The server that another process has started and goes on owning; `facts` are what its own `facts` gave."""
+        known = json.loads(facts)
+        server = cls()
+        server.custom_app = Application(**known["custom_app"])
+        server.service_principal = Application(**known["service_principal"])
+        server.host, server.issuer, server.ca_file = known["host"], known["issuer"], known["ca_file"]
+        Control.__init__(server, known["control"])
+        return server
+
+    def facts(self, *, ca_file: str) -> str:
+        """What `running_elsewhere` needs, with the path of the certificate as that process names it."""
+        applications = {name: asdict(getattr(self, name)) for name in ("custom_app", "service_principal")}
+        return json.dumps(
+            {"host": self.host, "issuer": self.issuer, "ca_file": ca_file, "control": self.url, **applications}
+        )
+
     def start(self) -> Self:
         """Starts the server and waits until it listens."""
         program = node()
@@ -157,6 +175,8 @@ class OidcServer(Control):
 
     def stderr(self) -> str:
         """What the server has complained about so far."""
+        if self._process is None:
+            return ""
         return self._errors.read_text(encoding="utf-8", errors="replace")
 
     def stop(self) -> None:

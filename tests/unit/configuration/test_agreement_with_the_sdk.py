@@ -167,6 +167,7 @@ def section_read(case, config):
     return file.get("DEFAULT", {})
 
 
+@pytest.mark.every_input
 @given(case=cases((*OAUTH, *OTHERS, *OTHERS, *FOREIGN)))
 @settings(max_examples=400, database=None, suppress_health_check=list(HealthCheck))
 def test_values_come_from_where_the_sdk_takes_them(machine, case):
@@ -198,6 +199,7 @@ def test_values_come_from_where_the_sdk_takes_them(machine, case):
         assert target.profile == config.profile
 
 
+@pytest.mark.every_input
 @given(case=cases((*OAUTH, *OAUTH, "cluster_id")))
 @settings(max_examples=400, database=None, suppress_health_check=list(HealthCheck))
 def test_the_grant_and_its_client_are_those_that_the_sdk_chooses(machine, case):
@@ -385,6 +387,7 @@ def test_departure_2_oauth_is_taken_where_an_azure_service_principal_is_configur
     assert we_resolve(several, machine).auth_type == M2M
 
 
+@pytest.mark.linux_desktop
 def test_departure_3_a_login_with_another_tool_is_used_only_where_it_is_named(machine):
     az = machine.parent / "az"
     az.write_text(

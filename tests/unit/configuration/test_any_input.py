@@ -12,6 +12,7 @@ from lakekey.configuration.settings import SETTINGS
 from lakekey.configuration.target import resolve
 from lakekey.errors import LakekeyError
 
+pytestmark = pytest.mark.every_input
 HOST = "https://dbc.cloud.databricks.com"
 ODD_TEXTS = [
     "", " ", "\t\n", "x", "\0", "a\nb", "é", "\ud800", "\u202e", "0", "-1", "nan", "1e400", "9" * 5000, "true", "none", "None", "[]", "{",

@@ -158,6 +158,7 @@ def test_an_error_of_the_server_is_an_answer(callback):
     assert callback.answer()["error_description"] == "No way"
 
 
+@pytest.mark.proc
 def test_nobody_but_this_machine_can_connect(callback):
     for table, loopbacks in (("tcp", {"0100007F"}), ("tcp6", {"00000000000000000000000001000000"})):
         with open(f"/proc/net/{table}", encoding="ascii") as file:
@@ -185,6 +186,7 @@ def test_a_port_whose_other_half_is_taken_is_not_used():
             assert callback.port == free
 
 
+@pytest.mark.proc
 def test_taken_ports_are_walked_past_and_named_when_there_is_none_left():
     with Callback([0]) as first, Callback([0]) as second:
         with pytest.raises(LoginFailed, match=f"tried {first.port} to {second.port}") as failure:

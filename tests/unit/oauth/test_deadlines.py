@@ -78,7 +78,7 @@ def answering(serve, wrap=lambda connection: connection):
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
         yield listener.getsockname()[1]
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -187,7 +187,8 @@ def test_work_commits_when_connected_and_before_it_sends():
     assert seen == [b"POST"]
 
 
-def test_work_called_off_while_connecting_sends_nothing():
+def test_work_called_off_while_connecting_sends_nothing(monkeypatch):
+    monkeypatch.setattr(transport, "CONNECT_TIMEOUT", 1.0)  # after which the connection is given up
     work, received = Work(), []
 
     def greet_never(connection):  # TLS does not come about, so the connection is not made

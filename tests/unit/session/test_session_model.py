@@ -226,7 +226,7 @@ def nobody(monkeypatch):
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
 
 
-TestInMemory = InMemory.TestCase
+TestInMemory = pytest.mark.every_input(InMemory.TestCase)
 TestInMemory.settings = settings(max_examples=60, stateful_step_count=40)
 TestInFiles = InFiles.TestCase
 TestInFiles.settings = settings(max_examples=15, stateful_step_count=30)

@@ -1,0 +1,57 @@
+"""Runs tests of Linux in the Python of Windows, and exits as pytest does there.
+
+Arguments: further ones for pytest. Pipes lie between, since Wine gives Python no other streams that it can use. The
+OAuth server runs on Linux, on the loopback address that both share.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.servers.oidc_server import OidcServer
+from support.wine import PYTHON, ROOT, environ, windows
+
+ROOMS = (
+    "unit/cache",
+    "unit/configuration",
+    "unit/login",
+    "unit/oauth",
+    "unit/session",
+    "unit/sql",
+    "unit/test_commitment.py",
+    "unit/test_hosts.py",
+    "unit/test_json.py",
+    "unit/test_single_flight.py",
+)
+# What no platform plays a part in, and would take minutes there, is left to Linux.
+CHOSEN = "not every_input"
+
+
+def main() -> int:
+    """Runs them, and shows what they print as it comes."""
+    tests = [f"tests/{room}" for room in ROOMS]
+    with OidcServer() as server:
+        kept = {
+            "LAKEKEY_REQUIRE_ALL": "1",
+            "PYTHONIOENCODING": "utf-8",
+            "PYTHONUNBUFFERED": "1",
+            "TESTS_OIDC_SERVER": server.facts(ca_file=windows(server.ca_file)),
+        }
+        with subprocess.Popen(
+            ["wine", str(PYTHON), "-m", "pytest", "-q", "-m", CHOSEN, *tests, *sys.argv[1:]],
+            cwd=ROOT,
+            env=environ(**kept),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as process:
+            for line in process.stdout:
+                sys.stdout.buffer.write(line.replace(b"\r\n", b"\n"))
+                sys.stdout.buffer.flush()
+        return process.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
