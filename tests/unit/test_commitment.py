@@ -18,6 +18,7 @@ LONG = 20.0
 class Interruption(BaseException):
     """What a handler raises."""
 
+
 ALARM, ANOTHER = (signal.SIGALRM, signal.SIGUSR1) if os.name == "posix" else (signal.SIGBREAK, signal.SIGTERM)
 
 

@@ -19,7 +19,6 @@ ROOMS = (
     "unit/login",
     "unit/oauth",
     "unit/session",
-    "unit/sql",
     "unit/test_commitment.py",
     "unit/test_hosts.py",
     "unit/test_json.py",

@@ -47,6 +47,7 @@ def overwrite(path, content):
 
 
 @pytest.mark.parametrize("source", ["file", "chosen file", "env"])
+@pytest.mark.every_input
 def test_damage_of_any_byte_of_the_choice_costs_no_session(environ, note, source):
     environ |= SOURCES[source]
     sealed(environ)
