@@ -2,7 +2,8 @@
 
 Usage: ``python -m support.programs.storm PROCESSES THREADS``. It imports lakekey once and forks the processes, as a pre-forking
 server does. When all threads stand at the gate it reports ``ready``, and opens the gate when it is told to. Each
-process reports its threads' outcomes; ``result`` is the last report.
+process reports its threads' outcomes; ``result`` is the last report. Where ``STORM_HOMES`` names a directory, each
+process has a home of its own in it, as if it were a host.
 """
 
 import os
@@ -19,7 +20,17 @@ def ask(provider: lakekey.Provider, gate: int, outcomes: list[dict[str, Any]]) -
     outcomes.append(outcome(provider.headers))
 
 
-def one_process(threads: int, ready: int, gate: int) -> None:
+def move(number: int) -> None:
+    """Be at home elsewhere than the others."""
+    homes = os.environ.get("STORM_HOMES")
+    if homes:
+        os.environ["HOME"] = home = os.path.join(homes, f"host-{number}")
+        os.environ["LAKEKEY_CACHE_DIR"] = os.path.join(home, "cache")
+        os.makedirs(home, mode=0o700)
+
+
+def one_process(number: int, threads: int, ready: int, gate: int) -> None:
+    move(number)
     provider = lakekey.provider()
     outcomes: list[dict[str, Any]] = []
     crowd = [threading.Thread(target=ask, args=(provider, gate, outcomes)) for _ in range(threads)]
@@ -40,11 +51,11 @@ def main(processes: int, threads: int) -> None:
     ready, at_the_gate = os.pipe()
     gate, opener = os.pipe()
     pids = []
-    for _ in range(processes):
+    for number in range(processes):
         pid = os.fork()
         if pid == 0:
             os.close(opener)
-            one_process(threads, at_the_gate, gate)
+            one_process(number, threads, at_the_gate, gate)
             return  # and exits as an interpreter does
         pids.append(pid)
     for _ in pids:

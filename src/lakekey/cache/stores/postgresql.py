@@ -252,9 +252,9 @@ class PostgresqlStore:
     def _ask(self, statement: str, values: Sequence[Any]) -> "Answer":
         if self._server is None:
             with LOADING:
-                from lakekey.cache.stores.postgresql_server import Server
+                from lakekey.cache.stores.postgresql_server import server_at
 
-            self._server = Server(self._address, self.where)
+            self._server = server_at(self._address, self.where)
         return self._server.ask(statement, values)
 
 

@@ -4,7 +4,6 @@ Every limit is ours. libpq's own would let a connection to a host without power 
 frozen in the middle of a statement would be waited for without end.
 """
 
-import contextlib
 import os
 import random
 import selectors
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from lakekey._hosts import LOOPBACK
 from lakekey._imports import libraries
 from lakekey.cache.stores.store import ReplyLost
+from lakekey.cache.stores.turns import Turns
 from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, LakekeyError, StoreUnavailable
 
 with libraries():
@@ -41,7 +41,10 @@ _KEPT = (
 )  # fmt: skip
 # What passes by itself: too many clients, a server that starts or stops, a deadlock, a statement that was cancelled.
 _PASSES = ("08", "40", "53300", "53400", "55P03", "57")
-# What does not: of a failed connection, libpq hands on the text alone.
+# A server that says so lives, and has room again soon.
+_CROWDED = ("too many clients", "connection slots", "starting up", "shutting down", "in recovery mode")
+_BUSY = 3
+# What does not pass: of a failed connection, libpq hands on the text alone.
 _LASTS = ("authentication failed", "pg_hba.conf", "does not exist", "certificate", "SSL", "no password supplied")
 #: SQLSTATE, or its class → the error, what has happened, and the next step.
 _MEANINGS: Mapping[str, tuple[type[CacheError], str, str]] = MappingProxyType(
@@ -96,19 +99,20 @@ class Server:
         self._patience = float(self._settings.pop("connect_timeout", _PATIENCE))
         self._failed_at = -_QUIET
         self._failure = ""
+        self._turns: Turns[_Connection] = Turns()
 
     def __repr__(self) -> str:
         return f"Server({self.where})"
 
     def ask(self, statement: str, values: Sequence[Any] = ()) -> Answer:
-        """Connect, ask, and hang up.
+        """Connect, ask, and hang up, unless another thread of this process waits to ask.
 
         Raises:
             StoreUnavailable: It cannot be reached; `ReplyLost`: it is not known whether the statement was done.
             CacheWriteFailed: It does not take writes.
             CacheError: It has to be set up first.
         """
-        with contextlib.closing(self._connection()) as connection:
+        with self._turns.turn(self._connection) as connection:
             try:
                 connection.until = time.monotonic() + _STATEMENT
                 cursor = connection.execute(statement, values)
@@ -116,6 +120,8 @@ class Server:
                 return Answer(cursor.rowcount, rows)
             except (psycopg.Error, OSError) as error:
                 meaning = self._meaning(error)
+                if isinstance(meaning, ReplyLost):
+                    connection.close()
         raise meaning  # outside the handler: psycopg's errors know the connection, and so its password
 
     def _connection(self) -> "_Connection":
@@ -141,7 +147,8 @@ class Server:
                 reason = self._said(error)
             if any(mark in reason for mark in _LASTS):
                 break
-            if time.monotonic() - arrived + pause > self._patience:
+            patience = self._patience * (_BUSY if any(mark in reason for mark in _CROWDED) else 1)
+            if time.monotonic() - arrived + pause > patience:
                 break
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the clients, guards nothing
             pause = min(pause * 2, _LONGEST_PAUSE)
@@ -170,6 +177,14 @@ class Server:
             said = said.rpartition(mark)[2].strip() or said
         password = str(self._settings.get("password") or "")
         return (said.replace(password, "…") if password else said)[:300]
+
+
+_servers: dict[str, Server] = {}
+
+
+def server_at(address: str, where: str) -> Server:
+    """The one of this process for an address, so that all its threads share a connection."""
+    return _servers.get(address) or _servers.setdefault(address, Server(address, where))
 
 
 def settings_of(address: str, environ: Mapping[str, str]) -> dict[str, Any]:

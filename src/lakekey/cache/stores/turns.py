@@ -1,0 +1,78 @@
+"""One connection to a store for all threads of a process, and none while no thread has anything to ask.
+
+Where hundreds of clients share a server of twenty connections, each process may have one of them, and only while it
+uses it. A thread that is done hands its connection to the next one that waits, and hangs up if there is none.
+"""
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Generic, Protocol, TypeVar
+
+_PATIENCE = 10.0  # seconds; then a thread has a connection of its own
+
+
+class Connection(Protocol):
+    """What is handed on."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it can no longer be used."""
+
+    def close(self) -> None:
+        """Hang up."""
+
+
+C = TypeVar("C", bound=Connection)
+
+
+class Turns(Generic[C]):
+    """Lets one thread at a time use a process's connection."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._user = 0
+        self._waiting = 0
+        self._connection: C | None = None
+
+    @contextlib.contextmanager
+    def turn(self, connect: Callable[[], C]) -> Iterator[C]:
+        """A connection for one operation.
+
+        Args:
+            connect: Makes one where none was handed on.
+        """
+        if self._pid != os.getpid():
+            self._begin()  # a forked child has the parent's connection, and uses it for nothing
+        # A signal handler or a finalizer that strikes in an operation must not wait for what lies under it.
+        mine = self._user != threading.get_ident() and self._enter()
+        connection = self._connection if mine else None
+        try:
+            if connection is None or connection.closed:
+                connection = connect()
+            yield connection
+        finally:
+            keep = mine and self._waiting > 0 and connection is not None and not connection.closed
+            if mine:
+                self._connection = connection if keep else None
+            if connection is not None and not keep:
+                connection.close()
+            if mine:
+                self._user = 0
+                self._lock.release()
+
+    def _enter(self) -> bool:
+        """Wait for one's turn. Returns whether it came."""
+        self._waiting += 1
+        try:
+            entered = self._lock.acquire(timeout=_PATIENCE)
+        finally:
+            self._waiting -= 1
+        if entered:
+            self._user = threading.get_ident()
+        return entered

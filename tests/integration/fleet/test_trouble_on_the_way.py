@@ -1,0 +1,164 @@
+"""The network between a host and the store: replies that are lost, a store that is away, slow, or a black hole."""
+
+import pytest
+
+from lakekey.cache.stores.postgresql import PostgresqlStore
+from lakekey.errors import StoreUnavailable
+from support.fleet import Fleet
+from support.servers.fault_proxy import FaultProxy
+from support.store_contract import NAME
+
+pytestmark = pytest.mark.timeout(180)
+UPDATE, INSERT = b"UPDATE lakekey_store", b"INSERT INTO lakekey_store"
+
+
+@pytest.fixture
+def proxy(postgresql):
+    with FaultProxy(postgresql.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def through(postgresql, proxy):
+    """A store by way of the proxy. TLS is off, so that the proxy can tell one statement from another."""
+    return PostgresqlStore(postgresql.address_at(proxy.port, sslmode="disable", connect_timeout="3"))
+
+
+@pytest.fixture
+def fleet(oidc_server, tmp_path, postgresql):
+    return Fleet(oidc_server, tmp_path, postgresql.address)
+
+
+@pytest.fixture
+def behind(fleet, postgresql, proxy):
+    """The host whose way to the store leads through the proxy."""
+    return fleet.host("a", address=postgresql.address_at(proxy.port, sslmode="disable", connect_timeout="3"))
+
+
+@pytest.fixture
+def signed_in(fleet, oidc_server):
+    host = fleet.host("b")
+    host.sign_in()
+    oidc_server.reset()
+    return host
+
+
+@pytest.mark.parametrize("replaces", [None, b"first"], ids=["insert", "update"])
+def test_a13_lost_reply_of_a_write_is_settled_by_reading_back(through, postgresql, proxy, replaces):
+    if replaces:
+        postgresql.store().put(NAME, replaces, replaces=None)
+    proxy.cut_replies(lambda request: (UPDATE if replaces else INSERT) in request)
+    assert through.put(NAME, b"second", replaces=replaces)
+    assert proxy.cuts == 1
+    assert postgresql.store().get(NAME) == b"second"
+
+
+def test_a13_lost_reply_of_a_swap_that_another_has_won_is_a_no(through, postgresql, proxy):
+    postgresql.store().put(NAME, b"of another", replaces=None)
+    proxy.cut_replies(lambda request: INSERT in request)
+    assert not through.put(NAME, b"mine", replaces=None)
+    assert proxy.cuts == 1
+
+
+def test_a13_lost_reply_of_a_removal_is_settled_by_looking(through, postgresql, proxy):
+    postgresql.store().put(NAME, b"first", replaces=None)
+    proxy.cut_replies(lambda request: b"DELETE FROM" in request)
+    assert through.delete(NAME, replaces=b"first")
+    assert proxy.cuts == 1
+
+
+def test_a14_lost_reply_of_taking_a_lease_leaves_it_ours(through, postgresql, proxy):
+    proxy.cut_replies(lambda request: b"AS held" in request)
+    with through.lock(NAME) as held:
+        assert held
+        assert proxy.cuts == 1
+        with postgresql.store().lock(NAME) as other:
+            assert not other
+
+
+def test_a15_driver_sends_each_write_once(through, proxy):
+    proxy.cut_replies(lambda request: INSERT in request, times=99)
+    with pytest.raises(StoreUnavailable):
+        through.write_note("cache.json", b"content")
+    assert proxy.cuts == 4  # our own tries, each on a connection of its own
+    assert proxy.connections == 4
+
+
+def test_frozen_server_is_not_waited_for_without_end(through, proxy, monkeypatch):
+    from lakekey.cache.stores import postgresql_server
+
+    monkeypatch.setattr(postgresql_server, "_STATEMENT", 0.2)
+    proxy.swallow_requests(lambda request: b"SELECT" in request)
+    with pytest.raises(StoreUnavailable, match="did not answer"):
+        through.get(NAME)
+
+
+def test_a26_black_hole_is_an_error_within_the_connect_timeout(through, proxy):
+    proxy.black_hole()
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        through.get(NAME)
+
+
+def test_a10_holder_cut_off_before_the_intent_does_not_send(behind, signed_in, oidc_server, proxy, fleet):
+    with behind.hurried("pauses_at", "under the lock", "main") as holder:
+        holder.until("at")
+        proxy.away()
+        holder.go_on()
+        assert holder.result()["error"] == "StoreUnavailable"
+    assert oidc_server.counters()["requests.token"] == 0
+    with fleet.host("c").hurried("asks_once") as other:
+        assert other.result()["ok"]
+    signed_in.assert_session_is_whole()
+
+
+def test_a11_holder_cut_off_with_the_answer_stores_it_when_the_store_is_back(behind, signed_in, oidc_server, proxy):
+    with behind.hurried("pauses_at", "answer received", "main") as holder:
+        holder.until("at")
+        proxy.away()
+        holder.go_on()
+        with pytest.raises(TimeoutError):  # it goes on trying
+            holder.next(timeout=2.0)
+        proxy.well()
+        assert holder.result()["ok"]
+    assert oidc_server.counters()["requests.token"] == 1
+    signed_in.assert_session_is_whole()
+
+
+def test_a46_two_addresses_of_one_store_make_one_request(behind, signed_in, oidc_server, fleet):
+    with oidc_server.hold() as hold, behind.started("asks_once") as one, fleet.host("c").started("asks_once") as other:
+        hold.wait()
+        hold.release()
+        assert one.result()["ok"]
+        assert other.result()["ok"]
+    assert oidc_server.counters()["requests.token"] == 1
+    signed_in.assert_session_is_whole()
+
+
+def test_a16_server_that_restarts_in_mid_refresh_costs_nothing(signed_in, oidc_server, postgresql, fleet):
+    with oidc_server.hold() as hold, signed_in.started("asks_once") as holder:
+        hold.wait()
+        with fleet.host("c").started("asks_once") as other:
+            postgresql.stop()
+            hold.release()
+            postgresql.start()
+            assert holder.result()["ok"]
+            assert other.result()["ok"]
+    assert oidc_server.counters()["requests.token"] == 1
+    signed_in.assert_session_is_whole()
+
+
+def test_f6_service_principal_goes_on_in_memory_with_one_warning(oidc_server, tmp_path, postgresql, proxy):
+    host = Fleet(oidc_server, tmp_path, postgresql.address_at(proxy.port, connect_timeout="0"), service=True).host("a")
+    proxy.away()
+    ended = host.fresh_process()
+    assert ended["ok"]
+    assert oidc_server.counters()["requests.token"] == 1
+
+
+def test_f6_person_gets_an_error_that_passes_and_no_request_is_made(signed_in, oidc_server, behind, proxy):
+    proxy.away()
+    ended = behind.fresh_process()
+    assert ended["error"] == "StoreUnavailable"
+    assert oidc_server.counters()["requests.token"] == 0
+    proxy.well()
+    assert behind.fresh_process()["ok"]
