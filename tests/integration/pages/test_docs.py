@@ -72,6 +72,9 @@ ELSEWHERE = {
     ("docs/guides/recipes.md", "import pandas as pd\n\nimport lakekey"): "tests/integration/pages/test_recipes.py::test_jupyter_shows_a_frame_and_a_new_kernel_asks_nobody",
     ("docs/guides/recipes.md", "# app.py, for: streamlit"): "tests/integration/pages/test_recipes.py::test_streamlit_shows_a_frame_with_one_token",
     ("docs/guides/recipes.md", "import lakekey\n\nfor"): "tests/integration/pages/test_recipes.py::test_two_people_ask_side_by_side",
+    ("docs/guides/upgrade.md", "pip install --upgrade"): "tests/integration/pages/test_upgrade_page.py::test_a_later_format_says_to_upgrade_and_is_left_alone",
+    ("docs/guides/upgrade.md", "export LAKEKEY_CACHE_DIR"): "tests/integration/pages/test_upgrade_page.py::test_an_older_release_can_have_a_cache_of_its_own",
+    ("docs/guides/upgrade.md", "lakekey logout --all"): "tests/integration/pages/test_upgrade_page.py::test_removing_revokes_and_leaves_no_secret",
 }  # fmt: skip
 
 
