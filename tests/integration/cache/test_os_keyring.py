@@ -164,6 +164,16 @@ def test_moving_away_from_the_keyring_leaves_nothing_in_it(desktop, lakekey, tmp
     assert in_the_keyring(desktop, item) is None
 
 
+def test_forgetting_the_key_leaves_nothing_in_the_keyring(desktop, lakekey, tmp_path):
+    desktop.unlock()
+    lakekey("keys")
+    item = json.loads((tmp_path / "cache" / "cache.json").read_text())["item"]
+    assert in_the_keyring(desktop, item) is not None
+    assert lakekey("logout", "--all", "--forget-key")["key_forgotten"]
+    assert in_the_keyring(desktop, item) is None
+    assert files(tmp_path) == ["cache.lock", "entries"]
+
+
 def test_processes_that_start_together_agree_on_one_key(desktop, tmp_path):
     desktop.unlock()
     code = "from lakekey.cache.opening import open_cache; cache = open_cache(); cache.begin(); print(cache.ring.current.hex())"
