@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lakekey.web.browser import COOKIE, Cookie
     from lakekey.web.outcomes import Outcome
     from lakekey.web.people import User
+    from lakekey.web.portal import Portal
     from lakekey.web.sign_in import BegunSignIn, begin_sign_in, finish_sign_in
 
 _ATTRIBUTES = {
@@ -20,6 +21,7 @@ _ATTRIBUTES = {
     "BegunSignIn": "sign_in",
     "Cookie": "browser",
     "Outcome": "outcomes",
+    "Portal": "portal",
     "User": "people",
     "begin_sign_in": "sign_in",
     "finish_sign_in": "sign_in",
@@ -30,6 +32,7 @@ __all__ = [
     "BegunSignIn",
     "Cookie",
     "Outcome",
+    "Portal",
     "User",
     "begin_sign_in",
     "finish_sign_in",

@@ -29,6 +29,7 @@ from lakekey.session.assembly import client_of
 from lakekey.session.credential import Credential
 from lakekey.session.token_answer import entry_from
 from lakekey.web import outcomes
+from lakekey.web.connections import is_of
 from lakekey.web.flows import Flow
 from lakekey.web.outcomes import Outcome
 from lakekey.web.people import User
@@ -213,7 +214,7 @@ class Redemption:
         A connection stays that of the person whom issuer and subject name. A new one is that of the person who is at
         the browser.
         """
-        owner = before.about.get("signed_in") if before is not None and _is_theirs(before, self._user) else None
+        owner = before.about.get("signed_in") if before is not None and is_of(before, self._user) else None
         if before is not None and owner is not None:
             same = (
                 (owner.get("issuer"), owner.get("subject")) == (signed.issuer, signed.subject)
@@ -246,12 +247,6 @@ class Redemption:
     def _give_back(self, response: TokenResponse) -> None:
         """What is not kept is not to live on at the server either."""
         revocation.revoke(self._client, response.refresh_token or response.access_token)
-
-
-def _is_theirs(entry: Entry, user: User) -> bool:
-    """Whether a connection is of the same person, and not of an earlier one of that name."""
-    owner = entry.about.get("portal_user") or {}
-    return not owner.get("id") or not user.id or owner["id"] == user.id
 
 
 def _outcome_of(error: LakekeyError) -> Outcome:

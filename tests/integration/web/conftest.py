@@ -47,6 +47,7 @@ def place(lakekey_environment, tmp_path, monkeypatch):
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
+    lakekey_environment.revoke()  # what earlier tests of this run have left
     place = Place(lakekey_environment, tmp_path)
     place.register()
     return place

@@ -1,0 +1,40 @@
+"""`Portal`: hosted sign-in as an ASGI application."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from lakekey._imports import libraries
+from lakekey.providers.provider import Provider
+from lakekey.web.service import PortalService
+
+
+class Portal(PortalService):
+    """Hosted sign-in for many users: an ASGI application, to be mounted or served on its own.
+
+    Its arguments are those of `lakekey.web.service.PortalService`: ``profiles``, and by name ``url``, ``user``,
+    ``admin``, ``automation``, ``may_act``, ``warn_days``, ``language`` and ``environ``.
+    """
+
+    _app: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """The ASGI application."""
+        if self._app is None:
+            with libraries():
+                from lakekey.web.app import asgi_app
+
+            self._app = asgi_app(self)
+        await self._app(scope, receive, send)
+
+    def require(self, profile: str) -> Callable[..., Awaitable[Provider]]:
+        """A dependency for FastAPI, or a function for Starlette: the provider of the user at the browser.
+
+        It answers 401 with the link where JSON is asked for, and otherwise leads to the page.
+
+        Args:
+            profile: Which connection.
+        """
+        with libraries():
+            from lakekey.web.requirement import requirement
+
+        return requirement(self, profile)

@@ -1,0 +1,44 @@
+"""What `Portal.require` is: a dependency that hands a route the provider of the user at the browser."""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from lakekey.errors import CacheError, CredentialsRefused, LoginRequired, TokenEndpointError
+from lakekey.providers.provider import Provider
+from lakekey.web.service import PortalService
+from lakekey.web.visits import Visits
+
+
+def requirement(portal: PortalService, profile: str) -> Callable[[Request], Awaitable[Provider]]:
+    """See `Portal.require`."""
+    visits = Visits(portal)
+    page = f"{portal.url}/#{quote(profile)}"
+
+    async def connected(request: Request) -> Provider:
+        wants_json = "application/json" in request.headers.get("accept", "") or request.method != "GET"
+        user = await visits.user(request)
+        if user is None:
+            raise _not_connected("no user is signed in to this service", page, wants_json=wants_json)
+        try:
+            provider = await run_in_threadpool(portal.provider, user, profile)
+            await provider.atoken()
+        except LoginRequired as error:
+            raise _not_connected(error.message, error.url or page, wants_json=wants_json) from None
+        except (TokenEndpointError, CacheError) as error:
+            raise HTTPException(503, error.message) from None
+        except CredentialsRefused as error:
+            raise HTTPException(502, error.message) from None
+        return provider
+
+    return connected
+
+
+def _not_connected(message: str, url: str, *, wants_json: bool) -> HTTPException:
+    """401 with the link for a program, and the page itself for a person."""
+    if wants_json:
+        return HTTPException(401, f"{message}; connect at {url}", headers={"Link": f'<{url}>; rel="login"'})
+    return HTTPException(303, "sign in first", headers={"Location": url})

@@ -1,0 +1,259 @@
+"""What the portal does without a browser: whose connection is which, and the providers that act as its users."""
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from lakekey import _log
+from lakekey.cache.app_registrations import AppRegistration, choose
+from lakekey.cache.entry import Entry
+from lakekey.cache.opening import open_cache
+from lakekey.configuration.target import Target, resolve
+from lakekey.errors import ConfigurationError, LoginRequired
+from lakekey.providers.provider import Provider
+from lakekey.session.failures import Failures
+from lakekey.session.session import Session
+from lakekey.web import access_log
+from lakekey.web.connections import Connection, connection_of, is_of
+from lakekey.web.people import User, user_of
+from lakekey.web.registrations import Registrations, check_public_address
+from lakekey.web.sign_in import SignIns, hosted_target
+
+UserOf = Callable[[Any], "User | str | Awaitable[User | str | None] | None"]
+IsAdmin = Callable[[User], bool] | Collection[str] | None
+MayAct = Callable[[User, User, str], bool]
+
+#: Seconds after which `Portal.provider` looks at the store again: the longest that a disconnected user is served.
+FRESH = 30.0
+_MOST_PROVIDERS = 1024
+
+
+class PortalService:
+    """The users of a service and their connections.
+
+    Args:
+        profiles: The profiles that users connect to.
+        url: The portal's own address, as browsers see it, such as ``https://app.example.com/lakekey``. Redirect URIs
+            are made from it, never from a request.
+        user: Says who is at the browser: gets Starlette's ``Request``; returns a name, a `User`, or ``None`` for a
+            visitor who is not signed in to the host application. It may be a coroutine function.
+        admin: Who administers: names, or a callable that gets the `User`.
+        automation: Profile for people → profile of the service principal that schedules use for the same workspace.
+        may_act: Says whether a user may act as another: gets the actor, the other, and the profile. Without it, only
+            calls that name no actor, or the same person, are served.
+        warn_days: Days before its end at which a connection counts as near its end.
+        language: ``en`` or ``de``; ``None`` to go by the browser's.
+        environ: The environment, which names store, key and configuration; ``None`` for this process's.
+
+    Raises:
+        ConfigurationError: The address is not ``https`` or loopback, or a profile cannot be used.
+    """
+
+    def __init__(
+        self,
+        profiles: Iterable[str],
+        *,
+        url: str,
+        user: UserOf,
+        admin: IsAdmin = None,
+        automation: Mapping[str, str] | None = None,
+        may_act: MayAct | None = None,
+        warn_days: float = 3.0,
+        language: str | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.url = check_public_address(url.rstrip("/"), "url")
+        self.profiles = tuple(dict.fromkeys([profiles] if isinstance(profiles, str) else profiles))
+        self.user = user
+        self.language = language
+        self.environ = os.environ if environ is None else environ
+        self.warning = warn_days * 86400.0
+        self.cache = open_cache(self.environ)
+        self.sign_ins = SignIns(self.cache, environ=self.environ)
+        self.registrations = Registrations(self.cache)
+        self._admin = admin
+        self._automation = dict(automation or {})
+        self._may_act = may_act
+        self._providers: OrderedDict[tuple[str, str, str], tuple[float, Provider]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._check_profiles()
+        if self.cache.volatile:
+            _log.warning("web", "connections are kept in the memory of this process only: %s", self.cache.volatile)
+        access_log.install()
+
+    def __repr__(self) -> str:
+        return f"<lakekey.web.{type(self).__name__} {self.url}: {', '.join(self.profiles)}>"
+
+    @property
+    def path(self) -> str:
+        """The path that it is mounted under, without a slash at its end."""
+        return urlsplit(self.url).path.rstrip("/")
+
+    # -- acting as a user ---------------------------------------------------------------------------------------
+
+    def provider(self, user: User | str, profile: str, *, actor: User | str | None = None) -> Provider:
+        """The provider that acts as a user, wherever the store is; it serves one user and no other.
+
+        Args:
+            user: Whose connection to use.
+            profile: Which connection.
+            actor: Who wants to act, where that is another user than ``user``; ``may_act`` decides.
+
+        Raises:
+            LoginRequired: The user is not connected; it has the link to the user's page.
+            ConfigurationError: There is no such profile here, or the actor may not act as that user.
+        """
+        who = user_of(user)
+        self._check_actor(who, profile, actor)
+        key = (who.name, who.id, profile)
+        with self._lock:
+            made_at, found = self._providers.get(key, (0.0, None))
+            if found is not None and time.monotonic() - made_at < FRESH:
+                self._providers.move_to_end(key)
+                return found
+        target = self.target(profile, who)
+        session = Session(target, environ=self.environ)
+        entry = session.peek()
+        if entry is None or not is_of(entry, who) or not (entry.refresh_token or session.serves(entry)):
+            with self._lock:
+                self._providers.pop(key, None)
+            raise self._login_required(target, entry if entry is not None and is_of(entry, who) else None)
+        provider = Provider(target, environ=self.environ)
+        with self._lock:
+            self._providers[key] = time.monotonic(), provider
+            while len(self._providers) > _MOST_PROVIDERS:
+                self._providers.popitem(last=False)
+        return provider
+
+    def connection(self, user: User | str, profile: str) -> Connection:
+        """How a user's connection stands.
+
+        Raises:
+            ConfigurationError: There is no such profile here.
+            CacheError: The store cannot be read.
+        """
+        who = user_of(user)
+        target = self.target(profile, who)
+        app = self.app_of(target)
+        return connection_of(
+            target,
+            Session(target, environ=self.environ).peek(),
+            who,
+            registration=app.name if app is not None else "",
+            principal=self._principal(profile),
+            warning=self.warning,
+        )
+
+    def connections(self, user: User | str) -> list[Connection]:
+        """How all connections of a user stand."""
+        return [self.connection(user, profile) for profile in self.profiles]
+
+    def disconnect(self, user: User | str, profile: str) -> tuple[bool, str | None]:
+        """Remove a user's connection for every process, and revoke it.
+
+        Args:
+            user: Whose.
+            profile: Which.
+
+        Returns:
+            Whether there was one; and what became of it at the server (`lakekey.oauth.revocation`).
+        """
+        who = user_of(user)
+        target = self.target(profile, who)
+        session = Session(target, environ=self.environ)
+        with self._lock:
+            for key in [key for key in self._providers if key[0] == who.name and key[2] == profile]:
+                del self._providers[key]
+        done = session.sign_out()
+        _log.info("web", "%s: %s disconnected (%s)", profile, who.name, done.revocation or "nothing to revoke")
+        return done.removed is not None, done.revocation
+
+    # -- what the routes stand on -------------------------------------------------------------------------------
+
+    def target(self, profile: str, user: User) -> Target:
+        """What a user's connection signs in to.
+
+        Raises:
+            ConfigurationError: There is no such profile here.
+        """
+        if profile not in self.profiles:
+            raise ConfigurationError(
+                f"this portal has no profile {profile!r}", hint=f"it has: {', '.join(self.profiles)}"
+            )
+        return hosted_target(profile, user, self.environ)
+
+    def app_of(self, target: Target) -> AppRegistration | None:
+        """The app through which a target is signed in to; ``None`` where none is registered.
+
+        A profile that names its own client is its own registration, which is kept so that other processes of the store
+        find this portal's page.
+        """
+        app = choose(self.registrations.all(), target.host, target.account_id, target.client_id)
+        if app is not None and not app.of_profile:
+            return app
+        if "client_id" not in target.sources and urlsplit(self.url).scheme == "https":
+            return None  # the platform's own client takes loopback addresses only
+        name = (target.profile or "default").lower()
+        own = AppRegistration(
+            name,
+            target.client_id,
+            hosts=(target.host,),
+            account_id=target.account_id,
+            redirect_uri=self.redirect_uri(name),
+            of_profile=target.profile or "",
+        )
+        self.registrations.ensure(own)
+        return own
+
+    def redirect_uri(self, registration: str) -> str:
+        """The redirect URI to register for an app."""
+        return f"{self.url}/callback/{registration}"
+
+    def is_admin(self, user: User) -> bool:
+        """Whether a user administers."""
+        if self._admin is None:
+            return False
+        if callable(self._admin):
+            return bool(self._admin(user))
+        return user.name in {user_of(name).name for name in self._admin}
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _check_profiles(self) -> None:
+        if not self.profiles:
+            raise ConfigurationError("the portal has no profile", hint='Portal(["prod"], …)')
+        for profile in self.profiles:
+            hosted_target(profile, User("nobody"), self.environ)
+        for person, service in self._automation.items():
+            if person not in self.profiles:
+                raise ConfigurationError(
+                    f"automation names {person!r}, which is not among the profiles", hint="name one"
+                )
+            if resolve(service, self.environ).is_person:
+                raise ConfigurationError(
+                    f"automation names {service!r}, in which no service principal is configured",
+                    hint="set client_id and client_secret in it",
+                )
+
+    def _principal(self, profile: str) -> str | None:
+        service = self._automation.get(profile)
+        return resolve(service, self.environ).client_id if service is not None else None
+
+    def _check_actor(self, user: User, profile: str, actor: User | str | None) -> None:
+        acts = user_of(actor) if actor is not None else user
+        if acts.name != user.name:
+            if self._may_act is None or not self._may_act(acts, user, profile):
+                _log.warning("web", "%s: %s may not act as %s", profile, acts.name, user.name)
+                raise ConfigurationError(
+                    f"{acts.name} may not act as {user.name}", hint="may_act of the portal decides", profile=profile
+                )
+            _log.info("web", "%s: %s acts as %s", profile, acts.name, user.name)
+
+    def _login_required(self, target: Target, entry: Entry | None) -> LoginRequired:
+        page = f"{self.url}/#{target.profile}"
+        error = Failures(target).login_required(entry)
+        return LoginRequired(error.message, hint=f"{target.user} connects at {page}", profile=target.name, url=page)

@@ -1,0 +1,151 @@
+"""What every route of the portal knows of a request: who is at the browser, whether a form is ours, how to answer."""
+
+import inspect
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from lakekey._hosts import LOOPBACK
+from lakekey.errors import CacheError
+from lakekey.web import browser as browsers
+from lakekey.web import pages, words
+from lakekey.web.pages import Form, Message
+from lakekey.web.people import User, user_of
+from lakekey.web.service import PortalService
+
+_LONGEST_FORM = 16 * 1024
+
+
+class Visits:
+    """Reads requests and makes answers.
+
+    Args:
+        portal: The portal.
+    """
+
+    def __init__(self, portal: PortalService) -> None:
+        self._portal = portal
+        self._loopback = urlsplit(portal.url).scheme == "http" and urlsplit(portal.url).hostname in LOOPBACK
+
+    async def user(self, request: Request) -> User | None:
+        """Who is at the browser, as the host application says."""
+        given = self._portal.user
+        if inspect.iscoroutinefunction(given):
+            found = await given(request)
+        else:
+            found = await run_in_threadpool(given, request)
+            if inspect.isawaitable(found):
+                found = await found
+        return None if found is None else user_of(found)
+
+    async def changing(self, request: Request) -> tuple[User, dict[str, str], browsers.Cookie] | Response:
+        """Whether a POST comes from a form of ours (W3C Fetch Metadata; RFC 6265bis §8.8.1).
+
+        Returns:
+            The user, the form's fields and the browser's cookie; or the answer, where it does not.
+        """
+        if not self._is_same_site(request):
+            notice = pages.notice(self.language(request), "title", "foreign", {"url": self._portal.url})
+            return self.page(request, notice, 403)
+        user = await self.user(request)
+        if user is None:
+            return self.signed_out(request)
+        form = await form_of(request)
+        value = self.browser(request)
+        if form is None or value is None or not browsers.is_form_token(form.get("token", ""), value, user.name):
+            message = Message(words.text(self.language(request), "stale"), good=False)
+            return await self.listing(request, user, message, status=403)
+        return user, form, self._cookie(request, value)
+
+    def _is_same_site(self, request: Request) -> bool:
+        site = request.headers.get("sec-fetch-site")
+        if site is not None and site != "same-origin":
+            return False
+        parts = urlsplit(self._portal.url)
+        origin = request.headers.get("origin")
+        return origin is None or origin == f"{parts.scheme}://{parts.netloc}" or site == "same-origin"
+
+    def browser(self, request: Request) -> str | None:
+        """The value of the browser's cookie, if it is one of ours."""
+        names = [browsers.COOKIE, *([browsers.LOOPBACK_COOKIE] if self._loopback else [])]
+        given = (request.cookies.get(name) for name in names)
+        return next((value for value in given if browsers.is_value(value)), None)
+
+    def token(self, request: Request, user: User) -> str:
+        """A form token for a browser that has a cookie already."""
+        return browsers.form_token(self.browser(request) or "", user.name)
+
+    def _cookie(self, request: Request, value: str) -> browsers.Cookie:
+        agent = request.headers.get("user-agent", "")
+        # Safari sends no Secure cookie over http, not even on loopback; it is told by what Chromium does not say.
+        if self._loopback and "Safari/" in agent and "Chrom" not in agent:
+            return browsers.Cookie(browsers.LOOPBACK_COOKIE, value, secure=False)
+        return browsers.Cookie(browsers.COOKIE, value)
+
+    def language(self, request: Request) -> str:
+        """The language of the page."""
+        return self._portal.language or words.language_of(request.headers.get("accept-language", ""))
+
+    def page(
+        self, request: Request, body: bytes, status: int = 200, *, cookie: browsers.Cookie | None = None
+    ) -> Response:
+        """An answer that is a page."""
+        return self.dressed(request, Response(body, status), cookie=cookie)
+
+    def json(self, content: dict[str, Any], status: int = 200) -> Response:
+        """An answer that is JSON."""
+        headers = {name: value for name, value in pages.HEADERS.items() if name != "Content-Type"}
+        return JSONResponse(content, status, headers=headers)
+
+    def dressed(self, request: Request, response: Response, *, cookie: browsers.Cookie | None = None) -> Response:
+        """An answer with the headers that every one has."""
+        response.headers.update(pages.HEADERS)
+        if cookie is not None and request.cookies.get(cookie.key) != cookie.value:
+            response.set_cookie(cookie.key, cookie.value, path="/", secure=cookie.secure, httponly=True, samesite="lax")
+        return response
+
+    async def listing(
+        self, request: Request, user: User, message: Message | None = None, *, status: int = 200
+    ) -> Response:
+        """The page of connections, with what has just happened."""
+        try:
+            listed = await run_in_threadpool(self._portal.connections, user)
+        except CacheError:
+            return self.store_away(request, reload=request.method == "GET")
+        value = self.browser(request) or browsers.new_value()
+        form = Form(self._portal.path, browsers.form_token(value, user.name))
+        shown = pages.overview(self.language(request), user.name, listed, form, message=message)
+        return self.page(request, shown, status, cookie=self._cookie(request, value))
+
+    def not_found(self, request: Request) -> Response:
+        """Anything that is not there, or is not this user's: in the same words."""
+        return self.page(
+            request, pages.notice(self.language(request), "not-found", "not-found-more", base=self._portal.path), 404
+        )
+
+    def store_away(self, request: Request, *, reload: bool = False) -> Response:
+        """The store cannot be reached; the very same request works later."""
+        notice = pages.notice(self.language(request), "later", "later-more", base=self._portal.path, reload=reload)
+        return self.page(request, notice, 503)
+
+    def signed_out(self, request: Request) -> Response:
+        """The host application knows no user at this browser."""
+        return self.page(request, pages.notice(self.language(request), "signed-out", "signed-out-more"), 401)
+
+
+async def form_of(request: Request) -> dict[str, str] | None:
+    """The fields of a form; ``None`` where there is none that we take."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
+        return None
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LONGEST_FORM:
+            return None
+    try:
+        return dict(parse_qsl(body.decode("ascii"), max_num_fields=20, keep_blank_values=True, errors="strict"))
+    except ValueError:
+        return None

@@ -1,0 +1,118 @@
+"""What the pages say in German."""
+
+from lakekey.web import connections, outcomes
+
+TEXTS = {
+    "title": "Databricks-Verbindungen",
+    "you": "Sie sind hier als {user}.",
+    "nothing": "Hier wird keine Verbindung angeboten.",
+    "workspace": "Workspace",
+    "use": "Verwendet für",
+    "as": "Handelt als",
+    "since": "Verbunden seit",
+    "until": "Neu anmelden bis",
+    "schedules": "Zeitpläne",
+    "sql": "SQL-Warehouse",
+    "cluster": "Cluster",
+    "both": "SQL-Warehouse und Cluster",
+    "neither": "Dateien und Jobs",
+    "connect": "{profile} verbinden",
+    "reconnect": "Für {profile} neu anmelden",
+    "renew": "{profile} jetzt erneuern",
+    "disconnect": "{profile} trennen",
+    "test": "{profile} testen",
+    "more": "Mehr zu {profile}",
+    "back": "Zurück zu den Verbindungen",
+    "principal": "Zeitpläne handeln als Dienstprinzipal {principal}, nicht als Sie.",
+    "no-principal": "Für Zeitpläne ist kein Dienstprinzipal eingerichtet: Ein Zeitplan, der diese Verbindung braucht, "
+    "hält an, wenn sie endet.",
+    "going": "Weiter zur Anmeldung bei {host}",
+    "going-on": "Falls nichts geschieht, folgen Sie diesem Link: ",
+    "go": "bei {host} anmelden",
+    "one-moment": "Einen Moment",
+    "goes-by-itself": "Diese Seite geht von selbst weiter.",
+    "go-on": "Weiter",
+    "who-title": "Sind Sie das?",
+    "who": "Sie sind hier als {user} und haben sich bei Databricks als {who} angemeldet. Erwartet wurde {expected}.",
+    "who-reconnect": "Bis Sie sich entscheiden, ändert sich nichts.",
+    "accept": "{who} verwenden",
+    "decline": "{who} nicht verwenden",
+    "signed-out": "Sie sind bei diesem Dienst nicht angemeldet",
+    "signed-out-more": "Melden Sie sich zuerst beim Dienst an und öffnen Sie diese Seite dann noch einmal.",
+    "not-found": "Hier ist nichts",
+    "not-found-more": "Diese Seite oder Verbindung gibt es nicht.",
+    "stale": "Diese Seite war zu lange oder in einer anderen Sitzung offen. Es ist nichts geschehen. Bitte drücken Sie "
+    "den Knopf noch einmal.",
+    "foreign": "Die Anfrage kam von einer anderen Website, darum ist nichts geschehen. Öffnen Sie diese Seite unter {url}.",
+    "later": "Das geht gerade nicht",
+    "later-more": "Der Speicher der Verbindungen ist nicht erreichbar. Es wurde nichts gesendet und nichts ging verloren.",
+    "again": "Noch einmal versuchen",
+    f"state-{connections.NOT_CONNECTED}": "Nicht verbunden",
+    f"state-{connections.CONNECTED}": "Verbunden",
+    "connected-until": "Verbunden bis {date}",
+    f"state-{connections.ENDS_SOON}": "Endet {when}",
+    f"state-{connections.SIGN_IN_AGAIN}": "Bitte neu anmelden",
+    f"state-{connections.TRY_LATER}": "Bitte später versuchen",
+    f"state-{connections.ASK_ADMINISTRATOR}": "Bitte die Verwaltung fragen",
+    "why-sign-in-again": "{who} war bis {date} angemeldet. {why}",
+    "why-ended": "Die Sitzung hat ihr Ende erreicht.",
+    "why-try-later": "Databricks gab um {date} keine brauchbare Antwort. Das geht von selbst vorbei; Sie müssen sich nicht "
+    "neu anmelden.",
+    "why-ask-administrator": "Databricks lehnt die App-Registrierung {app} seit {date} ab. {why}",
+    "is-connected": "{profile} ist als {who} verbunden.",
+    "is-disconnected": "{profile} ist getrennt.",
+    "was-not-connected": "{profile} war nicht verbunden.",
+    "revoked": "Databricks hat die Sitzung widerrufen.",
+    "not-revoked": "Bei Databricks ist sie nicht widerrufen, denn dort wird kein Widerruf angeboten: Eine Kopie ihrer "
+    "Tokens kann bis {date} gelten.",
+    "revocation-failed": "Bei Databricks konnte sie nicht widerrufen werden: Eine Kopie ihrer Tokens kann bis {date} "
+    "gelten. Um sie dort zu beenden, bitten Sie die Kontoverwaltung, die Sitzungen dieser App zu widerrufen.",
+    "tested": "{profile} funktioniert: {who} ist angemeldet.",
+    "not-tested": "{profile} funktioniert nicht: {why}",
+    outcomes.UNKNOWN: "Das ist nicht die Antwort auf eine Anmeldung, die hier begonnen wurde.",
+    outcomes.OTHER_BROWSER: "Diese Anmeldung wurde in einem anderen Browser begonnen. Es wurde nichts verbunden.",
+    outcomes.NO_COOKIE: "Ihr Browser hat das Cookie nicht gesendet, mit dem die Anmeldung begann. Erlauben Sie Cookies für "
+    "diese Seite oder öffnen Sie sie außerhalb einer anderen App und beginnen Sie neu.",
+    outcomes.OTHER_USER: "{who} hat diese Anmeldung begonnen, und Sie sind hier als {expected}. Es wurde nichts verbunden.",
+    outcomes.LATE: "Die Anmeldung hat zu lange gedauert oder wurde nicht hier begonnen. Bitte beginnen Sie neu.",
+    outcomes.DENIED: "Die Anmeldung wurde nicht erlaubt. Es hat sich nichts geändert.",
+    outcomes.WRONG_SERVER: "Die Antwort kommt von einem anderen Server, als die Anmeldung ging. Es wurde nichts verbunden. "
+    "Geschieht das noch einmal, melden Sie es der IT-Sicherheit.",
+    outcomes.NOT_ACCEPTED: "Databricks hat die Antwort nicht angenommen. Bitte melden Sie sich neu an.",
+    outcomes.WRONG_TOKEN: "Die Antwort gehört zu einer anderen Anmeldung. Es wurde nichts verbunden. Geschieht das noch "
+    "einmal, melden Sie es der IT-Sicherheit.",
+    outcomes.UNVERIFIED: "Databricks sagt nicht, wer sich angemeldet hat; darum wurde nichts verbunden. Bitten Sie die "
+    "Verwaltung, der App die Scopes openid und email zu erlauben.",
+    outcomes.INTERRUPTED: "Die Anmeldung wurde unterbrochen. Bitte melden Sie sich neu an.",
+    outcomes.NOT_STORED: "Die Anmeldung konnte nicht gespeichert werden. Bitte melden Sie sich neu an.",
+    outcomes.KEPT: "Es hat sich nichts geändert. {who} wird nicht verwendet.",
+    outcomes.BUSY: "Die Anmeldung wird gerade abgeschlossen.",
+    outcomes.TRY_LATER: "Databricks gab keine brauchbare Antwort. Bitte versuchen Sie es später noch einmal.",
+    outcomes.STORE_AWAY: "Der Speicher der Verbindungen ist nicht erreichbar. Bitte versuchen Sie es später noch einmal.",
+    outcomes.TOO_MANY: "Es sind zu viele Anmeldungen offen. Bitte versuchen Sie es in einigen Minuten noch einmal.",
+    outcomes.APP_REFUSED: "Databricks lehnt die App-Registrierung {app} ab ({detail}). Bitten Sie die Verwaltung, ihr "
+    "Geheimnis, ihre Scopes und die Redirect-URI {redirect_uri} zu prüfen.",
+    outcomes.NO_REFRESH_TOKEN: "Databricks gab kein Refresh-Token, die Verbindung würde also nicht halten. Bitten Sie die "
+    "Verwaltung, der App {app} den Scope offline_access zu erlauben. Was vorher verbunden war, ist unverändert.",
+    outcomes.FEWER_SCOPES: "Databricks hat der App {app} nicht alle Scopes gegeben; es fehlen: {detail}. Bitte fragen Sie "
+    "die Verwaltung. Was vorher verbunden war, ist unverändert.",
+    outcomes.NOT_A_MEMBER: "{who} ist kein Mitglied dieses Workspaces. Bitten Sie dessen Verwaltung um Zugang.",
+    outcomes.BAD_METADATA: "Der Autorisierungsserver ist nicht so, wie er eingetragen wurde: {detail}. Bitte fragen Sie die "
+    "Verwaltung.",
+    outcomes.NO_APP: "Für diesen Workspace ist keine App eingetragen. Bitten Sie die Verwaltung, eine mit der Redirect-URI "
+    "{redirect_uri} hinzuzufügen.",
+}
+MONTHS = (
+    "Januar",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
+    "Dezember",
+)
