@@ -25,10 +25,11 @@ class WindowsMachine(Machine):
     def windows_environ(self, **more: str) -> dict[str, str]:
         """The environment of its processes, with paths as they name them."""
         mine = {**super().environ, "LAKEKEY_KEY_SOURCE": "file"}
-        for name in ("REQUESTS_CA_BUNDLE", "LAKEKEY_CACHE_DIR", "PYTHONPATH"):
+        for name in ("REQUESTS_CA_BUNDLE", "LAKEKEY_CACHE_DIR"):
             mine[name] = wine.windows(mine[name])
-        ours = {name: value for name, value in mine.items() if name not in os.environ or name.startswith("LAKEKEY_")}
-        return {**wine.environ(), **ours, "LAKEKEY_CACHE_DIR": mine["LAKEKEY_CACHE_DIR"], **more}
+        mine["PYTHONPATH"] = wine.windows(wine.ROOT / "tests")
+        ours = {name: value for name, value in mine.items() if os.environ.get(name) != value}
+        return {**wine.environ(), **ours, **more}
 
     @property
     def cache(self):

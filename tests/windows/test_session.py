@@ -55,15 +55,6 @@ if __name__ == "__main__":
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         report("result", same=set(pool.map(asks_spawned.token, [provider] * 4)) == {provider.token().access_token})
 """
-HOLDS = """
-import os, sys, glob
-from support.reports import report, wait_for_word
-(path,) = [name for name in glob.glob(sys.argv[1] + "/entries/*.entry") if "discovery" not in name][:1]
-with open(path, "rb"):
-    report("holds")
-    wait_for_word()
-report("result")
-"""
 
 
 def test_16_processes_of_4_threads_make_one_request(machine):
@@ -112,15 +103,6 @@ def test_an_interrupt_during_the_exchange_keeps_the_answer(machine, name):
         child.wait()
     machine.assert_session_is_whole()
     assert machine.token_requests() == 1
-
-
-def test_an_entry_that_another_process_holds_open_is_replaced_once_it_is_free(machine):
-    with machine.python(HOLDS, wine.windows(machine.directory)) as holder, machine.child("asks_once") as child:
-        holder.until("holds")
-        machine.server.settle()
-        holder.go_on()
-        assert child.result()["ok"]
-    machine.assert_session_is_whole()
 
 
 def test_spawned_processes_get_the_provider_by_pickle(machine):

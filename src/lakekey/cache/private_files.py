@@ -30,6 +30,7 @@ T = TypeVar("T")
 # What passes by itself: a file that another client of the file system has just replaced (ESTALE), a table of open
 # files that is full for a moment.
 _PASSING = (errno.EINTR, errno.ESTALE, errno.EMFILE, errno.ENFILE)
+_IN_USE = (32, 33)  # Windows' ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION: never for good, unlike a denial
 _PATIENCE = 1.0  # seconds for a read
 _PATIENCE_TO_REPLACE = 10.0  # longer, since what is written may be the successor of a token that is spent
 _unsynced: set[str] = set()
@@ -54,9 +55,10 @@ def patiently(call: Callable[[], T], *, patience: float = _PATIENCE, denied: boo
         try:
             return call()
         except OSError as error:
-            passes = error.errno in _PASSING or (error.errno == errno.EACCES and (denied or not _POSIX))
+            in_use = getattr(error, "winerror", None) in _IN_USE
+            passes = in_use or error.errno in _PASSING or (error.errno == errno.EACCES and (denied or not _POSIX))
             now = time.monotonic()
-            deadline = deadline or now + patience
+            deadline = deadline or now + (max(patience, _PATIENCE_TO_REPLACE) if in_use else patience)
             if not passes or now >= deadline:
                 raise
         time.sleep(pause)
@@ -115,7 +117,7 @@ def read(path: str) -> bytes:
 def _read(path: str) -> bytes:
     if os.path.islink(path):  # O_NOFOLLOW says ELOOP, which reads like a broken disk
         raise _unsafe(path, "is a symbolic link", f"mv {path} {path}.old")
-    descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW | _CLOEXEC | _BINARY | _NONBLOCK)
+    descriptor = _open_to_read(path)
     try:
         status = os.fstat(descriptor)
         _check(status, path, want=stat.S_ISREG, mode=0o600)
@@ -138,7 +140,7 @@ def read_given(path: str) -> bytes:
     for attempt in range(_RETRIES):
         real = safe_path.resolve_file(path)
         try:
-            descriptor = os.open(real, os.O_RDONLY | _NOFOLLOW | _CLOEXEC | _BINARY | _NONBLOCK)
+            descriptor = _open_to_read(real)
         except FileNotFoundError:
             # Kubernetes swaps a whole directory behind a link; a reader can meet the moment in between.
             if attempt == _RETRIES - 1 or not os.path.lexists(path):
@@ -235,6 +237,15 @@ def sweep(directory: str, older_than: float) -> None:
                 with contextlib.suppress(OSError):
                     if file.stat(follow_symlinks=False).st_mtime < older_than:
                         os.unlink(file.path)
+
+
+def _open_to_read(path: str) -> int:
+    if sys.platform == "win32":
+        with LOADING:
+            from lakekey.cache.shared_opening import open_to_read
+
+        return open_to_read(path)
+    return os.open(path, os.O_RDONLY | _NOFOLLOW | _CLOEXEC | _BINARY | _NONBLOCK)
 
 
 def _content(descriptor: int, size: int) -> bytes:

@@ -79,6 +79,25 @@ def test_denial_that_lasts_is_raised_and_the_old_content_stays(path, tmp_path, m
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_file_in_use_on_windows_is_waited_for_longer_than_a_denied_one(monkeypatch):
+    monkeypatch.setattr(private_files, "_PATIENCE_TO_REPLACE", 60)
+    in_use = OSError(errno.EACCES, "The process cannot access the file")
+    in_use.winerror = 32
+    tries = []
+
+    def call():
+        tries.append(time.monotonic())
+        if tries[-1] < tries[0] + 3 * _MOMENT:
+            raise in_use
+        return "content"
+
+    assert private_files.patiently(call, patience=_MOMENT) == "content"
+    in_use.winerror = 5
+    tries.clear()
+    with pytest.raises(OSError, match="cannot access"):
+        private_files.patiently(call, patience=_MOMENT, denied=True)
+
+
 def test_full_disk_is_not_waited_for(path, monkeypatch):
     deny(monkeypatch, "replace", errno.ENOSPC, seconds=60)
     began = time.monotonic()
