@@ -1,13 +1,12 @@
 """JSON of others, read within bounds: its size, its depth, and nothing but our caller's ``ValueError``."""
 
 import json
-import re
 from typing import Any
 
 LONGEST = 1 << 20  # characters or bytes
 DEEPEST = 64  # lists and objects within one another
 # Possessive, so that a string that does not end is looked at once.
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_STRING = r'(?s)"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
 
 
 def loads(text: str | bytes, *, longest: int = LONGEST) -> Any:
@@ -26,9 +25,16 @@ def loads(text: str | bytes, *, longest: int = LONGEST) -> Any:
         raise ValueError("the JSON text is too long")
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text))
-    depth = 0
-    for bracket in re.findall(r"[\[\]{}]", _STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        if depth > DEEPEST:
-            raise ValueError("the JSON text is too deep")
+    if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
+        raise ValueError("the JSON text is too deep")
     return json.loads(text)
+
+
+def _depth(text: str) -> int:
+    import re  # not for the entry of a new process on a warm cache
+
+    depth = deepest = 0
+    for bracket in re.findall(r"[\[\]{}]", re.sub(_STRING, "", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest

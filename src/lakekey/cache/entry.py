@@ -5,7 +5,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
+from lakekey import _json
+
 _FORMAT = 1
+_MOST = 8 << 20  # as `lakekey.cache.private_files` has it
 # Of an entry whose refresh token is being spent: a release that does not know this leaves it alone, instead of sending
 # the token a second time.
 _SPENDING_FORMAT = 2
@@ -114,7 +117,7 @@ class Entry(NamedTuple):
             NewerEntry: A later release wrote it.
             ValueError: It is not an entry.
         """
-        fields = json.loads(plaintext)
+        fields = _json.loads(plaintext, longest=_MOST)
         version = fields.get("format") if isinstance(fields, dict) else None
         if isinstance(version, int) and version > _SPENDING_FORMAT:
             raise NewerEntry(f"entry format {version} is of a later release")

@@ -16,7 +16,7 @@ HEAVY = (
 )  # fmt: skip
 # What each costs is in every program's start: one more is a decision (docs/explanation/performance.md).
 OURS = (
-    "lakekey", "lakekey._hosts", "lakekey._imports", "lakekey._log", "lakekey._version", "lakekey.cache",
+    "lakekey", "lakekey._hosts", "lakekey._imports", "lakekey._json", "lakekey._log", "lakekey._version", "lakekey.cache",
     "lakekey.cache.cache", "lakekey.cache.entry", "lakekey.cache.envelope", "lakekey.cache.keys",
     "lakekey.cache.keys.choice", "lakekey.cache.keys.file", "lakekey.cache.keys.in_force", "lakekey.cache.keys.ring",
     "lakekey.cache.keys.sources", "lakekey.cache.opening", "lakekey.cache.private_files", "lakekey.cache.safe_path",

@@ -58,8 +58,11 @@ def test_damage_of_any_byte_of_the_choice_costs_no_session(environ, note, source
             assert open_cache(environ).get(NAME).refresh_token == "kept", (place, changed)
 
 
+DEEP = b'{"format": 1, "source": "kms", "why": "", "deep": ' + b"[" * 65 + b"]" * 65 + b"}"
+
+
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format":1}', b"\0" * 300, b"[" * 100_000, None])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format":1}', b"\0" * 300, b"[" * 100_000, DEEP, None])
 def test_choice_that_is_no_longer_there_is_found_again_and_written(environ, note, source, content):
     environ |= SOURCES[source]
     key = sealed(environ).ring.current

@@ -34,7 +34,12 @@ def test_a_field_of_a_later_release_is_ignored_and_a_missing_one_takes_its_defau
     assert again == FULL._replace(proof="")
 
 
-@pytest.mark.parametrize("plaintext", [b"", b"null", b"[]", b"{}", b'{"format": 3, "about": {}}', b"\xff"])
+DEEP = b'{"format": 1, "about": {"host": ' + b"[" * 65 + b"]" * 65 + b"}}"
+
+
+@pytest.mark.parametrize(
+    "plaintext", [b"", b"null", b"[]", b"{}", b'{"format": 3, "about": {}}', b"\xff", DEEP, b"[" * 100_000]
+)
 def test_what_is_no_entry_is_a_value_error(plaintext):
     with pytest.raises(ValueError):
         Entry.from_bytes(plaintext)

@@ -10,6 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
+from lakekey import _json
 from lakekey._imports import LOADING
 from lakekey.cache.private_files import remedy
 from lakekey.errors import KeyUnavailable
@@ -88,7 +89,7 @@ def parse(content: bytes, path: str) -> KeyChoice:
         Damaged: It is not one.
     """
     try:
-        fields = json.loads(content)
+        fields = _json.loads(content)
         if not isinstance(fields, dict) or _is_altered(content):
             raise Damaged
         version = fields.pop("format", None)
@@ -101,7 +102,7 @@ def parse(content: bytes, path: str) -> KeyChoice:
         right = all(isinstance(known[name], type(default)) for name, default in _KINDS.items() if name in known)
         if version == _FORMAT and right and {"source", "why"} <= known.keys():
             return KeyChoice(**known)
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError):
         pass
     raise Damaged
 

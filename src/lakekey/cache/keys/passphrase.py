@@ -13,6 +13,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from lakekey import _json
 from lakekey._imports import LOADING
 from lakekey.cache.keys.choice import UPGRADE
 from lakekey.cache.private_files import remedy
@@ -102,7 +103,7 @@ def _unwrap(content: bytes, passphrase: str, where: str) -> str:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     try:
-        fields = json.loads(content)
+        fields = _json.loads(content)
         if (fields["format"], fields["kdf"]) != (1, "scrypt"):
             raise KeyUnavailable(f"the key ring {where} was written by a later release of lakekey", hint=UPGRADE)
         n, r, p = (int(fields[name]) for name in ("n", "r", "p"))

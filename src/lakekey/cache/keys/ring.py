@@ -66,7 +66,8 @@ def parse_ring(text: str, *, source: str, where: str, why: str = "") -> KeyRing:
     Raises:
         KeyUnavailable: It holds no key, or something that is no key. The text itself is never quoted.
     """
-    words = [word for line in text.splitlines() for word in line.split("#", 1)[0].split()]
+    # Not `splitlines`: a comment ends where an editor shows its end, not at U+2028 or a vertical tab.
+    words = [word for line in text.split("\n") for word in line.split("#", 1)[0].split()]
     keys: dict[bytes, bytes] = {}
     for word in words:
         key = _decode(word)

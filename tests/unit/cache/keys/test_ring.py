@@ -36,6 +36,12 @@ def test_comments_are_skipped():
     assert len(parse(f"# made in May\n{key} # the new one\n").keys) == 1
 
 
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_comment_ends_with_its_line_and_not_where_only_some_programs_see_an_end(end):
+    key, other = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
+    assert parse(f"# put away{end}{other}\n{key}\n").current == key_id(base64.b64decode(key))
+
+
 @given(st.text(max_size=60))
 def test_no_text_is_quoted_when_it_is_no_key(text):
     try:

@@ -243,6 +243,7 @@ def test_a_passphrase_that_can_be_guessed_is_refused(directory):
 
 @pytest.mark.parametrize("change", [
     {"sealed": "AAAA"}, {"n": 2**30}, {"n": 3}, {"n": "x"}, {"p": 0}, {"r": 0}, {"salt": 1}, {"kdf": "md5"}, {"format": 9},
+    {"deep": json.loads("[" * 65 + "]" * 65)},
 ])  # fmt: skip
 def test_a_damaged_ring_under_a_passphrase_is_an_error_and_costs_neither_memory_nor_a_traceback(directory, change):
     ring(directory, LAKEKEY_PASSPHRASE=PASSPHRASE)

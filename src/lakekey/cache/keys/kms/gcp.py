@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from lakekey import _json
 from lakekey._imports import libraries
 from lakekey.cache.keys.kms import bounded, rest
 from lakekey.cache.keys.kms.service import (
@@ -137,8 +138,6 @@ def _credentials(file: str) -> Any:
         KmsTrouble, ValueError, OSError, KeyError, GoogleAuthError: They cannot be used.
     """
     with libraries():
-        import json
-
         from google.auth import aws, compute_engine, identity_pool
         from google.oauth2 import credentials, service_account
 
@@ -146,7 +145,7 @@ def _credentials(file: str) -> Any:
         machine: Any = compute_engine.Credentials
         return machine(scopes=[_SCOPE])
     with open(file, "rb") as opened:
-        info = json.loads(opened.read(_LONGEST_FILE))
+        info = _json.loads(opened.read(_LONGEST_FILE))
     kind = info.get("type") if isinstance(info, dict) else None
     load: Any
     if kind == "service_account":

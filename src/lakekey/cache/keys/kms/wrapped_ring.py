@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from lakekey import _json
 from lakekey._imports import LOADING
 from lakekey.cache.keys.choice import UPGRADE
 from lakekey.cache.keys.kms import bounded
@@ -277,7 +278,7 @@ def made_with(content: bytes | None) -> list[tuple[str, str]]:
 def _records(content: bytes) -> list["_Record"]:
     """The rings in a note, the one written last first; none where it is damaged."""
     try:
-        note = json.loads(content)
+        note = _json.loads(content)
         fields = [note, *note.get("others", ())]
         return [
             _Record(
@@ -289,14 +290,14 @@ def _records(content: bytes) -> list["_Record"]:
             )
             for each in fields
         ]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return []
 
 
 def _is_newer(content: bytes) -> bool:
     try:
-        version = json.loads(content)["format"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        version = _json.loads(content)["format"]
+    except (ValueError, KeyError, TypeError):
         return False
     return isinstance(version, int) and version > _FORMAT
 
