@@ -1,6 +1,7 @@
 """JSON of others, read within bounds: its size, its depth, and nothing but our caller's ``ValueError``."""
 
 import json
+import re
 from typing import Any
 
 LONGEST = 1 << 20  # characters or bytes
@@ -31,8 +32,6 @@ def loads(text: str | bytes, *, longest: int = LONGEST) -> Any:
 
 
 def _depth(text: str) -> int:
-    import re  # not for the entry of a new process on a warm cache
-
     depth = deepest = 0
     for bracket in re.findall(r"[\[\]{}]", re.sub(_STRING, "", text)):
         depth += 1 if bracket in "[{" else -1

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from lakekey.cli.doctor import compute, configuration, network, person, storage
+from lakekey.cli.doctor import compute, configuration, network, person, service, storage
 from lakekey.cli.doctor.check import Check, failed
 from lakekey.configuration.layers import Layers, read_layers
 from lakekey.configuration.target import Target, target_of
@@ -66,6 +66,7 @@ def examine(examination: Examination, *, connect: bool) -> Iterator[Check]:
     if target.is_person:
         yield from _guarded("redirect port", lambda: [person.check_ports(target)])
     yield from _guarded("automation", lambda: [person.check_automation(target, environ)])
+    yield from _guarded("service", lambda: service.check_service(environ))
     if connect:
         yield from _guarded("connection", lambda: compute.check_connection(target))
 

@@ -7,12 +7,11 @@ import sys
 import threading
 from types import FrameType
 
-from lakekey.cache import private_files
 from lakekey.cli.output import print_json
 from lakekey.cli.provider import provider_for_target
+from lakekey.cli.serving import own_files
 from lakekey.cli.serving.databricks_cli import target_for_others
 from lakekey.cli.serving.metadata_service import MetadataService
-from lakekey.errors import CacheWriteFailed
 
 # No option that gives the service a file system of its own, such as PrivateTmp=: a user's systemd then gives it a user
 # namespace, too, in which root's directories belong to nobody, and a cache below those is refused.
@@ -50,14 +49,14 @@ def serve(arguments: argparse.Namespace) -> int:
     with MetadataService(providers, port=arguments.port) as service:
         threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         if arguments.url_file:
-            _write_url(arguments.url_file, service.url)
+            own_files.write_address(arguments.url_file, service.url)
         try:
             _say([provider.target.host for provider in providers], service.url, arguments)
             done.wait()
         finally:
             service.shutdown()
             if arguments.url_file:
-                private_files.remove(arguments.url_file)
+                own_files.remove_address(arguments.url_file, service.url)
     return 0
 
 
@@ -74,15 +73,6 @@ def _say(hosts: list[str], url: str, arguments: argparse.Namespace) -> None:
     sys.stdout.flush()  # a program may wait for this line through a pipe
 
 
-def _write_url(path: str, url: str) -> None:
-    try:
-        private_files.replace(path, f"{url}\n".encode())
-    except OSError as error:
-        raise CacheWriteFailed(
-            f"cannot write {path}: {error.strerror}", hint="name another file with --url-file"
-        ) from None
-
-
 def _unit(arguments: argparse.Namespace) -> str:
     # A variable begins with ``$`` in arguments, and in them alone (systemd.service(5)).
     words = [_quoted(profile).replace("$", "$$") for profile in arguments.profiles]
@@ -90,8 +80,9 @@ def _unit(arguments: argparse.Namespace) -> str:
         words.append(f"--port {arguments.port}")
     url_file = arguments.url_file and _quoted(os.path.abspath(arguments.url_file)).replace("$", "$$")
     words.append(f"--url-file {url_file or '%t/lakekey.url'}")
-    program = _quoted(os.path.abspath(sys.argv[0]))
-    return _UNIT.format(program=program, arguments="".join(f" {word}" for word in words))
+    program = os.path.abspath(sys.argv[0])
+    own_files.check_unit(program)
+    return _UNIT.format(program=_quoted(program), arguments="".join(f" {word}" for word in words))
 
 
 def _quoted(word: str) -> str:

@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import os
 import shlex
+import stat
 import sys
 
 from lakekey.cache import private_files
@@ -53,14 +54,15 @@ def program() -> str:
         )
     path = os.path.join(os.path.abspath(directory), "bin", "databricks")
     content = _content()
-    if not _is_there(path, content):
-        try:
-            private_files.ensure_directory(os.path.dirname(path))
+    try:
+        # Looked at each time: the SDKs run it as this user, so no other user may be able to change it later.
+        private_files.ensure_directory(os.path.dirname(path))
+        if not _is_there(path, content):
             private_files.replace(path, content, mode=0o700)
-        except OSError as error:
-            raise CacheWriteFailed(
-                f"cannot write {path}: {error.strerror}", hint="name another directory with LAKEKEY_CACHE_DIR"
-            ) from None
+    except OSError as error:
+        raise CacheWriteFailed(
+            f"cannot write {path}: {error.strerror}", hint="name another directory with LAKEKEY_CACHE_DIR"
+        ) from None
     return path
 
 
@@ -72,5 +74,7 @@ def _content() -> bytes:
 
 def _is_there(path: str, content: bytes) -> bool:
     with contextlib.suppress(OSError), open(path, "rb") as file:
-        return file.read() == content and os.access(path, os.X_OK)
+        status = os.lstat(path)
+        private = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
+        return private and file.read() == content and os.access(path, os.X_OK)
     return False
