@@ -9,8 +9,8 @@ WHEEL := .venvs/wheel
 WINDOWS := .venvs/windows
 OIDC := tests/support/servers/oidc
 # Programs that the tests run against, by the names of the distribution's packages; installed only where missing.
-SYSTEM_PACKAGES := chromium chromium-driver dbus-daemon faketime gnome-keyring iproute2 nginx-light openjdk-17-jdk-headless \
-  pgbouncer postgresql redis-sentinel redis-server
+SYSTEM_PACKAGES := chromium chromium-driver dbus-daemon faketime fish gnome-keyring iproute2 nginx-light openjdk-17-jdk-headless \
+  pgbouncer postgresql redis-sentinel redis-server zsh
 
 OLD_CONNECTORS := 4.1.1 4.4.0
 

@@ -27,15 +27,18 @@ class Terminal:
         *arguments: The command line.
         environment: The whole environment.
         columns: The terminal's width.
+        program: Another program than ``lakekey``.
     """
 
-    def __init__(self, *arguments: str, environment: Mapping[str, str], columns: int = 80) -> None:
+    def __init__(
+        self, *arguments: str, environment: Mapping[str, str], columns: int = 80, program: str = LAKEKEY
+    ) -> None:
         self.raw = b""
         self._read = 0
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.process = subprocess.Popen(
-            [LAKEKEY, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=dict(environment),
+            [program, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=dict(environment),
             start_new_session=True,
         )  # fmt: skip
         os.close(theirs)
@@ -68,6 +71,10 @@ class Terminal:
     def types(self, line: str) -> None:
         """Types a line and presses Enter."""
         os.write(self._ours, f"{line}\n".encode())
+
+    def presses(self, keys: str) -> None:
+        """Presses keys, without Enter."""
+        os.write(self._ours, keys.encode())
 
     def ends(self) -> int:
         """Waits for its end. Returns the exit status."""

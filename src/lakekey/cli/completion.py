@@ -17,8 +17,12 @@ _SCRIPTS = {
     "bash": """\
 # In ~/.bashrc: eval "$(lakekey completion bash)"
 _lakekey() {
-    local IFS=$'\\n'
-    COMPREPLY=($(lakekey complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+    local word
+    COMPREPLY=()
+    while IFS= read -r word; do
+        printf -v word %q "$word"
+        COMPREPLY+=("$word")
+    done < <(lakekey complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
 complete -o default -F _lakekey lakekey
 """,

@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 
 import pytest
 
 from support.processes import LAKEKEY
 from support.processes import lakekey as run
+from support.terminal import Terminal
 
 
 @pytest.fixture(autouse=True)
@@ -52,15 +55,67 @@ def test_file_that_cannot_be_read_completes_commands_all_the_same(profiles):
     assert run("complete", "stat").stdout == "status\n"
 
 
-def test_bash_completes_with_the_script():
-    script = f"""
-        PATH={os.path.dirname(LAKEKEY)}:$PATH
-        eval "$(lakekey completion bash)"
-        COMP_WORDS=(lakekey login "$1"); COMP_CWORD=2; _lakekey
-        printf '%s\\n' "${{COMPREPLY[@]}}"
-    """
-    done = subprocess.run(["bash", "-c", script, "bash", "m"], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "my work\n"
+SHELLS = {
+    "bash": (["--norc", "--noprofile", "-i"], "PS1='ready> '", 'eval "$(lakekey completion bash)"'),
+    "zsh": (
+        ["-f", "-i"],
+        "PS1='ready> '; unsetopt zle_bracketed_paste; autoload -U compinit && compinit -u -D",
+        'eval "$(lakekey completion zsh)"',
+    ),
+}
+
+
+@pytest.fixture
+def environment(tmp_path):
+    path = os.pathsep.join([os.path.dirname(LAKEKEY), os.environ["PATH"]])
+    return {**os.environ, "PATH": path, "HOME": str(tmp_path), "TERM": "dumb", "ZDOTDIR": str(tmp_path)}
+
+
+def needs(shell):
+    if shutil.which(shell) is None and not os.environ.get("LAKEKEY_REQUIRE_ALL"):
+        pytest.skip(f"{shell} is not here")
+
+
+@pytest.mark.pseudo_terminal
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("typed", "becomes"),
+    [
+        ("lakekey logi", "lakekey login "),
+        ("lakekey login pr", "lakekey login prod "),
+        ("lakekey status -p m", r"lakekey status -p my\ work "),
+        ("lakekey login prod --no-b", "lakekey login prod --no-browser "),
+    ],
+)
+def test_tab_completes_in_the_shell_itself(environment, shell, typed, becomes):
+    needs(shell)
+    options, prompt, setup = SHELLS[shell]
+    with Terminal(*options, environment=environment, columns=200, program=shell) as terminal:
+        terminal.types(f"{prompt}; {setup}; echo be''gun")
+        terminal.shows("begun.*ready> ")
+        terminal.presses(f"{typed}\t")
+        terminal.shows(re.escape(becomes))
+
+
+def test_fish_completes_by_the_script(environment):
+    needs("fish")
+
+    def completed(line):
+        script = f"lakekey completion fish | source; complete -C '{line}'"
+        done = subprocess.run(
+            ["fish", "--no-config", "-c", script],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout.splitlines()
+
+    assert completed("lakekey logi") == ["login"]
+    assert completed("lakekey login pr") == ["prod"]
+    assert completed("lakekey status -p ") == ["my work", "prod"]
+    assert completed("lakekey login prod --no-b") == ["--no-browser"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
