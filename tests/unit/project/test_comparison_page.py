@@ -65,6 +65,27 @@ def test_each_answer_leads_to_its_source_or_says_that_there_is_none(question, an
         assert answer.rpartition("[")[2].rstrip("]") in SOURCES, question
 
 
+def terminal_rows():
+    """The rows of the table of commands, beside the tools of other services."""
+    [table] = re.findall(r"^\| at the terminal \| lakekey .*\n\|---.*\n((?:\|.*\n)+)", TEXT, re.MULTILINE)
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row.strip("|"))] for row in table.splitlines()]
+
+
+@pytest.mark.parametrize("row", terminal_rows(), ids=lambda row: row[0])
+def test_each_command_beside_other_tools_leads_to_a_test_of_ours_and_to_documentation_of_theirs(row):
+    question, ours, *theirs = row
+    assert len(theirs) == 5
+    target, title = SOURCES[re.fullmatch(r"\[.+\]\[(\d+)\]", ours)[1]]
+    assert target.startswith("../../tests/"), question
+    assert title.startswith("test_"), question
+    for cell in theirs:
+        if cell not in NO_ANSWER:
+            target, title = SOURCES[re.fullmatch(r"\[.+\]\[(\d+)\]", cell)[1]]
+            assert target.startswith("https://"), (question, cell)
+            assert title, (question, cell)
+    assert any(cell not in NO_ANSWER for cell in theirs), question
+
+
 def test_no_source_is_left_over():
     assert set(SOURCES) == set(re.findall(r"\]\[(\d+)\]", TEXT))
 
