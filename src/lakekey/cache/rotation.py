@@ -23,6 +23,7 @@ from lakekey.cache.keys.kms import services, wrapped_ring
 from lakekey.cache.keys.ring import KeyRing, format_ring, key_id, new_key
 from lakekey.cache.keys.sources import GIVEN, choice_of, open_source, own_source, require_for_all, ring_of
 from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, KeyUnavailable, LockTimeout
+from lakekey.observability import audit
 
 if TYPE_CHECKING:
     from lakekey.cache.keys.source import OwnKeySource
@@ -76,12 +77,21 @@ def rotate(cache: Cache, *, to: str | None = None, patience: float = _PATIENCE) 
     try:
         keys.read()  # a first key is chosen under the same lock
         with keys.place.changing_key():
-            return _rotate(cache, keys, to, patience)
+            done = _rotate(cache, keys, to, patience)
     except OSError as error:
         raise CacheWriteFailed(
             f"cannot change the key of the cache in {keys.place.where}: {error.strerror or type(error).__name__}",
             hint=f"free or fix that place, then run it again: df -h {keys.place.where}",
         ) from None
+    audit.record(
+        audit.KEY_CHANGE,
+        environ=keys.environ,
+        outcome=audit.FAILED if done.busy else audit.DONE,
+        action="moved" if to is not None else "rotated",
+        detail=f"{cache.ring.source} {done.current}, {done.resealed} sealed again",
+        store=keys.place.where,
+    )
+    return done
 
 
 def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotation:

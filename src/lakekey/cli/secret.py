@@ -5,7 +5,7 @@ import os
 import sys
 
 from lakekey.cache.cache import Cache
-from lakekey.cache.client_secrets import is_secret, put_secret, remove_secret
+from lakekey.cache.client_secrets import is_secret, put_secret, remove_secret, secret_id
 from lakekey.cache.opening import open_cache
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import print_json, print_table
@@ -26,18 +26,30 @@ def secret(arguments: argparse.Namespace) -> int:
         if _in_clear(arguments):
             text += "\nIt also stands in clear in the profile: take the line client_secret out of it."
     else:
-        removed = remove_secret(
-            open_cache(target.cache_environment(os.environ), place=target.store),
-            target.host,
-            target.account_id,
-            target.client_id,
-        )
+        cache = open_cache(target.cache_environment(os.environ), place=target.store)
+        removed = remove_secret(cache, target.host, target.account_id, target.client_id)
+        if removed:
+            _audit(target, cache, "secret_removed")
         done, text = {"removed": removed}, "Removed." if removed else f"There was none for {target.client_id}."
     if arguments.json:
         print_json({**where, **done})
     else:
         print(text)
     return 0
+
+
+def _audit(target: Target, cache: Cache, action: str) -> None:
+    from lakekey.observability import audit
+
+    audit.record(
+        audit.ADMINISTRATION,
+        action=action,
+        who=target.client_id,
+        workspace=target.host,
+        profile=target.profile,
+        entry=secret_id(target.host, target.account_id, target.client_id),
+        store=cache.store.where,
+    )
 
 
 def client_of_profile(arguments: argparse.Namespace) -> Target:
@@ -70,6 +82,7 @@ def seal_secret(target: Target) -> Cache:
     if not typed:
         raise ConfigurationError("no secret was typed", hint="try again, or pipe it in", profile=target.name)
     put_secret(cache, target.host, target.account_id, target.client_id, typed)
+    _audit(target, cache, "secret_set")
     return cache
 
 

@@ -13,6 +13,7 @@ from lakekey._imports import libraries
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import Target
 from lakekey.errors import CredentialsRefused, LakekeyError, LoginFailed
+from lakekey.observability import audit
 
 if TYPE_CHECKING:
     from lakekey.oauth.token_response import TokenResponse
@@ -34,44 +35,59 @@ class Events:
     Args:
         target: What it signs in to.
         entry_id: Its entry.
-        environ: The environment, for ``LAKEKEY_OTEL``.
+        environ: The environment, for ``LAKEKEY_OTEL`` and ``LAKEKEY_AUDIT``.
+        store: Where its entry is kept, for people.
     """
 
-    def __init__(self, target: Target, entry_id: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, target: Target, entry_id: str, environ: Mapping[str, str], store: str = "") -> None:
         self._name = target.name
         self._auth_type = target.auth_type
         self._entry = entry_id[:12]
         self._telemetry = _telemetry(target, entry_id, environ)
+        self._environ = environ
+        self._who = target.user if target.is_person else target.client_id
+        self._audited = {
+            "auth_type": target.auth_type,
+            "workspace": target.host,
+            "profile": target.profile,
+            "entry": entry_id,
+            "store": store,
+        }
 
     # -- what was brought about ---------------------------------------------------------------------------------
 
-    def refreshed(self) -> None:
+    def refreshed(self, who: str | None = None) -> None:
         """The token endpoint gave a new token, and it is stored."""
         _log.info("session", "%s: token renewed (%s), entry %s", self._name, self._auth_type, self._entry)
         self._count("refreshes")
+        self._audit(audit.RENEWAL, who)
 
-    def adopted(self) -> None:
+    def adopted(self, who: str | None = None) -> None:
         """A sibling had stored a newer token, which is taken into use instead of asking for another."""
         _log.info("session", "%s: a sibling's token is taken into use, entry %s", self._name, self._entry)
         self._count("adoptions")
+        self._audit(audit.ADOPTION, who)
 
     def signed_in(self, who: str | None) -> None:
         """A person has signed in, and the session is stored."""
         _log.info("login", "%s: signed in as %s, entry %s", self._name, who or "somebody", self._entry)
         self._count("logins")
+        self._audit(audit.SIGN_IN, who)
 
     def signed_out(self, removed: Entry | None, revocation: str | None) -> None:
         """The entry was removed, if there was one."""
         if removed is not None:
             at_server = revocation or "nothing to revoke"
             _log.info("login", "%s: signed out (%s), entry %s", self._name, at_server, self._entry)
+            self._audit(audit.SIGN_OUT, removed.identity, detail=at_server)
 
     # -- what went wrong ----------------------------------------------------------------------------------------
 
-    def session_ended(self) -> None:
+    def session_ended(self, who: str | None = None) -> None:
         """The server refused the refresh token (``invalid_grant``), which ends the session for everybody."""
         _log.warning("session", "%s: the server refused the session's refresh token, entry %s", self._name, self._entry)
         self._count("refusals", "invalid_grant")
+        self._audit(audit.REFUSAL, who, outcome=audit.REFUSED, detail="invalid_grant")
 
     def failed(self, error: LakekeyError) -> None:
         """An exchange or a sign-in brought no token. No warning: the caller is told, or the provider warns once."""
@@ -80,6 +96,10 @@ class Events:
         what = {"login": "not signed in", "session": "refused" if refused else "not renewed"}[part]
         _log.info(part, "%s: %s: %s, entry %s", self._name, what, error.message, self._entry)
         self._count("refusals" if refused else "failures", error.code)
+        if refused:
+            self._audit(audit.REFUSAL, outcome=audit.REFUSED, detail=error.code)
+        else:
+            self._audit(audit.SIGN_IN if part == "login" else audit.RENEWAL, outcome=audit.FAILED, detail=error.code)
 
     def retries(self, error: LakekeyError, seconds: float) -> None:
         """A request failed, and is sent again after a pause."""
@@ -112,6 +132,11 @@ class Events:
     def carried(self, work: Callable[[A], T]) -> Callable[[A], T]:
         """The work, as a part of what the caller has under way, whichever thread does it."""
         return work if self._telemetry is None else self._telemetry.carried(work)
+
+    def _audit(self, event: str, who: str | None = None, *, outcome: str = audit.DONE, detail: str = "") -> None:
+        audit.record(
+            event, environ=self._environ, outcome=outcome, detail=detail, who=who or self._who, **self._audited
+        )
 
     def _count(self, name: str, error_type: str | None = None) -> None:
         if self._telemetry is not None:

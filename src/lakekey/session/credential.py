@@ -83,5 +83,5 @@ class Credential:
             with LOADING:
                 from lakekey.observability.events import Events
 
-            self._events = Events(self.target, self.entry_id, self.environ)
+            self._events = Events(self.target, self.entry_id, self.environ, self.cache.store.where)
         return self._events

@@ -151,7 +151,7 @@ class EntryQueue:
         if entry is None or done is None:
             return None
         if done(entry):
-            self._events.adopted()
+            self._events.adopted(entry.identity)
             return entry
         failure = entry.failure
         if failure not in (None, known) and failure.proof == self._target.proof:

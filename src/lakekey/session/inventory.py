@@ -19,6 +19,7 @@ from lakekey.configuration.settings import DELEGATED, U2M
 from lakekey.configuration.target import DEFAULT_CLIENT, DEFAULT_SCOPES, Target, resolve
 from lakekey.configuration.validation import names_nothing
 from lakekey.errors import CacheError, ConfigurationError, LakekeyError, LockTimeout
+from lakekey.observability import audit
 from lakekey.session.expiry import is_live, nears_end, session_end
 
 SIGNED_IN, RENEWABLE = "signed in", "renews itself"
@@ -253,14 +254,18 @@ def remove(cache: Cache, name: str) -> bool:
         with cache.lock(name, to_write=False) as held:
             if held:
                 envelope = cache.store.get(name)
-                if envelope is None or cache.delete(name, replaces=envelope):
-                    return envelope is not None
+                if envelope is None:
+                    return False
+                if cache.delete(name, replaces=envelope):
+                    break
         if time.monotonic() > deadline:
             raise LockTimeout(
                 f"{cache.store.holder(name) or 'another process'} holds the session for more than {_PATIENCE:g} s",
                 hint="wait for it, then run it again",
             )
         time.sleep(_POLL)
+    audit.record(audit.ADMINISTRATION, action="entry_removed", entry=name, store=cache.store.where)
+    return True
 
 
 def _profiles_by_entry(environ: Mapping[str, str]) -> dict[str, list[str]]:

@@ -200,7 +200,7 @@ class Renewal:
             stored = self._cache.read(self._entry_id)
             entry = stored.entry
             if entry is not None and self._credential.serves(entry, known):
-                self._events.adopted()
+                self._events.adopted(entry.identity)
                 return entry
             if not held or entry is None or (self._grant.needs_person and not entry.refresh_token):
                 return None
@@ -221,7 +221,7 @@ class Renewal:
             # An earlier answer could not be written, and what is stored is what it was bought with. Nothing is sent
             # before it is: another answer would be lost as that one almost was.
             entry = self._save(unsaved.entry, stored, spends=True)
-            self._events.refreshed()
+            self._events.refreshed(entry.identity)
             if self._credential.serves(entry):
                 return entry
             stored = self._cache.read(self._entry_id)
@@ -239,7 +239,7 @@ class Renewal:
                 raise self._keep_refresh_token(commitment, entry, stored, response, sent_at)
             renewed = self._save(entry_from(self._target, entry, response, sent_at), stored, spends=True)
             commitment.release()
-            self._events.refreshed()
+            self._events.refreshed(renewed.identity)
             return renewed
         return self._on_invalid_grant(commitment, entry, stored, said, attempts)
 
@@ -301,7 +301,7 @@ class Renewal:
         if now.entry is not None and now.envelope != stored.envelope:
             # Another process got past the lock, as it can happen on a network file system: that one won.
             if now.entry.access_token != entry.access_token and self._credential.serves(now.entry):
-                self._events.adopted()
+                self._events.adopted(now.entry.identity)
                 return now.entry
             if now.entry.refresh_token not in ("", entry.refresh_token):
                 return self._exchange(commitment, now.entry, now, attempts)
@@ -312,7 +312,7 @@ class Renewal:
                 self._cache.put(self._entry_id, ended, replaces=now.envelope)
             except (CacheWriteFailed, StoreUnavailable) as unwritten:
                 self._events.unwritten(unwritten)
-        self._events.session_ended()
+        self._events.session_ended(ended.identity)
         raise self._failures.login_required(ended)
 
     def _keep_refresh_token(

@@ -68,7 +68,7 @@ class Session:
         entry = self.peek()
         if entry is not None and self.credential.settles(entry, rejected, served):
             if known not in ("", entry.access_token):
-                self.credential.events.adopted()
+                self.credential.events.adopted(entry.identity)
             return entry
         if self.target.is_person and not self.credential.attended and (entry is None or not entry.refresh_token):
             with LOADING:

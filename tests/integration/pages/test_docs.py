@@ -38,6 +38,7 @@ ELSEWHERE = {
         ("docs/reference/key-sources.md", tool): "tests/integration/keys/test_page.py::test_what_the_page_sets_names_a_key"
         for tool in ("aws ", "az ", "gcloud ")
     },
+    ("docs/reference/audit.md", "import logging"): "tests/integration/session/test_audit.py::test_the_pages_formatter_writes_the_same_line",
     ("docs/reference/configuration.md", "#"): "tests/integration/pages/test_docs.py::test_the_profiles_of_a_page_resolve",
     ("docs/guides/login.md", "[prod]"): "tests/integration/pages/test_docs.py::test_the_profiles_of_a_page_resolve",
     ("docs/guides/login.md", "import lakekey\n\nprovider"): "tests/integration/pages/test_docs.py::test_a_program_may_ask_to_be_told_of_a_sessions_end",

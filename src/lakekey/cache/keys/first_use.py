@@ -58,6 +58,7 @@ def choose(
             return _made_elsewhere(place)
         anchor.remember(environ, place.where, made)
     _log.info("cache", "the key of the token cache in %s is kept by source %s: %s", place.where, made.source, made.why)
+    _audit(place, environ, "chosen", made)
     return made
 
 
@@ -91,6 +92,15 @@ def forget(place: "KeyPlace", environ: Mapping[str, str]) -> None:
         anchor.forget(environ, place.where)
         if made is not None and made.source not in GIVEN:
             own_source(made, place, environ).erase()
+    _audit(place, environ, "forgotten", made)
+
+
+def _audit(place: "KeyPlace", environ: Mapping[str, str], action: str, made: KeyChoice | None) -> None:
+    with LOADING:
+        from lakekey.observability import audit
+
+    detail = f"{made.source} {made.current}".strip() if made is not None else None
+    audit.record(audit.KEY_CHANGE, environ=environ, action=action, detail=detail, store=place.where)
 
 
 def plan(source: str, why: str, environ: Mapping[str, str]) -> KeyChoice:

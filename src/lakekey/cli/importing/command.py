@@ -12,6 +12,7 @@ from lakekey.cli.output import print_json, print_table
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.target import U2M, Target, resolve
 from lakekey.errors import CacheWriteFailed, ConfigurationError
+from lakekey.observability import audit
 
 _PATIENCE = 30.0
 
@@ -93,7 +94,18 @@ def _take_over(cache: Cache, target: Target) -> _Outcome | None:
         if cache.put(name, sessions[0].entry(target), replaces=stored.envelope) is None:
             raise CacheWriteFailed(f"another program wrote to {cache.store.place(name)}", hint="run it again")
         _require_kept(cache, name)
-        return _Outcome(target, taken=True, sessions=sessions)
+    audit.record(
+        audit.ADMINISTRATION,
+        action="session_imported",
+        detail=sessions[0].tool,
+        who=target.user,
+        auth_type=target.auth_type,
+        workspace=target.host,
+        profile=target.profile,
+        entry=name,
+        store=cache.store.where,
+    )
+    return _Outcome(target, taken=True, sessions=sessions)
 
 
 def _require_kept(cache: Cache, name: str) -> None:

@@ -1,7 +1,8 @@
-"""Calls of a key management service: bounded in time, and kept out of the libraries' own debugging logs.
+"""Calls of a key management service: bounded in time, and without log records of the libraries that make them.
 
-The libraries log what they send and receive at DEBUG, which here is a key and the credentials that fetch it. A program
-that logs everything at DEBUG must not have them in its files.
+At DEBUG they log what they send and receive, which here is a key and the credentials that fetch it. At any level a log
+handler of the program would run while other threads wait for the key, and might need a lock that one of them holds.
+What goes wrong is told by the error.
 """
 
 import contextlib
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 LIMIT_VARIABLE = "LAKEKEY_KMS_TIMEOUT"
 _LIMIT = 20.0
 _LIBRARIES = ("botocore", "urllib3", "requests", "azure", "msal", "google")
-_INFO = 20
 T = TypeVar("T")
 
 _silent: set[int] = set()  # the threads that are in a call
@@ -53,6 +53,7 @@ def within(limit: float, call: Callable[[], T]) -> T:
         Exception: What the call raised.
     """
     with LOADING:
+        import contextvars
         import threading
 
     results: list[T] = []
@@ -65,7 +66,8 @@ def within(limit: float, call: Callable[[], T]) -> T:
         except Exception as error:  # noqa: BLE001 - raised below, in the caller's thread
             errors.append(error)
 
-    thread = threading.Thread(target=run, name="lakekey-kms", daemon=True)
+    context = contextvars.copy_context()  # so that code which asks for a token in it is known to be inside a renewal
+    thread = threading.Thread(target=lambda: context.run(run), name="lakekey-kms", daemon=True)
     try:
         thread.start()
     except RuntimeError:  # no further thread can start here
@@ -81,7 +83,7 @@ def within(limit: float, call: Callable[[], T]) -> T:
 
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """Within it, records below INFO that the libraries make in this thread are dropped."""
+    """Within it, the records that the libraries make in this thread are dropped."""
     with libraries():
         import logging
         import threading
@@ -110,4 +112,4 @@ def _filter_all(logging: Any) -> None:
 
 
 def _may_pass(record: "logging.LogRecord") -> bool:
-    return record.levelno >= _INFO or record.thread not in _silent
+    return record.thread not in _silent
