@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lakekey.web.outcomes import Outcome
     from lakekey.web.people import User
     from lakekey.web.portal import Portal
+    from lakekey.web.schedules import Schedule
     from lakekey.web.sign_in import BegunSignIn, begin_sign_in, finish_sign_in
 
 _ATTRIBUTES = {
@@ -22,6 +23,7 @@ _ATTRIBUTES = {
     "Cookie": "browser",
     "Outcome": "outcomes",
     "Portal": "portal",
+    "Schedule": "schedules",
     "User": "people",
     "begin_sign_in": "sign_in",
     "finish_sign_in": "sign_in",
@@ -33,6 +35,7 @@ __all__ = [
     "Cookie",
     "Outcome",
     "Portal",
+    "Schedule",
     "User",
     "begin_sign_in",
     "finish_sign_in",

@@ -1,10 +1,12 @@
 """`Portal`: hosted sign-in as an ASGI application."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from lakekey._imports import libraries
 from lakekey.providers.provider import Provider
+from lakekey.web.everyone import Everyone
+from lakekey.web.schedules import Schedule, ScheduleCheck, check
 from lakekey.web.service import PortalService
 
 
@@ -38,3 +40,12 @@ class Portal(PortalService):
             from lakekey.web.requirement import requirement
 
         return requirement(self, profile)
+
+    def check_schedules(self, schedules: Iterable[Schedule]) -> list[ScheduleCheck]:
+        """Whether schedules will be able to sign in, before they run; see `lakekey.web.schedules`."""
+        return check(self, schedules)
+
+    @property
+    def everyone(self) -> Everyone:
+        """The connections of all users, for those who administer; see `lakekey.web.everyone`."""
+        return Everyone(self)

@@ -162,7 +162,12 @@ class Registrations:
                 entry = self._cache.get(entry_id)
             except CacheError:
                 continue
-            if entry is not None and "portal_user" in entry.about and entry.about.get("registration") == app.name:
+            if entry is None or "portal_user" not in entry.about:
+                continue
+            by_client = entry.about.get("client_id") == app.client_id and app.serves(
+                str(entry.about.get("host", "")), entry.about.get("account_id")
+            )
+            if by_client or entry.about.get("registration") == app.name:
                 found.append(entry_id)
         return found
 

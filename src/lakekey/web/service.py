@@ -165,12 +165,16 @@ class PortalService:
         who = user_of(user)
         target = self.target(profile, who)
         session = Session(target, environ=self.environ)
-        with self._lock:
-            for key in [key for key in self._providers if key[0] == who.name and key[2] == profile]:
-                del self._providers[key]
+        self.forget(who.name, profile)
         done = session.sign_out()
         _log.info("web", "%s: %s disconnected (%s)", profile, who.name, done.revocation or "nothing to revoke")
         return done.removed is not None, done.revocation
+
+    def forget(self, user: str, profile: str) -> None:
+        """Serve no provider of a user that was made before."""
+        with self._lock:
+            for key in [key for key in self._providers if key[0] == user and key[2] == profile]:
+                del self._providers[key]
 
     # -- what the routes stand on -------------------------------------------------------------------------------
 

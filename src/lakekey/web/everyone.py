@@ -1,0 +1,225 @@
+"""All connections of a portal, as its administrator sees them, and what happens when a person leaves."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from lakekey import _log
+from lakekey.cache.entry import Entry
+from lakekey.configuration.target import person_key
+from lakekey.errors import CacheError, ConfigurationError
+from lakekey.session import inventory
+from lakekey.session.session import Session
+from lakekey.web import connections
+from lakekey.web.connections import Connection, connection_of
+from lakekey.web.people import User
+from lakekey.web.service import PortalService
+
+_TOLD = "web-told"
+_KIND = "web-told"
+_PATIENCE = 20.0
+#: How far ahead an end is told of, in seconds, and by which name; the nearest counts.
+STAGES = ((0.0, "ended"), (3600.0, "hour"), (3 * 86400.0, "days"))
+
+
+class Held(NamedTuple):
+    """A connection of a person, as the store holds it.
+
+    Attributes:
+        entry_id: Its entry.
+        user: Whose it is, by the host application's name.
+        user_id: That person's unchanging id, or ``""``.
+        profile: The profile that it was made for.
+        offered: Whether this portal uses it today. It does not where the profile is gone, or another app has replaced
+            the one that it was made through.
+        connection: How it stands.
+    """
+
+    entry_id: str
+    user: str
+    user_id: str
+    profile: str
+    offered: bool
+    connection: Connection
+
+
+class Removal(NamedTuple):
+    """What became of a connection that an administrator removed.
+
+    Attributes:
+        user: Whose it was.
+        profile: Which.
+        revocation: What became of it at the server (`lakekey.oauth.revocation`); ``None``: not asked.
+    """
+
+    user: str
+    profile: str
+    revocation: str | None
+
+
+class Ending(NamedTuple):
+    """A connection that ends, or has ended.
+
+    Attributes:
+        user: Whose.
+        profile: Which.
+        stage: ``days``, ``hour`` or ``ended``.
+        ends_at: When, in UTC.
+        url: Where that person signs in again.
+    """
+
+    user: str
+    profile: str
+    stage: str
+    ends_at: datetime
+    url: str
+
+
+class Everyone:
+    """The connections of all users of a portal.
+
+    Args:
+        service: The portal.
+    """
+
+    def __init__(self, service: PortalService) -> None:
+        self._service = service
+        self._cache = service.cache
+
+    def all(self) -> list[Held]:
+        """All connections that were made through a portal, with what can be read of them.
+
+        Raises:
+            CacheError: The store cannot be read.
+        """
+        return sorted(
+            (self._held(entry_id, entry) for entry_id, entry in self._entries()),
+            key=lambda held: (held.user, held.profile),
+        )
+
+    def of(self, user: User | str) -> list[Held]:
+        """The connections of everyone of that name, those of an earlier person with it included."""
+        name = person_key(user.name if isinstance(user, User) else user)
+        return [held for held in self.all() if held.user == name]
+
+    def remove(self, user: User | str) -> list[Removal]:
+        """Remove all connections of a person who leaves, and revoke them; also those of profiles that are gone.
+
+        Raises:
+            CacheError: The store cannot be read or written.
+        """
+        return [self._remove(held) for held in self.of(user)]
+
+    def remove_one(self, entry_id: str) -> Removal:
+        """Remove one connection.
+
+        Raises:
+            ConfigurationError: There is none with that id.
+        """
+        held = next((each for each in self.all() if each.entry_id == entry_id), None)
+        if held is None:
+            raise ConfigurationError("there is no such connection", hint="it may be removed already")
+        return self._remove(held)
+
+    def tell_endings(self, hook: Callable[[Ending], None], *, now: float | None = None) -> list[Ending]:
+        """Tell of connections that near their end: three days ahead, an hour ahead, and when they have ended.
+
+        Each is told of once at each of these stages, whichever worker or host asks.
+
+        Args:
+            hook: What is told, such as a function that writes a mail. What it raises keeps it from counting as told.
+            now: Seconds since the epoch; ``None`` for the clock's.
+
+        Returns:
+            What was told.
+
+        Raises:
+            CacheError: The store cannot be read or written.
+        """
+        at = datetime.now(UTC).timestamp() if now is None else now
+        due = [ending for held in self.all() if (ending := self._ending(held, at)) is not None]
+        told = []
+        for ending in due:
+            if self._mark(ending):
+                try:
+                    hook(ending)
+                except Exception as error:  # noqa: BLE001 - a host's hook must not keep the others from being told
+                    _log.warning("web", "the hook for endings failed: %s", type(error).__name__)
+                    self._unmark(ending)
+                    continue
+                told.append(ending)
+        return told
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _entries(self) -> Iterable[tuple[str, Entry]]:
+        for entry_id in self._cache.list():
+            try:
+                entry = self._cache.get(entry_id)
+            except CacheError as error:
+                _log.warning("web", "entry %s cannot be read: %s", entry_id[:12], error.message)
+                continue
+            if entry is not None and "portal_user" in entry.about:
+                yield entry_id, entry
+
+    def _held(self, entry_id: str, entry: Entry) -> Held:
+        owner = entry.about["portal_user"]
+        profile = str(entry.about.get("profile", ""))
+        user = User(str(owner.get("name", "")), str(owner.get("id", "")))
+        target = self._service.target(profile, user) if profile in self._service.profiles else None
+        if target is not None and Session(target, environ=self._service.environ).entry_id != entry_id:
+            target = None  # of an app that another has replaced
+        if target is None:
+            connection = Connection(
+                profile, str(entry.about.get("host", "")), (), connections.CONNECTED, entry.identity
+            )
+        else:
+            connection = connection_of(target, entry, user, warning=self._service.warning)
+        connection = connection._replace(registration=str(entry.about.get("registration", "")))
+        return Held(entry_id, user.name, user.id, profile, target is not None, connection)
+
+    def _remove(self, held: Held) -> Removal:
+        revocation = None
+        if held.offered:
+            target = self._service.target(held.profile, User(held.user, held.user_id))
+            revocation = Session(target, environ=self._service.environ).sign_out().revocation
+        # Of a profile or an app that has changed since, only the entry itself is known.
+        inventory.remove(self._cache, held.entry_id)
+        self._service.forget(held.user, held.profile)
+        _log.info("web", "%s: the connection of %s was removed by an administrator", held.profile, held.user)
+        return Removal(held.user, held.profile, revocation)
+
+    def _ending(self, held: Held, now: float) -> Ending | None:
+        ends_at = held.connection.ends_at
+        if held.connection.state == connections.SIGN_IN_AGAIN:
+            ends_at = ends_at or held.connection.since
+        if ends_at is None:
+            return None
+        left = ends_at.timestamp() - now
+        if held.connection.state == connections.SIGN_IN_AGAIN:
+            left = min(left, 0.0)
+        stage = next((name for ahead, name in STAGES if left <= ahead), None)
+        url = f"{self._service.url}/#{held.profile}"
+        return Ending(held.user, held.profile, stage, ends_at, url) if stage is not None else None
+
+    def _mark(self, ending: Ending) -> bool:
+        """Note that it is told of. Returns whether it was not before."""
+        key, value = _key(ending), [ending.stage, int(ending.ends_at.timestamp())]
+        while True:
+            with self._cache.locked(_TOLD, patience=_PATIENCE) as stored:
+                told = dict(stored.entry.about.get("told", {})) if stored.entry is not None else {}
+                if told.get(key) == value:
+                    return False
+                told[key] = value
+                if self._cache.put(_TOLD, Entry({"kind": _KIND, "told": told}), replaces=stored.envelope) is not None:
+                    return True
+
+    def _unmark(self, ending: Ending) -> None:
+        with self._cache.locked(_TOLD, patience=_PATIENCE) as stored:
+            told = dict(stored.entry.about.get("told", {})) if stored.entry is not None else {}
+            told.pop(_key(ending), None)
+            self._cache.put(_TOLD, Entry({"kind": _KIND, "told": told}), replaces=stored.envelope)
+
+
+def _key(ending: Ending) -> str:
+    return f"{ending.profile}\n{ending.user}"
