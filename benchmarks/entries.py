@@ -66,8 +66,9 @@ def fill(count: int) -> None:
     """Adds sealed entries, as files, until there are so many; without the two fsyncs that storing each takes."""
     import lakekey
     from lakekey.cache.envelope import seal
+    from lakekey.session.session import Session
 
-    session = lakekey.provider("person").session
+    session = Session(lakekey.provider("person").target)
     cache, plaintext = session.cache, session.peek().to_bytes()
     for number in range(count - len(cache.list())):
         name = hashlib.sha256(str(number).encode()).hexdigest()
@@ -81,8 +82,9 @@ def measure() -> dict[str, float]:
     import lakekey
     from lakekey.cache.entry import Entry
     from lakekey.cache.envelope import seal
+    from lakekey.session.session import Session
 
-    session = lakekey.provider("person").session
+    session = Session(lakekey.provider("person").target)
     cache, name, entry = session.cache, session.entry_id, session.peek()
     envelope = cache.read(name).envelope
     subjects: dict[str, Callable[[], object]] = {

@@ -27,10 +27,11 @@ SOURCE = os.path.join(os.path.dirname(HERE), "src")
 TESTS = os.path.join(os.path.dirname(HERE), "tests")
 _SIGN_IN = """
 import json, lakekey
+from lakekey.session.session import Session
 # msal always asks for OpenID Connect's scopes, too, and a refresh may ask for no more than was granted.
 provider = lakekey.provider("person", scopes=["all-apis", "sql", "offline_access", "openid", "profile"])
 provider.headers()
-entry = provider.session.peek()
+entry = Session(provider.target).peek()
 print(json.dumps({"access_token": entry.access_token, "refresh_token": entry.refresh_token}))
 """
 _FOREIGN = ("DATABRICKS_", "LAKEKEY_", "PYTHON", "AIRFLOW_", "CI")

@@ -47,18 +47,3 @@ def config(profile: str | Provider | None = None, **settings: Any) -> "Config":
         **{name: value for name, value in known.items() if value is not None and name not in rest},
         **rest,
     )
-
-
-def header_factory(provider: Provider) -> Any:
-    """What the SDK calls for headers on each request: an ``OAuthCredentialsProvider``, as ``Config`` checks for it."""
-    with libraries():
-        from databricks.sdk.credentials_provider import OAuthCredentialsProvider
-        from databricks.sdk.oauth import Token as SdkToken
-
-    def sdk_token() -> SdkToken:
-        token = provider.token()
-        # The SDK compares expiry with datetime.now(): local time, without a zone.
-        expiry = token.expires_at.astimezone().replace(tzinfo=None)
-        return SdkToken(access_token=token.access_token, token_type=token.token_type, expiry=expiry)
-
-    return OAuthCredentialsProvider(provider(), sdk_token)

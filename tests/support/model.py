@@ -10,8 +10,7 @@ from unittest import mock
 from lakekey._single_flight import Commitment
 from lakekey.errors import TokenEndpointError
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
-from lakekey.providers import background_renewal
-from lakekey.providers import provider as provider_module
+from lakekey.providers import background_renewal, session_source
 from lakekey.session import credential as credential_module
 from lakekey.session import entry_queue, failures, renewal
 
@@ -50,10 +49,10 @@ class Clock:
         """Within it the session and its providers go by this clock, and background work is done at once."""
         mine = types.SimpleNamespace(time=self.time, monotonic=self.monotonic)
         with contextlib.ExitStack() as stack:
-            for module in (provider_module, credential_module, entry_queue, renewal, failures):
+            for module in (session_source, credential_module, entry_queue, renewal, failures):
                 stack.enter_context(mock.patch.object(module, "time", mine))
-            stack.enter_context(mock.patch.object(provider_module, "_time", self.time))
-            stack.enter_context(mock.patch.object(provider_module, "_monotonic", self.monotonic))
+            stack.enter_context(mock.patch.object(session_source, "_time", self.time))
+            stack.enter_context(mock.patch.object(session_source, "_monotonic", self.monotonic))
             stack.enter_context(mock.patch.object(background_renewal, "submit", lambda _, job: job()))
             stack.enter_context(mock.patch.object(renewal, "_FIRST_PAUSE", 0.0))
             yield

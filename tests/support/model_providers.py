@@ -9,6 +9,7 @@ from lakekey.cache.stores.store import Store
 from lakekey.configuration.target import resolve
 from lakekey.providers.provider import Provider
 from lakekey.session.renewal import Renewal
+from support.inside import session_of
 from support.model import ModelServer
 
 TARGET = resolve(None, {}, host="https://model.example.com")
@@ -28,8 +29,8 @@ def provider_over(cache: Cache, server: ModelServer, *, person: bool = False) ->
         server: Whom it asks.
         person: Whether somebody is there to sign in.
     """
-    provider = Provider(TARGET, cache=cache, environ={"LAKEKEY_INTERACTIVE": "browser" if person else "never"})
-    session = provider.session
+    provider = Provider(TARGET, cache=cache, interactive="browser" if person else "never")
+    session = session_of(provider)
     session._renewal = Renewal(session.credential, session.queue, server, server.sign_in if person else None)
     session._assembled_in = os.getpid()
     return provider

@@ -1,6 +1,5 @@
 """From an Airflow connection to a provider that suits a task."""
 
-import os
 from typing import Any
 
 from airflow.sdk.log import mask_secret
@@ -9,8 +8,8 @@ from lakekey.configuration.settings import SETTINGS
 from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError
 from lakekey.providers import factory
-from lakekey.providers.provider import Headers, Provider, Token
-from lakekey.providers.sdk_strategy import DelegatedProvider
+from lakekey.providers.provider import Provider
+from lakekey.providers.sources import Headers, Token, TokenSource
 
 #: Extras that switch something on → what it is called at `lakekey.sql.connect`.
 SWITCHES = {"pass_through": "pass_through", "kernel_only": "fixed_token"}
@@ -19,20 +18,30 @@ OURS = frozenset({*SETTINGS, *SWITCHES, "profile"})
 _SECRETS = frozenset(name for name, setting in SETTINGS.items() if setting.secret)
 
 
-class _Masking(Provider):
-    """A provider whose tokens the task log masks: each is made known to Airflow before it is handed out."""
+class Masked:
+    """A source whose tokens the task log masks: each is made known to Airflow before it is handed out.
 
-    _masked = ""
+    Args:
+        source: Where the tokens come from; it answers everything else.
+    """
 
-    def headers(self) -> Headers:
-        """See `Provider.headers`."""
-        headers = super().headers()
-        self._mask(headers["Authorization"].partition(" ")[2])
-        return headers
+    def __init__(self, source: TokenSource) -> None:
+        self._source = source
+        self._masked = ""
+
+        def headers() -> Headers:
+            found = source.headers()
+            self._mask(found.get("Authorization", "").partition(" ")[2])
+            return found
+
+        self.headers = headers
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
 
     def token(self) -> Token:
-        """See `Provider.token`."""
-        token = super().token()
+        """See `TokenSource.token`."""
+        token = self._source.token()
         self._mask(token.access_token)
         return token
 
@@ -41,14 +50,6 @@ class _Masking(Provider):
         if secret != self._masked:
             mask_secret(secret)
             self._masked = secret
-
-
-class TaskProvider(_Masking):
-    """A provider for tasks: its tokens are masked."""
-
-
-class DelegatedTaskProvider(_Masking, DelegatedProvider):
-    """The same where a strategy of databricks-sdk signs in."""
 
 
 def provider_of(conn: Any) -> Provider:
@@ -78,11 +79,9 @@ def provider_of(conn: Any) -> Provider:
     for secret in (target.client_secret, *(target.sdk_settings[name] for name in _SECRETS & {*target.sdk_settings})):
         if secret:
             mask_secret(secret)  # one from a profile or the environment is none that Airflow knows of
-    if target.is_delegated:
-        return DelegatedTaskProvider(target)
     if target.is_person:
         factory.warn_service_principal_missing(target, "an Airflow task", stacklevel=4)
-    return TaskProvider(target, environ={**os.environ, "LAKEKEY_INTERACTIVE": "never"})
+    return Provider(target, "never", Masked)
 
 
 def switches_of(conn: Any) -> dict[str, bool]:

@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     from lakekey.cli.serving.metadata_service import MetadataService
 
     # A program asks, so that no browser may open for it: it is told what to run.
-    unattended = provider_for_target(target, {**os.environ, "LAKEKEY_INTERACTIVE": "never"})
+    unattended = provider_for_target(target, "never")
     with MetadataService([unattended]) as service:
         threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         lent |= {"DATABRICKS_AUTH_TYPE": "metadata-service", "DATABRICKS_METADATA_SERVICE_URL": service.url}

@@ -6,15 +6,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from lakekey.cli.output import in_words, print_json
-from lakekey.cli.provider import provider_for_target, target_of
+from lakekey.cli.provider import provider_for_target, session_and_provider, target_of
 from lakekey.configuration.target import Target
 from lakekey.errors import CacheWriteFailed, ConfigurationError, LakekeyError, LoginRequired
 from lakekey.providers.provider import Provider, Token
+from lakekey.session.session import Session
 
 if TYPE_CHECKING:
     from lakekey.cli.setup import Written
-
-_UNATTENDED = {"LAKEKEY_INTERACTIVE": "never"}
 
 
 def login(arguments: argparse.Namespace) -> int:
@@ -22,34 +21,34 @@ def login(arguments: argparse.Namespace) -> int:
     from lakekey.cli import setup
 
     if arguments.check or arguments.if_needed:
-        session = _live(arguments)
-        if session is not None:
-            return _tell_signed_in(arguments, *session)
+        live = _live(arguments)
+        if live is not None:
+            return _tell_signed_in(arguments, *live)
         if arguments.check:
             raise LoginRequired("not signed in", hint=f"run: lakekey login {arguments.profile or ''}".rstrip())
     plan = setup.plan(arguments)
-    provider = _provider_with_secret(arguments)
-    provider.session.cache.begin()
-    with provider.session.cache.store.lock(provider.session.entry_id):
-        _require_keeping(provider)  # a full disk is found before a browser opens
-    _tell_if_signed_in(provider)
+    session, provider = _provider_with_secret(arguments)
+    session.cache.begin()
+    with session.cache.store.lock(session.entry_id):
+        _require_keeping(session)  # a full disk is found before a browser opens
+    _tell_if_signed_in(session)
     try:
         token = provider.login(switch=arguments.switch)
     except LoginRequired as error:
         raise _with_a_step_that_is_possible(error) from None
-    _require_keeping(provider)
+    _require_keeping(session)
     if not arguments.json:
-        _tell(provider)
+        _tell(session, provider)
     written = setup.finish(arguments, plan, provider) if plan is not None else None
     if arguments.json:
-        _print_facts(provider, token, written)
+        _print_facts(session, provider, token, written)
     else:
         _tell_next(provider.target, written)
     return 0
 
 
-def _print_facts(provider: Provider, token: Token, profile: "Written | None") -> None:
-    target, cache = provider.target, provider.session.cache
+def _print_facts(session: Session, provider: Provider, token: Token, profile: "Written | None") -> None:
+    target, cache = provider.target, session.cache
     who = provider.identity() or (target.client_id if not target.is_person else None)
     name = profile.name if profile else target.profile
     facts: dict[str, object] = {
@@ -68,8 +67,8 @@ def _print_facts(provider: Provider, token: Token, profile: "Written | None") ->
     print_json(facts)
 
 
-def _tell(provider: Provider) -> None:
-    target, cache = provider.target, provider.session.cache
+def _tell(session: Session, provider: Provider) -> None:
+    target, cache = provider.target, session.cache
     who = provider.identity() or (target.client_id if not target.is_person else None)
     role = f", in the role of group {target.group_id}" if target.group_id else ""
     print(f"Signed in to {target.host}" + (f" as {who}{role}." if who else f"{role}."))
@@ -101,7 +100,7 @@ def _live(arguments: argparse.Namespace) -> tuple[Provider, Token] | None:
         if arguments.check:
             raise
         return None
-    provider = provider_for_target(target, {**os.environ, **_UNATTENDED})
+    provider = provider_for_target(target, "never")
     try:
         return provider, provider.token()
     except LoginRequired as error:
@@ -122,11 +121,11 @@ def _tell_signed_in(arguments: argparse.Namespace, provider: Provider, token: To
     return 0
 
 
-def _tell_if_signed_in(provider: Provider) -> None:
+def _tell_if_signed_in(session: Session) -> None:
     """Signing in again is fine; a person who did not mean to should know that there was no need."""
-    if not provider.target.is_person:
+    if not session.target.is_person:
         return
-    entry = provider.session.peek()
+    entry = session.peek()
     if entry is None or not entry.refresh_token or entry.identity is None:
         return
     import time
@@ -147,19 +146,19 @@ def _with_a_step_that_is_possible(error: LoginRequired) -> LakekeyError:
     return error
 
 
-def _require_keeping(provider: Provider) -> None:
+def _require_keeping(session: Session) -> None:
     """A sign-in that ends with this command is of no use."""
-    cache = provider.session.cache
-    if not cache.keeps(provider.session.entry_id):
+    cache = session.cache
+    if not cache.keeps(session.entry_id):
         reason = cache.volatile or f"cannot write to the token cache at {cache.store.where}"
         raise CacheWriteFailed(
             f"{reason}, so the session would end with this command",
             hint="set LAKEKEY_CACHE_DIR to a directory of yours that can be written to",
-            profile=provider.target.name,
+            profile=session.target.name,
         )
 
 
-def _provider_with_secret(arguments: argparse.Namespace) -> Provider:
+def _provider_with_secret(arguments: argparse.Namespace) -> tuple[Session, Provider]:
     """The provider; where all that it lacks is the service principal's secret, a person is asked for that."""
     try:
         return _provider(arguments)
@@ -178,10 +177,6 @@ def _provider_with_secret(arguments: argparse.Namespace) -> Provider:
     return _provider(arguments)
 
 
-def _provider(arguments: argparse.Namespace) -> Provider:
-    environ = dict(os.environ)
-    if arguments.no_browser:
-        environ["BROWSER"] = "none"
-    if arguments.paste:
-        environ["LAKEKEY_INTERACTIVE"] = "paste"
-    return provider_for_target(target_of(arguments), environ)
+def _provider(arguments: argparse.Namespace) -> tuple[Session, Provider]:
+    environ = {**os.environ, "BROWSER": "none"} if arguments.no_browser else None
+    return session_and_provider(target_of(arguments), "paste" if arguments.paste else None, environ)

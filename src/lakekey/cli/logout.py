@@ -8,13 +8,14 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import print_json
-from lakekey.cli.provider import provider_for_target, target_of
+from lakekey.cli.provider import target_of
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.target import Target, normalize_host
 from lakekey.errors import ConfigurationError, LakekeyError
 from lakekey.session import inventory
 from lakekey.session.inventory import Found
 from lakekey.session.renewal import SignedOut
+from lakekey.session.session import Session
 
 _AT_THE_SERVER = {
     "revoked": "The server has revoked it, too.",
@@ -66,7 +67,7 @@ def logout(arguments: argparse.Namespace) -> int:
 
 def _of_target(target: Target) -> _Done:
     try:
-        done: SignedOut = provider_for_target(target).session.renewal.sign_out()
+        done: SignedOut = Session(target).sign_out()
     except LakekeyError as error:
         error.profile = error.profile or target.name
         raise

@@ -9,16 +9,12 @@ from lakekey.cli.arguments import target_settings
 from lakekey.configuration.target import Target, resolve
 from lakekey.errors import ConfigurationError
 from lakekey.providers.provider import Provider
+from lakekey.session.session import Session
 
 
-def provider_of(arguments: argparse.Namespace, environ: Mapping[str, str] | None = None) -> Provider:
-    """The provider that a command's arguments name.
-
-    Args:
-        arguments: The arguments.
-        environ: The environment; ``None`` for this process's.
-    """
-    return provider_for_target(target_of(arguments), environ)
+def provider_of(arguments: argparse.Namespace) -> Provider:
+    """The provider that a command's arguments name."""
+    return provider_for_target(target_of(arguments))
 
 
 def target_of(arguments: argparse.Namespace) -> Target:
@@ -47,18 +43,30 @@ def _only_session(error: ConfigurationError) -> Target:
     raise error
 
 
-def provider_for_target(target: Target, environ: Mapping[str, str] | None = None) -> Provider:
+def provider_for_target(target: Target, interactive: str | None = None) -> Provider:
     """A target's provider, without the warning that programs get: a command says what is wrong by its status.
 
     Args:
         target: What it signs in to.
-        environ: The environment, which says whether a person is there; ``None`` for this process's.
+        interactive: Whether and how a person signs in, in the place of ``LAKEKEY_INTERACTIVE``.
     """
-    if target.is_delegated:
-        from lakekey.providers.sdk_strategy import DelegatedProvider
+    return Provider(target, interactive)
 
-        return DelegatedProvider(target)
-    return Provider(target, environ=environ)
+
+def session_and_provider(
+    target: Target, interactive: str | None = None, environ: Mapping[str, str] | None = None
+) -> tuple[Session, Provider]:
+    """A target's session, for a command that looks at it, and its provider. Their cache is opened once for both.
+
+    Args:
+        target: What they sign in to.
+        interactive: Whether and how a person signs in, in the place of ``LAKEKEY_INTERACTIVE``.
+        environ: The environment; ``None`` for this process's.
+    """
+    session = Session(target, environ=environ, interactive=interactive)
+    # What the SDK signs in does not enter the cache, which then is not even opened.
+    cache = None if target.is_delegated else session.cache
+    return session, Provider(target, interactive, cache=cache, environ=environ)
 
 
 def _report(target: Target) -> None:

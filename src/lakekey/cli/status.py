@@ -9,10 +9,11 @@ from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import ends_in_words, in_words, print_facts, print_json, print_table
-from lakekey.cli.provider import provider_of
+from lakekey.cli.provider import target_of
 from lakekey.session import inventory
 from lakekey.session.expiry import nears_end
 from lakekey.session.inventory import BY_ITSELF, BY_THE_SDK, NEEDS_LOGIN, Found
+from lakekey.session.session import Session
 
 _END = 250_000_000_000  # seconds: the year 9892, beyond which some time zones have no date
 _WHAT_IT_MEANS = {
@@ -28,7 +29,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def _one(arguments: argparse.Namespace) -> int:
-    session = provider_of(arguments).session
+    session = Session(target_of(arguments))
     # What the SDK signs in does not enter the cache, which then is not even opened.
     cache = None if session.target.is_delegated else session.cache
     entry = session.peek() if cache is not None else None

@@ -15,18 +15,22 @@ _AUTOMATION = {
 }
 
 
-def automation(environ: Mapping[str, str] | None = None) -> str | None:
+def automation(environ: Mapping[str, str] | None = None, mode: str | None = None) -> str | None:
     """Why the run is unattended, in words; ``None`` if a person is present.
 
     ``LAKEKEY_INTERACTIVE`` decides if it is set: with ``never`` the run is unattended; with ``browser`` and ``paste`` a
     person is present, whatever the terminal looks like.
     With ``auto``, a scheduler's variable, or the lack of a terminal and of a notebook, decides.
 
+    Args:
+        environ: The environment; ``None`` for this process's.
+        mode: In the place of ``LAKEKEY_INTERACTIVE``.
+
     Raises:
         ConfigurationError: ``LAKEKEY_INTERACTIVE`` is none of these.
     """
     environ = os.environ if environ is None else environ
-    mode = interactive_mode(environ)
+    mode = mode or interactive_mode(environ)
     if mode == "never":
         return "a run with LAKEKEY_INTERACTIVE=never"
     if mode in ("browser", "paste"):

@@ -42,12 +42,14 @@ class PersonSignIn:
         target: What to sign in to.
         client: The OAuth client.
         environ: The environment, which says where the person sits.
+        mode: How, in the place of ``LAKEKEY_INTERACTIVE``.
     """
 
-    def __init__(self, target: Target, client: Client, environ: Mapping[str, str]) -> None:
+    def __init__(self, target: Target, client: Client, environ: Mapping[str, str], mode: str | None = None) -> None:
         self._target = target
         self._client = client
         self._environ = environ
+        self._mode = mode
 
     def __call__(
         self, commitment: Commitment, held: str | None = None, *, switch: bool = False
@@ -72,7 +74,7 @@ class PersonSignIn:
         redirect = redirect_of(self._target)
         self._client.transport.check_files()
         metadata = _interruptible(commitment, deadline, self._client.discover, self._timeout)
-        here, mode = seat(self._environ), interactive_mode(self._environ)
+        here, mode = seat(self._environ), self._mode or interactive_mode(self._environ)
         held = None if switch else held
         words = None if mode == "paste" else browser.command(self._environ, wsl=here.wsl)
         if mode == "auto" and words is None and metadata.device_authorization_endpoint:

@@ -59,11 +59,6 @@ def made(target: Target, *, stacklevel: int = 2) -> Provider:
         target: What it signs in to.
         stacklevel: Frames from here to the code that the warning points at.
     """
-    if target.is_delegated:
-        with LOADING:
-            from lakekey.providers.sdk_strategy import DelegatedProvider
-
-        return DelegatedProvider(target)
     if target.is_person:
         _warn_where_nobody_watches(target, stacklevel=stacklevel + 1)
     return Provider(target)

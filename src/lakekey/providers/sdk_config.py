@@ -7,7 +7,6 @@ without.
 
 from typing import Any
 
-from lakekey import _log
 from lakekey._imports import LOADING, libraries
 from lakekey.configuration.target import Target
 from lakekey.errors import LakekeyError
@@ -15,11 +14,12 @@ from lakekey.errors import LakekeyError
 _WELL_KNOWN = "/.well-known/databricks-config"
 
 
-def config_class(target: Target) -> Any:
+def config_class(target: Target, reports: list[str]) -> Any:
     """``Config`` itself, or where the target has TLS settings of its own, one that goes by them.
 
     Args:
         target: Whose host it is for.
+        reports: Gets what went wrong on the way, which the caller logs: while this runs, other threads wait.
 
     Raises:
         ImportError: databricks-sdk is not installed.
@@ -33,14 +33,14 @@ def config_class(target: Target) -> Any:
         _attributes = Config.attributes()  # it collects those of its own class only
 
         def _resolve_host_metadata(self) -> None:
-            for name, value in _metadata(target).items():
+            for name, value in _metadata(target, reports).items():
                 if value and not getattr(self, name):
                     setattr(self, name, value)
 
     return TrustingConfig
 
 
-def _metadata(target: Target) -> dict[str, Any]:
+def _metadata(target: Target, reports: list[str]) -> dict[str, Any]:
     """What the host says about itself, by the SDK's names. Best effort, as it is in the SDK."""
     with LOADING:
         from lakekey.session.assembly import transport_of
@@ -48,7 +48,7 @@ def _metadata(target: Target) -> dict[str, Any]:
     try:
         answer = transport_of(target).get(f"{target.host}{_WELL_KNOWN}")
     except LakekeyError as error:
-        _log.warning("delegated", "%s: %s", target.name, error.message)
+        reports.append(error.message)
         return {}
     fields = (answer.json_object() if answer.status == 200 else None) or {}
     account = target.account_id or fields.get("account_id")

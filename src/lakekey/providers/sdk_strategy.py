@@ -1,73 +1,125 @@
 """Signing in by the SDK's own strategies: personal access tokens, the clouds' identities, the metadata service, ….
 
-The SDK keeps and renews what it gets; nothing of it enters our cache.
+The SDK keeps and renews what it gets; nothing of it enters our cache. What it runs meanwhile (logging handlers,
+finalizers, programs) may ask for a header again: inside such a call the answer is an error at once, and other threads
+wait for no longer than `LONGEST_WAIT`.
 """
 
+import contextlib
+import copy
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from lakekey import _log
+from lakekey._commitment import Latch
 from lakekey._hosts import normalize_host
-from lakekey._imports import LOADING
+from lakekey._imports import LOADING, holds_a_lock, libraries
 from lakekey.configuration.settings import SETTINGS
 from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError
 from lakekey.oauth.jwt import claims
-from lakekey.providers.provider import HeaderFactory, Headers, Provider, Token
+from lakekey.providers.sources import Headers, SecondChances, Token
+from lakekey.providers.unattended import announce
 from lakekey.session.expiry import TRIAL
+from lakekey.session.failures import Failures
 
 if TYPE_CHECKING:
     from databricks.sdk.core import Config
 
+    from lakekey.providers.session_ending import SessionEnding
+
+T = TypeVar("T")
+
 # Bounds on the SDK's probe of the host, which otherwise may take five minutes.
 _PATIENCE = {"http_timeout_seconds": 30, "retry_timeout_seconds": 30}
+LONGEST_WAIT = 120.0  # seconds for another thread's attempt, which may run a program and ask a service
+_ONE = "attempt"
 
 
-class DelegatedProvider(Provider):
-    """A provider whose headers come from a strategy of databricks-sdk.
+class _Strategy:
+    """A built strategy.
+
+    Attributes:
+        config: The SDK's ``Config``, which holds it.
+        dropped: Whether it is no longer to be used; set once, and read by all threads without a lock.
+    """
+
+    def __init__(self, config: "Config") -> None:
+        self.config = config
+        self.headers: Any = config._header_factory  # noqa: SLF001 - what Config.authenticate() calls, unwrapped
+        self.dropped = False
+
+
+class _Attempt:
+    """One attempt to build the strategy, which other threads wait for and share."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self.finished = Latch()
+        self.error: LakekeyError | None = None
+
+
+class _Call:
+    """A call to the SDK that is under way. What inherits this context and outlives the call is not inside it."""
+
+    def __init__(self, source: "SdkStrategy") -> None:
+        self.source = source
+        self.ended = False
+
+
+_calls: ContextVar[tuple[_Call, ...]] = ContextVar("lakekey_sdk_calls", default=())
+
+
+class SdkStrategy:
+    """A `lakekey.providers.sources.TokenSource` over a strategy of databricks-sdk.
 
     Args:
         target: What it signs in to.
+        patience: Seconds that a thread waits while another one builds the strategy.
     """
 
-    def __init__(self, target: Target) -> None:
-        self._guard = threading.Lock()
-        self._guards_in = os.getpid()
-        self._config: Config | None = None
+    def __init__(self, target: Target, *, patience: float = LONGEST_WAIT) -> None:
+        self.target = target
+        self._patience = patience
+        self._strategy: _Strategy | None = None
+        self._attempts: dict[str, _Attempt] = {}  # one at most; `setdefault` decides whose, in one atomic operation
         # A refused token, what replaced it, and until when that is not replaced in turn, by the monotonic clock.
         self._trial = ("", "", 0.0)
-        super().__init__(target)
+        self._chances = SecondChances()
+
+        def headers() -> Headers:
+            return dict(self._asked(self._built().headers))
+
+        self.headers = headers
 
     @property
-    def target(self) -> Target:
-        """What it signs in to. Where Azure alone knows the workspace's address, the first look at it asks.
+    def is_fresh(self) -> bool:
+        """See `TokenSource.is_fresh`: the SDK does not tell."""
+        return False
 
-        Raises:
-            LakekeyError: It cannot be found.
-        """
-        if not self._target.host and self._config is None:
-            self._strategy()
-        return self._target
+    def located(self) -> Target:
+        """See `TokenSource.located`: the workspace of an Azure resource has an address that Azure knows."""
+        if not self.target.host:
+            self._built()
+        return self.target
 
-    @target.setter
-    def target(self, target: Target) -> None:
-        self._target = target
+    def sdk_headers(self) -> Any:
+        """See `TokenSource.sdk_headers`: the strategy itself, with its own errors."""
+        with libraries():
+            from databricks.sdk.credentials_provider import OAuthCredentialsProvider
 
-    def __repr__(self) -> str:
-        return f"<lakekey.Provider {self._target.name}: {self._target.auth_type} at {self._target.host or 'Azure'}>"
+        strategy = self._built().headers
 
-    def auth_type(self) -> str:
-        """See `Provider.auth_type`."""
-        return self._target.auth_type
+        def headers() -> Headers:
+            found: Headers = self._inside(strategy)
+            return found
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return DelegatedProvider, (self._target,)
-
-    def __call__(self, cfg: Any = None) -> Any:
-        """See `Provider.__call__`."""
-        return self._factory if cfg is None else self._strategy()
+        if not isinstance(strategy, OAuthCredentialsProvider):
+            return headers
+        return OAuthCredentialsProvider(headers, lambda: self._inside(strategy.oauth_token))
 
     def token(self) -> Token:
         """The current access token. One that never ends, or whose end is not known, ends in the year 9999.
@@ -82,29 +134,28 @@ class DelegatedProvider(Provider):
         scheme, _, token = self.headers().get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise ConfigurationError(
-                f"{self._target.auth_type} signs requests with something else than an access token",
+                f"{self.target.auth_type} signs requests with something else than an access token",
                 hint="use headers()",
-                profile=self._target.name,
+                profile=self.target.name,
             )
         ends = (claims(token) or {}).get("exp")
         forever = datetime(9999, 1, 1, tzinfo=UTC)  # not the very last moment: east of Greenwich there is none such
         expires_at = datetime.fromtimestamp(ends, UTC) if isinstance(ends, int) else forever
         return Token(token, "Bearer", expires_at, ())
 
-    def login(self, *, switch: bool = False) -> Token:  # noqa: ARG002 - the strategy alone knows who it is
-        """Build the strategy anew, and get a token by it."""
-        self._forget()
-        return self.token()
+    def login(self, *, switch: bool) -> None:  # noqa: ARG002 - the strategy alone knows who it is
+        """See `TokenSource.login`: the strategy is built again."""
+        self._drop()
 
     def logout(self) -> bool:
-        """Drop what is held in memory. Returns ``False``: the cache holds nothing of it."""
-        self._forget()
+        """See `TokenSource.logout`: what is held in memory is dropped, and the cache holds nothing of it."""
+        self._drop()
         return False
 
     def invalidate(self, access_token: str) -> bool:
         """Report that a server refused a token: the strategy is built again, and with it its token.
 
-        The token that comes of it is on trial, as `Provider.invalidate` has it, in this process.
+        The new token is on trial, as `Provider.invalidate` says, in this process.
 
         Returns:
             Whether there is another token now.
@@ -112,17 +163,16 @@ class DelegatedProvider(Provider):
         Raises:
             LoginRequired: It is the same token again, and nothing but another configuration can help.
         """
-        self._strategy()
-        config = self._config
+        strategy = self._built()
         if self._held() != access_token:
             return True
         replaced, replacement, until = self._trial
         on_trial = replacement == access_token and time.monotonic() < until
-        if on_trial and not self._second_chance(access_token, on_trial):
+        if on_trial and not self._chances.take(access_token, on_trial=on_trial):
             if replaced == access_token:
                 raise self._no_other()
             return False
-        self._forget(config)
+        strategy.dropped = True
         found = self._held()
         self._trial = (access_token, found, time.monotonic() + TRIAL)
         if found == access_token:
@@ -135,68 +185,135 @@ class DelegatedProvider(Provider):
 
     def _no_other(self) -> LoginRequired:
         return LoginRequired(
-            f"the server refused the token, and {self._target.auth_type} has no other",
-            hint=f"renew what {self._target.auth_type} signs in with",
-            profile=self._target.name,
+            f"the server refused the token, and {self.target.auth_type} has no other",
+            hint=f"renew what {self.target.auth_type} signs in with",
+            profile=self.target.name,
         )
 
-    def identity(self) -> str | None:
-        """``None``: the strategies do not tell."""
-        return None
+    def served(self, access_token: str) -> None:
+        """See `TokenSource.served`."""
+        self._chances.served(access_token)
 
-    def _make_factory(self) -> HeaderFactory:
-        def factory() -> Headers:
-            headers: Headers = dict(self._said(self._strategy()))
-            return headers
+    def identity(self) -> None:
+        """See `TokenSource.identity`: the strategies do not tell."""
+        return
 
-        return factory
+    def needs_login(self) -> bool:
+        """See `TokenSource.needs_login`: no person signs in."""
+        return False
 
-    def _said(self, work: Callable[[], Any]) -> Any:
+    def stored(self) -> None:
+        """See `TokenSource.stored`: nothing."""
+        return
+
+    def on_session_ending(self, callback: "Callable[[SessionEnding], None]") -> None:
+        """See `TokenSource.on_session_ending`: no session ends."""
+
+    # -- calling the SDK ----------------------------------------------------------------------------------------
+
+    def _asked(self, work: Callable[[], T]) -> T:
+        """Call the SDK; what it raises becomes an error of ours."""
         try:
-            return work()
+            return self._inside(work)
         except LakekeyError as error:
-            error.profile = error.profile or self._target.name
+            error.profile = error.profile or self.target.name
             raise
         except Exception as error:  # noqa: BLE001 - the SDK raises ValueError, OSError, and its dependencies' own
             kind = ConfigurationError if isinstance(error, ValueError) else TokenEndpointError
-            said = f"{self._target.auth_type}: {self._redacted(error)}"
+            said = f"{self.target.auth_type}: {self._redacted(error)}"
         # Raised out here: the SDK's exception hangs on requests that hold secrets.
-        raise kind(said, hint=f"run: {self._target.doctor_command}", profile=self._target.name)
+        raise kind(said, hint=f"run: {self.target.doctor_command}", profile=self.target.name)
 
-    def _strategy(self) -> Any:
-        config = self._config
-        if config is None:
-            if self._guards_in != os.getpid():  # a forked child's own: the parent's may have been taken at the fork
-                self._guard, self._guards_in = threading.Lock(), os.getpid()
-            with self._guard:  # one attempt for all threads: it may run a program, or ask a service
-                if self._config is None:
-                    self._config = self._said(self._build)
-                    self._announce(None)
-                config = self._config
-        return config._header_factory  # noqa: SLF001 - what Config.authenticate() calls, unwrapped
+    def _inside(self, work: Callable[[], T]) -> T:
+        """Call the SDK, unless this is code that such a call runs: the SDK's locks would wait for themselves."""
+        under_way = _calls.get()
+        if any(each.source is self and not each.ended for each in under_way):
+            self._refuse_to_wait()
+        call = _Call(self)
+        token = _calls.set((*under_way, call))
+        try:
+            return work()
+        finally:
+            call.ended = True
+            _calls.reset(token)
 
-    def _build(self) -> "Config":
+    def _refuse_to_wait(self) -> NoReturn:
+        raise Failures(self.target).busy()
+
+    # -- building the strategy ----------------------------------------------------------------------------------
+
+    def _built(self) -> _Strategy:
+        """The strategy; built by one thread for all."""
+        until = time.monotonic() + self._patience
+        while True:
+            strategy = self._strategy
+            if strategy is not None and not strategy.dropped:
+                return strategy
+            mine = _Attempt()
+            attempt = self._attempts.setdefault(_ONE, mine)
+            if attempt is mine:
+                return self._attempt(mine)
+            if attempt.process == os.getpid():  # else a forked child has the parent's, but not the thread
+                self._wait(attempt, until)
+            self._remove(attempt)
+
+    def _wait(self, attempt: _Attempt, until: float) -> None:
+        if any(each.source is self and not each.ended for each in _calls.get()) or holds_a_lock():
+            self._refuse_to_wait()
+        if not attempt.finished.wait(max(0.0, until - time.monotonic())):
+            self._remove(attempt)  # its thread may be gone: an interruption can strike between any two steps
+            raise Failures(self.target).overdue(self._patience)
+        if attempt.error is not None:
+            raise copy.copy(attempt.error)  # each caller's traceback is its own
+
+    def _attempt(self, attempt: _Attempt) -> _Strategy:
+        reports: list[str] = []
+        try:
+            strategy = self._strategy = _Strategy(self._asked(lambda: self._build(reports)))
+        except LakekeyError as error:
+            attempt.error = error
+            raise
+        finally:
+            self._remove(attempt)
+            attempt.finished.open()
+            # When no thread waits any more: a handler may need what a waiting thread holds, or raise.
+            with contextlib.suppress(Exception):
+                for report in reports:
+                    _log.warning("delegated", "%s: %s", self.target.name, report)
+        with contextlib.suppress(Exception):
+            announce(self.target, None)
+        return strategy
+
+    def _remove(self, attempt: _Attempt) -> None:
+        if self._attempts.get(_ONE) is attempt:
+            self._attempts.pop(_ONE, None)
+
+    def _drop(self) -> None:
+        if self._strategy is not None:
+            self._strategy.dropped = True
+
+    def _build(self, reports: list[str]) -> "Config":
         with LOADING:
             from lakekey.providers.sdk_config import config_class
         try:
-            config = config_class(self._target)
+            config = config_class(self.target, reports)
         except ImportError:
             raise ConfigurationError(
-                f"{self._target.auth_type} needs databricks-sdk", hint="pip install 'lakekey[sdk]'"
+                f"{self.target.auth_type} needs databricks-sdk", hint="pip install 'lakekey[sdk]'"
             ) from None
-        target = self._target
+        target = self.target
         # profile="": what was resolved counts, and the SDK must not read the file once more.
         settings: dict[str, Any] = {"profile": "", **_PATIENCE, **self._settings()}
         if "scopes" in target.sources:
             settings["scopes"] = list(target.scopes)
         built = config(host=target.host or None, auth_type=target.auth_type, group_id=target.group_id, **settings)
         if not target.host:
-            self._target = target.at(normalize_host(built.host, target.profile, "by Azure"))
+            self.target = target.at(normalize_host(built.host, target.profile, "by Azure"))
         return built
 
     def _settings(self) -> Mapping[str, str]:
-        """What the strategy reads, with the secrets that `pickle` left behind found anew."""
-        target = self._target
+        """What the strategy reads, with the secrets that `pickle` left behind found again."""
+        target = self.target
         left_behind = [
             name
             for name, setting in SETTINGS.items()
@@ -216,16 +333,10 @@ class DelegatedProvider(Provider):
             profile=target.name,
         )
 
-    def _forget(self, refused: "Config | None" = None) -> None:
-        """Drop the strategy; where one is named, only that one: another thread may have built the next already."""
-        with self._guard:
-            if refused is None or self._config is refused:
-                self._config = None
-
     def _redacted(self, error: Exception) -> str:
         # The SDK appends the whole configuration to what went wrong.
         text = str(error).partition(". Config: ")[0].partition(". Env: ")[0] or type(error).__name__
-        for name, value in self._target.sdk_settings.items():
+        for name, value in self.target.sdk_settings.items():
             if len(value) > 3 and name not in ("cloud", "azure_environment"):
                 text = text.replace(value, f"[{name}]")
         return text[:400]

@@ -47,7 +47,9 @@ def assemble(credential: Credential, queue: EntryQueue) -> Renewal:
     with LOADING:
         from lakekey.login.sign_in import PersonSignIn  # a web server, loaded only where a person signs in
 
-    return Renewal(credential, queue, RefreshToken(client), PersonSignIn(target, client, environ), revoke)
+    return Renewal(
+        credential, queue, RefreshToken(client), PersonSignIn(target, client, environ, credential.interactive), revoke
+    )
 
 
 def _exchange_of(target: Target, client: Client, environ: Mapping[str, str]) -> Grant:

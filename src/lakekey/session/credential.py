@@ -26,12 +26,21 @@ class Credential:
         target: What it signs in to.
         cache: Where it is kept; ``None`` for the cache that the environment names, opened when it is needed.
         environ: The environment; ``None`` for this process's.
+        interactive: In the place of ``LAKEKEY_INTERACTIVE``.
     """
 
-    def __init__(self, target: Target, *, cache: Cache | None = None, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        cache: Cache | None = None,
+        environ: Mapping[str, str] | None = None,
+        interactive: str | None = None,
+    ) -> None:
         self.target = target
         self.entry_id = entry_id(target.cache_key_fields())
         self.environ = os.environ if environ is None else environ
+        self.interactive = interactive
         self._proof = target.proof
         self._cache = cache
         self._events: Events | None = None
@@ -69,12 +78,14 @@ class Credential:
 
     @property
     def attended(self) -> bool:
-        """Whether it is a person's, who is there to sign in; asked anew, since forked children may be workers."""
+        """Whether it is a person's, who is there to sign in; asked each time, since forked children may be workers."""
         with LOADING:
             from lakekey.configuration.presence import automation
 
         # Where a portal signs people in, the person of a session is at a browser elsewhere.
-        return self.target.is_person and not self.target.connect_url and automation(self.environ) is None
+        if not self.target.is_person or self.target.connect_url:
+            return False
+        return automation(self.environ, self.interactive) is None
 
     @property
     def events(self) -> "Events":

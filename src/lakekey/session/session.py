@@ -28,10 +28,18 @@ class Session:
         target: What it signs in to.
         cache: Where it is kept; ``None`` for the cache that the environment names, opened when it is needed.
         environ: The environment; ``None`` for this process's.
+        interactive: Whether and how a person signs in, in the place of ``LAKEKEY_INTERACTIVE``.
     """
 
-    def __init__(self, target: Target, *, cache: Cache | None = None, environ: Mapping[str, str] | None = None) -> None:
-        self.credential = Credential(target, cache=cache, environ=environ)
+    def __init__(
+        self,
+        target: Target,
+        *,
+        cache: Cache | None = None,
+        environ: Mapping[str, str] | None = None,
+        interactive: str | None = None,
+    ) -> None:
+        self.credential = Credential(target, cache=cache, environ=environ, interactive=interactive)
         self.target = target
         self.entry_id = self.credential.entry_id
         self._queue: EntryQueue | None = None

@@ -106,11 +106,9 @@ class SignIn(
                 hint="make a session in each process, and start processes by spawn: gRPC does not survive a fork",
                 profile=self._provider.target.name,
             )
-        if tidying and self._provider.target.is_person:
-            entry = self._provider.session.peek()
-            if entry is None or not (entry.refresh_token or self._provider.session.serves(entry)):
-                target = self._provider.target
-                raise LoginRequired("the session is over", hint=f"run: {target.login_command}", profile=target.name)
+        if tidying and self._provider.needs_login():
+            target = self._provider.target
+            raise LoginRequired("the session is over", hint=f"run: {target.login_command}", profile=target.name)
         return self._provider.headers()
 
     def renew(self, headers: Headers, call: Any, *, in_mid_stream: bool = False) -> bool:

@@ -17,6 +17,7 @@ from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
 from lakekey.sandbox import Sandbox
 from support.disks import Disk
+from support.inside import session_of
 
 SOMEBODY = 54321
 
@@ -60,7 +61,7 @@ def service_principal(workspaces):
 
 
 def stored(provider):
-    return open_cache().get(provider.session.entry_id)
+    return open_cache().get(session_of(provider).entry_id)
 
 
 def renew(provider):
@@ -91,7 +92,7 @@ def stored_on_disk(provider):
         "sys.stdout.buffer.write(open_cache().get(sys.argv[1]).to_bytes())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, provider.session.entry_id], check=True, capture_output=True, timeout=60
+        [sys.executable, "-c", code, session_of(provider).entry_id], check=True, capture_output=True, timeout=60
     )
     return Entry.from_bytes(done.stdout)
 
@@ -158,7 +159,7 @@ class Meanwhile:
 @contextlib.contextmanager
 def meanwhile(provider, happens):
     """Within it, this happens to the cache during each of a provider's exchanges."""
-    renewal = provider.session.renewal
+    renewal = session_of(provider).renewal
     grant, renewal._grant = renewal._grant, Meanwhile(renewal._grant, happens)
     yield
     renewal._grant = grant
@@ -307,7 +308,7 @@ def test_signing_out_of_a_session_on_a_read_only_disk_is_an_error_that_says_so(d
     disk.read_only()
     with pytest.raises(lakekey.CacheWriteFailed, match=r"Read-only file system \(free or fix that place"):
         provider.logout()
-    assert open_cache().get(provider.session.entry_id).access_token == token
+    assert open_cache().get(session_of(provider).entry_id).access_token == token
     disk.writable()
     assert provider.logout() is True
 
@@ -330,7 +331,7 @@ def test_a_read_only_cache_serves_what_it_holds_and_spends_nothing(disk, sign_in
 def test_a_bad_entry_in_a_read_only_cache_keeps_nobody_from_a_token(disk, sign_in, workspaces, caplog):
     provider = sign_in(**service_principal(workspaces))
     first = provider.token().access_token
-    with open(open_cache().store.place(provider.session.entry_id), "r+b") as file:
+    with open(open_cache().store.place(session_of(provider).entry_id), "r+b") as file:
         file.write(b"garbage")
     disk.read_only()
     second = sign_in(**service_principal(workspaces)).token().access_token

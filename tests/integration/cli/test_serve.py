@@ -22,6 +22,7 @@ import lakekey
 from lakekey.cli.serving import metadata_service
 from lakekey.cli.serving.metadata_service import MetadataService
 from lakekey.sandbox import Sandbox
+from support.inside import session_of
 
 LAKEKEY = str(Path(sys.executable).with_name("lakekey"))
 
@@ -299,7 +300,7 @@ def test_the_expiry_that_the_sdk_reads_is_the_tokens_own(box, monkeypatch):
 def test_forced_refreshes_of_many_callers_at_once_make_one_request(box):
     provider = lakekey.provider()
     provider.headers()
-    session = provider.session
+    session = session_of(provider)
     stored = session.cache.read(session.entry_id)
     aged = stored.entry._replace(issued_at=stored.entry.issued_at - 600)
     assert session.cache.put(session.entry_id, aged, replaces=stored.envelope)

@@ -72,7 +72,7 @@ HEADERS_OF_ARGUMENTS = (
     "p = lakekey.provider(**settings, config_file='/nowhere/databrickscfg')\n"
     "try: p.headers()\n"
     "except lakekey.CacheError as error: print(error.code)\n"
-    "else: print('served', p.session.cache.volatile)"
+    "else: print('served', p._source._session.cache.volatile)"
 )
 
 

@@ -129,7 +129,7 @@ def test_a_private_ca_of_the_profile_holds_for_the_look_at_the_host(box, monkeyp
     assert p.headers() == {"Authorization": f"Bearer {PAT}"}
     assert time.monotonic() - began < 10  # the SDK alone gives up after 30 s
     assert [entry.path for entry in box.log] == ["/.well-known/databricks-config"]
-    config = p._config
+    config = p._source._strategy.config
     said = requests.get(f"{box.host}/.well-known/databricks-config", verify=box.ca_file, timeout=10).json()
     assert (config.account_id, config.workspace_id) == (said["account_id"], said["workspace_id"])
     assert config.discovery_url == f"{box.host}/oidc/.well-known/oauth-authorization-server"
@@ -150,10 +150,10 @@ def test_what_the_sdk_finds_by_itself_is_found_with_a_ca_file_too(box):
     """The environment's CA leads the SDK there as well: both find the same."""
     alone, led = lakekey.provider(token=PAT), lakekey.provider(token=PAT, ca_file=box.ca_file)
     assert alone.headers() == led.headers()
-    assert type(alone._config) is not type(led._config)
+    assert type(alone._source._strategy.config) is not type(led._source._strategy.config)
     for name in ("account_id", "workspace_id", "cloud", "discovery_url", "auth_type", "host"):
-        assert getattr(led._config, name) == getattr(alone._config, name), name
-    assert led._config.account_id
+        assert getattr(led._source._strategy.config, name) == getattr(alone._source._strategy.config, name), name
+    assert led._source._strategy.config.account_id
 
 
 def test_what_is_configured_for_others_does_not_disturb_the_strategy(box, monkeypatch, tmp_path):

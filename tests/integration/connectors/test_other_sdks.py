@@ -19,6 +19,7 @@ import pytest
 from databricks.sdk.core import Config
 
 import lakekey
+from support.inside import session_of
 from support.node_packages import ensure_installed, node
 
 LAKEKEY = str(Path(sys.executable).with_name("lakekey"))
@@ -65,7 +66,7 @@ def javascript(box, **variables):
 
 def age(provider, seconds=600):
     """Let the token in the cache have been issued a while ago; returns it."""
-    session = provider.session
+    session = session_of(provider)
     stored = session.cache.read(session.entry_id)
     aged = stored.entry._replace(issued_at=stored.entry.issued_at - seconds)
     assert session.cache.put(session.entry_id, aged, replaces=stored.envelope)

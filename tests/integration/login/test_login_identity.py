@@ -7,6 +7,7 @@ import pytest
 import lakekey as product
 from lakekey.cache.opening import open_cache
 from lakekey.sandbox import Sandbox
+from support.inside import session_of
 from support.program import environment, lakekey
 
 ADA, GRACE = "ada@example.com", "grace@example.com"
@@ -141,15 +142,15 @@ def at_the_sandbox(lakekey_environment, monkeypatch):
 def test_an_assumed_group_is_sent_and_kept_apart(at_the_sandbox, monkeypatch):
     plain, role = product.provider(), product.provider(group_id="4711")
     assert plain.headers() != role.headers()
-    assert plain.session.entry_id != role.session.entry_id
+    assert session_of(plain).entry_id != session_of(role).entry_id
     assert role.identity() == plain.identity() == at_the_sandbox.users[0]
-    assert role.session.peek().about["group_id"] == "4711"
+    assert session_of(role).peek().about["group_id"] == "4711"
 
 
 def test_a_token_for_another_group_than_was_assumed_is_refused(at_the_sandbox):
     wrong = product.provider(group_id="4711")
     # The server gives the role of the group that the request names: let it name another.
-    client = wrong.session.renewal._sign_in._client
-    wrong.session.renewal._sign_in._client = client._replace(assume_group="4712")
+    client = session_of(wrong).renewal._sign_in._client
+    session_of(wrong).renewal._sign_in._client = client._replace(assume_group="4712")
     with pytest.raises(product.WrongIdentity, match="the group 4712, but this profile assumes 4711"):
         wrong.login()

@@ -9,6 +9,7 @@ import pytest
 
 import lakekey as product
 from lakekey.cache.opening import open_cache
+from support.inside import session_of
 from support.program import environment, lakekey
 
 
@@ -160,7 +161,7 @@ def test_a_session_that_nears_its_end_warns_ahead(oidc_server, settings, monkeyp
     provider.on_session_ending(lambda _: 1 / 0)  # a host's mistake is not the session's
     provider.headers()
     assert told == []
-    cache, name = provider.session.cache, provider.session.entry_id
+    cache, name = session_of(provider).cache, session_of(provider).entry_id
     stored = cache.read(name)
     # An hour ago, all but five minutes.
     aged = stored.entry._replace(

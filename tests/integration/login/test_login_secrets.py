@@ -28,7 +28,7 @@ def test_a_whole_life_shows_no_secret(oidc_server, settings, secret_watch, tmp_p
         "client, secret = sys.stdin.readline().split()\n"  # not by its environment, which its children would share
         "p = lakekey.provider(scopes='all-apis openid email')\n"
         "for _ in range(2): p.invalidate(p.token().access_token)\n"
-        "print(repr([p, p.target, p.token(), p.session.peek(), p.session.cache, p.session.renewal]))\n"
+        "print(repr([p, p.target, p.token(), p._source._session.peek(), p._source._session.cache, p._source._session.renewal]))\n"
         "pickle.loads(pickle.dumps(p)).headers()\n"
         "m = lakekey.provider(client_id=client, client_secret=secret, auth_type='oauth-m2m')\n"
         "m.headers(); print(repr([m, m.target]))\n"
@@ -144,7 +144,7 @@ def test_each_part_of_a_sign_in_is_a_secret_but_in_the_address_that_is_opened(oi
     proxy = {"HTTPS_PROXY": "http://me:a-password-of-this-test@127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
     code = (
         "import lakekey, os, sys, urllib.parse; from lakekey.oauth import authorization_code; from lakekey.login import callback\n"
-        "client = lakekey.provider(scopes='all-apis openid').session.renewal._sign_in._client\n"
+        "client = lakekey.provider(scopes='all-apis openid')._source._session.renewal._sign_in._client\n"
         "request = authorization_code.begin(client, 'http://localhost:8020')\n"
         "print(request.url)\n"
     )

@@ -16,6 +16,7 @@ import lakekey
 from lakekey.cache.keys.kms import service
 from lakekey.configuration.target import resolve
 from support import processes
+from support.inside import session_of
 
 ROOT = Path(__file__).parents[3]
 PAGES = ("sql", "sdk", "sqlalchemy", "rest", "migration", "other-languages", "observability")
@@ -185,7 +186,7 @@ def test_the_profiles_of_a_page_resolve(page, tmp_path):
 def test_a_program_may_ask_to_be_told_of_a_sessions_end(box):
     first = lakekey.provider("prod")
     first.login()
-    cache, name = first.session.cache, first.session.entry_id
+    cache, name = session_of(first).cache, session_of(first).entry_id
     stored, ends = cache.read(name), time.time() + 600
     cache.put(name, stored.entry._replace(session_ends_at=ends), replaces=stored.envelope)
     told = []

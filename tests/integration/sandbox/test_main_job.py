@@ -11,6 +11,7 @@ from databricks.sdk.core import Config
 
 import lakekey
 from support import processes
+from support.inside import session_of
 
 ADA = "ada@example.com"
 QUERY = """
@@ -56,7 +57,7 @@ def current_user(connection):
 
 def wait_for_the_end_of(provider):
     """Until the access token that is stored has ended."""
-    time.sleep(max(0.0, provider.session.peek().expires_at - time.time()) + 0.05)
+    time.sleep(max(0.0, session_of(provider).peek().expires_at - time.time()) + 0.05)
 
 
 def test_the_sql_connector_takes_the_provider_as_its_credentials_provider(box, signed_in):
@@ -142,7 +143,7 @@ def test_each_of_three_processes_in_turn_rotates_the_refresh_token(box, person):
     for _ in range(3):
         wait_for_the_end_of(person)
         seen.add(processes.run(HEADER))
-        assert box.stored_refresh_tokens(ADA) == [person.session.peek().refresh_token]
+        assert box.stored_refresh_tokens(ADA) == [session_of(person).peek().refresh_token]
     assert len(seen) == 4
     assert (box.counters["logins"], box.counters["token.refresh_token"], box.counters["reuses"]) == (1, 3, 0)
 
@@ -159,17 +160,17 @@ def test_three_processes_that_meet_an_expired_token_together_refresh_once(box, p
 
 def test_a_reply_without_a_refresh_token_keeps_the_old_one(box, person):
     person.headers()
-    kept = person.session.peek().refresh_token
+    kept = session_of(person).peek().refresh_token
     answer = {"access_token": "a-new-token", "token_type": "Bearer", "expires_in": 3600}
     box.fault("token", status=200, body=answer)
     person.invalidate(person.token().access_token)
-    assert (person.token().access_token, person.session.peek().refresh_token) == ("a-new-token", kept)
+    assert (person.token().access_token, session_of(person).peek().refresh_token) == ("a-new-token", kept)
 
 
 def test_nothing_of_a_session_stands_in_clear_in_the_cache(box, signed_in, bare_machine, tmp_path):
     provider, _ = signed_in
     provider.headers()
-    entry = provider.session.peek()
+    entry = session_of(provider).peek()
     files = [path for path in (tmp_path / "lakekey").rglob("*") if path.is_file()]
     secrets = [token for token in (entry.access_token, entry.refresh_token, box.client_secret) if token]
     written = b"".join(path.read_bytes() for path in files)

@@ -6,6 +6,7 @@ import pytest
 
 import lakekey
 from support import processes
+from support.inside import session_of
 from support.tiny_client import TinyClient, whoami
 
 ADA = "ada@example.com"
@@ -72,7 +73,7 @@ def test_a_service_principal_signs_in_by_http_basic(server, principal):
 
 
 def test_no_code_verifier_or_token_is_put_into_an_address(server, person):
-    tokens = (bearer(person), renew(person), person.session.peek().refresh_token)
+    tokens = (bearer(person), renew(person), session_of(person).peek().refresh_token)
     asked = " ".join(entry["path"] for entry in server.log())
     assert "/oidc/v1/token" in asked
     assert not [word for word in (*tokens, "code_verifier=", "client_secret=") if word in asked]
@@ -92,10 +93,10 @@ def test_a_custom_app_with_a_secret_signs_a_person_in(server):
 
 def test_each_refresh_rotates_and_the_stored_token_is_the_servers_current_one(server, person):
     held = [bearer(person)]
-    spent = [person.session.peek().refresh_token]
+    spent = [session_of(person).peek().refresh_token]
     for _ in range(2):
         held.append(renew(person))
-        spent.append(person.session.peek().refresh_token)
+        spent.append(session_of(person).peek().refresh_token)
     assert len(set(held)) == len(set(spent)) == 3
     assert [server.token_state(token) for token in spent] == ["consumed", "consumed", "current"]
     assert server.counters()["grant.revoked"] == 0
@@ -104,14 +105,14 @@ def test_each_refresh_rotates_and_the_stored_token_is_the_servers_current_one(se
 def test_reusable_refresh_tokens_work_too(server, person):
     server.set_rotation(single_use=False)
     bearer(person)
-    kept = person.session.peek().refresh_token
+    kept = session_of(person).peek().refresh_token
     renew(person)
-    assert (person.session.peek().refresh_token, server.token_state(kept)) == (kept, "current")
+    assert (session_of(person).peek().refresh_token, server.token_state(kept)) == (kept, "current")
 
 
 def test_a_refresh_token_used_by_somebody_else_ends_the_session_cleanly(server, person, monkeypatch):
     bearer(person)
-    stolen = person.session.peek().refresh_token
+    stolen = session_of(person).peek().refresh_token
     assert TinyClient(server).refresh(stolen).status_code == 200
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     with pytest.warns(lakekey.ServicePrincipalMissingWarning):
@@ -140,7 +141,7 @@ def test_each_of_three_processes_in_turn_rotates_the_refresh_token(server, perso
     seen = {bearer(person)}
     for _ in range(3):
         seen.add(processes.run(REFRESHED))
-        stored = person.session.peek().refresh_token
+        stored = session_of(person).peek().refresh_token
         assert server.current_refresh_tokens(user=ADA) == [digest(stored)]
     assert len(seen) == 4
     counts = server.counters()

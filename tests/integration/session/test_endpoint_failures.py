@@ -11,8 +11,9 @@ import pytest
 
 from lakekey import CredentialsRefused, LoginRequired, TokenEndpointError
 from lakekey.oauth import transport
-from lakekey.providers import provider as provider_module
+from lakekey.providers import session_source
 from lakekey.session import entry_queue, failures, renewal
+from support.inside import session_of
 from support.servers.odd_server import OddServer
 from support.sessions import Machine
 from support.tls import write_certificates
@@ -308,7 +309,7 @@ def test_an_answer_that_drips_is_given_up_in_time(machine, monkeypatch, begin):
 def test_nothing_is_sent_once_the_deadline_is_over(machine, monkeypatch):
     """Looking up a name has no bound of its own; a token spent after it would be spent for nobody."""
     provider = machine.provider()
-    provider.session.renewal._grant.prepare()
+    session_of(provider).renewal._grant.prepare()
     before = machine.stored()
     look_up = socket.getaddrinfo
 
@@ -327,7 +328,7 @@ def test_nothing_is_sent_once_the_deadline_is_over(machine, monkeypatch):
 
 def test_a_resolver_that_does_not_answer_is_given_up_at_the_deadline(machine, monkeypatch):
     provider = machine.provider()
-    provider.session.renewal._grant.prepare()
+    session_of(provider).renewal._grant.prepare()
     before, silent = machine.stored(), threading.Event()
 
     def never(*arguments, **named):
@@ -399,7 +400,7 @@ def test_pauses_grow_and_are_of_no_fixed_length(machine, caplog):
 def stale(machine, monkeypatch):
     """A machine whose token is stale but lives; providers look for a newer one at every call."""
     machine.store(left=600, access_token="alive", refresh_token=machine.stored().refresh_token)
-    monkeypatch.setattr(provider_module, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(session_source, "_FIRST_PAUSE", 0.001)
     return machine
 
 
@@ -454,7 +455,7 @@ def test_a_pause_that_the_server_asked_for_holds_back_the_tries_ahead_of_time_of
     assert stale.stored().failure.retry_after == 600.0
     for early in list(renewal._early_flights._running.values()):
         assert early.finished.wait(20)  # what joins the try that has just been noted is told of the same failure
-    assert stale.provider().session.renewal.early("alive") is None
+    assert session_of(stale.provider()).renewal.early("alive") is None
     assert stale.token_requests() == 1
 
 

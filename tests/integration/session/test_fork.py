@@ -170,7 +170,7 @@ def work():
     token = provider.token().access_token
     provider.invalidate(token)
     asyncio.run(provider.atoken())
-    provider.session.renewal.early(provider.token().access_token)
+    provider._source._session.renewal.early(provider.token().access_token)
     provider.on_session_ending(print)
     provider.logout()
 

@@ -8,6 +8,7 @@ import pytest
 
 from lakekey import LoginRequired, TokenEndpointError
 from lakekey.session import renewal
+from support.inside import session_of
 from support.sessions import Machine
 from support.tiny_client import whoami
 
@@ -239,7 +240,7 @@ def test_a_slower_thread_does_not_bring_a_refused_token_back(machine, monkeypatc
     machine.sign_in(left=3500)
     provider = machine.provider()
     has_read, go_on = threading.Event(), threading.Event()
-    peek = type(provider.session).peek
+    peek = type(session_of(provider)).peek
 
     def slowly(session):
         entry = peek(session)
@@ -248,7 +249,7 @@ def test_a_slower_thread_does_not_bring_a_refused_token_back(machine, monkeypatc
             go_on.wait(20)
         return entry
 
-    monkeypatch.setattr(type(provider.session), "peek", slowly)
+    monkeypatch.setattr(type(session_of(provider)), "peek", slowly)
     slow = threading.Thread(target=provider.headers, name="slow")
     slow.start()
     assert has_read.wait(20)

@@ -11,8 +11,9 @@ import pytest
 from lakekey import CredentialsRefused, LoginDenied, LoginRequired, TokenEndpointError
 from lakekey.cache.rotation import rotate
 from lakekey.errors import CacheError, LockTimeout
-from lakekey.providers import provider as provider_module
+from lakekey.providers import session_source
 from lakekey.session import renewal, wait_notice
+from support.inside import session_of, source_of
 from support.sessions import Machine
 
 ROOT = Path(__file__).parents[3]
@@ -102,7 +103,7 @@ def test_a_logout_without_a_session_is_none(machine, caplog):
 def test_the_adoption_of_a_token_that_a_sibling_stored_before(unwatched, records):
     provider = unwatched.provider()
     held = provider.token().access_token
-    assert unwatched.provider().session.usable(rejected=held).access_token != held
+    assert session_of(unwatched.provider()).usable(rejected=held).access_token != held
     provider.invalidate(held)
     assert provider.token().access_token != held
     records("a sibling's token is taken into use", "session", "INFO", unwatched)
@@ -128,8 +129,8 @@ def test_the_adoption_of_a_token_that_another_process_fetches_meanwhile(unwatche
 def test_the_adoption_of_a_newer_token_ahead_of_time(unwatched, records):
     unwatched.store(left=600, access_token="alive", refresh_token=unwatched.stored().refresh_token)
     provider = unwatched.provider()
-    provider.session.usable(rejected="alive")
-    assert provider.session.renewal.early("alive").access_token == unwatched.stored().access_token
+    session_of(provider).usable(rejected="alive")
+    assert session_of(provider).renewal.early("alive").access_token == unwatched.stored().access_token
     records("a sibling's token is taken into use", "session", "INFO", unwatched)
 
 
@@ -166,13 +167,13 @@ def test_trouble_at_the_endpoint(unwatched, records, caplog):
 
 
 def test_a_failure_ahead_of_time(unwatched, records, monkeypatch):
-    monkeypatch.setattr(provider_module, "_FIRST_PAUSE", 60.0)
+    monkeypatch.setattr(session_source, "_FIRST_PAUSE", 60.0)
     unwatched.store(left=600, access_token="alive", refresh_token=unwatched.stored().refresh_token)
     provider = unwatched.provider()
     with unwatched.server.fault("token", "status", status=503, times=None):
         provider.headers()
         provider.headers()
-        waits_for(lambda: provider._early_pause != 60.0)
+        waits_for(lambda: source_of(provider)._early_pause != 60.0)
     records(": renewing ahead of time", "background", "DEBUG", unwatched)
     records("cannot renew ahead of time", "provider", "WARNING", unwatched)
 
@@ -207,7 +208,7 @@ def test_a_bad_entry_that_is_set_aside(unwatched, records):
 def test_a_session_that_cannot_be_kept(service, records, monkeypatch):
     provider = service.provider()
     provider.headers()
-    monkeypatch.setattr(provider.session.cache.store, "put", cannot_write)
+    monkeypatch.setattr(session_of(provider).cache.store, "put", cannot_write)
     provider.login()
     records("in the memory of this process only", "cache", "WARNING", service)
 

@@ -33,6 +33,7 @@ from databricks.sql.types import SSLOptions
 
 import lakekey
 from support import processes
+from support.inside import session_of
 
 # What they leave to the garbage collector is theirs to answer for.
 pytestmark = [
@@ -68,7 +69,7 @@ def tokens(box, monkeypatch):
         there.setenv("BROWSER", box.person().command())
         provider = lakekey.provider(scopes=SCOPES)
         provider.headers()
-        entry = provider.session.peek()
+        entry = session_of(provider).peek()
     box.reset_log()
     return entry
 

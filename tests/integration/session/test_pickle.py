@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import lakekey
+from support.inside import session_of
 from support.sessions import Machine
 
 _ARRIVES = """
@@ -177,7 +178,7 @@ def test_neither_repr_nor_state_of_a_provider_holds_a_secret(service):
     provider = service.provider()
     provider.headers()
     secrets = (service.server.service_principal.client_secret, service.stored().access_token)
-    for shown in (repr(provider), repr(provider.target), repr(provider.token()), repr(provider.session.peek())):
+    for shown in (repr(provider), repr(provider.target), repr(provider.token()), repr(session_of(provider).peek())):
         assert_no_secret(shown.encode(), *secrets)
 
 

@@ -109,7 +109,7 @@ def kind(name):
 
 settings = json.loads(sys.stdin.readline())
 provider = Provider(resolve(None, {}, **settings))
-provider.session.cache
+provider._source._session.cache
 watched(os, "open", opened)
 watched(os, "fsync", lambda descriptor, _: "fsync " + kind(names[descriptor]))
 watched(os, "replace", lambda source, target, _: "replace " + kind(os.path.basename(target)))

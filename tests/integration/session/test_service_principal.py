@@ -11,6 +11,7 @@ import pytest
 from lakekey import CredentialsRefused
 from lakekey.cache import opening
 from lakekey.session import entry_queue, renewal
+from support.inside import session_of
 from support.reports import outcome
 from support.sessions import Machine
 
@@ -197,5 +198,5 @@ def test_providers_with_caches_of_their_own_do_not_share_an_exchange(machine):
         hold.release()
         for thread in threads:
             thread.join()
-    assert in_files.session.peek().access_token != in_memory.session.peek().access_token
+    assert session_of(in_files).peek().access_token != session_of(in_memory).peek().access_token
     assert machine.token_requests() == 2

@@ -10,11 +10,11 @@ import pytest
 
 from lakekey import _imports
 from lakekey.configuration.target import resolve
-from lakekey.providers import background_renewal
-from lakekey.providers import provider as provider_module
+from lakekey.providers import background_renewal, session_source
 from lakekey.providers.background_renewal import Background
 from lakekey.providers.provider import Provider
 from lakekey.session import entry_queue
+from support.inside import source_of
 from support.sessions import Machine
 
 CALLS = 2000
@@ -126,7 +126,7 @@ def test_of_several_processes_one_renews_and_none_waits(machine):
 
 @pytest.mark.usefixtures("short_idle")
 def test_a_process_that_lost_the_race_takes_the_winners_token_from_the_cache(machine, monkeypatch):
-    monkeypatch.setattr(provider_module, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(session_source, "_FIRST_PAUSE", 0.01)
     provider, sibling = machine.provider(), machine.provider()
     assert provider.headers() == sibling.headers()
     wait_until(lambda: provider.headers() != {"Authorization": "Bearer alive"})
@@ -177,7 +177,7 @@ def test_processes_do_not_all_become_stale_at_the_same_moment(machine):
     for _ in range(20):
         provider = machine.provider()
         provider.headers()
-        ends.add(provider._fresh[0])
+        ends.add(source_of(provider)._fresh[0])
     assert len(ends) > 10
     expires_at = machine.stored().expires_at
     assert all(16 * 60 - 1 <= expires_at - end <= 20 * 60 + 1 for end in ends)
@@ -196,7 +196,7 @@ def test_a_renewal_that_comes_after_a_sign_out_is_not_taken_into_use(machine):
         hold.release()
         signing_out.join()
     wait_until(lambda: not background_threads())
-    assert provider._snapshot is None
+    assert source_of(provider)._snapshot is None
     assert machine.cache.list() == []
 
 
@@ -264,7 +264,7 @@ def test_a_forked_child_renews_in_a_thread_of_its_own(machine):
 def _child_renews(provider):
     try:
         assert background_threads() == []
-        provider._fresh = provider_module._NOTHING  # as if its pause were over
+        source_of(provider)._fresh = session_source._NOTHING  # as if its pause were over
         wait_until(lambda: _look_again(provider) != {"Authorization": "Bearer alive"})
         assert background_threads()
     except BaseException as error:
@@ -276,5 +276,5 @@ def _child_renews(provider):
 def _look_again(provider):
     header = provider.headers()
     if header == {"Authorization": "Bearer alive"}:
-        provider._fresh = provider_module._NOTHING
+        source_of(provider)._fresh = session_source._NOTHING
     return header

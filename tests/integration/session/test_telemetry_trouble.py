@@ -7,6 +7,7 @@ import time
 import pytest
 
 from lakekey.observability.events import _NOTHING
+from support.inside import session_of
 from support.sessions import Machine
 
 RENEW = """
@@ -131,7 +132,7 @@ def test_where_it_is_on_the_api_alone_is_loaded(run):
 
 
 def test_where_it_is_off_the_work_itself_is_done_and_nothing_is_counted(machine):
-    events = machine.provider().session.credential.events
+    events = session_of(machine.provider()).credential.events
     assert events.carried(print) is print
     assert events.exchange(lambda: "the answer") == "the answer"
     assert events.login() is _NOTHING

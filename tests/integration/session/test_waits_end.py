@@ -6,6 +6,7 @@ import pytest
 
 from lakekey import LockTimeout
 from lakekey.session import entry_queue, renewal
+from support.inside import session_of
 from support.sessions import Machine
 
 
@@ -37,7 +38,7 @@ def test_a_thread_waits_for_the_lock_the_exchange_and_no_longer(machine, monkeyp
 def test_where_a_person_is_there_it_waits_for_the_sign_in_as_well(machine, monkeypatch):
     waits = []
     provider = machine.provider()
-    queue = provider._session.queue
+    queue = session_of(provider).queue
 
     class Notes:
         def run(self, key, work, *, patience):

@@ -24,7 +24,8 @@ OURS = (
     "lakekey.configuration.auth_type", "lakekey.configuration.databrickscfg", "lakekey.configuration.layers",
     "lakekey.configuration.presence", "lakekey.configuration.settings", "lakekey.configuration.target",
     "lakekey.configuration.validation", "lakekey.errors", "lakekey.providers", "lakekey.providers.factory",
-    "lakekey.providers.provider", "lakekey.session", "lakekey.session.credential", "lakekey.session.expiry",
+    "lakekey.providers.provider", "lakekey.providers.session_source", "lakekey.providers.sources", "lakekey.session",
+    "lakekey.session.credential", "lakekey.session.expiry",
     "lakekey.session.session",
 )  # fmt: skip
 LOADED = """

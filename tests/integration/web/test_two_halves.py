@@ -24,6 +24,7 @@ from lakekey.web.browser import new_value
 from lakekey.web.flows import FlowStore, row_of
 from lakekey.web.registrations import Registrations
 from lakekey.web.sign_in import SignIns, hosted_target
+from support.inside import session_of
 from support.web_people import parameters_of, query_of
 
 from .conftest import ADA, GRACE
@@ -52,7 +53,7 @@ class Attempt:
 
 
 def connection(user=ADA):
-    return lakekey.provider("prod", user=user).session.peek()
+    return session_of(lakekey.provider("prod", user=user)).peek()
 
 
 def test_connected_person_is_used_by_every_process_of_the_store(place):

@@ -22,6 +22,7 @@ from lakekey.cache.entry import DISCOVERY_PREFIX
 from lakekey.cache.stores.file import FileStore
 from lakekey.session.renewal import Renewal
 from lakekey.session.spending import Spending
+from support.inside import session_of
 from support.reports import outcome, report, wait_for_word
 
 
@@ -89,11 +90,11 @@ def _threadless(provider: lakekey.Provider) -> None:
 
 def _living(provider: lakekey.Provider) -> None:
     """A program that lives on after Ctrl-C, as a notebook does, and says what is stored when it gets control back."""
-    before = provider._session.peek()
+    before = session_of(provider).peek()
     try:
         provider.headers()
     except KeyboardInterrupt:
-        report("back", stored=provider._session.peek().generation > before.generation)
+        report("back", stored=session_of(provider).peek().generation > before.generation)
     wait_for_word()
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from lakekey import TokenEndpointError
 from lakekey.session.expiry import CLOCK_TOLERANCE, is_live, margin, stale_at
+from support.inside import session_of, source_of
 from support.model import DAY, Clock, ModelServer
 from support.model_providers import cache_over, provider_over
 
@@ -58,7 +59,7 @@ def world():
 
 
 def test_a_wall_clock_that_was_set_back_a_little_does_not_lengthen_the_fresh_time(world):
-    until = world.provider._fresh[0]
+    until = source_of(world.provider)._fresh[0]
     before = len(world.server.sent)
     world.clock.true = until + 10
     world.clock.step = -0.8 * CLOCK_TOLERANCE  # so the wall clock alone would call it fresh
@@ -146,7 +147,7 @@ def test_a_machine_that_slept_during_the_exchange_counts_from_when_it_asked(worl
 
     world.server.on_request = sleep_once
     world.header(world.provider)
-    entry = world.cache.get(world.provider.session.entry_id)
+    entry = world.cache.get(session_of(world.provider).entry_id)
     assert entry.expires_at - world.clock.time() == pytest.approx(1800)
 
 

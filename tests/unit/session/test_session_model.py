@@ -12,6 +12,7 @@ from lakekey import LoginRequired, TokenEndpointError
 from lakekey.cache.stores.file import FileStore
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.session.expiry import is_on_trial
+from support.inside import session_of, source_of
 from support.model import Clock, ModelServer
 from support.model_providers import cache_over, provider_over
 
@@ -29,7 +30,7 @@ class Session(RuleBasedStateMachine):
         self.server = ModelServer(self.clock)
         self.cache = cache_over(self.store())
         self.providers = [self.new_process() for _ in range(3)]
-        self.entry_id = self.providers[0].session.entry_id
+        self.entry_id = session_of(self.providers[0]).entry_id
         self.generation = 0
         self.lost = 0  # answers that the server gave and nobody received: after one, a session may be beyond saving
         self.revoked = False  # the server has ended the session
@@ -110,9 +111,9 @@ class Session(RuleBasedStateMachine):
     @rule(who=PROVIDERS)
     def is_refused_by_the_workspace(self, who):
         provider = self.providers[who]
-        if provider._snapshot is None:
+        if source_of(provider)._snapshot is None:
             return
-        refused = provider._snapshot.entry.access_token
+        refused = source_of(provider)._snapshot.entry.access_token
         stored = self.stored()
         if stored is not None and stored.access_token == refused and is_on_trial(stored, self.clock.time()):
             before = len(self.server.sent)
@@ -132,13 +133,13 @@ class Session(RuleBasedStateMachine):
     def hears_of_an_old_refusal(self, who):
         """Each of the tokens that are long replaced: nothing is sent for them."""
         provider = self.providers[who]
-        held = provider._snapshot
+        held = source_of(provider)._snapshot
         if held is None:
             return
         before = len(self.server.sent)
         for token in self.rejected - {held.entry.access_token}:
             provider.invalidate(token)
-        assert provider._snapshot is held
+        assert source_of(provider)._snapshot is held
         assert len(self.server.sent) == before
 
     # What the server does

@@ -36,9 +36,8 @@ def serve(arguments: argparse.Namespace) -> int:
         print(_unit(arguments), end="")
         return 0
     # The client is a program: it is told what to run, and no browser opens unasked.
-    environ = {**os.environ, "LAKEKEY_INTERACTIVE": "never"}
     targets = [target_for_others(profile) for profile in arguments.profiles or [None]]
-    providers = [provider_for_target(target, environ) for target in targets]
+    providers = [provider_for_target(target, "never") for target in targets]
     done = threading.Event()
 
     def finish(_signal: int, _frame: FrameType | None) -> None:

@@ -11,13 +11,14 @@ import sys
 import time
 
 from lakekey.cli.output import print_json
-from lakekey.cli.provider import provider_for_target
+from lakekey.cli.provider import session_and_provider
 from lakekey.cli.token import print_token
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.settings import U2M
 from lakekey.configuration.target import Target, normalize_host, resolve
 from lakekey.errors import ConfigurationError, LakekeyError, LockTimeout, TokenEndpointError
 from lakekey.providers.provider import Provider
+from lakekey.session.session import Session
 
 # How an SDK is told to ask another program, which is us, and where.
 _ASKING_US = ("databricks-cli", "metadata-service")
@@ -30,9 +31,9 @@ _YOUNG = 30.0
 def auth_token(arguments: argparse.Namespace) -> int:
     """Print a token as JSON. Errors go to standard error in one line, since the SDKs show it to the person."""
     try:
-        provider = provider_for_target(_target(arguments))
+        session, provider = session_and_provider(_target(arguments))
         if arguments.force_refresh:
-            _refresh_unless_young(provider)
+            _refresh_unless_young(session, provider)
         print_token(provider.token())
     except LakekeyError as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -98,11 +99,11 @@ def target_for_others(profile: str | None, **settings: str | None) -> Target:
     return resolve(profile, environ=environ, auth_type=U2M, **given) if target.auth_type in _ASKING_US else target
 
 
-def _refresh_unless_young(provider: Provider) -> None:
+def _refresh_unless_young(session: Session, provider: Provider) -> None:
     """A newer token, but one for all who ask at about the same time: what is seconds old is new enough."""
-    if provider.target.is_delegated:
+    if session.target.is_delegated:
         return  # nothing is kept: a strategy of the SDK has been asked anew in any case
-    entry = provider.session.peek()
+    entry = session.peek()
     if entry is None or not entry.access_token or time.time() - entry.issued_at < _YOUNG:
         return
     # The SDKs force each of their refreshes: trouble at the server is no reason to keep a token from them that lives.
