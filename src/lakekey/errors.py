@@ -213,9 +213,13 @@ class StoreUnavailable(CacheError):
     """The store that several hosts share cannot be reached, or does not answer. Trying again later may help.
 
     It says nothing of the session: that is as it was.
+
+    Attributes:
+        in_doubt: Whether the connection broke after a statement was sent, so that it is not known whether it was done.
     """
 
     code = "store_unavailable"
+    in_doubt = False
 
 
 class ServicePrincipalMissingWarning(UserWarning):

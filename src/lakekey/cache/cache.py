@@ -73,6 +73,7 @@ class Cache:
         self.volatile = volatile
         self._replaceable = replaceable
         self._time = _store_time() if store.shared else None
+        self._newest: dict[str, tuple[int, bytes]] = {}
         self._instead = instead
         self._keys = keys if isinstance(keys, Keys) else None
         self._fixed = keys if isinstance(keys, KeyRing) else None
@@ -164,7 +165,34 @@ class Cache:
     def _entry(self, entry_id: str, envelope: bytes) -> Entry:
         """What an envelope holds, in this machine's time."""
         entry = Entry.from_bytes(self.open(entry_id, envelope))
-        return entry if self._time is None else self._time.here(entry)
+        if self._time is None:
+            return entry
+        self._remember(entry_id, entry, envelope)
+        return self._time.here(entry)
+
+    def _remember(self, entry_id: str, entry: Entry, envelope: bytes) -> None:
+        """Keep the newest bytes of an entry in a store that may go back in time."""
+        if entry.generation >= self._newest.get(entry_id, (0, b""))[0]:
+            self._newest[entry_id] = entry.generation, envelope
+
+    def heal(self, entry_id: str, stored: Stored) -> bool:
+        """Offer a store that went back in time the newer bytes, if this process still has them.
+
+        Args:
+            entry_id: Which entry.
+            stored: What the store has of it.
+
+        Returns:
+            Whether the store has them now, or another process has changed the entry meanwhile.
+        """
+        generation, envelope = self._newest.get(entry_id, (0, b""))
+        if stored.entry is None or generation <= stored.entry.generation:
+            return False
+        _log.warning(
+            "cache", "%s went back in time; the newer entry %s is put there again", self.store.where, entry_id[:12]
+        )
+        self.store.put(entry_id, envelope, replaces=stored.envelope)
+        return True
 
     def open(self, entry_id: str, envelope: bytes) -> bytes:
         """Unseal an envelope; one under a key that is new to this process makes it read the ring once more.
@@ -229,7 +257,11 @@ class Cache:
 
     def _put(self, entry_id: str, entry: Entry, replaces: bytes | None, *, durable: bool) -> Stored | None:
         self.begin()
-        entry = entry._replace(generation=max(entry.generation, self._generation(entry_id, replaces) + 1))
+        generation = max(entry.generation, self._generation(entry_id, replaces) + 1)
+        if self._time is not None:
+            # So that it never falls, also where an entry begins again after a sign-out: a lower one is of the past.
+            generation = max(generation, int(self._time.now() * 1000))
+        entry = entry._replace(generation=generation)
         plaintext = (entry if self._time is None else self._time.there(entry)).to_bytes()
         ring = self._current_ring()
         while True:
@@ -243,6 +275,8 @@ class Cache:
                 unwritten.keep(self.store.where, entry_id, entry, beside=replaces, error=error)
                 return Stored(entry, replaces)
             unwritten.forget(self.store.where, entry_id)
+            if self._time is not None:
+                self._remember(entry_id, entry, envelope)
             # A key that was rotated out in between no longer opens what it has just sealed: seal it again. The
             # rotation, for its part, looks for such entries after it has announced the new key.
             now = self._current_ring()

@@ -17,7 +17,7 @@ from lakekey.configuration.target import Target
 from lakekey.errors import LakekeyError, LockTimeout
 from lakekey.providers.sources import HeaderFactory, Headers, SecondChances, Token
 from lakekey.session.expiry import CLOCK_TOLERANCE, is_on_trial, margin, nears_end, session_end, stale_at
-from lakekey.session.session import Session
+from lakekey.session.session import Session, SignedOutElsewhere
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -213,6 +213,11 @@ class SessionSource:
         _log.debug("background", "%s: renewing ahead of time, entry %s", name, entry_id)
         try:
             entry = self._session.renew_early(snapshot.entry.access_token)
+        except SignedOutElsewhere:
+            _log.info("provider", "%s: signed out on another host, entry %s", name, entry_id)
+            if self._snapshot is snapshot:
+                self._snapshot, self._fresh = None, _NOTHING
+            return
         except LakekeyError as error:
             # Said once, not at every try: the token that is here serves on, and when it ends the caller is told.
             report = _log.warning if self._early_pause == _FIRST_PAUSE else _log.debug
@@ -228,7 +233,7 @@ class SessionSource:
         # Issued in the future: the clock was set back while its request was under way. It lives no longer for that.
         ahead = max(0.0, entry.issued_at - now)
         end = entry.expires_at - margin(entry.expires_at - entry.issued_at) - ahead
-        until = stale_at(entry.issued_at, entry.expires_at) - ahead
+        until = min(stale_at(entry.issued_at, entry.expires_at) - ahead, now + self._session.recheck_after)
         snapshot = _Snapshot(
             since=now - CLOCK_TOLERANCE,
             until=until,

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from lakekey._imports import LOADING
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry, entry_id
-from lakekey.cache.opening import open_cache
+from lakekey.cache.opening import cache_directory, is_shared, open_cache
 from lakekey.configuration.target import Target
+from lakekey.errors import StoreUnavailable
 from lakekey.session.expiry import is_live, is_on_trial
 
 if TYPE_CHECKING:
+    from lakekey.cache.near import NearCopies
     from lakekey.observability.events import Events
 
 
@@ -44,6 +46,10 @@ class Credential:
         self._proof = target.proof
         self._cache = cache
         self._events: Events | None = None
+        place = (self.environ.get("LAKEKEY_STORE", "") if target.store is None else target.store).strip()
+        self.shared = cache.store.shared if cache is not None else is_shared(place)
+        self._place = place
+        self._near: NearCopies | None = None
 
     @property
     def cache(self) -> Cache:
@@ -56,6 +62,56 @@ class Credential:
     def peek(self) -> Entry | None:
         """The entry as it is stored, without doing anything about it."""
         return self.cache.get(self.entry_id)
+
+    def look(self, rejected: str = "", served: str = "") -> Entry | None:
+        """The entry in a store that hosts share, from this host's near copy where that will do.
+
+        Args:
+            rejected: An access token that a server has refused.
+            served: An access token that a server has accepted.
+
+        Raises:
+            StoreUnavailable: A near copy will not do, and the store is away.
+        """
+        copy = self.near.get(self.entry_id)
+        serves = copy is not None and self.settles(copy.entry, rejected, served)
+        if copy is not None and serves and copy.is_recent:
+            return copy.entry
+        try:
+            entry = self.peek()
+        except StoreUnavailable:
+            if copy is None or not serves:
+                raise
+            return copy.entry
+        if entry is not None and self.settles(entry, rejected, served):
+            self.keep_near(entry)
+        if entry is None and self.target.is_person:
+            self.near.drop(self.entry_id)
+        return entry
+
+    def was_seen_here(self) -> bool:
+        """Whether this host has a copy of an entry that is in the store no more."""
+        return self.shared and self.near.get(self.entry_id) is not None
+
+    def keep_near(self, entry: Entry) -> None:
+        """Keep this host's copy of what is in a store that hosts share."""
+        if self.shared:
+            with LOADING:
+                from lakekey.session.intent import digest_of
+
+            self.near.keep(self.entry_id, entry, digest_of(entry.refresh_token) if entry.refresh_token else "")
+
+    @property
+    def near(self) -> "NearCopies":
+        """This host's copies of entries of the store; only for one that hosts share."""
+        if self._near is None:
+            with LOADING:
+                from lakekey.cache.near import NearCopies
+
+            environ = self.target.cache_environment(self.environ)
+            place = self._place if self._cache is None else self._cache.store.where
+            self._near = NearCopies(environ, cache_directory(environ), place)
+        return self._near
 
     def serves(self, entry: Entry, rejected: str = "") -> bool:
         """Whether an entry's access token lives, is none that a server refused, and was fetched with our secret."""

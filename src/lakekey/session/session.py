@@ -5,6 +5,7 @@ only the process that renews loads the network code.
 """
 
 import os
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,17 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import Target
 from lakekey.session.credential import Credential
+from lakekey.session.expiry import stale_at
 
 if TYPE_CHECKING:
     from lakekey._single_flight import Commitment
     from lakekey.cache.cache import Stored
     from lakekey.session.entry_queue import EntryQueue
     from lakekey.session.renewal import Renewal, SignedOut
+
+
+class SignedOutElsewhere(Exception):
+    """The session was signed out of on another host, while this process has a token that still lives."""
 
 
 class Session:
@@ -73,7 +79,7 @@ class Session:
             LoginFailed: The sign-in did not succeed.
             CredentialsRefused, TokenEndpointError, CacheError: As they say.
         """
-        entry = self.peek()
+        entry = self.credential.look(rejected, served) if self.credential.shared else self.peek()
         if entry is not None and self.credential.settles(entry, rejected, served):
             if known not in ("", entry.access_token):
                 self.credential.events.adopted(entry.identity)
@@ -82,28 +88,69 @@ class Session:
             with LOADING:
                 from lakekey.session.failures import Failures
 
-            raise Failures(self.target).login_required(entry)
-        return self.queue.run(
+            error = Failures(self.target).login_required(entry)
+            if entry is None and self.credential.was_seen_here():
+                error.message = (
+                    f"the store {self.cache.store.where} has no session any more, though this host has seen one: "
+                    "it was signed out of, or evicted, or the store was emptied"
+                )
+            raise error
+        renewed = self.queue.run(
             rejected,
             entry,
             lambda found: self.credential.settles(found, rejected, served),
             self._renew,
         )
+        self.credential.keep_near(renewed)
+        return renewed
 
     def _renew(self, commitment: "Commitment", stored: "Stored") -> Entry:
         return self.renewal.renew(commitment, stored)  # loaded when it is our turn, not before
 
     def sign_in(self, *, switch: bool = False) -> Entry:
         """Sign in again, whatever is stored; see `lakekey.session.renewal.Renewal.sign_in`."""
-        return self.renewal.sign_in(switch=switch)
+        entry = self.renewal.sign_in(switch=switch)
+        self.credential.keep_near(entry)
+        return entry
 
     def sign_out(self) -> "SignedOut":
         """Remove the entry for every process, and revoke its tokens if the server offers that."""
-        return self.renewal.sign_out()
+        done = self.renewal.sign_out()
+        if self.credential.shared:
+            self.credential.near.drop(self.entry_id)
+        return done
 
     def renew_early(self, known: str) -> Entry | None:
-        """Renew a token that is stale but lives; see `lakekey.session.renewal.Renewal.early`."""
-        return self.renewal.early(known)
+        """Renew a token that is stale but lives; see `lakekey.session.renewal.Renewal.early`.
+
+        In a store that hosts share this is also where a process learns what others have done: it asks every
+        `lakekey.cache.near.CHECKED` seconds, and goes on with a token that is not stale yet.
+
+        Raises:
+            SignedOutElsewhere: The session is no longer there.
+        """
+        if not self.credential.shared:
+            return self.renewal.early(known)
+        entry = self.peek()
+        if entry is None and self.target.is_person:
+            self.credential.near.drop(self.entry_id)
+            raise SignedOutElsewhere
+        fresh = entry is not None and time.time() < stale_at(entry.issued_at, entry.expires_at)
+        if entry is None or not (fresh and self.credential.serves(entry)):
+            entry = self.renewal.early(known)
+        if entry is not None:
+            self.credential.keep_near(entry)
+        return entry
+
+    @property
+    def recheck_after(self) -> float:
+        """Seconds after which a process asks again whether its token is still the session's."""
+        if not self.credential.shared:
+            return float("inf")
+        with LOADING:
+            from lakekey.cache.near import CHECKED
+
+        return CHECKED
 
     @property
     def queue(self) -> "EntryQueue":

@@ -7,7 +7,7 @@ from lakekey.cache.entry import Entry
 from lakekey.errors import CacheError, LoginRequired, TokenEndpointError
 from lakekey.session.entry_queue import NotYet
 from lakekey.session.failures import Failures
-from lakekey.session.intent import REFUSE, Guarded, Intent, unsettled
+from lakekey.session.intent import REFUSE, Guarded, Intent, digest_of, unsettled
 
 if TYPE_CHECKING:
     from lakekey.session.credential import Credential
@@ -26,6 +26,7 @@ class Spending:
 
     def __init__(self, credential: "Credential", *, needed: bool) -> None:
         self._needed = needed
+        self._credential = credential
         self._cache = credential.cache
         self._entry_id = credential.entry_id
         self._environ = credential.environ
@@ -46,6 +47,7 @@ class Spending:
         """
         if not self._needed:
             return entry, stored
+        self._refuse_the_past(entry, stored)
         open_intent = Intent.in_entry(entry)
         # What the server does not rotate is not consumed by being sent.
         in_doubt = open_intent is not None and entry.rotates is not False
@@ -87,6 +89,27 @@ class Spending:
             self._cache.put(self._entry_id, stored.entry._replace(spending=None), replaces=stored.envelope)
         except CacheError:
             return
+
+    def _refuse_the_past(self, entry: Entry, stored: Stored) -> None:
+        """Refuse a token of a store that went back in time: its successor was in use already.
+
+        Raises:
+            NotYet: The store was healed.
+            LoginRequired: It could not be.
+        """
+        copy = self._credential.near.get(self._entry_id)
+        if copy is None or entry.generation >= copy.entry.generation or entry.rotates is False:
+            return
+        if copy.token == digest_of(entry.refresh_token):
+            return  # an older entry with the same token
+        if self._cache.heal(self._entry_id, stored):
+            raise NotYet(None)
+        error = self._failures.login_required(None)
+        error.message = (
+            f"the store {self._cache.store.where} went back in time: this host has seen a newer session than it has "
+            "now, so it failed over or was restored, and its refresh token is not sent"
+        )
+        raise error
 
     def _end(self, entry: Entry, stored: Stored, why: str) -> LoginRequired:
         ended = self._failures.ended(entry, why)

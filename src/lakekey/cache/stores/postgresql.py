@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakekey._imports import LOADING
 from lakekey.cache.stores.lease import SECONDS, Leases
-from lakekey.cache.stores.store import Reading, ReplyLost
-from lakekey.errors import CacheError, LockTimeout
+from lakekey.cache.stores.places import without_credentials
+from lakekey.cache.stores.store import Reading
+from lakekey.errors import CacheError, LockTimeout, StoreUnavailable
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.postgresql_server import Answer, Server
@@ -85,7 +86,7 @@ class PostgresqlStore:
         self._address = address
         self._server: Server | None = None
         self._leases = Leases(self, lease)
-        self.where = _without_credentials(address)
+        self.where = without_credentials(address)
 
     def __repr__(self) -> str:
         return f"PostgresqlStore({self.where})"
@@ -233,7 +234,9 @@ class PostgresqlStore:
         for _ in range(_TRIES):
             try:
                 return write()
-            except ReplyLost as error:
+            except StoreUnavailable as error:
+                if not error.in_doubt:
+                    raise
                 lost = error
             done = look()
             if done is not None:
@@ -245,7 +248,9 @@ class PostgresqlStore:
         for _ in range(_TRIES):
             try:
                 return ask()
-            except ReplyLost as error:
+            except StoreUnavailable as error:
+                if not error.in_doubt:
+                    raise
                 lost = error
         raise lost
 
@@ -256,10 +261,3 @@ class PostgresqlStore:
 
             self._server = server_at(self._address, self.where)
         return self._server.ask(statement, values)
-
-
-def _without_credentials(address: str) -> str:
-    """An address without user, password and parameters. Without a parser, which a warm start has no time to load."""
-    scheme, _, rest = address.partition("://")
-    place = rest.partition("?")[0].partition("#")[0]
-    return f"{scheme}://{place.rpartition('@')[2]}"

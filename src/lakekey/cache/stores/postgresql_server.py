@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from lakekey._hosts import LOOPBACK
 from lakekey._imports import libraries
-from lakekey.cache.stores.store import ReplyLost
+from lakekey.cache.stores.store import reply_lost
 from lakekey.cache.stores.turns import Turns
 from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, LakekeyError, StoreUnavailable
 
@@ -32,7 +32,7 @@ with libraries():
 
 _PATIENCE = 10.0  # seconds for one operation, all its attempts to connect included
 _STATEMENT = 15.0  # seconds for the statement itself: a slow store is slow, and not away
-_QUIET = 3.0  # seconds after an operation that failed in which others do not wait again for the same
+_QUIET = 3.0  # seconds after an operation that failed in which the next ones try once, and do not wait again
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 _KEPT = (
     "host", "hostaddr", "port", "dbname", "user", "password", "passfile", "sslmode", "sslrootcert", "sslcert", "sslkey",
@@ -98,7 +98,6 @@ class Server:
         self._settings = settings_of(address, os.environ)
         self._patience = float(self._settings.pop("connect_timeout", _PATIENCE))
         self._failed_at = -_QUIET
-        self._failure = ""
         self._turns: Turns[_Connection] = Turns()
 
     def __repr__(self) -> str:
@@ -108,7 +107,7 @@ class Server:
         """Connect, ask, and hang up, unless another thread of this process waits to ask.
 
         Raises:
-            StoreUnavailable: It cannot be reached; `ReplyLost`: it is not known whether the statement was done.
+            StoreUnavailable: It cannot be reached, or (``in_doubt``) it is not known whether the statement was done.
             CacheWriteFailed: It does not take writes.
             CacheError: It has to be set up first.
         """
@@ -120,7 +119,7 @@ class Server:
                 return Answer(cursor.rowcount, rows)
             except (psycopg.Error, OSError) as error:
                 meaning = self._meaning(error)
-                if isinstance(meaning, ReplyLost):
+                if isinstance(meaning, StoreUnavailable):
                     connection.close()
         raise meaning  # outside the handler: psycopg's errors know the connection, and so its password
 
@@ -131,11 +130,10 @@ class Server:
             StoreUnavailable: There is none to be had.
         """
         arrived = time.monotonic()
-        if arrived - self._failed_at < _QUIET:
-            raise self._away(self._failure)
+        allowed = self._patience if arrived - self._failed_at > _QUIET else 0.0
         pause = _FIRST_PAUSE
         while True:
-            left = self._patience - (time.monotonic() - arrived)
+            left = allowed - (time.monotonic() - arrived)
             try:
                 return _Connection.connect(
                     **self._settings,
@@ -147,12 +145,12 @@ class Server:
                 reason = self._said(error)
             if any(mark in reason for mark in _LASTS):
                 break
-            patience = self._patience * (_BUSY if any(mark in reason for mark in _CROWDED) else 1)
+            patience = self._patience * _BUSY if any(mark in reason for mark in _CROWDED) else allowed
             if time.monotonic() - arrived + pause > patience:
                 break
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the clients, guards nothing
             pause = min(pause * 2, _LONGEST_PAUSE)
-        self._failed_at, self._failure = time.monotonic(), reason
+        self._failed_at = time.monotonic()
         raise self._away(reason)
 
     def _away(self, reason: str) -> StoreUnavailable:
@@ -164,7 +162,7 @@ class Server:
         state = getattr(error, "sqlstate", None) or ""
         said = self._said(error)
         if not state or state.startswith(_PASSES):
-            return ReplyLost(f"the store {self.where} did not answer: {said}", hint="try again")
+            return reply_lost(f"the store {self.where} did not answer: {said}")
         kind, what, hint = _MEANINGS.get(state) or _MEANINGS.get(state[:2]) or _UNKNOWN
         role = self._settings.get("user", "ROLE")
         return kind(f"the store {self.where} {what.format(said=said, state=state)}", hint=hint.format(role=role))

@@ -23,8 +23,11 @@ class Reading(NamedTuple):
     now: float | None = None
 
 
-class ReplyLost(StoreUnavailable):
-    """The connection broke, or the time was over, after a statement was sent: it is not known whether it was done."""
+def reply_lost(message: str) -> StoreUnavailable:
+    """The error of a statement that was sent and not answered: it is not known whether it was done."""
+    error = StoreUnavailable(message, hint="try again")
+    error.in_doubt = True
+    return error
 
 
 class Store(Protocol):

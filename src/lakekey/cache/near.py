@@ -1,0 +1,132 @@
+"""The near copy: what a host keeps of an entry that lies in a store which hosts share.
+
+A database driver costs a new process several times as much as the rest of a warm start. So each host keeps a sealed
+copy of the access token in files of its own, never of the refresh token, and a new process that finds one loads no
+driver. A copy that was not compared with the store for `CHECKED` seconds is not enough: that is how long a sign-out on
+another host may take to reach this one. Where the store is away, a copy serves for as long as its token lives.
+
+The copy also says which generation this host has seen, and stays when its token has expired. A store that has an older
+one went back in time: it failed over, or was restored from a backup.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from lakekey.cache.cache import Cache
+from lakekey.cache.entry import Entry
+from lakekey.cache.keys.in_force import Keys
+from lakekey.cache.keys.sources import GIVEN, configured
+from lakekey.cache.stores.file import FileStore
+from lakekey.cache.stores.places import without_credentials
+from lakekey.errors import LakekeyError
+
+CHECKED = 300.0  # seconds
+_AGAIN = 60.0  # seconds after which a comparison with the store is noted again
+_NOTE = "near"  # of the entry's description
+
+
+class Copy(NamedTuple):
+    """A near copy.
+
+    Attributes:
+        entry: The entry without its refresh token.
+        checked_at: When it was last compared with the store, in epoch seconds (UTC).
+        token: The digest of the refresh token that belongs to it, or ``""``.
+    """
+
+    entry: Entry
+    checked_at: float
+    token: str
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether it was compared with the store a short time ago."""
+        return 0 <= time.time() - self.checked_at < CHECKED
+
+
+class NearCopies:
+    """The near copies of a host, of one store.
+
+    Args:
+        environ: The environment, for ``LAKEKEY_CACHE_DIR`` and a key that is given.
+        directory: The host's own cache directory; ``""`` where it has none.
+        place: The store's address.
+    """
+
+    def __init__(self, environ: Mapping[str, str], directory: str, place: str) -> None:
+        self._environ = environ
+        self._directory = directory
+        self._store = without_credentials(place)
+        self._cache: Cache | None = None
+
+    def get(self, entry_id: str) -> Copy | None:
+        """The copy of an entry, or ``None``. What is wrong with it is no reason to fail: the store has the entry."""
+        try:
+            kept = self._open().get(self._name(entry_id)) if self._directory else None
+            note = kept.about[_NOTE] if kept is not None else None
+            if kept is None or note is None:
+                return None
+            entry = kept._replace(generation=int(note["generation"]))
+            return Copy(entry, float(note["checked"]), str(note["token"]))
+        except (LakekeyError, OSError, KeyError, TypeError, ValueError):
+            return None
+
+    def keep(self, entry_id: str, entry: Entry, token: str) -> None:
+        """Keep what the store has said of an entry; nothing is written where that is known.
+
+        Args:
+            entry_id: Which.
+            entry: As it is in the store, in this machine's time.
+            token: The digest of its refresh token, or ``""``.
+        """
+        if not self._directory:
+            return
+        now = time.time()
+        before = self.get(entry_id)
+        if before is not None and before.entry.generation == entry.generation and now - before.checked_at < _AGAIN:
+            return
+        if before is not None and before.entry.generation > entry.generation:
+            return  # what is known to be old does not take the place of what is newer
+        about = {**entry.about, _NOTE: {"checked": now, "token": token, "generation": entry.generation}}
+        copy = entry._replace(about=about, refresh_token="", spending=None, failure=None, client_secret="")
+        self._put(entry_id, copy)
+
+    def drop(self, entry_id: str) -> None:
+        """Forget the token, since the session was signed out of. The generation stays."""
+        before = self.get(entry_id)
+        if before is not None and before.entry.access_token:
+            self._put(entry_id, before.entry._replace(access_token=""))
+
+    def _put(self, entry_id: str, copy: Entry) -> None:
+        name = self._name(entry_id)
+        try:
+            cache = self._open()
+            # No lock: of two copies of the same entry, either will do.
+            cache.put(name, copy, replaces=cache.store.get(name))
+        except (LakekeyError, OSError):
+            return  # a host that can keep no copy asks the store each time
+
+    def _open(self) -> Cache:
+        if self._cache is None:
+            store = FileStore(os.path.join(os.path.abspath(os.path.expanduser(self._directory)), "near"))
+            store.check()
+            self._cache = Cache(store, Keys(store, _key_of_its_own(self._environ)))
+        return self._cache
+
+    def _name(self, entry_id: str) -> str:
+        return hashlib.sha256(f"lakekey near\0{self._store}\0{entry_id}".encode()).hexdigest()
+
+
+def _key_of_its_own(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment for the copies' key: one that is given, else a key file of this host.
+
+    A key management service would have to be asked by every new process, and a keyring is slow to open.
+    """
+    wanted = configured(environ)
+    if wanted is not None and wanted[0] in GIVEN:
+        return environ
+    named = ("LAKEKEY_KEY_SOURCE", "LAKEKEY_KEY", "LAKEKEY_KEY_FILE", "LAKEKEY_PASSPHRASE", "LAKEKEY_KMS")
+    return {**{name: value for name, value in environ.items() if name not in named}, "LAKEKEY_KEY_SOURCE": "file"}

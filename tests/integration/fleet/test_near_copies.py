@@ -1,0 +1,177 @@
+"""What a host keeps of a shared entry: the access token and what it has seen, so that a start loads no driver."""
+
+import sys
+import time
+
+import pytest
+
+from lakekey import LoginRequired
+from lakekey.cache import near
+from lakekey.cache.stores.postgresql import TABLE
+from lakekey.providers.provider import Provider
+from support.fleet import Fleet
+from support.servers.fault_proxy import FaultProxy
+from support.sessions import Child
+
+pytestmark = pytest.mark.timeout(180)
+LOADED = """
+import sys, lakekey
+from support.reports import outcome, report
+report("result", **outcome(lambda: bool(lakekey.provider().headers())), loaded=sorted(sys.modules))
+"""
+
+
+@pytest.fixture
+def fleet(oidc_server, tmp_path, postgresql):
+    return Fleet(oidc_server, tmp_path, postgresql.address)
+
+
+@pytest.fixture
+def signed_in(fleet, oidc_server):
+    """A host whose session has a live access token, and a process of which has seen it."""
+    host = fleet.host("a")
+    host.sign_in(left=3000)
+    oidc_server.reset()
+    assert host.fresh_process()["ok"]
+    return host
+
+
+@pytest.fixture
+def here(signed_in, monkeypatch):
+    """This process as one of host a: a provider in it."""
+    for name, value in signed_in.own.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    return Provider(signed_in.target)
+
+
+def restored(postgresql, rows):
+    """The database as it was."""
+    for kind, name, body in rows:
+        postgresql.sql(f"UPDATE {TABLE} SET body = %s WHERE kind = %s AND name = %s", body, kind, name)
+
+
+def backup(postgresql):
+    return postgresql.sql(f"SELECT kind, name, body FROM {TABLE} WHERE kind = 'entry'")
+
+
+def test_a_new_process_on_a_warm_near_copy_loads_no_driver(signed_in):
+    with Child([sys.executable, "-c", LOADED], signed_in.environ) as child:
+        ended = child.result()
+    assert ended["ok"]
+    assert not {"psycopg", "socket", "urllib.parse", "ssl", "requests"} & set(ended["loaded"])
+
+
+def test_near_copy_holds_no_refresh_token(signed_in):
+    copies = near.NearCopies(signed_in.own, signed_in.own["LAKEKEY_CACHE_DIR"], signed_in.address)
+    copy = copies.get(signed_in.entry_id)
+    assert copy.entry.access_token == signed_in.stored().access_token
+    assert copy.entry.refresh_token == copy.entry.client_secret == ""
+    assert copy.entry.generation == signed_in.stored().generation
+
+
+def test_a25_live_near_copy_serves_while_the_store_is_away(signed_in, postgresql, fleet):
+    with FaultProxy(postgresql.port) as proxy:
+        proxy.away()
+        gone = fleet.host("a", address=postgresql.address_at(proxy.port))
+        assert gone.fresh_process()["error"] == "StoreUnavailable"  # of another address, there is no copy
+    postgresql.stop()
+    try:
+        assert signed_in.fresh_process()["ok"]
+    finally:
+        postgresql.start()
+
+
+def test_a25_old_near_copy_serves_only_while_the_store_is_away(signed_in, here, postgresql, monkeypatch):
+    monkeypatch.setattr(near, "CHECKED", -1.0)
+    postgresql.stop()
+    try:
+        assert here.headers()
+    finally:
+        postgresql.start()
+    postgresql.sql(f"DELETE FROM {TABLE} WHERE kind = 'entry'")
+    with pytest.raises(LoginRequired):
+        Provider(signed_in.target).headers()
+
+
+def test_a41_signed_out_elsewhere_reaches_a_running_process_within_the_bound(signed_in, here, fleet, monkeypatch):
+    monkeypatch.setattr(near, "CHECKED", 0.05)
+    assert here.headers()
+    assert Provider(fleet.host("b").target, environ=fleet.host("b").environ).logout()
+    deadline = time.monotonic() + 30
+    with pytest.raises(LoginRequired) as caught:
+        while time.monotonic() < deadline:
+            here.headers()
+            time.sleep(0.02)
+    assert "signed out of" in caught.value.message
+
+
+def test_a41_refresh_under_way_elsewhere_does_not_bring_the_entry_back(fleet, oidc_server):
+    host = fleet.host("a")
+    host.sign_in()
+    oidc_server.reset()
+    with host.started("pauses_at", "answer received", "main") as holder:
+        holder.until("at")
+        entry = host.cache.read(host.entry_id)
+        assert host.cache.delete(host.entry_id, replaces=entry.envelope)
+        holder.go_on()
+        assert holder.result()["error"] == "LoginRequired"
+    assert host.cache.get(host.entry_id) is None
+    assert oidc_server.current_refresh_tokens() == []
+
+
+def test_a42_token_that_several_hosts_report_as_refused_is_renewed_once(fleet, oidc_server):
+    host = fleet.host("a")
+    host.sign_in(left=3000)
+    oidc_server.reset()
+    children = [fleet.host(f"h{number}").started("asks_once", "told", "again") for number in range(6)]
+    try:
+        for child in children:
+            child.until("ready")
+        for child in children:
+            child.go_on()
+        assert [child.result()["error"] for child in children] == [None] * 6
+    finally:
+        for child in children:
+            child.__exit__()
+    assert oidc_server.counters()["requests.token"] == 1
+
+
+def test_a17_a18_store_that_went_back_in_time_is_noticed_and_the_old_token_not_sent(fleet, oidc_server, postgresql):
+    host = fleet.host("a")
+    host.sign_in()
+    oidc_server.reset()
+    rows = backup(postgresql)
+    assert host.fresh_process()["ok"]
+    restored(postgresql, rows)
+    copies = near.NearCopies(host.own, host.own["LAKEKEY_CACHE_DIR"], host.address)
+    copies.drop(host.entry_id)  # its token would serve for an hour
+    ended = host.fresh_process()
+    assert ended["error"] == "LoginRequired"
+    assert "went back in time" in ended["message"]
+    assert oidc_server.counters()["requests.token"] == 1
+
+
+def test_a17_process_that_has_the_newer_bytes_heals_the_store(here, signed_in, oidc_server, postgresql):
+    signed_in.store(left=-60, refresh_token=signed_in.stored().refresh_token)
+    rows = backup(postgresql)
+    assert here.invalidate(here.token().access_token)
+    newer = signed_in.stored()
+    restored(postgresql, rows)
+    here.served(newer.access_token)
+    assert here.invalidate(newer.access_token)
+    assert signed_in.stored().generation > newer.generation
+    assert oidc_server.counters()["grant.error.invalid_grant"] == 0
+    signed_in.assert_session_is_whole()
+
+
+def test_a22_emptied_table_leaves_live_headers_and_then_asks_for_one_sign_in(here, signed_in, postgresql):
+    assert here.headers()
+    postgresql.sql(f"TRUNCATE {TABLE}")
+    assert here.headers()
+    near.NearCopies(signed_in.own, signed_in.own["LAKEKEY_CACHE_DIR"], signed_in.address).drop(signed_in.entry_id)
+    ended = signed_in.fresh_process()
+    assert ended["error"] == "LoginRequired"
+    assert "emptied" in ended["message"]
+    signed_in.sign_in(left=3000)
+    assert signed_in.fresh_process()["ok"]
