@@ -9,7 +9,7 @@ import pytest
 from lakekey import _commitment
 from lakekey.providers import factory
 
-pytest_plugins = ["support.fixtures"]
+pytest_plugins = ["support.fixtures", "support.repeats"]
 
 # A run that a shell's script starts in the background ignores Ctrl-C, and so would the programs that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PYTHONS = ("3.11", "3.12", "3.13")
 RESOLUTIONS = ("lowest-direct", "highest")
-# Those whose packages are small. pyspark and Airflow have environments of their own, in the Makefile.
+# Those whose packages are small. pyspark and Airflow have environments of their own, in noxfile.py.
 EXTRAS = ("otel", "sandbox", "sdk", "sql", "sqlalchemy")
 PATIENCE = 170
 

@@ -211,12 +211,14 @@ def test_a_key_management_service_looks_as_the_page_says():
 
 
 def test_the_make_targets_are_there():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    makefile, noxfile = ((ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "noxfile.py"))
+    parts = {f"test-{name}" for name in re.findall(r"^@nox.session\ndef (\w+)", noxfile, re.MULTILINE)}
+    assert "test-main" in parts
     for page in ("README.md", "CONTRIBUTING.md", "docs/explanation/performance.md"):
         shown = "\n".join([*blocks(page, "sh"), *blocks(page, "console")])
         targets = re.findall(r"^make ([\w-]+)", shown, re.MULTILINE)
         assert targets
-        assert [target for target in targets if f"\n{target}:" not in makefile] == []
+        assert [each for each in targets if f"\n{each}:" not in makefile and each not in parts] == []
 
 
 def test_the_extras_that_pages_name_are_there():

@@ -1,0 +1,111 @@
+"""`make test` runs every part, and fails when any of them does, or when too much had to be run once more."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def noxfile():
+    spec = importlib.util.spec_from_file_location("noxfile", ROOT / "noxfile.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def parts(noxfile, tmp_path, capfd):
+    """Runs parts that are shell commands; whether the run passed, and what it printed."""
+    commands = {
+        "good": "echo good was run",
+        "other": "echo other was run",
+        "slow": "sleep 0.5",
+        "bad": "exit 1",
+        "shaky": f"mkdir '{tmp_path}/tried'",
+        "again": f"mkdir '{tmp_path}/once' || exit 0; exit 1",
+        "twice": f"mkdir '{tmp_path}/first' || exit 0; exit 1",
+        "reruns": f'test -z "${noxfile.REPEATED}" || printf \'one\\ntwo\\n\' >>"${noxfile.REPEATED}"',
+    }
+
+    def run(first, *together, allowed=0):
+        fine = noxfile.run_parts(first, together, lambda part: ["sh", "-c", commands[part]], allowed)
+        return fine, capfd.readouterr().out
+
+    return run
+
+
+@pytest.mark.parametrize("allowed", [0, 3])
+@pytest.mark.parametrize(("first", "together"), [("bad", ["good"]), ("good", ["bad", "other"])])
+def test_part_that_fails_fails_the_whole_and_keeps_none_from_being_run(parts, allowed, first, together):
+    fine, said = parts(first, *together, allowed=allowed)
+    assert not fine
+    for part in (first, *together):
+        assert f"{part} {'failed' if part == 'bad' else 'passed'} after" in said
+    assert ("bad failed: once more" in said) == (first != "bad" and allowed > 0)
+
+
+def test_first_part_is_run_by_itself(parts):
+    fine, said = parts("slow", "good", "other")
+    assert fine
+    assert said.index("slow passed") < said.index("good was run")
+
+
+@pytest.mark.parametrize(("allowed", "fine"), [(0, False), (1, True)])
+def test_part_that_fails_once_is_repeated_only_where_that_is_allowed(parts, allowed, fine):
+    assert parts("good", "again", allowed=allowed)[0] == fine
+
+
+@pytest.mark.parametrize(("allowed", "fine"), [(1, False), (2, True)])
+def test_more_repeats_than_are_allowed_fail_a_run_whose_parts_passed(parts, allowed, fine):
+    passed, said = parts("good", "again", "twice", allowed=allowed)
+    assert passed == fine
+    assert f"run once more: 2, allowed: {allowed}" in said
+
+
+@pytest.mark.parametrize(("allowed", "fine"), [(0, True), (1, False), (2, True)])
+def test_repeats_of_single_tests_count(parts, allowed, fine):
+    passed, said = parts("reruns", allowed=allowed)
+    assert passed == fine
+    assert ("one\n  two" in said) == (allowed > 0)
+
+
+def test_pytest_writes_down_which_tests_it_repeated(noxfile, tmp_path):
+    shaky = tmp_path / "test_shaky.py"
+    shaky.write_text("tried = []\n\n\ndef test_it():\n    tried.append(1)\n    assert len(tried) == 2\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-p", "support.repeats", "--reruns", "1", "-n", "1", str(shaky)]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), noxfile.REPEATED: str(tmp_path / "repeated")}
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "repeated").read_text().splitlines() == ["test_shaky.py::test_it"]
+
+
+def test_every_part_is_a_session(noxfile):
+    command = [sys.executable, "-m", "nox", "--list", "-f", str(ROOT / "noxfile.py")]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True)
+    sessions = set(re.findall(r"^[*-] (\S+)", listed.stdout, re.MULTILINE))
+    parts = {noxfile.FIRST, *noxfile.TOGETHER}
+    assert parts <= sessions
+    assert sessions - parts == {
+        "all", "bench", "bench-spark", "docs", "docs-pictures", "lock", "mutants", "windows",
+    }  # fmt: skip
+
+
+def test_every_folder_of_integration_tests_is_run_by_some_part():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    main = {Path(path).name for path in project["tool"]["pytest"]["ini_options"]["testpaths"]}
+    named = set(re.findall(r"tests/integration/(\w+)", (ROOT / "noxfile.py").read_text(encoding="utf-8")))
+    folders = {
+        path.relative_to(ROOT / "tests/integration").parts[0]
+        for path in (ROOT / "tests/integration").rglob("test_*.py")
+    }
+    assert folders
+    assert folders - main - named - {"wheel"} == set()
