@@ -1,13 +1,14 @@
 """All connections of a portal, as its administrator sees them, and what happens when a person leaves."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from lakekey import _log
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import person_key
 from lakekey.errors import CacheError, ConfigurationError
+from lakekey.observability import audit
 from lakekey.session import inventory
 from lakekey.session.session import Session
 from lakekey.web import connections
@@ -136,7 +137,7 @@ class Everyone:
         Raises:
             CacheError: The store cannot be read or written.
         """
-        at = datetime.now(UTC).timestamp() if now is None else now
+        at = self._cache.now() if now is None else now
         due = [ending for held in self.all() if (ending := self._ending(held, at)) is not None]
         told = []
         for ending in due:
@@ -174,7 +175,7 @@ class Everyone:
                 profile, str(entry.about.get("host", "")), (), connections.CONNECTED, entry.identity
             )
         else:
-            connection = connection_of(target, entry, user, warning=self._service.warning)
+            connection = connection_of(target, entry, user, warning=self._service.warning, now=self._cache.now())
         connection = connection._replace(registration=str(entry.about.get("registration", "")))
         return Held(entry_id, user.name, user.id, profile, target is not None, connection)
 
@@ -186,7 +187,17 @@ class Everyone:
         # Of a profile or an app that has changed since, only the entry itself is known.
         inventory.remove(self._cache, held.entry_id)
         self._service.forget(held.user, held.profile)
-        _log.info("web", "%s: the connection of %s was removed by an administrator", held.profile, held.user)
+        audit.record(
+            audit.ADMINISTRATION,
+            environ=self._service.environ,
+            action="connection removed",
+            detail=revocation,
+            who=held.user,
+            workspace=held.connection.host,
+            profile=held.profile,
+            entry=held.entry_id,
+            store=self._cache.store.where,
+        )
         return Removal(held.user, held.profile, revocation)
 
     def _ending(self, held: Held, now: float) -> Ending | None:

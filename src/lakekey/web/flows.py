@@ -97,9 +97,7 @@ class Flow(NamedTuple):
 
     def ended(self, outcome: dict[str, Any]) -> "Flow":
         """The sign-in with its outcome, and without what only the exchange needed."""
-        return self._replace(
-            stage=DONE, since=time.time(), outcome=outcome, answer=None, tokens=None, verifier="", nonce=None
-        )
+        return self._replace(stage=DONE, outcome=outcome, answer=None, tokens=None, verifier="", nonce=None)
 
 
 def row_of(user: str) -> str:
@@ -128,12 +126,12 @@ class FlowStore:
 
     Args:
         cache: The store.
-        clock: Seconds since the epoch.
+        clock: Seconds since the epoch; ``None`` for the store's.
     """
 
-    def __init__(self, cache: Cache, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, cache: Cache, *, clock: Callable[[], float] | None = None) -> None:
         self._cache = cache
-        self._clock = clock
+        self._clock = clock or cache.now
         self._swept_at = 0.0
 
     def add(self, flow: Flow) -> None:

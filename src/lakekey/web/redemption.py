@@ -125,7 +125,7 @@ class Redemption:
     # -- under the entry's lock ---------------------------------------------------------------------------------
 
     def _under_lock(self, stored: Stored, answer: Mapping[str, str]) -> tuple[Outcome, dict[str, Any] | None]:
-        sent_at = time.time()
+        sent_at = self._cache.now()
         exchanged = self._exchange(answer)
         if isinstance(exchanged, Outcome):
             return exchanged, None
@@ -236,7 +236,7 @@ class Redemption:
         empty = Entry(about, generation=before.generation)
         entry = entry_from(self._target, empty, response, sent_at)._replace(
             identity=signed.name,
-            logged_in_at=time.time(),
+            logged_in_at=self._cache.now(),
             session_ends_at=sent_at + lifetime * 60 if lifetime else 0.0,
         )
         replaces = stored.envelope

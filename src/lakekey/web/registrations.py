@@ -17,6 +17,7 @@ from lakekey.cache.app_registrations import (
 )
 from lakekey.cache.cache import Cache
 from lakekey.errors import CacheError, ConfigurationError
+from lakekey.observability import audit
 
 _PATIENCE = 20.0
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -73,7 +74,7 @@ class Registrations:
             return [*_with_default(apps, added), added]
 
         kept = _named(self._change(change), app.name)
-        _log.info("web", "app registration %s added", app.name)
+        self._told("app added", app)
         return kept
 
     def ensure(self, app: AppRegistration) -> None:
@@ -105,7 +106,7 @@ class Registrations:
             return [chosen if each.name == name else each for each in _with_default(apps, chosen)]
 
         self._change(change)
-        _log.info("web", "app registration %s is the default", name)
+        self._told("app made default", self.get(name))
 
     def rotate_secret(self, name: str, secret: str, *, keep_older: bool = True) -> None:
         """Replace a secret. The older one is sent where the server does not accept the new one yet.
@@ -128,7 +129,7 @@ class Registrations:
             return [changed if each.name == name else each for each in apps]
 
         self._change(change)
-        _log.info("web", "app registration %s has a new secret", name)
+        self._told("app secret replaced", self.get(name))
 
     def remove(self, name: str, *, with_connections: bool = False) -> int:
         """Remove a registration.
@@ -151,7 +152,7 @@ class Registrations:
                 hint=f"lakekey apps remove {name} --with-connections",
             )
         self._change(lambda apps: [each for each in apps if each.name != name])
-        _log.info("web", "app registration %s removed, which %d connections needed", name, count)
+        self._told("app removed", app)
         return count
 
     def connections_of(self, app: AppRegistration) -> list[str]:
@@ -170,6 +171,12 @@ class Registrations:
             if by_client or entry.about.get("registration") == app.name:
                 found.append(entry_id)
         return found
+
+    def _told(self, action: str, app: AppRegistration) -> None:
+        _log.info("web", "%s: %s", action, app.name)
+        workspace = ", ".join(app.hosts) or app.account_id
+        where = self._cache.store.where
+        audit.record(audit.ADMINISTRATION, action=action, detail=app.name, workspace=workspace, store=where)
 
     def _change(self, change: Callable[[list[AppRegistration]], list[AppRegistration]]) -> list[AppRegistration]:
         while True:

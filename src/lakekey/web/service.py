@@ -14,6 +14,7 @@ from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
 from lakekey.configuration.target import Target, resolve
 from lakekey.errors import ConfigurationError, LoginRequired
+from lakekey.observability import audit
 from lakekey.providers.provider import Provider
 from lakekey.session.failures import Failures
 from lakekey.session.session import Session
@@ -146,6 +147,7 @@ class PortalService:
             registration=app.name if app is not None else "",
             principal=self._principal(profile),
             warning=self.warning,
+            now=self.cache.now(),
         )
 
     def connections(self, user: User | str) -> list[Connection]:
@@ -251,11 +253,17 @@ class PortalService:
         acts = user_of(actor) if actor is not None else user
         if acts.name != user.name:
             if self._may_act is None or not self._may_act(acts, user, profile):
-                _log.warning("web", "%s: %s may not act as %s", profile, acts.name, user.name)
+                self._acts(acts, user, profile, audit.REFUSED)
                 raise ConfigurationError(
                     f"{acts.name} may not act as {user.name}", hint="may_act of the portal decides", profile=profile
                 )
-            _log.info("web", "%s: %s acts as %s", profile, acts.name, user.name)
+            self._acts(acts, user, profile, audit.DONE)
+
+    def _acts(self, actor: User, user: User, profile: str, outcome: str) -> None:
+        audit.record(
+            audit.ADMINISTRATION, environ=self.environ, outcome=outcome, action="act as another", detail=actor.name,
+            who=user.name, profile=profile, store=self.cache.store.where,
+        )  # fmt: skip
 
     def _login_required(self, target: Target, entry: Entry | None) -> LoginRequired:
         page = f"{self.url}/#{target.profile}"

@@ -6,7 +6,6 @@ exchange lies a page of ours, so the callback does not need the host application
 
 import hmac
 import os
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from lakekey.errors import CacheError, ConfigurationError
 from lakekey.oauth import authorization_code
 from lakekey.oauth.authorization_answer import read_answer
 from lakekey.oauth.discovery import Metadata
+from lakekey.observability import audit
 from lakekey.session.assembly import client_of
 from lakekey.web import browser as browsers
 from lakekey.web import flows, outcomes
@@ -60,7 +60,7 @@ class SignIns:
     Args:
         cache: The store; ``None`` for the one that the environment names.
         environ: The environment; ``None`` for this process's.
-        clock: Seconds since the epoch.
+        clock: Seconds since the epoch; ``None`` for the store's, so that hosts whose clocks differ agree.
     """
 
     def __init__(
@@ -68,12 +68,12 @@ class SignIns:
         cache: Cache | None = None,
         *,
         environ: Mapping[str, str] | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.environ = os.environ if environ is None else environ
         self.cache = cache or open_cache(self.environ)
-        self.flows = FlowStore(self.cache, clock=clock)
-        self._clock = clock
+        self._clock = clock or self.cache.now
+        self.flows = FlowStore(self.cache, clock=self._clock)
 
     def begin(
         self,
@@ -160,6 +160,10 @@ class SignIns:
             return Received("", Outcome(outcomes.NO_COOKIE if browser is None else outcomes.LATE))
         if (refused := _not_of(flow, browser, registration, answer)) is not None:
             _log.warning("web", "an answer for %s was refused: %s", flow.profile or flow.host, refused.code)
+            audit.record(
+                audit.SIGN_IN, environ=self.environ, outcome=audit.REFUSED, detail=refused.code, who=flow.user,
+                workspace=flow.host, profile=flow.profile, store=self.cache.store.where,
+            )  # fmt: skip
             return Received("", refused)
 
         def take(now: Flow) -> Flow:

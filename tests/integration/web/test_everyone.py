@@ -153,3 +153,20 @@ def test_app_registration_has_a_name_that_can_stand_in_an_address(place, name):
     registrations = Registrations(open_cache())
     with pytest.raises(ConfigurationError):
         registrations.add(registrations.get("portal-app")._replace(name=name))
+
+
+def test_each_act_of_an_administrator_is_an_audit_record(portal, connect, caplog):
+    connect(ADA)
+    with caplog.at_level("INFO", logger="lakekey.audit"):
+        registrations = Registrations(open_cache())
+        registrations.rotate_secret("portal-app", "another-secret-of-the-app")
+        portal.everyone.remove(ADA)
+        with pytest.raises(ConfigurationError):
+            portal.provider(ADA, "prod", actor=GRACE)
+    acts = [
+        (getattr(record, "lakekey.action", None), getattr(record, "lakekey.outcome"))
+        for record in caplog.records
+        if getattr(record, "lakekey.event", "") == "administration"
+    ]
+    assert acts == [("app secret replaced", "done"), ("connection removed", "done"), ("act as another", "refused")]
+    assert "another-secret-of-the-app" not in caplog.text
