@@ -11,6 +11,7 @@ from lakekey._imports import libraries
 
 if TYPE_CHECKING:
     from lakekey.web.browser import COOKIE, Cookie
+    from lakekey.web.forwarded import forwarded
     from lakekey.web.outcomes import Outcome
     from lakekey.web.people import User
     from lakekey.web.portal import Portal
@@ -27,6 +28,7 @@ _ATTRIBUTES = {
     "User": "people",
     "begin_sign_in": "sign_in",
     "finish_sign_in": "sign_in",
+    "forwarded": "forwarded",
 }
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "User",
     "begin_sign_in",
     "finish_sign_in",
+    "forwarded",
 ]
 
 
