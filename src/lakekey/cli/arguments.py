@@ -200,6 +200,12 @@ def _keys(parser: Parser) -> None:
     parser.add_argument("--to", choices=sources, metavar="SOURCE", help=f"with rotate: {', '.join(sources)}")
 
 
+def _store(parser: Parser) -> None:
+    parser.add_argument("action", choices=("init", "check", "copy"), help="what to do")
+    parser.add_argument("place", nargs="*", metavar="STORE", help="(default: LAKEKEY_STORE); copy takes FROM and TO")
+    parser.add_argument("--sql", action="store_true", help="with init: print the statements for an administrator")
+
+
 def _import(parser: Parser) -> None:
     _profile(parser, many=True, which="(default: all profiles and hosts found)")
     parser.add_argument("--delete", action="store_true", help="delete what was imported from the plain-text files")
@@ -392,6 +398,16 @@ COMMANDS: dict[str, Command] = {
         CONFIGURE,
         _keys,
         (("lakekey keys rotate --to keyring", "move the key to the OS keyring"),),
+    ),
+    "store": Command(
+        "store:store",
+        "set up, check or fill a store that several hosts share",
+        CONFIGURE,
+        _store,
+        (
+            ("lakekey store init --sql", "the one table, for an administrator"),
+            ("lakekey store copy file: postgresql://worker@db.example.com/lakekey", "move this machine's sessions"),
+        ),
     ),
     "import": Command(
         "importing.command:imports",

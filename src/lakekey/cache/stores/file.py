@@ -12,6 +12,7 @@ from lakekey.cache import private_files
 from lakekey.errors import CacheError, CacheWriteFailed, LockTimeout
 
 if TYPE_CHECKING:
+    from lakekey.cache.stores.findings import Finding
     from lakekey.cache.stores.lock_line import Line
     from lakekey.cache.stores.store import Reading
 
@@ -243,6 +244,18 @@ class FileStore:
     def still_locked(self, entry_id: str) -> bool:  # noqa: ARG002
         """See `Store.still_locked`: the kernel takes no lock away."""
         return True
+
+    def schema(self) -> str:
+        """See `Store.schema`: nothing has to be run."""
+        return ""
+
+    def set_up(self) -> None:
+        """See `Store.set_up`."""
+        self.prepare()
+
+    def examine(self) -> "Iterator[Finding]":
+        """See `Store.examine`: ``lakekey doctor`` looks at the directory."""
+        return iter(())
 
     def holder(self, entry_id: str) -> str | None:
         """See `Store.holder`."""

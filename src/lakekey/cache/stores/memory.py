@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Iterator
 
+from lakekey.cache.stores.findings import Finding
 from lakekey.cache.stores.store import Reading
 
 
@@ -118,3 +119,15 @@ class MemoryStore:
         """See `KeyPlace.changing_key`."""
         with self._changing_key:
             yield
+
+    def schema(self) -> str:
+        """See `Store.schema`: nothing has to be run."""
+        return ""
+
+    def set_up(self) -> None:
+        """See `Store.set_up`."""
+        self.prepare()
+
+    def examine(self) -> Iterator[Finding]:
+        """See `Store.examine`: ``lakekey doctor`` has nothing to look at."""
+        return iter(())

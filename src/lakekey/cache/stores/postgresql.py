@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakekey._imports import LOADING
+from lakekey.cache.stores.findings import FAILED, OK, WARNING, Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import without_credentials
 from lakekey.cache.stores.store import Reading
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lakekey.cache.stores.postgresql_server import Answer, Server
 
 TABLE = "lakekey_store"
+SCHEMA_VERSION = "1"
 #: What `lakekey store init` runs, and what `--sql` prints for an administrator.
 SCHEMA = """\
 CREATE TABLE IF NOT EXISTS lakekey_store (
@@ -64,6 +66,15 @@ UPDATE lakekey_store SET expires = clock_timestamp() + %s * interval '1 second'
 WHERE kind = 'lease' AND name = %s AND body = %s
 """
 _HOLDER = "SELECT holder FROM lakekey_store WHERE kind = 'lease' AND name = %s AND expires > clock_timestamp()"
+
+_WRITES = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')"
+_DURABLE = "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')"
+_RIGHTS = """
+SELECT name, has_table_privilege('lakekey_store', name)
+FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS name
+"""
+_SLOW = 1.0  # seconds
+_CLOCK = 30.0  # seconds
 
 _KEY_LEASE = "changing-key"
 _KEY_PATIENCE = 60.0  # seconds
@@ -208,6 +219,73 @@ class PostgresqlStore:
                     hint="wait for it, or end it",
                 )
             time.sleep(random.uniform(0.05, 0.3))  # noqa: S311 - spreads the waiters, guards nothing
+
+    # -- for administrators ----------------------------------------------------------------------------------------
+
+    def schema(self) -> str:
+        """See `Store.schema`."""
+        return SCHEMA
+
+    def set_up(self) -> None:
+        """See `Store.set_up`."""
+        for statement in SCHEMA.split(";\n"):
+            if statement.strip():
+                self._ask(statement, ())
+
+    def examine(self) -> Iterator[Finding]:
+        """See `Store.examine`."""
+        began, here = time.monotonic(), time.time()
+        now = self._ask("SELECT extract(epoch FROM clock_timestamp())::float8", ()).rows[0][0]
+        took = time.monotonic() - began
+        yield Finding("reach", OK if took < _SLOW else WARNING, f"{self.where}, {took * 1000:.0f} ms")
+        ahead = now - (here + time.time()) / 2
+        yield Finding("clock", OK if abs(ahead) < _CLOCK else WARNING, f"{ahead:+.1f} s against this machine's")
+        standby, read_only = self._ask("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')", ()).rows[
+            0
+        ]
+        primary = not standby and read_only == "off"
+        yield Finding(
+            "writes",
+            OK if primary else FAILED,
+            "it takes writes" if primary else "it is a standby" if standby else "it is read-only",
+            None if primary else "name the primary server in LAKEKEY_STORE",
+        )
+        yield self._durability()
+        yield self._encryption()
+        yield from self._table()
+
+    def _durability(self) -> Finding:
+        values = dict(self._ask(_DURABLE, ()).rows)
+        off = [name for name, value in values.items() if value == "off"]
+        if off:
+            step = f"switch {' and '.join(off)} on; without it a crash brings older refresh tokens back"
+            return Finding("durability", WARNING, f"{' and '.join(off)} is off", step)
+        return Finding("durability", OK, "a write that was confirmed survives a crash of the server")
+
+    def _encryption(self) -> Finding:
+        rows = self._ask("SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()", ()).rows
+        if rows and rows[0][0]:
+            return Finding("encryption", OK, str(rows[0][1]))
+        return Finding("encryption", OK, "none, which only a socket, loopback or a pooler there may do")
+
+    def _table(self) -> Iterator[Finding]:
+        if self._ask("SELECT to_regclass('lakekey_store')", ()).rows[0][0] is None:
+            yield Finding("table", FAILED, "there is none", "an administrator runs: lakekey store init")
+            return
+        rights = dict(self._ask(_RIGHTS, ()).rows)
+        lacking = sorted(name for name, granted in rights.items() if not granted)
+        if lacking:
+            role = self._ask("SELECT current_user", ()).rows[0][0]
+            step = f"an administrator runs there: GRANT {', '.join(lacking)} ON lakekey_store TO {role}"
+            yield Finding("rights", FAILED, f"lacking: {', '.join(lacking)}", step)
+            return
+        yield Finding("rights", OK, "SELECT, INSERT, UPDATE and DELETE on lakekey_store")
+        version = (self.read_note("schema") or b"").decode(errors="replace")
+        known = version in ("", SCHEMA_VERSION)
+        upgrade = None if known else "upgrade lakekey here: pip install --upgrade lakekey"
+        yield Finding("table", OK if known else FAILED, f"version {version or SCHEMA_VERSION}", upgrade)
+        count = self._ask("SELECT count(*) FROM lakekey_store WHERE kind = 'entry'", ()).rows[0][0]
+        yield Finding("entries", OK, str(count))
 
     # -- inside ----------------------------------------------------------------------------------------------------
 

@@ -4,9 +4,11 @@ A store keeps three things: envelopes by entry id, one lock for each of them, an
 knows nothing of what is sealed.
 """
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
+from lakekey.cache.stores.findings import Finding
 from lakekey.errors import StoreUnavailable
 
 
@@ -167,3 +169,18 @@ class Store(Protocol):
             LockTimeout: Another is at it for too long.
             OSError: The lock cannot be made.
         """
+
+    # -- for administrators (`lakekey store`) --------------------------------------------------------------------------
+
+    def schema(self) -> str:
+        """What an administrator has to run to set the store up, as text; empty where nothing has to be."""
+
+    def set_up(self) -> None:
+        """Make what the store needs, where it is missing.
+
+        Raises:
+            CacheError: That is not allowed to this user.
+        """
+
+    def examine(self) -> Iterator[Finding]:
+        """Look at what the store promises and needs: reach, rights, durability, clock, encryption."""

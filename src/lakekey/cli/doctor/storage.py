@@ -22,7 +22,10 @@ def check_cache(target: Target | None, environ: Mapping[str, str]) -> Iterator[C
     settings = environ if target is None else target.cache_environment(environ)
     cache = open_cache(settings, place=target.store if target is not None else None)
     place = cache.store.where
-    if os.path.isdir(place):
+    if cache.store.shared:
+        for finding in cache.store.examine():
+            yield Check(f"store {finding.name}", finding.status, finding.finding, finding.next_step)
+    elif os.path.isdir(place):
         mode = stat.S_IMODE(os.lstat(place).st_mode)
         if os.access(place, os.W_OK):
             yield Check("cache", OK, f"{place}, mode {mode:04o}, {len(cache.list())} entries")
