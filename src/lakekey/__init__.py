@@ -39,11 +39,13 @@ if TYPE_CHECKING:
     from lakekey.providers.provider import Provider, Token
     from lakekey.rest import httpx_auth, requests_auth
     from lakekey.session.inventory import sessions
+    from lakekey.session.keep_alive import keep_alive
 
 _ATTRIBUTES = {
     "Provider": "lakekey.providers.provider",
     "Token": "lakekey.providers.provider",
     "httpx_auth": "lakekey.rest",
+    "keep_alive": "lakekey.session.keep_alive",
     "logout": "lakekey.providers.notebook",
     "profiles": "lakekey.providers.notebook",
     "provider": "lakekey.providers.factory",
@@ -76,6 +78,7 @@ __all__ = [
     "__version__",
     "airflow",
     "httpx_auth",
+    "keep_alive",
     "login",
     "logout",
     "profiles",

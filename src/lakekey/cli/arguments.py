@@ -219,6 +219,17 @@ def _serve(parser: Parser) -> None:
     parser.add_argument("--print-unit", action="store_true", help="print a unit file for systemd --user, and end")
 
 
+def _keep_alive(parser: Parser) -> None:
+    parser.add_argument("names", nargs="*", metavar="PROFILE", help="profiles, or entries (default: all sessions)")
+    parser.add_argument("--once", action="store_true", help="make one round and end, for a timer")
+    every = "between two rounds (default: 3600)"
+    parser.add_argument("--every", type=seconds, default=3600, metavar="SECONDS", help=every)
+    parser.add_argument("--rate", type=seconds, default=60, metavar="N", help="renewals a minute (default: 60)")
+    warn = "report a session's end so long ahead (default: 3)"
+    parser.add_argument("--warn-days", type=seconds, default=3, metavar="DAYS", help=warn)
+    parser.add_argument("--print-unit", action="store_true", help="print a service and a timer for systemd, and end")
+
+
 def _auth(parser: Parser) -> None:
     actions = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=ActionParser)
     token = _action(actions, "auth token", "print a token as JSON")
@@ -422,6 +433,13 @@ COMMANDS: dict[str, Command] = {
         OTHERS,
         _serve,
         (("lakekey serve prod", "prints the two variables that they need"),),
+    ),
+    "keep-alive": Command(
+        "keep_alive:keep",
+        "renew sessions that would lapse unused, and say which end when",
+        OTHERS,
+        _keep_alive,
+        (("lakekey keep-alive --once --json", "one round, for cron or a timer"),),
     ),
     "auth": Command("", "answer the SDKs as the Databricks CLI does (DATABRICKS_CLI_PATH)", OTHERS, _auth),
     "sandbox": Command(

@@ -5,7 +5,7 @@ that share the entry. None has a token, a code or a secret. docs/reference/obser
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from lakekey import _log
@@ -143,7 +143,37 @@ class Events:
             self._telemetry.count(name, error_type)
 
 
+def sessions_kept(kept: Sequence[tuple[str, str]], next_end: float | None, environ: Mapping[str, str]) -> None:
+    """What a round of keep-alive found (`lakekey.session.keep_alive`), as metrics.
+
+    Args:
+        kept: The workspace and the state of each session.
+        next_end: Seconds until a person has to sign in again, or ``None`` if unknown.
+        environ: The environment, for ``LAKEKEY_OTEL``.
+    """
+
+    def load() -> "Callable[[Sequence[tuple[str, str]], float | None], None]":
+        with libraries():
+            from lakekey.observability.session_metrics import report
+
+        return report
+
+    report = _loaded(environ, load)
+    if report is not None:
+        report(kept, next_end)
+
+
 def _telemetry(target: Target, entry_id: str, environ: Mapping[str, str]) -> "Telemetry | None":
+    def load() -> "Telemetry":
+        with libraries():
+            from lakekey.observability.telemetry import Telemetry
+
+        return Telemetry(target, entry_id)
+
+    return _loaded(environ, load)
+
+
+def _loaded(environ: Mapping[str, str], load: Callable[[], T]) -> T | None:
     """OpenTelemetry, where ``LAKEKEY_OTEL`` is on; that it is on and cannot be had is said once and changes nothing."""
     value = environ.get("LAKEKEY_OTEL", "").strip().lower()
     if value in _OFF:
@@ -152,10 +182,7 @@ def _telemetry(target: Target, entry_id: str, environ: Mapping[str, str]) -> "Te
         _without(f"LAKEKEY_OTEL is {value!r}", "set it to 1 or 0")
         return None
     try:
-        with libraries():
-            from lakekey.observability.telemetry import Telemetry
-
-        return Telemetry(target, entry_id)
+        return load()
     except ImportError:
         _without("opentelemetry-api is missing", "pip install 'lakekey[otel]'")
     except Exception as error:  # noqa: BLE001 - an SDK that the environment names may fail in any way as it is loaded

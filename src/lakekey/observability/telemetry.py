@@ -116,6 +116,7 @@ class _Teller:
 
 
 _teller = _Teller()
+later = _teller.later
 
 
 class Doing:

@@ -96,8 +96,8 @@ class Found(NamedTuple):
             auth_type=entry.about.get("auth_type", ""),
             identity=identity_of(entry),
             state=state_of(entry) if self.entry is not None else FAILED,
-            expires_at=_moment(entry.expires_at),
-            ends_at=_moment(session_end(entry)),
+            expires_at=moment(entry.expires_at),
+            ends_at=moment(session_end(entry)),
         )
 
 
@@ -295,7 +295,8 @@ def _of_the_file(environ: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "DATABRICKS_CONFIG_FILE": file} if file else kept
 
 
-def _moment(seconds: float) -> datetime | None:
+def moment(seconds: float) -> datetime | None:
+    """A time of an entry, in UTC; ``None`` where it is not known, or has no date."""
     return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < _END else None
 
 

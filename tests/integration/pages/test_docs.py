@@ -39,6 +39,9 @@ ELSEWHERE = {
         ("docs/reference/key-sources.md", tool): "tests/integration/keys/test_page.py::test_what_the_page_sets_names_a_key"
         for tool in ("aws ", "az ", "gcloud ")
     },
+    ("docs/guides/keep-alive.md", "$ lakekey"): "tests/integration/session/test_keep_alive.py::test_the_page_shows_the_commands_own_columns",
+    ("docs/guides/keep-alive.md", "lakekey"): "tests/integration/session/test_keep_alive.py::test_the_unit_that_it_prints_runs_it",
+    ("docs/guides/keep-alive.md", "import"): "tests/integration/session/test_keep_alive.py::test_the_pages_program_keeps_them_alive",
     ("docs/reference/audit.md", "import logging"): "tests/integration/session/test_audit.py::test_the_pages_formatter_writes_the_same_line",
     ("docs/reference/configuration.md", "#"): "tests/integration/pages/test_docs.py::test_the_profiles_of_a_page_resolve",
     ("docs/guides/login.md", "[prod]"): "tests/integration/pages/test_docs.py::test_the_profiles_of_a_page_resolve",

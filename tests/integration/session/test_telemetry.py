@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from lakekey import CredentialsRefused, LoginDenied, LoginRequired, TokenEndpointError
 from lakekey.errors import LockTimeout
 from lakekey.session import renewal, wait_notice
+from lakekey.session.keep_alive import keep_alive
 from support import secret_scan
 from support.exported import Exported
 from support.sessions import Machine
@@ -293,3 +294,14 @@ def test_the_page_lists_every_span_and_every_instrument():
     listed = re.findall(r"^\| `(lakekey\.[\w.]+)` \| (\w+)", page.partition("## OpenTelemetry")[2], re.MULTILINE)
     assert {name for name, kind in listed if kind in ("client", "internal")} == spans
     assert {name for name, kind in listed if kind in ("counter", "histogram")} == instruments
+
+
+def test_sessions_that_are_kept_alive_are_gauges(unwatched, exported, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(unwatched.directory))
+    ends = time.time() + 2 * 86400
+    token = unwatched.stored().refresh_token
+    unwatched.store(left=-2 * 86400, refresh_token=token, identity="ada@example.com", session_ends_at=ends)
+    assert [kept.state for kept in keep_alive().sessions] == ["renewed"]
+    (sessions,) = exported.points("lakekey.keep_alive.sessions")
+    assert (sessions.attributes["lakekey.state"], sessions.value) == ("renewed", 1)
+    assert exported.points("lakekey.keep_alive.next_end")[-1].value == pytest.approx(2 * 86400, abs=120)

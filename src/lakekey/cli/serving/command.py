@@ -74,17 +74,17 @@ def _say(hosts: list[str], url: str, arguments: argparse.Namespace) -> None:
 
 def _unit(arguments: argparse.Namespace) -> str:
     # A variable begins with ``$`` in arguments, and in them alone (systemd.service(5)).
-    words = [_quoted(profile).replace("$", "$$") for profile in arguments.profiles]
+    words = [quoted(profile).replace("$", "$$") for profile in arguments.profiles]
     if arguments.port:
         words.append(f"--port {arguments.port}")
-    url_file = arguments.url_file and _quoted(os.path.abspath(arguments.url_file)).replace("$", "$$")
+    url_file = arguments.url_file and quoted(os.path.abspath(arguments.url_file)).replace("$", "$$")
     words.append(f"--url-file {url_file or '%t/lakekey.url'}")
     program = os.path.abspath(sys.argv[0])
     own_files.check_unit(program)
-    return _UNIT.format(program=_quoted(program), arguments="".join(f" {word}" for word in words))
+    return _UNIT.format(program=quoted(program), arguments="".join(f" {word}" for word in words))
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
     """A word of a unit's command line, in which ``%`` begins a specifier."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'

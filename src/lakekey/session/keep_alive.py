@@ -1,0 +1,277 @@
+"""Keep sessions alive that are not used: renew refresh tokens ahead of their end, and report which sessions end when.
+
+A refresh token that each renewal replaces lives on with each renewal, up to the session's own end. One round looks at
+all sessions, or the ones that are named, and renews what is due at a bounded rate. One host at a time makes a round:
+the others find the lock of the store taken, or nothing due.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from lakekey import _log
+from lakekey.cache.cache import Cache
+from lakekey.cache.entry import Entry, entry_id
+from lakekey.cache.opening import open_cache
+from lakekey.configuration.settings import U2M
+from lakekey.configuration.target import Target, resolve
+from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError
+from lakekey.observability import audit, events
+from lakekey.session import inventory
+from lakekey.session.inventory import Found
+from lakekey.session.session import Session
+
+RENEWED, NOT_DUE, BUSY = "renewed", "not due", "busy"
+SIGN_IN, FAILED, NO_PROFILE = "sign in again", "failed", "no profile"
+
+RATE = 60.0  # renewals a minute
+WARN = 3 * 86400.0  # seconds before a session's end at which it is reported as a warning
+_UNKNOWN = 86400.0  # seconds between two renewals of a refresh token of which no one says how long it lives
+_SHORTEST = 60.0  # seconds; nothing is renewed more often, however short it lives
+_PATIENCE = 3  # failures of one workspace in a row, after which it is left alone for the round
+_LONGEST_PAUSE = 60.0  # seconds that a workspace may make a round wait
+#: The lock in the store that one round holds.
+LOCK = hashlib.sha256(b"lakekey keep-alive").hexdigest()
+
+_warned: set[tuple[str, float]] = set()
+
+
+class KeptSession(NamedTuple):
+    """What a round found and did about one session; it holds no secret.
+
+    Attributes:
+        entry: The id of its entry.
+        workspace: The workspace, or the account console.
+        profile: The profile that leads to it today, or ``None``.
+        identity: The person, where it is known.
+        state: ``renewed``, ``not due``, ``busy`` (another process is renewing it, or has just failed), ``sign in
+            again``, ``failed``, or ``no profile`` (nothing leads to it today, so it cannot be renewed).
+        lapses_at: When its refresh token ends unless it is renewed, in UTC, or ``None``: that is not known.
+        ends_at: When the person has to sign in again at the latest, in UTC, or ``None``: that is not known.
+        error: The code of what failed, or ``None``.
+    """
+
+    entry: str
+    workspace: str
+    profile: str | None
+    identity: str | None
+    state: str
+    lapses_at: datetime | None = None
+    ends_at: datetime | None = None
+    error: str | None = None
+
+
+class Round(NamedTuple):
+    """One round.
+
+    Attributes:
+        sessions: What it found, in no order that means anything.
+        held_by: Which process is at a round of its own, for people, so that this one did nothing; else ``None``.
+    """
+
+    sessions: list[KeptSession]
+    held_by: str | None = None
+
+
+def keep_alive(
+    *names: str,
+    rate: float = RATE,
+    warn: float = WARN,
+    environ: Mapping[str, str] | None = None,
+    pause: Callable[[float], object] = time.sleep,
+) -> Round:
+    """Renew the refresh tokens of people's sessions that would lapse unused, and report which sessions end when.
+
+    Call it once an hour from a program of your own, or run ``lakekey keep-alive``. Service principals need none of it.
+
+    Args:
+        names: Profiles, or ids of entries (6 or more of their digits); none for all sessions of the cache.
+        rate: Renewals a minute, at most.
+        warn: Seconds before a session's end from which on it is reported as a warning, once in this process.
+        environ: The environment; ``None`` for this process's.
+        pause: Waits for some seconds between two renewals; the round ends where it returns something true.
+
+    Returns:
+        What became of each session.
+
+    Raises:
+        ConfigurationError: A name leads to nothing.
+        CacheError: The cache cannot be used.
+    """
+    environ = os.environ if environ is None else environ
+    environ = {**environ, "LAKEKEY_INTERACTIVE": "never"}  # no browser opens unasked
+    caches = list(_chosen(names, environ))
+    done: list[KeptSession] = []
+    for cache, chosen in caches:
+        if not chosen:
+            continue
+        with cache.lock(LOCK, to_write=False) as held:
+            if not held:
+                holder = cache.store.holder(LOCK) or "another process"
+                _log.info("keep_alive", "%s keeps the sessions of %s alive", holder, cache.store.where)
+                return Round(done, holder)
+            done += _Pass(cache, environ, 60.0 / rate, pause).over(chosen)
+    _report(done, warn, environ)
+    return Round(done)
+
+
+def is_due(entry: Entry, lapses: float, ends: float, now: float) -> bool:
+    """Whether a refresh token should be renewed now: in the second half of its life, or a day after the last renewal.
+
+    Args:
+        entry: The session.
+        lapses: When its refresh token ends unless it is renewed, in epoch seconds; 0 if unknown.
+        ends: When the session ends whatever is renewed; 0 if unknown.
+        now: This moment.
+    """
+    if now < entry.issued_at + _SHORTEST:
+        return False
+    if not lapses:
+        return now >= entry.issued_at + _UNKNOWN
+    if ends and lapses >= ends > now:
+        return False  # it lives as long as the session does
+    return now >= entry.issued_at + (lapses - entry.issued_at) / 2
+
+
+def lapse_of(entry: Entry, target: Target | None) -> float:
+    """When a refresh token ends unless it is renewed: as the server said, else as is configured; 0 if unknown."""
+    minutes = target.refresh_token_lifetime_in_minutes if target is not None else None
+    return entry.refresh_expires_at or (entry.issued_at + minutes * 60 if minutes else 0.0)
+
+
+def end_of(entry: Entry, target: Target | None) -> float:
+    """When a session ends whatever is renewed; 0 if unknown."""
+    minutes = target.absolute_session_lifetime_in_minutes if target is not None else None
+    return entry.session_ends_at or (entry.logged_in_at + minutes * 60 if minutes and entry.logged_in_at else 0.0)
+
+
+class _Pass:
+    """One pass over the sessions of a cache, under its lock."""
+
+    def __init__(self, cache: Cache, environ: Mapping[str, str], gap: float, pause: Callable[[float], object]) -> None:
+        self._cache = cache
+        self._environ = environ
+        self._gap = gap
+        self._pause = pause
+        self._failures: dict[str, int] = {}
+        self._wait = 0.0
+
+    def over(self, chosen: list[Found]) -> list[KeptSession]:
+        done: list[KeptSession] = []
+        for found in chosen:
+            if self._wait and self._pause(self._wait):
+                break
+            if self._wait and not self._cache.store.still_locked(LOCK):
+                break  # the store gave the lock to another host, which makes a round of its own
+            self._wait = 0.0
+            kept = self._one(found)
+            if kept is not None:
+                done.append(kept)
+        return done
+
+    def _one(self, found: Found) -> KeptSession | None:
+        """Renew a session if it is due. Returns ``None`` for what is not a person's session."""
+        entry = found.entry
+        if entry is None:
+            return _kept(found, None, FAILED, error=found.trouble)
+        if entry.about.get("auth_type") != U2M:
+            return None
+        if not entry.refresh_token:
+            return _kept(found, None, SIGN_IN)
+        try:
+            target = inventory.target_of(found, self._environ)
+        except ConfigurationError:
+            target = None
+        if target is None:
+            return _kept(found, None, NO_PROFILE)
+        if self._failures.get(target.host, 0) >= _PATIENCE:
+            return _kept(found, target, BUSY)
+        due = is_due(entry, lapse_of(entry, target), end_of(entry, target), time.time())
+        return self._renew(found, entry, target) if due else _kept(found, target, NOT_DUE)
+
+    def _renew(self, found: Found, entry: Entry, target: Target) -> KeptSession:
+        self._wait = self._gap
+        session = Session(target, cache=self._cache, environ=self._environ)
+        try:
+            renewed = session.renew_early(entry.access_token)
+        except LoginRequired as error:
+            return _kept(found, target, SIGN_IN, error=error)
+        except LakekeyError as error:
+            if isinstance(error, TokenEndpointError):
+                self._failures[target.host] = self._failures.get(target.host, 0) + 1
+                self._wait = max(self._gap, min(error.retry_after or 0.0, _LONGEST_PAUSE))
+            return _kept(found, target, FAILED, error=error)
+        self._failures.pop(target.host, None)
+        if renewed is None:
+            return _kept(found, target, BUSY)
+        return _kept(found._replace(entry=renewed), target, RENEWED)
+
+
+def _chosen(names: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[tuple[Cache, list[Found]]]:
+    """The caches, and the sessions in each that are meant."""
+    if not names:
+        cache = open_cache(environ)
+        yield cache, inventory.find(cache, environ)
+        return
+    for name in names:
+        try:
+            target = resolve(name, environ)
+        except ConfigurationError:
+            cache = open_cache(environ)
+            rows = inventory.by_prefix(inventory.find(cache, environ), name)
+            if not rows:
+                raise
+            yield cache, rows
+            continue
+        cache = open_cache(target.cache_environment(environ), place=target.store)
+        wanted = entry_id(target.cache_key_fields())
+        entry = cache.get(wanted)
+        if entry is None:
+            raise ConfigurationError(
+                f"there is no session of {name} to keep alive", hint=f"run: {target.login_command}", profile=name
+            )
+        yield cache, [Found(wanted, entry, (name,))]
+
+
+def _kept(found: Found, target: Target | None, state: str, *, error: LakekeyError | None = None) -> KeptSession:
+    entry = found.entry or Entry({})
+    lapses, ends = (lapse_of(entry, target), end_of(entry, target)) if entry.refresh_token else (0.0, 0.0)
+    if lapses and entry.rotates is False:  # the same token stays, and so does its end
+        ends = min(lapses, ends) if ends else lapses
+    return KeptSession(
+        entry=found.entry_id,
+        workspace=str(entry.about.get("host", "")),
+        profile=found.profiles[0] if found.profiles else (target.profile if target is not None else None),
+        identity=inventory.identity_of(entry),
+        state=state,
+        lapses_at=inventory.moment(lapses),
+        ends_at=inventory.moment(ends),
+        error=error.code if error is not None else None,
+    )
+
+
+def _report(done: list[KeptSession], warn: float, environ: Mapping[str, str]) -> None:
+    """As log records, as metrics where OpenTelemetry is on, and as one audit record where something was done."""
+    now = time.time()
+    for kept in done:
+        if kept.ends_at is None or kept.ends_at.timestamp() - now > warn:
+            continue
+        once = (kept.entry, kept.ends_at.timestamp())
+        if once not in _warned:
+            _warned.add(once)
+            _log.warning(
+                "keep_alive", "%s: the session of %s ends at %s; the person has to sign in again before, entry %s",
+                kept.profile or kept.workspace, kept.identity or "an unknown person",
+                kept.ends_at.isoformat(timespec="minutes"), kept.entry[:12],
+            )  # fmt: skip
+    counts = {state: sum(kept.state == state for kept in done) for state in (RENEWED, FAILED, SIGN_IN)}
+    if counts[RENEWED] or counts[FAILED]:
+        said = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
+        _log.info("keep_alive", "%d sessions looked at: %s", len(done), said)
+        outcome = audit.FAILED if counts[FAILED] else audit.DONE
+        audit.record(audit.ADMINISTRATION, environ=environ, action="keep_alive", outcome=outcome, detail=said)
+    ends = [kept.ends_at.timestamp() - now for kept in done if kept.ends_at is not None]
+    events.sessions_kept([(kept.workspace, kept.state) for kept in done], min(ends, default=None), environ)
