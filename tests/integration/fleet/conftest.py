@@ -3,6 +3,7 @@
 import pytest
 
 from support.servers.postgresql import Postgresql
+from support.servers.redis import Redis
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +17,16 @@ def postgresql(postgresql_process):
     """The server, with an empty table."""
     postgresql_process.clear()
     return postgresql_process
+
+
+@pytest.fixture(scope="session")
+def redis_process():
+    with Redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis(redis_process):
+    """The server, with nothing in it."""
+    redis_process.clear()
+    return redis_process

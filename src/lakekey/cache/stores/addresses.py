@@ -18,8 +18,17 @@ def _postgresql(address: str) -> "Store":
     return PostgresqlStore(address)
 
 
+def _redis(address: str) -> "Store":
+    with LOADING:
+        from lakekey.cache.stores.redis import RedisStore
+
+    return RedisStore(address)
+
+
 #: Scheme of ``LAKEKEY_STORE`` → what opens such a store. Nothing is sent, and no driver is loaded, before it is used.
-SHARED: Mapping[str, "Callable[[str], Store]"] = MappingProxyType({"postgresql": _postgresql, "postgres": _postgresql})
+SHARED: Mapping[str, "Callable[[str], Store]"] = MappingProxyType(
+    {"postgresql": _postgresql, "postgres": _postgresql, "redis": _redis, "rediss": _redis}
+)
 
 
 def shared_store(address: str) -> "Store":

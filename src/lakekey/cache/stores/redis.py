@@ -1,0 +1,309 @@
+"""The Redis store, which serves Valkey as well.
+
+Each operation is one Lua script, so that comparing and writing are one step. All keys of a store carry one hash tag, so
+that a cluster keeps them in one slot. Entries have no time to live.
+
+What Redis has confirmed may be lost in a fail-over or a crash: replication is asynchronous. A refresh token that is
+single-use is better kept in PostgreSQL; here, what went back in time is noticed (`lakekey.cache.near`), not prevented.
+"""
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lakekey._imports import LOADING
+from lakekey.cache.stores.findings import OK, WARNING, Finding
+from lakekey.cache.stores.lease import SECONDS, Leases
+from lakekey.cache.stores.places import without_credentials
+from lakekey.cache.stores.store import Reading
+from lakekey.errors import CacheError, LockTimeout, StoreUnavailable
+
+if TYPE_CHECKING:
+    from lakekey.cache.stores.redis_server import Server
+
+# Every script gets its keys by name, and is read-only or may be run twice without harm. `TIME` is the store's clock;
+# scripts that write after it need effects replication, which is the only kind since Redis 7 and the default since 5.
+_NOW = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
+_READ = _NOW + "return {redis.call('GET', KEYS[1]), now}"
+# Of an entry, the index is written in the same step: KEYS[2] is a sorted set of all ids.
+_SWAP = """
+local have = redis.call('GET', KEYS[1])
+if have == ARGV[1] then return 1 end
+if (ARGV[2] == '' and have) or (ARGV[2] ~= '' and have ~= ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1])
+if KEYS[2] then redis.call('ZADD', KEYS[2], 0, ARGV[3]) end
+return 1
+"""
+_DELETE = """
+local have = redis.call('GET', KEYS[1])
+if ARGV[1] ~= '' and have ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
+if KEYS[2] then redis.call('ZREM', KEYS[2], ARGV[2]) end
+return 1
+"""
+_SET_ASIDE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[3], ARGV[1])
+redis.call('DEL', KEYS[1])
+redis.call('ZREM', KEYS[2], ARGV[2])
+return 1
+"""
+# A lease is a hash of nonce, holder and end. It ends by the comparison with the store's clock, and is removed by its
+# time to live some time later. One that ends later than any could is of a time in which the clock was ahead.
+_TAKE = (
+    _NOW
+    + """
+local held = redis.call('HMGET', KEYS[1], 'nonce', 'expires')
+local ends, lasts = tonumber(held[2] or '0'), tonumber(ARGV[3])
+if held[1] and held[1] ~= ARGV[1] and ends > now and ends <= now + lasts + 1000 then return 0 end
+redis.call('HSET', KEYS[1], 'nonce', ARGV[1], 'holder', ARGV[2], 'expires', string.format('%.0f', now + lasts))
+redis.call('PEXPIRE', KEYS[1], lasts * 10)
+return 1
+"""
+)
+_RENEW = (
+    _NOW
+    + """
+if redis.call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'expires', string.format('%.0f', now + tonumber(ARGV[2])))
+redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[2]) * 10)
+return 1
+"""
+)
+_RELEASE = """
+if redis.call('HGET', KEYS[1], 'nonce') == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1
+"""
+_HOLDER = (
+    _NOW
+    + """
+local held = redis.call('HMGET', KEYS[1], 'holder', 'expires')
+if held[2] and tonumber(held[2]) > now then return held[1] end
+return false
+"""
+)
+
+_KEY_LEASE = "changing-key"
+_KEY_PATIENCE = 60.0  # seconds
+_PAGE = 1000
+_TRIES = 4  # after so many replies that were lost, one after the other, the store counts as away
+_SLOW = 1.0  # seconds
+_CLOCK = 30.0  # seconds
+T = TypeVar("T")
+
+
+class RedisStore:
+    """A `lakekey.cache.stores.store.Store` in Redis or Valkey.
+
+    Args:
+        address: ``redis://`` or ``rediss://USER@HOST:PORT/DATABASE``; ``?prefix=`` names the hash tag of its keys.
+        lease: How long a lock lasts whose holder has died, in seconds.
+    """
+
+    shared = True
+
+    def __init__(self, address: str, *, lease: float = SECONDS) -> None:
+        self._address = address
+        self._server: Server | None = None
+        self._leases = Leases(self, lease)
+        self.where = without_credentials(address)
+
+    def __repr__(self) -> str:
+        return f"RedisStore({self.where})"
+
+    def prepare(self) -> None:
+        """See `Store.prepare`: what must not be used as a store is refused here, once in a process."""
+        self._asked.require_keeper()
+
+    def read(self, entry_id: str) -> Reading:
+        """See `Store.read`."""
+        return self._read("entry", entry_id)
+
+    def get(self, entry_id: str) -> bytes | None:
+        """See `Store.get`."""
+        return self._read("entry", entry_id).envelope
+
+    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
+        """See `Store.put`."""
+        keys = (self._key("entry", entry_id), self._index)
+        return self._swap(keys, envelope, replaces, entry_id)
+
+    def delete(self, entry_id: str, *, replaces: bytes) -> bool:
+        """See `Store.delete`. Where the reply was lost, what is there tells whether it was done."""
+        keys = (self._key("entry", entry_id), self._index)
+        for _ in range(_TRIES):
+            try:
+                return bool(self._run(_DELETE, keys, replaces, entry_id) == 1)
+            except StoreUnavailable as error:
+                if not error.in_doubt:
+                    raise
+                lost = error
+            now = self.get(entry_id)
+            if now != replaces:
+                return now is None
+        raise lost
+
+    def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
+        """See `Store.set_aside`."""
+        keys = (self._key("entry", entry_id), self._index, self._key("bad", entry_id))
+        moved = self._run(_SET_ASIDE, keys, envelope, entry_id) == 1
+        return f"{self._key('bad', entry_id)} in {self.where}" if moved else None
+
+    def place(self, entry_id: str) -> str:
+        """See `Store.place`."""
+        return f"entry {entry_id[:12]} in {self.where}"
+
+    def removal(self, entry_id: str) -> str:
+        """See `Store.removal`."""
+        return f"lakekey logout {entry_id[:12]}"
+
+    def list(self, *, after: str = "", limit: int | None = None) -> list[str]:
+        """See `Store.list`: from an index, since ``KEYS`` would look at everything that the server has."""
+        found: list[str] = []
+        while limit is None or len(found) < limit:
+            page = min(_PAGE, limit - len(found)) if limit is not None else _PAGE
+            begin = f"({after}" if after else "-"
+            names = [name.decode() for name in self._command("ZRANGEBYLEX", self._index, begin, "+", "LIMIT", 0, page)]
+            found += names
+            if len(names) < page:
+                break
+            after = names[-1]
+        return found
+
+    def lock(self, entry_id: str, *, to_write: bool = True) -> "contextlib.AbstractContextManager[bool]":  # noqa: ARG002
+        """See `Store.lock`. Taking a lease is a write, which a server that is full or a replica refuses."""
+        return self._leases.hold(entry_id)
+
+    def still_locked(self, entry_id: str) -> bool:
+        """See `Store.still_locked`."""
+        return self._leases.still_held(entry_id)
+
+    def holder(self, entry_id: str) -> str | None:
+        """See `Store.holder`."""
+        try:
+            holder = self._run(_HOLDER, (self._key("lease", entry_id),))
+        except CacheError:
+            return None
+        return holder.decode(errors="replace") if holder else None
+
+    # -- leases (`lakekey.cache.stores.lease.LeaseKeeper`) ---------------------------------------------------------
+
+    def take(self, name: str, nonce: bytes, holder: str, seconds: float) -> bool:
+        """See `LeaseKeeper.take`. Asked again after a lost reply, it recognises its own nonce."""
+        self._asked.require_keeper()
+        milliseconds = int(seconds * 1000)
+        key = self._key("lease", name)
+        return bool(self._retried(lambda: self._run(_TAKE, (key,), nonce, holder, milliseconds)) == 1)
+
+    def renew(self, name: str, nonce: bytes, seconds: float) -> bool:
+        """See `LeaseKeeper.renew`."""
+        return bool(self._run(_RENEW, (self._key("lease", name),), nonce, int(seconds * 1000)) == 1)
+
+    def release(self, name: str, nonce: bytes) -> None:
+        """See `LeaseKeeper.release`."""
+        self._run(_RELEASE, (self._key("lease", name),), nonce)
+
+    # -- notes -----------------------------------------------------------------------------------------------------
+
+    def read_note(self, name: str) -> bytes | None:
+        """See `KeyPlace.read_note`."""
+        return self._read("note", name).envelope
+
+    def write_note(self, name: str, content: bytes) -> None:
+        """See `KeyPlace.write_note`."""
+        self._retried(lambda: self._command("SET", self._key("note", name), content))
+
+    def swap_note(self, name: str, content: bytes, *, replaces: bytes | None) -> bool:
+        """See `KeyPlace.swap_note`."""
+        return self._swap((self._key("note", name),), content, replaces, name)
+
+    def remove_note(self, name: str) -> None:
+        """See `KeyPlace.remove_note`."""
+        self._retried(lambda: self._command("DEL", self._key("note", name)))
+
+    def note_place(self, name: str) -> str:
+        """See `KeyPlace.note_place`."""
+        return f"note {name} in {self.where}"
+
+    @contextlib.contextmanager
+    def changing_key(self) -> Iterator[None]:
+        """See `KeyPlace.changing_key`."""
+        until = time.monotonic() + _KEY_PATIENCE
+        while True:
+            with self._leases.hold(_KEY_LEASE) as held:
+                if held:
+                    yield
+                    return
+            if time.monotonic() > until:
+                raise LockTimeout(
+                    f"{self.holder(_KEY_LEASE) or 'another process'} is changing the key of the cache in {self.where} "
+                    f"for more than {_KEY_PATIENCE:g} s",
+                    hint="wait for it, or end it",
+                )
+            time.sleep(random.uniform(0.05, 0.3))  # noqa: S311 - spreads the waiters, guards nothing
+
+    # -- for administrators ----------------------------------------------------------------------------------------
+
+    def schema(self) -> str:
+        """See `Store.schema`: nothing has to be made."""
+        return ""
+
+    def set_up(self) -> None:
+        """See `Store.set_up`."""
+        self.prepare()
+
+    def examine(self) -> Iterator[Finding]:
+        """See `Store.examine`."""
+        began, here = time.monotonic(), time.time()
+        now = self._read("note", "").now or 0.0
+        took = time.monotonic() - began
+        yield Finding("reach", OK if took < _SLOW else WARNING, f"{self.where}, {took * 1000:.0f} ms")
+        ahead = now - (here + time.time()) / 2
+        yield Finding("clock", OK if abs(ahead) < _CLOCK else WARNING, f"{ahead:+.1f} s against this machine's")
+        yield from self._asked.findings()
+        yield Finding("entries", OK, str(self._command("ZCARD", self._index)))
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _asked(self) -> "Server":
+        if self._server is None:
+            with LOADING:
+                from lakekey.cache.stores.redis_server import server_at
+
+            self._server = server_at(self._address, self.where)
+        return self._server
+
+    @property
+    def _index(self) -> str:
+        return self._key("index", "")
+
+    def _key(self, kind: str, name: str) -> str:
+        return f"{{{self._asked.prefix}}}:{kind}:{name}"
+
+    def _read(self, kind: str, name: str) -> Reading:
+        body, now = self._retried(lambda: self._run(_READ, (self._key(kind, name),)))
+        return Reading(body, float(now) / 1000)
+
+    def _swap(self, keys: tuple[str, ...], body: bytes, replaces: bytes | None, name: str) -> bool:
+        # What is there already is a yes: so the script settles its own lost reply.
+        return bool(self._retried(lambda: self._run(_SWAP, keys, body, replaces or b"", name)) == 1)
+
+    def _retried(self, ask: Callable[[], T]) -> T:
+        """Ask again where the reply was lost: only what may be done twice."""
+        for _ in range(_TRIES):
+            try:
+                return ask()
+            except StoreUnavailable as error:
+                if not error.in_doubt:
+                    raise
+                lost = error
+        raise lost
+
+    def _run(self, script: str, keys: tuple[str, ...], *values: Any) -> Any:
+        return self._asked.ask("EVAL", script, len(keys), *keys, *values)
+
+    def _command(self, *words: Any) -> Any:
+        return self._asked.ask(*words)

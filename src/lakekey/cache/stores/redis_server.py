@@ -1,0 +1,316 @@
+"""One command at a time to a Redis or Valkey server: connecting, time limits, TLS, and what an error means.
+
+The library's client retries by itself, ten times and silently: a write could be applied twice. So its connection is
+used without its client, and every decision about trying again is made here or in the store.
+"""
+
+import contextlib
+import random
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from lakekey import _log
+from lakekey._hosts import LOOPBACK
+from lakekey._imports import libraries
+from lakekey.cache.stores.findings import FAILED, OK, WARNING, Finding
+from lakekey.cache.stores.store import reply_lost
+from lakekey.cache.stores.turns import Turns
+from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, StoreUnavailable
+
+with libraries():
+    try:
+        from redis import connection as wire
+        from redis import exceptions as refusals
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+    except ImportError:
+        MISSING: ConfigurationError | None = ConfigurationError(
+            "a redis:// store needs redis-py, which is not installed", hint="pip install 'lakekey[redis]'"
+        )
+    else:
+        MISSING = None
+
+_PATIENCE = 10.0  # seconds for one operation, all its attempts to connect included
+_COMMAND = 15.0  # seconds for the command itself: a slow store is slow, and not away
+_QUIET = 3.0  # seconds after an operation that failed in which the next ones try once, and do not wait again
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
+_CA, _CERTIFICATE, _KEY = "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"
+_PARAMETERS = ("prefix", "connect_timeout", _CA, _CERTIFICATE, _KEY)
+_PASSING_WORDS = ("READONLY", "LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN")
+_RIGHTS = "~{{{prefix}}}:* +get +set +del +eval +hget +hmget +hset +pexpire +zadd +zrem +zrangebylex +zcard +time +info"
+_ASYNC_LOSS = "a fail-over may lose the answers of the last moment, each a session where refresh tokens are single-use"
+
+
+class Address(NamedTuple):
+    """An address of a store, taken apart.
+
+    Attributes:
+        host: The host.
+        port: The port.
+        database: The number of the database.
+        user: The user, or ``None``.
+        password: The password, or ``None``.
+        encrypted: Whether by TLS.
+        options: What stands behind the ``?``.
+    """
+
+    host: str
+    port: int
+    database: int
+    user: str | None
+    password: str | None
+    encrypted: bool
+    options: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"Address({self.host}:{self.port}/{self.database})"
+
+
+class _Wire:
+    """A connection, as `Turns` hands it on."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.closed = False
+
+    def ask(self, *words: Any) -> Any:
+        """Send a command, and return its reply. Raises what the library raises."""
+        self._connection.send_command(*words)
+        return self._connection.read_response()
+
+    def close(self) -> None:
+        """Hang up."""
+        self.closed = True
+        with contextlib.suppress(Exception):  # whatever the library says of a connection that is broken
+            self._connection.disconnect()
+
+
+class Server:
+    """A server that is asked by connections of one command.
+
+    Args:
+        address: As ``LAKEKEY_STORE`` has it.
+        where: The same for people.
+
+    Attributes:
+        prefix: The hash tag of the store's keys.
+
+    Raises:
+        ConfigurationError: The address says what must not be, or redis-py is not installed.
+    """
+
+    def __init__(self, address: str, where: str) -> None:
+        if MISSING is not None:
+            raise MISSING
+        self.where = where
+        self._address = address_of(address)
+        self.prefix = self._address.options.get("prefix", "lakekey")
+        self._patience = float(self._address.options.get("connect_timeout", _PATIENCE))
+        self._node = self._address.host, self._address.port
+        self._failed_at = -_QUIET
+        self._kept = False
+        self._turns: Turns[_Wire] = Turns()
+
+    def __repr__(self) -> str:
+        return f"Server({self.where})"
+
+    def ask(self, *words: Any) -> Any:
+        """Connect, ask, and hang up, unless another thread of this process waits to ask.
+
+        Raises:
+            StoreUnavailable: It cannot be reached, or (``in_doubt``) it is not known whether the command was done.
+            CacheWriteFailed: It does not take writes.
+            CacheError: It refuses this user, or the command.
+        """
+        arrived, pause = time.monotonic(), _FIRST_PAUSE
+        while True:
+            with self._turns.turn(self._connection) as connection:
+                try:
+                    return connection.ask(*words)
+                except (refusals.RedisError, OSError) as error:
+                    connection.close()
+                    meaning, again = self._meaning(error)
+            if not again or time.monotonic() - arrived > self._patience:
+                raise meaning  # outside the handler: the library's error may quote the command
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the clients, guards nothing
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def require_keeper(self) -> None:
+        """Refuse a server that would drop or lose entries by design; asked once in a process.
+
+        Raises:
+            CacheError: It evicts what has no time to live, or is a replica.
+        """
+        if self._kept:
+            return
+        for finding in self.findings():
+            if finding.status == FAILED:
+                raise CacheError(f"the store {self.where} must not be used: {finding.finding}", hint=finding.next_step)
+            if finding.status == WARNING:
+                _log.warning("cache", "the store %s: %s (%s)", self.where, finding.finding, finding.next_step)
+        self._kept = True
+
+    def findings(self) -> Iterator[Finding]:
+        """What the server promises: that it evicts nothing, writes to disk, and is the primary."""
+        try:
+            facts = _facts(self.ask("INFO", "memory")) | _facts(self.ask("INFO", "persistence"))
+            facts |= _facts(self.ask("INFO", "replication"))
+        except StoreUnavailable:
+            raise
+        except CacheError as error:
+            yield Finding("server", WARNING, f"it does not say what it promises: {error.message}", "allow INFO")
+            return
+        policy = facts.get("maxmemory_policy", "noeviction")
+        evicts = policy.startswith("allkeys")
+        step = "set maxmemory-policy to noeviction, or to one of volatile-*" if evicts else None
+        yield Finding("eviction", FAILED if evicts else OK, f"maxmemory-policy is {policy}", step)
+        replica = facts.get("role") not in (None, "master")
+        step = "name the primary in LAKEKEY_STORE" if replica else None
+        yield Finding("writes", FAILED if replica else OK, "it is a replica" if replica else "it is the primary", step)
+        durable = facts.get("aof_enabled") == "1"
+        step = None if durable else "set appendonly yes and appendfsync always; or use PostgreSQL"
+        said = "append-only file" if durable else "no append-only file: a restart brings older refresh tokens back"
+        yield Finding("durability", OK if durable else WARNING, said, step)
+        replicas = int(facts.get("connected_slaves", "0") or 0)
+        yield Finding("replication", OK, f"{replicas} replicas; {_ASYNC_LOSS}" if replicas else "none")
+        yield Finding("encryption", OK, "TLS" if self._address.encrypted else "none, to loopback")
+
+    def _connection(self) -> _Wire:
+        """A connection, tried for until the patience is over.
+
+        Raises:
+            StoreUnavailable: There is none to be had.
+        """
+        arrived = time.monotonic()
+        allowed = self._patience if arrived - self._failed_at > _QUIET else 0.0
+        pause = _FIRST_PAUSE
+        while True:
+            left = allowed - (time.monotonic() - arrived)
+            connection = self._made(max(left, 2.0))
+            lasts = False
+            try:
+                connection.connect()
+                return _Wire(connection)
+            except (refusals.AuthenticationError, refusals.NoPermissionError) as error:
+                reason, lasts = self._said(error), True
+            except (refusals.RedisError, OSError) as error:
+                reason = self._said(error)
+                lasts = "CERTIFICATE" in reason.upper()
+            with contextlib.suppress(Exception):
+                connection.disconnect()
+            self._node = self._address.host, self._address.port  # a node of a cluster may be gone
+            if lasts or time.monotonic() - arrived + pause > allowed:
+                break
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - as above
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        self._failed_at = time.monotonic()
+        raise StoreUnavailable(
+            f"the store {self.where} cannot be reached: {reason}", hint="try again; if it lasts, run: lakekey doctor"
+        )
+
+    def _made(self, seconds: float) -> Any:
+        address = self._address
+        settings: dict[str, Any] = {
+            "host": self._node[0],
+            "port": self._node[1],
+            "db": address.database,
+            "username": address.user,
+            "password": address.password,
+            "socket_connect_timeout": seconds,
+            "socket_timeout": _COMMAND,
+            "socket_keepalive": True,
+            "retry": Retry(NoBackoff(), 0),
+            "protocol": 2,
+        }
+        if not address.encrypted:
+            return wire.Connection(**settings)  # type: ignore[no-untyped-call]
+        files: dict[str, Any] = {
+            name: address.options[name] for name in (_CA, _CERTIFICATE, _KEY) if name in address.options
+        }
+        return wire.SSLConnection(**settings, **files, ssl_cert_reqs="required", ssl_check_hostname=True)
+
+    def _meaning(self, error: Exception) -> tuple[CacheError, bool]:
+        """What an error means, and whether the command was not done and may be done in a moment."""
+        said = self._said(error)
+        if isinstance(error, refusals.MovedError):
+            self._node = error.host, error.port
+            return self._passes(said), True
+        if isinstance(error, _PASSES) or said.startswith(_PASSING_WORDS):
+            return self._passes(said), True
+        if isinstance(error, refusals.OutOfMemoryError) or said.startswith(("OOM", "MISCONF")):
+            hint = "free memory or disk on that server"
+            return CacheWriteFailed(f"the store {self.where} has no room: {said}", hint=hint), False
+        if isinstance(error, refusals.NoPermissionError) or said.startswith("NOPERM"):
+            hint = f"an administrator runs there: ACL SETUSER NAME {_RIGHTS.format(prefix=self.prefix)}"
+            return CacheError(f"the store {self.where} does not let us: {said}", hint=hint), False
+        if isinstance(error, refusals.ConnectionError | refusals.TimeoutError | OSError):
+            return reply_lost(f"the store {self.where} did not answer: {said}"), False
+        return CacheError(f"the store {self.where} refuses: {said}", hint="run: lakekey store check"), False
+
+    def _passes(self, said: str) -> StoreUnavailable:
+        return StoreUnavailable(f"the store {self.where} cannot do it now: {said}", hint="try again")
+
+    def _said(self, error: Exception) -> str:
+        """What the server or the library says, on one line and without the password."""
+        text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        password = self._address.password
+        return (text.replace(password, "…") if password else text)[:300]
+
+
+if MISSING is None:
+    _PASSES: tuple[type[Exception], ...] = (
+        refusals.ReadOnlyError, refusals.BusyLoadingError, refusals.TryAgainError, refusals.AskError,
+        refusals.ClusterDownError, refusals.MasterDownError,
+    )  # fmt: skip
+
+_servers: dict[str, Server] = {}
+
+
+def server_at(address: str, where: str) -> Server:
+    """The one of this process for an address, so that all its threads share a connection."""
+    return _servers.get(address) or _servers.setdefault(address, Server(address, where))
+
+
+def address_of(text: str) -> Address:
+    """Take an address apart.
+
+    Raises:
+        ConfigurationError: It is malformed, or would send what is stored in clear to another host.
+    """
+    try:
+        parts = urlsplit(text)
+        port = parts.port or 6379
+        database = int(parts.path.strip("/") or 0)
+    except ValueError:  # its message may quote the address
+        parts = None
+    if parts is None or not parts.hostname:
+        raise _wrong("cannot be read", "write rediss://USER@HOST:PORT/DATABASE, special characters as %XX")
+    options = dict(parse_qsl(parts.query))
+    unknown = sorted(set(options) - set(_PARAMETERS))
+    if unknown:
+        raise _wrong(f"has the parameter {unknown[0]!r}, which this store does not take", f"remove {unknown[0]}")
+    encrypted = parts.scheme == "rediss"
+    if not encrypted and parts.hostname not in LOOPBACK:
+        raise _wrong("would send everything in clear to another host", "write rediss:// and switch TLS on there")
+    return Address(
+        host=parts.hostname,
+        port=port,
+        database=database,
+        user=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        encrypted=encrypted,
+        options=options,
+    )
+
+
+def _wrong(what: str, hint: str) -> ConfigurationError:
+    return ConfigurationError(f"the address of the store (LAKEKEY_STORE) {what}", hint=hint)
+
+
+def _facts(answer: Any) -> dict[str, str]:
+    """What ``INFO`` says, by name."""
+    text = answer.decode(errors="replace") if isinstance(answer, bytes) else str(answer)
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {name: value.strip() for name, mark, value in pairs if mark}

