@@ -118,7 +118,12 @@ def _by_identity_token(layers: Layers, environ: Mapping[str, str]) -> str | None
     with LOADING:
         from lakekey.workload_identity import detect
 
-    return detect(layers, environ)
+    return detect(
+        environ,
+        variable=layers.get("oidc_token_env"),
+        path=layers.get("oidc_token_filepath"),
+        has_client=bool(layers.layer("client_id")),
+    )
 
 
 def _by_sdk_identity(layers: Layers, environ: Mapping[str, str]) -> str | None:

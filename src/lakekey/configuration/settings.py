@@ -278,3 +278,10 @@ def _number(name: str, value: Any, source: str, profile: str | None) -> float:
             profile=profile,
         )
     return number
+
+
+def secret_variables() -> frozenset[str]:
+    """The variables of the environment that hold secrets of ours, or may: other programs are started without them."""
+    ours = (variable for setting in SETTINGS.values() if setting.secret for variable in setting.variables)
+    # A store's address may have a password in it.
+    return frozenset((*ours, "LAKEKEY_KEY", "LAKEKEY_PASSPHRASE", "LAKEKEY_STORE"))

@@ -7,22 +7,10 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from lakekey import _log
-from lakekey.configuration.target import SETTINGS
 
-# What the browser has no business knowing, beside the secrets among our own settings.
-_SECRETS = frozenset(
-    {
-        "ARM_CLIENT_SECRET",
-        "DATABRICKS_PASSWORD",
-        "DATABRICKS_TOKEN",
-        "LAKEKEY_KEY",
-        "LAKEKEY_PASSPHRASE",
-        *(variable for setting in SETTINGS.values() if setting.secret for variable in setting.variables),
-    }
-)
 _POSIX = os.name == "posix"
 _DESKTOP = ("xdg-open", "gio open", "x-www-browser", "firefox", "chromium", "google-chrome")
 # FileProtocolHandler takes the address as it is; cmd.exe and powershell.exe would read its "&" as their own.
@@ -57,8 +45,18 @@ def command(environ: Mapping[str, str], *, wsl: bool = False) -> list[str] | Non
     return None
 
 
-def open_browser(words: Sequence[str], url: str, environ: Mapping[str, str]) -> bool:
-    """Start the command for an address. Returns whether it started; it may run until the person is done."""
+def open_browser(words: Sequence[str], url: str, environ: Mapping[str, str], *, secrets: Container[str]) -> bool:
+    """Start the command for an address.
+
+    Args:
+        words: The command, with ``%s`` where the address goes.
+        url: The address.
+        environ: The environment.
+        secrets: The variables that a browser has no business knowing.
+
+    Returns:
+        Whether it started; it may run until the person is done.
+    """
     arguments = [word.replace("%s", url) for word in words]
     try:
         process = subprocess.Popen(  # noqa: S603 - the command is the person's own choice; no shell reads the address
@@ -66,7 +64,7 @@ def open_browser(words: Sequence[str], url: str, environ: Mapping[str, str]) -> 
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={name: value for name, value in environ.items() if name not in _SECRETS},
+            env={name: value for name, value in environ.items() if name not in secrets},
             # Ctrl-C in the terminal is meant for the program, not for the browser.
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),

@@ -11,6 +11,7 @@ from typing import TypeVar
 from lakekey import _log
 from lakekey._single_flight import Commitment
 from lakekey.configuration.presence import interactive_mode, seat
+from lakekey.configuration.settings import secret_variables
 from lakekey.configuration.target import Target
 from lakekey.errors import (
     ConfigurationError,
@@ -126,7 +127,7 @@ class PersonSignIn:
 
     def _show(self, request: AuthorizationRequest, *, listening: bool, pasting: bool, words: list[str] | None) -> None:
         who = f" as {self._target.user}" if self._target.user else ""
-        opened = listening and words is not None and browser.open_browser(words, request.url, self._environ)
+        opened = listening and words is not None and self._open_browser(words, request.url)
         lines = [f"lakekey: sign in to {self._target.host}{who}."]
         if opened:
             lines.append("A browser opens; if it does not, visit:")
@@ -139,6 +140,9 @@ class PersonSignIn:
                 "copy its whole address, paste it here and press Enter."
             )
         print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
+
+    def _open_browser(self, words: list[str], url: str) -> bool:
+        return browser.open_browser(words, url, self._environ, secrets=secret_variables())
 
     def _wait(
         self,

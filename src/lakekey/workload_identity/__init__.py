@@ -10,7 +10,6 @@ from lakekey._imports import LOADING
 from lakekey.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from lakekey.configuration.layers import Layers
     from lakekey.oauth.transport import Transport
 
 
@@ -45,8 +44,14 @@ class IdentityTokens(Protocol):
         """
 
 
-def detect(layers: "Layers", environ: Mapping[str, str]) -> str | None:
+def detect(environ: Mapping[str, str], *, variable: str | None, path: str | None, has_client: bool) -> str | None:
     """The first kind of source that is really here, in the SDK's order; ``None`` where there is none.
+
+    Args:
+        environ: The environment.
+        variable: ``oidc_token_env``.
+        path: ``oidc_token_filepath``.
+        has_client: Whether a client id is configured, without which no CI system is asked.
 
     Raises:
         ConfigurationError: One is here but broken.
@@ -54,18 +59,18 @@ def detect(layers: "Layers", environ: Mapping[str, str]) -> str | None:
     with LOADING:
         from lakekey.workload_identity import local
 
-    if local.Variable.detect(environ, layers.get("oidc_token_env")):
+    if local.Variable.detect(environ, variable):
         return "env-oidc"
-    if path := layers.get("oidc_token_filepath"):
+    if path:
         local.File(path).subject()
         return "file-oidc"
-    if layers.layer("client_id") and "ACTIONS_ID_TOKEN_REQUEST_URL" in environ:
+    if has_client and "ACTIONS_ID_TOKEN_REQUEST_URL" in environ:
         with LOADING:
             from lakekey.workload_identity.github_actions import GitHubActions
 
         if GitHubActions.detect(environ):
             return "github-oidc"
-    if layers.layer("client_id") and "SYSTEM_ACCESSTOKEN" in environ:
+    if has_client and "SYSTEM_ACCESSTOKEN" in environ:
         with LOADING:
             from lakekey.workload_identity.azure_devops import AzureDevOps
 

@@ -59,8 +59,8 @@ LEAKS = {
     "an error": "from lakekey.errors import LoginFailed; LoginFailed(f'code {leak}')",
     "a hint": "from lakekey.errors import LoginFailed; LoginFailed('no', hint=leak)",
     "a repr": "from lakekey.oauth.transport import Answer; kept = Answer(200, leak, b'', None)",
-    "an environment": "from lakekey.login import browser; browser.open_browser(['true'], 'u', {'PATH': '/bin', 'X': leak})",
-    "a command line": "from lakekey.login import browser; browser.open_browser(['true', '%s'], leak, {'PATH': '/bin'})",
+    "an environment": "from lakekey.login import browser; browser.open_browser(['true'], 'u', {'PATH': '/bin', 'X': leak}, secrets=())",
+    "a command line": "from lakekey.login import browser; browser.open_browser(['true', '%s'], leak, {'PATH': '/bin'}, secrets=())",
     "an AttributeError that an error was raised over": (
         "from lakekey.errors import LoginFailed\n"
         "def fail():\n try: getattr(1, leak)\n except AttributeError: raise LoginFailed('no')\n"
@@ -162,11 +162,13 @@ def test_each_part_of_a_sign_in_is_a_secret_but_in_the_address_that_is_opened(oi
 
 def test_the_environment_of_a_browser_holds_no_secret_of_ours(settings):
     code = (
-        "import os, sys; from lakekey.login import browser\n"
-        "browser.open_browser([sys.executable, '-c', 'import os; open(os.environ[\"OUT\"], \"w\").write(repr(os.environ))'],"
-        " 'u', dict(os.environ))\n"
+        "import os, sys; from lakekey.configuration.target import resolve; from lakekey.login.sign_in import PersonSignIn\n"
+        "sign_in = PersonSignIn(resolve(None, {}, host='https://example.com'), None, dict(os.environ))\n"
+        "sign_in._open_browser([sys.executable, '-c', 'import os; open(os.environ[\"OUT\"], \"w\").write(repr(os.environ))'],"
+        " 'u')\n"
     )
-    names = ("DATABRICKS_CLIENT_SECRET", "DATABRICKS_TOKEN", "LAKEKEY_KEY", "LAKEKEY_PASSPHRASE", "ARM_CLIENT_SECRET")
+    names = ("DATABRICKS_CLIENT_SECRET", "DATABRICKS_TOKEN", "LAKEKEY_KEY", "LAKEKEY_PASSPHRASE", "LAKEKEY_STORE",
+             "ARM_CLIENT_SECRET")  # fmt: skip
     out = settings["LAKEKEY_CACHE_DIR"] + ".out"
     variables = {**settings, **dict.fromkeys(names, SECRET), "OUT": out}
     done = subprocess.run(

@@ -78,7 +78,7 @@ def test_without_a_display_no_browser_is_started_in_the_persons_terminal(program
 
 
 def test_a_command_that_cannot_start_is_no_error():
-    assert browser.open_browser(["/nowhere/browser", "%s"], URL, {}) is False
+    assert browser.open_browser(["/nowhere/browser", "%s"], URL, {}, secrets=()) is False
 
 
 class Kernel:
