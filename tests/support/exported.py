@@ -71,7 +71,7 @@ class Exported:
         from lakekey.observability import telemetry
 
         told = threading.Event()
-        telemetry._teller.later(told.set)
+        telemetry._exports.later(told.set)
         assert told.wait(20)
         data = self._reader.get_metrics_data()
         for resource in data.resource_metrics if data else []:

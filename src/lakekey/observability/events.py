@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lakekey import _log
 from lakekey._imports import libraries
-from lakekey.cache.entry import Entry
-from lakekey.configuration.target import Target
 from lakekey.errors import CredentialsRefused, LakekeyError, LoginFailed
 from lakekey.observability import audit
+from lakekey.observability.subject import Subject
 
 if TYPE_CHECKING:
-    from lakekey.oauth.token_response import TokenResponse
-    from lakekey.observability.telemetry import Doing, Telemetry
+    from lakekey.observability.telemetry import Answer, Span, Telemetry
 
 T = TypeVar("T")
+R = TypeVar("R", bound="Answer")
 A = TypeVar("A")
 Context = contextlib.AbstractContextManager[object]
 
@@ -30,28 +29,26 @@ _said: set[str] = set()
 
 
 class Events:
-    """Tells what happens to one credential.
+    """Reports what happens to one credential.
 
     Args:
-        target: What it signs in to.
-        entry_id: Its entry.
+        subject: The credential.
         environ: The environment, for ``LAKEKEY_OTEL`` and ``LAKEKEY_AUDIT``.
-        store: Where its entry is kept, for people.
     """
 
-    def __init__(self, target: Target, entry_id: str, environ: Mapping[str, str], store: str = "") -> None:
-        self._name = target.name
-        self._auth_type = target.auth_type
-        self._entry = entry_id[:12]
-        self._telemetry = _telemetry(target, entry_id, environ)
+    def __init__(self, subject: Subject, environ: Mapping[str, str]) -> None:
+        self._name = subject.name
+        self._auth_type = subject.auth_type
+        self._entry = subject.entry_id[:12]
+        self._telemetry = _telemetry(subject, environ)
         self._environ = environ
-        self._who = target.user if target.is_person else target.client_id
+        self._who = subject.who
         self._audited = {
-            "auth_type": target.auth_type,
-            "workspace": target.host,
-            "profile": target.profile,
-            "entry": entry_id,
-            "store": store,
+            "auth_type": subject.auth_type,
+            "workspace": subject.host,
+            "profile": subject.profile,
+            "entry": subject.entry_id,
+            "store": subject.store,
         }
 
     # -- what was brought about ---------------------------------------------------------------------------------
@@ -74,12 +71,11 @@ class Events:
         self._count("logins")
         self._audit(audit.SIGN_IN, who)
 
-    def signed_out(self, removed: Entry | None, revocation: str | None) -> None:
-        """The entry was removed, if there was one."""
-        if removed is not None:
-            at_server = revocation or "nothing to revoke"
-            _log.info("login", "%s: signed out (%s), entry %s", self._name, at_server, self._entry)
-            self._audit(audit.SIGN_OUT, removed.identity, detail=at_server)
+    def signed_out(self, who: str | None, revocation: str | None) -> None:
+        """The entry was removed."""
+        at_server = revocation or "nothing to revoke"
+        _log.info("login", "%s: signed out (%s), entry %s", self._name, at_server, self._entry)
+        self._audit(audit.SIGN_OUT, who, detail=at_server)
 
     # -- what went wrong ----------------------------------------------------------------------------------------
 
@@ -117,7 +113,7 @@ class Events:
 
     # -- what is under way: a span each, and nothing at all where OpenTelemetry is off -----------------------------
 
-    def exchange(self, work: "Callable[[], TokenResponse]") -> "TokenResponse":
+    def exchange(self, work: Callable[[], R]) -> R:
         """Make a request to the token endpoint."""
         return work() if self._telemetry is None else self._telemetry.exchange(work)
 
@@ -125,7 +121,7 @@ class Events:
         """A person's sign-in."""
         return _NOTHING if self._telemetry is None else self._telemetry.login()
 
-    def wait(self) -> "Doing | None":
+    def wait(self) -> "Span | None":
         """A wait for another process at the entry."""
         return None if self._telemetry is None else self._telemetry.wait()
 
@@ -163,12 +159,12 @@ def sessions_kept(kept: Sequence[tuple[str, str]], next_end: float | None, envir
         report(kept, next_end)
 
 
-def _telemetry(target: Target, entry_id: str, environ: Mapping[str, str]) -> "Telemetry | None":
+def _telemetry(subject: Subject, environ: Mapping[str, str]) -> "Telemetry | None":
     def load() -> "Telemetry":
         with libraries():
             from lakekey.observability.telemetry import Telemetry
 
-        return Telemetry(target, entry_id)
+        return Telemetry(subject)
 
     return _loaded(environ, load)
 

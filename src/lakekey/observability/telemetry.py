@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
 # The first that asks for a tracer may load the SDK that the environment names; so it happens here, under the lock
@@ -25,12 +25,21 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from lakekey import _log, _single_flight
 from lakekey._version import __version__
-from lakekey.configuration.target import Target
 
 if TYPE_CHECKING:
-    from lakekey.oauth.token_response import TokenResponse
+    from lakekey.observability.subject import Subject
+
+
+class Answer(Protocol):
+    """A token endpoint's answer, as far as a span tells of it."""
+
+    @property
+    def problem(self) -> str:
+        """Why it is of no use, or empty."""
+
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Answer)
 A = TypeVar("A")
 Attributes = Mapping[str, str | int]
 
@@ -74,7 +83,7 @@ def _safely(work: Callable[[], T]) -> T | None:
         return None
 
 
-class _Teller:
+class _ExportThread:
     """Does what it is told, in a thread of its own; what is left when the program ends has two seconds."""
 
     def __init__(self) -> None:
@@ -115,12 +124,15 @@ class _Teller:
             told.wait(_LAST_WORDS)
 
 
-_teller = _Teller()
-later = _teller.later
+_exports = _ExportThread()
+later = _exports.later
 
 
-class Doing:
-    """Something under way, as a span; what is done within it in the same thread becomes the span's child.
+class Span:
+    """Something under way, which becomes a span when it has ended.
+
+    Tracers, samplers and span processors are code of others. None of it runs here, where threads may wait for a token:
+    what is known is kept, and a thread of its own makes the span, with the times of what it is about.
 
     Args:
         name: The span's name.
@@ -139,23 +151,22 @@ class Doing:
         kind: SpanKind = SpanKind.INTERNAL,
         measured: Attributes | None = None,
     ) -> None:
+        self._name = name
+        self._attributes = attributes
         self._success = success
+        self._kind = kind
         self._error_type = ""
         self._measured = measured
         self._began = time.monotonic()
-        self._span = _safely(lambda: _tracer.start_span(name, kind=kind, attributes=attributes))
+        self._start_time = time.time_ns()
+        self._parent = _safely(context.get_current)
 
     def __enter__(self) -> Self:
-        span = self._span
-        self._token = None if span is None else _safely(lambda: context.attach(trace.set_span_in_context(span)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        token = self._token
-        if token is not None:
-            _safely(lambda: context.detach(token))
         self.end(self._success, error)
 
     def fails(self, error_type: str) -> None:
@@ -176,62 +187,66 @@ class Doing:
             about = {"lakekey.outcome": outcome}
         else:
             about["lakekey.outcome"] = "refused" if about["error.type"] in _REFUSED else "failed"
-        span, measured = self._span, self._measured
-        if span is not None:
+        measured = self._measured
 
-            def close() -> None:
-                span.set_attributes(about)
-                if failed:
-                    span.set_status(StatusCode.ERROR)
-                span.end(ended)
+        def make() -> None:
+            span = _tracer.start_span(
+                self._name,
+                context=self._parent,
+                kind=self._kind,
+                attributes={**self._attributes, **about},
+                start_time=self._start_time,
+            )
+            if failed:
+                span.set_status(StatusCode.ERROR)
+            span.end(ended)
 
-            _teller.later(close)
+        _exports.later(make)
         if measured is not None:
-            _teller.later(lambda: _duration.record(lasted, {**measured, **about}))
+            _exports.later(lambda: _duration.record(lasted, {**measured, **about}))
 
 
 class Telemetry:
     """The spans and counters of one credential.
 
     Args:
-        target: What it signs in to.
-        entry_id: Its entry.
+        subject: The credential.
     """
 
-    def __init__(self, target: Target, entry_id: str) -> None:
-        place = urlsplit(target.host)
+    def __init__(self, subject: "Subject") -> None:
+        place = urlsplit(subject.host)
         self._about: dict[str, str | int] = {
-            "server.address": place.hostname or target.host,
-            "lakekey.auth_type": target.auth_type,
+            "server.address": place.hostname or subject.host,
+            "lakekey.auth_type": subject.auth_type,
         }
         if place.port is not None:
             self._about["server.port"] = place.port
-        if target.profile:
-            self._about["lakekey.profile"] = target.profile
+        if subject.profile:
+            self._about["lakekey.profile"] = subject.profile
         # Not on counters and the histogram, which would grow with the number of people on a host that serves many.
-        self._about_span = {**self._about, "lakekey.entry_id": entry_id[:12]}
+        self._about_span = {**self._about, "lakekey.entry_id": subject.entry_id[:12]}
 
     def count(self, name: str, error_type: str | None = None) -> None:
         """Raise one of the counters by one."""
         about = self._about if error_type is None else {**self._about, "error.type": error_type}
-        _teller.later(lambda: _counters[name].add(1, about))
+        _exports.later(lambda: _counters[name].add(1, about))
 
-    def exchange(self, work: "Callable[[], TokenResponse]") -> "TokenResponse":
+    def exchange(self, work: Callable[[], R]) -> R:
         """Make one request to the token endpoint."""
-        doing = Doing("lakekey.refresh", self._about_span, "refreshed", kind=SpanKind.CLIENT, measured=self._about)
-        with doing:
+        span = Span("lakekey.refresh", self._about_span, "refreshed", kind=SpanKind.CLIENT, measured=self._about)
+        with span:
             response = work()
             if response.problem:
-                doing.fails("token_endpoint")
+                span.fails("token_endpoint")
             return response
 
-    def login(self) -> Doing:
+    def login(self) -> Span:
         """One sign-in of a person."""
-        return Doing("lakekey.login", self._about_span, "signed_in")
+        return Span("lakekey.login", self._about_span, "signed_in")
 
-    def wait(self) -> Doing:
+    def wait(self) -> Span:
         """A wait for another process at the entry."""
-        return Doing("lakekey.wait", self._about_span, "adopted")
+        return Span("lakekey.wait", self._about_span, "adopted")
 
     def carried(self, work: Callable[[A], T]) -> Callable[[A], T]:
         """The work, which another thread is to do, as a part of what this thread has under way."""

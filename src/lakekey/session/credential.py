@@ -149,6 +149,17 @@ class Credential:
         if self._events is None:
             with LOADING:
                 from lakekey.observability.events import Events
+                from lakekey.observability.subject import Subject
 
-            self._events = Events(self.target, self.entry_id, self.environ, self.cache.store.where)
+            target = self.target
+            subject = Subject(
+                name=target.name,
+                auth_type=target.auth_type,
+                host=target.host,
+                profile=target.profile,
+                who=target.user if target.is_person else target.client_id,
+                entry_id=self.entry_id,
+                store=self.cache.store.where,
+            )
+            self._events = Events(subject, self.environ)
         return self._events

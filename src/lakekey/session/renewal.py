@@ -180,7 +180,8 @@ class Renewal:
         removed = self.forget()
         has_tokens = removed is not None and (removed.refresh_token or removed.access_token)
         revocation = self._revoke(removed) if removed is not None and has_tokens and self._revoke else None
-        self._events.signed_out(removed, revocation)
+        if removed is not None:
+            self._events.signed_out(removed.identity, revocation)
         return SignedOut(removed, revocation)
 
     def forget(self) -> Entry | None:

@@ -11,7 +11,7 @@ from lakekey.errors import LockTimeout
 from lakekey.observability.events import Events
 
 if TYPE_CHECKING:
-    from lakekey.observability.telemetry import Doing
+    from lakekey.observability.telemetry import Span
 
 _PATIENCE = 1.0  # seconds; a refresh is over by then
 _AGAIN = 60.0
@@ -35,7 +35,7 @@ class Wait:
         self._aloud = aloud
         self._what = what
         self._due = time.monotonic() + _PATIENCE
-        self._doing: Doing | None = None
+        self._span: Span | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -49,13 +49,13 @@ class Wait:
 
     def over(self, outcome: str, error: BaseException | None = None) -> None:
         """It is over, unless it was before: by the work of the process that was waited for, or since it is our turn."""
-        doing, self._doing = self._doing, None
-        if doing is not None:
-            doing.end(outcome, error)
+        span, self._span = self._span, None
+        if span is not None:
+            span.end(outcome, error)
 
     def goes_on(self) -> None:
         """Called on each turn of the wait."""
-        self._doing = self._doing or self._events.wait()
+        self._span = self._span or self._events.wait()
         now = time.monotonic()
         if now < self._due:
             return

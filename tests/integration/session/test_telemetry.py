@@ -271,13 +271,13 @@ def test_a_forked_child_tells_what_is_its_own_and_nothing_of_its_parents(unwatch
     from lakekey.observability import telemetry
 
     go_on, told = threading.Event(), []
-    telemetry._teller.later(lambda: go_on.wait(20))
-    telemetry._teller.later(lambda: told.append("the parent's"))
+    telemetry._exports.later(lambda: go_on.wait(20))
+    telemetry._exports.later(lambda: told.append("the parent's"))
     child = os.fork()
     if child == 0:
         done = threading.Event()
-        telemetry._teller.later(lambda: told.append("the child's"))
-        telemetry._teller.later(done.set)
+        telemetry._exports.later(lambda: told.append("the child's"))
+        telemetry._exports.later(done.set)
         os._exit(0 if done.wait(10) and told == ["the child's"] else 1)
     go_on.set()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -289,7 +289,7 @@ def test_the_page_lists_every_span_and_every_instrument():
 
     page = (Path(__file__).parents[3] / "docs/reference/observability.md").read_text(encoding="utf-8")
     source = Path(telemetry.__file__).read_text(encoding="utf-8")
-    spans = set(re.findall(r'Doing\("([\w.]+)"', source))
+    spans = set(re.findall(r'Span\("([\w.]+)"', source))
     instruments = {f"lakekey.{name}" for name in telemetry._counters} | {"lakekey.exchange.duration"}
     listed = re.findall(r"^\| `(lakekey\.[\w.]+)` \| (\w+)", page.partition("## OpenTelemetry")[2], re.MULTILINE)
     assert {name for name, kind in listed if kind in ("client", "internal")} == spans

@@ -76,6 +76,42 @@ tracers = TracerProvider()
 tracers.add_span_processor(Raises())
 trace.set_tracer_provider(tracers)
 """
+ASKS = """
+import threading
+from opentelemetry.sdk.trace import SpanProcessor
+
+class Asks(SpanProcessor):
+    # It needs a header itself, as one that exports to the workspace does.
+    def on_start(self, span, parent_context=None):
+        import lakekey
+
+        print(span.name, "on_start:", bool(lakekey.provider().headers()), flush=True)
+
+tracers = TracerProvider()
+tracers.add_span_processor(Asks())
+trace.set_tracer_provider(tracers)
+"""
+NEEDS_A_LOCK = """
+import threading
+from opentelemetry.sdk.trace import SpanProcessor
+
+lock = threading.Lock()
+
+class NeedsALock(SpanProcessor):
+    def on_start(self, span, parent_context=None):
+        with lock:
+            print(span.name, "on_start", flush=True)
+
+tracers = TracerProvider()
+tracers.add_span_processor(NeedsALock())
+trace.set_tracer_provider(tracers)
+import lakekey
+with lock:  # the caller holds what the tracer needs, and waits for a token
+    began = time.monotonic()
+    lakekey.provider().headers()
+    print("got it", flush=True)
+lakekey.provider().invalidate(lakekey.provider().token().access_token)
+"""
 MISSING = """
 import sys
 sys.modules["opentelemetry"] = None
@@ -186,3 +222,14 @@ def test_an_exporter_that_hangs_delays_no_token_and_the_programs_end_by_two_seco
 def test_a_program_that_ends_at_once_has_told_all(run):
     out, _ = run(SDK + SLOW + RENEW, LAKEKEY_OTEL="1")
     assert out.count("sent lakekey.refresh") == 2
+
+
+def test_tracer_that_asks_for_a_header_as_a_span_starts_gets_one(run):
+    out, complaints = run(SDK + ASKS + RENEW, LAKEKEY_OTEL="1")
+    assert "lakekey.refresh on_start: True" in out
+    assert complaints == ""
+
+
+def test_tracer_that_needs_what_the_caller_holds_holds_no_token_up(run):
+    out, _ = run(SDK + NEEDS_A_LOCK, LAKEKEY_OTEL="1")
+    assert out.splitlines()[:2] == ["got it", "lakekey.refresh on_start"]
