@@ -1,9 +1,10 @@
-"""Runs the SQL connector's own end-to-end tests against the sandbox's warehouse.
+"""Runs the SQL connector's own end-to-end tests against the sandbox's warehouse, or its unit tests.
 
-    python tests/peers/sql_connector.py CHECKOUT [--lakekey] [pytest's arguments]
+    python tests/peers/sql_connector.py CHECKOUT [--unit] [--lakekey] [pytest's arguments]
 
 CHECKOUT is a checkout of databricks-sql-python. With --lakekey, `lakekey.sql.connect` makes the suite's connections:
-what fails then and not without is lakekey's. Nothing is fetched: the connector, pytest and pytz of this
+what fails then and not without is lakekey's. The unit tests (--unit) replace the connector's inside and send nothing.
+Nothing is fetched: the connector, pytest and pytz of this
 interpreter's environment are used, and the connector's own installed release is what is tested. The tests that need
 another protocol than Thrift, or a cloud's storage, are left out and counted: ``LEFT_OUT`` says why.
 """
@@ -12,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,66 @@ class OnTheSandbox:
         left_out = [item for item in items if any(part in item.nodeid for part in LEFT_OUT) or _over_rest(item)]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+
+
+class UnitTests:
+    """Has `lakekey.sql.connect` make the connections of the suite, each for the host that it names.
+
+    The token is at hand: nothing is sent, as in the suite itself.
+
+    Attributes:
+        made: How many connections were lakekey's.
+    """
+
+    # What a test signs in by itself, or asks of its own kind of connection.
+    OTHERS = ("credentials_provider", "auth_type", "use_kernel", "_use_arrow_native_complex_types")
+
+    def __init__(self):
+        self.made = 0
+
+    def pytest_configure(self):
+        from databricks import sql
+
+        plain = sql.connect
+
+        def connect(server_hostname=None, http_path=None, access_token=None, **options):
+            place = {"server_hostname": server_hostname, "http_path": http_path}
+            if not (server_hostname and http_path and access_token) or any(name in options for name in self.OTHERS):
+                place |= {} if access_token is None else {"access_token": access_token}
+                return plain(**{name: value for name, value in place.items() if value is not None}, **options)
+            self.made += 1
+            return lakekey.sql.connect(_provider_of(server_hostname), http_path=http_path, **options)
+
+        sql.connect = connect
+
+
+def _provider_of(hostname):
+    from lakekey.cache.entry import Entry
+    from lakekey.cache.opening import open_cache
+    from lakekey.configuration.target import resolve
+    from lakekey.providers.provider import Provider
+    from lakekey.session.session import Session
+
+    target = resolve(host=f"https://{hostname}", client_id="suite", client_secret="suite")
+    cache = open_cache({}, place="memory:")
+    now = time.time()
+    entry = Entry(target.about(), access_token="tok", issued_at=now, expires_at=now + 3600, proof=target.proof)
+    cache.put(Session(target).entry_id, entry, replaces=cache.read(Session(target).entry_id).envelope)
+    return Provider(target, cache=cache)
+
+
+def run_units(checkout, arguments):
+    """Runs the unit tests in this process; gives pytest's exit status."""
+    by_lakekey = "--lakekey" in arguments
+    options = ["--rootdir", checkout, "-c", os.devnull, "--import-mode=prepend", "-p", "no:cacheprovider"]
+    options += ["-p", "no:lakekey_sandbox", "-p", "no:randomly", "-W", "ignore"]
+    arguments = [it for it in arguments if it not in ("--lakekey", "--unit")]
+    chosen = [it for it in arguments if not it.startswith("-")] or [f"{checkout}/tests/unit"]
+    flags = [it for it in arguments if it.startswith("-")]
+    units = UnitTests()
+    status = pytest.main([*options, *flags, *chosen], plugins=[units] if by_lakekey else [])
+    print(f"{units.made} connections were made by lakekey.sql.connect")
+    return status
 
 
 def _over_rest(item):
@@ -125,7 +187,7 @@ def main():
             environment = {**os.environ, "LAKEKEY_PEER_DIRECTORY": directory}
             arguments = [sys.executable, "-P", os.path.abspath(__file__), checkout, *sys.argv[2:]]
             sys.exit(subprocess.run(arguments, cwd=directory, env=environment, check=False).returncode)
-    sys.exit(run(checkout, sys.argv[2:]))
+    sys.exit((run_units if "--unit" in sys.argv else run)(checkout, sys.argv[2:]))
 
 
 if __name__ == "__main__":
