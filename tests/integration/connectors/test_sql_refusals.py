@@ -155,12 +155,13 @@ def test_statement_that_another_thread_has_begun_keeps_its_session(box, principa
     box.fault("sql", status=401)
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(reader.execute, "select unnest(range(0, 5000)) as n")
-        deadline = time.monotonic() + 20
-        while not reader.is_running and time.monotonic() < deadline:
+        deadline = time.monotonic() + 60
+        while box.faults_left == 2:  # until the server has the reader's call, and so the connection's lock
+            assert time.monotonic() < deadline
             time.sleep(0.01)
         with pytest.raises(sql.exc.RequestError) as caught:
             other.execute("select 1")
-        reading.result(20)
+        reading.result(60)
     assert "was not sent again" in caught.value.__cause__.message
     assert len(reader.fetchall()) == 5000
 

@@ -173,6 +173,11 @@ class Controls:
             )
         )
 
+    @property
+    def faults_left(self) -> int:
+        """How many faults no request has used up yet; one is used up when its last request arrives."""
+        return self._faults.left
+
     def clear_faults(self) -> None:
         """Forgets all faults and lets go of the requests that one of them holds."""
         self._faults.clear()

@@ -65,6 +65,12 @@ class Faults:
         with self._lock:
             self._faults.append(fault)
 
+    @property
+    def left(self) -> int:
+        """How many are not used up."""
+        with self._lock:
+            return len(self._faults)
+
     def clear(self) -> None:
         """Forgets all faults, and lets go of the requests that one of them holds."""
         with self._lock:
