@@ -41,6 +41,42 @@ def test_a_name_that_a_terminal_would_act_on_is_none(server):
     assert found == Identity("ada@example.com", frozenset({"ada@example.com"}))
 
 
+def asked(server, *, scopes=("all-apis", "openid"), **answers):
+    """Who is behind opaque tokens, where the endpoints answer so."""
+    for path, (body, options) in answers.items():
+        server.answer(PATHS[path], body, **options)
+    metadata = Metadata(
+        server.url, f"{server.url}/authorize", f"{server.url}/token", userinfo_endpoint=f"{server.url}/userinfo"
+    )
+    client = Client("the-app", None, scopes, Transport(), lambda: metadata)
+    return identify(client, server.url, TokenResponse("opaque", 60.0, None, None, None)).name
+
+
+PATHS = {"userinfo": "/userinfo", "workspace": "/api/2.0/preview/scim/v2/Me"}
+ADA = b'{"sub": "4711", "email": "ada@example.com", "userName": "ada"}'
+
+
+@pytest.mark.parametrize(
+    ("answers", "name"),
+    [
+        ({"userinfo": (ADA, {})}, "ada@example.com"),
+        ({"userinfo": (b'{"sub": "4711"}', {})}, "4711"),
+        ({"workspace": (b'{"userName": "ada"}', {})}, "ada"),
+        ({"userinfo": (b'{"name": "Ada"}', {}), "workspace": (ADA, {})}, "ada@example.com"),
+        ({"userinfo": (ADA, {"status": 403}), "workspace": (ADA, {"status": 500})}, None),
+        ({"userinfo": (ADA, {"status": 201})}, None),
+        ({"userinfo": (b"[]", {}), "workspace": (b"<html>", {})}, None),
+    ],
+)
+def test_where_no_token_tells_the_servers_endpoints_are_asked(server, answers, name):
+    assert asked(server, **answers) == name
+
+
+def test_subject_of_an_id_token_is_a_person_and_that_of_an_access_token_may_be_anything(server):
+    assert who(server, {"sub": "4711"}).name is None
+    assert of_id_token(server, id_token(server, email=None, sub="4711")).name == "4711"
+
+
 # The ID token (OpenID Connect Core §3.1.3.7): wrong in one point alone is wrong.
 
 
@@ -104,6 +140,20 @@ def test_id_token_wrong_in_one_point_is_refused(server, changed):
 
 def target(**settings):
     return resolve(environ={}, host="https://workspace.example.com", **settings)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told", "good"),
+    [("g1", "g1", True), ("g1", None, True), (None, "g1", True), (None, None, True), ("g1", "g2", False)],
+)
+def test_sign_in_for_another_group_than_the_profile_assumes_is_refused(wanted, told, good):
+    settings = {"group_id": wanted} if wanted else {}
+    identity = Identity("ada@example.com", frozenset({"ada@example.com"}), told)
+    if good:
+        check_identity(target(**settings), identity, None)
+    else:
+        with pytest.raises(WrongIdentity, match="for the group g2, but this profile assumes g1"):
+            check_identity(target(**settings), identity, None)
 
 
 def person(name):

@@ -174,6 +174,36 @@ def test_the_repr_of_an_answer_shows_no_token():
     assert repr(parse(answer({**GOOD, "refresh_token": "r"}))) == "TokenResponse(lifetime=3600, refresh_token=yes)"
 
 
+@pytest.mark.parametrize("scope", [None, "", 7, ["sql"]])
+def test_scopes_that_are_no_text_are_not_told(scope):
+    assert parse(answer({**GOOD, "scope": scope})).scopes is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "lifetime"),
+    [
+        ({"refresh_token_expires_in": 0.5}, 0.5),
+        ({"refresh_token_expires_in": "60"}, 60.0),
+        ({"refresh_expires_in": 60}, 60.0),
+        ({"refresh_token_expires_in": 0, "refresh_expires_in": 60}, 60.0),
+        ({"refresh_token_expires_in": -1}, None),
+        ({"refresh_token_expires_in": True}, None),
+        ({"refresh_token_expires_in": float("nan")}, None),
+        ({"refresh_token_expires_in": float("inf")}, None),
+        ({"refresh_token_expires_in": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_lifetime_of_a_refresh_token_is_a_positive_number_of_seconds(fields, lifetime):
+    assert parse(answer({**GOOD, **fields})).refresh_lifetime == lifetime
+
+
+def test_tokens_that_came_with_an_error_are_not_asked_for_again():
+    with pytest.raises(TokenEndpointError, match="tokens and an error") as caught:
+        parse(answer({**GOOD, "refresh_token": "next", "error": "server_error"})).checked()
+    assert not caught.value.retryable
+
+
 @pytest.mark.parametrize("seconds", ["1e300", "1e12"])
 def test_a_session_that_never_ends_ends_within_the_calendar(seconds):
     body = f'{{"access_token": "t", "token_type": "Bearer", "refresh_token_expires_in": {seconds}}}'.encode()

@@ -1,0 +1,47 @@
+"""JWTs are read, not verified: what is none is told apart."""
+
+import base64
+import json
+
+import pytest
+
+from lakekey.errors import ConfigurationError
+from lakekey.oauth import jwt
+
+
+def encoded(value):
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+HEAD, BODY = encoded({"alg": "RS256"}), encoded({"sub": "ada", "iss": "https://idp", "aud": ["a"], "jti": "x"})
+
+
+def test_claims_of_an_unsigned_token_are_read_only_where_they_are_to_be_refused():
+    assert jwt.claims(f"{HEAD}.{BODY}.") is None
+    assert jwt.claims(f"{HEAD}.{BODY}.", unsigned=True)["sub"] == "ada"
+    assert jwt.claims(f"{HEAD}.{BODY}.c2ln")["sub"] == "ada"
+
+
+@pytest.mark.parametrize(
+    "token", [f".{BODY}.c2ln", f"{HEAD}..c2ln", f"{HEAD}.{BODY}", f"{HEAD}.{BODY}.c2ln.x", "", "..", "a.b.c"]
+)
+@pytest.mark.parametrize("unsigned", [False, True])
+def test_what_is_not_a_jwt_has_no_claims(token, unsigned):
+    assert jwt.claims(token, unsigned=unsigned) is None
+
+
+@pytest.mark.parametrize(
+    "text, what",
+    [("", "is empty"), (" \n", "is empty"), ("opaque", "holds no JWT"), (f"{HEAD}.{BODY}.", "holds no JWT")],
+)
+def test_source_of_a_token_that_is_not_a_jwt_is_named_and_not_quoted(text, what):
+    with pytest.raises(ConfigurationError) as caught:
+        jwt.checked(text, "the variable T")
+    assert caught.value.message == f"the variable T {what}"
+
+
+def test_token_is_known_by_issuer_and_subject_and_described_by_what_a_policy_matches():
+    token = f"{HEAD}.{BODY}.c2ln"
+    assert jwt.checked(f" {token}\n", "the variable T") == token
+    assert jwt.subject(token) == "ada at https://idp"
+    assert jwt.description(token) == "iss 'https://idp', sub 'ada', aud ['a']"
