@@ -41,10 +41,11 @@ SPARK35_LEAVES = ("DeprecationWarning", "ResourceWarning", "pytest.PytestUnraisa
 
 @nox.session(name="all")
 def everything(session):
-    """Every part."""
+    """Every part; arguments are for the pytest of the first."""
     allowed = int(os.environ.get(ALLOWED) or 0)
     nox_itself = [sys.executable, "-m", "nox", "--noxfile", __file__, "--session"]
-    if not run_parts(FIRST, TOGETHER, lambda part: [*nox_itself, part, "--", *session.posargs], allowed):
+    arguments = {FIRST: session.posargs}
+    if not run_parts(FIRST, TOGETHER, lambda part: [*nox_itself, part, "--", *arguments.get(part, ())], allowed):
         session.error("not every part passed")
 
 
