@@ -7,8 +7,7 @@
 Importing this module loads no connector, no HTTP library and no keyring; what is used is loaded when it is used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import sys
 
 from lakekey._imports import LOADING, libraries
 from lakekey._version import __version__
@@ -32,7 +31,10 @@ from lakekey.errors import (
     WrongIdentity,
 )
 
+TYPE_CHECKING = False  # as `typing` has it, which takes longer to load than all that `import lakekey` needs
 if TYPE_CHECKING:
+    from typing import Any
+
     from lakekey import airflow, sandbox, sdk, spark, sql, sqlalchemy, web
     from lakekey.providers.factory import provider
     from lakekey.providers.notebook import login, logout, profiles
@@ -96,16 +98,20 @@ __all__ = [
 
 if not TYPE_CHECKING:  # which would take any name for one of ours
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> "Any":
         if name in _MODULES:
             with libraries():
-                return import_module(f"lakekey.{name}")
+                return _module(f"lakekey.{name}")
         if name in _ATTRIBUTES:
             with LOADING:
-                value = getattr(import_module(_ATTRIBUTES[name]), name)
+                value = getattr(_module(_ATTRIBUTES[name]), name)
             globals()[name] = value
             return value
         raise AttributeError(f"module 'lakekey' has no attribute {name!r}")
+
+    def _module(name: str) -> "Any":
+        __import__(name)
+        return sys.modules[name]
 
 
 def __dir__() -> list[str]:

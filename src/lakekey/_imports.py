@@ -12,10 +12,10 @@ see `libraries`.
 import os
 import sys
 from _thread import RLock
-from collections.abc import Container
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as `typing` has it, which `import lakekey` does without
 if TYPE_CHECKING:
+    from collections.abc import Container
     from types import FrameType
 
 LOADING = RLock()  # not `threading`'s, which would be one more module for a warm start
@@ -63,7 +63,7 @@ def _owned(lock: object) -> bool:
     return is_owned is not None and bool(is_owned())
 
 
-def importing(roots: Container[str]) -> bool:
+def importing(roots: "Container[str]") -> bool:
     """Whether the calling thread is in the midst of importing one of these packages, or late modules of ours.
 
     Another thread that needs the module waits until the import is done, and so until the calling code has returned.

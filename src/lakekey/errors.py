@@ -25,7 +25,10 @@ No message holds a secret: the connector posts the text of a failed connect to a
 
 import os
 import sys
-from typing import Any, ClassVar
+
+TYPE_CHECKING = False  # as `typing` has it, which `import lakekey` does without
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 
 class LakekeyError(Exception):
@@ -40,7 +43,7 @@ class LakekeyError(Exception):
         code: A stable, machine-readable name of the kind of error.
     """
 
-    code: ClassVar[str] = "error"
+    code: "ClassVar[str]" = "error"
 
     def __init__(self, message: str, *, hint: str | None = None, profile: str | None = None) -> None:
         super().__init__(message)
@@ -53,7 +56,7 @@ class LakekeyError(Exception):
         tail = f" ({self.hint})" if self.hint else ""
         return f"{where}{self.message}{tail}"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> "tuple[Any, ...]":
         return _revive, (type(self), self.__dict__.copy())
 
     def _render_traceback_(self) -> list[str]:
@@ -73,7 +76,7 @@ class LakekeyError(Exception):
         return [*shown, f"{type(self).__name__}: {self}"]
 
 
-def _revive(cls: type[LakekeyError], state: dict[str, Any]) -> LakekeyError:
+def _revive(cls: type[LakekeyError], state: "dict[str, Any]") -> LakekeyError:
     error = cls.__new__(cls)
     Exception.__init__(error, state["message"])
     error.__dict__.update(state)
@@ -234,7 +237,7 @@ class ServicePrincipalMissingWarning(UserWarning):
         code: A stable, machine-readable name, as errors have one.
     """
 
-    code: ClassVar[str] = "service_principal_missing"
+    code: "ClassVar[str]" = "service_principal_missing"
 
     def __init__(self, message: str, *, hint: str | None = None, profile: str | None = None) -> None:
         super().__init__(message)
