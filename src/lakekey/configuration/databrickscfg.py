@@ -1,16 +1,12 @@
 """Reading ``.databrickscfg``, with the SDK's semantics: no inheritance from ``DEFAULT`` into named profiles."""
 
-import contextlib
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from lakekey._imports import LOADING
 from lakekey.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    import configparser
 
 #: The section that is not a profile.
 SETTINGS_SECTION = "__settings__"
@@ -62,8 +58,8 @@ def read(path: str | None, wanted: str | None) -> Profile | None:
         ConfigurationError: The named profile is not there, or the file cannot be read.
     """
     path = location(path)
-    parser = _parse(path, wanted)
-    if parser is None:
+    found = _read(path, wanted)
+    if found is None:
         if wanted is None:
             return None
         raise ConfigurationError(
@@ -71,15 +67,14 @@ def read(path: str | None, wanted: str | None) -> Profile | None:
             hint=f"lakekey login {word(wanted)} --host https://…",
             profile=wanted,
         )
-    default = default_profile(parser)
-    name = wanted or default
+    name = wanted or _default_profile(found)
     section = name or "DEFAULT"
-    if not parser.has_section(section) or section == SETTINGS_SECTION:
+    if section not in found or section == SETTINGS_SECTION:
         if name is None:
             return None
         named = "" if wanted else f" ([{SETTINGS_SECTION}] default_profile names it)"
-        raise no_such_profile(path, name, parser.sections(), named)
-    return Profile(name, path, dict(parser.items(section)))
+        raise no_such_profile(path, name, found, named)
+    return Profile(name, path, found[section])
 
 
 def word(name: str) -> str:
@@ -90,11 +85,6 @@ def word(name: str) -> str:
     return shlex.quote(name)
 
 
-def default_profile(parser: "configparser.ConfigParser") -> str | None:
-    """What ``[__settings__] default_profile`` names, if anything."""
-    return parser.get(SETTINGS_SECTION, "default_profile", fallback="").strip() or None
-
-
 def profiles(path: str | None) -> tuple[list[Profile], str | None]:
     """All profiles of the file, in its order, and the name of the one that is taken where none is named.
 
@@ -102,12 +92,15 @@ def profiles(path: str | None) -> tuple[list[Profile], str | None]:
         ConfigurationError: The file cannot be read.
     """
     path = location(path)
-    parser = _parse(path, None)
-    if parser is None:
+    found = _read(path, None)
+    if found is None:
         return [], None
-    found = [Profile(name, path, dict(parser.items(name))) for name in parser.sections() if name != SETTINGS_SECTION]
-    default = default_profile(parser) or ("DEFAULT" if parser.has_section("DEFAULT") else None)
-    return found, default
+    default = _default_profile(found) or ("DEFAULT" if "DEFAULT" in found else None)
+    return [Profile(name, path, values) for name, values in found.items() if name != SETTINGS_SECTION], default
+
+
+def _default_profile(found: Mapping[str, Mapping[str, str]]) -> str | None:
+    return found.get(SETTINGS_SECTION, {}).get("default_profile", "").strip() or None
 
 
 def no_such_profile(path: str, name: str, known: Iterable[str], named: str = "") -> ConfigurationError:
@@ -140,17 +133,40 @@ def decode(content: bytes, path: str, wanted: str | None) -> str:
     raise _unreadable(path, "it is not UTF-8 text", wanted)
 
 
-def sections(text: str, path: str, wanted: str | None) -> dict[str, dict[str, str]]:
-    """What a text says: section, key, value.
+def normalized(text: str) -> str:
+    """A text as `open` reads it, without the mark that editors on Windows begin it with: every line ends with one."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
-    Raises:
-        ConfigurationError: It is malformed.
+
+def _plain_sections(text: str) -> dict[str, dict[str, str]] | None:
+    """What a plain text says, as `configparser` reads it, which takes longer to load than to read with.
+
+    Returns:
+        ``None`` where a line is not plain (indented, no assignment, a section or key that is there twice, …).
     """
-    parser = _parsed(text, path, wanted)
-    return {name: dict(parser.items(name)) for name in parser.sections()}
+    found: dict[str, dict[str, str]] = {}
+    keys: dict[str, str] | None = None
+    for line in text.split("\n"):
+        stripped = line.strip()
+        if not stripped or stripped[0] in "#;":
+            continue
+        if line[0] != stripped[0]:  # a continuation, perhaps
+            return None
+        if stripped[0] == "[":
+            name = stripped[1:-1]
+            if stripped[-1] != "]" or not name or "]" in name or name in found:
+                return None
+            keys = found[name] = {}
+            continue
+        end = min(place for place in (stripped.find("="), stripped.find(":"), len(stripped)) if place >= 0)
+        key = stripped[:end].rstrip().lower()
+        if keys is None or not key or end == len(stripped) or key in keys:
+            return None
+        keys[key] = stripped[end + 1 :].strip()
+    return found
 
 
-def _parse(path: str, wanted: str | None) -> "configparser.ConfigParser | None":
+def _read(path: str, wanted: str | None) -> dict[str, dict[str, str]] | None:
     try:
         content = _content(path, wanted)
     except FileNotFoundError:
@@ -158,7 +174,13 @@ def _parse(path: str, wanted: str | None) -> "configparser.ConfigParser | None":
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
         reason = getattr(error, "strerror", None) or "it is not a path"
     else:
-        return _parsed(decode(content, path, wanted), path, wanted)
+        text = normalized(decode(content, path, wanted))
+        if (found := _plain_sections(text)) is not None:
+            return found
+        with LOADING:
+            from lakekey.configuration.profile_parser import sections
+
+        return sections(text, path, wanted)
     raise _unreadable(path, reason, wanted)
 
 
@@ -226,34 +248,3 @@ def _is_unmapped(uid: int) -> bool:
 
 def _unreadable(path: str, reason: str, wanted: str | None) -> ConfigurationError:
     return ConfigurationError(f"{path} cannot be read: {reason}", hint=f"ls -l {word(path)}", profile=wanted)
-
-
-def _parsed(text: str, path: str, wanted: str | None) -> "configparser.ConfigParser":
-    with LOADING:
-        import configparser  # a scheduled job often has no file
-
-    # As open() reads text: every line end is one to the parser.
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    # No section is the default one, so nothing is inherited; DEFAULT is then a section like any other.
-    parser = configparser.ConfigParser(interpolation=None, default_section="", strict=True)
-    try:
-        parser.read_string(text)
-    except configparser.Error as error:
-        line = getattr(error, "lineno", None) or (getattr(error, "errors", None) or [(None,)])[0][0]
-        twice = isinstance(error, configparser.DuplicateSectionError) and error.section == "DEFAULT"
-    else:
-        return parser
-    if twice:
-        # To the SDK all [DEFAULT] are one, as long as no key is in two of them. A parser that has it as its default
-        # section says whether that is all that is wrong; one that is not strict then joins them.
-        with contextlib.suppress(configparser.Error):
-            configparser.ConfigParser(interpolation=None, strict=True).read_string(text)
-            parser = configparser.ConfigParser(interpolation=None, default_section="", strict=False)
-            parser.read_string(text)
-            return parser
-    # Raised out here: the parser's error quotes the line, which may be the secret. Say only where.
-    raise ConfigurationError(
-        f"{path} is malformed" + (f" at line {line}" if line else ""),
-        hint=f"fix that line of {word(path)}",
-        profile=wanted,
-    )

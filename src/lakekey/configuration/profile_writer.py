@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from lakekey._imports import libraries
 from lakekey.cache import private_files
-from lakekey.configuration import databrickscfg, profile_text
+from lakekey.configuration import databrickscfg, profile_parser, profile_text
 from lakekey.configuration.databrickscfg import SETTINGS_SECTION
 from lakekey.errors import ConfigurationError
 
@@ -153,11 +153,11 @@ def _change(path: str | None, name: str | None, edit: Callable[[str, _Sections],
             for _ in range(_ATTEMPTS):
                 seen, content = _read(real)
                 text = databrickscfg.decode(content, shown, name)
-                before = databrickscfg.sections(text, shown, name)
+                before = profile_parser.sections(databrickscfg.normalized(text), shown, name)
                 changed, wanted = edit(text, before)
                 if changed == text:
                     return None
-                if databrickscfg.sections(changed, shown, name) != wanted:
+                if profile_parser.sections(databrickscfg.normalized(changed), shown, name) != wanted:
                     trouble = "more than that profile would change"
                     break
                 backup = f"{real}.bak" if seen else None

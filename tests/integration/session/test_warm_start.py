@@ -1,14 +1,19 @@
 """What a new process on a warm cache loads: the key and the entry, and nothing that talks, locks or logs."""
 
+import os
+import subprocess
+import sys
 import time
 
 import pytest
 
+import lakekey
 from lakekey.cache.entry import Entry, entry_id
 from lakekey.cache.opening import open_cache
 from lakekey.configuration.target import resolve
 from support.cache_processes import run
 
+SOURCE = os.path.dirname(os.path.dirname(lakekey.__file__))
 HOST = "https://dev.cloud.databricks.com"
 HEAVY = (
     "asyncio", "dataclasses", "databricks", "filelock", "keyring", "lakekey.observability", "logging",
@@ -38,6 +43,14 @@ import lakekey
 assert lakekey.provider(host=sys.argv[1]).headers() == {"Authorization": "Bearer warm"}
 say(" ".join(name for name in sys.argv[2:] if name in sys.modules))
 """
+
+
+def test_importing_lakekey_loads_four_modules_of_ours_and_no_other():
+    code = "import sys; before = set(sys.modules); import lakekey; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": SOURCE}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["lakekey", "lakekey._imports", "lakekey._version", "lakekey.errors"]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from lakekey.configuration import databrickscfg, piped
+from lakekey.configuration import databrickscfg, piped, profile_parser
 from lakekey.errors import ConfigurationError
 
 needs_root = pytest.mark.skipif(os.name == "posix" and os.geteuid() != 0, reason="only root can give files away")
@@ -222,3 +224,28 @@ def test_path_with_a_blank_is_one_word_of_the_hint(tmp_path):
     with pytest.raises(ConfigurationError, match="malformed") as caught:
         databrickscfg.read(str(tmp_path / "my file"), None)
     assert f"'{tmp_path / 'my file'}'" in caught.value.hint
+
+
+PLAIN = "# mine\n[DEFAULT]\nhost = https://a\n\n[prod]\nHost: https://b=c ; d\n  ; indented\ntoken=\n"
+LINES = st.one_of(
+    st.sampled_from(
+        ["[a]", "[b]", "[DEFAULT]", "[a] b", "[a]]", "[]", "[", " [a]", "k = v", "K:v", "k", "= v", " k = v"]
+    ),
+    st.text("[]=:;# \tkK\x0b\x1c\x85\xa0\u2028é", max_size=8),
+)
+
+
+@given(st.lists(LINES, max_size=6).map("\n".join))
+@example(PLAIN)
+def test_plain_text_is_read_as_configparser_reads_it(text):
+    plain = databrickscfg._plain_sections(text)
+    assert plain is None or plain == profile_parser.sections(text, "cfg", None)
+
+
+def test_plain_file_is_read_without_configparser(file):
+    program = (
+        "import sys; from lakekey.configuration import databrickscfg as d; found = d.read(sys.argv[1], 'prod');"
+        "assert 'configparser' not in sys.modules; print(dict(found.values))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, file(PLAIN)], capture_output=True, text=True, check=True)
+    assert done.stdout == "{'host': 'https://b=c ; d', 'token': ''}\n"
