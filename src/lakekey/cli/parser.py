@@ -116,3 +116,10 @@ def seconds(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds: 1 or more")
     return int(text)
+
+
+def whole_number(text: str) -> int:
+    """A whole number, from 1."""
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number: 1 or more")
+    return int(text)

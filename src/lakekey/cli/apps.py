@@ -1,0 +1,200 @@
+"""``lakekey apps``: the OAuth apps through which a portal signs people in."""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
+from lakekey.cache.opening import open_cache
+from lakekey.cli.output import print_facts, print_json, print_table
+from lakekey.configuration.target import U2M, resolve
+from lakekey.errors import ConfigurationError
+from lakekey.web.registrations import Registrations
+
+
+def list_(arguments: argparse.Namespace) -> int:
+    """List the registrations."""
+    registrations = Registrations(open_cache())
+    apps = registrations.all()
+    if arguments.json:
+        print_json([_facts(app, len(registrations.connections_of(app))) for app in apps])
+        return 0
+    if not apps:
+        print(
+            "No app is registered. Add one with: lakekey apps add NAME --client-id ID --host https://… --portal https://…"
+        )
+        return 0
+    rows = [
+        (
+            app.name,
+            app.client_id,
+            ", ".join(app.hosts) or f"account {app.account_id}",
+            "default" if app.is_default else "",
+            str(len(registrations.connections_of(app))),
+        )
+        for app in apps
+    ]
+    print_table(("NAME", "CLIENT ID", "WORKSPACES", "", "CONNECTIONS"), rows)
+    return 0
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Show one registration, without its secret."""
+    registrations = Registrations(open_cache())
+    app = registrations.get(arguments.name)
+    _show(app, len(registrations.connections_of(app)), as_json=arguments.json)
+    return 0
+
+
+def add(arguments: argparse.Namespace) -> int:
+    """Add a registration."""
+    name = arguments.name
+    redirect_uri = arguments.redirect_uri or (
+        f"{arguments.portal.rstrip('/')}/callback/{name}" if arguments.portal else ""
+    )
+    if not redirect_uri:
+        raise ConfigurationError(
+            "the portal's address is missing, which the redirect URI is made from",
+            hint="--portal https://app.example.com/lakekey",
+        )
+    registrations = Registrations(open_cache())
+    kept = registrations.add(
+        AppRegistration(
+            name,
+            arguments.client_id,
+            hosts=tuple(arguments.host or ()),
+            account_id=arguments.account_id,
+            discovery_url=arguments.discovery_url,
+            issuer=arguments.issuer,
+            scopes=tuple(arguments.scopes.replace(",", " ").split()) if arguments.scopes else DEFAULT_SCOPES,
+            secret=_ask(f"Client secret of {arguments.client_id}: ") if arguments.secret else "",
+            refresh_token_lifetime_in_minutes=arguments.refresh_token_minutes,
+            absolute_session_lifetime_in_minutes=arguments.session_minutes,
+            redirect_uri=redirect_uri,
+            is_default=arguments.default,
+        )
+    )
+    _show(kept, 0, as_json=arguments.json)
+    if not arguments.json:
+        print(f"\nRegister this redirect URI for the app, then try it: lakekey apps check {name}")
+    return 0
+
+
+def set_default(arguments: argparse.Namespace) -> int:
+    """Make a registration the default for its workspaces."""
+    Registrations(open_cache()).set_default(arguments.name)
+    return _done(arguments, f"{arguments.name} is the default for its workspaces.")
+
+
+def rotate_secret(arguments: argparse.Namespace) -> int:
+    """Replace the secret; the older one is used beside it, unless it is dropped."""
+    registrations = Registrations(open_cache())
+    app = registrations.get(arguments.name)
+    registrations.rotate_secret(
+        arguments.name, _ask(f"New client secret of {app.client_id}: "), keep_older=not arguments.drop_older
+    )
+    beside = "" if arguments.drop_older or not app.secret else " The older one is sent where the new one is refused."
+    return _done(arguments, f"{arguments.name} has a new secret, which every worker uses from now on.{beside}")
+
+
+def remove(arguments: argparse.Namespace) -> int:
+    """Remove a registration; with connections only where that is said."""
+    registrations = Registrations(open_cache())
+    count = registrations.remove(arguments.name, with_connections=arguments.with_connections)
+    said = f"{arguments.name} is removed."
+    if count:
+        said += f" {count} connection{'s' if count > 1 else ''} end{'' if count > 1 else 's'} with the next renewal."
+    return _done(arguments, said, connections=count)
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Ask the authorization server whether it takes the app's sign-ins; exit status 1 where it does not."""
+    from lakekey.login import preflight
+    from lakekey.oauth import authorization_code
+    from lakekey.session.assembly import client_of
+
+    app = Registrations(open_cache()).get(arguments.name)
+    profile = arguments.profile
+    host = None if profile else next(iter(app.hosts), None)
+    if profile is None and host is None:
+        raise ConfigurationError(
+            f"{app.name} names an account and no workspace to ask", hint=f"lakekey apps check {app.name} -p PROFILE"
+        )
+    target = resolve(
+        profile, host=host, client_id=app.client_id, auth_type=U2M, user="preflight", scopes=app.scopes,
+        discovery_url=app.discovery_url,
+    )  # fmt: skip
+    client = client_of(target)
+    metadata = client.discover()
+    wrong = None if "S256" in (metadata.challenge_methods or ()) else "does not offer the code challenge method S256"
+    if app.issuer and metadata.issuer != app.issuer:
+        wrong = f"names the issuer {metadata.issuer}, and {app.issuer} is registered"
+    if wrong is not None:
+        raise ConfigurationError(f"the authorization server of {target.host} {wrong}", hint="ask its administrator")
+    preflight.check(target, client, authorization_code.begin(client, app.redirect_uri))
+    return _done(arguments, f"{target.host} takes the sign-ins of {app.name}.", issuer=metadata.issuer)
+
+
+def _done(arguments: argparse.Namespace, said: str, **facts: Any) -> int:
+    if arguments.json:
+        print_json({"name": arguments.name, **facts})
+    else:
+        print(said)
+    return 0
+
+
+def _show(app: AppRegistration, connections: int, *, as_json: bool) -> None:
+    facts = _facts(app, connections)
+    if as_json:
+        print_json(facts)
+        return
+    secret = {"none": "none (a public client)", "one": "sealed", "two": "sealed; the older one is used beside it"}
+    print_facts(
+        {
+            "name": app.name,
+            "client id": app.client_id,
+            "workspaces": ", ".join(app.hosts) or None,
+            "account": app.account_id,
+            "issuer": app.issuer,
+            "metadata": app.discovery_url,
+            "scopes": " ".join(app.scopes),
+            "secret": secret[facts["secret"]],
+            "secret since": facts["secret_changed_at"],
+            "refresh tokens": _minutes(app.refresh_token_lifetime_in_minutes),
+            "sessions": _minutes(app.absolute_session_lifetime_in_minutes),
+            "redirect URI": app.redirect_uri,
+            "default": "yes" if app.is_default else "no",
+            "connections": str(connections),
+            "profile": app.of_profile or None,
+        }
+    )
+
+
+def _facts(app: AppRegistration, connections: int) -> dict[str, Any]:
+    """What there is to show: everything but the secrets."""
+    fields = {name: value for name, value in app._asdict().items() if name not in ("secret", "older_secret")}
+    changed = app.secret_changed_at
+    return {
+        **{name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()},
+        "secret": "two" if app.older_secret else "one" if app.secret else "none",
+        "secret_changed_at": datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds") if changed else None,
+        "connections": connections,
+    }
+
+
+def _minutes(value: float | None) -> str | None:
+    return f"{value:g} minutes" if value else None
+
+
+def _ask(prompt: str) -> str:
+    """A secret, without echo; from a pipe its first line. Never from the command line, which others can read."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        typed = (sys.stdin.readline() if sys.stdin is not None else "").strip()
+    else:
+        import getpass
+
+        typed = getpass.getpass(prompt).strip()
+    if not typed:
+        raise ConfigurationError("no secret was typed", hint="try again, or pipe it in")
+    return typed

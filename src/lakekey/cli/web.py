@@ -1,0 +1,223 @@
+"""``lakekey web``: the portal as a service of its own, behind a single-sign-on proxy or for one person."""
+
+import argparse
+import json
+import os
+import sys
+from typing import Any
+from urllib.parse import urlsplit
+
+from lakekey._hosts import LOOPBACK
+from lakekey.cli.output import print_json, print_table
+from lakekey.errors import ConfigurationError
+from lakekey.web.portal import Portal
+from lakekey.web.schedules import FAILS, Schedule
+from lakekey.web.user_header import UserHeader
+
+#: How the workers are told what to serve. Nothing of it is secret.
+SETTINGS = "LAKEKEY_WEB"
+_UNIT = """\
+[Unit]
+Description=lakekey web: hosted sign-in to Databricks
+After=network-online.target
+
+[Service]
+ExecStart={program}
+DynamicUser=yes
+StateDirectory=lakekey
+Environment=LAKEKEY_CACHE_DIR=%S/lakekey LAKEKEY_INTERACTIVE=never
+# The store and the key, which are not for the unit file: LAKEKEY_STORE=…, LAKEKEY_KEY_SOURCE=…
+EnvironmentFile=-/etc/lakekey/web.env
+Restart=on-failure
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def web(arguments: argparse.Namespace) -> int:
+    """Serve the portal until interrupted, check schedules, or print the unit file."""
+    words = list(arguments.words)
+    if words[:1] == ["check"]:
+        return _check(arguments, words[1:])
+    settings = _settings(arguments, words)
+    portal = portal_of(settings)
+    if arguments.print_unit:
+        print(_unit(), end="")
+        return 0
+    uvicorn = _uvicorn()
+    if not arguments.json:
+        _say(portal, arguments)
+    shared: dict[str, Any] = {
+        "host": arguments.bind,
+        "port": arguments.port,
+        # The peer that counts is the one of the connection; what a header says of it could be any visitor's words.
+        "proxy_headers": False,
+        "server_header": False,
+        "lifespan": "off",
+        "log_level": "debug" if arguments.debug else "info",
+    }
+    if arguments.workers == 1:
+        uvicorn.run(portal, **shared)
+    else:
+        os.environ[SETTINGS] = json.dumps(settings)
+        uvicorn.run("lakekey.cli.web:application", factory=True, workers=arguments.workers, **shared)
+    return 0
+
+
+def application() -> Portal:
+    """The portal of a worker process."""
+    return portal_of(json.loads(os.environ[SETTINGS]))
+
+
+def portal_of(settings: dict[str, Any]) -> Portal:
+    """The portal that the settings describe.
+
+    Raises:
+        ConfigurationError: They contradict each other.
+    """
+    if settings["single_user"]:
+        name = settings["single_user"]
+
+        def user(_: Any) -> str:
+            return str(name)
+
+        who: Any = user
+    else:
+        who = UserHeader(settings["user_header"], settings["trusted_peers"], id_name=settings["id_header"])
+    return Portal(
+        settings["profiles"],
+        url=settings["url"],
+        user=who,
+        admin=settings["admin"] or None,
+        automation=settings["automation"],
+        language=settings["language"],
+        warn_days=settings["warn_days"],
+    )
+
+
+def _settings(arguments: argparse.Namespace, profiles: list[str]) -> dict[str, Any]:
+    if not arguments.url:
+        raise ConfigurationError("the portal's address is missing", hint="--url https://app.example.com/lakekey")
+    if bool(arguments.user_header) == bool(arguments.single_user):
+        raise ConfigurationError(
+            "who is at the browser has to be known, in one way",
+            hint="--user-header NAME --trusted-peer ADDRESS, or --single-user NAME on loopback",
+        )
+    if arguments.user_header and not arguments.trusted_peer:
+        raise ConfigurationError(
+            f"the header {arguments.user_header} is to be believed, and no peer is listed from which it comes",
+            hint="list the addresses of the proxy: --trusted-peer 10.0.0.7",
+        )
+    if arguments.single_user:
+        here = urlsplit(arguments.url).hostname in LOOPBACK and arguments.bind in LOOPBACK
+        if not here:
+            raise ConfigurationError(
+                "--single-user makes every visitor that person, so it serves loopback only",
+                hint="--url http://localhost:8030, or --user-header with --trusted-peer",
+            )
+    automation = dict(_pair(each) for each in arguments.automation or ())
+    return {
+        "profiles": profiles or ["DEFAULT"],
+        "url": arguments.url,
+        "user_header": arguments.user_header,
+        "id_header": arguments.id_header,
+        "trusted_peers": arguments.trusted_peer or [],
+        "single_user": arguments.single_user,
+        "admin": arguments.admin or [],
+        "automation": automation,
+        "language": arguments.language,
+        "warn_days": arguments.warn_days,
+    }
+
+
+def _pair(text: str) -> tuple[str, str]:
+    person, separator, service = text.partition("=")
+    if not separator or not person or not service:
+        raise ConfigurationError(
+            f"--automation {text!r} names no pair", hint="--automation PROFILE=PROFILE-OF-THE-SERVICE-PRINCIPAL"
+        )
+    return person, service
+
+
+def _check(arguments: argparse.Namespace, profiles: list[str]) -> int:
+    """Check the schedules of a file; exit status 1 where one could not sign in."""
+    if not arguments.schedules:
+        raise ConfigurationError(
+            "the schedules to check are missing", hint="lakekey web check PROFILE… --schedules FILE, or - for a pipe"
+        )
+    schedules = _read_schedules(arguments.schedules)
+    names = profiles or list(dict.fromkeys(each.profile for each in schedules))
+    portal = Portal(
+        names or ["DEFAULT"],
+        url=arguments.url or "http://localhost:8030",
+        user=lambda _: None,
+        automation=dict(_pair(each) for each in arguments.automation or ()),
+    )
+    checked = portal.check_schedules(schedules)
+    if arguments.json:
+        print_json([each.as_json() for each in checked])
+    else:
+        rows = [(each.schedule, each.profile, each.verdict, each.acts_as or "", each.reason) for each in checked]
+        print_table(("SCHEDULE", "PROFILE", "VERDICT", "ACTS AS", "WHY"), rows)
+    return 1 if any(each.verdict == FAILS for each in checked) else 0
+
+
+def _read_schedules(path: str) -> list[Schedule]:
+    from lakekey import _json
+
+    try:
+        if path == "-":
+            text = sys.stdin.read()
+        else:
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+        return [Schedule(str(each["name"]), str(each["profile"]), str(each["user"])) for each in _json.loads(text)]
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}", hint="name a file that is there") from None
+    except (ValueError, KeyError, TypeError):
+        raise ConfigurationError(
+            f"{path} is not a list of schedules",
+            hint='[{"name": "nightly", "profile": "prod", "user": "ada@example.com"}]',
+        ) from None
+
+
+def _say(portal: Portal, arguments: argparse.Namespace) -> None:
+    print(f"The portal for {', '.join(portal.profiles)} is at {portal.url}")
+    for profile in portal.profiles:
+        from lakekey.web.people import User
+
+        app = portal.app_of(portal.target(profile, User("preflight")))
+        uri = portal.redirect_uri(app.name if app is not None else profile.lower())
+        registered = "" if app is not None else "  (no app is registered yet: lakekey apps add)"
+        print(f"  {profile}: redirect URI {uri}{registered}")
+    if arguments.single_user:
+        print(f"Every visitor of this machine is {arguments.single_user}.")
+    sys.stdout.flush()
+
+
+def _uvicorn() -> Any:
+    try:
+        import starlette
+        import uvicorn
+    except ImportError as error:
+        raise ConfigurationError(
+            f"lakekey web needs {error.name}, which comes with the extra", hint="pip install 'lakekey[web]'"
+        ) from None
+    _ = starlette
+    return uvicorn
+
+
+def _unit() -> str:
+    words = [word for word in sys.argv[1:] if word != "--print-unit"]
+    program = os.path.abspath(sys.argv[0])
+    return _UNIT.format(program=" ".join(_quoted(word) for word in (program, *words)))
+
+
+def _quoted(word: str) -> str:
+    """A word of a unit's command line, in which ``%`` begins a specifier and ``$`` a variable (systemd.service(5))."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{escaped}"'

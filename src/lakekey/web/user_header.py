@@ -1,0 +1,82 @@
+"""Who is at the browser, by a header that a single-sign-on proxy adds; believed from listed peers only.
+
+The header is worth what the proxy is worth: it must remove the header from what visitors send, and nothing but the
+proxy may reach the portal.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Any
+
+from lakekey import _log
+from lakekey.errors import ConfigurationError
+from lakekey.web.people import User, user_of
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class UserHeader:
+    """Finds the user in a header; for `lakekey.web.Portal`, as its ``user``.
+
+    Args:
+        name: The header with the user's name, such as ``X-Forwarded-Email``.
+        peers: Addresses and networks of the proxy, such as ``10.0.0.7`` or ``10.1.0.0/16``.
+        id_name: The header with what stays the same when a name is given to another person, or ``None``.
+
+    Raises:
+        ConfigurationError: No peer is listed, or one is not an address.
+    """
+
+    def __init__(self, name: str, peers: Iterable[str], *, id_name: str | None = None) -> None:
+        self._name = name
+        self._id_name = id_name
+        self._peers = [_network(peer) for peer in peers]
+        if not self._peers:
+            raise ConfigurationError(
+                f"the header {name} is to be believed, and no peer is listed from which it comes",
+                hint="list the addresses of the proxy: --trusted-peer 10.0.0.7",
+            )
+        advice = "the header %s names the user: the proxy must remove it from what visitors send"
+        _log.warning("web", f"{advice}, and nothing else may reach this service", name)
+
+    def __call__(self, request: Any) -> User | None:
+        """The user of a request, or ``None``: it comes from another peer, or names none or several."""
+        if request.client is None or not self._is_trusted(request.client.host):
+            return None
+        name = self._one(request, self._name)
+        unique = self._one(request, self._id_name) if self._id_name is not None else ""
+        if not name or unique is None:
+            return None
+        try:
+            return user_of(User(name, unique))
+        except ConfigurationError:
+            return None
+
+    def _is_trusted(self, peer: str) -> bool:
+        """Whether the connection itself comes from a listed peer; what other headers say of hops counts for nothing."""
+        try:
+            address = ipaddress.ip_address(peer.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in network for network in self._peers)
+
+    def _one(self, request: Any, name: str) -> str | None:
+        """The header's one value; ``None`` where there is none, or more than one."""
+        values = request.headers.getlist(name)
+        # Lists of values in one header are of several senders as well (RFC 9110 §5.3).
+        if len(values) != 1 or "," in values[0]:
+            if len(values) > 1:
+                _log.warning("web", "a request with %d headers %s is refused", len(values), name)
+            return None
+        value: str = values[0].strip()
+        return value
+
+
+def _network(peer: str) -> Network:
+    try:
+        return ipaddress.ip_network(peer.strip(), strict=False)
+    except ValueError:
+        raise ConfigurationError(
+            f"{peer!r} is not an address or a network", hint="use an address such as 10.0.0.7, or 10.1.0.0/16"
+        ) from None
