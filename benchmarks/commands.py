@@ -2,8 +2,8 @@
 
     python benchmarks/commands.py [--before 0c2ca1d] [--rounds 21]
 
-Each run is a process of its own on a warm cache, with compiled bytecode. The rounds of both are interleaved, so that the
-machine's other work falls on both alike.
+Each run is a process of its own on a warm cache, with compiled bytecode. The rounds of both are interleaved, so that
+the machine's other work falls on both alike.
 """
 
 import argparse

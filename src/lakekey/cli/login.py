@@ -5,7 +5,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from lakekey.cli.output import in_words, print_json
+from lakekey.cli.output import in_words, print_json, print_text
 from lakekey.cli.provider import provider_for_target, session_and_provider, target_of
 from lakekey.configuration.target import Target
 from lakekey.errors import CacheWriteFailed, ConfigurationError, LakekeyError, LoginRequired
@@ -71,9 +71,9 @@ def _tell(session: Session, provider: Provider) -> None:
     target, cache = provider.target, session.cache
     who = provider.identity() or (target.client_id if not target.is_person else None)
     role = f", in the role of group {target.group_id}" if target.group_id else ""
-    print(f"Signed in to {target.host}" + (f" as {who}{role}." if who else f"{role}."))
+    print_text(f"Signed in to {target.host}" + (f" as {who}{role}." if who else f"{role}."))
     if not target.is_delegated:  # the SDK keeps its own tokens, in memory
-        print(f"Kept in {cache.store.where}, sealed under the key in {cache.ring.where}.")
+        print_text(f"Kept in {cache.store.where}, sealed under the key in {cache.ring.where}.")
     sys.stdout.flush()  # before the questions that may follow
 
 
@@ -81,7 +81,7 @@ def _tell_next(target: Target, profile: "Written | None") -> None:
     name, warehouse = target.profile, target.http_path
     if profile:
         default = ", the default one" if profile.is_default else ""
-        print(f"Profile {profile.name}{default}, written to {profile.path}.")
+        print_text(f"Profile {profile.name}{default}, written to {profile.path}.")
         name, warehouse = profile.name, profile.values.get("warehouse_id")
     option = f" -p {name}" if name else ""
     if name is None and target.is_person:

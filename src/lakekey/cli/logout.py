@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
 from lakekey.cli.arguments import target_settings
-from lakekey.cli.output import print_json
+from lakekey.cli.output import print_json, print_step, print_text
 from lakekey.cli.provider import target_of
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.target import Target, normalize_host
@@ -53,15 +53,15 @@ def logout(arguments: argparse.Namespace) -> int:
         print_json(done._asdict())
         return 0
     if done.removed:
-        print(f"Signed out of {done.host}.")
-        print(f"The session is removed from {open_cache().store.where}, for every process.")
+        print_text(f"Signed out of {done.host}.")
+        print_text(f"The session is removed from {open_cache().store.where}, for every process.")
         if done.revocation is not None:
-            print(_AT_THE_SERVER[done.revocation])
+            print_text(_AT_THE_SERVER[done.revocation])
     else:
-        print(f"There was no session for {done.host}.")
+        print_text(f"There was no session for {done.host}.")
     for other in _others(arguments, done):
         whom = f" of {other.info.identity}" if other.info.identity else ""
-        print(f"There is another session{whom} at {other.info.host}: lakekey logout {other.entry_id[:12]}")
+        print_step(f"There is another session{whom} at {other.info.host}:", f"lakekey logout {other.entry_id[:12]}")
     return 0
 
 
@@ -141,7 +141,7 @@ def _all(arguments: argparse.Namespace) -> int:
         return 0
     for each in done:
         said = f" {_AT_THE_SERVER[each.revocation]}" if each.revocation is not None else ""
-        print(f"Signed out of {each.host}.{said}")
+        print_text(f"Signed out of {each.host}.{said}")
     if not done:
         print("There was no session.")
     if arguments.forget_key:

@@ -41,6 +41,20 @@ def print_facts(facts: Mapping[str, str | None]) -> None:
             print(f"{'':<{size}}  {line}")
 
 
+def print_text(text: str, indent: int = 0) -> None:
+    """A sentence, broken between words on a terminal. A command to be copied is printed as it is, on one line."""
+    print(f"\n{'':<{indent}}".join(_folded(text, indent)), flush=True)
+
+
+def print_step(text: str, command: str) -> None:
+    """A sentence, and the command that it leads to: below it, where a terminal has no room beside it."""
+    if len(_folded(f"{text} {command}", 0)) == 1:
+        print(f"{text} {command}")
+    else:
+        print_text(text)
+        print(f"  {command}")
+
+
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table with a header line; a block for each row, on a terminal that is too narrow for it."""
     from lakekey.cli import style

@@ -6,7 +6,7 @@ from typing import Any
 
 from lakekey._version import __version__
 from lakekey.cache.opening import open_cache
-from lakekey.cli.output import print_json
+from lakekey.cli.output import print_json, print_text
 from lakekey.configuration import databrickscfg
 from lakekey.errors import LakekeyError
 from lakekey.session import inventory
@@ -33,9 +33,12 @@ def overview(arguments: argparse.Namespace) -> int:
             }
         )
         return 0
-    print(f"lakekey {__version__}: one sign-in for every Databricks connector on this machine.\n")
+    print_text(f"lakekey {__version__}: one sign-in for every Databricks connector on this machine.")
+    print()
     for each in sessions:
-        print(f"  {each.profile or each.host}: {each.state}" + (f" as {each.identity}" if each.identity else ""))
+        who = f" as {each.identity}" if each.identity else ""
+        print("  ", end="")
+        print_text(f"{each.profile or each.host}: {each.state}{who}", 2)
     if trouble:
         print(f"  The token cache cannot be read: {trouble}.")
     elif not sessions:

@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any
 
-from lakekey.cli.output import print_json, print_table
+from lakekey.cli.output import print_json, print_table, print_text
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError
@@ -33,7 +33,8 @@ def profiles(arguments: argparse.Namespace) -> int:
         for fact in facts
     ]
     print_table(("  PROFILE", "HOST", "GRANT", "COMPUTE", "IDENTITY"), rows)
-    print(f"\nRead from {path}." + (" * is taken where none is named." if chosen else ""))
+    print()
+    print_text(f"Read from {path}." + (" * is taken where none is named." if chosen else ""))
     return 0
 
 

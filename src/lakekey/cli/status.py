@@ -8,7 +8,7 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
 from lakekey.cli.arguments import target_settings
-from lakekey.cli.output import ends_in_words, in_words, print_facts, print_json, print_table
+from lakekey.cli.output import ends_in_words, in_words, print_facts, print_json, print_step, print_table, print_text
 from lakekey.cli.provider import target_of
 from lakekey.session import inventory
 from lakekey.session.expiry import nears_end
@@ -60,7 +60,8 @@ def _one(arguments: argparse.Namespace) -> int:
             }
         )
         if state in _WHAT_IT_MEANS:
-            print(f"\n{_WHAT_IT_MEANS[state]}")
+            print()
+            print_text(_WHAT_IT_MEANS[state])
         if facts["nears_end"]:
             print(f"\nThe session ends soon. Sign in ahead with: {session.target.login_command}")
         if state in NEEDS_LOGIN:
@@ -82,13 +83,15 @@ def _all(arguments: argparse.Namespace) -> int:
         print_table(header, [_cells(facts) for facts in found])
         _print_troubles(found)
     else:
-        print("No session yet. Begin with: lakekey login")
+        print_step("No session yet. Begin with:", "lakekey login")
     if place["key_source"] is None:  # nothing has been sealed yet
-        print(f"\nSessions will be kept in {place['store']}.")
+        print()
+        print_text(f"Sessions will be kept in {place['store']}.")
         return 0
-    print(f"\nKept in {place['store']}, sealed under the key from {place['key_source']} {place['key']}.")
+    print()
+    print_text(f"Kept in {place['store']}, sealed under the key from {place['key_source']} {place['key']}.")
     if place["key_reason"]:
-        print(f"Why there: {place['key_reason']}.")
+        print_text(f"Why there: {place['key_reason']}.")
     return 0
 
 
@@ -154,7 +157,8 @@ def _print_troubles(found: list[dict[str, Any]]) -> None:
     for facts in found:
         name = facts.get("profile") or facts["host"] or facts["entry"][:12]
         if facts.get("reason"):
-            print(f"\n{name}: {_error(facts)}")
+            print()
+            print_text(f"{name}: {_error(facts)}")
         if facts.get("nears_end"):
             print(f"\n{name}: the session ends soon; sign in ahead with lakekey login")
 

@@ -136,8 +136,11 @@ class PersonSignIn:
         lines.append(f"\n  {screen.link(request.url, sys.stderr)}\n")
         if pasting:
             lines.append(
-                f"The last page begins with {request.redirect_uri}. If it does not say that you are signed in, "
-                "copy its whole address, paste it here and press Enter."
+                screen.folded(
+                    f"The last page begins with {request.redirect_uri}. If it does not say that you are signed in, "
+                    "copy its whole address, paste it here and press Enter.",
+                    sys.stderr,
+                )
             )
         print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
 
@@ -185,8 +188,11 @@ class PersonSignIn:
     def _by_device(self, commitment: Commitment, deadline: float, held: str | None) -> tuple[TokenResponse, str | None]:
         code = _interruptible(commitment, deadline, lambda: device.begin(self._client), self._timeout)
         print(  # noqa: T201
-            f"lakekey: sign in to {self._target.host}: open {code.verification_uri} in any browser "
-            f"and enter the code {code.user_code}",
+            screen.folded(
+                f"lakekey: sign in to {self._target.host}: open {code.verification_uri} in any browser "
+                f"and enter the code {code.user_code}",
+                sys.stderr,
+            ),
             file=sys.stderr,
             flush=True,
         )

@@ -49,7 +49,7 @@ def test_an_empty_home_is_asked_for_address_and_name_and_gets_a_profile(box, fil
         terminal.shows(f"Signed in to {box.host} as {ADA}")
         terminal.shows(r"Cluster for Spark \[none\]: $")
         terminal.types("")
-        terminal.shows(f"Profile dev, the default one, written to {file}")
+        terminal.shows(rf"Profile dev, the default one, written to\s{re.escape(str(file))}")
         terminal.shows('Next: lakekey sql "select 1" -p dev')
         assert terminal.ends() == 0
     written = profiles_of(file)

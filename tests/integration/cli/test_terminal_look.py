@@ -47,14 +47,23 @@ def is_one_word(line):
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
-@pytest.mark.parametrize("command", [["status"], ["status", "me"], ["profiles"]], ids=" ".join)
-def test_tables_fit_the_terminal(box, columns, command):
+@pytest.mark.parametrize(
+    "command", [[], ["status"], ["status", "me"], ["profiles"], ["keys"], ["doctor", "me"]], ids=" ".join
+)
+def test_tables_and_sentences_fit_the_terminal(box, columns, command):
+    """A line is longer only where one word is, or a command that a person copies."""
     status, screen, _ = shown(*command, columns=columns)
     assert status == 0
-    facts = screen.split("\n\nKept in")[0].split("\n\nRead from")[0]
-    too_wide = [line for line in facts.splitlines() if style.columns(line) > columns and not is_one_word(line)]
-    assert too_wide == []
-    assert box.host in screen
+    too_wide = [line for line in screen.splitlines() if style.columns(line) > columns and not is_one_word(line)]
+    assert [line for line in too_wide if not re.match(r"Next: +lakekey ", line)] == []
+    assert box.host in screen or command in ([], ["keys"])
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_logout_fits_the_terminal(box, columns):
+    for command in ("logout me", "logout me", "logout --all", "status"):
+        screen = shown(*command.split(), columns=columns)[1]
+        assert [x for x in screen.splitlines() if style.columns(x) > columns and not is_one_word(x)] == [], command
 
 
 def test_narrow_terminal_shows_a_block_for_each_session(box):

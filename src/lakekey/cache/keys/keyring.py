@@ -146,8 +146,7 @@ def find(environ: Mapping[str, str]) -> str:
     found = within(time_limit(environ), look)
     usable = [name for name in found if name in _BACKENDS]
     if not usable:
-        what = found[0].partition(":")[0].removeprefix("keyring.backends.") if found else "none"
-        raise KeyringTrouble("absent", f"there is no OS keyring in this session (the keyring library offers {what})")
+        raise KeyringTrouble("absent", "no OS keyring answers in this session")
     return usable[0]
 
 

@@ -2,13 +2,17 @@
 
 import argparse
 import os
+import sys
 
 from lakekey.cli import style
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.doctor.check import FAILED, OK, WARNING, Check
 from lakekey.cli.doctor.configuration import settings
 from lakekey.cli.doctor.examination import Examination, examine
-from lakekey.cli.output import print_json, print_table
+from lakekey.cli.output import print_json, print_table, print_text
+
+_INDENT = 25  # of the findings, in columns
+_NARROW = 60  # columns: where fewer are there, a finding stands below its check
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -54,10 +58,17 @@ def _show_settings(examination: Examination) -> None:
 
 def _show(check: Check) -> None:
     # As they come: the network may take its time, and a person should see where it does.
-    status = style.painted_state(f"{check.status:<8}")
-    print(f"{status}  {check.name:<13}  {style.clean(check.finding)}", flush=True)
+    head = f"{style.painted_state(f'{check.status:<8}')}  {check.name:<13}"
+    finding, room = style.clean(check.finding), style.width(sys.stdout)
+    if room is None or room >= _NARROW:
+        print(f"{head}  ", end="")
+        print_text(finding, _INDENT)
+    else:
+        print(f"{head.rstrip()}\n  ", end="")
+        print_text(finding, 2)
     if check.next_step:
-        print(f"{'':<25}→ {style.clean(check.next_step)}", flush=True)
+        indent = _INDENT if room is None or room >= _NARROW else 2
+        print(f"{'':<{indent}}→ {style.clean(check.next_step)}", flush=True)
 
 
 def _show_sum(checks: list[Check]) -> None:

@@ -5,6 +5,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 
+from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
 from lakekey.cli.doctor.check import FAILED, OK, WARNING, Check
 from lakekey.cli.output import in_words
@@ -28,12 +29,12 @@ def check_cache(target: Target | None, environ: Mapping[str, str]) -> Iterator[C
     elif os.path.isdir(place):
         mode = stat.S_IMODE(os.lstat(place).st_mode)
         if os.access(place, os.W_OK):
-            yield Check("cache", OK, f"{place}, mode {mode:04o}, {len(cache.list())} entries")
+            yield Check("cache", OK, f"{place}, mode {mode:04o}, {_entries(cache)}")
         else:
             step = f"chmod u+w {place}, or set LAKEKEY_CACHE_DIR to another place"
             yield Check("cache", FAILED, f"{place} cannot be written to (mode {mode:04o})", step)
     else:
-        yield Check("cache", OK, f"{place} {len(cache.list())} entries")
+        yield Check("cache", OK, f"{place} {_entries(cache)}")
     ring = cache.ring
     if ring.keys:
         yield Check("key", OK, f"from {ring.source} {ring.where}, current {ring.current.hex()}")
@@ -66,3 +67,8 @@ def check_session(target: Target, environ: Mapping[str, str]) -> Iterator[Check]
         yield Check("session", FAILED, entry.failure.message, entry.failure.hint)
     else:
         yield Check("session", OK, "none; the first use fetches a token")
+
+
+def _entries(cache: Cache) -> str:
+    count = len(cache.list())
+    return f"{count} entry" if count == 1 else f"{count} entries"
