@@ -16,7 +16,7 @@ from lakekey import _log
 from lakekey.cache.cache import Cache
 from lakekey.cache.envelope import key_id_of, seal
 from lakekey.cache.keys import anchor, file, passphrase
-from lakekey.cache.keys.choice import KeyChoice, raw_choice, write_choice
+from lakekey.cache.keys.choice import ChangedElsewhere, KeyChoice, raw_choice, write_choice
 from lakekey.cache.keys.first_use import fill, plan
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.kms import services, wrapped_ring
@@ -78,6 +78,8 @@ def rotate(cache: Cache, *, to: str | None = None, patience: float = _PATIENCE) 
         keys.read()  # a first key is chosen under the same lock
         with keys.place.changing_key():
             done = _rotate(cache, keys, to, patience)
+    except ChangedElsewhere:
+        raise _changed_elsewhere(keys) from None
     except OSError as error:
         raise CacheWriteFailed(
             f"cannot change the key of the cache in {keys.place.where}: {error.strerror or type(error).__name__}",

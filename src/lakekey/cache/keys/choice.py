@@ -29,6 +29,10 @@ class Damaged(ValueError):
     """This is not a choice that any release wrote."""
 
 
+class ChangedElsewhere(Exception):
+    """Another host has changed the key at the same time: in a store that hosts share, a lock may be lost."""
+
+
 class KeyChoice(NamedTuple):
     """The decision.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lakekey import _log
 from lakekey._imports import LOADING
 from lakekey.cache.keys import anchor, choice
-from lakekey.cache.keys.choice import Damaged, KeyChoice, raw_choice, write_choice
+from lakekey.cache.keys.choice import ChangedElsewhere, Damaged, KeyChoice, raw_choice, write_choice
 from lakekey.cache.keys.ring import format_ring, key_id, new_key
 from lakekey.cache.keys.sources import GIVEN, choice_of, open_source, own_source, require_for_all, ring_of
 from lakekey.errors import KeyUnavailable
@@ -53,7 +53,10 @@ def choose(
             if made.source in GIVEN:
                 ring_of(open_source(made, place, environ))
             else:
-                made = fill(made, own_source(made, place, environ))
+                try:
+                    made = fill(made, own_source(made, place, environ))
+                except ChangedElsewhere:
+                    return _made_elsewhere(place)
         if not write_choice(place, made, replaces=raw):
             return _made_elsewhere(place)
         anchor.remember(environ, place.where, made)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from lakekey import _json
 from lakekey._imports import LOADING
-from lakekey.cache.keys.choice import UPGRADE
+from lakekey.cache.keys.choice import UPGRADE, ChangedElsewhere
 from lakekey.cache.keys.kms import bounded
 from lakekey.cache.keys.kms.service import MESSAGES, KeyService, KmsTrouble
 from lakekey.cache.keys.kms.services import open_service
@@ -125,6 +125,9 @@ class KmsRing:
         What is replaced is what this object has read or written last. Rings of other services, or of another first key
         that was made at the same time, are kept beside it until this object writes again: which of them is in force is
         said by ``cache.json`` alone, and may have been decided by another host since.
+
+        Raises:
+            ChangedElsewhere: The note is another by now.
         """
         if not self._has_looked:
             self._look()
@@ -141,10 +144,7 @@ class KmsRing:
         others = [] if self._has_written else [record for record in records if record is not mine]
         content = _to_bytes([ours, *others[:_MOST_OTHERS]])
         if not self._place.swap_note(NOTE, content, replaces=self._seen):
-            raise KeyUnavailable(
-                f"another process has changed the key ring {self._path} at the same time",
-                hint="look at it with: lakekey keys",
-            )
+            raise ChangedElsewhere
         self._seen, self._has_written = content, True
 
     def erase(self) -> None:
