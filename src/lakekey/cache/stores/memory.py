@@ -1,4 +1,8 @@
-"""A store that lives and dies with its process (``LAKEKEY_STORE=memory:``): nothing is written anywhere."""
+"""A store that lives and dies with its process (``LAKEKEY_STORE=memory:``): nothing is written anywhere.
+
+A finalizer or a signal handler may ask for a header while its own thread writes here. So no step waits for a lock: a
+write is decided by one operation that the interpreter makes atomic.
+"""
 
 import contextlib
 import os
@@ -7,6 +11,48 @@ from collections.abc import Iterator
 
 from lakekey.cache.stores.findings import Finding
 from lakekey.cache.stores.store import Reading
+from lakekey.errors import LockTimeout
+
+_KEY_PATIENCE = 60.0  # seconds
+_NEXT = "next"
+
+
+class _Version:
+    """One value of a name, and what replaced it."""
+
+    def __init__(self, value: bytes | None) -> None:
+        self.value = value
+        self.next: dict[str, _Version] = {}  # one at most: `setdefault` decides which
+
+
+class _Values:
+    """Values by name, changed by compare-and-swap."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Version] = {}  # the newest version, or one from which the newest is reached
+
+    def get(self, name: str) -> bytes | None:
+        return self._newest(name).value if name in self._known else None
+
+    def swap(self, name: str, value: bytes | None, *, replaces: bytes | None) -> bool:
+        newest, mine = self._newest(name), _Version(value)
+        if newest.value != replaces or newest.next.setdefault(_NEXT, mine) is not mine:
+            return False
+        self._known[name] = mine
+        return True
+
+    def set(self, name: str, value: bytes | None) -> None:
+        while not self.swap(name, value, replaces=self.get(name)):
+            pass
+
+    def names(self) -> list[str]:
+        return sorted(name for name in list(self._known) if self.get(name) is not None)
+
+    def _newest(self, name: str) -> _Version:
+        version = self._known.setdefault(name, _Version(None))
+        while version.next:
+            version = version.next[_NEXT]
+        return version
 
 
 class MemoryStore:
@@ -16,16 +62,16 @@ class MemoryStore:
     shared = False
 
     def __init__(self) -> None:
-        self._envelopes: dict[str, bytes] = {}
-        self._notes: dict[str, bytes] = {}
+        self._envelopes = _Values()
+        self._notes = _Values()
         self._unlock_all()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._unlock_all)  # the threads that held them stayed behind
 
     def _unlock_all(self) -> None:
         self._locks: dict[str, threading.Lock] = {}
-        self._guard = threading.Lock()
         self._changing_key = threading.Lock()
+        self._changed_by = 0
 
     def prepare(self) -> None:
         """See `Store.prepare`: nothing has to be made."""
@@ -40,19 +86,11 @@ class MemoryStore:
 
     def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
         """See `Store.put`."""
-        with self._guard:
-            if self._envelopes.get(entry_id) != replaces:
-                return False
-            self._envelopes[entry_id] = envelope
-            return True
+        return self._envelopes.swap(entry_id, envelope, replaces=replaces)
 
     def delete(self, entry_id: str, *, replaces: bytes) -> bool:
         """See `Store.delete`."""
-        with self._guard:
-            if self._envelopes.get(entry_id) != replaces:
-                return False
-            del self._envelopes[entry_id]
-            return True
+        return self._envelopes.swap(entry_id, None, replaces=replaces)
 
     def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
         """See `Store.set_aside`: dropped, since nothing could look at it later."""
@@ -68,13 +106,12 @@ class MemoryStore:
 
     def list(self, *, after: str = "", limit: int | None = None) -> list[str]:
         """See `Store.list`."""
-        return [entry_id for entry_id in sorted(self._envelopes) if entry_id > after][:limit]
+        return [entry_id for entry_id in self._envelopes.names() if entry_id > after][:limit]
 
     @contextlib.contextmanager
     def lock(self, entry_id: str, *, to_write: bool = True) -> Iterator[bool]:  # noqa: ARG002
         """See `Store.lock`."""
-        with self._guard:
-            lock = self._locks.setdefault(entry_id, threading.Lock())
+        lock = self._locks.setdefault(entry_id, threading.Lock())
         held = lock.acquire(blocking=False)
         try:
             yield held
@@ -96,19 +133,15 @@ class MemoryStore:
 
     def write_note(self, name: str, content: bytes) -> None:
         """See `KeyPlace.write_note`."""
-        self._notes[name] = content
+        self._notes.set(name, content)
 
     def swap_note(self, name: str, content: bytes, *, replaces: bytes | None) -> bool:
         """See `KeyPlace.swap_note`."""
-        with self._guard:
-            if self._notes.get(name) != replaces:
-                return False
-            self._notes[name] = content
-            return True
+        return self._notes.swap(name, content, replaces=replaces)
 
     def remove_note(self, name: str) -> None:
         """See `KeyPlace.remove_note`."""
-        self._notes.pop(name, None)
+        self._notes.set(name, None)
 
     def note_place(self, name: str) -> str:
         """See `KeyPlace.note_place`."""
@@ -117,8 +150,16 @@ class MemoryStore:
     @contextlib.contextmanager
     def changing_key(self) -> Iterator[None]:
         """See `KeyPlace.changing_key`."""
-        with self._changing_key:
+        # Code that runs inside a change of the key would wait for itself.
+        inside = self._changed_by == threading.get_ident()
+        if inside or not self._changing_key.acquire(timeout=_KEY_PATIENCE):
+            raise LockTimeout("the key of the cache in memory is being changed", hint="ask again when that is done")
+        self._changed_by = threading.get_ident()
+        try:
             yield
+        finally:
+            self._changed_by = 0
+            self._changing_key.release()
 
     def schema(self) -> str:
         """See `Store.schema`: nothing has to be run."""
