@@ -6,8 +6,6 @@ from typing import Any
 
 LONGEST = 1 << 20  # characters or bytes
 DEEPEST = 64  # lists and objects within one another
-# Possessive, so that a string that does not end is looked at once.
-_STRING = r'(?s)"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
 
 
 def loads(text: str | bytes, *, longest: int = LONGEST) -> Any:
@@ -33,7 +31,9 @@ def loads(text: str | bytes, *, longest: int = LONGEST) -> Any:
 
 def _depth(text: str) -> int:
     depth = deepest = 0
-    for bracket in re.findall(r"[\[\]{}]", re.sub(_STRING, "", text)):
+    # Without its strings. Possessive, so that a string that does not end is looked at once.
+    bare = re.sub(r'(?s)"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', "", text)
+    for bracket in re.findall(r"[\[\]{}]", bare):
         depth += 1 if bracket in "[{" else -1
         deepest = max(deepest, depth)
     return deepest
