@@ -1,0 +1,207 @@
+"""What docs/guides/portal.md shows, run as it stands; and the tests that the page about its security names."""
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from a2wsgi import WSGIMiddleware
+
+from lakekey.cache.opening import open_cache
+from lakekey.web.registrations import Registrations
+from support.processes import LAKEKEY
+from support.web_browser import Browser
+from support.web_server import free_socket, serving
+
+from .conftest import ADA, GRACE, Place
+
+ROOT = Path(__file__).parents[3]
+GUIDE = ROOT / "docs" / "guides" / "portal.md"
+ORIGIN = "https://app.example.com"
+PATIENCE = 60.0
+
+
+def example(word):
+    """The guide's one example that holds a word."""
+    found = re.findall(r"^```\w+\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (text,) = [block for block in found if word in block]
+    return text
+
+
+def loaded(word):
+    """The names that an example defines."""
+    names = {"__name__": "guide"}
+    exec(compile(example(word), "guide", "exec", dont_inherit=True), names)
+    return names
+
+
+def at_the_guides_address(place, tmp_path):
+    """The app ``prod`` of the guide, registered at its address."""
+    Registrations(open_cache()).remove(place.app)
+    guides = Place(place.box, tmp_path, "prod", url=f"{ORIGIN}/lakekey")
+    place.config_file.write_text(f"{guides.config_file.read_text()}warehouse_id = {place.box.warehouse_id}\n")
+    guides.register()
+    return guides
+
+
+def browser(address, place, user=ADA):
+    return Browser(address, user, place.box.ca_file, origin=ORIGIN)
+
+
+def test_fastapi_application_of_the_guide_acts_as_its_user(place, tmp_path):
+    at_the_guides_address(place, tmp_path)
+    names = loaded("# app.py")
+    with serving(names["app"]) as address:
+        ada = browser(address, place)
+        before = ada.request("GET", "/me")
+        assert (before.status, before.headers["Location"]) == (303, f"{ORIGIN}/lakekey/#prod")
+        assert "is connected" in ada.connect().words
+        assert ada.request("GET", "/me", headers={"Accept": "application/json"}).text == f'"{ADA}"'
+        grace = browser(address, place, GRACE)
+        refused = grace.request("GET", "/me", headers={"Accept": "application/json"})
+        assert (refused.status, f"{ORIGIN}/lakekey/#prod" in refused.text) == (401, True)
+
+
+def test_flask_with_a_strict_session_is_bridged(place, tmp_path):
+    at_the_guides_address(place, tmp_path)
+    names = loaded("# site.py")
+    with serving(names["app"]) as address:
+        ada = browser(address, place, None)
+        assert ada.get().status == 401
+        ada.request("POST", f"/sign-in/{ADA}")
+        assert "SameSite=Strict" in ada.request("POST", f"/sign-in/{ADA}").headers["Set-Cookie"]
+        onward = ada.request("GET", without_strict(ada, ada.back(ada.leave(), ADA))).onward
+        ada.cookies.update(STRICT)
+        assert f"prod is connected as {ADA}." in ada.request("GET", onward).words
+        assert ada.request("GET", "/me").text.strip() == f'{{"acts_as":"{ADA}"}}'
+
+
+STRICT = {}
+
+
+def without_strict(person, path):
+    """What a browser does on the way back from another site: it keeps its ``Strict`` cookies to itself."""
+    STRICT.clear()
+    STRICT["session"] = person.cookies.pop("session")
+    return path
+
+
+@pytest.mark.filterwarnings("ignore::lakekey.ServicePrincipalMissingWarning")
+def test_routes_of_ones_own_connect_a_user(place, tmp_path):
+    at_the_guides_address(place, tmp_path)
+    with serving(WSGIMiddleware(loaded("# halves.py")["app"])) as address:
+        ada = browser(address, place, None)
+        ada.request("POST", f"/sign-in/{ADA}")
+        away = ada.request("POST", "/connect")
+        assert away.status == 303
+        answer = ada.back(away.headers["Location"], ADA)
+        done = ada.request("GET", answer)
+        assert (done.status, done.headers.get("Location")) == (303, "/me")
+        assert ADA in ada.request("GET", "/me").text
+        assert ada.request("GET", answer).status == 303
+        other = browser(address, place, None)
+        other.request("POST", f"/sign-in/{GRACE}")
+        assert other.request("GET", answer).status == 400
+
+
+DJANGO = """
+    import django
+    from django.conf import settings
+    from django.http import HttpResponse, JsonResponse
+    from django.urls import path
+
+    def sign_in(request, name):
+        request.session["user"] = name
+        return HttpResponse()
+
+    def me(request):
+        return JsonResponse({"user": request.session.get("user")})
+
+    settings.configure(
+        SECRET_KEY="a key for a test", ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], DEBUG=False,
+        SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies", SESSION_COOKIE_SAMESITE="Strict",
+        MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware"],
+    )
+    urlpatterns = [path("sign-in/<name>", sign_in), path("me", me)]
+"""
+
+
+def test_django_is_served_beside_the_portal(place, tmp_path):
+    """In a process of its own: Django is configured once, and for all."""
+    at_the_guides_address(place, tmp_path)
+    (tmp_path / "guide_asgi.py").write_text(textwrap.dedent(DJANGO) + example("# asgi.py"))
+    with free_socket() as listener:
+        port = listener.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "guide_asgi:application",
+        "--port",
+        str(port),
+        "--app-dir",
+        str(tmp_path),
+    ]
+    with (tmp_path / "django.log").open("w") as log:
+        process = subprocess.Popen([*command, "--lifespan", "off"], stdout=log, stderr=subprocess.STDOUT)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            deadline = time.monotonic() + PATIENCE
+            while not is_up(f"{address}/me"):
+                said = (tmp_path / "django.log").read_text()
+                assert process.poll() is None, said
+                assert time.monotonic() < deadline, said
+                time.sleep(0.05)
+            ada = browser(address, place, None)
+            assert ada.get().status == 401
+            ada.request("POST", f"/sign-in/{ADA}")
+            assert f"prod is connected as {ADA}." in ada.connect(signs_in=ADA).words
+            assert ada.request("GET", "/me").text == f'{{"user": "{ADA}"}}'
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+def is_up(url):
+    try:
+        return requests.get(url, timeout=PATIENCE).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
+def test_commands_of_the_guide_register_an_app_that_the_server_takes(place, tmp_path):
+    Registrations(open_cache()).remove(place.app)
+    guides = Place(place.box, tmp_path, "guides-app", url=f"{ORIGIN}/lakekey")
+    place.box.register_client(
+        "guides-app", client_secret=guides.secret, redirect_uris=[f"{ORIGIN}/lakekey/callback/prod"],
+        grants=("authorization_code", "refresh_token"),
+    )  # fmt: skip
+    place.config_file.unlink()
+    commands = [line for line in example("pip install 'lakekey[web]'").splitlines() if line.startswith("lakekey")]
+    values = {"HOST": place.box.host, "WAREHOUSE": place.box.warehouse_id, "CLIENT_ID": "guides-app"}
+    environ = {**os.environ, **values, "PATH": f"{os.path.dirname(LAKEKEY)}{os.pathsep}{os.environ['PATH']}"}
+    environ["REQUESTS_CA_BUNDLE"] = place.box.ca_bundle
+    done = subprocess.run(
+        ["sh", "-euc", "\n".join(commands)], env=environ, input=f"{guides.secret}\n", capture_output=True, text=True,
+        timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "takes the sign-ins of prod" in done.stdout
+    assert len(commands) == 3
+
+
+def test_every_test_that_the_page_about_security_names_is_there():
+    page = (ROOT / "docs" / "explanation" / "portal-security.md").read_text(encoding="utf-8")
+    written = {
+        name
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert len(named) > 40
+    assert named <= written, named - written
