@@ -38,6 +38,11 @@ def _existing_schema(name: str) -> SqlError:
     return SqlError("SCHEMA_ALREADY_EXISTS", message, "42P06")
 
 
+def _matched_twice(_: str) -> SqlError:
+    message = "Cannot perform Merge as multiple source rows matched and attempted to modify the same target row."
+    return SqlError("DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE", message, "21506")
+
+
 # Told apart by their text: DuckDB's exception classes name the phase, not the condition.
 _BY_TEXT: list[tuple[str, Callable[[str], SqlError]]] = [
     (r'(?:Table|View) with name "?([^"]+?)"? already exists', _existing_relation),
@@ -48,6 +53,7 @@ _BY_TEXT: list[tuple[str, Callable[[str], SqlError]]] = [
     (r'(?:Table|Scalar|Aggregate|Macro)? ?Function with name "?(\S+?)"? does not exist', _missing_function),
     (r'Referenced (?:column|table) "([^"]+)" not found', _missing_column),
     (r'does not have a column named "([^"]+)"', _missing_column),
+    (r"(MERGE INTO) command cannot affect the same target row more than once", _matched_twice),
 ]
 
 

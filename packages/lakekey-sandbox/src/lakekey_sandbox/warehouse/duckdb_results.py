@@ -1,10 +1,12 @@
 """What DuckDB found, as Arrow tables in the types that Spark knows."""
 
+from typing import Any
+
 import duckdb
 import pyarrow as pa
 
 from lakekey_sandbox.warehouse.arrow_types import VARIANT, in_time_zone, spark_column
-from lakekey_sandbox.warehouse.errors import SqlError
+from lakekey_sandbox.warehouse.errors import SqlError, unsupported
 
 # JSON is what parse_json makes before it is stored.
 _VARIANTS = ("VARIANT", "JSON")
@@ -18,9 +20,11 @@ def arrow_table(found: duckdb.DuckDBPyRelation, time_zone: str = "UTC") -> pa.Ta
         time_zone: The zone in which the session shows timestamps.
 
     Raises:
-        SqlError: A sum of integers needs more than 64 bits.
+        SqlError: A sum of integers needs more than 64 bits, or a VARIANT stands inside another type.
     """
     kinds = [str(kind) for kind in found.types]
+    if any(str(kind) not in _VARIANTS and _holds_variant(kind) for kind in found.types):
+        raise unsupported("a VARIANT inside an ARRAY, MAP or STRUCT: keep it in a column of its own")
     names = found.columns
     if any(kind in _VARIANTS for kind in kinds):
         # By position, since two columns may have one name.
@@ -34,6 +38,12 @@ def arrow_table(found: duckdb.DuckDBPyRelation, time_zone: str = "UTC") -> pa.Ta
         fields.append(made.with_metadata(VARIANT) if kind in _VARIANTS else made)
         columns.append(values)
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _holds_variant(kind: Any) -> bool:
+    if kind.id in ("list", "array", "map", "struct"):
+        return any(_holds_variant(child) for _, child in kind.children if not isinstance(child, int))
+    return str(kind) == "VARIANT"
 
 
 def _selected(place: int, kind: str) -> str:

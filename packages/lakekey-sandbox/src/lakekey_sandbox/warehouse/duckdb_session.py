@@ -28,6 +28,10 @@ from lakekey_sandbox.warehouse.errors import SqlError, cancelled, unsupported
 _DML = exp.Insert | exp.Update | exp.Delete | exp.Merge | exp.TruncateTable
 _DDL = exp.Create | exp.Drop | exp.Alter | exp.Comment
 # Writers of one table that meet in DuckDB fail at once where Delta would let one wait for the other.
+_NOT_THERE = (
+    (exp.Version, "time travel (VERSION AS OF, TIMESTAMP AS OF)"),
+    (exp.FromJson, "from_json: use parse_json"),
+)
 _CONFLICT_ATTEMPTS = 20
 _CONFLICT_PAUSE = 0.01
 _T = TypeVar("_T")
@@ -114,6 +118,9 @@ class DuckDBSession:
     def _tree(self, statement: str, parameters: Sequence[Parameter]) -> exp.Expression:
         """A statement as DuckDB has to run it."""
         tree = bind(parse(statement), parameters)
+        for kind, what in _NOT_THERE:
+            if tree.find(kind):
+                raise unsupported(what)
         self._transactions.admit(tree)
         missing = self._catalog.missing
         if missing and isinstance(tree, _DML | _DDL) and not _placed(tree):
