@@ -8,6 +8,7 @@ from lakekey.cache.opening import is_shared, open_cache
 from lakekey.cache.stores.findings import FAILED, Finding
 from lakekey.cli.output import print_json, print_table
 from lakekey.errors import ConfigurationError
+from lakekey.observability import audit
 
 
 def store(arguments: argparse.Namespace) -> int:
@@ -25,6 +26,7 @@ def _init(arguments: argparse.Namespace) -> int:
         print(cache.store.schema(), end="")
         return 0
     cache.store.set_up()
+    audit.record(audit.ADMINISTRATION, action="store_set_up", store=cache.store.where)
     if arguments.json:
         print_json({"store": cache.store.where, "ready": True})
     else:
@@ -60,6 +62,9 @@ def _copy(arguments: argparse.Namespace) -> int:
     # The key that the environment names is that of one of them; the other is opened by the key that it has.
     source, target = (open_cache(place=_without_password(place), moving=True) for place in arguments.place)
     done = move(source, target)
+    moved = f"{len(done.moved)} from {source.store.where}, {len(done.left)} left"
+    outcome = audit.FAILED if done.left else audit.DONE
+    audit.record(audit.ADMINISTRATION, action="store_moved", outcome=outcome, detail=moved, store=target.store.where)
     if arguments.json:
         print_json({**done._asdict(), "from": source.store.where, "to": target.store.where})
     else:

@@ -190,7 +190,7 @@ class Everyone:
         audit.record(
             audit.ADMINISTRATION,
             environ=self._service.environ,
-            action="connection removed",
+            action="connection_removed",
             detail=revocation,
             who=held.user,
             workspace=held.connection.host,

@@ -176,7 +176,8 @@ class Registrations:
         _log.info("web", "%s: %s", action, app.name)
         workspace = ", ".join(app.hosts) or app.account_id
         where = self._cache.store.where
-        audit.record(audit.ADMINISTRATION, action=action, detail=app.name, workspace=workspace, store=where)
+        acts = action.replace(" ", "_")
+        audit.record(audit.ADMINISTRATION, action=acts, detail=app.name, workspace=workspace, store=where)
 
     def _change(self, change: Callable[[list[AppRegistration]], list[AppRegistration]]) -> list[AppRegistration]:
         while True:

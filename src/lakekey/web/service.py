@@ -261,7 +261,7 @@ class PortalService:
 
     def _acts(self, actor: User, user: User, profile: str, outcome: str) -> None:
         audit.record(
-            audit.ADMINISTRATION, environ=self.environ, outcome=outcome, action="act as another", detail=actor.name,
+            audit.ADMINISTRATION, environ=self.environ, outcome=outcome, action="act_as_another", detail=actor.name,
             who=user.name, profile=profile, store=self.cache.store.where,
         )  # fmt: skip
 

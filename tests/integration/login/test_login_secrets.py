@@ -168,7 +168,7 @@ def test_the_environment_of_a_browser_holds_no_secret_of_ours(settings):
         " 'u')\n"
     )
     names = ("DATABRICKS_CLIENT_SECRET", "DATABRICKS_TOKEN", "LAKEKEY_KEY", "LAKEKEY_PASSPHRASE", "LAKEKEY_STORE",
-             "ARM_CLIENT_SECRET")  # fmt: skip
+             "ARM_CLIENT_SECRET", "VAULT_TOKEN", "BAO_SECRET_ID", "AWS_SECRET_ACCESS_KEY")  # fmt: skip
     out = settings["LAKEKEY_CACHE_DIR"] + ".out"
     variables = {**settings, **dict.fromkeys(names, SECRET), "OUT": out}
     done = subprocess.run(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import lakekey as lakekey_package
 from lakekey import CredentialsRefused, LoginDenied, LoginRequired, TokenEndpointError, _single_flight
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
@@ -266,6 +267,18 @@ def test_without_a_file_and_without_logging_nothing_is_loaded():
 def test_the_page_has_each_field_and_each_event():
     table = re.findall(r"^\| `(\w+)` \|", PAGE.partition("## Fields")[2].partition("\n## ")[0], re.MULTILINE)
     assert tuple(table) == audit.FIELDS
-    listed = re.findall(r"^\| `(\w+)` \|", PAGE.partition("## Events")[2].partition("\n## ")[0], re.MULTILINE)
+    events_of_the_page = PAGE.partition("## Events")[2].partition("The actions of")[0]
+    listed = re.findall(r"^\| `(\w+)` \|", events_of_the_page, re.MULTILINE)
     every = (audit.SIGN_IN, audit.RENEWAL, audit.ADOPTION, audit.REFUSAL, audit.SIGN_OUT, audit.KEY_CHANGE)
     assert tuple(listed) == (*every, audit.ADMINISTRATION)
+
+
+def test_the_page_has_each_action_there_is():
+    source = "\n".join(path.read_text(encoding="utf-8") for path in Path(lakekey_package.__file__).parent.rglob("*.py"))
+    named = set(re.findall(r"""action=["'](\w+)["']""", source)) | {"secret_set", "secret_removed"}
+    named |= {each.replace(" ", "_") for each in re.findall(r"""_told\(["']([\w ]+)["']""", source)}
+    table = PAGE.partition("The actions of")[2].partition("\n## ")[0]
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    others = {"append", "store_true", "moved"}  # of argparse, and of `key_change`
+    assert {each for row in rows for each in re.findall(r"`(\w+)`", row)} == named - others
+    assert not re.search(r"""action=["'][^"']* [^"']*["']""", source.replace('method="post" action=', ""))

@@ -168,5 +168,5 @@ def test_each_act_of_an_administrator_is_an_audit_record(portal, connect, caplog
         for record in caplog.records
         if getattr(record, "lakekey.event", "") == "administration"
     ]
-    assert acts == [("app secret replaced", "done"), ("connection removed", "done"), ("act as another", "refused")]
+    assert acts == [("app_secret_replaced", "done"), ("connection_removed", "done"), ("act_as_another", "refused")]
     assert "another-secret-of-the-app" not in caplog.text

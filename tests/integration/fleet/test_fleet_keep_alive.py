@@ -1,0 +1,62 @@
+"""Sessions in a store that hosts share are kept alive by one host at a time."""
+
+import json
+import subprocess
+
+import pytest
+
+from support.fleet import Fleet
+from support.processes import LAKEKEY
+
+DAY = 86400.0
+
+
+@pytest.fixture
+def fleet(oidc_server, tmp_path, postgresql):
+    return Fleet(oidc_server, tmp_path, postgresql.address)
+
+
+@pytest.fixture
+def seldom_used(fleet, oidc_server):
+    """A host whose person's session was renewed two days ago."""
+    host = fleet.host("a")
+    host.sign_in(left=3600 - 2 * DAY)
+    oidc_server.reset()
+    return host
+
+
+def round_on(host):
+    command = [LAKEKEY, "keep-alive", "--once", "--json"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=host.environ)
+
+
+def result(process):
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def test_rounds_on_several_hosts_at_once_renew_a_session_once(fleet, seldom_used, oidc_server, postgresql):
+    rounds = [round_on(fleet.host(name)) for name in ("a", "b", "c")]
+    found = [result(each) for each in rounds]
+    states = [session["state"] for each in found for session in each["sessions"]]
+    assert states.count("renewed") == 1
+    assert set(states) <= {"renewed", "not due"}
+    assert oidc_server.counters()["requests.token.refresh_token"] == 1
+    assert postgresql.leases() == []
+    seldom_used.assert_session_is_whole()
+
+
+def test_a_host_that_dies_in_its_round_leaves_it_to_the_others(fleet, seldom_used, oidc_server, postgresql):
+    with oidc_server.hold("token") as hold:
+        first = round_on(fleet.host("a"))
+        hold.wait()
+        busy = result(round_on(fleet.host("b")))
+        assert busy["sessions"] == []
+        assert f"process {first.pid}" in busy["held_by"]
+        first.kill()
+        first.communicate(timeout=60)
+        hold.release()
+    postgresql.sql("DELETE FROM lakekey_store WHERE kind = 'lease'")  # which would end by itself in a few seconds
+    (session,) = result(round_on(fleet.host("c")))["sessions"]
+    assert session["state"] in ("busy", "renewed")  # the token of the one that died may have been spent
