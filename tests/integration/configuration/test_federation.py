@@ -1,6 +1,7 @@
 """Workloads without a secret: an identity provider's token is exchanged for the workspace's (RFC 8693)."""
 
 import os
+import re
 import subprocess
 import sys
 import traceback
@@ -233,7 +234,7 @@ def test_a_token_service_that_refuses_is_told_from_one_that_is_ill(box, idp, wor
 def test_a_file_that_is_here_but_broken_is_an_error_and_not_another_identity(box, tmp_path, content):
     file = tmp_path / "token"
     file.write_text(content)
-    with pytest.raises(ConfigurationError, match=f"the file {file} (is empty|holds no JWT)"):
+    with pytest.raises(ConfigurationError, match=rf"the file {re.escape(str(file))} (is empty|holds no JWT)"):
         lakekey.provider(oidc_token_filepath=str(file))
 
 

@@ -61,6 +61,7 @@ def test_damage_of_any_byte_of_the_choice_costs_no_session(environ, note, source
 DEEP = b'{"format": 1, "source": "kms", "why": "", "deep": ' + b"[" * 65 + b"]" * 65 + b"}"
 
 
+@pytest.mark.every_input
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format":1}', b"\0" * 300, b"[" * 100_000, DEEP, None])
 def test_choice_that_is_no_longer_there_is_found_again_and_written(environ, note, source, content):

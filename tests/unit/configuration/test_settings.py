@@ -13,6 +13,8 @@ from lakekey._hosts import ZONES, _plainly_written, cloud_of, is_account_console
 from lakekey.configuration.settings import SETTINGS
 from lakekey.configuration.target import resolve
 
+pytestmark = pytest.mark.every_input
+
 HOST = "https://one.cloud.databricks.com"
 SECRET = "dose-a-secret-that-must-not-be-seen"
 TEXTS = [name for name, setting in SETTINGS.items() if setting.kind in ("text", "path")]

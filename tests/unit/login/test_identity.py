@@ -14,6 +14,8 @@ from lakekey.oauth.discovery import Metadata
 from lakekey.oauth.token_response import TokenResponse
 from lakekey.oauth.transport import Transport
 
+pytestmark = pytest.mark.every_input
+
 
 def jwt(claims):
     body = claims if isinstance(claims, bytes) else json.dumps(claims).encode()

@@ -15,6 +15,8 @@ from lakekey.oauth.redaction import redacted
 from lakekey.oauth.token_response import InvalidGrant, parse
 from lakekey.oauth.transport import Answer
 
+pytestmark = pytest.mark.every_input
+
 SECRET = "dose/1234+p&ss w\u00f6rd'\"<=>"
 
 

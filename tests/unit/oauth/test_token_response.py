@@ -8,6 +8,8 @@ from lakekey.errors import CredentialsRefused, TokenEndpointError
 from lakekey.oauth.token_response import InvalidGrant, parse
 from lakekey.oauth.transport import Answer
 
+pytestmark = pytest.mark.every_input
+
 GOOD = {"access_token": "a-token", "token_type": "Bearer", "expires_in": 3600}
 
 

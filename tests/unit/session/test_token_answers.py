@@ -10,6 +10,8 @@ from lakekey import TokenEndpointError
 from lakekey.oauth.token_response import parse
 from lakekey.oauth.transport import Answer, _retry_after
 
+pytestmark = pytest.mark.every_input
+
 DAY = 86400.0
 
 
