@@ -16,6 +16,7 @@ from urllib.request import getproxies_environment
 from lakekey_sandbox.workspace import Sandbox
 
 _FILE = "databrickscfg"
+_SLICE = 0.25  # seconds
 
 
 def serve(*, output: TextIO | None = None, as_json: bool = False, **options: Any) -> int:
@@ -36,14 +37,16 @@ def serve(*, output: TextIO | None = None, as_json: bool = False, **options: Any
         done.set()
 
     # Before the start, so that no moment is left in which a signal would leave files behind.
-    previous = {number: signal.signal(number, finish) for number in (signal.SIGINT, signal.SIGTERM)}
+    ends = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+    previous = {number: signal.signal(number, finish) for number in ends}
     try:
         with Sandbox(**options) as box:
             profiles = write_profiles(box)
             try:
                 out.write(f"{json.dumps(facts(box, profiles), indent=2)}\n" if as_json else describe(box, profiles))
                 out.flush()
-                done.wait()
+                while not done.wait(_SLICE):  # on Windows, a wait without an end is deaf to Ctrl-C
+                    pass
             finally:
                 os.unlink(profiles)
         if not as_json:

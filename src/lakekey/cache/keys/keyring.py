@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from lakekey._imports import LOADING, libraries
+from lakekey.cache.keys.joining import join
 from lakekey.errors import ConfigurationError, KeyUnavailable
 
 SERVICE = "lakekey"
@@ -194,7 +195,7 @@ def within(limit: float, call: Callable[[], T]) -> T:
     except RuntimeError:  # the interpreter is exiting and may start no more threads (3.12.0 and 3.12.1)
         run()
     else:
-        thread.join(limit)
+        join(thread, limit)
     if results:
         return results[0]
     if not errors:

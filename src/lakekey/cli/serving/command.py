@@ -28,6 +28,7 @@ NoNewPrivileges=yes
 [Install]
 WantedBy=default.target
 """
+_SLICE = 0.25  # seconds
 
 
 def serve(arguments: argparse.Namespace) -> int:
@@ -43,15 +44,17 @@ def serve(arguments: argparse.Namespace) -> int:
     def finish(_signal: int, _frame: FrameType | None) -> None:
         done.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, finish)
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):  # the last is Ctrl-Break on Windows, or the console's end
+        if (number := getattr(signal, name, None)) is not None:
+            signal.signal(number, finish)
     with MetadataService(providers, port=arguments.port) as service:
         threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         if arguments.url_file:
             own_files.write_address(arguments.url_file, service.url)
         try:
             _say([provider.target.host for provider in providers], service.url, arguments)
-            done.wait()
+            while not done.wait(_SLICE):  # on Windows, a wait without an end is deaf to Ctrl-C
+                pass
         finally:
             service.shutdown()
             if arguments.url_file:
@@ -66,9 +69,14 @@ def _say(hosts: list[str], url: str, arguments: argparse.Namespace) -> None:
     else:
         print(f"Serving tokens for {', '.join(hosts)}.")
         print("For the programs that are to use them (the address is a secret of this machine's user):\n")
-        print("  export DATABRICKS_AUTH_TYPE=metadata-service")
-        address = f'"$(cat {arguments.url_file})"' if arguments.url_file else url
-        print(f"  export DATABRICKS_METADATA_SERVICE_URL={address}")
+        if sys.platform == "win32":
+            print("  $env:DATABRICKS_AUTH_TYPE = 'metadata-service'")
+            address = f"Get-Content '{arguments.url_file}'" if arguments.url_file else f"'{url}'"
+            print(f"  $env:DATABRICKS_METADATA_SERVICE_URL = {address}")
+        else:
+            print("  export DATABRICKS_AUTH_TYPE=metadata-service")
+            address = f'"$(cat {arguments.url_file})"' if arguments.url_file else url
+            print(f"  export DATABRICKS_METADATA_SERVICE_URL={address}")
     sys.stdout.flush()  # a program may wait for this line through a pipe
 
 

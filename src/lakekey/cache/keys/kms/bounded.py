@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakekey._imports import LOADING, libraries
+from lakekey.cache.keys.joining import join
 from lakekey.cache.keys.kms.service import AWAY, KmsTrouble
 from lakekey.errors import ConfigurationError
 
@@ -73,7 +74,7 @@ def within(limit: float, call: Callable[[], T]) -> T:
     except RuntimeError:  # no further thread can start here
         run()
     else:
-        thread.join(limit)
+        join(thread, limit)
     if results:
         return results.pop()
     if errors:
