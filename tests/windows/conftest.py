@@ -28,7 +28,9 @@ class WindowsMachine(Machine):
         for name in ("REQUESTS_CA_BUNDLE", "LAKEKEY_CACHE_DIR"):
             mine[name] = wine.windows(mine[name])
         mine["PYTHONPATH"] = wine.windows(wine.ROOT / "tests")
-        ours = {name: value for name, value in mine.items() if os.environ.get(name) != value}
+        ours = {
+            name: value for name, value in mine.items() if os.environ.get(name) != value or name.startswith("LAKEKEY_")
+        }
         return {**wine.environ(), **ours, **more}
 
     @property

@@ -1,0 +1,31 @@
+"""The connectors on Windows, against the sandbox on Linux's loopback."""
+
+import pytest
+
+from lakekey.sandbox import Sandbox
+from support import wine
+
+pytestmark = pytest.mark.timeout(300)
+
+ASKS = """
+import lakekey.sdk, lakekey.sql
+from databricks.sdk import WorkspaceClient
+from support.reports import report
+with lakekey.sql.connect() as connection, connection.cursor() as cursor:
+    cursor.execute("select 6 * 7")
+    (row,) = cursor.fetchall()
+me = WorkspaceClient(config=lakekey.sdk.config()).current_user.me().user_name
+report("result", row=list(row), me=me)
+"""
+
+
+def test_sql_connector_and_sdk_share_one_token_of_a_service_principal(oidc_server, service):
+    with Sandbox() as box:
+        environ = box.environment()
+        for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+            if name in environ:
+                environ[name] = wine.windows(environ[name])
+        credentials = {"DATABRICKS_CLIENT_ID": box.client_id, "DATABRICKS_CLIENT_SECRET": box.client_secret}
+        with service.python(ASKS, **{**environ, **credentials}) as child:
+            assert child.result() == {"event": "result", "row": [42], "me": box.client_id}
+        assert box.counters["token.requests"] == 1

@@ -1,0 +1,104 @@
+"""Where a cache may lie on Windows, and what becomes of it there."""
+
+import os
+import shutil
+import stat
+
+import pytest
+
+from support import wine
+from support.disks import Disk
+
+pytestmark = pytest.mark.timeout(300)
+
+SHARE = "lakekey-tests"
+# What a service's account or a scheduled task without a loaded profile lacks.
+PROFILE = ("USERPROFILE", "HOMEDRIVE", "HOMEPATH", "HOME", "APPDATA", "LOCALAPPDATA")
+BARE = f"""
+import os, sys
+for name in {PROFILE!r}:
+    os.environ.pop(name, None)
+os.environ.pop("LAKEKEY_CACHE_DIR", None)
+import lakekey
+from support.reports import outcome, report
+report("result", **outcome(lambda: bool(lakekey.provider().headers())))
+"""
+
+
+@pytest.fixture
+def share(tmp_path):
+    """A share of a server, as Windows names it."""
+    shares = wine.HOME / "prefix/dosdevices/unc/server"
+    shares.mkdir(parents=True, exist_ok=True)
+    link = shares / f"{SHARE}-{os.getpid()}"
+    link.symlink_to(tmp_path)
+    yield rf"\\server\{link.name}"
+    link.unlink()
+
+
+def first_and_second(service, where):
+    """A process that signs in, and one that finds what it stored."""
+    for _ in range(2):
+        end = service.fresh_process(LAKEKEY_CACHE_DIR=where)
+        assert end["ok"], end
+    assert service.token_requests() == 1
+
+
+def test_path_longer_than_260_characters(service, tmp_path):
+    parts = ["a directory with a long name " + "x" * 60] * 4
+    first_and_second(service, wine.windows(tmp_path.joinpath(*parts)))
+
+
+def test_share_of_a_server(service, share):
+    first_and_second(service, rf"{share}\cache")
+
+
+def test_folder_of_onedrive(service, tmp_path):
+    first_and_second(service, wine.windows(tmp_path / "OneDrive - Łódź GmbH & Co" / "cache"))
+
+
+def test_directories_that_we_make_are_not_for_everybody(service):
+    assert service.fresh_process()["ok"]
+    for directory in (service.directory, service.entries):
+        assert stat.S_IMODE(directory.stat().st_mode) & 0o007 == 0  # Wine shows the access-control list as a mode
+
+
+def test_account_without_a_profile_gets_a_token(service):
+    with service.python(BARE) as child:
+        end = child.result()
+    assert end["ok"], end
+
+
+@pytest.fixture
+def disk(tmp_path):
+    disk = Disk.mount(tmp_path / "disk")
+    if disk is None:
+        pytest.skip("this user may not mount a file system")
+    yield disk
+    disk.unmount()
+
+
+@pytest.mark.parametrize("trouble", ["fill", "read_only"])
+def test_service_principal_is_served_where_nothing_can_be_written(service, disk, trouble):
+    where = wine.windows(disk.where / "cache")
+    assert service.fresh_process(LAKEKEY_CACHE_DIR=where)["ok"]
+    getattr(disk, trouble)()
+    assert service.fresh_process(LAKEKEY_CACHE_DIR=where)["ok"]
+    assert service.token_requests() == 1  # what is stored is served
+    code = "import lakekey\nfrom support.reports import outcome, report\np = lakekey.provider()\n"
+    code += "p.invalidate(p.token().access_token)\nreport('result', **outcome(lambda: bool(p.headers())))"
+    with service.python(code, LAKEKEY_CACHE_DIR=where) as child:
+        end = child.result()
+        said = child.complaints()
+    assert end["ok"], end
+    assert service.token_requests() == 2
+    assert "memory" in said
+
+
+def test_persons_refresh_token_is_not_spent_where_nothing_can_be_written(machine, disk):
+    where = wine.windows(disk.where / "cache")
+    shutil.copytree(machine.directory, disk.where / "cache")
+    disk.fill()
+    end = machine.fresh_process(LAKEKEY_CACHE_DIR=where)
+    assert end["error"] == "CacheWriteFailed", end
+    assert machine.token_requests() == 0
