@@ -14,6 +14,13 @@ from lakekey.errors import *
 def say(text):
     print(text, flush=True)
 
+def told():
+    # An event that is set when the test says something.
+    import threading
+    event = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.readline(), event.set()), daemon=True).start()
+    return event
+
 @contextlib.contextmanager
 def locked(cache, name):
     while True:

@@ -23,6 +23,8 @@ ROOMS = (
     "unit/test_hosts.py",
     "unit/test_json.py",
     "unit/test_single_flight.py",
+    "integration/cache/test_bad_entries.py",
+    "integration/configuration/test_federation.py",
 )
 # What no platform plays a part in, and would take minutes there, is left to Linux.
 CHOSEN = "not every_input"

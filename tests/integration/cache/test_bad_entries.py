@@ -121,10 +121,9 @@ def test_a_good_entry_that_has_come_in_its_place_is_not_set_aside(cache):
 
 def test_readers_and_writers_of_an_entry_that_goes_bad_again_and_again_never_lose_a_good_one(cache, bare_machine):
     code = """
-import select
-cache = open_cache()
+cache, over = open_cache(), told()
 say("ready")
-while not select.select([sys.stdin], [], [], 0)[0]:
+while not over.is_set():
     cache.get(sys.argv[1])
 """
     readers = [start(bare_machine / "cache", code, NAME) for _ in range(3)]
@@ -155,6 +154,7 @@ def test_one_that_cannot_be_moved_away_is_reported_once_and_written_over(cache, 
     assert caplog.text.count("cannot be moved away") == 1
 
 
+@pytest.mark.posix_owners
 def test_an_entry_that_others_can_read_is_refused_alone_and_with_the_command_that_mends_it(cache):
     assert cache.put(NAME, Entry({}), replaces=None)
     os.chmod(cache.store.place(NAME), 0o644)

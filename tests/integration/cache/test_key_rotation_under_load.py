@@ -15,11 +15,10 @@ from support.cache_processes import run, start
 
 # Counts an entry up until it is told to stop, making a new entry now and then; says how often.
 WORKER = """
-import select
-cache, name = open_cache(), sys.argv[1]
+cache, name, over = open_cache(), sys.argv[1], told()
 count = cache.get(name).generation
 say("ready")
-while not select.select([sys.stdin], [], [], 0)[0]:
+while not over.is_set():
     with locked(cache, name):
         stored = cache.read(name)
         assert stored.entry is not None, "the entry is gone"
