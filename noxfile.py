@@ -25,7 +25,7 @@ nox.options.sessions = ["all"]
 
 FIRST = "main"
 #: The longest first. A new part is a session of its name, and a place in this line.
-TOGETHER = ("dbt", "spark", "airflow", "versions", "connectors", "wheel", "site")
+TOGETHER = ("windows", "dbt", "spark", "airflow", "versions", "connectors", "wheel", "site")
 AT_ONCE = 2
 #: How many tests and parts may be run once more, in all, before the run fails; none where it is not set.
 ALLOWED = "LAKEKEY_REPEATS"
@@ -161,7 +161,7 @@ def site(session):
 def windows(session):
     """CPython for Windows, run by Wine: unit tests there, and programs there against servers here.
 
-    Not one of `all` yet: it takes long on two cores. Without Wine it is skipped, unless LAKEKEY_REQUIRE_ALL is set.
+    Without Wine it is skipped, unless LAKEKEY_REQUIRE_ALL is set.
     """
     if not shutil.which("wine") and not apt_get(session, "wine", "wine64"):
         if "LAKEKEY_REQUIRE_ALL" in os.environ:
@@ -171,6 +171,7 @@ def windows(session):
     with current(str(ROOT / ".venvs/windows"), made_from) as fresh:
         if not fresh:
             session.run(python(), "tests/windows/set_up.py")
+    oauth_server(session)
     session.run(python(), "tests/windows/run_native.py")
     pytest(session, python(), "tests/windows")
 
