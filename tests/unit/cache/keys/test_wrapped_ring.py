@@ -60,6 +60,7 @@ def environ(site):
         "LAKEKEY_KMS": "one",
         "ASKED": str(site / "asked"),
         "HOME": str(site),
+        "APPDATA": str(site),
     }
 
 
@@ -229,7 +230,8 @@ def test_a_move_to_another_service_that_is_killed_leaves_a_cache_that_opens(envi
 def test_another_service_than_this_user_has_seen_is_not_followed_unasked(environ, site):
     """Who can write to the cache could name a service, and a key there, that they know."""
     open_cache(environ).begin()
-    theirs = {**environ, "LAKEKEY_CACHE_DIR": str(site / "theirs"), "LAKEKEY_KMS": "two", "HOME": str(site / "x")}
+    theirs = {**environ, "LAKEKEY_CACHE_DIR": str(site / "theirs"), "LAKEKEY_KMS": "two"}
+    theirs |= {"HOME": str(site / "x"), "APPDATA": str(site / "x")}
     open_cache(theirs).begin()
     for name in ("kms.ring", "cache.json"):
         content = private_files.read(str(site / "theirs" / name))
