@@ -48,7 +48,8 @@ def main(argv: Sequence[str], *, as_databricks: bool = False) -> int:
     Returns:
         The exit status.
     """
-    from lakekey.cli.arguments import COMMANDS, parse
+    from lakekey.cli.arguments import parse
+    from lakekey.cli.commands import COMMANDS
 
     words = _command_first(argv)
     if words[0] not in COMMANDS:

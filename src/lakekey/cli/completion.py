@@ -8,7 +8,8 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from lakekey.cli.arguments import COMMANDS, parser_of
+from lakekey.cli.arguments import parser_of
+from lakekey.cli.commands import COMMANDS
 from lakekey.cli.output import print_json
 from lakekey.configuration import databrickscfg
 from lakekey.errors import LakekeyError

@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from lakekey.cli.arguments import COMMANDS, parser_of
+from lakekey.cli.arguments import parser_of
+from lakekey.cli.commands import COMMANDS
 from lakekey.cli.output import print_error, print_json
 from lakekey.cli.parser import did_you_mean
 

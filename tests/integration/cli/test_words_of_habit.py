@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import lakekey as product
-from lakekey.cli.arguments import COMMANDS
+from lakekey.cli.commands import COMMANDS
 from support.processes import lakekey as run
 from support.program import environment
 from support.program import lakekey as program
