@@ -1,0 +1,176 @@
+"""The portal's page in a real browser: two people, their keyboards and screens, and axe-core's rules."""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Mount, Route
+
+from lakekey.cache.opening import open_cache
+from lakekey.web import Portal
+from lakekey.web.registrations import Registrations
+from support.chromium import chromium
+from support.web_chromium import ENTER, TAB, PortalChromium
+from support.web_server import free_socket, serving
+
+from .conftest import ADA, GRACE, Place
+
+pytestmark = pytest.mark.skipif(
+    chromium() is None and not os.environ.get("LAKEKEY_REQUIRE_ALL"), reason="Chromium and its driver are not here"
+)
+DOCS = Path(__file__).parents[3] / "docs" / "guides"
+RENEW_SCREENSHOTS = bool(os.environ.get("LAKEKEY_SCREENSHOTS"))  # read now: tests see no LAKEKEY_ variables
+CONNECT = 'form[action$="/connect/prod"] button'
+
+
+def sign_in(request):
+    """The host application's own sign-in: its session is not sent from other sites."""
+    answer = HTMLResponse('<link rel="icon" href="data:,"><p>welcome</p>')
+    answer.set_cookie("host", request.path_params["name"], samesite="strict", httponly=True)
+    return answer
+
+
+@pytest.fixture
+def site(place, tmp_path):
+    """A host application with a ``SameSite=Strict`` session and the portal in it; gives its address and the portal."""
+    listener = free_socket()
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    Registrations(open_cache()).remove(place.app)
+    Place(place.box, tmp_path, "chromium-app", url=f"{address}/lakekey").register()
+    portal = Portal(["prod"], url=f"{address}/lakekey", user=lambda request: request.cookies.get("host"))
+    app = Starlette(routes=[Route("/sign-in/{name}", sign_in), Mount("/lakekey", app=portal)])
+    with serving(app, listener):
+        yield address, portal
+
+
+@contextmanager
+def person(site, place, directory, name, **options):
+    """A person's browser, signed in to the host application, on the portal's page."""
+    address, _ = site
+    directory.mkdir(exist_ok=True)
+    with PortalChromium(directory, [place.box.host], **options) as browser:
+        browser.open(f"{address}/sign-in/{name}")
+        browser.open(f"{address}/lakekey/")
+        yield browser
+
+
+def connect(browser, user):
+    browser.choose(CONNECT)
+    browser.reads("Who are you?")
+    browser.choose(f'input[value="{user}"]')
+    browser.choose('button[value="sign-in"]')
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_b16_person_whose_host_session_is_strict_connects(site, place, tmp_path, scripts):
+    with person(site, place, tmp_path / "ada", ADA, scripts=scripts) as ada:
+        connect(ada, ADA)
+        page = ada.reads(f"prod is connected as {ADA}.")
+        assert "code=" not in ada.address
+        assert f"You are here as {ADA}." in page
+        assert ada.complaints() == []
+
+
+def test_b18_two_people_in_two_browser_profiles_are_each_themselves(site, place, tmp_path):
+    _, portal = site
+    with person(site, place, tmp_path / "ada", ADA) as ada, person(site, place, tmp_path / "grace", GRACE) as grace:
+        connect(grace, GRACE)
+        connect(ada, ADA)
+        grace.reads(f"prod is connected as {GRACE}.")
+        ada.reads(f"prod is connected as {ADA}.")
+    headers = [portal.provider(user, "prod").headers() for user in (ADA, GRACE)]
+    assert headers[0] != headers[1]
+
+
+def test_b22_person_who_leaves_half_way_finds_everything_as_it_was(site, place, tmp_path):
+    address, _ = site
+    with person(site, place, tmp_path / "ada", ADA) as ada:
+        ada.choose(CONNECT)
+        ada.reads("Who are you?")
+        ada.open(f"{address}/lakekey/")
+        assert "Not connected" in ada.reads("Databricks connections")
+        ada.choose(CONNECT)
+        ada.reads("Who are you?")
+        ada.choose('button[value="cancel"]')
+        ada.reads("The sign-in was not allowed. Nothing was changed.")
+
+
+def test_b32_page_does_not_show_in_a_frame_of_another_page(site, place, tmp_path):
+    address, _ = site
+    with person(site, place, tmp_path / "ada", ADA) as ada:
+        ada.open(f"{address}/sign-in/{ADA}")
+        ada.framed(f"{address}/lakekey/")
+        assert "Databricks connections" not in ada.text()
+
+
+def test_b51_page_passes_axe_in_both_themes_states_and_languages(site, place, tmp_path):
+    with person(site, place, tmp_path / "ada", ADA) as ada:
+        for language, words in (("de", "Databricks-Verbindungen"), ("en", "Databricks connections")):
+            ada.language(language)
+            ada.open(f"{site[0]}/lakekey/")
+            ada.reads(words)
+            for scheme in ("light", "dark"):
+                ada.media(prefers_color_scheme=scheme)
+                assert ada.findings() == []
+        connect(ada, GRACE)
+        ada.reads("Is this you?")
+        for scheme in ("light", "dark"):
+            ada.media(prefers_color_scheme=scheme)
+            assert ada.findings() == []
+            keep(ada, f"portal-question-{scheme}")
+        ada.choose('form:has(input[name="accept"][value="yes"]) button')
+        ada.reads(f"prod is connected as {GRACE}.")
+        for scheme in ("light", "dark"):
+            ada.media(prefers_color_scheme=scheme)
+            assert ada.findings() == []
+            keep(ada, f"portal-page-{scheme}")
+        ada.media(prefers_color_scheme="light", forced_colors="active", prefers_reduced_motion="reduce")
+        assert ada.findings() == []
+        ada.script("document.documentElement.removeAttribute('lang')")
+        assert [finding.partition(":")[0] for finding in ada.findings()] == ["html-has-lang"]  # the rules do run
+
+
+def keep(browser, name):
+    """Renews a picture of the guide, where that is asked for."""
+    if RENEW_SCREENSHOTS:
+        (DOCS / f"{name}.png").write_bytes(browser.screenshot())
+
+
+def test_b51_page_fits_narrow_screens_and_large_text(site, place, tmp_path):
+    with person(site, place, tmp_path / "ada", ADA) as ada:
+        connect(ada, ADA)
+        ada.reads("is connected")
+        for width, zoom in ((320, 1.0), (1280, 2.0), (640, 2.0)):
+            ada.size(width, zoom=zoom)
+            across = ada.script("return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+            assert across[0] <= across[1]
+            heights = ada.script("return [...document.querySelectorAll('button')].map(each => each.offsetHeight)")
+            assert min(heights) >= 24  # WCAG 2.2, 2.5.8
+
+
+def test_b51_keyboard_alone_connects_and_focus_is_on_what_has_happened(site, place, tmp_path):
+    with person(site, place, tmp_path / "ada", ADA) as ada:
+        ada.press(TAB)
+        assert ada.script("return document.activeElement.textContent") == "Connect prod"
+        assert ada.script("return getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        ada.press(ENTER)
+        ada.reads("Who are you?")
+        ada.choose('button[value="sign-in"]')
+        ada.reads("is connected")
+        assert ada.script("return document.activeElement.getAttribute('role')") == "status"
+
+
+def test_b55_page_of_a_user_is_not_shown_again_after_signing_out(site, place, tmp_path):
+    address, _ = site
+    with person(site, place, tmp_path / "ada", ADA) as ada:
+        assert f"You are here as {ADA}" in ada.reads("You are here")
+        ada.open(f"{address}/sign-in/nobody")
+        ada.script("document.cookie = 'x=y'")
+        ada._call("DELETE", "/cookie/host")
+        ada._call("POST", "/back", {})
+        ada._call("POST", "/back", {})
+        ada._call("POST", "/forward", {})
+        assert ADA not in ada.text()
