@@ -14,6 +14,8 @@ _AUTOMATION = {
     "DATABRICKS_RUNTIME_VERSION": "a run on a Databricks cluster",
 }
 
+NO_TERMINAL = "a run without a terminal"
+
 
 def automation(environ: Mapping[str, str] | None = None, mode: str | None = None) -> str | None:
     """Why the run is unattended, in words; ``None`` if a person is present.
@@ -38,7 +40,7 @@ def automation(environ: Mapping[str, str] | None = None, mode: str | None = None
     for variable, run in _AUTOMATION.items():
         if environ.get(variable, "").strip().lower() not in ("", "0", "false"):
             return run
-    return None if _has_terminal() or in_notebook() else "a run without a terminal"
+    return None if _has_terminal() or in_notebook() else NO_TERMINAL
 
 
 def interactive_mode(environ: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import LOADING
 from lakekey.configuration.target import SETTINGS, Target, resolve
-from lakekey.errors import ConfigurationError, ServicePrincipalMissingWarning
+from lakekey.errors import ConfigurationError, LakekeyError, ServicePrincipalMissingWarning
 from lakekey.providers.provider import Provider
 
 if TYPE_CHECKING:
@@ -59,18 +59,28 @@ def made(target: Target, *, stacklevel: int = 2) -> Provider:
         target: What it signs in to.
         stacklevel: Frames from here to the code that the warning points at.
     """
+    made = Provider(target)
     if target.is_person:
-        _warn_where_nobody_watches(target, stacklevel=stacklevel + 1)
-    return Provider(target)
+        _warn_where_nobody_watches(made, stacklevel=stacklevel + 1)
+    return made
 
 
-def _warn_where_nobody_watches(target: Target, *, stacklevel: int) -> None:
+def _warn_where_nobody_watches(made: Provider, *, stacklevel: int) -> None:
     with LOADING:
-        from lakekey.configuration.presence import automation
+        from lakekey.configuration.presence import NO_TERMINAL, automation
 
     run = automation()
-    if run is not None:
-        warn_service_principal_missing(target, run, stacklevel=stacklevel + 1)
+    # A script that its owner starts from an editor has no terminal either; while a session serves, the log is enough.
+    if run is None or (run == NO_TERMINAL and _is_served(made)):
+        return
+    warn_service_principal_missing(made.target, run, stacklevel=stacklevel + 1)
+
+
+def _is_served(made: Provider) -> bool:
+    try:
+        return not made.needs_login()
+    except LakekeyError:  # the first header reports it
+        return False
 
 
 def warn_service_principal_missing(target: Target, run: str, *, stacklevel: int) -> None:

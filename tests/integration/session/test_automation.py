@@ -74,6 +74,28 @@ def test_a_persons_session_serves_an_unwatched_run(box, profiles, monkeypatch, c
     assert "ada@example.com, with a person's session (external-browser)" in line
 
 
+def test_script_without_a_terminal_warns_only_where_no_session_serves(profiles, monkeypatch):
+    program = "import warnings, lakekey\nwarnings.simplefilter('error')\nlakekey.provider('dev')\nprint('no warning')"
+    in_a_session_of_its_own = {
+        "stdin": subprocess.DEVNULL,
+        "start_new_session": True,
+        "capture_output": True,
+        "text": True,
+    }
+
+    def run():
+        return subprocess.run([sys.executable, "-c", program], check=False, timeout=60, **in_a_session_of_its_own)
+
+    lakekey.provider("dev").login()
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "auto")
+    assert run().stdout == "no warning\n"
+    monkeypatch.setenv("CI", "true")  # which says more than the lack of a terminal
+    assert "ServicePrincipalMissingWarning: dev: a CI job" in run().stderr
+    monkeypatch.delenv("CI")
+    lakekey.provider("dev").logout()
+    assert "ServicePrincipalMissingWarning: dev: a run without a terminal" in run().stderr
+
+
 def test_a_scheduled_run_says_once_as_whom_it_runs(box, profiles, unwatched, caplog):
     p = lakekey.provider("prod")
     with caplog.at_level(logging.INFO, "lakekey.automation"), warnings.catch_warnings():
