@@ -22,7 +22,19 @@ FRONT = '<!doctype html>\n<title>lakekey</title>\n<meta http-equiv="refresh" con
 
 def sphinx(tree: Path, into: Path, name: str) -> None:
     """Build the pages of one tree. Its own source stands in front of the one that is installed."""
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", tree / "docs", into / name]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-W",
+        "-E",
+        "--keep-going",
+        "-b",
+        "html",
+        tree / "docs",
+        into / name,
+    ]
     subprocess.run(command, check=True, env={**os.environ, "LAKEKEY_DOCS_VERSION": name})
 
 
