@@ -1,5 +1,7 @@
 """The Redis store, on Redis and on Valkey: the contract of every store, and what a Redis may lose is told."""
 
+import time
+
 import pytest
 
 from lakekey.cache import near
@@ -228,3 +230,22 @@ def test_a1_storm_of_100_clients_makes_one_request(signed_in, oidc_server, tmp_p
     assert [error for report in reports for error in report["errors"]] == []
     assert oidc_server.counters()["requests.token"] == 1
     signed_in.assert_session_is_whole()
+
+
+def test_a47_cluster_keeps_the_store_in_one_slot_and_moved_is_followed():
+    bus = [free_port(), free_port()]
+    clustered = [("--cluster-enabled", "yes", "--cluster-port", str(port)) for port in bus]
+    with Redis(*clustered[0], program=valkey()) as owner, Redis(*clustered[1], program=valkey()) as other:
+        owner.command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        for holds in CONTRACT:
+            owner.clear()
+            holds(owner.store())
+        other.command("CONFIG", "SET", "requirepass", owner.password)
+        other.password = owner.password
+        other.command("CLUSTER", "MEET", "127.0.0.1", owner.port, bus[0])
+        deadline = time.monotonic() + 60
+        while b"cluster_state:ok" not in other.command("CLUSTER", "INFO"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        owner.store().put(NAME, b"sealed", replaces=None)
+        assert other.store().get(NAME) == b"sealed"  # by way of the node that does not have the slot

@@ -42,6 +42,17 @@ ELSEWHERE = {
     ("docs/guides/keep-alive.md", "$ lakekey"): "tests/integration/session/test_keep_alive.py::test_the_page_shows_the_commands_own_columns",
     ("docs/guides/keep-alive.md", "lakekey"): "tests/integration/session/test_keep_alive.py::test_the_unit_that_it_prints_runs_it",
     ("docs/guides/keep-alive.md", "import"): "tests/integration/session/test_keep_alive.py::test_the_pages_program_keeps_them_alive",
+    **{
+        ("docs/guides/postgresql.md", words): f"tests/integration/fleet/test_store_pages.py::{test}"
+        for words, test in (
+            ("pip install", "test_the_commands_of_the_postgresql_page_set_a_store_up"),
+            ("export LAKEKEY_STORE", "test_the_commands_of_the_postgresql_page_set_a_store_up"),
+            ("lakekey store copy", "test_the_commands_of_the_postgresql_page_set_a_store_up"),
+            ("CREATE ROLE", "test_the_commands_of_the_postgresql_page_set_a_store_up"),
+        )
+    },
+    ("docs/guides/redis.md", "pip install"): "tests/integration/fleet/test_store_pages.py::test_the_commands_of_the_redis_page_set_a_store_up",
+    ("docs/guides/redis.md", "export"): "tests/integration/fleet/test_store_pages.py::test_the_commands_of_the_redis_page_set_a_store_up",
     ("docs/reference/audit.md", "import logging"): "tests/integration/session/test_audit.py::test_the_pages_formatter_writes_the_same_line",
     ("docs/reference/configuration.md", "#"): "tests/integration/pages/test_docs.py::test_the_profiles_of_a_page_resolve",
     ("docs/guides/login.md", "[prod]"): "tests/integration/pages/test_docs.py::test_the_profiles_of_a_page_resolve",
