@@ -1,14 +1,11 @@
 """The portal in processes of its own, of which each may get any step of a sign-in."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import requests
@@ -19,57 +16,13 @@ from lakekey.web import User
 from lakekey.web.sign_in import SignIns, hosted_target
 from support.web_browser import Browser
 from support.web_people import parameters_of
+from support.web_workers import PATIENCE, workers
 
 from .conftest import ADA, GRACE, URL
 
-PATIENCE = 60.0
-
-
-class Worker:
-    """One uvicorn process."""
-
-    def __init__(self, directory, number, *options):
-        self.log = directory / f"worker-{number}.log"
-        self._file = self.log.open("w")
-        command = [sys.executable, "-m", "uvicorn", "support.programs.portal_app:app", "--port", "0"]
-        support = Path(__file__).parents[2]
-        self.process = subprocess.Popen(
-            [*command, "--log-level", "debug", *options],
-            stdout=self._file,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PORTAL_URL": URL, "PYTHONPATH": str(support)},
-        )
-
-    def ready(self):
-        """Waits until it serves; returns its address."""
-        deadline = time.monotonic() + PATIENCE
-        while not (found := re.search(r"Uvicorn running on (http://127\.0\.0\.1:\d+)", self.log.read_text())):
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.02)
-        return found[1]
-
-    def end(self, number=signal.SIGTERM):
-        """Ends it."""
-        self.process.send_signal(number)
-        self.process.wait(PATIENCE)
-        self._file.close()
-
-
-@contextmanager
-def workers(directory, count=2):
-    """Some workers; gives them with their addresses."""
-    started = [Worker(directory, number) for number in range(count)]
-    try:
-        yield [(worker, worker.ready()) for worker in started]
-    finally:
-        for worker in started:
-            if worker.process.poll() is None:
-                worker.end()
-
 
 def test_b05_and_b28_answer_that_comes_to_two_other_workers_at_once_is_exchanged_once(place, tmp_path):
-    with workers(tmp_path) as ((_, first), (_, second)):
+    with workers(tmp_path, URL) as ((_, first), (_, second)):
         ada = Browser(first, ADA, place.box.ca_file)
         answer = ada.back(ada.leave())
         tabs = []
@@ -85,7 +38,7 @@ def test_b05_and_b28_answer_that_comes_to_two_other_workers_at_once_is_exchanged
 
 
 def test_b26_worker_killed_between_exchange_and_write_leaves_no_half_connection(place, tmp_path):
-    with workers(tmp_path) as ((worker, first), (_, second)):
+    with workers(tmp_path, URL) as ((worker, first), (_, second)):
         ada = Browser(first, ADA, place.box.ca_file)
         answer = ada.back(ada.leave())
         onward = ada.request("GET", answer).onward
@@ -112,7 +65,7 @@ def test_b26_worker_killed_between_exchange_and_write_leaves_no_half_connection(
 
 
 def test_b50_no_secret_of_a_whole_run_is_in_any_log(place, tmp_path):
-    with workers(tmp_path, 1) as ((worker, address),):
+    with workers(tmp_path, URL, 1) as ((worker, address),):
         ada = Browser(address, ADA, place.box.ca_file)
         url = ada.leave()
         answer = ada.back(url)
@@ -132,7 +85,7 @@ def test_b50_no_secret_of_a_whole_run_is_in_any_log(place, tmp_path):
 
 
 def test_b29_many_people_at_once_over_two_workers_are_all_connected_as_themselves(place, tmp_path):
-    with workers(tmp_path) as ((_, first), (_, second)):
+    with workers(tmp_path, URL) as ((_, first), (_, second)):
 
         def connected(number):
             user = (ADA, GRACE)[number % 2]
@@ -160,7 +113,7 @@ def _connect_button(browser):
 
 
 def test_require_leads_a_person_to_the_page_and_tells_a_program_the_link(place, tmp_path):
-    with workers(tmp_path, 1) as ((_, address),):
+    with workers(tmp_path, URL, 1) as ((_, address),):
         person = requests.get(f"{address}/whoami", headers={"X-User": ADA}, allow_redirects=False, timeout=PATIENCE)
         assert (person.status_code, person.headers["Location"]) == (303, f"{URL}/#prod")
         asks_json = {"X-User": ADA, "Accept": "application/json"}
@@ -185,7 +138,7 @@ def test_access_log_hides_answers_however_the_server_is_started(place, tmp_path,
 
 
 def test_person_who_connects_serves_a_schedulers_process_that_never_saw_a_browser(place, tmp_path):
-    with workers(tmp_path, 1) as ((_, address),):
+    with workers(tmp_path, URL, 1) as ((_, address),):
         Browser(address, ADA, place.box.ca_file).connect()
     code = f"import lakekey; print(lakekey.provider('prod', user={ADA!r}).identity())"
     done = subprocess.run(
