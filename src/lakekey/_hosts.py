@@ -29,7 +29,7 @@ def normalize_host(host: Any, profile: str | None = None, source: str = "") -> s
     so that an address copied from the browser serves; the name is put in lower case (RFC 3986 §6.2.2.1).
 
     Raises:
-        ConfigurationError: It is no address that credentials may be sent to.
+        ConfigurationError: It is not an address that credentials may be sent to.
     """
     text = host.strip() if isinstance(host, str) else ""
     if (plain := _plainly_written(text)) is not None:
@@ -42,16 +42,16 @@ def normalize_host(host: Any, profile: str | None = None, source: str = "") -> s
         parts = urlsplit(text if "://" in text else f"https://{text}")
         name, port = parts.hostname or "", parts.port
     except ValueError:  # a bracket that is not closed, a port that is no number
-        raise _no_address(said, "is no address", profile) from None
+        raise _no_address(said, "is not an address", profile) from None
     if parts.username or parts.password:
         raise _no_address(said, "holds a user name or password", profile)  # not quoted: it may hold a password
     if not name or not text.isprintable():
-        raise _no_address(said, "is no address", profile)
+        raise _no_address(said, "is not an address", profile)
     if not name.isascii():
         # A name in another script can look just like the real one.
         raise _no_address(said, f"has the name {name!a}, which is not ASCII", profile)
     if ":" not in name and not _is_name(name):
-        raise _no_address(said, "is no address", profile)
+        raise _no_address(said, "is not an address", profile)
     if parts.scheme != "https" and not (parts.scheme == "http" and name in LOOPBACK):
         raise _no_address(said, f"is {parts.scheme}://{name}, which would send credentials in clear", profile)
     shown = f"[{name}]" if ":" in name else name

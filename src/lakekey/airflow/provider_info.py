@@ -51,7 +51,7 @@ _FIELDS = {
     "scopes": _text("Scopes", "OAuth scopes, separated by spaces; all-apis where empty."),
     "auth_type": _text("Authentication type", "oauth-m2m where empty and a client secret is there."),
     "ca_file": _text("CA file", "Certificates to trust, a path on the workers; the system's where empty."),
-    "pass_through": _switch("Pass through", "Ask lakekey for every request; for tokens that are no JWTs."),
+    "pass_through": _switch("Pass through", "Ask lakekey for every request; for tokens that are not JWTs."),
     # No name with "token" in it: Airflow would hide the default, and the form would save the stars.
     "kernel_only": _switch("Kernel only", "For warehouses that refuse Thrift; connections then end with their token."),
 }

@@ -150,7 +150,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "keep-alive": Command(
         "keep_alive:keep",
-        "renew sessions that would lapse unused, and say which end when",
+        "renew sessions that would expire unused, and report which end when",
         OTHERS,
         options.keep_alive,
         (("lakekey keep-alive --once --json", "one round, for cron or a timer"),),

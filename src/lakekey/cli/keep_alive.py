@@ -1,4 +1,4 @@
-"""``lakekey keep-alive``: renew the sessions that would lapse unused, and say which end when."""
+"""``lakekey keep-alive``: renew the sessions that would expire unused, and report which end when."""
 
 import argparse
 import os

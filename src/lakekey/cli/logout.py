@@ -60,8 +60,8 @@ def logout(arguments: argparse.Namespace) -> int:
     else:
         print_text(f"There was no session for {done.host}.")
     for other in _others(arguments, done):
-        whom = f" of {other.info.identity}" if other.info.identity else ""
-        print_step(f"There is another session{whom} at {other.info.host}:", f"lakekey logout {other.entry_id[:12]}")
+        whose = f" of {other.info.identity}" if other.info.identity else ""
+        print_step(f"There is another session{whose} at {other.info.host}:", f"lakekey logout {other.entry_id[:12]}")
     return 0
 
 

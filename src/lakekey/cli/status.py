@@ -65,9 +65,9 @@ def _one(arguments: argparse.Namespace) -> int:
         if facts["nears_end"]:
             print(f"\nThe session ends soon. Sign in ahead with: {session.target.login_command}")
         if state in NEEDS_LOGIN:
-            # A service principal whose secret is refused would sign in by itself: only its configuration can be mended.
-            mend = None if session.target.is_person else facts["next_step"]
-            print(f"\nNext: {mend}" if mend else f"\nSign in with: {session.target.login_command}")
+            # A service principal whose secret is refused would sign in by itself: only its configuration can be fixed.
+            fix = None if session.target.is_person else facts["next_step"]
+            print(f"\nNext: {fix}" if fix else f"\nSign in with: {session.target.login_command}")
     return 3 if state in NEEDS_LOGIN else 0
 
 

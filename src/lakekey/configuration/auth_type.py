@@ -76,7 +76,7 @@ def select(layers: Layers, environ: Mapping[str, str]) -> str:
         with LOADING:
             from lakekey.configuration.registered_app import fill_in
 
-        fill_in(layers, environ)  # one person of many, whom a portal may sign in
+        fill_in(layers, environ)  # one person of many, who signs in at a portal
     return grant
 
 

@@ -95,13 +95,13 @@ def _hint(target: Target, said: str, redirect_uri: str | None) -> str:  # noqa: 
     if redirect_uri and _REDIRECT.search(said):
         return f"register the redirect URL {redirect_uri} {where}, or set redirect_url to one that is registered"
     if _SECRET_WRONG.search(said) or (target.client_secret and _SECRET_MISSING.search(said)):
-        return f"the secret {where} is wrong or has lapsed: lakekey secret set {target.profile or ''}".rstrip()
+        return f"the secret {where} is wrong or has expired: lakekey secret set {target.profile or ''}".rstrip()
     if _SECRET_MISSING.search(said) and not redirect_uri:
         return f"the app may be confidential and want its secret: lakekey secret set {target.profile or ''}".rstrip()
     if _CLIENT.search(said):
         return f"check client_id: the server does not know {target.client_id} (a new app takes up to 30 minutes)"
     if _SCOPE.search(said):
-        return f"one of the scopes {', '.join(target.scopes)} is not allowed: mend scopes, or the registration {where}"
+        return f"one of the scopes {', '.join(target.scopes)} is not allowed: fix scopes, or the registration {where}"
     return f"compare client_id, redirect_url and scopes with the registration {where}"
 
 

@@ -124,7 +124,7 @@ def finish(
 
 def _advice(error: str) -> str:
     if error == "invalid_scope":
-        return "the app may not ask for one of these scopes: mend scopes in the profile, or the app's registration"
+        return "the app may not ask for one of these scopes: fix scopes in the profile, or the app's registration"
     if error == "unauthorized_client":
         return "the app may not sign people in: see client_id in the profile, and the app's registration"
     if error in ("server_error", "temporarily_unavailable"):

@@ -94,7 +94,7 @@ def poll(client: Client, code: DeviceCode, commitment: deadlines.Commitment, dea
             if error == "access_denied":
                 raise LoginDenied("the sign-in was declined", hint="sign in again, and agree to the request")
             if error == "expired_token":
-                raise LoginFailed("the code lapsed before it was entered", hint="sign in again")
+                raise LoginFailed("the code expired before it was entered", hint="sign in again")
             interval += 5.0 if error == "slow_down" else 0.0
         commitment.release()
     else:

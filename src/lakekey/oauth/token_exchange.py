@@ -36,7 +36,7 @@ class TokenExchange:
 
     Args:
         client: The client: with an id for workload identity federation, without one for an account-wide policy.
-        source: Where identity tokens come from; asked anew for each exchange, since they are short-lived.
+        source: Where identity tokens come from; asked again for each exchange, since they are short-lived.
         outside: HTTP to the identity provider, whose certificate is not the workspace's.
         audience: The identity token's audience; ``None`` for what the host names, else its token endpoint.
     """

@@ -67,7 +67,7 @@ class Events:
 
     def signed_in(self, who: str | None) -> None:
         """A person has signed in, and the session is stored."""
-        _log.info("login", "%s: signed in as %s, entry %s", self._name, who or "somebody", self._entry)
+        _log.info("login", "%s: signed in as %s, entry %s", self._name, who or "a person", self._entry)
         self._count("logins")
         self._audit(audit.SIGN_IN, who)
 

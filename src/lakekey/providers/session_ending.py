@@ -1,4 +1,4 @@
-"""Telling ahead that a session nears its end, since the platform wants people to sign in anew from time to time."""
+"""Telling ahead that a session nears its end, since the platform wants people to sign in again from time to time."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple

@@ -25,7 +25,7 @@ def announce(target: "Target", entry: "Entry | None") -> None:
     if run is None:
         return
     identity = entry.identity if entry is not None else None
-    whom = identity or target.user or target.client_id or target.subject or "whom the SDK's strategy finds"
+    who = identity or target.user or target.client_id or target.subject or "the identity that the SDK's strategy finds"
     if target.is_person:
-        whom = f"{identity or target.user or 'a person'}, with a person's session"
-    _log.info("automation", "%s: %s signs in to %s as %s (%s)", target.name, run, target.host, whom, target.auth_type)
+        who = f"{identity or target.user or 'a person'}, with a person's session"
+    _log.info("automation", "%s: %s signs in to %s as %s (%s)", target.name, run, target.host, who, target.auth_type)

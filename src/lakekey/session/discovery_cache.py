@@ -77,7 +77,7 @@ class RememberedDiscovery:
     def _recall(self) -> Entry | None:
         try:
             return self._cache.get(self._name)
-        except CacheError:  # sealed under a key that is gone: found anew, and sealed anew
+        except CacheError:  # sealed under a key that is gone: found and sealed again
             return None
 
     def _remember(self, now: float, seconds: float, *, failure: Failure | None = None, **about: Any) -> None:

@@ -62,7 +62,7 @@ def session_end(entry: "Entry") -> float:
 
 
 def nears_end(entry: "Entry", now: float) -> bool:
-    """Whether a session is in the last fifth of its time, or its last day: time to sign in anew.
+    """Whether a session is in the last fifth of its time, or its last day: time to sign in again.
 
     The end of a refresh token that each refresh replaces moves on with it; it is near only when that has stopped.
     """

@@ -2,8 +2,8 @@
 
 A lease cannot keep two hosts from sending one refresh token: a holder that was frozen past its lease sends when it
 thaws, and the token endpoint knows nothing of leases. So before a refresh token is sent, the entry says durably that it
-is being spent, by whom and since when. Of two holders the comparison of bytes lets one write its intent, and only that
-one sends. The answer replaces exactly the intent's bytes.
+is being spent, by which host and since when. Of two holders the comparison of bytes lets one write its intent, and
+only that one sends. The answer replaces exactly the intent's bytes.
 
 Where an intent has no outcome, the server may or may not have consumed the token. Tokens that the server does not
 rotate are simply sent again. A single-use one is left alone until its holder cannot be waiting for an answer any more;

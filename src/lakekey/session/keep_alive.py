@@ -83,7 +83,7 @@ def keep_alive(
     environ: Mapping[str, str] | None = None,
     pause: Callable[[float], object] = time.sleep,
 ) -> Round:
-    """Renew the refresh tokens of people's sessions that would lapse unused, and report which sessions end when.
+    """Renew the refresh tokens of people's sessions that would expire unused, and report which sessions end when.
 
     Call it once an hour from a program of your own, or run ``lakekey keep-alive``. Service principals need none of it.
 

@@ -34,7 +34,7 @@ def connect_url(
         headers: Metadata for each RPC.
 
     Raises:
-        ConfigurationError: There is no address, or none that a token may be sent to.
+        ConfigurationError: There is not an address, or none that a token may be sent to.
     """
     said = {name: value for name, value in parameters.items() if value is not None}
     said |= {name.lower(): value for name, value in headers.items()}
@@ -114,7 +114,7 @@ def _parts(url: str, target: Target) -> tuple[str, str, dict[str, str]]:
     if not well_formed or (parameters and not parameters.startswith(";")):
         # The url is not quoted: it may hold a token.
         raise ConfigurationError(
-            "the url is no Spark Connect address", hint="url = sc://host:port/;name=value", profile=target.name
+            "the url is not a Spark Connect address", hint="url = sc://host:port/;name=value", profile=target.name
         )
     return f"sc://{authority}", host or "", {name.lower(): value for name, _, value in pairs}
 

@@ -291,7 +291,7 @@ def refuses_token(call: Any) -> bool:
 
 
 def explain(call: Any, provider: Provider) -> None:
-    """Say at once what trying again cannot mend: pyspark takes a certificate that it does not trust for an outage.
+    """Report at once what trying again cannot fix: pyspark takes a certificate that it does not trust for an outage.
 
     Raises:
         ConfigurationError: The server's certificate is not trusted.

@@ -27,7 +27,7 @@ def jdbc_options(profile: str | Provider | None = None, **settings: Any) -> Jdbc
     """Options for ``spark.read.format("jdbc").options(**…)`` with the Databricks JDBC driver.
 
     A person's token is fixed as the options are made: it serves connections that are opened before it expires, and
-    nothing renews it. Make the options anew for each read. A service principal is handed to the driver, which then
+    nothing renews it. Make new options for each read. A service principal is handed to the driver, which then
     fetches and renews its tokens itself; its secret is among the options. One that assumes a group's role, or asks for
     authorization details, has a fixed token as a person does, since the driver cannot ask for them. Secrets stay out
     of the URL, which Spark shows in query plans; Spark redacts options that are named as these are.

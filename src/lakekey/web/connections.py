@@ -31,7 +31,7 @@ class Connection(NamedTuple):
         host: The workspace.
         uses: What it is for: ``sql``, ``cluster``, both, or neither.
         state: One of the states above.
-        who: As whom it acts, or last acted, where known.
+        who: The identity that it acts as, or acted as last, where known.
         connected_at: When that person signed in, in UTC.
         ends_at: When a person has to sign in again at the latest, in UTC; ``None``: not known.
         why: Why it does not work, in the server's or our words.

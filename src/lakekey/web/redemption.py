@@ -211,7 +211,7 @@ class Redemption:
     def _expected_instead(self, before: Entry | None, signed: Signed) -> str | None:
         """Who was expected to sign in; ``None`` where it is that person.
 
-        A connection stays that of the person whom issuer and subject name. A new one is that of the person who is at
+        A connection stays that of the person that issuer and subject name. A new one is that of the person who is at
         the browser.
         """
         owner = before.about.get("signed_in") if before is not None and is_of(before, self._user) else None

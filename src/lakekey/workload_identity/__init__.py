@@ -109,14 +109,16 @@ def source_of(
             from lakekey.workload_identity.github_actions import GitHubActions
 
         found = GitHubActions.detect(environ)
-        missing = "this is no job of GitHub Actions that may ask for an identity token"
+        missing = "this is not a GitHub Actions job that may ask for an identity token"
         hint = "give the job the permission: id-token: write"
     else:
         with LOADING:
             from lakekey.workload_identity.azure_devops import AzureDevOps
 
         found = AzureDevOps.detect(environ)
-        missing = f"this is no step of Azure Pipelines with a token ({', '.join(AzureDevOps.lacking(environ))} missing)"
+        missing = (
+            f"this is not a step of Azure Pipelines with a token ({', '.join(AzureDevOps.lacking(environ))} missing)"
+        )
         hint = "map it in the step: env: SYSTEM_ACCESSTOKEN: $(System.AccessToken)"
     if found is None:
         raise ConfigurationError(f"{missing}, which {auth_type} needs", hint=hint, profile=profile)

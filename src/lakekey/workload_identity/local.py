@@ -61,7 +61,7 @@ class Variable:
 
 
 class File:
-    """A token in a file that the platform keeps fresh, such as a projected volume. Read anew for each exchange."""
+    """A token in a file that the platform keeps fresh, such as a projected volume. Read again for each exchange."""
 
     def __init__(self, path: str) -> None:
         self.place = f"the file {path}"

@@ -126,7 +126,7 @@ def test_a_refused_app_is_told_its_wrong_setting_before_a_browser_opens(app, cas
 ENTRA = {
     "AADSTS50011: The redirect URI \\u0027http://localhost\\u0027 does not match": "register the redirect URL http://local",
     "AADSTS700016: Application with identifier \\u0027x\\u0027 was not found": "check client_id: the server does not know",
-    "AADSTS650053: The application asked for scope \\u0027sql\\u0027 that does not exist": "is not allowed: mend scopes",
+    "AADSTS650053: The application asked for scope \\u0027sql\\u0027 that does not exist": "is not allowed: fix scopes",
 }
 
 
@@ -156,7 +156,7 @@ def test_a_request_that_is_handed_on_to_nowhere_is_left_to_the_browser(app, loca
 
 
 @pytest.mark.parametrize(
-    ("secret", "hint"), [(None, "may be confidential"), ("wrong-secret", "is wrong or has lapsed")]
+    ("secret", "hint"), [(None, "may be confidential"), ("wrong-secret", "is wrong or has expired")]
 )
 def test_a_missing_or_wrong_secret_is_named_when_the_code_is_exchanged(app, secret, hint):
     status, _, errors = app.profile(client_secret=secret).login()

@@ -58,7 +58,7 @@ STRAYS = {
     "another path": "GET /x?code=c&state={state} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n",
     "a double slash": "GET //x?code=c&state={state} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n",
     "an absolute target": "GET http://evil/?code=c&state={state} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n",
-    "a target that is no address": "GET //[x/?code=c&state={state} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n",
+    "a target that is not an address": "GET //[x/?code=c&state={state} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n",
     "an absolute one that is none": "GET http://[::1/?code=c&state={state} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n",
     "POST": "POST /?code=c&state={state} HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 0\r\n\r\n",
     "HEAD": "HEAD /?code=c&state={state} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n",

@@ -81,7 +81,7 @@ def test_a_blip_does_not_cost_the_code_and_slows_the_questions(client, server, b
     ("error", "kind", "said"),
     [
         ("access_denied", LoginDenied, "declined"),
-        ("expired_token", LoginFailed, "lapsed"),
+        ("expired_token", LoginFailed, "expired before"),
         ("invalid_grant", LoginFailed, "did not accept the device code"),
         ("invalid_client", CredentialsRefused, "client id"),
         ("unheard_of", TokenEndpointError, "unheard_of"),

@@ -120,7 +120,7 @@ def time_limit(environ: Mapping[str, str]) -> float:
         limit = -1.0
     if not 0 < limit <= 3600:
         raise ConfigurationError(
-            f"{LIMIT_VARIABLE} is {text!r}, which is no number of seconds", hint=f"set {LIMIT_VARIABLE} to 10"
+            f"{LIMIT_VARIABLE} is {text!r}, which is not a number of seconds", hint=f"set {LIMIT_VARIABLE} to 10"
         )
     return limit
 

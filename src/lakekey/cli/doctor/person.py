@@ -52,8 +52,8 @@ def check_automation(target: Target, environ: Mapping[str, str]) -> Check:
     """
     run = automation(environ)
     if not target.is_person:
-        whom = target.client_id or target.subject or target.auth_type
-        return Check("automation", OK, f"{whom} can sign in without a person" + (f", as {run} needs" if run else ""))
+        who = target.client_id or target.subject or target.auth_type
+        return Check("automation", OK, f"{who} can sign in without a person" + (f", as {run} needs" if run else ""))
     lacking = [name for name in ("client_id", "client_secret") if name not in target.sources]
     said = f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'}" if lacking else "auth_type = oauth-m2m is"
     if run is None:

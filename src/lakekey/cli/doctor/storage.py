@@ -54,9 +54,9 @@ def check_session(target: Target, environ: Mapping[str, str]) -> Iterator[Check]
         step = f"run: {target.login_command}"
         yield Check("session", FAILED, entry.refused.message, step, login=True)
     elif entry is not None and entry.access_token and is_live(entry.issued_at, entry.expires_at, now):
-        whom = entry.identity or target.client_id or target.subject
+        who = entry.identity or target.client_id or target.subject
         trouble = f"; the last renewal failed: {entry.failure.message}" if entry.failure else ""
-        said = f"{whom}, token ends {in_words(entry.expires_at - now)}{trouble}"
+        said = f"{who}, token ends {in_words(entry.expires_at - now)}{trouble}"
         yield Check("session", WARNING if trouble else OK, said, entry.failure.hint if entry.failure else None)
     elif entry is not None and entry.refresh_token:
         yield Check("session", OK, f"{entry.identity or 'a person'}, renewed with the next use")

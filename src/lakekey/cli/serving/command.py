@@ -14,7 +14,7 @@ from lakekey.cli.serving.databricks_cli import target_for_others
 from lakekey.cli.serving.metadata_service import MetadataService
 
 # No option that gives the service a file system of its own, such as PrivateTmp=: a user's systemd then gives it a user
-# namespace, too, in which root's directories belong to nobody, and a cache below those is refused.
+# namespace, too, in which root's directories belong to an unknown user, and a cache below those is refused.
 _UNIT = """\
 [Unit]
 Description=lakekey: Databricks tokens for the SDKs of this user

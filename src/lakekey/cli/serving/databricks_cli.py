@@ -102,7 +102,7 @@ def target_for_others(profile: str | None, **settings: str | None) -> Target:
 def _refresh_unless_young(session: Session, provider: Provider) -> None:
     """A newer token, but one for all who ask at about the same time: what is seconds old is new enough."""
     if session.target.is_delegated:
-        return  # nothing is kept: a strategy of the SDK has been asked anew in any case
+        return  # nothing is kept: a strategy of the SDK has been asked again in any case
     entry = session.peek()
     if entry is None or not entry.access_token or time.time() - entry.issued_at < _YOUNG:
         return
