@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from lakekey.cli import arguments
 from support import wine
 
 pytestmark = pytest.mark.timeout(300)
@@ -37,23 +38,81 @@ def test_a_person_signs_in_by_a_browser(oidc_server, machine, run):
     assert "as ada@example.com" in output
 
 
-@pytest.mark.parametrize(
-    ("encoding", "arguments"),
-    [
-        ("cp1252", ("doctor",)),
-        ("ascii", ("doctor",)),
-        ("cp1252", ("status",)),
-        ("cp1252", ("keys", "show")),
-        ("cp1252", ("profiles",)),
-        ("utf-8", ("version",)),
-        ("cp1252", ("--help",)),
-    ],
-)
-def test_commands_speak_in_every_encoding_of_a_console(run, encoding, arguments):
-    _, output, errors = run(*arguments, PYTHONIOENCODING=encoding)
-    assert output + errors
+def test_a_person_pastes_the_address(oidc_server, machine):
+    machine.server.reset()
+    environ = machine.windows_environ(LAKEKEY_INTERACTIVE="paste", BROWSER="none", LAKEKEY_LOGIN_TIMEOUT="100")
+    process = wine.start(wine.LAKEKEY, "login", **environ)
+    watch = threading.Timer(wine.PATIENCE, process.kill)
+    watch.start()
+    try:
+        words = (word for line in process.stderr for word in line.split())
+        url = next(word for word in words if word.startswith("https://") and URL in word)
+        answer = oidc_server.sign_in(url, deliver=False)
+        output, errors = process.communicate(f"{answer.redirect}\n", timeout=wine.PATIENCE)
+    finally:
+        watch.cancel()
+        process.kill()
+        process.wait()
+    assert process.returncode == 0, output + errors
+    assert "as ada@example.com" in output
+
+
+def test_dates_are_written_as_windows_can():
+    code = "from lakekey.cli.output import ends_in_words; print(ends_in_words(30 * 86400.0, 86400.0))"
+    status, output, errors = wine.run(wine.PYTHON, "-c", code)
+    assert (status, output.strip()) == (0, "ends 31 Jan"), errors
+
+
+# Each command, in an encoding that many consoles of Windows have, with its exit status and a word of what it says.
+COMMANDS = {
+    "overview": ((), 0, "lakekey"),
+    "login": (("login",), 3, "LAKEKEY_INTERACTIVE"),  # a person signs in above
+    "status": (("status",), 0, "ada@example.com"),
+    "sql": (("sql", "select 1"), 1, "warehouse"),
+    "api": (("api", "get", "/api/2.0/clusters/list"), 1, "No API found"),
+    "run": (("run", "--", str(wine.windows(wine.PYTHON)), "-c", "import os; print(os.environ['DATABRICKS_HOST'])"), 0, "https:"),
+    "env": (("env", "--token", "--shell", "powershell"), 0, "$env:DATABRICKS_TOKEN = "),
+    "profiles": (("profiles",), 0, "DATABRICKS_HOST"),
+    "secret": (("secret", "list"), 0, ""),
+    "doctor": (("doctor",), None, "->"),
+    "import": (("import",), 0, "No session"),
+    "auth": (("auth", "path"), 2, "lakekey serve"),
+    "sandbox": (("sandbox", "--", str(wine.windows(wine.PYTHON)), "-c", "print('in the sandbox')"), 0, "in the sandbox"),
+    "completion": (("completion", "bash"), 0, "complete"),
+    "complete": (("complete", "lo"), 0, "logout"),
+    "version": (("version",), 0, "Databricks CLI v"),
+    "apps": (("apps", "--help"), 0, "usage: lakekey apps"),
+    "keep-alive": (("keep-alive", "--help"), 0, "usage: lakekey keep-alive"),
+    "store": (("store", "--help"), 0, "usage: lakekey store"),
+    "web": (("web", "--help"), 0, "usage: lakekey web"),
+    "help": (("help", "login"), 0, "usage: lakekey login"),
+}  # fmt: skip
+# These have tests of their own.
+OTHERS = {"token", "keys", "logout", "serve", "demo"}
+
+
+def test_every_command_has_a_test_here():
+    assert set(COMMANDS) | OTHERS == set(arguments.COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_speaks_to_a_console_of_windows(run, command):
+    words, expected, said = COMMANDS[command]
+    status, output, errors = run(*words, PYTHONIOENCODING="cp1252")
     assert "Traceback" not in output + errors
-    assert "UnicodeEncodeError" not in output + errors
+    assert said in output + errors
+    assert status == expected or expected is None, output + errors
+
+
+def test_doctor_speaks_in_ascii(run):
+    _, output, errors = run("doctor", PYTHONIOENCODING="ascii")
+    assert "->" in output + errors
+    assert "Traceback" not in output + errors
+
+
+def test_demo_holds(run):
+    status, output, errors = run("demo", "--no-browser", "--json")
+    assert status == 0, output + errors
 
 
 def test_token_is_renewed_and_printed(machine, run):
@@ -109,3 +168,32 @@ def test_home_of_a_user_name_that_is_not_ascii(service, tmp_path):
     )
     assert (code, output.strip()) == (0, "True"), errors
     assert (home / "cache" / "entries").is_dir()
+
+
+# What an account without a logon session gets of Credential Manager (ERROR_NO_SUCH_LOGON_SESSION), or no library for it.
+WITHOUT = """
+import json, sys
+if sys.argv[1] == "absent":
+    sys.modules["win32ctypes"] = sys.modules["win32ctypes.pywin32"] = None
+else:
+    from keyring.backends import Windows
+    def refuse(*_, **__):
+        raise Windows.pywintypes.error(1312, "CredRead", "A specified logon session does not exist.")
+    Windows.win32cred.CredWrite = Windows.win32cred.CredRead = refuse
+import lakekey
+from support.reports import outcome, report
+report("result", **outcome(lambda: bool(lakekey.provider().headers())))
+"""
+
+
+@pytest.mark.parametrize("trouble", ["absent", "refusing"])
+@pytest.mark.parametrize("source", ["", "keyring"], ids=["any source", "the keyring by name"])
+def test_credential_manager_that_cannot_be_used(service, trouble, source):
+    environ = {"LAKEKEY_KEY_SOURCE": source, "LAKEKEY_KEYRING_TIMEOUT": "60"}
+    with service.python(WITHOUT, trouble, **environ) as child:
+        end = child.result()
+    if source:  # a source that was chosen is never replaced by a weaker one
+        assert end["error"] == "KeyUnavailable", end
+        return
+    assert end["ok"], end
+    assert json.loads((service.directory / "cache.json").read_text())["source"] == "file"

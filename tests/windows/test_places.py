@@ -24,6 +24,14 @@ from support.reports import outcome, report
 report("result", **outcome(lambda: bool(lakekey.provider().headers())))
 """
 
+WHERE = """
+import os
+os.environ.pop("LAKEKEY_CACHE_DIR")
+from lakekey.cache.opening import open_cache
+from support.reports import report
+report("result", where=open_cache().store.where, local=os.environ["LOCALAPPDATA"])
+"""
+
 
 @pytest.fixture
 def share(tmp_path):
@@ -61,6 +69,12 @@ def test_directories_that_we_make_are_not_for_everybody(service):
     assert service.fresh_process()["ok"]
     for directory in (service.directory, service.entries):
         assert stat.S_IMODE(directory.stat().st_mode) & 0o007 == 0  # Wine shows the access-control list as a mode
+
+
+def test_cache_lies_in_the_users_local_application_data(service):
+    with service.python(WHERE) as child:
+        said = child.result()
+    assert said["where"] == rf"{said['local']}\lakekey"
 
 
 def test_account_without_a_profile_gets_a_token(service):

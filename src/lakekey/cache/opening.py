@@ -56,7 +56,7 @@ def open_cache(
             raise error
         if isinstance(error, OSError):
             reason = error.strerror or type(error).__name__
-            return _substitute(f"cannot make a key in {store.where}: {reason}", f"ls -ld {store.where}")
+            return _substitute(f"cannot make a key in {store.where}: {reason}", _look_at(store.where))
         assert isinstance(error, CacheError)
         return _substitute(error.message, error.hint)
 
@@ -150,3 +150,10 @@ def _disown_memory() -> None:
         stored = cache.read(entry_id)
         if stored.entry is not None and (kept := unwritten.disowned(stored.entry)) is not stored.entry:
             cache.put(entry_id, kept, replaces=stored.envelope)
+
+
+def _look_at(path: str) -> str:
+    with LOADING:
+        from lakekey._commands import look_at
+
+    return look_at(path)

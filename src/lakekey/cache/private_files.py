@@ -10,7 +10,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lakekey import _log
 from lakekey._imports import LOADING
@@ -69,7 +69,7 @@ def remedy(path: str, error: OSError) -> str:
     """What to do about a file that the operating system does not give out."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "close files that this program has open, or raise its limit (ulimit -n)"
-    return "try again" if error.errno in _PASSING else f"ls -ld {path}"
+    return "try again" if error.errno in _PASSING else _commands().look_at(path)
 
 
 def ensure_directory(path: str, *, create: bool = True) -> None:
@@ -116,7 +116,7 @@ def read(path: str) -> bytes:
 
 def _read(path: str) -> bytes:
     if os.path.islink(path):  # O_NOFOLLOW says ELOOP, which reads like a broken disk
-        raise _unsafe(path, "is a symbolic link", f"mv {path} {path}.old")
+        raise _unsafe(path, "is a symbolic link", _commands().move_away(path))
     descriptor = _open_to_read(path)
     try:
         status = os.fstat(descriptor)
@@ -150,7 +150,7 @@ def read_given(path: str) -> bytes:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise _unsafe(real, "is not a regular file", f"ls -l {real}")
+            raise _unsafe(real, "is not a regular file", _commands().look_at(real))
         if _POSIX and status.st_uid not in (0, os.geteuid()):
             raise _unsafe(real, f"belongs to user {status.st_uid}", f"sudo chown {os.geteuid()} {real}")
         if _POSIX and status.st_mode & 0o022:
@@ -339,13 +339,20 @@ def _sync_directory(path: str) -> None:
 
 def _check(status: os.stat_result, path: str, *, want: object, mode: int) -> None:
     if not callable(want) or not want(status.st_mode):
-        raise _unsafe(path, "is a link or not of the kind it should be", f"move it away: mv {path} {path}.old")
+        raise _unsafe(path, "is a link or not of the kind it should be", f"move it away: {_commands().move_away(path)}")
     if not _POSIX:
         return
     if status.st_uid != os.geteuid():
         raise _unsafe(path, f"belongs to user {status.st_uid}, not to you", safe_path.ANOTHER_PLACE)
     if status.st_mode & 0o077:
         raise _unsafe(path, "is open to other users", f"chmod {mode:o} {path}")
+
+
+def _commands() -> Any:
+    with LOADING:
+        from lakekey import _commands  # for an error only, so not on the warm path
+
+    return _commands
 
 
 def _unsafe(path: str, what: str, command: str) -> UnsafeCache:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey import _log
+from lakekey._commands import room_of
 from lakekey.cache.cache import Cache
 from lakekey.cache.envelope import key_id_of, seal
 from lakekey.cache.keys import anchor, file, passphrase
@@ -83,7 +84,7 @@ def rotate(cache: Cache, *, to: str | None = None, patience: float = _PATIENCE) 
     except OSError as error:
         raise CacheWriteFailed(
             f"cannot change the key of the cache in {keys.place.where}: {error.strerror or type(error).__name__}",
-            hint=f"free or fix that place, then run it again: df -h {keys.place.where}",
+            hint=f"free or fix that place, then run it again: {room_of(keys.place.where)}",
         ) from None
     audit.record(
         audit.KEY_CHANGE,

@@ -247,4 +247,13 @@ def _is_unmapped(uid: int) -> bool:
 
 
 def _unreadable(path: str, reason: str, wanted: str | None) -> ConfigurationError:
-    return ConfigurationError(f"{path} cannot be read: {reason}", hint=f"ls -l {word(path)}", profile=wanted)
+    return ConfigurationError(f"{path} cannot be read: {reason}", hint=_look_at(path), profile=wanted)
+
+
+def _look_at(path: str) -> str:
+    if _POSIX:
+        return f"ls -l {word(path)}"
+    with LOADING:
+        from lakekey._commands import look_at
+
+    return look_at(path)

@@ -10,6 +10,7 @@ import re
 import stat
 from collections.abc import Callable, Mapping
 
+from lakekey._commands import look_at
 from lakekey._imports import libraries
 from lakekey.cache import private_files
 from lakekey.configuration import databrickscfg, profile_parser, profile_text
@@ -172,9 +173,8 @@ def _change(path: str | None, name: str | None, edit: Callable[[str, _Sections],
         ) from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise ConfigurationError(
-            f"{shown} cannot be written: {reason}", hint=f"ls -ld {os.path.dirname(real)} {real}", profile=name
-        ) from None
+        hint = f"ls -ld {os.path.dirname(real)} {real}" if _POSIX else look_at(real)
+        raise ConfigurationError(f"{shown} cannot be written: {reason}", hint=hint, profile=name) from None
     raise ConfigurationError(f"{shown} cannot be changed safely: {trouble}", hint=f"edit {shown} by hand", profile=name)
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable
 from typing import Self
 
+from lakekey._commands import listeners
 from lakekey._hosts import LOOPBACK, in_address
 from lakekey.errors import LoginFailed
 from lakekey.login import pages
@@ -127,7 +128,7 @@ def _who_is_there(ports: list[int]) -> str:
     if holders := holders_of(ports):
         return f"{_span(ports)}: end {' or '.join(holders)}; {around}"
     first, last = min(ports, default=0), max(ports, default=0)
-    return f"see who holds them: ss -ltnp 'sport >= :{first} and sport <= :{last}'; {around}"
+    return f"see who holds them: {listeners(first, last)}; {around}"
 
 
 def _has_ipv6() -> bool:

@@ -300,7 +300,10 @@ def _this_thread() -> tuple[int, int]:
 
 def _write_failed(path: str, error: OSError) -> CacheWriteFailed:
     reason = error.strerror or type(error).__name__
-    hint = f"free or fix that place, or set LAKEKEY_CACHE_DIR to another: df -h {os.path.dirname(path)}"
+    with LOADING:
+        from lakekey._commands import room_of
+
+    hint = f"free or fix that place, or set LAKEKEY_CACHE_DIR to another: {room_of(os.path.dirname(path))}"
     if error.errno in (errno.EMFILE, errno.ENFILE):
         hint = private_files.remedy(path, error)
     return CacheWriteFailed(f"cannot write to the token cache at {path}: {reason}", hint=hint)

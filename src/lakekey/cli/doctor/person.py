@@ -1,8 +1,10 @@
 """Whether a person can sign in here, or the run is unattended."""
 
 import socket
+import sys
 from collections.abc import Mapping
 
+from lakekey._commands import listeners
 from lakekey.cli.doctor.check import FAILED, OK, WARNING, Check
 from lakekey.configuration.presence import automation
 from lakekey.configuration.target import Target
@@ -29,14 +31,18 @@ def check_ports(target: Target) -> Check:
         "redirect port",
         FAILED,
         f"no port is free for the sign-in's answer ({span})",
-        f"see who holds them: ss -ltnp 'sport >= :{ports[0]} and sport <= :{ports[-1]}'",
+        f"see who holds them: {listeners(ports[0], ports[-1])}",
     )
 
 
 def _is_free(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # Without it, a port counts as taken for a minute after a login that used it.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "win32":
+            # There, a port that another program has counts as free without it.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            # Without it, a port counts as taken for a minute after a login that used it.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

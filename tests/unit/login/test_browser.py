@@ -1,0 +1,30 @@
+"""The command that opens a browser, on the system that is named."""
+
+import sys
+
+import pytest
+
+from lakekey.login import browser
+
+WINDOWS = ["rundll32.exe", "url.dll,FileProtocolHandler", "%s"]
+
+
+@pytest.mark.parametrize(("platform", "command"), [("darwin", ["open", "%s"]), ("win32", WINDOWS)])
+def test_system_has_one_command_of_its_own_whatever_the_display(monkeypatch, platform, command):
+    monkeypatch.setattr(sys, "platform", platform)
+    assert browser.command({}) == command
+    assert browser.command({"DISPLAY": ":0"}) == command
+
+
+def test_address_is_one_word_that_no_shell_reads(tmp_path):
+    seen = tmp_path / "seen"
+    code = "import sys; open(sys.argv[1], 'w').write(sys.argv[2])"
+    url = 'https://h.example/oidc?a=1&b=%20^x|y"z'
+    environ = dict(browser.os.environ)
+    assert browser.open_browser([sys.executable, "-c", code, str(seen), "%s"], url, environ, secrets=frozenset())
+    deadline = browser.threading.Event()
+    for _ in range(600):
+        if seen.exists() and seen.read_text() == url:
+            break
+        deadline.wait(0.1)
+    assert seen.read_text() == url
