@@ -13,7 +13,7 @@ HOME = ROOT / ".venvs/windows"
 PYTHON = HOME / "python/python.exe"
 LAKEKEY = HOME / "python/Scripts/lakekey.exe"
 _OURS = ("LAKEKEY_", "DATABRICKS_", "REQUESTS_CA_BUNDLE", "PYTHON", "WINE", "USERPROFILE")
-PATIENCE = 120  # seconds; a start of Python takes half a second there, and the machine may be busy
+PATIENCE = 240  # seconds; a start of Python takes half a second there, and the machine may be very busy
 
 
 def windows(path: str | Path) -> str:

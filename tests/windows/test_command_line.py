@@ -8,7 +8,7 @@ import pytest
 from lakekey.cli import arguments
 from support import wine
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 URL = "/authorize"
 

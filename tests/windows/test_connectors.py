@@ -5,7 +5,7 @@ import pytest
 from lakekey.sandbox import Sandbox
 from support import wine
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 ASKS = """
 import lakekey.sdk, lakekey.sql

@@ -9,7 +9,7 @@ import pytest
 from support import wine
 from support.disks import Disk
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 SHARE = "lakekey-tests"
 # What a service's account or a scheduled task without a loaded profile lacks.

@@ -5,7 +5,7 @@ import requests
 
 from support import wine
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 # A wait without an end is deaf to Ctrl-C on Windows. The console runs a handler in a thread of its own, as this does.
 SERVES = """

@@ -7,7 +7,7 @@ import pytest
 
 from support import wine
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 THREADS = """
 import threading

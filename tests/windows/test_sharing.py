@@ -4,7 +4,7 @@ import pytest
 
 from support import wine
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 # Holds a file as a program does that shares nothing (0), all but deleting (3, as Python's own `open`), or as we do.
 HOLDS = """
