@@ -21,6 +21,7 @@ from lakekey.oauth import revocation
 from lakekey.session.assembly import transport_of
 from lakekey.web import browser as browsers
 from lakekey.web import outcomes, pages, return_path, words
+from lakekey.web.administration import Administration
 from lakekey.web.connections import Connection
 from lakekey.web.flows import Flow
 from lakekey.web.outcomes import Outcome
@@ -296,7 +297,10 @@ def asgi_app(portal: PortalService) -> ASGIApp:
         _log.warning("web", "a request failed: %s", error)
         return routes.store_away(request)
 
-    app = Starlette(routes=routes.all(), exception_handlers={HTTPException: refuse, LakekeyError: fail})
+    app = Starlette(
+        routes=[*routes.all(), *Administration(portal).all()],
+        exception_handlers={HTTPException: refuse, LakekeyError: fail},
+    )
 
     async def under_its_path(scope: Scope, receive: Receive, send: Send) -> None:
         # Behind a proxy that leaves the path as it is, and without a Mount that takes it off.

@@ -36,6 +36,8 @@ li:target { outline: 2px solid var(--fill); outline-offset: 2px; }
 dl { display: grid; grid-template-columns: minmax(6rem, max-content) 1fr; gap: .1rem 1rem; }
 dt { color: var(--quiet); } dd { margin: 0; }
 .state { font-weight: 600; }
+label { display: block; } input { font: inherit; max-width: 100%; box-sizing: border-box; padding: .4rem;
+  border: 1px solid var(--line); border-radius: .4rem; background: var(--paper); color: var(--ink); }
 form { display: inline-block; margin: .4rem .4rem 0 0; max-width: 100%; }
 button { font: inherit; min-height: 2.75rem; max-width: 100%; padding: .4rem 1rem; border-radius: .4rem;
   cursor: pointer; border: 1px solid var(--line); background: transparent; color: var(--ink); overflow-wrap: anywhere; }
@@ -149,24 +151,29 @@ def overview(
         extra: Further HTML at the end, such as a link to the administrator's page.
     """
     items = "".join(_item(language, each, form) for each in listed)
-    shown = f"<ul>{items}</ul>" if items else f"<p>{_say(language, 'nothing')}</p>"
-    body = f'{_message(message)}<p class="quiet">{_say(language, "you", user=user)}</p>{shown}{extra}'
-    return page(language, _say(language, "title"), body)
+    shown = f"<ul>{items}</ul>" if items else f"<p>{say(language, 'nothing')}</p>"
+    body = f'{message_box(message)}<p class="quiet">{say(language, "you", user=user)}</p>{shown}{extra}'
+    return page(language, say(language, "title"), body)
+
+
+def administration_link(language: str, base: str) -> str:
+    """A link to the administrator's page, for the end of the page of connections."""
+    return f'<p><a href="{escape(base)}/admin">{say(language, "administration")}</a></p>'
 
 
 def leaving(language: str, host: str, url: str) -> bytes:
     """The page that leads to the authorization server; a redirect would be bound by ``form-action``."""
-    link = f'<a href="{escape(url)}">{_say(language, "go", host=host)}</a>'
-    body = f"<p>{_say(language, 'going-on')}{link}</p>"
-    return page(language, _say(language, "going", host=host), body, refresh=(0, url))
+    link = f'<a href="{escape(url)}">{say(language, "go", host=host)}</a>'
+    body = f"<p>{say(language, 'going-on')}{link}</p>"
+    return page(language, say(language, "going", host=host), body, refresh=(0, url))
 
 
 def moving_on(language: str, url: str, *, seconds: int = 0) -> bytes:
     """The page that leads from the callback to the second step, where the browser sends all of its cookies."""
     body = (
-        f'<p role="status">{_say(language, "goes-by-itself")} <a href="{escape(url)}">{_say(language, "go-on")}</a></p>'
+        f'<p role="status">{say(language, "goes-by-itself")} <a href="{escape(url)}">{say(language, "go-on")}</a></p>'
     )
-    return page(language, _say(language, "one-moment"), body, refresh=(seconds, url))
+    return page(language, say(language, "one-moment"), body, refresh=(seconds, url))
 
 
 def question(language: str, user: str, outcome: Outcome, handle: str, form: Form) -> bytes:
@@ -175,11 +182,11 @@ def question(language: str, user: str, outcome: Outcome, handle: str, form: Form
     action = f"connect/{outcome.profile}"
     body = (
         f'<div class="message" role="status" tabindex="-1" autofocus>'
-        f"<p>{_say(language, 'who', user=user, who=who, expected=expected)} {_say(language, 'who-reconnect')}</p></div>"
+        f"<p>{say(language, 'who', user=user, who=who, expected=expected)} {say(language, 'who-reconnect')}</p></div>"
         + form.button(action, words.text(language, "decline", who=_spelled(who)), first=True, flow=handle, accept="no")
         + form.button(action, words.text(language, "accept", who=_spelled(who)), flow=handle, accept="yes")
     )
-    return page(language, _say(language, "who-title"), body)
+    return page(language, say(language, "who-title"), body)
 
 
 def notice(
@@ -195,9 +202,9 @@ def notice(
         base: Where the connections are, for a link to them; ``""`` for no link.
         reload: Whether to offer the same address again.
     """
-    links = f'<p><a href="">{_say(language, "again")}</a></p>' if reload else ""
-    links += f'<p><a href="{escape(base)}/">{_say(language, "back")}</a></p>' if base else ""
-    return page(language, _say(language, title), f'<p role="status">{_say(language, more, **values)}</p>{links}')
+    links = f'<p><a href="">{say(language, "again")}</a></p>' if reload else ""
+    links += f'<p><a href="{escape(base)}/">{say(language, "back")}</a></p>' if base else ""
+    return page(language, say(language, title), f'<p role="status">{say(language, more, **values)}</p>{links}')
 
 
 def page(language: str, title: str, body: str, *, refresh: tuple[int, str] | None = None) -> bytes:
@@ -224,7 +231,8 @@ def outcome_message(language: str, outcome: Outcome, *, app: str, redirect_uri: 
     return Message(words.text(language, key, **values), good=None if outcome.code == outcomes.KEPT else False)
 
 
-def _message(message: Message | None) -> str:
+def message_box(message: Message | None) -> str:
+    """What has just happened, as HTML; nothing where nothing has."""
     if message is None:
         return ""
     kind = {True: " good", False: " bad", None: ""}[message.good]
@@ -255,8 +263,8 @@ def _state(language: str, connection: Connection) -> str:
         return _with_time(language, "connected-until", ends_at)
     if connection.state == connections.ENDS_SOON and ends_at is not None:
         when = words.from_now(language, ends_at, datetime.now(UTC))
-        return _say(language, f"state-{connections.ENDS_SOON}", when=when)
-    return _say(language, f"state-{connection.state}")
+        return say(language, f"state-{connections.ENDS_SOON}", when=when)
+    return say(language, f"state-{connection.state}")
 
 
 def _why(language: str, connection: Connection) -> str:
@@ -273,7 +281,7 @@ def _facts(language: str, connection: Connection) -> str:
     uses = {(): "neither", ("sql",): "sql", ("cluster",): "cluster"}.get(connection.uses, "both")
     rows = [
         ("workspace", escape(connection.host.removeprefix("https://"))),
-        ("use", _say(language, uses)),
+        ("use", say(language, uses)),
     ]
     if connection.who and connection.state != connections.NOT_CONNECTED:
         rows.append(("as", escape(_spelled(connection.who))))
@@ -281,13 +289,13 @@ def _facts(language: str, connection: Connection) -> str:
         rows.append(("since", _time(language, connection.connected_at)))
     if connection.ends_at is not None and connection.state == connections.ENDS_SOON:
         rows.append(("until", _time(language, connection.ends_at)))
-    return "<dl>" + "".join(f"<dt>{_say(language, key)}</dt><dd>{value}</dd>" for key, value in rows) + "</dl>"
+    return "<dl>" + "".join(f"<dt>{say(language, key)}</dt><dd>{value}</dd>" for key, value in rows) + "</dl>"
 
 
 def _schedules(language: str, connection: Connection) -> str:
     if connection.principal is None:
-        return f'<p class="quiet">{_say(language, "no-principal")}</p>'
-    return f'<p class="quiet">{_say(language, "principal", principal=connection.principal)}</p>'
+        return f'<p class="quiet">{say(language, "no-principal")}</p>'
+    return f'<p class="quiet">{say(language, "principal", principal=connection.principal)}</p>'
 
 
 def _buttons(language: str, connection: Connection, form: Form) -> str:
@@ -307,14 +315,15 @@ def _buttons(language: str, connection: Connection, form: Form) -> str:
 
 def _with_time(language: str, key: str, moment: datetime, **values: str) -> str:
     """A text with a time in it, which is marked as one."""
-    return _say(language, key, date="\0", **values).replace("\0", _time(language, moment))
+    return say(language, key, date="\0", **values).replace("\0", _time(language, moment))
 
 
 def _time(language: str, moment: datetime) -> str:
     return f'<time datetime="{moment.isoformat(timespec="seconds")}">{escape(words.date(language, moment))}</time>'
 
 
-def _say(language: str, key: str, **values: str) -> str:
+def say(language: str, key: str, **values: str) -> str:
+    """A text with its places filled in, escaped."""
     return escape(words.text(language, key, **{name: _spelled(value) for name, value in values.items()}))
 
 

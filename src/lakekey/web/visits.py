@@ -117,8 +117,13 @@ class Visits:
             return self.store_away(request, reload=request.method == "GET")
         value = self.browser(request) or browsers.new_value()
         form = Form(self._portal.path, browsers.form_token(value, user.name))
-        shown = pages.overview(self.language(request), user.name, listed, form, message=message)
+        extra = pages.administration_link(self.language(request), self._portal.path) if self.is_admin(user) else ""
+        shown = pages.overview(self.language(request), user.name, listed, form, message=message, extra=extra)
         return self.page(request, shown, status, cookie=self._cookie(request, value))
+
+    def is_admin(self, user: User) -> bool:
+        """Whether a user administers the portal."""
+        return self._portal.is_admin(user)
 
     def not_found(self, request: Request) -> Response:
         """Anything that is not there, or is not this user's: in the same words."""

@@ -40,7 +40,7 @@ def site(place, tmp_path):
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     Registrations(open_cache()).remove(place.app)
     Place(place.box, tmp_path, "chromium-app", url=f"{address}/lakekey").register()
-    portal = Portal(["prod"], url=f"{address}/lakekey", user=lambda request: request.cookies.get("host"))
+    portal = Portal(["prod"], url=f"{address}/lakekey", user=lambda request: request.cookies.get("host"), admin=[ADA])
     app = Starlette(routes=[Route("/sign-in/{name}", sign_in), Mount("/lakekey", app=portal)])
     with serving(app, listener):
         yield address, portal
@@ -127,6 +127,11 @@ def test_b51_page_passes_axe_in_both_themes_states_and_languages(site, place, tm
             ada.media(prefers_color_scheme=scheme)
             assert ada.findings() == []
             keep(ada, f"portal-page-{scheme}")
+        ada.open(f"{site[0]}/lakekey/admin")
+        ada.reads("Connections of all users")
+        for scheme in ("light", "dark"):
+            ada.media(prefers_color_scheme=scheme)
+            assert ada.findings() == []
         ada.media(prefers_color_scheme="light", forced_colors="active", prefers_reduced_motion="reduce")
         assert ada.findings() == []
         ada.script("document.documentElement.removeAttribute('lang')")
