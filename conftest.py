@@ -7,7 +7,7 @@ import time
 import pytest
 
 from lakekey import _commitment
-from lakekey.providers import factory
+from support.process_state import reset_process_state
 
 pytest_plugins = ["support.fixtures", "support.repeats"]
 
@@ -61,7 +61,7 @@ def bare_machine(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("USERPROFILE", str(home))  # which is the home on Windows
     monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(home / "cache"))
     monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "file")
-    factory._warned.clear()  # a process warns once of each profile; each test is a process of its own
+    reset_process_state()
     return home
 
 

@@ -238,7 +238,6 @@ def test_without_a_service_principal_a_task_is_warned_and_never_opens_a_browser(
     opened = tmp_path / "opened"
     monkeypatch.setenv("BROWSER", f"touch {opened} #")
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
-    monkeypatch.setattr(factory, "_warned", set())
     connect(login=None, password=None)
     hook = LakekeyDatabricksHook("lakehouse")
     with pytest.warns(lakekey.ServicePrincipalMissingWarning, match="an Airflow task"):

@@ -35,7 +35,6 @@ def disk(tmp_path, monkeypatch):
     if disk is None:
         pytest.skip("this user may not mount a file system")
     monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(disk.where / "cache"))
-    unwritten._reported.clear()
     yield disk
     disk.unmount()
 

@@ -18,7 +18,6 @@ from lakekey.cache.client_secrets import put_secret
 from lakekey.cache.opening import open_cache
 from lakekey.cli import main
 from lakekey.cli.doctor import network
-from lakekey.providers import factory
 
 SECRET = "dose-a-secret-that-must-not-be-seen"
 
@@ -95,7 +94,6 @@ def test_a_session_that_the_server_ended_is_the_next_login(box, profile, doctor,
     profile(dev={})
     token = lakekey.provider("dev").login().access_token
     box.revoke()
-    monkeypatch.setattr(factory, "_warned", set())
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     with pytest.warns(lakekey.ServicePrincipalMissingWarning), pytest.raises(lakekey.LoginRequired):
         lakekey.provider("dev").invalidate(token)

@@ -33,7 +33,6 @@ def machine(oidc_server, bare_machine, monkeypatch):
     config.chmod(0o600)
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(config))
     monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(bare_machine / "cache"))
-    module._warned.clear()
     machine = Machine(oidc_server, bare_machine / "cache")
     machine.sign_in()
     oidc_server.reset()

@@ -1,0 +1,50 @@
+"""What a process of lakekey remembers beside its providers: forgotten between tests, each of which is a process."""
+
+import sys
+from typing import Any
+
+#: Module → names of what is emptied.
+MEMORY = {
+    "lakekey.cache.cache": ("_reported",),
+    "lakekey.cache.keys.kms.wrapped_ring": ("_unwrapped", "_failed"),
+    "lakekey.cache.opening": ("_reported",),
+    "lakekey.cache.private_files": ("_unsynced",),
+    "lakekey.cache.unwritten": ("_entries", "_reported"),
+    "lakekey.observability.audit": ("_reported",),
+    "lakekey.observability.events": ("_said",),
+    "lakekey.observability.session_metrics": ("_last",),
+    "lakekey.observability.telemetry": ("_complaints",),
+    "lakekey.providers.factory": ("_warned",),
+    "lakekey.session.keep_alive": ("_warned",),
+    "lakekey.session.renewal": ("_unsaved",),
+    "lakekey.session.wait_notice": ("_told",),
+}
+#: Module → names that are set to ``None``.
+SINGLE = {"lakekey.cache.opening": ("_memory_cache",)}
+#: What stands for something that outlives a test: a thread, a connection, a lock, a filter of `logging`, a pipe.
+KEPT = {
+    "lakekey._commitment": ("_in_the_air",),
+    "lakekey._log": ("_held_back",),
+    "lakekey.cache.keys.kms.bounded": ("_silent",),
+    "lakekey.cache.stores.postgresql_server": ("_servers",),
+    "lakekey.cache.stores.redis_server": ("_servers",),
+    "lakekey.cache.unwritten": ("_locked",),
+    "lakekey.configuration.piped": ("_read",),
+}
+
+
+def reset_process_state() -> None:
+    """Forget it all, in the modules that are loaded."""
+    for modules, forget in ((MEMORY, _empty), (SINGLE, _unset)):
+        for module, names in modules.items():
+            if module in sys.modules:
+                for name in names:
+                    forget(sys.modules[module], name)
+
+
+def _empty(module: Any, name: str) -> None:
+    getattr(module, name).clear()
+
+
+def _unset(module: Any, name: str) -> None:
+    setattr(module, name, None)
