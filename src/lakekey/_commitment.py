@@ -15,7 +15,7 @@ import time
 from lakekey._held_signals import HeldSignals
 
 # Seconds after which an answer is given up, whatever the thread that waits for it says: longer than an exchange and its
-# write can take (`lakekey.session.entry_queue.EXCHANGE_DEADLINE`).
+# write can take (`lakekey.session.timing.Timing.exchange_deadline`).
 LONGEST = 60.0
 
 

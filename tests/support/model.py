@@ -54,7 +54,6 @@ class Clock:
             stack.enter_context(mock.patch.object(session_source, "_time", self.time))
             stack.enter_context(mock.patch.object(session_source, "_monotonic", self.monotonic))
             stack.enter_context(mock.patch.object(background_renewal, "submit", lambda _, job: job()))
-            stack.enter_context(mock.patch.object(renewal, "_FIRST_PAUSE", 0.0))
             yield
 
 

@@ -9,9 +9,11 @@ from lakekey.cache.stores.store import Store
 from lakekey.configuration.target import resolve
 from lakekey.providers.provider import Provider
 from lakekey.session.renewal import Renewal
+from lakekey.session.timing import Timing
 from support.inside import session_of
 from support.model import ModelServer
 
+AT_ONCE = Timing(first_pause=0.0)
 TARGET = resolve(None, {}, host="https://model.example.com")
 
 
@@ -29,7 +31,7 @@ def provider_over(cache: Cache, server: ModelServer, *, person: bool = False) ->
         server: Whom it asks.
         person: Whether somebody is there to sign in.
     """
-    provider = Provider(TARGET, cache=cache, interactive="browser" if person else "never")
+    provider = Provider(TARGET, cache=cache, interactive="browser" if person else "never", timing=AT_ONCE)
     session = session_of(provider)
     session._renewal = Renewal(session.credential, session.queue, server, server.sign_in if person else None)
     session._assembled_in = os.getpid()

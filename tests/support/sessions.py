@@ -20,11 +20,13 @@ from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
 from lakekey.configuration.target import Target, resolve
 from lakekey.providers.provider import Provider
+from lakekey.session.timing import Timing
 from support.servers.oidc_server import DEFAULT_USER, OidcServer
 from support.tiny_client import TinyClient
 
 PATIENCE = 30.0  # seconds before a test says that an event did not come
 HOUR = 3600.0
+QUICK = Timing(first_pause=0.01)  # for tests of what fails: the pauses are short
 
 
 class Machine:
@@ -34,20 +36,31 @@ class Machine:
         server: The OAuth server.
         target: What its providers sign in to.
         entries: The folder that the cache keeps its files in.
+        timing: How long the steps of its providers in this process take; ``None`` for the usual.
     """
 
-    def __init__(self, server: OidcServer, directory: Path, *, service: bool = False, **settings: Any) -> None:
+    def __init__(
+        self,
+        server: OidcServer,
+        directory: Path,
+        *,
+        service: bool = False,
+        timing: Timing | None = None,
+        **settings: Any,
+    ) -> None:
         """Describes a machine; nothing is stored yet.
 
         Args:
             server: The OAuth server.
             directory: Where its cache is.
             service: Sign in as the service principal instead of a person.
+            timing: How long the steps of its providers in this process take.
             **settings: Further settings of the profile.
         """
         self.server = server
         self.directory = directory
         self.entries = directory / "entries"
+        self.timing = timing
         self._service = service
         self._settings = settings
         self.target = self.resolve()
@@ -59,9 +72,9 @@ class Machine:
         place = {"host": self.server.host, "ca_file": self.server.ca_file, "store": f"file:{self.directory}"}
         return resolve(None, {}, **{**place, **service, **self._settings, **settings})
 
-    def provider(self, **settings: Any) -> Provider:
+    def provider(self, *, timing: Timing | None = None, **settings: Any) -> Provider:
         """A provider in this process, which knows nothing of others in it."""
-        return Provider(self.resolve(**settings))
+        return Provider(self.resolve(**settings), timing=timing or self.timing)
 
     @property
     def environ(self) -> dict[str, str]:

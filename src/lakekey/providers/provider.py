@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from lakekey.providers.session_ending import SessionEnding
+    from lakekey.session.timing import Timing
 
 __all__ = ["HeaderFactory", "Headers", "Provider", "Token"]
 
@@ -41,6 +42,7 @@ class Provider:
         around: A wrapper for the source, such as a class that takes one. It is pickled by its name.
         cache: Where its session is kept; ``None`` for the cache that the environment names.
         environ: The environment; ``None`` for this process's.
+        timing: How long the steps of a session take; ``None`` for the usual.
     """
 
     __module__ = "lakekey"  # the public name, which pickles keep: no later move of this file breaks them
@@ -53,8 +55,9 @@ class Provider:
         *,
         cache: Cache | None = None,
         environ: Mapping[str, str] | None = None,
+        timing: "Timing | None" = None,
     ) -> None:
-        source = _source_of(target, interactive, cache, environ)
+        source = _source_of(target, timing, interactive=interactive, cache=cache, environ=environ)
         self._source: TokenSource = source if around is None else around(source)
         self._factory = self._source.headers
         self._pickled = () if interactive is None and around is None else (interactive, around)
@@ -216,13 +219,12 @@ class Provider:
         return self._source.needs_login()
 
 
-def _source_of(
-    target: Target, interactive: str | None, cache: Cache | None, environ: Mapping[str, str] | None
-) -> TokenSource:
+def _source_of(target: Target, timing: "Timing | None", **session: Any) -> TokenSource:
     """The source of a target's tokens: the one place that chooses."""
-    if not target.is_delegated:
-        return SessionSource(Session(target, cache=cache, environ=environ, interactive=interactive))
-    with LOADING:
-        from lakekey.providers.sdk_strategy import SdkStrategy
+    if target.is_delegated:
+        with LOADING:
+            from lakekey.providers.sdk_strategy import SdkStrategy
 
-    return SdkStrategy(target)
+        return SdkStrategy(target)
+    kept = Session(target, timing=timing, **session)
+    return SessionSource(kept) if timing is None else SessionSource(kept, first_pause=timing.stale_pause)

@@ -77,15 +77,16 @@ class SessionSource:
 
     Args:
         session: Where the entries come from.
+        first_pause: Seconds until a token that is stale is tried to be replaced again.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, first_pause: float = _FIRST_PAUSE) -> None:
         self.target = session.target
         self._session = session
         self._snapshot: _Snapshot | None = None
         self._fresh = _NOTHING
         self._end_watch: EndWatch | None = None
-        self._early_pause = _FIRST_PAUSE
+        self._first_pause = self._early_pause = first_pause
         self._chances = SecondChances()
         self.headers = self._make_factory()
 
@@ -220,7 +221,7 @@ class SessionSource:
             return
         except LakekeyError as error:
             # Said once, not at every try: the token that is here serves on, and when it ends the caller is told.
-            report = _log.warning if self._early_pause == _FIRST_PAUSE else _log.debug
+            report = _log.warning if self._early_pause == self._first_pause else _log.debug
             report("provider", "%s: cannot renew ahead of time: %s, entry %s", name, error.message, entry_id)
             self._early_pause = min(self._early_pause * 2, _LONGEST_PAUSE)
             return
@@ -246,7 +247,7 @@ class SessionSource:
         if self._snapshot is None:
             self._announce(entry)
         self._snapshot = snapshot
-        self._early_pause = _FIRST_PAUSE
+        self._early_pause = self._first_pause
         self._fresh = (snapshot.until, snapshot.until_monotonic, snapshot.authorization, snapshot.since)
         self._look_at_end(entry)
 

@@ -19,6 +19,7 @@ from lakekey.session.expiry import is_live, is_on_trial
 if TYPE_CHECKING:
     from lakekey.cache.near import NearCopies
     from lakekey.observability.events import Events
+    from lakekey.session.timing import Timing
 
 
 class Credential:
@@ -29,6 +30,7 @@ class Credential:
         cache: Where it is kept; ``None`` for the cache that the environment names, opened when it is needed.
         environ: The environment; ``None`` for this process's.
         interactive: In the place of ``LAKEKEY_INTERACTIVE``.
+        timing: How long its steps take; ``None`` for the usual.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class Credential:
         cache: Cache | None = None,
         environ: Mapping[str, str] | None = None,
         interactive: str | None = None,
+        timing: "Timing | None" = None,
     ) -> None:
         self.target = target
         self.entry_id = entry_id(target.cache_key_fields())
         self.environ = os.environ if environ is None else environ
         self.interactive = interactive
+        self._timing = timing
         self._proof = target.proof
         self._cache = cache
         self._events: Events | None = None
@@ -142,6 +146,16 @@ class Credential:
         if not self.target.is_person or self.target.connect_url:
             return False
         return automation(self.environ, self.interactive) is None
+
+    @property
+    def timing(self) -> "Timing":
+        """How long its steps take; loaded when there is something to do, so not for a warm start."""
+        if self._timing is None:
+            with LOADING:
+                from lakekey.session.timing import USUAL
+
+            self._timing = USUAL
+        return self._timing
 
     @property
     def events(self) -> "Events":

@@ -25,9 +25,6 @@ _LONGEST_SHARED_POLL = 1.0  # of a store that hundreds of processes ask
 Done = Callable[[Entry], bool]
 Work = Callable[[Commitment, Stored], Entry]
 
-# Seconds; below the bound on waiting for the lock, so that waiters outlast a holder that retries.
-EXCHANGE_DEADLINE = 45.0
-_MARGIN = 15.0  # seconds that reading, storing and a slow machine may add before a waiter gives up
 
 T = TypeVar("T")
 
@@ -60,7 +57,8 @@ class EntryQueue:
         self.key = f"{credential.cache.store.where}:{credential.entry_id}:{credential.target.proof}"
         self._credential = credential
         self._target = credential.target
-        self._failures = Failures(credential.target)
+        self._timing = credential.timing
+        self._failures = Failures(credential.target, credential.timing)
         self._events = credential.events
         self._cache = credential.cache
         self._entry_id = credential.entry_id
@@ -96,9 +94,10 @@ class EntryQueue:
         Raises:
             LockTimeout: It cannot be waited for here, or it did not end.
         """
-        patience = self._patience() + EXCHANGE_DEADLINE + _MARGIN
+        patience = self._patience() + self._timing.exchange_deadline + self._timing.margin
         if self._credential.attended:
-            patience += self._target.login_timeout + EXCHANGE_DEADLINE  # for the person, and for the code's exchange
+            # For the person, and for the code's exchange.
+            patience += self._target.login_timeout + self._timing.exchange_deadline
         try:
             return flights.run(key, self._events.carried(work), patience=patience)
         except Busy:
@@ -120,7 +119,8 @@ class EntryQueue:
         longest = _LONGEST_SHARED_POLL if shared else _LONGEST_POLL
         holder: str | None = None
         looked = False
-        with Wait(self._entry_id, self._events, self._whom_we_wait_for, aloud=attended) as wait:
+        notice = self._timing.wait_notice
+        with Wait(self._entry_id, self._events, self._whom_we_wait_for, aloud=attended, patience=notice) as wait:
             while True:
                 # A caller that wants nothing done removes the entry, for which a full disk has room enough.
                 with self._cache.lock(self._entry_id, to_write=done is not None) as held:

@@ -15,9 +15,7 @@ from lakekey.errors import (
     LoginRequired,
     TokenEndpointError,
 )
-
-LOGIN_COOL_DOWN = 30.0
-EARLY_PAUSE = 10.0
+from lakekey.session.timing import USUAL, Timing
 
 
 class Failures:
@@ -25,10 +23,12 @@ class Failures:
 
     Args:
         target: What it signs in to.
+        timing: How long endpoints and people are left alone after a failure.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, timing: Timing = USUAL) -> None:
         self._target = target
+        self._timing = timing
 
     def of(self, error: LakekeyError) -> Failure:
         """An error as the entry keeps it."""
@@ -47,12 +47,12 @@ class Failures:
         """Whether the endpoint failed so recently, or asked for so long a pause, that it is not asked ahead of time."""
         if failure is None or failure.proof != self._target.proof:
             return False
-        return 0 <= time.time() - failure.at < max(EARLY_PAUSE, failure.retry_after or 0.0)
+        return 0 <= time.time() - failure.at < max(self._timing.early_pause, failure.retry_after or 0.0)
 
     def in_login_cooldown(self, failure: Failure) -> bool:
         """Whether a sign-in failed so recently that no other tab should open unasked."""
         kinds = (LoginFailed, CredentialsRefused)
-        return issubclass(_kind(failure.code), kinds) and 0 <= time.time() - failure.at < LOGIN_COOL_DOWN
+        return issubclass(_kind(failure.code), kinds) and 0 <= time.time() - failure.at < self._timing.login_cool_down
 
     def to_error(self, failure: Failure) -> LakekeyError:
         """A kept failure as the error that it was."""

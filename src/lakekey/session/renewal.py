@@ -27,14 +27,12 @@ from lakekey.oauth import deadlines
 from lakekey.oauth.grants import Grant
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
 from lakekey.session.credential import Credential
-from lakekey.session.entry_queue import EXCHANGE_DEADLINE, EntryQueue, NotYet
+from lakekey.session.entry_queue import EntryQueue, NotYet
 from lakekey.session.failures import Failures
 from lakekey.session.intent import Guarded, LeaseLost
 from lakekey.session.spending import Spending, leaves_doubt
 from lakekey.session.token_answer import entry_from
 
-_ATTEMPTS = 4
-_FIRST_PAUSE = 0.25
 _PATIENCE_TO_SAVE = 20.0  # seconds that an answer is tried to be stored in a store that is away
 
 _early_flights: Flights[Entry | None] = Flights()
@@ -101,7 +99,8 @@ class Renewal:
         self._credential = credential
         self._queue = queue
         self._target = credential.target
-        self._failures = Failures(credential.target)
+        self._timing = credential.timing
+        self._failures = Failures(credential.target, credential.timing)
         self._events = credential.events
         self._cache = credential.cache
         self._entry_id = credential.entry_id
@@ -215,7 +214,8 @@ class Renewal:
     def _exchange_anew(self, commitment: Commitment, stored: Stored) -> Entry:
         return self._exchange(commitment, stored.entry or Entry(self._target.about()), stored)
 
-    def _exchange(self, commitment: Commitment, entry: Entry, stored: Stored, attempts: int = _ATTEMPTS) -> Entry:
+    def _exchange(self, commitment: Commitment, entry: Entry, stored: Stored, attempts: int | None = None) -> Entry:
+        attempts = attempts or self._timing.attempts
         """One exchange at the token endpoint, its answer stored before it is returned."""
         unsaved = _unsaved.pop(self._queue.key, None)
         if unsaved is not None and unsaved.spent == entry.refresh_token:
@@ -265,7 +265,7 @@ class Renewal:
         Returns:
             The answer, and when its request was sent.
         """
-        deadline = time.monotonic() + EXCHANGE_DEADLINE
+        deadline = time.monotonic() + self._timing.exchange_deadline
         for attempt in range(1, attempts + 1):
             try:
                 with deadlines.within(deadline):
@@ -277,7 +277,7 @@ class Renewal:
             except TokenEndpointError as error:
                 commitment.in_doubt |= commitment.sent and leaves_doubt(error)
                 commitment.release()
-                wait = _FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+                wait = self._timing.first_pause * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
                 wait += error.retry_after or 0.0  # never sooner than asked, and not all hosts at once
                 if not error.retryable or attempt == attempts or time.monotonic() + wait > deadline:
                     raise
@@ -413,7 +413,7 @@ class Renewal:
             except StoreUnavailable:
                 if time.monotonic() > until:
                     raise
-            time.sleep(_FIRST_PAUSE)
+            time.sleep(self._timing.first_pause)
 
     def _note_failure(self, entry: Entry, stored: Stored, error: LakekeyError) -> None:
         """Tell the siblings, so that those who waited do not repeat the attempt in turn."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lakekey.cache.cache import Stored
     from lakekey.session.entry_queue import EntryQueue
     from lakekey.session.renewal import Renewal, SignedOut
+    from lakekey.session.timing import Timing
 
 
 class SignedOutElsewhere(Exception):
@@ -35,6 +36,7 @@ class Session:
         cache: Where it is kept; ``None`` for the cache that the environment names, opened when it is needed.
         environ: The environment; ``None`` for this process's.
         interactive: Whether and how a person signs in, in the place of ``LAKEKEY_INTERACTIVE``.
+        timing: How long its steps take; ``None`` for the usual.
     """
 
     def __init__(
@@ -44,8 +46,9 @@ class Session:
         cache: Cache | None = None,
         environ: Mapping[str, str] | None = None,
         interactive: str | None = None,
+        timing: "Timing | None" = None,
     ) -> None:
-        self.credential = Credential(target, cache=cache, environ=environ, interactive=interactive)
+        self.credential = Credential(target, cache=cache, environ=environ, interactive=interactive, timing=timing)
         self.target = target
         self.entry_id = self.credential.entry_id
         self._queue: EntryQueue | None = None

@@ -13,7 +13,6 @@ from lakekey.observability.events import Events
 if TYPE_CHECKING:
     from lakekey.observability.telemetry import Span
 
-_PATIENCE = 1.0  # seconds; a refresh is over by then
 _AGAIN = 60.0
 
 _told: dict[str, float] = {}
@@ -27,14 +26,15 @@ class Wait:
         events: Where it is told.
         what: Says what is waited for.
         aloud: Whether a person reads this; otherwise it is a log record.
+        patience: Seconds of waiting before it is told.
     """
 
-    def __init__(self, entry_id: str, events: Events, what: Callable[[], str], *, aloud: bool) -> None:
+    def __init__(self, entry_id: str, events: Events, what: Callable[[], str], *, aloud: bool, patience: float) -> None:
         self._entry_id = entry_id
         self._events = events
         self._aloud = aloud
         self._what = what
-        self._due = time.monotonic() + _PATIENCE
+        self._due = time.monotonic() + patience
         self._span: Span | None = None
 
     def __enter__(self) -> Self:

@@ -19,10 +19,10 @@ from lakekey import CredentialsRefused, LoginDenied, LoginRequired, TokenEndpoin
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.observability import audit
-from lakekey.session import inventory, renewal
+from lakekey.session import inventory
 from support import secret_scan
 from support.processes import lakekey
-from support.sessions import Machine
+from support.sessions import QUICK, Machine
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/audit.md").read_text(encoding="utf-8")
 WRITERS = """
@@ -56,8 +56,7 @@ def lines(file):
 def machine(oidc_server, tmp_path, monkeypatch):
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
     monkeypatch.setenv("BROWSER", oidc_server.browser().removesuffix(" &"))
-    monkeypatch.setattr(renewal, "_FIRST_PAUSE", 0.01)
-    return Machine(oidc_server, tmp_path / "cache")
+    return Machine(oidc_server, tmp_path / "cache", timing=QUICK)
 
 
 def events(records):

@@ -11,11 +11,10 @@ import pytest
 
 from lakekey import CredentialsRefused, LoginRequired, TokenEndpointError
 from lakekey.oauth import transport
-from lakekey.providers import session_source
-from lakekey.session import entry_queue, failures, renewal
+from lakekey.session import entry_queue, renewal
 from support.inside import session_of
 from support.servers.odd_server import OddServer
-from support.sessions import Machine
+from support.sessions import QUICK, Machine
 from support.tls import write_certificates
 
 ATTEMPTS = 4
@@ -25,15 +24,14 @@ BEARER = {"access_token": "t", "token_type": "Bearer", "expires_in": 3600}
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    """Nobody is at the machine, and pauses are short."""
+    """No person is at the machine."""
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
-    monkeypatch.setattr(renewal, "_FIRST_PAUSE", 0.01)
 
 
 @pytest.fixture
 def machine(oidc_server, tmp_path):
-    """A machine whose session has an expired access token."""
-    machine = Machine(oidc_server, tmp_path / "cache")
+    """A machine whose session has an expired access token, and short pauses."""
+    machine = Machine(oidc_server, tmp_path / "cache", timing=QUICK)
     machine.sign_in()
     oidc_server.reset()
     return machine
@@ -233,7 +231,6 @@ def test_a_certificate_of_an_unknown_authority_is_not_tried_again(machine, tmp_p
 
 
 def test_a_host_that_does_not_accept_connections_is_given_up_in_time(machine, monkeypatch):
-    monkeypatch.setattr(renewal, "EXCHANGE_DEADLINE", 1.0)
     monkeypatch.setattr(transport, "CONNECT_TIMEOUT", 0.3)
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
@@ -247,39 +244,35 @@ def test_a_host_that_does_not_accept_connections_is_given_up_in_time(machine, mo
         before = dead.store(left=-60, refresh_token="kept")
         began = time.monotonic()
         with pytest.raises(TokenEndpointError, match="did not answer in time"):
-            dead.provider().headers()
+            dead.provider(timing=QUICK._replace(exchange_deadline=1.0)).headers()
         assert time.monotonic() - began < 5
         assert tokens_of(dead.stored()) == tokens_of(before)
 
 
-def test_an_answer_that_does_not_come_is_given_up_in_time(machine, monkeypatch):
-    before, provider = machine.stored(), machine.provider()
+def test_an_answer_that_does_not_come_is_given_up_in_time(machine):
+    before, provider = machine.stored(), machine.provider(timing=QUICK._replace(exchange_deadline=0.8))
     with (
-        monkeypatch.context() as patch,
         machine.server.fault("token", "hang", times=None),
         pytest.raises(TokenEndpointError, match="did not answer in time"),
     ):
-        patch.setattr(renewal, "EXCHANGE_DEADLINE", 0.8)
         provider.headers()
     assert machine.token_requests() == 1  # sent again, a refresh token that was spent would end the session
-    assert_recovers(machine, provider, before)
+    assert_recovers(machine, machine.provider(), before)
 
 
-def test_discovery_that_does_not_answer_counts_against_the_same_deadline(machine, monkeypatch):
+def test_discovery_that_does_not_answer_counts_against_the_same_deadline(machine):
     """Otherwise a holder would keep the lock for longer than the others wait for it."""
-    before, provider = machine.stored(), machine.provider()
-    with monkeypatch.context() as patch:
-        patch.setattr(renewal, "EXCHANGE_DEADLINE", 0.8)
-        began = time.monotonic()
-        with (
-            machine.server.fault("config", "hang", times=None),
-            machine.server.fault("discovery", "hang", times=None),
-            pytest.raises(TokenEndpointError, match="did not answer in time"),
-        ):
-            provider.headers()
-        assert time.monotonic() - began < 6
+    before, provider = machine.stored(), machine.provider(timing=QUICK._replace(exchange_deadline=0.8))
+    began = time.monotonic()
+    with (
+        machine.server.fault("config", "hang", times=None),
+        machine.server.fault("discovery", "hang", times=None),
+        pytest.raises(TokenEndpointError, match="did not answer in time"),
+    ):
+        provider.headers()
+    assert time.monotonic() - began < 6
     assert machine.token_requests() == 0
-    assert_recovers(machine, provider, before)
+    assert_recovers(machine, machine.provider(), before)
 
 
 @pytest.mark.parametrize(
@@ -294,21 +287,20 @@ def test_discovery_that_does_not_answer_counts_against_the_same_deadline(machine
     ],
     ids=["status line", "headers", "body", "chunk", "body until it closes", "redirect"],
 )
-def test_an_answer_that_drips_is_given_up_in_time(machine, monkeypatch, begin):
-    monkeypatch.setattr(renewal, "EXCHANGE_DEADLINE", 0.8)
+def test_an_answer_that_drips_is_given_up_in_time(machine, begin):
     with OddServer(lambda connection: server.drip(connection, begin)) as server:
         slow = Machine(machine.server, machine.directory, host=server.host)
         before = slow.store(left=-60, refresh_token="kept")
         began = time.monotonic()
         with pytest.raises(TokenEndpointError):
-            slow.provider().headers()
+            slow.provider(timing=QUICK._replace(exchange_deadline=0.8)).headers()
         assert time.monotonic() - began < 6
     assert tokens_of(slow.stored()) == tokens_of(before)
 
 
 def test_nothing_is_sent_once_the_deadline_is_over(machine, monkeypatch):
     """Looking up a name has no bound of its own; a token spent after it would be spent for nobody."""
-    provider = machine.provider()
+    provider = machine.provider(timing=QUICK._replace(exchange_deadline=0.2))
     session_of(provider).renewal._grant.prepare()
     before = machine.stored()
     look_up = socket.getaddrinfo
@@ -319,15 +311,14 @@ def test_nothing_is_sent_once_the_deadline_is_over(machine, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(socket, "getaddrinfo", slowly)
-        patch.setattr(renewal, "EXCHANGE_DEADLINE", 0.2)
         with pytest.raises(TokenEndpointError, match="did not answer in time"):
             provider.headers()
     assert machine.token_requests() == 0
-    assert_recovers(machine, provider, before)
+    assert_recovers(machine, machine.provider(), before)
 
 
 def test_a_resolver_that_does_not_answer_is_given_up_at_the_deadline(machine, monkeypatch):
-    provider = machine.provider()
+    provider = machine.provider(timing=QUICK._replace(exchange_deadline=0.3))
     session_of(provider).renewal._grant.prepare()
     before, silent = machine.stored(), threading.Event()
 
@@ -337,14 +328,13 @@ def test_a_resolver_that_does_not_answer_is_given_up_at_the_deadline(machine, mo
 
     with monkeypatch.context() as patch:
         patch.setattr(socket, "getaddrinfo", never)
-        patch.setattr(renewal, "EXCHANGE_DEADLINE", 0.3)
         began = time.monotonic()
         with pytest.raises(TokenEndpointError, match="did not answer in time"):
             provider.headers()
         assert time.monotonic() - began < 10
     silent.set()
     assert machine.token_requests() == 0
-    assert_recovers(machine, provider, before)
+    assert_recovers(machine, machine.provider(), before)
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "text/html", "text/javascript", ""])
@@ -397,10 +387,10 @@ def test_pauses_grow_and_are_of_no_fixed_length(machine, caplog):
 
 
 @pytest.fixture
-def stale(machine, monkeypatch):
+def stale(machine):
     """A machine whose token is stale but lives; providers look for a newer one at every call."""
     machine.store(left=600, access_token="alive", refresh_token=machine.stored().refresh_token)
-    monkeypatch.setattr(session_source, "_FIRST_PAUSE", 0.001)
+    machine.timing = QUICK._replace(stale_pause=0.001)
     return machine
 
 
@@ -417,9 +407,8 @@ def failures_of(machine):
     raise AssertionError("no failure was noted in 20 s")
 
 
-def test_the_current_token_is_served_and_the_failure_is_logged_once(stale, monkeypatch, caplog):
-    monkeypatch.setattr(failures, "EARLY_PAUSE", 0.0)
-    provider = stale.provider()
+def test_the_current_token_is_served_and_the_failure_is_logged_once(stale, caplog):
+    provider = stale.provider(timing=stale.timing._replace(early_pause=0.0))
     noted = 0
     with stale.server.fault("token", "status", status=503, times=None):
         for failure in failures_of(stale):
@@ -444,8 +433,8 @@ def test_a_try_ahead_of_time_is_one_request(stale):
     assert stale.token_requests() == 1
 
 
-def test_a_pause_that_the_server_asked_for_holds_back_the_tries_ahead_of_time_of_all_processes(stale, monkeypatch):
-    monkeypatch.setattr(failures, "EARLY_PAUSE", 0.0)
+def test_a_pause_that_the_server_asked_for_holds_back_the_tries_ahead_of_time_of_all_processes(stale):
+    stale.timing = stale.timing._replace(early_pause=0.0)
     provider = stale.provider()
     with stale.server.fault("token", "status", status=429, headers={"retry-after": "600"}):
         for failure in failures_of(stale):

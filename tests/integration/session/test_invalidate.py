@@ -7,9 +7,8 @@ from contextlib import ExitStack
 import pytest
 
 from lakekey import LoginRequired, TokenEndpointError
-from lakekey.session import renewal
 from support.inside import session_of
-from support.sessions import Machine
+from support.sessions import QUICK, Machine
 from support.tiny_client import whoami
 
 
@@ -17,8 +16,7 @@ from support.tiny_client import whoami
 def machine(oidc_server, tmp_path, monkeypatch):
     """A machine whose session has a live access token, and nobody at it."""
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
-    monkeypatch.setattr(renewal, "_FIRST_PAUSE", 0.01)
-    machine = Machine(oidc_server, tmp_path / "cache")
+    machine = Machine(oidc_server, tmp_path / "cache", timing=QUICK)
     machine.sign_in(left=3500)
     oidc_server.reset()
     return machine

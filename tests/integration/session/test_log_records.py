@@ -11,10 +11,10 @@ import pytest
 from lakekey import CredentialsRefused, LoginDenied, LoginRequired, TokenEndpointError
 from lakekey.cache.rotation import rotate
 from lakekey.errors import CacheError, LockTimeout
-from lakekey.providers import session_source
-from lakekey.session import renewal, wait_notice
+from lakekey.session import wait_notice
+from lakekey.session.timing import Timing
 from support.inside import session_of, source_of
-from support.sessions import Machine
+from support.sessions import QUICK, Machine
 
 ROOT = Path(__file__).parents[3]
 SECRET = "dose-a-secret-that-must-not-be-seen"
@@ -25,8 +25,7 @@ def machine(oidc_server, tmp_path, monkeypatch):
     """A machine whose person has an expired session, and is at the browser."""
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
     monkeypatch.setenv("BROWSER", oidc_server.browser().removesuffix(" &"))
-    monkeypatch.setattr(renewal, "_FIRST_PAUSE", 0.01)
-    machine = Machine(oidc_server, tmp_path / "cache")
+    machine = Machine(oidc_server, tmp_path / "cache", timing=QUICK)
     machine.sign_in()
     oidc_server.reset()
     return machine
@@ -40,8 +39,7 @@ def unwatched(machine, monkeypatch):
 
 @pytest.fixture
 def service(oidc_server, tmp_path, monkeypatch):
-    monkeypatch.setattr(renewal, "_FIRST_PAUSE", 0.01)
-    return Machine(oidc_server, tmp_path / "cache", service=True)
+    return Machine(oidc_server, tmp_path / "cache", service=True, timing=QUICK)
 
 
 @pytest.fixture
@@ -110,11 +108,9 @@ def test_the_adoption_of_a_token_that_a_sibling_stored_before(unwatched, records
 
 
 def test_the_adoption_of_a_token_that_another_process_fetches_meanwhile(unwatched, records, monkeypatch):
-    monkeypatch.setattr(wait_notice, "_PATIENCE", 0.0)
-    monkeypatch.setattr(wait_notice, "_told", {})
     with unwatched.server.hold("token") as hold, unwatched.child("asks_once") as sibling:
         hold.wait()
-        asking = threading.Thread(target=unwatched.provider().headers)
+        asking = threading.Thread(target=unwatched.provider(timing=Timing(wait_notice=0.0)).headers)
         asking.start()
         waits_for(lambda: wait_notice._told)
         hold.release()
@@ -167,9 +163,8 @@ def test_trouble_at_the_endpoint(unwatched, records, caplog):
 
 
 def test_a_failure_ahead_of_time(unwatched, records, monkeypatch):
-    monkeypatch.setattr(session_source, "_FIRST_PAUSE", 60.0)
     unwatched.store(left=600, access_token="alive", refresh_token=unwatched.stored().refresh_token)
-    provider = unwatched.provider()
+    provider = unwatched.provider(timing=Timing(first_pause=0.01, stale_pause=60.0))
     with unwatched.server.fault("token", "status", status=503, times=None):
         provider.headers()
         provider.headers()

@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from lakekey import TokenEndpointError
-from lakekey.session import renewal
+from lakekey.session.timing import Timing
 from support.programs import curious_browser
 from support.sessions import Machine
 
@@ -79,11 +79,10 @@ def test_a_refresh_token_that_an_answer_omits_stays(machine):
     machine.assert_session_is_whole()
 
 
-def test_token_request_without_an_answer_ends_and_the_next_call_asks_again(machine, monkeypatch):
-    with monkeypatch.context() as patch, machine.server.fault("token", "hang", times=1) as fault:
-        patch.setattr(renewal, "EXCHANGE_DEADLINE", 0.5)
+def test_token_request_without_an_answer_ends_and_the_next_call_asks_again(machine):
+    with machine.server.fault("token", "hang", times=1) as fault:
         with pytest.raises(TokenEndpointError, match="did not answer in time"):
-            machine.provider().headers()
+            machine.provider(timing=Timing(exchange_deadline=0.5)).headers()
         assert fault.hits() == 1
     assert machine.provider().headers()
     assert machine.token_requests() == 2

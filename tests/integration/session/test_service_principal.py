@@ -9,20 +9,17 @@ from contextlib import ExitStack
 import pytest
 
 from lakekey import CredentialsRefused
-from lakekey.cache import opening
-from lakekey.session import entry_queue, renewal
+from lakekey.session import entry_queue
 from support.inside import session_of
 from support.reports import outcome
-from support.sessions import Machine
+from support.sessions import QUICK, Machine
 
 
 @pytest.fixture
 def machine(oidc_server, tmp_path, monkeypatch):
     """A machine that signs in as a service principal; nothing is stored yet."""
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
-    monkeypatch.setattr(renewal, "_FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(opening, "_memory_cache", None)
-    return Machine(oidc_server, tmp_path / "cache", service=True)
+    return Machine(oidc_server, tmp_path / "cache", service=True, timing=QUICK)
 
 
 def test_processes_that_start_together_make_one_request(machine):

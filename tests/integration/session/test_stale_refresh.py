@@ -14,6 +14,7 @@ from lakekey.providers import background_renewal, session_source
 from lakekey.providers.background_renewal import Background
 from lakekey.providers.provider import Provider
 from lakekey.session import entry_queue
+from lakekey.session.timing import Timing
 from support.inside import source_of
 from support.sessions import Machine
 
@@ -125,9 +126,9 @@ def test_of_several_processes_one_renews_and_none_waits(machine):
 
 
 @pytest.mark.usefixtures("short_idle")
-def test_a_process_that_lost_the_race_takes_the_winners_token_from_the_cache(machine, monkeypatch):
-    monkeypatch.setattr(session_source, "_FIRST_PAUSE", 0.01)
-    provider, sibling = machine.provider(), machine.provider()
+def test_a_process_that_lost_the_race_takes_the_winners_token_from_the_cache(machine):
+    often = Timing(stale_pause=0.01)
+    provider, sibling = machine.provider(timing=often), machine.provider(timing=often)
     assert provider.headers() == sibling.headers()
     wait_until(lambda: provider.headers() != {"Authorization": "Bearer alive"})
     wait_until(lambda: sibling.headers() == provider.headers())

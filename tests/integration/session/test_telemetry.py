@@ -13,11 +13,12 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from lakekey import CredentialsRefused, LoginDenied, LoginRequired, TokenEndpointError
 from lakekey.errors import LockTimeout
-from lakekey.session import renewal, wait_notice
+from lakekey.session import wait_notice
 from lakekey.session.keep_alive import keep_alive
+from lakekey.session.timing import Timing
 from support import secret_scan
 from support.exported import Exported
-from support.sessions import Machine
+from support.sessions import QUICK, Machine
 
 ATTEMPTS = 4
 
@@ -44,8 +45,7 @@ def machine(oidc_server, tmp_path, monkeypatch):
     """A machine whose person has an expired session, and is at the browser."""
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
     monkeypatch.setenv("BROWSER", oidc_server.browser().removesuffix(" &"))
-    monkeypatch.setattr(renewal, "_FIRST_PAUSE", 0.01)
-    machine = Machine(oidc_server, tmp_path / "cache")
+    machine = Machine(oidc_server, tmp_path / "cache", timing=QUICK)
     machine.sign_in()
     oidc_server.reset()
     return machine
@@ -59,8 +59,7 @@ def unwatched(machine, monkeypatch):
 
 @pytest.fixture
 def service(oidc_server, tmp_path, monkeypatch):
-    monkeypatch.setattr(renewal, "_FIRST_PAUSE", 0.01)
-    return Machine(oidc_server, tmp_path / "cache", service=True)
+    return Machine(oidc_server, tmp_path / "cache", service=True, timing=QUICK)
 
 
 def about(machine, **more):
@@ -155,12 +154,10 @@ def test_a_login_that_the_person_declines(machine, exported, monkeypatch):
     assert exported.counts() == {"lakekey.failures": 1}
 
 
-def test_a_token_that_another_process_fetches_meanwhile(unwatched, exported, monkeypatch):
-    monkeypatch.setattr(wait_notice, "_PATIENCE", 0.0)
-    monkeypatch.setattr(wait_notice, "_told", {})
+def test_a_token_that_another_process_fetches_meanwhile(unwatched, exported):
     with unwatched.server.hold("token") as hold, unwatched.child("asks_once", LAKEKEY_OTEL="0") as sibling:
         hold.wait()
-        asking = threading.Thread(target=unwatched.provider().headers)
+        asking = threading.Thread(target=unwatched.provider(timing=Timing(wait_notice=0.0)).headers)
         asking.start()
         waits_for(lambda: wait_notice._told)
         hold.release()
@@ -171,12 +168,10 @@ def test_a_token_that_another_process_fetches_meanwhile(unwatched, exported, mon
     assert exported.counts() == {"lakekey.adoptions": 1}
 
 
-def test_a_wait_after_which_it_is_our_turn(unwatched, exported, monkeypatch):
-    monkeypatch.setattr(wait_notice, "_PATIENCE", 0.0)
-    monkeypatch.setattr(wait_notice, "_told", {})
+def test_a_wait_after_which_it_is_our_turn(unwatched, exported):
     with unwatched.server.hold("token") as hold, unwatched.child("asks_once", LAKEKEY_OTEL="0") as sibling:
         hold.wait()
-        asking = threading.Thread(target=unwatched.provider().headers)
+        asking = threading.Thread(target=unwatched.provider(timing=Timing(wait_notice=0.0)).headers)
         asking.start()
         waits_for(lambda: wait_notice._told)
         hold.release(1, drop=True)  # whatever the sibling had sent never reached the server
