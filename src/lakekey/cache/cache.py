@@ -173,7 +173,10 @@ class Cache:
     def _remember(self, entry_id: str, entry: Entry, envelope: bytes) -> None:
         """Keep the newest bytes of an entry in a store that may go back in time."""
         if entry.generation >= self._newest.get(entry_id, (0, b""))[0]:
+            self._newest.pop(entry_id, None)
             self._newest[entry_id] = entry.generation, envelope
+            while len(self._newest) > _REMEMBERED:  # of a process that serves many people, the latest ones
+                self._newest.pop(next(iter(self._newest)), None)
 
     def heal(self, entry_id: str, stored: Stored) -> bool:
         """Offer a store that went back in time the newer bytes, if this process still has them.
@@ -456,3 +459,4 @@ def _store_time() -> "StoreTime":
 
 
 _reported: set[str] = set()
+_REMEMBERED = 200  # entries of a shared store, of a few kilobytes each

@@ -6,11 +6,16 @@ Each is an entry of its own kind, which holds nothing else, and is sealed, rotat
 import os
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from lakekey._imports import LOADING
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import CLIENT_SECRET, Entry, entry_id
-from lakekey.cache.opening import cache_directory, open_cache
+from lakekey.cache.opening import cache_directory, is_shared, open_cache
 from lakekey.cache.stores.file import FileStore
+
+if TYPE_CHECKING:
+    from lakekey.cache.near import NearCopies
 
 _PATIENCE = 10.0
 
@@ -33,7 +38,18 @@ def find_secret(
     Raises:
         CacheError: There is one, and it cannot be opened.
     """
-    entry = sealed_entry(environ, place, secret_id(host, account_id, client_id))
+    name = secret_id(host, account_id, client_id)
+    shared = (place or environ.get("LAKEKEY_STORE", "")).strip()
+    if not is_shared(shared):
+        entry = sealed_entry(environ, place, name)
+        return entry.client_secret or None if entry is not None else None
+    # Asked with every start: that a shared store has none is kept near, so that no driver is loaded to hear it again.
+    near = _near(environ, shared)
+    if near.lacks(name):
+        return None
+    entry = sealed_entry(environ, place, name)
+    if entry is None:
+        near.keep_absence(name)
     return entry.client_secret or None if entry is not None else None
 
 
@@ -62,6 +78,8 @@ def put_secret(cache: Cache, host: str, account_id: str | None, client_id: str, 
     about = {"kind": CLIENT_SECRET, "host": host, "account_id": account_id, "client_id": client_id}
     with cache.locked(name, patience=_PATIENCE) as stored:
         cache.put(name, Entry(about, issued_at=time.time(), client_secret=secret), replaces=stored.envelope)
+    if cache.store.shared:
+        _near(os.environ, cache.store.where).forget(name)
 
 
 def remove_secret(cache: Cache, host: str, account_id: str | None, client_id: str) -> bool:
@@ -69,3 +87,10 @@ def remove_secret(cache: Cache, host: str, account_id: str | None, client_id: st
     name = secret_id(host, account_id, client_id)
     with cache.locked(name, patience=_PATIENCE, to_write=False) as stored:
         return cache.delete(name, replaces=stored.envelope)
+
+
+def _near(environ: Mapping[str, str], place: str) -> "NearCopies":
+    with LOADING:
+        from lakekey.cache.near import NearCopies
+
+    return NearCopies(environ, cache_directory(environ), place)

@@ -9,6 +9,7 @@ The copy also says which generation this host has seen, and stays when its token
 one went back in time: it failed over, or was restored from a backup.
 """
 
+import contextlib
 import hashlib
 import os
 import time
@@ -25,7 +26,9 @@ from lakekey.errors import LakekeyError
 
 CHECKED = 300.0  # seconds
 _AGAIN = 60.0  # seconds after which a comparison with the store is noted again
+_KEPT = 30 * 86400.0  # seconds that a copy is kept which is not written again
 _NOTE = "near"  # of the entry's description
+_ABSENT = "absent"
 
 
 class Copy(NamedTuple):
@@ -100,6 +103,26 @@ class NearCopies:
         if before is not None and before.entry.access_token:
             self._put(entry_id, before.entry._replace(access_token=""))
 
+    def lacks(self, entry_id: str) -> bool:
+        """Whether the store had no such entry a short time ago."""
+        copy = self.get(entry_id)
+        return copy is not None and copy.is_recent and _ABSENT in copy.entry.about
+
+    def keep_absence(self, entry_id: str) -> None:
+        """Keep that the store has no such entry."""
+        self.keep(entry_id, Entry({_ABSENT: True}), "")
+
+    def forget(self, entry_id: str) -> None:
+        """Remove the copy, and what was seen."""
+        if not self._directory:
+            return
+        with contextlib.suppress(LakekeyError, OSError):
+            cache = self._open()
+            name = self._name(entry_id)
+            envelope = cache.store.get(name)
+            if envelope is not None:
+                cache.store.delete(name, replaces=envelope)
+
     def _put(self, entry_id: str, copy: Entry) -> None:
         name = self._name(entry_id)
         try:
@@ -108,6 +131,17 @@ class NearCopies:
             cache.put(name, copy, replaces=cache.store.get(name))
         except (LakekeyError, OSError):
             return  # a host that can keep no copy asks the store each time
+        if os.urandom(1)[0] == 0:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove copies that have not been written for a month: a host that serves many people outlives most."""
+        directory = os.path.join(self._open().store.where, "entries")
+        until = time.time() - _KEPT
+        with contextlib.suppress(OSError), os.scandir(directory) as files:
+            for file in files:
+                if file.name.endswith(".entry") and file.stat(follow_symlinks=False).st_mtime < until:
+                    os.unlink(file.path)
 
     def _open(self) -> Cache:
         if self._cache is None:

@@ -13,7 +13,7 @@ from lakekey.cache.envelope import key_id_of
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing, key_id, new_key
 from lakekey.cache.stores.file import FileStore
-from lakekey.errors import CacheError, CacheWriteFailed, UnsafeCache
+from lakekey.errors import CacheError, CacheWriteFailed, StoreUnavailable, UnsafeCache
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.store import Store
@@ -89,11 +89,14 @@ def _open_shared(place: str, environ: Mapping[str, str], *, moving: bool, needed
 def _sealed_under(store: "Store") -> frozenset[str]:
     """The ids of the keys that a store's entries name."""
     found = set[str]()
-    for entry_id in store.list():
-        try:
-            found.add(key_id_of(store.get(entry_id) or b""))
-        except CacheError:
-            continue
+    with store.together():
+        for entry_id in store.list():
+            try:
+                found.add(key_id_of(store.get(entry_id) or b""))
+            except StoreUnavailable:
+                raise
+            except CacheError:
+                continue
     return frozenset(found - {""})
 
 

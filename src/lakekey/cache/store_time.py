@@ -40,7 +40,8 @@ class StoreTime:
         error = max(0.0, answered_at - asked_at) / 2
         seen = _Measured(round(now - (asked_at + answered_at) / 2, 3), error)
         known = self._measured
-        if known is None or abs(seen.ahead - known.ahead) > known.error + error + _TOLERANCE:
+        vague = known is not None and known.error > _TOLERANCE > error
+        if known is None or vague or abs(seen.ahead - known.ahead) > known.error + error + _TOLERANCE:
             self._measured = seen
 
     @property

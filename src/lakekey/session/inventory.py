@@ -8,12 +8,12 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakekey.cache.cache import Cache
 from lakekey.cache.client_secrets import is_secret
 from lakekey.cache.entry import Entry, Failure, entry_id
-from lakekey.cache.opening import open_cache
+from lakekey.cache.opening import cache_directory, open_cache
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.settings import DELEGATED, U2M
 from lakekey.configuration.target import DEFAULT_CLIENT, DEFAULT_SCOPES, Target, resolve
@@ -21,6 +21,9 @@ from lakekey.configuration.validation import names_nothing
 from lakekey.errors import CacheError, ConfigurationError, LakekeyError, LockTimeout
 from lakekey.observability import audit
 from lakekey.session.expiry import is_live, nears_end, session_end
+
+if TYPE_CHECKING:
+    from lakekey.cache.stores.store import Store
 
 SIGNED_IN, RENEWABLE = "signed in", "renews itself"
 SIGNED_OUT, EXPIRED, FAILED = "signed out", "expired", "failed"
@@ -118,14 +121,15 @@ def find(cache: Cache, environ: Mapping[str, str] | None = None) -> list[Found]:
         environ: The environment, which names the profiles' file; ``None`` for this process's.
     """
     found = []
-    for name in cache.list():
-        try:
-            entry = cache.get(name)
-        except CacheError as error:
-            found.append(Found(name, None, trouble=error))
-            continue
-        if entry is not None and not is_secret(entry):
-            found.append(Found(name, entry))
+    with cache.store.together():
+        for name in cache.list():
+            try:
+                entry = cache.get(name)
+            except CacheError as error:
+                found.append(Found(name, None, trouble=error))
+                continue
+            if entry is not None and not is_secret(entry):
+                found.append(Found(name, entry))
     if not found:
         return found
     leads = _profiles_by_entry(os.environ if environ is None else environ)
@@ -257,6 +261,7 @@ def remove(cache: Cache, name: str) -> bool:
                 if envelope is None:
                     return False
                 if cache.delete(name, replaces=envelope):
+                    forget_near(cache.store, name)
                     break
         if time.monotonic() > deadline:
             raise LockTimeout(
@@ -266,6 +271,14 @@ def remove(cache: Cache, name: str) -> bool:
         time.sleep(_POLL)
     audit.record(audit.ADMINISTRATION, action="entry_removed", entry=name, store=cache.store.where)
     return True
+
+
+def forget_near(store: "Store", name: str) -> None:
+    """Forget this host's copy of an entry of a shared store; other hosts' are compared with the store in a while."""
+    if store.shared:
+        from lakekey.cache.near import NearCopies
+
+        NearCopies(os.environ, cache_directory(os.environ), store.where).drop(name)
 
 
 def _profiles_by_entry(environ: Mapping[str, str]) -> dict[str, list[str]]:

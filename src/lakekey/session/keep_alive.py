@@ -196,7 +196,7 @@ class _Pass:
         self._wait = self._gap
         session = Session(target, cache=self._cache, environ=self._environ)
         try:
-            renewed = session.renew_early(entry.access_token)
+            renewed = session.renew_early(entry.access_token, always=True)
         except LoginRequired as error:
             return _kept(found, target, SIGN_IN, error=error)
         except LakekeyError as error:

@@ -123,16 +123,20 @@ class Session:
             self.credential.near.drop(self.entry_id)
         return done
 
-    def renew_early(self, known: str) -> Entry | None:
+    def renew_early(self, known: str, *, always: bool = False) -> Entry | None:
         """Renew a token that is stale but lives; see `lakekey.session.renewal.Renewal.early`.
 
         In a store that hosts share this is also where a process learns what others have done: it asks every
         `lakekey.cache.near.CHECKED` seconds, and goes on with a token that is not stale yet.
 
+        Args:
+            known: The access token that the caller has.
+            always: Renew it although it is not stale yet, for the refresh token's sake.
+
         Raises:
             SignedOutElsewhere: The session is no longer there.
         """
-        if not self.credential.shared:
+        if not self.credential.shared or always:
             return self.renewal.early(known)
         entry = self.peek()
         if entry is None and self.target.is_person:

@@ -1,5 +1,6 @@
 """What a host keeps of a shared entry: the access token and what it has seen, so that a start loads no driver."""
 
+import subprocess
 import sys
 import time
 
@@ -7,8 +8,10 @@ import pytest
 
 from lakekey import LoginRequired
 from lakekey.cache import near
+from lakekey.cache.entry import Entry
 from lakekey.cache.stores.postgresql import TABLE
 from lakekey.providers.provider import Provider
+from lakekey.session import inventory
 from support.fleet import Fleet
 from support.servers.fault_proxy import FaultProxy
 from support.sessions import Child
@@ -175,3 +178,32 @@ def test_a22_emptied_table_leaves_live_headers_and_then_asks_for_one_sign_in(her
     assert "emptied" in ended["message"]
     signed_in.sign_in(left=3000)
     assert signed_in.fresh_process()["ok"]
+
+
+def test_start_with_a_custom_app_asks_the_store_for_its_secret_once_in_a_while(signed_in, postgresql):
+    environ = {**signed_in.environ, "DATABRICKS_CLIENT_ID": "an-app-of-mine"}
+    target = signed_in.resolve(client_id="an-app-of-mine")
+    code = "import sys, lakekey; p = lakekey.provider(); print('psycopg' in sys.modules, p.target.client_id)"
+    asked = []
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+        asked.append(done.stdout.split())
+    assert asked == [["True", target.client_id], ["False", target.client_id]]
+
+
+def test_removed_row_is_served_on_this_host_no_more(signed_in, here):
+    assert here.headers()
+    assert inventory.remove(signed_in.cache, signed_in.entry_id)
+    with pytest.raises(LoginRequired):
+        Provider(signed_in.target).headers()
+
+
+def test_many_reads_in_a_row_use_one_connection(signed_in, postgresql, fleet):
+    with FaultProxy(postgresql.port) as proxy:
+        host = fleet.host("many", address=postgresql.address_at(proxy.port))
+        cache = host.cache
+        for number in range(20):
+            cache.put(f"{number:064}", Entry({"host": "https://h"}), replaces=None)
+        asked = proxy.connections
+        assert len(inventory.find(cache)) == 21
+        assert proxy.connections == asked + 1

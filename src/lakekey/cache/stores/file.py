@@ -162,6 +162,10 @@ class FileStore:
         ids = sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
         return [entry_id for entry_id in ids if entry_id > after][:limit]
 
+    def together(self) -> "contextlib.AbstractContextManager[None]":
+        """See `Store.together`: there is no connection."""
+        return contextlib.nullcontext()
+
     @contextlib.contextmanager
     def lock(self, entry_id: str, *, to_write: bool = True) -> Iterator[bool]:
         """See `Store.lock`. The kernel frees the lock of a process that dies; the file stays and means nothing."""

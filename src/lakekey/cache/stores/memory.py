@@ -108,6 +108,10 @@ class MemoryStore:
         """See `Store.list`."""
         return [entry_id for entry_id in self._envelopes.names() if entry_id > after][:limit]
 
+    def together(self) -> "contextlib.AbstractContextManager[None]":
+        """See `Store.together`: there is no connection."""
+        return contextlib.nullcontext()
+
     @contextlib.contextmanager
     def lock(self, entry_id: str, *, to_write: bool = True) -> Iterator[bool]:  # noqa: ARG002
         """See `Store.lock`."""

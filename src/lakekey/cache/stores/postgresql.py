@@ -151,6 +151,10 @@ class PostgresqlStore:
             after = names[-1]
         return found
 
+    def together(self) -> "contextlib.AbstractContextManager[None]":
+        """See `Store.together`."""
+        return self._asked.together()
+
     def lock(self, entry_id: str, *, to_write: bool = True) -> "contextlib.AbstractContextManager[bool]":  # noqa: ARG002
         """See `Store.lock`. Taking a lease is a write, which a store that is full or read-only refuses."""
         return self._leases.hold(entry_id)
@@ -333,9 +337,13 @@ class PostgresqlStore:
         raise lost
 
     def _ask(self, statement: str, values: Sequence[Any]) -> "Answer":
+        return self._asked.ask(statement, values)
+
+    @property
+    def _asked(self) -> "Server":
         if self._server is None:
             with LOADING:
                 from lakekey.cache.stores.postgresql_server import server_at
 
             self._server = server_at(self._address, self.where)
-        return self._server.ask(statement, values)
+        return self._server

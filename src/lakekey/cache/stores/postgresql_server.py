@@ -9,6 +9,7 @@ import random
 import selectors
 import time
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -102,6 +103,10 @@ class Server:
 
     def __repr__(self) -> str:
         return f"Server({self.where})"
+
+    def together(self) -> AbstractContextManager[None]:
+        """See `Turns.together`."""
+        return self._turns.together()
 
     def ask(self, statement: str, values: Sequence[Any] = ()) -> Answer:
         """Connect, ask, and hang up, unless another thread of this process waits to ask.

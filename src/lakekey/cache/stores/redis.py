@@ -172,6 +172,10 @@ class RedisStore:
             after = names[-1]
         return found
 
+    def together(self) -> "contextlib.AbstractContextManager[None]":
+        """See `Store.together`."""
+        return self._asked.together()
+
     def lock(self, entry_id: str, *, to_write: bool = True) -> "contextlib.AbstractContextManager[bool]":  # noqa: ARG002
         """See `Store.lock`. Taking a lease is a write, which a server that is full or a replica refuses."""
         return self._leases.hold(entry_id)

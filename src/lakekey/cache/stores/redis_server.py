@@ -8,6 +8,7 @@ import contextlib
 import random
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -115,6 +116,10 @@ class Server:
 
     def __repr__(self) -> str:
         return f"Server({self.where})"
+
+    def together(self) -> AbstractContextManager[None]:
+        """See `Turns.together`."""
+        return self._turns.together()
 
     def ask(self, *words: Any) -> Any:
         """Connect, ask, and hang up, unless another thread of this process waits to ask.

@@ -116,6 +116,9 @@ class Store(Protocol):
             limit: At most so many; ``None`` for all.
         """
 
+    def together(self) -> AbstractContextManager[None]:
+        """Many operations in a row, which follow each other on one connection where there are connections."""
+
     def lock(self, entry_id: str, *, to_write: bool = True) -> AbstractContextManager[bool]:
         """Try once to lock an entry, without waiting. There are three answers.
 

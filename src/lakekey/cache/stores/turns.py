@@ -66,6 +66,20 @@ class Turns(Generic[C]):
                 self._user = 0
                 self._lock.release()
 
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Operations within it follow each other on one connection; not for a block that waits for anything else."""
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if self._user != threading.get_ident() and self._waiting == 0 and self._lock.acquire(blocking=False):
+                connection, self._connection = self._connection, None
+                self._lock.release()
+                if connection is not None:
+                    connection.close()
+
     def _enter(self) -> bool:
         """Wait for one's turn. Returns whether it came."""
         self._waiting += 1
