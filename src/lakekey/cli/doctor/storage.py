@@ -5,6 +5,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 
+from lakekey._commands import look_at
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
 from lakekey.cli.doctor.check import FAILED, OK, WARNING, Check
@@ -27,12 +28,14 @@ def check_cache(target: Target | None, environ: Mapping[str, str]) -> Iterator[C
         for finding in cache.store.examine():
             yield Check(f"store {finding.name}", finding.status, finding.finding, finding.next_step)
     elif os.path.isdir(place):
-        mode = stat.S_IMODE(os.lstat(place).st_mode)
+        # Modes mean nothing on Windows, and access-control lists are not judged here.
+        mode = f"mode {stat.S_IMODE(os.lstat(place).st_mode):04o}"
+        rights = mode if os.name == "posix" else f"its access-control list is not looked at ({look_at(place)})"
         if os.access(place, os.W_OK):
-            yield Check("cache", OK, f"{place}, mode {mode:04o}, {_entries(cache)}")
+            yield Check("cache", OK, f"{place}, {rights}, {_entries(cache)}")
         else:
             step = f"chmod u+w {place}, or set LAKEKEY_CACHE_DIR to another place"
-            yield Check("cache", FAILED, f"{place} cannot be written to (mode {mode:04o})", step)
+            yield Check("cache", FAILED, f"{place} cannot be written to ({mode})", step)
     else:
         yield Check("cache", OK, f"{place} {_entries(cache)}")
     ring = cache.ring
