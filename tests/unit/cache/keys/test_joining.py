@@ -1,0 +1,45 @@
+"""A wait for a thread ends with the thread, at its limit, or by Ctrl-C."""
+
+import signal
+import threading
+import time
+
+import pytest
+
+from lakekey.cache.keys.joining import join
+
+
+@pytest.fixture
+def thread():
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait, daemon=True)
+    thread.start()
+    yield thread
+    over.set()
+    thread.join()
+
+
+def test_wait_ends_at_its_limit(thread):
+    join(thread, 0.05)
+    assert thread.is_alive()
+
+
+def test_wait_ends_with_the_thread():
+    thread = threading.Thread(target=lambda: None)
+    thread.start()
+    join(thread, 60)
+    assert not thread.is_alive()
+
+
+def test_ctrl_c_ends_the_wait(thread):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    watch = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
+    watch.start()
+    began = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            join(thread, 40)
+    finally:
+        watch.join()
+        signal.signal(signal.SIGINT, before)
+    assert time.monotonic() - began < 30  # on Windows, one long wait would have ended only now
