@@ -57,6 +57,6 @@ def test_a_host_that_dies_in_its_round_leaves_it_to_the_others(fleet, seldom_use
         first.kill()
         first.communicate(timeout=60)
         hold.release()
-    postgresql.sql("DELETE FROM lakekey_store WHERE kind = 'lease'")  # which would end by itself in a few seconds
+    postgresql.lose_leases()  # which would end by themselves in a few seconds
     (session,) = result(round_on(fleet.host("c")))["sessions"]
     assert session["state"] in ("busy", "renewed")  # the token of the one that died may have been spent

@@ -1,4 +1,4 @@
-"""The key of a fleet, in PostgreSQL: one first key, rotation across hosts, and what a host that lost its lock may not do.
+"""The key of a fleet, in PostgreSQL and Redis: one first key, rotation across hosts, and what a host that lost its lock may not do.
 
 Each process has a home of its own, as on another host. The key is wrapped by OpenBao, the real server, or by a small
 package whose service waits where a test wants it to.
@@ -87,11 +87,20 @@ def openbao():
 
 
 @pytest.fixture
-def fleet(postgresql, openbao, bare_machine, monkeypatch):
+def server(request):
+    """The store's server: PostgreSQL, unless the test is made for another as well."""
+    return request.getfixturevalue(getattr(request, "param", "postgresql"))
+
+
+BOTH = pytest.mark.parametrize("server", ["postgresql", "redis"], indirect=True)
+
+
+@pytest.fixture
+def fleet(server, openbao, bare_machine, monkeypatch):
     """Sets this process up as one host of a fleet."""
     monkeypatch.delenv("LAKEKEY_KEY_SOURCE")
     monkeypatch.delenv("LAKEKEY_CACHE_DIR")
-    monkeypatch.setenv("LAKEKEY_STORE", postgresql.address)
+    monkeypatch.setenv("LAKEKEY_STORE", server.address)
     monkeypatch.setenv("LAKEKEY_KMS", "vault:transit/lakekey")
     monkeypatch.setenv("VAULT_ADDR", openbao.url)
     monkeypatch.setenv("VAULT_TOKEN", openbao.token())
@@ -152,6 +161,7 @@ def key_ids(cache):
     return {key_id_of(cache.store.get(entry_id)) for entry_id in cache.list()}
 
 
+@BOTH
 def test_hosts_that_make_the_first_key_at_once_agree_on_one(fleet, tmp_path):
     hosts = [host(tmp_path, number, FIRST, f"host {number}") for number in range(6)]
     for each in hosts:
@@ -164,12 +174,13 @@ def test_hosts_that_make_the_first_key_at_once_agree_on_one(fleet, tmp_path):
     assert {cache.get(entry_id).refresh_token for entry_id in cache.list()} == {f"host {n}" for n in range(6)}
 
 
-def test_a_host_that_lost_its_lock_while_it_made_the_first_key_takes_the_others(fleet, gated, postgresql, tmp_path):
+@BOTH
+def test_a_host_that_lost_its_lock_while_it_made_the_first_key_takes_the_others(fleet, gated, server, tmp_path):
     late = host(tmp_path, 1, FIRST, "late", GATE=str(gated))
     late.stdin.write("go\n")
     late.stdin.flush()
     waits_for(gated.with_suffix(".reached").exists)
-    postgresql.sql("DELETE FROM lakekey_store WHERE kind = 'lease'")  # as if it had been stopped for a while
+    server.lose_leases()  # as if it had been stopped for a while
     other = said(host(tmp_path, 2, FIRST, "other"), "go\n")
     gated.touch()
     assert said(late) == other
@@ -177,13 +188,14 @@ def test_a_host_that_lost_its_lock_while_it_made_the_first_key_takes_the_others(
     assert {cache.get(entry_id).refresh_token for entry_id in cache.list()} == {"late", "other"}
 
 
-def test_a_host_that_lost_its_lock_in_a_rotation_overwrites_no_newer_ring(fleet, gated, postgresql, tmp_path):
+@BOTH
+def test_a_host_that_lost_its_lock_in_a_rotation_overwrites_no_newer_ring(fleet, gated, server, tmp_path):
     cache = new_process()
     assert cache.put(name(1), Entry({}, refresh_token="kept"), replaces=None)
     code = "from lakekey.cache.rotation import rotate\ntry:\n    rotate(open_cache())\nexcept LockTimeout as error:\n"
     late = host(tmp_path, 1, code + "    say(error.message)", GATE=str(gated))
     waits_for(gated.with_suffix(".reached").exists)
-    postgresql.sql("DELETE FROM lakekey_store WHERE kind = 'lease'")
+    server.lose_leases()
     done = rotate(new_process())
     gated.touch()
     assert "another process has changed the key" in said(late)
@@ -223,7 +235,7 @@ STEPS = [
 
 @pytest.mark.parametrize(("module", "function", "when", "nth"), STEPS, ids=[f"{f}-{w}-{n}" for _, f, w, n in STEPS])
 def test_a_rotation_that_is_killed_at_any_step_goes_on_from_another_host(
-    fleet, postgresql, tmp_path, module, function, when, nth
+    fleet, server, tmp_path, module, function, when, nth
 ):
     cache = new_process()
     for number in range(3):
@@ -231,7 +243,7 @@ def test_a_rotation_that_is_killed_at_any_step_goes_on_from_another_host(
     child = host(tmp_path, 1, KILLED, module, function, when, str(nth))
     child.communicate(timeout=PATIENCE)
     assert child.returncode == -signal.SIGKILL
-    postgresql.sql("DELETE FROM lakekey_store WHERE kind = 'lease'")  # which would end by itself in a few seconds
+    server.lose_leases()  # which would end by themselves in a few seconds
     other = new_process()
     assert [other.get(name(number)).refresh_token for number in range(3)] == [f"token {n}" for n in range(3)]
     assert cache.get(name(0)).refresh_token == "token 0"  # what ran all the while
@@ -260,9 +272,10 @@ def test_what_is_sealed_under_a_key_that_is_rotated_out_meanwhile_is_sealed_agai
     assert fresh.get(name(1)).refresh_token == "kept"
 
 
-def test_the_ring_of_another_cache_is_refused(fleet, postgresql, monkeypatch, tmp_path):
+@BOTH
+def test_the_ring_of_another_cache_is_refused(fleet, server, monkeypatch, tmp_path):
     new_process().begin()
-    store = postgresql.store()
+    store = server.store()
     ours = store.read_note(wrapped_ring.NOTE)
     with monkeypatch.context() as other:
         other.setenv("LAKEKEY_STORE", f"file:{tmp_path / 'other'}")
@@ -297,20 +310,20 @@ def test_a_service_that_is_away_stops_new_processes_and_no_running_one(fleet, mo
         ({}, "no key is configured"),
     ],
 )
-def test_a_key_that_is_one_hosts_own_is_refused_with_the_reason(fleet, postgresql, monkeypatch, settings, reason):
+def test_a_key_that_is_one_hosts_own_is_refused_with_the_reason(fleet, server, monkeypatch, settings, reason):
     monkeypatch.delenv("LAKEKEY_KMS")
     for variable, value in settings.items():
         monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigurationError, match=reason) as caught:
         open_cache().put(name(1), Entry({}, refresh_token="r"), replaces=None)
     assert "LAKEKEY_KMS" in caught.value.hint
-    assert postgresql.password not in str(caught.value)
-    assert postgresql.store().read_note(CHOICE) is None
+    assert server.password not in str(caught.value)
+    assert server.store().read_note(CHOICE) is None
 
 
-def test_a_key_file_that_another_wrote_into_the_store_is_refused(fleet, postgresql, monkeypatch):
+def test_a_key_file_that_another_wrote_into_the_store_is_refused(fleet, server, monkeypatch):
     monkeypatch.delenv("LAKEKEY_KMS")
-    store = postgresql.store()
+    store = server.store()
     store.write_note(CHOICE, b'{"format": 1, "source": "file", "why": "somebody says so"}')
     store.write_note("master.key", KEY.encode())
     with pytest.raises(ConfigurationError, match="a key file of this host"):

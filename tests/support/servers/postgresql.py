@@ -158,6 +158,10 @@ class Postgresql:
         """As it was at first."""
         self.sql(f"DELETE FROM {TABLE} WHERE (kind, name) <> ('note', 'schema')")
 
+    def lose_leases(self) -> None:
+        """Ends all leases, as time would."""
+        self.sql(f"DELETE FROM {TABLE} WHERE kind = 'lease'")
+
     def leases(self) -> list[str]:
         """The names of the leases that are there."""
         return [name for (name,) in self.sql(f"SELECT name FROM {TABLE} WHERE kind = 'lease'")]
