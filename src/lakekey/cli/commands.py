@@ -108,7 +108,7 @@ COMMANDS: dict[str, Command] = {
         "keep the secret of an app or a service principal sealed in the cache",
         CONFIGURE,
         options.secret,
-        (("lakekey secret set nightly", "asks for it without echo"),),
+        (("lakekey secret set nightly --check", "asks for it without echo, and tries it"),),
     ),
     "doctor": Command(
         "doctor.command:doctor",

@@ -138,6 +138,7 @@ def action(
 def secret(parser: Parser) -> None:
     """``lakekey secret``."""
     parser.add_argument("action", choices=("set", "remove", "list"), help="what to do; set asks without echo")
+    parser.add_argument("--check", action="store_true", help="with set: try the secret of a service principal at once")
     session(parser)
 
 

@@ -9,6 +9,7 @@ from lakekey.cache.client_secrets import is_secret, put_secret, remove_secret, s
 from lakekey.cache.opening import open_cache
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import print_json, print_table
+from lakekey.cli.provider import provider_for_target, target_of
 from lakekey.configuration.auth_type import no_person
 from lakekey.configuration.target import Target, resolve
 from lakekey.errors import CacheError, ConfigurationError
@@ -25,6 +26,9 @@ def secret(arguments: argparse.Namespace) -> int:
         done, text = {"sealed": True}, f"Sealed in {cache.store.where}, under the key in {cache.ring.where}."
         if _in_clear(arguments):
             text += "\nIt also stands in clear in the profile: take the line client_secret out of it."
+        if arguments.check:
+            _try(arguments, target)
+            done["works"], text = True, f"{text}\nIt works: {target.host} gave a token for {target.client_id}."
     else:
         cache = open_cache(target.cache_environment(os.environ), place=target.store)
         removed = remove_secret(cache, target.host, target.account_id, target.client_id)
@@ -50,6 +54,23 @@ def _audit(target: Target, cache: Cache, action: str) -> None:
         entry=secret_id(target.host, target.account_id, target.client_id),
         store=cache.store.where,
     )
+
+
+def _try(arguments: argparse.Namespace, target: Target) -> None:
+    """Sign in with a secret that was just sealed; it stays sealed where that fails.
+
+    Raises:
+        ConfigurationError: It is a person's app, whose secret is tried with the next sign-in.
+        LakekeyError: The server refused it, or could not be asked.
+    """
+    signs_in = target_of(arguments)
+    if signs_in.is_person:
+        raise ConfigurationError(
+            "the secret is sealed, and an app's secret can only be tried by a person who signs in",
+            hint=signs_in.login_command,
+            profile=target.name,
+        )
+    provider_for_target(signs_in).token()
 
 
 def client_of_profile(arguments: argparse.Namespace) -> Target:

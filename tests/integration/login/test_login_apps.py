@@ -221,6 +221,24 @@ def test_a_service_principal_signs_in_by_its_sealed_secret(oidc_server, tmp_path
         assert program.ends()[1] == "oauth-m2m cache\n"
 
 
+def test_secret_of_a_service_principal_is_tried_at_once_where_asked(oidc_server, tmp_path):
+    app, principal = App(oidc_server, tmp_path), oidc_server.service_principal
+    app.profile(client_id=principal.client_id, client_secret=None, auth_type=None, redirect_url=None)
+    status, _, errors = app.run("secret", "set", "app", "--check", typed="a-wrong-secret")
+    assert status == 1
+    assert "does not accept the client id or its secret" in errors
+    status, output, _ = app.run("secret", "set", "app", "--check", typed=principal.client_secret)
+    assert status == 0
+    assert f"It works: {oidc_server.host} gave a token for {principal.client_id}." in output
+
+
+def test_secret_of_a_persons_app_is_sealed_and_not_tried(app):
+    status, _, errors = app.profile(client_secret=None).run("secret", "set", "app", "--check", typed=app.secret)
+    assert status == 2
+    assert "lakekey login app" in errors
+    assert app.login()[0] == 0
+
+
 def test_a_removed_secret_is_gone(app):
     app.profile(client_secret=None).run("secret", "set", "app", typed=app.secret)
     assert "Removed" in app.run("secret", "remove", "app")[1]
