@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from databricks.sql.thrift_api.TCLIService import TCLIService
 from databricks.sql.thrift_api.TCLIService import ttypes as t
@@ -48,13 +50,22 @@ class Client(TCLIService.Client):
     def column(self, statement, **options):
         """The first column of a result, as text."""
         answer = self.run(statement, **options)
-        status = answer.directResults.operationStatus
+        status = self.end(answer)
         if status.operationState != t.TOperationState.FINISHED_STATE:
             raise AssertionError(status.displayMessage)
-        return answer.directResults.resultSet.results.columns[0].stringVal.values
+        found = answer.directResults.resultSet or self.fetch(answer.operationHandle)
+        return found.results.columns[0].stringVal.values
 
     def problem(self, statement):
-        return self.run(statement).directResults.operationStatus.displayMessage
+        return self.end(self.run(statement)).displayMessage
+
+    def end(self, answer):
+        """How a statement ended: on a loaded machine it may run on after its direct results were due."""
+        status, deadline = answer.directResults.operationStatus, time.monotonic() + 60
+        while status.operationState in (t.TOperationState.RUNNING_STATE, t.TOperationState.PENDING_STATE):
+            assert time.monotonic() < deadline
+            status = self.state(answer.operationHandle)
+        return status
 
     def state(self, operation):
         return self.GetOperationStatus(t.TGetOperationStatusReq(operation))

@@ -17,6 +17,7 @@ NOT_THERE = [
     "show grants on t",
     "show partitions t",
     "describe history t",
+    "insert into t default values",
     "select * from t version as of 1",
     "select * from t timestamp as of '2024-01-01'",
     """select from_json('{"a": 1}', 'a int')""",

@@ -10,7 +10,7 @@ from lakekey_sandbox.warehouse.duckdb_dates import stored
 from lakekey_sandbox.warehouse.duckdb_definitions import ALWAYS
 from lakekey_sandbox.warehouse.duckdb_names import PREFIX
 from lakekey_sandbox.warehouse.engine import Result, rows
-from lakekey_sandbox.warehouse.errors import SqlError
+from lakekey_sandbox.warehouse.errors import SqlError, unsupported
 
 
 class Changes:
@@ -67,6 +67,8 @@ class Changes:
     def _complete(self, tree: exp.Insert) -> None:
         """Give texts that go into columns of dates and timestamps the parts that DuckDB wants."""
         source = tree.expression
+        if source is None:
+            raise unsupported("INSERT … DEFAULT VALUES: write VALUES (DEFAULT)")
         given = source.expressions if isinstance(source, exp.Values) else [source]
         texts = [
             (place, value)
