@@ -266,7 +266,8 @@ class Cache:
             generation = max(generation, int(self._time.now() * 1000))
         entry = entry._replace(generation=generation)
         plaintext = (entry if self._time is None else self._time.there(entry)).to_bytes()
-        ring = self._current_ring()
+        # A shared store is asked after the write only, which is when it counts.
+        ring = self.ring if self._time is not None and self.ring.keys else self._current_ring()
         while True:
             envelope = seal(ring, entry_id, plaintext)
             try:
@@ -386,7 +387,7 @@ class Cache:
                 if away is not None:
                     raise away
                 held = stack.enter_context(self.store.lock(entry_id, to_write=to_write))
-                if held and to_write:
+                if held and to_write and self._time is None:
                     self._current_ring()  # what keeps us from sealing is said before a token is spent, not after
             except StoreUnavailable:
                 if not self._replaceable:
