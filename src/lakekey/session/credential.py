@@ -97,6 +97,16 @@ class Credential:
         """Whether this host has a copy of an entry that is in the store no more."""
         return self.shared and self.near.get(self.entry_id) is not None
 
+    def has_seen_newer(self, entry: Entry) -> bool:
+        """Whether this host has seen a newer entry than a shared store has now, with another refresh token."""
+        copy = self.near.get(self.entry_id) if self.shared else None
+        if copy is None or entry.generation >= copy.entry.generation:
+            return False
+        with LOADING:
+            from lakekey.session.intent import digest_of
+
+        return copy.token != digest_of(entry.refresh_token)
+
     def keep_near(self, entry: Entry) -> None:
         """Keep this host's copy of what is in a store that hosts share."""
         if self.shared:

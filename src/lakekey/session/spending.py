@@ -7,7 +7,7 @@ from lakekey.cache.entry import Entry
 from lakekey.errors import CacheError, LoginRequired, TokenEndpointError
 from lakekey.session.entry_queue import NotYet
 from lakekey.session.failures import Failures
-from lakekey.session.intent import REFUSE, Guarded, Intent, digest_of, unsettled
+from lakekey.session.intent import REFUSE, Guarded, Intent, unsettled
 
 if TYPE_CHECKING:
     from lakekey.session.credential import Credential
@@ -97,11 +97,8 @@ class Spending:
             NotYet: The store was healed.
             LoginRequired: It could not be.
         """
-        copy = self._credential.near.get(self._entry_id)
-        if copy is None or entry.generation >= copy.entry.generation or entry.rotates is False:
+        if entry.rotates is False or not self._credential.has_seen_newer(entry):
             return
-        if copy.token == digest_of(entry.refresh_token):
-            return  # an older entry with the same token
         if self._cache.heal(self._entry_id, stored):
             raise NotYet(None)
         error = self._failures.login_required(None)

@@ -1,5 +1,6 @@
 """What a host keeps of a shared entry: the access token and what it has seen, so that a start loads no driver."""
 
+import json
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from lakekey.cache.stores.postgresql import TABLE
 from lakekey.providers.provider import Provider
 from lakekey.session import inventory
 from support.fleet import Fleet
+from support.processes import LAKEKEY
 from support.servers.fault_proxy import FaultProxy
 from support.sessions import Child
 
@@ -153,6 +155,10 @@ def test_a17_a18_store_that_went_back_in_time_is_noticed_and_the_old_token_not_s
     assert ended["error"] == "LoginRequired"
     assert "went back in time" in ended["message"]
     assert oidc_server.counters()["requests.token"] == 1
+    done = subprocess.run(
+        [LAKEKEY, "doctor", "--json"], env=host.environ, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert "store time" in {check["name"] for check in json.loads(done.stdout)["checks"]}
 
 
 def test_a17_process_that_has_the_newer_bytes_heals_the_store(here, signed_in, oidc_server, postgresql):

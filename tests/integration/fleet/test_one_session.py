@@ -7,6 +7,7 @@ import pytest
 from support.fleet import Fleet
 
 pytestmark = pytest.mark.timeout(180)
+PATIENT = {"OUTCOME_AFTER": "50"}
 
 
 @pytest.fixture
@@ -97,12 +98,12 @@ def test_a7_holder_frozen_before_it_sends_notices_the_lost_lease(fleet, signed_i
 
 
 def test_a8_frozen_holder_that_thaws_with_the_answer_keeps_the_session(fleet, signed_in, oidc_server):
-    with oidc_server.hold() as hold, signed_in.hurried("pauses_at", "nowhere", "main") as holder:
+    with oidc_server.hold() as hold, signed_in.hurried("pauses_at", "nowhere", "main", **PATIENT) as holder:
         hold.wait()
         holder.signal(signal.SIGSTOP)
         hold.release()
         oidc_server.settle()
-        with fleet.host("b").hurried("asks_once") as other:
+        with fleet.host("b").hurried("asks_once", **PATIENT) as other:
             with pytest.raises(TimeoutError):  # longer than the lease lasts
                 other.next(timeout=2.0)
             holder.signal(signal.SIGCONT)
@@ -136,9 +137,9 @@ def test_a8_late_answer_for_a_reusable_token_is_harmless(fleet, signed_in, oidc_
 
 
 def test_a29_endpoint_slower_than_the_lease_gets_one_request(fleet, signed_in, oidc_server):
-    with oidc_server.hold() as hold, signed_in.hurried("asks_once") as holder:
+    with oidc_server.hold() as hold, signed_in.hurried("asks_once", **PATIENT) as holder:
         hold.wait()
-        with fleet.host("b").hurried("asks_once") as other:
+        with fleet.host("b").hurried("asks_once", **PATIENT) as other:
             with pytest.raises(TimeoutError):  # twice as long as the lease lasts that is not renewed
                 other.next(timeout=3.0)
             hold.release()

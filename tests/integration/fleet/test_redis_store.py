@@ -207,10 +207,10 @@ def test_a17_a20_server_that_lost_the_last_answer_is_noticed(fleet, signed_in, o
 
 
 def test_a19_lease_lost_in_a_fail_over_leaves_one_presentation(fleet, signed_in, oidc_server, redis):
-    with oidc_server.hold() as hold, signed_in.hurried("asks_once") as holder:
+    with oidc_server.hold() as hold, signed_in.hurried("asks_once", OUTCOME_AFTER="50") as holder:
         hold.wait()
         redis.command("DEL", "{lakekey}:lease:" + signed_in.entry_id)
-        with fleet.host("b").hurried("asks_once") as other:
+        with fleet.host("b").hurried("asks_once", OUTCOME_AFTER="50") as other:
             with pytest.raises(TimeoutError):  # it meets the intent
                 other.next(timeout=1.5)
             hold.release()

@@ -51,8 +51,12 @@ def check_session(target: Target, environ: Mapping[str, str]) -> Iterator[Check]
     Raises:
         CacheError: The cache cannot be read.
     """
-    entry = Session(target, environ=environ).peek()
+    session = Session(target, environ=environ)
+    entry = session.peek()
     now = time.time()
+    if entry is not None and session.credential.has_seen_newer(entry):
+        said = "the store went back in time: this host has seen a newer session than it has (fail-over, or restored)"
+        yield Check("store time", WARNING, said, f"run: {target.login_command}")
     if entry is not None and entry.refused is not None:
         step = f"run: {target.login_command}"
         yield Check("session", FAILED, entry.refused.message, step, login=True)
