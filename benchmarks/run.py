@@ -14,7 +14,9 @@ from pathlib import Path
 
 from harness import HEADER, Bench, cells, compile_bytecode, print_table, progress
 
-BENCHMARKS = ("hot_path", "cold_start", "import_time", "herd", "stale", "interrupted", "killed", "entries")
+BENCHMARKS = (
+    "hot_path", "cold_start", "import_time", "herd", "stale", "interrupted", "killed", "entries", "hosted_sign_in",
+)  # fmt: skip
 
 PACKAGES = (
     "lakekey",

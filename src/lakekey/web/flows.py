@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 from lakekey import _log
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import WEB_FLOWS, Entry
-from lakekey.errors import CacheError, LoginFailed
+from lakekey.errors import CacheError, CacheWriteFailed, LoginFailed
 
 PREFIX = "web-flows-"
 #: Seconds that a sign-in may take.
@@ -191,7 +191,8 @@ class FlowStore:
     def _change(self, row: str, change: Callable[[list[Flow]], tuple[list[Flow], T]]) -> T:
         name = PREFIX + row
         while True:
-            with self._cache.locked(name, patience=_PATIENCE) as stored:
+            # No room is looked for first, as before a refresh: what cannot be stored is not begun, and costs nothing.
+            with self._cache.locked(name, patience=_PATIENCE, to_write=False) as stored:
                 before = self._live(stored.entry)
                 after, result = change(before)
                 if after == before:
@@ -199,7 +200,15 @@ class FlowStore:
                 fields = [flow._asdict() for flow in after]
                 entry = Entry({"kind": WEB_FLOWS, "flows": fields}, issued_at=self._clock())
                 if self._cache.put(name, entry, replaces=stored.envelope) is not None:
+                    self._be_durable(name)
                     return result
+
+    def _be_durable(self, name: str) -> None:
+        """Refuse a row that only this process would know of, since another worker would take the same step again."""
+        if self._cache.volatile is None and not self._cache.keeps(name):
+            raise CacheWriteFailed(
+                f"a sign-in cannot be stored in {self._cache.store.where}", hint="free or fix that place"
+            )
 
     def _live(self, entry: Entry | None) -> list[Flow]:
         if entry is None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from html import escape
 from typing import NamedTuple
+from urllib.parse import quote
 
 from lakekey.web import connections, outcomes, words
 from lakekey.web.connections import Connection
@@ -131,6 +132,11 @@ class Form(NamedTuple):
         )
 
 
+def way(action: str, profile: str) -> str:
+    """The path of an action on a connection, whatever its profile is called."""
+    return f"{action}/{quote(profile, safe='')}"
+
+
 def overview(
     language: str,
     user: str,
@@ -179,7 +185,7 @@ def moving_on(language: str, url: str, *, seconds: int = 0) -> bytes:
 def question(language: str, user: str, outcome: Outcome, handle: str, form: Form) -> bytes:
     """Asks whether another person than expected is meant."""
     who, expected = outcome.who or "?", outcome.expected or user
-    action = f"connect/{outcome.profile}"
+    action = way("connect", outcome.profile)
     body = (
         f'<div class="message" role="status" tabindex="-1" autofocus>'
         f"<p>{say(language, 'who', user=user, who=who, expected=expected)} {say(language, 'who-reconnect')}</p></div>"
@@ -306,10 +312,10 @@ def _buttons(language: str, connection: Connection, form: Form) -> str:
         connections.ENDS_SOON: "renew",
     }.get(state, "reconnect")
     needed = state in (connections.NOT_CONNECTED, connections.ENDS_SOON, connections.SIGN_IN_AGAIN)
-    shown = [form.button(f"connect/{profile}", words.text(language, key, profile=profile), first=needed)]
+    shown = [form.button(way("connect", profile), words.text(language, key, profile=profile), first=needed)]
     if state != connections.NOT_CONNECTED:
-        shown.append(form.button(f"connect/{profile}", words.text(language, "test", profile=profile), test="yes"))
-        shown.append(form.button(f"disconnect/{profile}", words.text(language, "disconnect", profile=profile)))
+        shown.append(form.button(way("connect", profile), words.text(language, "test", profile=profile), test="yes"))
+        shown.append(form.button(way("disconnect", profile), words.text(language, "disconnect", profile=profile)))
     return "".join(shown)
 
 

@@ -25,6 +25,7 @@ from lakekey.web.flows import Flow, FlowStore
 from lakekey.web.outcomes import Outcome
 from lakekey.web.people import User, user_of
 from lakekey.web.redemption import Redemption
+from lakekey.web.registrations import check_public_address
 
 
 class BegunSignIn(NamedTuple):
@@ -202,12 +203,13 @@ class SignIns:
             return now
 
         assert flow is not None
+        target = target_of(flow)  # before anything is taken, since its profile may be gone
         now = self.flows.change(handle, take)
         if now is None:
             return Outcome(outcomes.LATE)
         if answer is None:
             return _outcome_of(now)
-        redemption = Redemption(target_of(flow), self.environ, flow, user)
+        redemption = Redemption(target, self.environ, flow, user)
         try:
             outcome, tokens = redemption.redeem(answer)
         except CacheError:
@@ -235,6 +237,7 @@ class SignIns:
         if (refused := _not_theirs(flow, browser, user)) is not None:
             return refused
         assert flow is not None
+        target = target_of(flow)
         tokens: dict[str, Any] | None = None
 
         def take(now: Flow) -> Flow:
@@ -247,7 +250,7 @@ class SignIns:
             return Outcome(outcomes.LATE)
         if tokens is None:
             return _outcome_of(now)
-        redemption = Redemption(target_of(flow), self.environ, flow, user)
+        redemption = Redemption(target, self.environ, flow, user)
         try:
             outcome = redemption.settle(tokens, accept=accept)
         except CacheError:
@@ -317,6 +320,7 @@ def begin_sign_in(
         LakekeyError: The sign-in cannot begin; the error says what to do.
     """
     who = user_of(user)
+    check_public_address(redirect_uri, "redirect_uri")
     sign_ins = SignIns(environ=environ)
     target = hosted_target(profile, who, sign_ins.environ, **settings)
     value = browser if browser is not None and browsers.is_value(browser) else browsers.new_value()

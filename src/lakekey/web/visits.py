@@ -8,8 +8,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from lakekey import _log
 from lakekey._hosts import LOOPBACK
-from lakekey.errors import CacheError
+from lakekey.errors import CacheError, ConfigurationError
 from lakekey.web import browser as browsers
 from lakekey.web import pages, words
 from lakekey.web.pages import Form, Message
@@ -39,7 +40,11 @@ class Visits:
             found = await run_in_threadpool(given, request)
             if inspect.isawaitable(found):
                 found = await found
-        return None if found is None else user_of(found)
+        try:
+            return None if found is None else user_of(found)
+        except ConfigurationError as error:
+            _log.warning("web", "the host application names a user who cannot be one: %s", error.message)
+            return None
 
     async def changing(self, request: Request) -> tuple[User, dict[str, str], browsers.Cookie] | Response:
         """Whether a POST comes from a form of ours (W3C Fetch Metadata; RFC 6265bis §8.8.1).

@@ -490,6 +490,32 @@ def test_visitor_whom_the_host_does_not_know_gets_no_sign_in(visit):
     assert (stranger.get().status, stranger.get("/connections").status) == (401, 401)
 
 
+def test_visitor_whose_name_cannot_be_one_is_treated_as_not_signed_in(visit):
+    assert visit("x" * 400).get().status == 401
+
+
+def test_profile_may_have_any_name_that_a_section_can_have(place):
+    text = place.config_file.read_text()
+    place.config_file.write_text(f"{text}\n{text.replace('[prod]', '[prod eu/1?#]')}")
+    portal = Portal(["prod eu/1?#"], url=URL, user=lambda request: request.headers.get("x-user"))
+    with serving(portal) as address:
+        page = Browser(address, ADA, place.box.ca_file).get()
+        action, _ = page.form("Connect prod eu/1?#")
+    assert action == "/lakekey/connect/prod%20eu%2F1%3F%23"
+
+
+def test_profile_that_is_gone_in_mid_flow_leaves_the_answer_for_later(visit, place, portal):
+    ada = visit()
+    answer = ada.back(ada.leave())
+    onward = ada.request("GET", answer).onward
+    text = place.config_file.read_text()
+    place.config_file.write_text(text.replace("[prod]", "[other]"))
+    assert ada.request("GET", onward).status in (409, 500, 503)
+    assert not place.token_requests()
+    place.config_file.write_text(text)
+    assert "is connected" in ada.request("GET", onward).words
+
+
 def test_german_page_is_german(visit):
     page = visit(language="de-CH, en;q=0.5").get()
     assert '<html lang="de">' in page.text

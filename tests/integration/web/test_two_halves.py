@@ -298,6 +298,11 @@ def test_b43_endpoint_in_trouble_is_tried_later(place):
         attempt.finish()
 
 
+def test_b15_redirect_uri_in_clear_is_refused(place):
+    with pytest.raises(ConfigurationError, match="is not an address that sign-ins can come back to"):
+        begin_sign_in("prod", user=ADA, redirect_uri="http://portal.example.com/callback")
+
+
 def test_b48_person_who_never_connected_gets_the_link(place):
     with pytest.raises(LoginRequired) as refusal:
         lakekey.provider("prod", user=ADA).headers()
