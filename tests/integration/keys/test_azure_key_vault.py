@@ -8,6 +8,8 @@ import pytest
 from lakekey.cache.keys.kms.azure import AzureKeyVault
 from lakekey.errors import ConfigurationError, KeyUnavailable
 
+from .conftest import assert_silent
+
 VAULT = "https://fleet.vault.azure.net/keys/lakekey"
 
 
@@ -111,3 +113,8 @@ def test_a_token_is_sent_to_azures_own_zones_only(url):
 def test_each_cloud_has_its_own_zone(azure):
     assert AzureKeyVault(VAULT, {}).where.endswith(VAULT)
     assert AzureKeyVault("https://a.vault.usgovcloudapi.net/keys/k/0123abc", {}).where.endswith("/keys/k")
+
+
+def test_no_library_logs_the_key_at_debug(azure, machine, caplog):
+    machine.use(**azure.environ)
+    assert_silent(machine, caplog, azure.token, azure.identity_secret)

@@ -10,6 +10,8 @@ from lakekey.cache.keys.kms.service import CONTEXT, KmsTrouble
 from lakekey.errors import ConfigurationError, KeyUnavailable
 from support.servers.cloud_kms import castagnoli
 
+from .conftest import assert_silent
+
 
 def error(code, status, message="…"):
     return {"error": {"code": code, "status": status, "message": message}}
@@ -110,3 +112,8 @@ def test_credentials_that_cannot_be_used_are_named_as_such(google, machine, tmp_
 def test_a_key_that_is_not_named_as_it_has_to_be_is_refused(name):
     with pytest.raises(ConfigurationError, match="does not name a key"):
         GoogleCloudKms(name, {})
+
+
+def test_no_library_logs_the_key_at_debug(google, machine, tmp_path, caplog):
+    machine.use(**google.environ(tmp_path))
+    assert_silent(machine, caplog, google.token)

@@ -21,6 +21,8 @@ from lakekey.errors import ConfigurationError, LakekeyError
 from support.servers.local_server import LocalServer
 from support.tls import write_certificates
 
+from .conftest import assert_silent
+
 
 @pytest.fixture
 def bao(openbao_server, machine):
@@ -230,3 +232,7 @@ def test_a_ring_moves_from_one_service_to_another(bao, machine, aws_server):
     assert (done.resealed, len(done.dropped)) == (1, 1)
     assert machine.opens()
     assert "vault" not in (machine.directory / "kms.ring").read_text()
+
+
+def test_no_library_logs_the_key_at_debug(bao, machine, caplog):
+    assert_silent(machine, caplog, os.environ["VAULT_TOKEN"])

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from lakekey._imports import LOADING
 from lakekey.cache import private_files
 from lakekey.cache.keys.kms import wrapped_ring
 from lakekey.cache.keys.kms.wrapped_ring import KmsRing
@@ -14,7 +15,7 @@ from lakekey.cache.keys.ring import format_ring
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.cache.stores.file import FileStore
-from lakekey.errors import KeyUnavailable
+from lakekey.errors import ConfigurationError, KeyUnavailable
 
 PACKAGE = """
 import json, os, time
@@ -140,6 +141,20 @@ def test_a_service_that_hangs_is_given_up(environ, monkeypatch):
     monkeypatch.setenv("SLOW", "3")
     with pytest.raises(KeyUnavailable, match=r"did not answer \(no answer within 0.2 s\)"):
         open_cache({**environ, "LAKEKEY_KMS_TIMEOUT": "0.2"})
+
+
+def test_code_that_interrupts_a_late_import_gets_its_key_at_once(environ):
+    """A thread that asks the service would wait for the lock that the code beneath holds."""
+    open_cache(environ).begin()
+    wrapped_ring.forget_unwrapped()
+    with LOADING:
+        assert open_cache({**environ, "LAKEKEY_KMS_TIMEOUT": "5"}).ring.source == "kms"
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "soon", "nan", "4000"])
+def test_a_time_limit_that_is_none_is_refused(environ, seconds):
+    with pytest.raises(ConfigurationError, match="LAKEKEY_KMS_TIMEOUT"):
+        open_cache({**environ, "LAKEKEY_KMS_TIMEOUT": seconds}).begin()
 
 
 @pytest.mark.posix_locks

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lakekey._imports import LOADING, libraries
+from lakekey._imports import LOADING, holds_a_lock, libraries
 from lakekey.cache.keys.joining import join
 from lakekey.cache.keys.kms.service import AWAY, KmsTrouble
 from lakekey.errors import ConfigurationError
@@ -70,10 +70,13 @@ def within(limit: float, call: Callable[[], T]) -> T:
     context = contextvars.copy_context()  # so that code which asks for a token in it is known to be inside a renewal
     thread = threading.Thread(target=lambda: context.run(run), name="lakekey-kms", daemon=True)
     try:
-        thread.start()
+        if holds_a_lock():  # that the thread may need: this is the call of a signal handler or a finalizer
+            run()
+        else:
+            thread.start()
     except RuntimeError:  # no further thread can start here
         run()
-    else:
+    if thread.ident is not None:
         join(thread, limit)
     if results:
         return results.pop()
