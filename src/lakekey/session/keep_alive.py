@@ -102,7 +102,6 @@ def keep_alive(
         CacheError: The cache cannot be used.
     """
     environ = os.environ if environ is None else environ
-    environ = {**environ, "LAKEKEY_INTERACTIVE": "never"}  # no browser opens unasked
     caches = list(_chosen(names, environ))
     done: list[KeptSession] = []
     for cache, chosen in caches:
@@ -194,7 +193,7 @@ class _Pass:
 
     def _renew(self, found: Found, entry: Entry, target: Target) -> KeptSession:
         self._wait = self._gap
-        session = Session(target, cache=self._cache, environ=self._environ)
+        session = Session(target, cache=self._cache, environ=self._environ, interactive="never")
         try:
             renewed = session.renew_early(entry.access_token, always=True)
         except LoginRequired as error:

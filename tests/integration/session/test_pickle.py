@@ -187,3 +187,25 @@ def test_a_pickle_names_the_public_class():
     assert b"lakekey" in (written := pickle.dumps(provider))
     assert b"lakekey.providers.provider" not in written
     assert type(pickle.loads(written)) is lakekey.Provider
+
+
+def test_provider_that_asks_no_person_asks_none_where_it_arrives(oidc_server, tmp_path, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    target = Machine(oidc_server, tmp_path / "cache").target
+    arrived = pickle.loads(pickle.dumps(lakekey.Provider(target, "never")))
+    assert arrived.needs_login()
+    with pytest.raises(lakekey.LoginRequired):
+        arrived.headers()
+
+
+class Wrapper:
+    """A source in the place of another one."""
+
+    def __init__(self, source):
+        self.target = source.target
+        self.headers = lambda: {"Authorization": "Bearer wrapped"}
+
+
+def test_wrapper_around_a_source_travels_by_its_name(person):
+    arrived = pickle.loads(pickle.dumps(lakekey.Provider(person.target, None, Wrapper)))
+    assert arrived()() == arrived.headers() == {"Authorization": "Bearer wrapped"}
