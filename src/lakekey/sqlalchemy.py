@@ -102,15 +102,14 @@ def _connection(dialect: Any, provider: Provider, arguments: dict[str, Any]) -> 
                 raise kernel_only from error
             raise
 
-    for is_last in (False, True):
+    for _ in range(2):
         try:
             return PooledConnection(connect(), handing, provider.target)
         except Exception as error:
             if not refused(error):
                 raise
             refusal = error
-        renewed = handing.renewed(has_not_run=True)
-        if is_last or not renewed:
+        if not (renewed := handing.renewed(has_not_run=True)):
             break
     raise explained(refusal, provider.target.name, renewed=renewed)
 
