@@ -26,6 +26,12 @@ def no_secret_shows(secret_watch, tmp_path_factory, monkeypatch) -> Iterator[Non
         yield
 
 
+@pytest.fixture
+def unattended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No person is there to sign in."""
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+
+
 @pytest.fixture(scope="session")
 def oidc_server_process() -> Iterator[OidcServer]:
     """One server for the whole run; tests take `oidc_server`, which finds it clean."""

@@ -123,8 +123,7 @@ def test_status_on_a_new_machine_says_how_to_begin(box):
     assert "lakekey login" in done.stdout
 
 
-def test_nobody_there_is_exit_status_3_with_the_command_to_run(box, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+def test_nobody_there_is_exit_status_3_with_the_command_to_run(box, unattended):
     done = run("token", "me", "--json")
     assert done.returncode == 3
     assert facts(done)["error"] == lakekey.LoginRequired.code

@@ -128,8 +128,7 @@ def test_end_of_input_ends_the_questions(box, file):
         (["login", "--check", "--host", "{host}"], 3, "run: lakekey login"),
     ],
 )
-def test_without_a_person_there_is_no_question_but_a_step_that_is_possible(box, monkeypatch, words, status, step):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+def test_without_a_person_there_is_no_question_but_a_step_that_is_possible(box, words, status, step, unattended):
     words = [word.format(host=box.host) for word in words]
     done = run(*words)
     assert (done.returncode, done.stdout) == (status, "")

@@ -22,8 +22,7 @@ def idp():
 
 
 @pytest.fixture
-def box(lakekey_environment, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+def box(lakekey_environment, unattended):
     return lakekey_environment
 
 

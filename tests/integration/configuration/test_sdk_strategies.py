@@ -277,8 +277,7 @@ def azure(box, access_token, monkeypatch):
     server.server_close()
 
 
-def test_azure_service_principal_of_the_environment_signs_an_unwatched_run_in(box, azure, access_token, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+def test_azure_service_principal_of_the_environment_signs_an_unwatched_run_in(box, azure, access_token, unattended):
     p = lakekey.provider()  # without a warning that a service principal is missing, which would be an error here
     assert (p.auth_type(), p.target.host) == ("azure-client-secret", box.host)
     assert p.headers()["Authorization"] == f"Bearer {access_token}"

@@ -7,19 +7,10 @@ import time
 import pytest
 
 from lakekey import LoginRequired
-from support.sessions import Machine
+
+pytestmark = pytest.mark.usefixtures("unattended")
 
 BEAT = 0.01
-
-
-@pytest.fixture
-def machine(oidc_server, tmp_path, monkeypatch):
-    """A machine whose session has an expired access token, and nobody at it."""
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
-    machine = Machine(oidc_server, tmp_path / "cache")
-    machine.sign_in()
-    oidc_server.reset()
-    return machine
 
 
 def test_tasks_share_one_refresh_and_the_loop_goes_on(machine):

@@ -2,18 +2,7 @@
 
 import pytest
 
-from support.sessions import Machine
-
 AT_ONCE = 2.0
-
-
-@pytest.fixture
-def machine(oidc_server, tmp_path):
-    """A machine whose session has an expired access token."""
-    machine = Machine(oidc_server, tmp_path / "cache")
-    machine.sign_in()
-    oidc_server.reset()
-    return machine
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,8 @@ BEARER = {"access_token": "t", "token_type": "Bearer", "expires_in": 3600}
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch):
+def no_person(unattended):
     """No person is at the machine."""
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
 
 
 @pytest.fixture

@@ -18,19 +18,12 @@ from support.programs import workers
 from support.sessions import Child, Machine
 
 # Forking a process that has threads is what these tests are about; Python 3.12 warns of it.
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
+    pytest.mark.usefixtures("unattended"),
+]
 
 PATIENCE = 30.0
-
-
-@pytest.fixture
-def machine(oidc_server, tmp_path, monkeypatch):
-    """A machine whose session has an expired access token, and nobody at it."""
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
-    machine = Machine(oidc_server, tmp_path / "cache")
-    machine.sign_in()
-    oidc_server.reset()
-    return machine
 
 
 @contextmanager

@@ -11,19 +11,10 @@ from collections import Counter
 import pytest
 
 from lakekey import LoginRequired
-from support.sessions import Machine
+
+pytestmark = pytest.mark.usefixtures("unattended")
 
 OTHERS = 100
-
-
-@pytest.fixture
-def machine(oidc_server, tmp_path, monkeypatch):
-    """A machine whose session has an expired access token."""
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
-    machine = Machine(oidc_server, tmp_path / "cache")
-    machine.sign_in()
-    oidc_server.reset()
-    return machine
 
 
 def run_until(zygote, line):

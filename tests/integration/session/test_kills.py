@@ -14,15 +14,6 @@ SOON = 10.0  # seconds; the guarantee is one, on a machine that does nothing els
 REPEATS = 3
 
 
-@pytest.fixture
-def machine(oidc_server, tmp_path):
-    """A machine whose session has an expired access token."""
-    machine = Machine(oidc_server, tmp_path / "cache")
-    machine.sign_in()
-    oidc_server.reset()
-    return machine
-
-
 def kill_at(machine: Machine, step: str, caller: str = "main") -> None:
     with machine.child("pauses_at", step, caller) as child:
         child.until("at")

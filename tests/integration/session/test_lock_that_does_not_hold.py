@@ -10,15 +10,6 @@ from support.sessions import Machine
 REFUSAL = {"error": "invalid_grant", "error_description": "Refresh token is invalid"}
 
 
-@pytest.fixture
-def machine(oidc_server, tmp_path):
-    """A machine whose session has an expired access token."""
-    machine = Machine(oidc_server, tmp_path / "cache")
-    machine.sign_in()
-    oidc_server.reset()
-    return machine
-
-
 def race(machine: Machine, left: float) -> dict[str, str]:
     """The headers of somebody whose refresh token is refused, while somebody else has stored a newer session."""
     machine.server.fault("token", "status", status=400, body=REFUSAL, grant_type="refresh_token")

@@ -9,15 +9,6 @@ from support.sessions import Machine
 
 
 @pytest.fixture
-def machine(oidc_server, tmp_path):
-    """A machine whose session has an expired access token."""
-    machine = Machine(oidc_server, tmp_path / "cache")
-    machine.sign_in()
-    oidc_server.reset()
-    return machine
-
-
-@pytest.fixture
 def hanging(machine):
     """A live process that holds the lock and does not go on until it is told to."""
     with machine.child("pauses_at", "under the lock", "main") as holder:

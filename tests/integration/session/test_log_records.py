@@ -32,8 +32,7 @@ def machine(oidc_server, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def unwatched(machine, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+def unwatched(machine, unattended):
     return machine
 
 

@@ -9,19 +9,10 @@ import pytest
 import trio
 
 from lakekey import ConfigurationError, LoginRequired
-from support.sessions import Machine
+
+pytestmark = pytest.mark.usefixtures("unattended")
 
 PATIENCE = 60
-
-
-@pytest.fixture
-def machine(oidc_server, tmp_path, monkeypatch):
-    """A machine whose session has an expired access token, and nobody at it."""
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
-    machine = Machine(oidc_server, tmp_path / "cache")
-    machine.sign_in()
-    oidc_server.reset()
-    return machine
 
 
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])

@@ -21,15 +21,6 @@ from support.sessions import Machine
 
 
 @pytest.fixture
-def machine(oidc_server, tmp_path):
-    """A machine whose session has an expired access token."""
-    machine = Machine(oidc_server, tmp_path / "cache")
-    machine.sign_in()
-    oidc_server.reset()
-    return machine
-
-
-@pytest.fixture
 def service(oidc_server, tmp_path):
     """A machine on which a service principal has not signed in yet."""
     return Machine(oidc_server, tmp_path / "cache", service=True)

@@ -13,17 +13,14 @@ import lakekey
 from support.inside import session_of
 from support.sessions import Machine
 
+pytestmark = pytest.mark.usefixtures("unattended")
+
 _ARRIVES = """
 import base64, json, pickle, sys
 from support.reports import outcome, report
 provider = pickle.loads(base64.b64decode(sys.stdin.readline()))
 report("result", kind=provider.auth_type(), **outcome(lambda: provider.headers()["Authorization"]))
 """
-
-
-@pytest.fixture(autouse=True)
-def nobody(monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
 
 
 @pytest.fixture

@@ -8,17 +8,9 @@ import pytest
 from lakekey import UnsafeCache
 from support.sessions import Machine
 
+pytestmark = pytest.mark.usefixtures("unattended")
+
 REFUSAL = {"error": "invalid_grant", "error_description": "Refresh token is invalid"}
-
-
-@pytest.fixture
-def machine(oidc_server, tmp_path, monkeypatch):
-    """A machine whose session has an expired access token, and nobody at it."""
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
-    machine = Machine(oidc_server, tmp_path / "cache")
-    machine.sign_in()
-    oidc_server.reset()
-    return machine
 
 
 @contextmanager

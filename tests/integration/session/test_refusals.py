@@ -141,8 +141,7 @@ def test_a_login_as_somebody_else(box, profile):
     assert "grace@example.com" in error.hint
 
 
-def test_nobody_there_is_said_at_once_and_asks_no_server(box, profile, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+def test_nobody_there_is_said_at_once_and_asks_no_server(box, profile, unattended):
     with pytest.warns(lakekey.ServicePrincipalMissingWarning, match="unwatched-1.*client_id and client_secret"):
         provider = lakekey.provider(profile("unwatched-1"))
     error = refusal(LoginRequired, provider.headers)

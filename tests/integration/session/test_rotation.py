@@ -11,18 +11,9 @@ import pytest
 
 from lakekey import CacheWriteFailed, LoginRequired
 from lakekey.cache.stores.file import FileStore
-from support.sessions import Machine
 from support.tiny_client import TinyClient
 
-
-@pytest.fixture
-def machine(oidc_server, tmp_path, monkeypatch):
-    """A machine whose session has an expired access token, and nobody at it."""
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
-    machine = Machine(oidc_server, tmp_path / "cache")
-    machine.sign_in()
-    oidc_server.reset()
-    return machine
+pytestmark = pytest.mark.usefixtures("unattended")
 
 
 def age(machine, left=-60):

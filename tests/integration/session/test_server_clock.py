@@ -8,8 +8,7 @@ from support.tiny_client import claims, whoami
 
 @pytest.mark.parametrize("offset", [600, -86400])
 @pytest.mark.parametrize("service", [False, True], ids=["person", "service principal"])
-def test_a_server_whose_clock_is_off_is_asked_once_and_believed(oidc_server, tmp_path, monkeypatch, offset, service):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+def test_a_server_whose_clock_is_off_is_asked_once_and_believed(oidc_server, tmp_path, offset, service, unattended):
     oidc_server.set_clock(offset)
     machine = Machine(oidc_server, tmp_path / "cache", service=service)
     if not service:
@@ -28,9 +27,8 @@ def test_a_server_whose_clock_is_off_is_asked_once_and_believed(oidc_server, tmp
 
 
 @pytest.mark.parametrize("offset", [600, -600])
-def test_the_workspace_takes_what_is_served_up_to_the_end(oidc_server, tmp_path, monkeypatch, offset):
+def test_the_workspace_takes_what_is_served_up_to_the_end(oidc_server, tmp_path, offset, unattended):
     """It is the server's clock that ages here, an hour and a half in all: no token that it calls expired is served."""
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     oidc_server.set_clock(offset)
     machine = Machine(oidc_server, tmp_path / "cache")
     machine.sign_in(left=-60)

@@ -16,9 +16,8 @@ from support.sessions import QUICK, Machine
 
 
 @pytest.fixture
-def machine(oidc_server, tmp_path, monkeypatch):
+def machine(oidc_server, tmp_path, unattended):
     """A machine that signs in as a service principal; nothing is stored yet."""
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     return Machine(oidc_server, tmp_path / "cache", service=True, timing=QUICK)
 
 

@@ -20,15 +20,6 @@ AT_THE_SERVER = ("before", "after")
 BY = {signal.SIGINT: "KeyboardInterrupt", signal.SIGTERM: "SystemExit"}
 
 
-@pytest.fixture
-def machine(oidc_server, tmp_path):
-    """A machine whose session has an expired access token."""
-    machine = Machine(oidc_server, tmp_path / "cache")
-    machine.sign_in()
-    oidc_server.reset()
-    return machine
-
-
 def assert_nothing_is_lost(machine: Machine) -> None:
     machine.assert_session_is_whole()
     assert machine.fresh_process()["ok"]

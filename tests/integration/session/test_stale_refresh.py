@@ -24,9 +24,8 @@ LATEST = HOLD / 2  # whoever waits for what is held takes longer; the time itsel
 
 
 @pytest.fixture
-def machine(oidc_server, tmp_path, monkeypatch):
+def machine(oidc_server, tmp_path, unattended):
     """A machine whose session has a stale access token that lives for ten more minutes."""
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     machine = Machine(oidc_server, tmp_path / "cache")
     machine.sign_in()
     machine.store(left=600, access_token="alive", refresh_token=machine.stored().refresh_token)

@@ -8,7 +8,6 @@ import pytest
 
 from lakekey.observability.events import _NOTHING
 from support.inside import session_of
-from support.sessions import Machine
 
 RENEW = """
 import time
@@ -120,14 +119,6 @@ LOADED = """
 import sys
 print(sorted(name for name in sys.modules if name.startswith(("opentelemetry", "lakekey.observability.telemetry"))))
 """
-
-
-@pytest.fixture
-def machine(oidc_server, tmp_path):
-    machine = Machine(oidc_server, tmp_path / "cache")
-    machine.sign_in()
-    oidc_server.reset()
-    return machine
 
 
 @pytest.fixture

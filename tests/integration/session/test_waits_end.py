@@ -14,9 +14,8 @@ WAITS_BRIEFLY = Timing(margin=-44.0)
 
 
 @pytest.fixture
-def machine(oidc_server, tmp_path, monkeypatch):
+def machine(oidc_server, tmp_path, unattended):
     """A machine whose session has an expired access token, and nobody at it."""
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     machine = Machine(oidc_server, tmp_path / "cache", lock_timeout=1)
     machine.sign_in()
     oidc_server.reset()

@@ -86,6 +86,7 @@ def main(how: str, first: int, step: int, *, cold: bool) -> None:
             report("failed", point=point, error=str(error))
         finally:
             sys.settrace(None)
+        report("beat", point=point)  # it is slow, and under way
         if strike.left > 0:
             break  # the renewal has fewer lines than that
         struck += 1

@@ -64,8 +64,7 @@ def test_each_error_is_public_pickles_and_is_no_oserror(kind):
     assert getattr(lakekey, kind.__name__) is kind
 
 
-def test_the_warning_says_what_errors_say(monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+def test_the_warning_says_what_errors_say(unattended):
     with pytest.warns(lakekey.ServicePrincipalMissingWarning, match=r"DATABRICKS_CLIENT_SECRET\)\.$") as caught:
         lakekey.provider(host="https://dbc.cloud.databricks.com")
     for said in (caught[0].message, pickle.loads(pickle.dumps(caught[0].message))):

@@ -16,6 +16,8 @@ from support.inside import session_of, source_of
 from support.model import Clock, ModelServer
 from support.model_providers import cache_over, provider_over
 
+pytestmark = pytest.mark.usefixtures("unattended")
+
 PROVIDERS = st.integers(0, 2)
 
 
@@ -220,11 +222,6 @@ class InFiles(Session):
         store = FileStore(self.resources.enter_context(tempfile.TemporaryDirectory()))
         store.prepare()
         return store
-
-
-@pytest.fixture(autouse=True)
-def nobody(monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
 
 
 TestInMemory = pytest.mark.every_input(InMemory.TestCase)

@@ -1,0 +1,14 @@
+"""The machines that the tests of a session begin with."""
+
+import pytest
+
+from support.sessions import Machine
+
+
+@pytest.fixture
+def machine(oidc_server, tmp_path):
+    """A machine whose session has an expired access token."""
+    machine = Machine(oidc_server, tmp_path / "cache")
+    machine.sign_in()
+    oidc_server.reset()
+    return machine
