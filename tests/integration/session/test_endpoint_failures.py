@@ -17,14 +17,11 @@ from support.servers.odd_server import OddServer
 from support.sessions import QUICK, Machine
 from support.tls import write_certificates
 
+pytestmark = pytest.mark.usefixtures("unattended")
+
 ATTEMPTS = 4
 THROTTLED = {"error": "invalid_request", "error_description": "Temporarily throttled, too many requests"}
 BEARER = {"access_token": "t", "token_type": "Bearer", "expires_in": 3600}
-
-
-@pytest.fixture(autouse=True)
-def no_person(unattended):
-    """No person is at the machine."""
 
 
 @pytest.fixture
