@@ -29,13 +29,13 @@ class Break(NamedTuple):
 UNIT, HERE = "tests/unit", "tests/windows"
 FILES = f"{UNIT}/cache/test_private_files.py"
 BREAKS = (
-    Break("cache/private_files.py", 'getattr(os, "O_BINARY", 0)', "0", f"{UNIT}/cache/stores/test_store.py"),
+    Break("cache/private_files.py", 'getattr(os, "O_BINARY", 0)', "0", FILES),
     Break("cache/private_files.py", "error.errno == errno.EACCES and", "False and", f"{HERE}/test_sharing.py"),
     Break("cache/private_files.py", "in _IN_USE\n", "in ()\n", FILES),
     Break("cache/private_files.py", 'if sys.platform == "win32":', "if False:", f"{HERE}/test_sharing.py"),
     Break("cache/private_files.py", '_POSIX = os.name == "posix"', "_POSIX = True", FILES),
     Break("cache/shared_opening.py", "_EVERY_SHARING = 0x7", "_EVERY_SHARING = 0x3", f"{HERE}/test_sharing.py"),
-    Break("cache/shared_opening.py", "os.O_BINARY |", "", f"{UNIT}/cache/stores/test_store.py"),
+    Break("cache/shared_opening.py", "os.O_BINARY |", "", FILES),
     Break("cache/safe_path.py", '_POSIX = os.name == "posix"', "_POSIX = True", FILES),
     Break(
         "cache/stores/lock_line.py", "everybody is first\n        return True", "\n        return False",

@@ -21,6 +21,13 @@ def path(tmp_path):
     return path
 
 
+def test_content_is_kept_byte_for_byte(path):
+    content = bytes(range(256)) + b"\n\r\n\x1a\n"  # line ends and an end of text, as Windows reads and writes text
+    private_files.replace(path, content)
+    assert private_files.read(path) == content
+    assert private_files.read_given(path) == content
+
+
 def deny(monkeypatch, call, code, *, ending="file", seconds=_MOMENT):
     """Lets a call of the operating system fail for a while on paths with an ending, as Windows does."""
     real, until = getattr(os, call), time.monotonic() + seconds
