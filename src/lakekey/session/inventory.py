@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lakekey._imports import LOADING
 from lakekey.cache.cache import Cache
 from lakekey.cache.client_secrets import is_secret
 from lakekey.cache.entry import Entry, Failure, entry_id
@@ -276,7 +277,8 @@ def remove(cache: Cache, name: str) -> bool:
 def forget_near(store: "Store", name: str) -> None:
     """Forget this host's copy of an entry of a shared store; other hosts' are compared with the store in a while."""
     if store.shared:
-        from lakekey.cache.near import NearCopies
+        with LOADING:
+            from lakekey.cache.near import NearCopies
 
         NearCopies(os.environ, cache_directory(os.environ), store.where).drop(name)
 

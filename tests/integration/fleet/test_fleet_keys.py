@@ -324,7 +324,7 @@ def test_a_key_that_is_one_hosts_own_is_refused_with_the_reason(fleet, server, m
 def test_a_key_file_that_another_wrote_into_the_store_is_refused(fleet, server, monkeypatch):
     monkeypatch.delenv("LAKEKEY_KMS")
     store = server.store()
-    store.write_note(CHOICE, b'{"format": 1, "source": "file", "why": "somebody says so"}')
+    store.write_note(CHOICE, b'{"format": 1, "source": "file", "why": "it says so"}')
     store.write_note("master.key", KEY.encode())
     with pytest.raises(ConfigurationError, match="a key file of this host"):
         open_cache().put(name(1), Entry({}), replaces=None)

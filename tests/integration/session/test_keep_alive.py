@@ -69,7 +69,7 @@ NOW = 1_000_000_000.0
         (-4, 3, 0, True),  # in the second half of its life
         (-4, -1, 0, True),  # late, and still worth a try
         (-0.5, 0, 0, False),
-        (-1.5, 0, 0, True),  # nobody knows how long it lives
+        (-1.5, 0, 0, True),  # how long it lives is not known
         (-4, 3, 2, False),  # the session ends before it does
         (-4, 3, 5, True),
         (-0.0001, 0.0001, 0, False),  # never more often than once a minute
