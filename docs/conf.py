@@ -38,7 +38,7 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_mock_imports = ["authlib", "duckdb", "flask", "lz4", "pyarrow", "sqlglot", "thrift", "werkzeug"]
+autodoc_mock_imports = ["authlib", "duckdb", "flask", "lz4", "pyarrow", "sqlglot", "starlette", "thrift", "werkzeug"]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "lakekey"

@@ -38,7 +38,8 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.process = subprocess.Popen(
-            [program, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=dict(environment),
+            [program, *arguments], stdin=theirs, stdout=theirs, stderr=theirs,
+            env={name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")},
             start_new_session=True,
         )  # fmt: skip
         os.close(theirs)
