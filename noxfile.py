@@ -193,7 +193,8 @@ def docs(session):
 def docs_pictures(session):
     """The pictures that programs draw: the screenshots of the pages, and the recording of the demo."""
     system_packages(session)
-    pytest(session, python(), "-q", "tests/integration/login/test_login_chromium.py", env={"LAKEKEY_SCREENSHOTS": "1"})
+    pages = ("tests/integration/login/test_login_chromium.py", "tests/integration/web/test_portal_chromium.py")
+    pytest(session, python(), "-q", *pages, env={"LAKEKEY_SCREENSHOTS": "1"})
     demo = (str(TOOLS / "bin/lakekey"), "demo", "--no-browser")
     session.run(python(), "docs/record.py", "docs/pictures/demo.svg", *demo)
 
