@@ -4,6 +4,7 @@ An entry remembers the profile under which it was signed in. The configuration m
 by the profile that resolves to it now, and by none where there is none.
 """
 
+import functools
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from lakekey.configuration import databrickscfg
 from lakekey.configuration.settings import DELEGATED, U2M
 from lakekey.configuration.target import DEFAULT_CLIENT, DEFAULT_SCOPES, Target, resolve
 from lakekey.configuration.validation import names_nothing
-from lakekey.errors import CacheError, ConfigurationError, LakekeyError, LockTimeout
+from lakekey.errors import CacheError, ConfigurationError, LakekeyError
 from lakekey.observability import audit
 from lakekey.session.expiry import is_live, nears_end, session_end
 
@@ -33,7 +34,6 @@ BY_ITSELF, BY_THE_SDK = "signs in by itself", "signed in by the SDK"
 NEEDS_LOGIN = (SIGNED_OUT, EXPIRED, FAILED)
 
 _PATIENCE = 30.0
-_POLL = 0.02
 _END = 250_000_000_000  # seconds: the year 9892, beyond which some time zones have no date
 # What an entry remembers of its target, by the settings' names.
 _REMEMBERED = (
@@ -254,22 +254,21 @@ def remove(cache: Cache, name: str) -> bool:
     Raises:
         LockTimeout: Another process holds it.
     """
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        with cache.lock(name, to_write=False) as held:
-            if held:
-                envelope = cache.store.get(name)
-                if envelope is None:
-                    return False
-                if cache.delete(name, replaces=envelope):
-                    forget_near(cache.store, name)
-                    break
-        if time.monotonic() > deadline:
-            raise LockTimeout(
-                f"{cache.store.holder(name) or 'another process'} holds the session for more than {_PATIENCE:g} s",
-                hint="wait for it, then run it again",
-            )
-        time.sleep(_POLL)
+    lock, read = functools.partial(cache.lock, name, to_write=False), functools.partial(cache.store.get, name)
+
+    def who_and_what() -> str:
+        return f"{cache.store.holder(name) or 'another process'} holds the session"
+
+    with LOADING:
+        from lakekey.cache.entry_lock import wait_for
+
+    with wait_for(lock, read, who_and_what, _PATIENCE, time.sleep) as found:
+        envelope = found
+        while envelope is not None and not cache.delete(name, replaces=envelope):
+            envelope = read()  # not every store's lock keeps all others out
+        if envelope is None:
+            return False
+        forget_near(cache.store, name)
     audit.record(audit.ADMINISTRATION, action="entry_removed", entry=name, store=cache.store.where)
     return True
 
