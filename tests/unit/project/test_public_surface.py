@@ -87,6 +87,7 @@ lakekey.provdier("prod")
 """
 
 
+@pytest.mark.timeout(300)  # a type checker that begins without a cache, beside other tests
 def test_type_checkers_see_the_public_names_and_no_others(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(USERS_PROGRAM)
