@@ -109,6 +109,16 @@ def test_statement_that_is_refused_twice_says_that_it_has_not_run(box, principal
     assert written() == 0
 
 
+def test_new_session_that_is_refused_as_well_says_that_nothing_has_run(box, principal, connection, written):
+    box.fault("sql", status=401, times=2)  # the statement, and the session that it would be sent again on
+    with pytest.raises(sql.exc.RequestError) as caught, connection.cursor() as cursor:
+        cursor.execute("insert into written values (1)")
+    assert caught.value.context["method"] == "OpenSession"
+    assert isinstance(caught.value.__cause__, lakekey.TokenRefused)
+    assert "the statement has not run" in caught.value.__cause__.message
+    assert written() == 0
+
+
 @pytest.mark.parametrize("kind", [list, iter], ids=["list", "iterator"])
 def test_batch_is_never_sent_again(box, principal, connection, written, kind):
     refuse_call(box, 2)  # one insert and its close have passed
