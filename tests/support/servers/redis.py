@@ -64,7 +64,11 @@ class Redis:
 
     def __enter__(self) -> Self:
         self._root = Path(tempfile.mkdtemp(prefix="lakekey-redis-"))
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
