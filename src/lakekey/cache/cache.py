@@ -319,6 +319,10 @@ class Cache:
         """The ids of all sessions. What is kept of authorization servers and of a portal lies beside them."""
         return [name for name in self.store.list() if not name.startswith((DISCOVERY_PREFIX, WEB_PREFIX))]
 
+    def kept(self) -> tuple[str, ...]:
+        """The ids of all that a changed key or another store must not lose: sessions, secrets, and a portal's rows."""
+        return tuple(name for name in self.store.list() if not name.startswith(DISCOVERY_PREFIX))
+
     def keeps(self, entry_id: str) -> bool:
         """Whether an entry outlives this process."""
         return self.volatile is None and not unwritten.holds(self.store.where, entry_id)

@@ -38,7 +38,7 @@ def move(source: Cache, target: Cache) -> Moved:
         CacheError: A store cannot be used at all.
     """
     moved, left = [], []
-    for entry_id in source.list():
+    for entry_id in source.kept():
         try:
             reason = _move_one(source, target, entry_id)
         except CacheError as error:

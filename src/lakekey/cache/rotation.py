@@ -193,7 +193,7 @@ def _reseal(cache: Cache, ring: KeyRing, patience: float) -> tuple[int, tuple[st
     while True:
         # Again from the start, until nothing is left: entries are made while we work.
         passed = busy | unreadable | refused.keys()
-        left = [name for name in cache.list() if name not in passed and _is_old(cache, ring, name)]
+        left = [name for name in cache.kept() if name not in passed and _is_old(cache, ring, name)]
         if not left:
             break
         for entry_id in left:

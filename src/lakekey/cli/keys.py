@@ -68,7 +68,7 @@ def _facts(cache: Cache) -> dict[str, Any]:
     from lakekey.errors import CacheError
 
     counts: dict[str, int] = {}
-    for entry_id in cache.list():
+    for entry_id in cache.kept():
         try:
             name = key_id_of(cache.store.get(entry_id) or b"")
         except CacheError:

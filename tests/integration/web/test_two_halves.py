@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import lakekey
+from lakekey.cache.moving import move
 from lakekey.cache.opening import open_cache
+from lakekey.cache.rotation import rotate
 from lakekey.errors import (
     ConfigurationError,
     CredentialsRefused,
@@ -289,6 +291,23 @@ def test_b44_wrong_secret_is_for_the_administrator(place):
     Registrations(open_cache()).rotate_secret(place.app, "a-wrong-secret", keep_older=False)
     with pytest.raises(CredentialsRefused, match="the server refuses the app"):
         Attempt(place).finish()
+
+
+def test_rotation_of_the_key_loses_no_app_and_no_sign_in_that_is_under_way(place):
+    attempt = Attempt(place)
+    for _ in range(2):
+        rotate(open_cache())
+    assert [app.name for app in Registrations(open_cache()).all()] == [place.app]
+    assert attempt.finish().code == "connected"
+    assert Attempt(place).finish().code == "connected"
+
+
+def test_apps_and_sign_ins_move_to_another_store_with_the_sessions(place, tmp_path):
+    Attempt(place).finish()
+    target = open_cache(place=f"file:{tmp_path / 'other'}")
+    moved = move(open_cache(), target)
+    assert "web-apps" in moved.moved
+    assert [app.name for app in Registrations(target).all()] == [place.app]
 
 
 def test_b43_endpoint_in_trouble_is_tried_later(place):
