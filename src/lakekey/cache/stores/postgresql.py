@@ -6,17 +6,16 @@ itself; a reply that was lost is settled by reading back.
 """
 
 import contextlib
-import random
-import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import LOADING
+from lakekey.cache.stores.alike import TRIES, changing_key, reach_and_clock, retried
 from lakekey.cache.stores.findings import FAILED, OK, WARNING, Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import without_credentials
 from lakekey.cache.stores.store import Reading
-from lakekey.errors import CacheError, LockTimeout, StoreUnavailable
+from lakekey.errors import CacheError, StoreUnavailable
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.postgresql_server import Answer, Server
@@ -73,14 +72,8 @@ _RIGHTS = """
 SELECT name, has_table_privilege('lakekey_store', name)
 FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS name
 """
-_SLOW = 1.0  # seconds
-_CLOCK = 30.0  # seconds
 
-_KEY_LEASE = "changing-key"
-_KEY_PATIENCE = 60.0  # seconds
 _PAGE = 1000
-_TRIES = 4  # after so many replies that were lost, one after the other, the store counts as away
-T = TypeVar("T")
 
 
 class PostgresqlStore:
@@ -175,7 +168,7 @@ class PostgresqlStore:
 
     def take(self, name: str, nonce: bytes, holder: str, seconds: float) -> bool:
         """See `LeaseKeeper.take`. Asked again after a lost reply, it recognises its own nonce."""
-        return self._retried(lambda: self._ask(_TAKE, (name, nonce, holder, seconds, seconds + 1.0)).changed == 1)
+        return retried(lambda: self._ask(_TAKE, (name, nonce, holder, seconds, seconds + 1.0)).changed == 1)
 
     def renew(self, name: str, nonce: bytes, seconds: float) -> bool:
         """See `LeaseKeeper.renew`."""
@@ -193,7 +186,7 @@ class PostgresqlStore:
 
     def write_note(self, name: str, content: bytes) -> None:
         """See `KeyPlace.write_note`."""
-        self._retried(lambda: self._ask(_UPSERT, ("note", name, content)))
+        retried(lambda: self._ask(_UPSERT, ("note", name, content)))
 
     def swap_note(self, name: str, content: bytes, *, replaces: bytes | None) -> bool:
         """See `KeyPlace.swap_note`."""
@@ -201,28 +194,15 @@ class PostgresqlStore:
 
     def remove_note(self, name: str) -> None:
         """See `KeyPlace.remove_note`."""
-        self._retried(lambda: self._ask(_REMOVE, ("note", name)))
+        retried(lambda: self._ask(_REMOVE, ("note", name)))
 
     def note_place(self, name: str) -> str:
         """See `KeyPlace.note_place`."""
         return f"note {name} in {self.where}"
 
-    @contextlib.contextmanager
-    def changing_key(self) -> Iterator[None]:
+    def changing_key(self) -> "contextlib.AbstractContextManager[None]":
         """See `KeyPlace.changing_key`."""
-        until = time.monotonic() + _KEY_PATIENCE
-        while True:
-            with self._leases.hold(_KEY_LEASE) as held:
-                if held:
-                    yield
-                    return
-            if time.monotonic() > until:
-                raise LockTimeout(
-                    f"{self.holder(_KEY_LEASE) or 'another process'} is changing the key of the cache in {self.where} "
-                    f"for more than {_KEY_PATIENCE:g} s",
-                    hint="wait for it, or end it",
-                )
-            time.sleep(random.uniform(0.05, 0.3))  # noqa: S311 - spreads the waiters, guards nothing
+        return changing_key(self._leases, self.holder, self.where)
 
     # -- for administrators ----------------------------------------------------------------------------------------
 
@@ -238,12 +218,8 @@ class PostgresqlStore:
 
     def examine(self) -> Iterator[Finding]:
         """See `Store.examine`."""
-        began, here = time.monotonic(), time.time()
-        now = self._ask("SELECT extract(epoch FROM clock_timestamp())::float8", ()).rows[0][0]
-        took = time.monotonic() - began
-        yield Finding("reach", OK if took < _SLOW else WARNING, f"{self.where}, {took * 1000:.0f} ms")
-        ahead = now - (here + time.time()) / 2
-        yield Finding("clock", OK if abs(ahead) < _CLOCK else WARNING, f"{ahead:+.1f} s against this machine's")
+        clock = "SELECT extract(epoch FROM clock_timestamp())::float8"
+        yield from reach_and_clock(self.where, lambda: float(self._ask(clock, ()).rows[0][0]))
         standby, read_only = self._ask("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')", ()).rows[
             0
         ]
@@ -294,7 +270,7 @@ class PostgresqlStore:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _read(self, kind: str, name: str) -> Reading:
-        body, now = self._retried(lambda: self._ask(_READ, (kind, name))).rows[0]
+        body, now = retried(lambda: self._ask(_READ, (kind, name))).rows[0]
         return Reading(bytes(body) if body is not None else None, now)
 
     def _swap(self, kind: str, name: str, body: bytes, replaces: bytes | None) -> bool:
@@ -313,7 +289,7 @@ class PostgresqlStore:
 
     def _settled(self, write: Callable[[], bool], look: Callable[[], bool | None]) -> bool:
         """Write, and where the reply was lost, look whether it was done; ``None`` means that it was not."""
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             try:
                 return write()
             except StoreUnavailable as error:
@@ -323,17 +299,6 @@ class PostgresqlStore:
             done = look()
             if done is not None:
                 return done
-        raise lost
-
-    def _retried(self, ask: Callable[[], T]) -> T:
-        """Ask again where the reply was lost: only what may be done twice."""
-        for _ in range(_TRIES):
-            try:
-                return ask()
-            except StoreUnavailable as error:
-                if not error.in_doubt:
-                    raise
-                lost = error
         raise lost
 
     def _ask(self, statement: str, values: Sequence[Any]) -> "Answer":

@@ -8,17 +8,16 @@ single-use is better kept in PostgreSQL; here, what went back in time is noticed
 """
 
 import contextlib
-import random
-import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import LOADING
-from lakekey.cache.stores.findings import OK, WARNING, Finding
+from lakekey.cache.stores.alike import TRIES, changing_key, reach_and_clock, retried
+from lakekey.cache.stores.findings import OK, Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import without_credentials
 from lakekey.cache.stores.store import Reading
-from lakekey.errors import CacheError, LockTimeout, StoreUnavailable
+from lakekey.errors import CacheError, StoreUnavailable
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.redis_server import Server
@@ -85,13 +84,7 @@ return false
 """
 )
 
-_KEY_LEASE = "changing-key"
-_KEY_PATIENCE = 60.0  # seconds
 _PAGE = 1000
-_TRIES = 4  # after so many replies that were lost, one after the other, the store counts as away
-_SLOW = 1.0  # seconds
-_CLOCK = 30.0  # seconds
-T = TypeVar("T")
 
 
 class RedisStore:
@@ -133,7 +126,7 @@ class RedisStore:
     def delete(self, entry_id: str, *, replaces: bytes) -> bool:
         """See `Store.delete`. Where the reply was lost, what is there tells whether it was done."""
         keys = (self._key("entry", entry_id), self._index)
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             try:
                 return bool(self._run(_DELETE, keys, replaces, entry_id) == 1)
             except StoreUnavailable as error:
@@ -199,7 +192,7 @@ class RedisStore:
         self._asked.require_keeper()
         milliseconds = int(seconds * 1000)
         key = self._key("lease", name)
-        return bool(self._retried(lambda: self._run(_TAKE, (key,), nonce, holder, milliseconds)) == 1)
+        return bool(retried(lambda: self._run(_TAKE, (key,), nonce, holder, milliseconds)) == 1)
 
     def renew(self, name: str, nonce: bytes, seconds: float) -> bool:
         """See `LeaseKeeper.renew`."""
@@ -217,7 +210,7 @@ class RedisStore:
 
     def write_note(self, name: str, content: bytes) -> None:
         """See `KeyPlace.write_note`."""
-        self._retried(lambda: self._command("SET", self._key("note", name), content))
+        retried(lambda: self._command("SET", self._key("note", name), content))
 
     def swap_note(self, name: str, content: bytes, *, replaces: bytes | None) -> bool:
         """See `KeyPlace.swap_note`."""
@@ -225,28 +218,15 @@ class RedisStore:
 
     def remove_note(self, name: str) -> None:
         """See `KeyPlace.remove_note`."""
-        self._retried(lambda: self._command("DEL", self._key("note", name)))
+        retried(lambda: self._command("DEL", self._key("note", name)))
 
     def note_place(self, name: str) -> str:
         """See `KeyPlace.note_place`."""
         return f"note {name} in {self.where}"
 
-    @contextlib.contextmanager
-    def changing_key(self) -> Iterator[None]:
+    def changing_key(self) -> "contextlib.AbstractContextManager[None]":
         """See `KeyPlace.changing_key`."""
-        until = time.monotonic() + _KEY_PATIENCE
-        while True:
-            with self._leases.hold(_KEY_LEASE) as held:
-                if held:
-                    yield
-                    return
-            if time.monotonic() > until:
-                raise LockTimeout(
-                    f"{self.holder(_KEY_LEASE) or 'another process'} is changing the key of the cache in {self.where} "
-                    f"for more than {_KEY_PATIENCE:g} s",
-                    hint="wait for it, or end it",
-                )
-            time.sleep(random.uniform(0.05, 0.3))  # noqa: S311 - spreads the waiters, guards nothing
+        return changing_key(self._leases, self.holder, self.where)
 
     # -- for administrators ----------------------------------------------------------------------------------------
 
@@ -260,12 +240,7 @@ class RedisStore:
 
     def examine(self) -> Iterator[Finding]:
         """See `Store.examine`."""
-        began, here = time.monotonic(), time.time()
-        now = self._read("note", "").now or 0.0
-        took = time.monotonic() - began
-        yield Finding("reach", OK if took < _SLOW else WARNING, f"{self.where}, {took * 1000:.0f} ms")
-        ahead = now - (here + time.time()) / 2
-        yield Finding("clock", OK if abs(ahead) < _CLOCK else WARNING, f"{ahead:+.1f} s against this machine's")
+        yield from reach_and_clock(self.where, lambda: self._read("note", "").now or 0.0)
         yield from self._asked.findings()
         yield Finding("entries", OK, str(self._command("ZCARD", self._index)))
 
@@ -288,23 +263,12 @@ class RedisStore:
         return f"{{{self._asked.prefix}}}:{kind}:{name}"
 
     def _read(self, kind: str, name: str) -> Reading:
-        body, now = self._retried(lambda: self._run(_READ, (self._key(kind, name),)))
+        body, now = retried(lambda: self._run(_READ, (self._key(kind, name),)))
         return Reading(body, float(now) / 1000)
 
     def _swap(self, keys: tuple[str, ...], body: bytes, replaces: bytes | None, name: str) -> bool:
         # What is there already is a yes: so the script settles its own lost reply.
-        return bool(self._retried(lambda: self._run(_SWAP, keys, body, replaces or b"", name)) == 1)
-
-    def _retried(self, ask: Callable[[], T]) -> T:
-        """Ask again where the reply was lost: only what may be done twice."""
-        for _ in range(_TRIES):
-            try:
-                return ask()
-            except StoreUnavailable as error:
-                if not error.in_doubt:
-                    raise
-                lost = error
-        raise lost
+        return bool(retried(lambda: self._run(_SWAP, keys, body, replaces or b"", name)) == 1)
 
     def _run(self, script: str, keys: tuple[str, ...], *values: Any) -> Any:
         return self._asked.ask("EVAL", script, len(keys), *keys, *values)

@@ -1,0 +1,65 @@
+"""What the stores that hosts share do alike: asking again after a lost reply, the key's lease, the first findings."""
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from lakekey.cache.stores.findings import OK, WARNING, Finding
+from lakekey.cache.stores.lease import Leases
+from lakekey.errors import LockTimeout, StoreUnavailable
+
+#: After so many replies that were lost, one after the other, the store counts as away.
+TRIES = 4
+
+_KEY_LEASE = "changing-key"
+_KEY_PATIENCE = 60.0  # seconds
+_SLOW = 1.0  # seconds
+_CLOCK = 30.0  # seconds
+T = TypeVar("T")
+
+
+def retried(ask: Callable[[], T]) -> T:
+    """Ask again where the reply was lost: only what may be done twice."""
+    for _ in range(TRIES):
+        try:
+            return ask()
+        except StoreUnavailable as error:
+            if not error.in_doubt:
+                raise
+            lost = error
+    raise lost
+
+
+@contextlib.contextmanager
+def changing_key(leases: Leases, holder: Callable[[str], str | None], where: str) -> Iterator[None]:
+    """See `KeyPlace.changing_key`; ``holder`` is `Store.holder`, and ``where`` is `Store.where`."""
+    until = time.monotonic() + _KEY_PATIENCE
+    while True:
+        with leases.hold(_KEY_LEASE) as held:
+            if held:
+                yield
+                return
+        if time.monotonic() > until:
+            raise LockTimeout(
+                f"{holder(_KEY_LEASE) or 'another process'} is changing the key of the cache in {where} "
+                f"for more than {_KEY_PATIENCE:g} s",
+                hint="wait for it, or end it",
+            )
+        time.sleep(random.uniform(0.05, 0.3))  # noqa: S311 - spreads the waiters, guards nothing
+
+
+def reach_and_clock(where: str, now: Callable[[], float]) -> Iterator[Finding]:
+    """How long the store takes to answer, and how far its clock is from this machine's.
+
+    Args:
+        where: The store's place, for people.
+        now: Asks for the store's time, in epoch seconds.
+    """
+    began, here = time.monotonic(), time.time()
+    there = now()
+    took = time.monotonic() - began
+    yield Finding("reach", OK if took < _SLOW else WARNING, f"{where}, {took * 1000:.0f} ms")
+    ahead = there - (here + time.time()) / 2
+    yield Finding("clock", OK if abs(ahead) < _CLOCK else WARNING, f"{ahead:+.1f} s against this machine's")
