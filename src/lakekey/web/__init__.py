@@ -12,22 +12,22 @@ from lakekey._imports import libraries
 if TYPE_CHECKING:
     from lakekey.web.browser import COOKIE, Cookie
     from lakekey.web.forwarded import forwarded
+    from lakekey.web.halves import BegunSignIn, begin_sign_in, finish_sign_in
     from lakekey.web.outcomes import Outcome
     from lakekey.web.people import User
     from lakekey.web.portal import Portal
     from lakekey.web.schedules import Schedule
-    from lakekey.web.sign_in import BegunSignIn, begin_sign_in, finish_sign_in
 
 _ATTRIBUTES = {
     "COOKIE": "browser",
-    "BegunSignIn": "sign_in",
+    "BegunSignIn": "halves",
     "Cookie": "browser",
     "Outcome": "outcomes",
     "Portal": "portal",
     "Schedule": "schedules",
     "User": "people",
-    "begin_sign_in": "sign_in",
-    "finish_sign_in": "sign_in",
+    "begin_sign_in": "halves",
+    "finish_sign_in": "halves",
     "forwarded": "forwarded",
 }
 

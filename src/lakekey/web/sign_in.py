@@ -1,4 +1,4 @@
-"""The two halves of a hosted sign-in (RFC 6749 §4.1), on which the portal and routes of one's own are built.
+"""The steps of a hosted sign-in (RFC 6749 §4.1), on which the portal and `lakekey.web.halves` are built.
 
 What begins is bound to a browser and to a user, and both are checked at the end. Between the answer's arrival and its
 exchange lies a page of ours, so the callback does not need the host application's own session.
@@ -23,24 +23,8 @@ from lakekey.web import browser as browsers
 from lakekey.web import flows, outcomes
 from lakekey.web.flows import Flow, FlowStore
 from lakekey.web.outcomes import Outcome
-from lakekey.web.people import User, user_of
+from lakekey.web.people import User
 from lakekey.web.redemption import Redemption
-from lakekey.web.registrations import check_public_address
-
-
-class BegunSignIn(NamedTuple):
-    """A sign-in that has begun.
-
-    Attributes:
-        url: Where to send the browser.
-        cookie: What to set in the browser, with exactly these attributes.
-    """
-
-    url: str
-    cookie: browsers.Cookie
-
-    def __repr__(self) -> str:
-        return "BegunSignIn()"
 
 
 class Received(NamedTuple):
@@ -289,91 +273,6 @@ def hosted_target(profile: str | None, user: User, environ: Mapping[str, str], *
             profile=target.name,
         )  # fmt: skip
     return target
-
-
-def begin_sign_in(
-    profile: str | None = None,
-    *,
-    user: User | str,
-    redirect_uri: str,
-    browser: str | None = None,
-    return_to: str = "",
-    environ: Mapping[str, str] | None = None,
-    **settings: Any,
-) -> BegunSignIn:
-    """Begin a sign-in, in a route of one's own that answers a POST.
-
-    Args:
-        profile: What to sign in to.
-        user: Who is at the browser, as the application's own session says.
-        redirect_uri: The address of the route that calls `finish_sign_in`, as registered for the app. Never built from
-            a request's ``Host``.
-        browser: The value of the request's cookie `COOKIE`, or ``None`` where it has none.
-        return_to: Where to go at the end: a path of the application, for its own use.
-        environ: The environment; ``None`` for this process's.
-        **settings: As for `lakekey.provider`.
-
-    Returns:
-        Where to send the browser, and the cookie to set.
-
-    Raises:
-        LakekeyError: The sign-in cannot begin; the error says what to do.
-    """
-    who = user_of(user)
-    check_public_address(redirect_uri, "redirect_uri")
-    sign_ins = SignIns(environ=environ)
-    target = hosted_target(profile, who, sign_ins.environ, **settings)
-    value = browser if browser is not None and browsers.is_value(browser) else browsers.new_value()
-    url = sign_ins.begin(target, who, redirect_uri=redirect_uri, registration="", browser=value, return_to=return_to)
-    return BegunSignIn(url, browsers.Cookie(browsers.COOKIE, value))
-
-
-def finish_sign_in(
-    profile: str | None = None,
-    *,
-    answer: str | bytes,
-    user: User | str,
-    browser: str | None,
-    environ: Mapping[str, str] | None = None,
-    **settings: Any,
-) -> Outcome:
-    """Finish a sign-in, in the route of the redirect URI.
-
-    A reload returns the same outcome again; nothing is sent twice.
-
-    Args:
-        profile: What was signed in to.
-        answer: The query of the request, as it came.
-        user: Who is at the browser now.
-        browser: The value of the request's cookie `COOKIE`, or ``None``.
-        environ: The environment; ``None`` for this process's.
-        **settings: As for `begin_sign_in`.
-
-    Returns:
-        The outcome ``connected``; its ``who`` is the person, its ``return_to`` is what `begin_sign_in` was given.
-
-    Raises:
-        LoginFailed, WrongIdentity, LoginDenied, LoginTimeout: It did not succeed; what was stored before still is.
-        TokenEndpointError, CacheError: It may succeed later.
-        CredentialsRefused: The app is refused.
-    """
-    who = user_of(user)
-    sign_ins = SignIns(environ=environ)
-    query = answer.decode("ascii", "replace") if isinstance(answer, bytes) else answer
-    received = sign_ins.receive(query, browser=browser, registration="")
-    if received.outcome is not None:
-        raise received.outcome.to_error()
-
-    def target_of(_: Flow) -> Target:
-        return hosted_target(profile, who, sign_ins.environ, **settings)
-
-    outcome = sign_ins.finish(received.handle, browser=browser, user=who, target_of=target_of)
-    if outcome.code == outcomes.ASKS:
-        # There is no page that could ask, so what was not expected is not stored.
-        sign_ins.answer(received.handle, browser=browser, user=who, accept=False, target_of=target_of)
-    if outcome.code != outcomes.CONNECTED:
-        raise outcome.to_error()
-    return outcome
 
 
 def _wrong_metadata(metadata: Metadata, issuer: str | None) -> str | None:
