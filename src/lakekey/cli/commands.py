@@ -184,7 +184,13 @@ COMMANDS: dict[str, Command] = {
         options.sandbox,
         (("lakekey sandbox", ""), ("lakekey sandbox -- pytest", "runs a command beside it, which alone is led there")),
     ),
-    "demo": Command("demo:demo", "see the main job, on a local workspace", TRY, options.demo, (("lakekey demo", ""),)),
+    "demo": Command(
+        "demo:demo",
+        "see the main job, on a local workspace",
+        TRY,
+        options.demo,
+        (("lakekey demo", ""), ("lakekey demo --web", "hosted sign-in, with two users")),
+    ),
     "completion": Command(
         "completion:completion",
         "print the script that completes commands and profiles in a shell",

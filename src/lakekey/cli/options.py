@@ -259,6 +259,7 @@ def demo(parser: Parser) -> None:
         action=argparse.BooleanOptionalAction,
         help="sign in yourself, or let a person be played (default: yourself, where there is a browser)",
     )
+    parser.add_argument("--web", action="store_true", help="hosted sign-in: a service with two users, two workspaces")
 
 
 def completion(parser: Parser) -> None:

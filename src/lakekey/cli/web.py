@@ -48,7 +48,7 @@ def web(arguments: argparse.Namespace) -> int:
     if arguments.print_unit:
         print(_unit(), end="")
         return 0
-    uvicorn = _uvicorn()
+    uvicorn = require_web()
     if not arguments.json:
         _say(portal, arguments)
     shared: dict[str, Any] = {
@@ -199,13 +199,18 @@ def _say(portal: Portal, arguments: argparse.Namespace) -> None:
     sys.stdout.flush()
 
 
-def _uvicorn() -> Any:
+def require_web() -> Any:
+    """Uvicorn, or what is missing where the extra is not installed.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
     try:
         import starlette
         import uvicorn
     except ImportError as error:
         raise ConfigurationError(
-            f"lakekey web needs {error.name}, which comes with the extra", hint="pip install 'lakekey[web]'"
+            f"the portal needs {error.name}, which comes with the extra", hint="pip install 'lakekey[web]'"
         ) from None
     _ = starlette
     return uvicorn

@@ -11,17 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any
 
 import lakekey
 from lakekey.cli.output import print_json, print_table
 from lakekey_sandbox import demo_person
+from lakekey_sandbox.demo_steps import Narrator, environment
 from lakekey_sandbox.serve import write_profiles
 from lakekey_sandbox.workspace import Sandbox
 
 _FIRST_LIFETIME = 24  # seconds: long enough for the first steps on a busy machine, short enough to watch it end
-_PROGRESS = 5.0  # seconds between two lines of progress where there is no terminal
 _SECOND_PROGRAM = """
 import lakekey
 connection = lakekey.sql.connect("sandbox", enable_telemetry=False)
@@ -31,38 +30,6 @@ with connection.cursor() as cursor:
 connection.close()
 """
 _FIRST_HEADER = 'import lakekey; lakekey.provider("sandbox-m2m").headers()'
-
-
-class _Narrator:
-    """Numbers the steps and says what came of them."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._step = 0
-        self._began = time.monotonic()
-
-    def step(self, text: str) -> None:
-        self._step += 1
-        print(f"\n{self._step}. {text}", file=self._out, flush=True)
-
-    def say(self, text: str) -> None:
-        print(f"   {text}", file=self._out, flush=True)
-
-    def wait(self, seconds: float, what: str) -> None:
-        """Waits, and counts down: in one line on a terminal, else in a line every few seconds."""
-        ends = time.monotonic() + seconds
-        in_place = self._out.isatty()
-        while (left := ends - time.monotonic()) > 0:
-            if in_place:
-                print(f"\r   {left:3.0f} s until {what} ", end="", file=self._out, flush=True)
-            else:
-                self.say(f"{left:.0f} s until {what}")
-            time.sleep(min(left, 1.0 if in_place else _PROGRESS))
-        if in_place:
-            print("\r\033[K", end="", file=self._out, flush=True)
-
-    def seconds(self) -> float:
-        return time.monotonic() - self._began
 
 
 def run(*, browser: bool | None = None, as_json: bool = False) -> int:
@@ -76,18 +43,18 @@ def run(*, browser: bool | None = None, as_json: bool = False) -> int:
     Returns:
         The exit status: 0 where everything held, 1 where something did not.
     """
-    tell = _Narrator(sys.stderr if as_json else sys.stdout)
+    tell = Narrator(sys.stderr if as_json else sys.stdout)
     if browser is None and (as_json or not demo_person.is_at_a_browser(os.environ)):
         browser = False
     tell.step("A local workspace: a real OAuth server and a SQL warehouse, over TLS on loopback")
     with Sandbox(token_lifetime=_FIRST_LIFETIME) as box, tempfile.TemporaryDirectory() as home:
         tell.say(box.host)
-        with _environment(_variables(box, home)):
+        with environment(_variables(box, home)):
             return _Demo(box, home, tell, browser=browser, as_json=as_json).run()
 
 
 class _Demo:
-    def __init__(self, box: Sandbox, home: str, tell: _Narrator, *, browser: bool | None, as_json: bool) -> None:
+    def __init__(self, box: Sandbox, home: str, tell: Narrator, *, browser: bool | None, as_json: bool) -> None:
         self.browser = browser
         self.as_json = as_json
         self.box = box
@@ -183,20 +150,6 @@ def _variables(box: Sandbox, home: str) -> dict[str, str]:
         "LAKEKEY_CACHE_DIR": os.path.join(home, "cache"),
         "LAKEKEY_INTERACTIVE": "browser",
     }
-
-
-@contextlib.contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    for name in list(os.environ):
-        if name.startswith(("DATABRICKS_", "LAKEKEY_")):
-            del os.environ[name]
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def _current_user(connection: Any) -> str:

@@ -77,22 +77,45 @@ class Person:
         Raises:
             SignInProblem: It stopped before the client's callback had an answer.
         """
-        with requests.Session() as browser:
-            # No proxy for loopback, and no .netrc: a browser has none.
-            browser.trust_env = False
-            browser.verify = self.ca_file
-            page = self._get(browser, url)
-            if not page.is_redirect:
-                page = self._submit(browser, page)
-            if not page.is_redirect:
-                raise SignInProblem(f"the sign-in page answered {page.status_code}: {_text(page)}")
-            self._follow(browser, page)
+        with self._browser() as browser:
+            self._follow(browser, self._answered(browser, url))
+
+    def begin(self, url: str) -> str:
+        """Answer the sign-in page alone.
+
+        Args:
+            url: The authorization request.
+
+        Returns:
+            Where the browser is sent then: the callback of the client, with the answer.
+
+        Raises:
+            SignInProblem: The page does not send it anywhere.
+        """
+        with self._browser() as browser:
+            page = self._answered(browser, url)
+            return urljoin(page.url, page.headers["Location"])
 
     def command(self) -> str:
         """The value for ``BROWSER`` that lets this person answer in a process of its own."""
         parts = [sys.executable, "-m", "lakekey_sandbox.person", "--user", self.user, "--ca-file", self.ca_file]
         parts += ["--decision", self.decision]
         return f"{shlex.join(parts)} %s"
+
+    def _browser(self) -> requests.Session:
+        browser = requests.Session()
+        # No proxy for loopback, and no .netrc: a browser has none.
+        browser.trust_env = False
+        browser.verify = self.ca_file
+        return browser
+
+    def _answered(self, browser: requests.Session, url: str) -> requests.Response:
+        page = self._get(browser, url)
+        if not page.is_redirect:
+            page = self._submit(browser, page)
+        if not page.is_redirect:
+            raise SignInProblem(f"the sign-in page answered {page.status_code}: {_text(page)}")
+        return page
 
     def _submit(self, browser: requests.Session, page: requests.Response) -> requests.Response:
         form = _Form(page)
