@@ -1,5 +1,6 @@
 """What the portal does without a browser: whose connection is which, and the providers that act as its users."""
 
+import inspect
 import os
 import threading
 import time
@@ -42,16 +43,18 @@ class PortalService:
             are made from it, never from a request.
         user: Says who is at the browser: gets Starlette's ``Request``; returns a name, a `User`, or ``None`` for a
             visitor who is not signed in to the host application. It may be a coroutine function.
-        admin: Who administers: names, or a callable that gets the `User`.
+        admin: Who administers: names, or a callable that gets the `User`. A `User` with an id is that person only. The
+            callable is not a coroutine function; only ``True`` counts as a yes.
         automation: Profile for people → profile of the service principal that schedules use for the same workspace.
         may_act: Says whether a user may act as another: gets the actor, the other, and the profile. Without it, only
-            calls that name no actor, or the same person, are served.
+            calls that name no actor, or the same person, are served. Of its answers, too, only ``True`` is a yes.
         warn_days: Days before its end at which a connection counts as near its end.
         language: ``en`` or ``de``; ``None`` to go by the browser's.
         environ: The environment, which names store, key and configuration; ``None`` for this process's.
 
     Raises:
-        ConfigurationError: The address is not ``https`` or loopback, or a profile cannot be used.
+        ConfigurationError: The address is not ``https`` or loopback, a profile cannot be used, or ``admin`` or
+            ``may_act`` is a coroutine function.
     """
 
     def __init__(
@@ -76,7 +79,8 @@ class PortalService:
         self.cache = open_cache(self.environ)
         self.sign_ins = SignIns(self.cache, environ=self.environ)
         self.registrations = Registrations(self.cache)
-        self._admin = admin
+        _refuse_coroutines(admin=admin, may_act=may_act)
+        self._admin = [admin] if isinstance(admin, str | User) else admin
         self._automation = dict(automation or {})
         self._may_act = may_act
         self._providers: OrderedDict[tuple[str, str, str], tuple[float, Provider]] = OrderedDict()
@@ -109,7 +113,7 @@ class PortalService:
             ConfigurationError: There is no such profile here, or the actor may not act as that user.
         """
         who = user_of(user)
-        self._check_actor(who, profile, actor)
+        who = self._check_actor(who, profile, actor)
         key = (who.name, who.id, profile)
         with self._lock:
             made_at, found = self._providers.get(key, (0.0, None))
@@ -162,13 +166,18 @@ class PortalService:
             profile: Which.
 
         Returns:
-            Whether there was one; and what became of it at the server (`lakekey.oauth.revocation`).
+            Whether there was one; and what became of it at the server (`lakekey.oauth.revocation`). The connection of
+            an earlier person with that name is not this user's, and stays.
         """
         who = user_of(user)
         target = self.target(profile, who)
         session = Session(target, environ=self.environ)
+        entry = session.peek()
+        if entry is not None and not is_of(entry, who):
+            return False, None
         self.forget(who.name, profile)
         done = session.sign_out()
+        self.forget(who.name, profile)  # what was made while it was removed
         _log.info("web", "%s: %s disconnected (%s)", profile, who.name, done.revocation or "nothing to revoke")
         return done.removed is not None, done.revocation
 
@@ -224,8 +233,8 @@ class PortalService:
         if self._admin is None:
             return False
         if callable(self._admin):
-            return bool(self._admin(user))
-        return user.name in {user_of(name).name for name in self._admin}
+            return _is_yes("admin", self._admin(user))
+        return any(user.name == named.name and named.id in ("", user.id) for named in map(user_of, self._admin))
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -249,15 +258,20 @@ class PortalService:
         service = self._automation.get(profile)
         return resolve(service, self.environ).client_id if service is not None else None
 
-    def _check_actor(self, user: User, profile: str, actor: User | str | None) -> None:
-        acts = user_of(actor) if actor is not None else user
-        if acts.name != user.name:
-            if self._may_act is None or not self._may_act(acts, user, profile):
-                self._acts(acts, user, profile, audit.REFUSED)
-                raise ConfigurationError(
-                    f"{acts.name} may not act as {user.name}", hint="may_act of the portal decides", profile=profile
-                )
-            self._acts(acts, user, profile, audit.DONE)
+    def _check_actor(self, user: User, profile: str, actor: User | str | None) -> User:
+        """Refuse an actor who may not act as a user. Returns the user, with the actor's id if they are one."""
+        if actor is None:
+            return user
+        acts = user_of(actor)
+        if acts.name == user.name and user.id in ("", acts.id):
+            return acts
+        if self._may_act is None or not _is_yes("may_act", self._may_act(acts, user, profile)):
+            self._acts(acts, user, profile, audit.REFUSED)
+            raise ConfigurationError(
+                f"{acts.name} may not act as {user.name}", hint="may_act of the portal decides", profile=profile
+            )
+        self._acts(acts, user, profile, audit.DONE)
+        return user
 
     def _acts(self, actor: User, user: User, profile: str, outcome: str) -> None:
         audit.record(
@@ -269,3 +283,23 @@ class PortalService:
         page = f"{self.url}/#{target.profile}"
         error = Failures(target).login_required(entry)
         return LoginRequired(error.message, hint=f"{target.user} connects at {page}", profile=target.name, url=page)
+
+
+def _refuse_coroutines(**given: Any) -> None:
+    """Refuse coroutine functions where an answer is needed at once: a coroutine that has not run would be no answer."""
+    for name, function in given.items():
+        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+            raise ConfigurationError(
+                f"{name} is a coroutine function, and its answer is needed at once", hint="make it a plain function"
+            )
+
+
+def _is_yes(name: str, answer: Any) -> bool:
+    """Whether a callable of the host application says yes: with ``True``, not with whatever counts as true."""
+    if not isinstance(answer, bool):
+        _log.warning(
+            "web", "%s answered with %s, which counts as no: return True or False", name, type(answer).__name__
+        )
+        if inspect.iscoroutine(answer):
+            answer.close()  # it will not run, and Python is not to complain about that
+    return answer is True
