@@ -297,21 +297,38 @@ def asgi_app(portal: PortalService) -> ASGIApp:
         _log.warning("web", "a request failed: %s", error)
         return routes.store_away(request)
 
+    async def break_off(request: Request, error: Exception) -> Response:
+        _log.warning("web", "a request failed: %s", type(error).__name__)  # the server logs where
+        return routes.page(request, pages.notice(routes.language(request), "broken", "broken-more"), 500)
+
     app = Starlette(
         routes=[*routes.all(), *Administration(portal).all()],
-        exception_handlers={HTTPException: refuse, LakekeyError: fail},
+        exception_handlers={HTTPException: refuse, LakekeyError: fail, Exception: break_off},
     )
+    # Its redirects are made from the request's Host, and would carry the callback's code wherever that says.
+    app.router.redirect_slashes = False
 
     async def under_its_path(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not routes.is_meant(Request(scope)):
+            notice = pages.notice(routes.language(Request(scope)), "title", "foreign", {"url": portal.url})
+            await routes.page(Request(scope), notice, 421)(scope, receive, send)
+            return
         # Behind a proxy that leaves the path as it is, and without a Mount that takes it off.
         base, root = portal.path, scope.get("root_path", "")
         if base and scope["type"] == "http" and not root and (scope["path"] + "/").startswith(base + "/"):
             scope = {**scope, "root_path": base}
-        if scope["type"] == "http" and scope["path"] == scope.get("root_path", ""):
-            scope = {**scope, "path": scope["path"] + "/"}
+        if scope["type"] == "http":
+            scope = {**scope, "path": _without_a_slash(scope["path"], scope.get("root_path", ""))}
         await app(scope, receive, send)
 
     return under_its_path
+
+
+def _without_a_slash(path: str, root: str) -> str:
+    """The path of a request, without one slash at its end; that of the page of connections keeps its own."""
+    if path in (root, f"{root}/"):
+        return f"{root}/"
+    return path.removesuffix("/")
 
 
 def _is_prefetch(request: Request) -> bool:

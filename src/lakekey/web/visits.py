@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from lakekey import _log
-from lakekey._hosts import LOOPBACK
+from lakekey._hosts import LOOPBACK, in_address
 from lakekey.errors import CacheError, ConfigurationError
 from lakekey.web import browser as browsers
 from lakekey.web import pages, words
@@ -18,6 +18,7 @@ from lakekey.web.people import User, user_of
 from lakekey.web.service import PortalService
 
 _LONGEST_FORM = 16 * 1024
+_PORTS = {"http": 80, "https": 443}
 
 
 class Visits:
@@ -29,7 +30,24 @@ class Visits:
 
     def __init__(self, portal: PortalService) -> None:
         self._portal = portal
-        self._loopback = urlsplit(portal.url).scheme == "http" and urlsplit(portal.url).hostname in LOOPBACK
+        parts = urlsplit(portal.url)
+        port = f":{parts.port}" if parts.port not in (None, _PORTS[parts.scheme]) else ""
+        self._origin = f"{parts.scheme}://{in_address(parts.hostname or '')}{port}"
+        self._is_here = parts.hostname in LOOPBACK
+        self._loopback = self._is_here and parts.scheme == "http"
+
+    def is_meant(self, request: Request) -> bool:
+        """Whether a request names this portal, where that has to be asked.
+
+        A portal on loopback is reached by every name that an attacker's DNS points there, and a browser takes such a
+        page for one of the attacker's own. Elsewhere the certificate says whom a browser talks to.
+        """
+        if not self._is_here:
+            return True
+        try:
+            return urlsplit(f"//{request.headers.get('host', '')}").hostname in LOOPBACK
+        except ValueError:
+            return False
 
     async def user(self, request: Request) -> User | None:
         """Who is at the browser, as the host application says."""
@@ -69,9 +87,9 @@ class Visits:
         site = request.headers.get("sec-fetch-site")
         if site is not None and site != "same-origin":
             return False
-        parts = urlsplit(self._portal.url)
         origin = request.headers.get("origin")
-        return origin is None or origin == f"{parts.scheme}://{parts.netloc}" or site == "same-origin"
+        # Of a page without referrer, as ours are, the origin of a form is "null" (W3C Fetch, "append Origin").
+        return origin in (None, self._origin) or (origin == "null" and site == "same-origin")
 
     def browser(self, request: Request) -> str | None:
         """The value of the browser's cookie, if it is one of ours."""

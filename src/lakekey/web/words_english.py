@@ -43,6 +43,8 @@ TEXTS = {
     "not-found-more": "There is no such page or connection.",
     "stale": "This page was open for too long, or in another session. Nothing was done. Please press the button again.",
     "foreign": "The request came from another site, so nothing was done. Open this page at {url}.",
+    "broken": "Something went wrong",
+    "broken-more": "This service has an error. Its administrator finds it in the log of the service.",
     "later": "This does not work at the moment",
     "later-more": "The store of the connections cannot be reached. Nothing was sent and nothing is lost.",
     "again": "Try again",

@@ -44,6 +44,8 @@ TEXTS = {
     "stale": "Diese Seite war zu lange oder in einer anderen Sitzung offen. Es ist nichts geschehen. Bitte drücken Sie "
     "den Knopf noch einmal.",
     "foreign": "Die Anfrage kam von einer anderen Website, darum ist nichts geschehen. Öffnen Sie diese Seite unter {url}.",
+    "broken": "Etwas ist schiefgegangen",
+    "broken-more": "Dieser Dienst hat einen Fehler. Wer ihn verwaltet, findet ihn im Protokoll des Dienstes.",
     "later": "Das geht gerade nicht",
     "later-more": "Der Speicher der Verbindungen ist nicht erreichbar. Es wurde nichts gesendet und nichts ging verloren.",
     "again": "Noch einmal versuchen",
