@@ -4,7 +4,7 @@ The lock also shows that the store can be written, before the code, which is sin
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from lakekey import _log
@@ -76,27 +76,35 @@ class Redemption:
         self._events = credential.events
         self._client: Client = client_of(target, credential.cache)
 
-    def redeem(self, answer: Mapping[str, str]) -> tuple[Outcome, dict[str, Any] | None]:
+    def redeem(
+        self, answer: Mapping[str, str], taken: Callable[[], Mapping[str, str] | None]
+    ) -> tuple[Outcome, dict[str, Any] | None] | None:
         """Exchange an answer.
 
         Args:
             answer: The parameters that came to the callback.
+            taken: Takes them, so that no other request sends them; ``None`` where another was first. It is called
+                last, when the entry can be written: what is taken is sent, and what is not sent was not taken.
 
         Returns:
-            The outcome; and what `settle` needs, where the person has to be asked first.
+            The outcome; and what `settle` needs, where the person has to be asked first. ``None`` where another
+            request was first.
 
         Raises:
-            CacheError: The store cannot be written; nothing was sent.
+            CacheError: The store cannot be written; nothing was taken or sent.
         """
         if "error" in answer:
-            return _refusal(answer["error"]), None
+            return (_refusal(answer["error"]), None) if taken() is not None else None
         if self._client.client_id != self._flow.client_id:
-            return Outcome(outcomes.NOT_ACCEPTED, detail="the app registration was changed meanwhile"), None
+            changed = Outcome(outcomes.NOT_ACCEPTED, detail="the app registration was changed meanwhile")
+            return (changed, None) if taken() is not None else None
         sent = False
         try:
             with self._cache.locked(self._entry_id, patience=_LOCK_PATIENCE) as stored:
+                if (mine := taken()) is None:
+                    return None
                 sent = True
-                return self._under_lock(stored, answer)
+                return self._under_lock(stored, mine)
         except CacheError as error:
             if not sent:
                 raise
@@ -104,7 +112,7 @@ class Redemption:
             return Outcome(outcomes.NOT_STORED), None
 
     def settle(self, tokens: dict[str, Any], *, accept: bool) -> Outcome:
-        """Store what was asked about, or give it back.
+        """Store what was asked about, or give it back. Done twice, it is as if it was done once.
 
         Args:
             tokens: What `redeem` returned.
@@ -119,8 +127,19 @@ class Redemption:
             self._give_back(response)
             return Outcome(outcomes.KEPT, who=signed.name)
         with self._cache.locked(self._entry_id, patience=_LOCK_PATIENCE) as stored:
-            self._store(stored, response, signed, tokens["sent_at"])
+            if not self._is_settled(stored.entry, signed, tokens["sent_at"]):
+                self._store(stored, response, signed, tokens["sent_at"])
         return Outcome(outcomes.CONNECTED, who=signed.name)
+
+    def _is_settled(self, before: Entry | None, signed: Signed, sent_at: float) -> bool:
+        """Whether these or newer tokens of that person are stored: a refresh may have spent these since."""
+        return (
+            before is not None
+            and is_of(before, self._user)
+            and before.identity == signed.name
+            and before.refresh_token != ""
+            and before.logged_in_at >= sent_at
+        )
 
     # -- under the entry's lock ---------------------------------------------------------------------------------
 

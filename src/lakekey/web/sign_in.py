@@ -175,32 +175,43 @@ class SignIns:
         flow = self.flows.find(handle)
         if (refused := _not_theirs(flow, browser, user)) is not None:
             return refused
+        assert flow is not None
+        if flow.stage != flows.ANSWERED:
+            return self._standing(handle, flow)
         answer: dict[str, str] | None = None
+        left: Flow | None = None
 
         def take(now: Flow) -> Flow:
             nonlocal answer
             answer = now.answer if now.stage == flows.ANSWERED else None
-            if answer is not None:
-                return now._replace(stage=flows.REDEEMING, since=self._clock(), answer=None)
-            if now.stage == flows.REDEEMING and self._clock() - now.since > flows.REDEMPTION:
-                return now.ended(Outcome(outcomes.INTERRUPTED, profile=now.profile).as_fields())
-            return now
+            return now if answer is None else now._replace(stage=flows.REDEEMING, since=self._clock(), answer=None)
 
-        assert flow is not None
-        target = target_of(flow)  # before anything is taken, since its profile may be gone
-        now = self.flows.change(handle, take)
-        if now is None:
-            return Outcome(outcomes.LATE)
-        if answer is None:
-            return _outcome_of(now)
-        redemption = Redemption(target, self.environ, flow, user)
-        try:
-            outcome, tokens = redemption.redeem(answer)
-        except CacheError:
-            # Nothing was sent: the step can be taken again.
-            self.flows.change(handle, lambda back: back._replace(stage=flows.ANSWERED, answer=answer))
-            raise
-        return self._note(handle, flow, outcome, tokens)
+        def taken() -> dict[str, str] | None:
+            nonlocal left
+            left = self.flows.change(handle, take)
+            return answer
+
+        # What needs the store or the profile comes before anything is taken.
+        redeemed = Redemption(target_of(flow), self.environ, flow, user).redeem(flow.answer or {}, taken)
+        if redeemed is None:
+            return Outcome(outcomes.LATE) if left is None else self._standing(handle, left)
+        return self._note(handle, flow, *redeemed)
+
+    def _standing(self, handle: str, flow: Flow) -> Outcome:
+        """What there is to say of a sign-in that another request has taken; the work of a dead one is taken off it."""
+
+        def ended(now: Flow) -> Flow:
+            if not self._is_dead(now):
+                return now
+            if now.tokens is not None:
+                return now._replace(stage=flows.ASKING, since=self._clock())
+            return now.ended(Outcome(outcomes.INTERRUPTED, profile=now.profile).as_fields())
+
+        now = self.flows.change(handle, ended) if self._is_dead(flow) else flow
+        return Outcome(outcomes.LATE) if now is None else _outcome_of(now)
+
+    def _is_dead(self, flow: Flow) -> bool:
+        return flow.stage == flows.REDEEMING and self._clock() - flow.since > flows.REDEMPTION
 
     def answer(
         self, handle: str, *, browser: str | None, user: User, accept: bool, target_of: Callable[[Flow], Target]
@@ -221,26 +232,33 @@ class SignIns:
         if (refused := _not_theirs(flow, browser, user)) is not None:
             return refused
         assert flow is not None
-        target = target_of(flow)
+        redemption = Redemption(target_of(flow), self.environ, flow, user)
         tokens: dict[str, Any] | None = None
 
         def take(now: Flow) -> Flow:
             nonlocal tokens
-            tokens = now.tokens if now.stage == flows.ASKING else None
-            return now if tokens is None else now._replace(stage=flows.REDEEMING, since=self._clock(), tokens=None)
+            tokens = now.tokens if now.stage == flows.ASKING or self._is_dead(now) else None
+            # They stay in the row until they are settled, which can be done again; no later write has to succeed.
+            return now if tokens is None else now._replace(stage=flows.REDEEMING, since=self._clock())
 
         now = self.flows.change(handle, take)
         if now is None:
             return Outcome(outcomes.LATE)
         if tokens is None:
-            return _outcome_of(now)
-        redemption = Redemption(target, self.environ, flow, user)
+            return self._standing(handle, now)
         try:
             outcome = redemption.settle(tokens, accept=accept)
         except CacheError:
-            self.flows.change(handle, lambda back: back._replace(stage=flows.ASKING, tokens=tokens))
+            self._ask_again(handle)
             raise
         return self._note(handle, flow, outcome, None)
+
+    def _ask_again(self, handle: str) -> None:
+        try:
+            self.flows.change(handle, lambda now: now._replace(stage=flows.ASKING, since=self._clock()))
+        except CacheError as error:
+            # The question is asked again all the same, after the minute in which this request could be at work.
+            _log.warning("web", "a question is put off: %s", error.message)
 
     def _note(self, handle: str, flow: Flow, outcome: Outcome, tokens: dict[str, Any] | None) -> Outcome:
         outcome = outcome._replace(profile=flow.profile or flow.host, return_to=flow.return_to)
@@ -314,6 +332,6 @@ def _not_theirs(flow: Flow | None, browser: str | None, user: User) -> Outcome |
 
 def _outcome_of(flow: Flow) -> Outcome:
     """What there is to say of a sign-in that another request has taken."""
-    if flow.outcome is not None:
-        return Outcome.from_fields(flow.outcome)
-    return Outcome(outcomes.BUSY if flow.stage == flows.REDEEMING else outcomes.UNKNOWN, profile=flow.profile)
+    if flow.stage == flows.REDEEMING:
+        return Outcome(outcomes.BUSY, profile=flow.profile)
+    return Outcome.from_fields(flow.outcome) if flow.outcome else Outcome(outcomes.UNKNOWN, profile=flow.profile)

@@ -1,0 +1,216 @@
+"""Faults that reviews of the portal have found, each as what must happen instead."""
+
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from lakekey.errors import CacheError
+from lakekey.session.session import Session
+from lakekey.web import Portal, User, begin_sign_in
+from lakekey.web.sign_in import SignIns, hosted_target
+from support.web_browser import Browser
+from support.web_people import query_of
+from support.web_server import serving
+
+from .conftest import ADA, GRACE, URL
+
+ROOT = "root@example.com"
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def portal(place):
+    return Portal(["prod"], url=URL, user=lambda request: request.headers.get("x-user"), admin=[ROOT])
+
+
+@pytest.fixture
+def visit(portal, place):
+    """Opens a browser before the portal."""
+    with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
+        yield lambda user=ADA, **options: Browser(address, user, place.box.ca_file, **options)
+
+
+# -- addresses and hosts ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mounted", [True, False], ids=["mounted", "on its own"])
+def test_answer_with_a_slash_at_its_path_is_not_sent_on_to_a_forged_host(portal, place, mounted):
+    with serving(Starlette(routes=[Mount("/lakekey", app=portal)]) if mounted else portal) as address:
+        ada = Browser(address, ADA, place.box.ca_file)
+        answer = ada.back(ada.leave()).replace("?", "/?")
+        page = ada.request("GET", answer, headers={"Host": "evil.example"})
+        assert (page.status, page.headers.get("Location")) == (200, None)
+        assert page.headers["Referrer-Policy"] == "no-referrer"
+        assert f"prod is connected as {ADA}." in ada.arrive(answer).words
+        nothing = ada.get("/nothing/", headers={"Host": "evil.example"})
+        assert (nothing.status, nothing.headers.get("Location")) == (404, None)
+
+
+@pytest.fixture
+def at_home(place):
+    """A browser before a portal on loopback, in which every visitor is Ada."""
+    portal = Portal(["prod"], url="http://LocalHost:8400", user=lambda request: ADA)
+    with serving(portal) as address:
+        yield Browser(address, None, place.box.ca_file, origin="http://localhost:8400", base="")
+
+
+@pytest.mark.parametrize("host", ["evil.example:8400", "localhost.evil.example", "[::1", "", "127.0.0.1.evil.example"])
+def test_portal_on_loopback_answers_no_name_that_is_not_loopback(at_home, host):
+    for path in ("/", "/connections", "/healthz", "/callback/prod?code=c&state=s", "/nothing"):
+        page = at_home.get(path, headers={"Host": host})
+        assert (page.status, ADA in page.text, page.headers["X-Frame-Options"]) == (421, False, "DENY")
+
+
+@pytest.mark.parametrize("host", ["localhost:8400", "127.0.0.1:8400", "[::1]:8400", "LOCALHOST"])
+def test_portal_on_loopback_answers_loopback_names(at_home, host):
+    assert at_home.get(headers={"Host": host}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("origin", "site", "status"),
+    [
+        ("http://localhost:8400", "same-origin", 200),
+        ("null", "same-origin", 200),
+        (None, None, 200),
+        ("http://evil.example:8400", "same-origin", 403),
+        ("http://localhost:8401", "same-origin", 403),
+        ("null", None, 403),
+    ],
+)
+def test_form_counts_only_from_the_portals_own_origin(at_home, origin, site, status):
+    headers = {"Origin": origin, "Sec-Fetch-Site": site}
+    assert at_home.press(at_home.get(), "Connect prod", **headers).status == status
+
+
+def test_address_with_the_usual_port_or_capitals_is_the_same_origin(place):
+    portal = Portal(["prod"], url="https://Portal.Example.com:443/lakekey", user=lambda request: ADA)
+    with serving(portal) as address:
+        ada = Browser(address, None, place.box.ca_file)
+        assert ada.press(ada.get(), "Connect prod").status != 403
+
+
+def test_error_that_was_not_foreseen_is_a_page_of_ours_that_tells_nothing_of_it(place):
+    def user(request):
+        raise RuntimeError("a secret of the host")
+
+    with serving(Portal(["prod"], url=URL, user=user)) as address:
+        page = Browser(address, ADA, place.box.ca_file).get()
+        assert (page.status, page.headers.get("X-Frame-Options")) == (500, "DENY")
+        assert "Something went wrong" in page.words
+        assert "a secret of the host" not in page.text
+
+
+# -- stores that fail half-way ----------------------------------------------------------------------------------
+
+
+class SignIn:
+    """Ada's sign-in, whose answer has arrived."""
+
+    def __init__(self, place, signs_in=ADA):
+        begun = begin_sign_in("prod", user=ADA, redirect_uri=place.redirect_uri)
+        self.sign_ins = SignIns()
+        self.browser = begun.cookie.value
+        query = query_of(place.consent(begun.url, signs_in))
+        self.handle = self.sign_ins.receive(query, browser=self.browser, registration="").handle
+        session = Session(hosted_target("prod", User(ADA), self.sign_ins.environ))
+        self.cache, self.entry_id = session.cache, session.entry_id
+
+    def given(self):
+        """What both steps need."""
+        target_of = lambda _: hosted_target("prod", User(ADA), self.sign_ins.environ)  # noqa: E731
+        return {"browser": self.browser, "user": User(ADA), "target_of": target_of}
+
+    def finish(self, sign_ins=None):
+        """The second step."""
+        return (sign_ins or self.sign_ins).finish(self.handle, **self.given())
+
+    def answer(self, sign_ins=None, *, accept=True):
+        """The answer to the question."""
+        return (sign_ins or self.sign_ins).answer(self.handle, accept=accept, **self.given())
+
+
+@contextmanager
+def away(cache):
+    """The store cannot be reached: a file is where its folder was."""
+    folder = Path(cache.store.where) / "entries"
+    folder.rename(folder.with_name("away"))
+    folder.write_text("a file where the folder was")
+    try:
+        yield
+    finally:
+        folder.unlink()
+        folder.with_name("away").rename(folder)
+
+
+@contextmanager
+def held_up(sign_in, step):
+    """A step in a thread of its own that waits for the entry's lock, which is held here; gives its future."""
+    idents = []
+    with ThreadPoolExecutor(1) as pool, sign_in.cache.locked(sign_in.entry_id, patience=PATIENCE):
+        future = pool.submit(lambda: (idents.append(threading.get_ident()), step())[1])
+        deadline = time.monotonic() + PATIENCE
+        while not (idents and waits(idents[0])):
+            assert not future.done(), future
+            assert time.monotonic() < deadline, "the step does not wait for the entry"
+            time.sleep(0.001)
+        yield future
+
+
+def waits(ident):
+    """Whether a thread has found a lock held, and tries again."""
+    frame = sys._current_frames().get(ident)
+    while frame is not None:
+        if frame.f_code.co_name == "wait_for" and "waited" in frame.f_locals:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def test_store_that_goes_away_in_the_second_step_loses_no_code(place):
+    sign_in = SignIn(place)
+    with held_up(sign_in, sign_in.finish) as future, away(sign_in.cache):
+        assert isinstance(future.exception(PATIENCE), CacheError)
+    assert not place.token_requests()
+    assert sign_in.finish().code == "connected"
+    assert len(place.token_requests()) == 1
+
+
+def test_store_that_goes_away_while_an_answer_is_stored_loses_no_tokens(place):
+    sign_in = SignIn(place, signs_in=GRACE)
+    assert sign_in.finish().code == "other-person"
+    with held_up(sign_in, sign_in.answer) as future, away(sign_in.cache):
+        assert isinstance(future.exception(PATIENCE), CacheError)
+    assert sign_in.finish().code == "busy"
+    later = SignIns(clock=lambda: time.time() + 61)
+    asked = sign_in.finish(later)
+    assert (asked.code, asked.who, asked.expected) == ("other-person", GRACE, ADA)
+    assert sign_in.answer(later).code == "connected"
+    assert len(place.token_requests()) == 1
+
+
+def test_question_is_not_asked_again_while_its_answer_is_stored(place):
+    sign_in = SignIn(place, signs_in=GRACE)
+    assert sign_in.finish().code == "other-person"
+    with held_up(sign_in, sign_in.answer) as future:
+        assert (sign_in.answer().code, sign_in.finish().code) == ("busy", "busy")
+    assert (future.result(PATIENCE).code, sign_in.answer().code) == ("connected", "connected")
+
+
+def test_answer_that_is_settled_twice_puts_no_spent_token_back(place):
+    sign_in = SignIn(place, signs_in=GRACE)
+    assert sign_in.finish().code == "other-person"
+    before = sign_in.sign_ins.flows.find(sign_in.handle)
+    assert sign_in.answer().code == "connected"
+    stored = sign_in.cache.read(sign_in.entry_id)
+    renewed = stored.entry._replace(refresh_token="a-newer-refresh-token")
+    assert sign_in.cache.put(sign_in.entry_id, renewed, replaces=stored.envelope)
+    sign_in.sign_ins.flows.change(sign_in.handle, lambda _: before)  # its worker died before it noted the outcome
+    assert sign_in.answer().code == "connected"
+    assert sign_in.cache.get(sign_in.entry_id).refresh_token == "a-newer-refresh-token"
