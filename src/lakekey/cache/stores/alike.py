@@ -1,6 +1,7 @@
 """What the stores that hosts share do alike: asking again after a lost reply, the key's lease, the first findings."""
 
 import contextlib
+import math
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +9,7 @@ from typing import TypeVar
 
 from lakekey.cache.stores.findings import OK, WARNING, Finding
 from lakekey.cache.stores.lease import Leases
-from lakekey.errors import LockTimeout, StoreUnavailable
+from lakekey.errors import ConfigurationError, LockTimeout, StoreUnavailable
 
 #: After so many replies that were lost, one after the other, the store counts as away.
 TRIES = 4
@@ -30,6 +31,28 @@ def retried(ask: Callable[[], T]) -> T:
                 raise
             lost = error
     raise lost
+
+
+def patience_of(given: object, default: float) -> float:
+    """How long an operation may try to connect, in seconds.
+
+    Args:
+        given: The address's ``connect_timeout``, or ``None``.
+        default: What holds where the address has none.
+
+    Raises:
+        ConfigurationError: It is no number of seconds.
+    """
+    try:
+        seconds = default if given is None else float(str(given))
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise ConfigurationError(
+            "the address of the store (LAKEKEY_STORE) has a connect_timeout that is no number of seconds",
+            hint="write connect_timeout=10, or remove it",
+        )
+    return seconds
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from lakekey._hosts import LOOPBACK
 from lakekey._imports import libraries
+from lakekey.cache.stores.alike import patience_of
 from lakekey.cache.stores.store import reply_lost
 from lakekey.cache.stores.turns import Turns
 from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, LakekeyError, StoreUnavailable
@@ -97,7 +98,7 @@ class Server:
             raise MISSING
         self.where = where
         self._settings = settings_of(address, os.environ)
-        self._patience = float(self._settings.pop("connect_timeout", _PATIENCE))
+        self._patience = patience_of(self._settings.pop("connect_timeout", None), _PATIENCE)
         self._failed_at = -_QUIET
         self._turns: Turns[_Connection] = Turns()
 
@@ -195,7 +196,7 @@ def settings_of(address: str, environ: Mapping[str, str]) -> dict[str, Any]:
 
     Args:
         address: As ``LAKEKEY_STORE`` has it.
-        environ: The environment, whose ``PGPASSWORD`` and the like libpq heeds.
+        environ: The environment, whose ``PGPASSWORD``, ``PGHOSTADDR`` and the like libpq heeds.
 
     Raises:
         ConfigurationError: It is malformed, names no host, or asks for a connection that verifies nothing.
@@ -216,7 +217,9 @@ def settings_of(address: str, environ: Mapping[str, str]) -> dict[str, Any]:
     hosts = str(given.get("host") or given.get("hostaddr") or "").split(",")
     if not all(hosts):
         raise _wrong("names no host", "write the host, or ?host=/var/run/postgresql for a socket")
-    near = all(host.startswith(("/", "@")) or host in (*LOOPBACK, "127.0.0.1", "::1", "localhost") for host in hosts)
+    # libpq connects to the address, and has the name for the certificate only: each of both must be near.
+    addresses = str(given.get("hostaddr") or environ.get("PGHOSTADDR") or "")
+    near = all(host.startswith(("/", "@")) or host in LOOPBACK for host in (*hosts, *addresses.split(",")) if host)
     mode = given.get("sslmode")
     if not near and mode not in (None, "verify-full"):
         raise _wrong(
@@ -224,6 +227,7 @@ def settings_of(address: str, environ: Mapping[str, str]) -> dict[str, Any]:
             "set sslmode=verify-full, and sslrootcert to the file of its authority",
         )
     settings: dict[str, Any] = {name: given[name] for name in _KEPT if given.get(name) is not None}
+    settings["hostaddr"] = addresses  # also where there is none, so that no file of services brings one
     settings["sslmode"] = mode or ("prefer" if near else "verify-full")
     if settings["sslmode"] == "verify-full":
         settings.setdefault("sslrootcert", environ.get("PGSSLROOTCERT") or "system")

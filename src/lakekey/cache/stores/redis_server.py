@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from lakekey import _log
 from lakekey._hosts import LOOPBACK
 from lakekey._imports import libraries
+from lakekey.cache.stores.alike import patience_of
 from lakekey.cache.stores.findings import FAILED, OK, WARNING, Finding
 from lakekey.cache.stores.store import reply_lost
 from lakekey.cache.stores.turns import Turns
@@ -108,7 +109,7 @@ class Server:
         self.where = where
         self._address = address_of(address)
         self.prefix = self._address.options.get("prefix", "lakekey")
-        self._patience = float(self._address.options.get("connect_timeout", _PATIENCE))
+        self._patience = patience_of(self._address.options.get("connect_timeout"), _PATIENCE)
         self._node = self._address.host, self._address.port
         self._failed_at = -_QUIET
         self._kept = False
@@ -240,8 +241,7 @@ class Server:
         """What an error means, and whether the command was not done and may be done in a moment."""
         said = self._said(error)
         if isinstance(error, refusals.MovedError):
-            self._node = error.host, error.port
-            return self._passes(said), True
+            return self._moved(error.host, error.port, said)
         if isinstance(error, _PASSES) or said.startswith(_PASSING_WORDS):
             return self._passes(said), True
         if isinstance(error, refusals.OutOfMemoryError) or said.startswith(("OOM", "MISCONF")):
@@ -253,6 +253,15 @@ class Server:
         if isinstance(error, refusals.ConnectionError | refusals.TimeoutError | OSError):
             return reply_lost(f"the store {self.where} did not answer: {said}"), False
         return CacheError(f"the store {self.where} refuses: {said}", hint="run: lakekey store check"), False
+
+    def _moved(self, host: str, port: int, said: str) -> tuple[CacheError, bool]:
+        """Go on with another node; by a clear connection, with one of this host only."""
+        host = host or self._node[0]  # an empty one is the host that answers
+        if not self._address.encrypted and host not in LOOPBACK:
+            what = f"sends us to {host}, and would send everything in clear to another host"
+            return CacheError(f"the store {self.where} {what}", hint="write rediss:// and switch TLS on there"), False
+        self._node = host, port
+        return self._passes(said), True
 
     def _passes(self, said: str) -> StoreUnavailable:
         return StoreUnavailable(f"the store {self.where} cannot do it now: {said}", hint="try again")
