@@ -283,7 +283,10 @@ class Cache:
                 self._remember(entry_id, entry, envelope)
             # A key that was rotated out in between no longer opens what it has just sealed: seal it again. The
             # rotation, for its part, looks for such entries after it has announced the new key.
-            now = self._current_ring()
+            try:
+                now = self._current_ring()
+            except StoreUnavailable:
+                return Stored(entry, envelope)  # it is written: to say otherwise would cost an intent, or an answer
             if now.current == ring.current:
                 return Stored(entry, envelope)
             ring, replaces = now, envelope
