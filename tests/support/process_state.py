@@ -16,7 +16,7 @@ MEMORY = {
     "lakekey.observability.telemetry": ("_complaints",),
     "lakekey.providers.factory": ("_warned",),
     "lakekey.session.keep_alive": ("_warned",),
-    "lakekey.session.renewal": ("_unsaved",),
+    "lakekey.session.unsaved": ("_answers",),
     "lakekey.session.wait_notice": ("_told",),
 }
 #: Module → names that are set to ``None``.

@@ -26,6 +26,7 @@ from lakekey.errors import (
 from lakekey.oauth import deadlines
 from lakekey.oauth.grants import Grant
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
+from lakekey.session import unsaved
 from lakekey.session.credential import Credential
 from lakekey.session.entry_queue import EntryQueue, NotYet
 from lakekey.session.failures import Failures
@@ -36,9 +37,6 @@ from lakekey.session.token_answer import entry_from
 _PATIENCE_TO_SAVE = 20.0  # seconds that an answer is tried to be stored in a store that is away
 
 _early_flights: Flights[Entry | None] = Flights()
-# Answers that could not be written, by session: of the whole process, and of its forked children, since whichever of
-# its providers comes next would otherwise send the spent token.
-_unsaved: dict[str, "_Unsaved"] = {}
 
 
 class SignIn(Protocol):
@@ -48,21 +46,6 @@ class SignIn(Protocol):
         self, commitment: Commitment, held: str | None = None, *, switch: bool = False
     ) -> tuple[TokenResponse, str | None]:
         """Returns the tokens and who signed in. Raises `LoginFailed`."""
-
-
-class _Unsaved(NamedTuple):
-    """An answer that could not be written.
-
-    Attributes:
-        spent: The refresh token that it was bought with, which is dead where tokens are single-use.
-        entry: What should be stored.
-    """
-
-    spent: str
-    entry: Entry
-
-    def __repr__(self) -> str:
-        return f"_Unsaved({self.entry!r})"
 
 
 class SignedOut(NamedTuple):
@@ -124,6 +107,13 @@ class Renewal:
         entry = stored.entry
         if not self._grant.needs_person:
             return self._exchange_anew(commitment, stored)
+        if entry is not None and unsaved.revives(self._queue.key, entry):
+            # Another host had no answer and has ended the session for that. This process has the answer.
+            entry = self._save_held(stored)
+            if self._credential.serves(entry):
+                return entry
+            stored = self._cache.read(self._entry_id)
+            entry = stored.entry
         if entry is not None and entry.refresh_token:
             try:
                 return self._exchange(commitment, entry, stored)
@@ -211,18 +201,32 @@ class Renewal:
             except NotYet:
                 return None
 
+    def _save_held(self, stored: Stored) -> Entry:
+        """Store the answer that this process holds. Raises as `_save`."""
+        held = unsaved.get(self._queue.key)
+        assert held is not None
+        try:
+            saved = self._save(held.entry, stored, spent=held.spent)
+        except LoginRequired:
+            unsaved.drop(self._queue.key)
+            raise
+        unsaved.drop(self._queue.key)
+        self._events.refreshed(saved.identity)
+        return saved
+
     def _exchange_anew(self, commitment: Commitment, stored: Stored) -> Entry:
         return self._exchange(commitment, stored.entry or Entry(self._target.about()), stored)
 
     def _exchange(self, commitment: Commitment, entry: Entry, stored: Stored, attempts: int | None = None) -> Entry:
-        attempts = attempts or self._timing.attempts
         """One exchange at the token endpoint, its answer stored before it is returned."""
-        unsaved = _unsaved.pop(self._queue.key, None)
-        if unsaved is not None and unsaved.spent == entry.refresh_token:
+        attempts = attempts or self._timing.attempts
+        held = unsaved.get(self._queue.key)
+        if held is not None and held.spent != entry.refresh_token:
+            unsaved.drop(self._queue.key)
+        elif held is not None:
             # An earlier answer could not be written, and what is stored is what it was bought with. Nothing is sent
             # before it is: another answer would be lost as that one almost was.
-            entry = self._save(unsaved.entry, stored, spends=True)
-            self._events.refreshed(entry.identity)
+            entry = self._save_held(stored)
             if self._credential.serves(entry):
                 return entry
             stored = self._cache.read(self._entry_id)
@@ -238,7 +242,7 @@ class Renewal:
         else:
             if response.problem:
                 raise self._keep_refresh_token(commitment, entry, stored, response, sent_at)
-            renewed = self._save(entry_from(self._target, entry, response, sent_at), stored, spends=True)
+            renewed = self._save(entry_from(self._target, entry, response, sent_at), stored, spent=entry.refresh_token)
             commitment.release()
             self._events.refreshed(renewed.identity)
             return renewed
@@ -247,15 +251,15 @@ class Renewal:
     def _send_or_withdraw(
         self, guard: Guarded, entry: Entry, stored: Stored, attempts: int
     ) -> tuple[TokenResponse, float]:
-        """Send the request; where this is called off before anything was sent, the intent is taken back."""
+        """Send the request; where anything prevents that before it was sent, the intent is taken back."""
         try:
             return self._send(guard, entry.refresh_token, attempts)
-        except (LakekeyError, InvalidGrant):
-            raise
-        except BaseException as interruption:
+        except (TokenEndpointError, CredentialsRefused, InvalidGrant):
+            raise  # what `_exchange` writes down of these settles the intent, too
+        except BaseException as trouble:  # a proxy or a CA file that cannot be used, an interruption, a lost lease
             if not guard.sent:
                 self._spending.withdraw(stored)
-            if not isinstance(interruption, LeaseLost):
+            if not isinstance(trouble, LeaseLost):
                 raise
         raise NotYet(None)
 
@@ -329,7 +333,7 @@ class Renewal:
             proof=entry.proof,
             failure=self._failures.of(error),
         )
-        self._save(kept, stored, spends=True)
+        self._save(kept, stored, spent=entry.refresh_token)
         commitment.release()
         self._events.failed(error)
         return error
@@ -365,13 +369,13 @@ class Renewal:
         """Whether no other process may have taken over; where nothing can be lost by that, it does not matter."""
         return not self._shares or self._cache.still_locked(self._entry_id)
 
-    def _save(self, entry: Entry, stored: Stored, *, spends: bool = False) -> Entry:
+    def _save(self, entry: Entry, stored: Stored, *, spent: str = "") -> Entry:
         """Make an answer durable. It is the newest there is, so it also supersedes what a broken lock let in.
 
         Args:
             entry: The answer.
             stored: What it replaces.
-            spends: Whether it was bought with the refresh token that is stored.
+            spent: The refresh token that it was bought with, if it was.
 
         Returns:
             What is stored: the answer, unless another process has stored a newer one meanwhile.
@@ -381,14 +385,13 @@ class Renewal:
             CacheError: The answer could not be stored. It is kept in this process.
         """
         replaces = stored.envelope
-        spent = stored.entry.refresh_token if stored.entry is not None else ""
         try:
             while not self._put_patiently(entry, replaces):
                 now = self._cache.read(self._entry_id)
-                if self._shares and spends and spent:
+                if self._shares and spent:
                     if now.entry is None:
                         break
-                    if now.entry.refresh_token != spent:
+                    if now.entry.refresh_token != spent and not unsaved.was_given_up(entry, now.entry):
                         return now.entry
                 replaces = now.envelope
                 if now.entry is not None:
@@ -396,8 +399,9 @@ class Renewal:
             else:
                 return entry
         except CacheError as error:
-            if spent:
-                _unsaved[self._queue.key] = _Unsaved(spent, entry)
+            before = spent or (stored.entry.refresh_token if stored.entry is not None else "")
+            if before:
+                unsaved.keep(self._queue.key, before, entry)
             self._events.failed(error)
             raise
         if self._revoke is not None:

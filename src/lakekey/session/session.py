@@ -87,7 +87,8 @@ class Session:
             if known not in ("", entry.access_token):
                 self.credential.events.adopted(entry.identity)
             return entry
-        if self.target.is_person and not self.credential.attended and (entry is None or not entry.refresh_token):
+        over = entry is None or (not entry.refresh_token and not self._has_answer_for(entry))
+        if self.target.is_person and not self.credential.attended and over:
             with LOADING:
                 from lakekey.session.failures import Failures
 
@@ -106,6 +107,13 @@ class Session:
         )
         self.credential.keep_near(renewed)
         return renewed
+
+    def _has_answer_for(self, entry: Entry) -> bool:
+        """Whether this process holds an answer for a session that another host has given up for the want of it."""
+        with LOADING:
+            from lakekey.session import unsaved
+
+        return unsaved.revives(self.queue.key, entry)
 
     def _renew(self, commitment: "Commitment", stored: "Stored") -> Entry:
         return self.renewal.renew(commitment, stored)  # loaded when it is our turn, not before
