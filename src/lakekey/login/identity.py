@@ -73,7 +73,7 @@ def _check_id_token(client: Client, claims: dict[str, Any], nonce: str | None) -
         and client.client_id in audiences
         and authorized == client.client_id
         and isinstance(expires_at, int | float)
-        and math.isfinite(expires_at)
+        and _is_finite(expires_at)
         and expires_at > time.time() - _CLOCK_TOLERANCE
         and (nonce is None or claims.get("nonce") == nonce)
     )
@@ -82,6 +82,13 @@ def _check_id_token(client: Client, claims: dict[str, Any], nonce: str | None) -
             "the server's ID token was issued for another client or another sign-in",
             hint="sign in again; if it happens twice, tell your security team",
         )
+
+
+def _is_finite(seconds: float) -> bool:
+    try:
+        return math.isfinite(seconds)
+    except OverflowError:  # a whole number of JSON may have any number of digits
+        return False
 
 
 def _names(claims: dict[str, Any], *, subject: bool) -> list[str]:
