@@ -12,7 +12,8 @@ class User(NamedTuple):
     """A user of the host application.
 
     Attributes:
-        name: The user name or mail address; ``lakekey.provider(…, user=name)`` finds the connections by it.
+        name: The user name or mail address; ``lakekey.provider(…, user=name)`` finds the connections by it,
+            whatever the id.
         id: What stays the same if the name is given to another person, such as issuer and subject of the host's own
             sign-in; ``""`` where there is nothing such.
     """

@@ -258,9 +258,12 @@ class Redemption:
             logged_in_at=self._cache.now(),
             session_ends_at=sent_at + lifetime * 60 if lifetime else 0.0,
         )
-        replaces = stored.envelope
-        while self._cache.put(self._entry_id, entry, replaces=replaces) is None:
-            replaces = self._cache.read(self._entry_id).envelope  # a lock that did not hold: the newest answer counts
+        while self._cache.put(self._entry_id, entry, replaces=stored.envelope) is None:
+            stored = self._cache.read(self._entry_id)  # a lock that did not hold: the newest answer counts
+        earlier = stored.entry
+        if earlier is not None and earlier.refresh_token and not is_of(earlier, self._user):
+            # Of the name's earlier owner, who cannot reach it any more.
+            revocation.revoke(self._client, earlier.refresh_token)
         self._events.signed_in(signed.name)
 
     def _give_back(self, response: TokenResponse) -> None:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from lakekey.web import connections
 from lakekey.web.connections import Connection
-from lakekey.web.people import user_of
+from lakekey.web.people import User, user_of
 from lakekey.web.service import PortalService
 
 OK, WARNING, FAILS = "ok", "warning", "fails"
@@ -17,12 +17,12 @@ class Schedule(NamedTuple):
     Attributes:
         name: What the host application calls it.
         profile: The profile for people that it belongs to.
-        user: Who made it.
+        user: Who made it; a `User` with an id, where the name may be given to another person.
     """
 
     name: str
     profile: str
-    user: str
+    user: User | str
 
 
 class ScheduleCheck(NamedTuple):
@@ -70,14 +70,15 @@ def check(service: PortalService, schedules: Iterable[Schedule]) -> list[Schedul
 
 def _checked(service: PortalService, schedule: Schedule) -> ScheduleCheck:
     user = user_of(schedule.user)
+    named = schedule.name, schedule.profile, schedule.user.name if isinstance(schedule.user, User) else schedule.user
     connection = service.connection(user, schedule.profile)
     url = f"{service.url}/#{schedule.profile}"
     if connection.principal is not None:
         reason = f"it acts as the service principal {connection.principal}"
-        return ScheduleCheck(*schedule, OK, connection.principal, reason, None, url)
+        return ScheduleCheck(*named, OK, connection.principal, reason, None, url)
     relies = f"no service principal is configured, so it relies on the connection of {user.name}"
     if connection.state not in connections.USABLE:
         state = connection.state.replace("-", " ")
-        return ScheduleCheck(*schedule, FAILS, None, f"{relies}, which is: {state}", connection, url)
+        return ScheduleCheck(*named, FAILS, None, f"{relies}, which is: {state}", connection, url)
     ends = f", which ends at {connection.ends_at.isoformat(timespec='minutes')}" if connection.ends_at else ""
-    return ScheduleCheck(*schedule, WARNING, connection.who, f"{relies}{ends}", connection, url)
+    return ScheduleCheck(*named, WARNING, connection.who, f"{relies}{ends}", connection, url)

@@ -1,5 +1,6 @@
 """What the portal does without a browser: whose connection is which, and the providers that act as its users."""
 
+import functools
 import inspect
 import os
 import threading
@@ -21,6 +22,7 @@ from lakekey.session.failures import Failures
 from lakekey.session.session import Session
 from lakekey.web import access_log
 from lakekey.web.connections import Connection, connection_of, is_of
+from lakekey.web.owned import OwnedSource
 from lakekey.web.people import User, user_of
 from lakekey.web.registrations import Registrations, check_public_address
 from lakekey.web.sign_in import SignIns, hosted_target
@@ -103,6 +105,8 @@ class PortalService:
     def provider(self, user: User | str, profile: str, *, actor: User | str | None = None) -> Provider:
         """The provider that acts as a user, wherever the store is; it serves one user and no other.
 
+        Where the user has an id, it ends as well when the name's connection becomes another person's.
+
         Args:
             user: Whose connection to use.
             profile: Which connection.
@@ -127,7 +131,8 @@ class PortalService:
             with self._lock:
                 self._providers.pop(key, None)
             raise self._login_required(target, entry if entry is not None and is_of(entry, who) else None)
-        provider = Provider(target, environ=self.environ)
+        around = functools.partial(OwnedSource, user=who) if who.id else None
+        provider = Provider(target, around=around, environ=self.environ)
         with self._lock:
             self._providers[key] = time.monotonic(), provider
             while len(self._providers) > _MOST_PROVIDERS:

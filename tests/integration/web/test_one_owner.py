@@ -1,13 +1,17 @@
 """A name is one person: who administers, who acts for whom, and whose connection it is when a name changes hands."""
 
+import asyncio
 import functools
+import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.datastructures import Headers
 
 from lakekey.errors import ConfigurationError, LoginRequired
 from lakekey.session.session import Session
-from lakekey.web import Portal, User, begin_sign_in, finish_sign_in
+from lakekey.web import Portal, Schedule, User, begin_sign_in, finish_sign_in
 from lakekey.web.people import user_of
 from lakekey.web.user_header import UserHeader
 from support.web_people import query_of
@@ -139,3 +143,69 @@ def test_new_owner_of_a_name_does_not_disconnect_the_earlier_one(portal, connect
     assert portal.disconnect(SECOND, "prod") == (False, None)
     assert Session(portal.target("prod", FIRST)).peek().refresh_token == token
     assert portal.disconnect(FIRST, "prod") == (True, "revoked")
+
+
+def test_provider_of_the_earlier_owner_does_not_go_on_with_the_next_ones_token(portal, connect):
+    assert connect(FIRST) == "connected"
+    earlier = portal.provider(FIRST, "prod")
+    copy = pickle.loads(pickle.dumps(earlier))
+    own = earlier.headers()
+    assert earlier.headers() == own == copy.headers()
+    assert connect(SECOND) == "connected"
+    next_one = portal.provider(SECOND, "prod").token()
+    end_token(earlier)
+    end_token(copy)
+    for provider in (earlier, copy):
+        for use in (provider.headers, provider.token, lambda given=provider: asyncio.run(given.atoken())):
+            with pytest.raises(LoginRequired):
+                use()
+        with pytest.raises(LoginRequired):
+            provider.invalidate(own["Authorization"].removeprefix("Bearer "))
+        assert provider.needs_login()
+        assert provider.identity() is None
+        assert not provider.logout()
+    assert portal.provider(SECOND, "prod").token() == next_one
+
+
+def test_connection_of_the_earlier_owner_is_revoked_when_the_next_one_connects(portal, connect, place):
+    def revocations():
+        return [record.status for record in place.box.log if record.route == "revoke"]
+
+    before = revocations()
+    assert (connect(FIRST), connect(FIRST), connect(ADA)) == ("connected",) * 3
+    assert revocations() == before  # a second device of the same person may still use it
+    assert connect(FIRST) == "connected"
+    earlier = Session(portal.target("prod", FIRST)).peek().refresh_token
+    assert connect(SECOND) == "connected"
+    assert revocations() == [*before, 200]
+    assert place.box.revoke(token=earlier) == 0  # there is nothing left of it to revoke
+    assert portal.provider(SECOND, "prod").identity() == ADA
+
+
+def test_schedule_of_the_earlier_owner_does_not_rely_on_the_next_ones_connection(portal, connect):
+    assert connect(SECOND) == "connected"
+    checks = portal.check_schedules(Schedule("daily", "prod", who) for who in (FIRST, SECOND))
+    assert [(each.verdict, each.user) for each in checks] == [("fails", ADA), ("warning", ADA)]
+
+
+def test_provider_that_is_made_while_its_connection_is_removed_serves_no_longer(portal, connect):
+    assert connect(ADA) == "connected"
+    portal.provider(ADA, "prod")
+    session = Session(portal.target("prod", User(ADA)))
+    with ThreadPoolExecutor(1) as pool:
+        with session.cache.lock(session.entry_id) as held:
+            assert held
+            removal = pool.submit(portal.disconnect, ADA, "prod")
+            deadline = time.monotonic() + 60
+            while portal._providers:
+                assert time.monotonic() < deadline
+            portal.provider(ADA, "prod")
+        assert removal.result(60) == (True, "revoked")
+    with pytest.raises(LoginRequired):
+        portal.provider(ADA, "prod")
+
+
+def end_token(provider):
+    """Lets the token that a provider has in memory have ended, as an hour would."""
+    source = provider._source._source
+    source._snapshot, source._fresh = None, (0.0, 0.0, "", 0.0)

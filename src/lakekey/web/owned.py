@@ -1,0 +1,114 @@
+"""A source of tokens for one person: it ends where the name, and with it the connection, has become another's."""
+
+from typing import Any
+
+from lakekey.cache.entry import Entry
+from lakekey.configuration.target import Target
+from lakekey.errors import LoginRequired
+from lakekey.providers.sources import HeaderFactory, Headers, Token, TokenSource
+from lakekey.session.failures import Failures
+from lakekey.web.connections import is_of
+from lakekey.web.people import User
+
+
+class OwnedSource:
+    """A `lakekey.providers.sources.TokenSource` around a session's, for a user who has an id.
+
+    The store finds connections by name. So each new token is handed out only after a look at whose the entry is.
+
+    Args:
+        source: The session's source.
+        user: Whose connection it has to be.
+    """
+
+    def __init__(self, source: TokenSource, user: User) -> None:
+        self.target = source.target
+        self._source = source
+        self._user = user
+        self._seen = ""
+        self.headers = self._make_factory()
+
+    @property
+    def is_fresh(self) -> bool:
+        """See `TokenSource.is_fresh`."""
+        return self._source.is_fresh and self._source.headers()["Authorization"] == self._seen
+
+    def located(self) -> Target:
+        """See `TokenSource.located`."""
+        return self._source.located()
+
+    def sdk_headers(self) -> None:
+        """See `TokenSource.sdk_headers`."""
+        return
+
+    def token(self) -> Token:
+        """See `TokenSource.token`."""
+        token = self._source.token()
+        self._check(f"Bearer {token.access_token}")
+        return token
+
+    def login(self, *, switch: bool) -> None:
+        """See `TokenSource.login`."""
+        if self._is_anothers():
+            raise self._ended()
+        self._source.login(switch=switch)
+
+    def logout(self) -> bool:
+        """See `TokenSource.logout`."""
+        return False if self._is_anothers() else self._source.logout()
+
+    def on_session_ending(self, callback: Any) -> None:
+        """See `TokenSource.on_session_ending`."""
+        self._source.on_session_ending(callback)
+
+    def invalidate(self, access_token: str) -> bool:
+        """See `TokenSource.invalidate`."""
+        if self._is_anothers():
+            raise self._ended()
+        return self._source.invalidate(access_token)
+
+    def served(self, access_token: str) -> None:
+        """See `TokenSource.served`."""
+        self._source.served(access_token)
+
+    def identity(self) -> str | None:
+        """See `TokenSource.identity`."""
+        entry = self.stored()
+        return entry.identity if entry is not None else None
+
+    def needs_login(self) -> bool:
+        """See `TokenSource.needs_login`."""
+        return self._is_anothers() or self._source.needs_login()
+
+    def stored(self) -> Entry | None:
+        """See `TokenSource.stored`."""
+        entry = self._source.stored()
+        return entry if entry is not None and is_of(entry, self._user) else None
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _make_factory(self) -> HeaderFactory:
+        source = self._source.headers
+
+        def factory() -> Headers:
+            headers = source()
+            if headers["Authorization"] != self._seen:
+                self._check(headers["Authorization"])
+            return headers
+
+        return factory
+
+    def _check(self, authorization: str) -> None:
+        if authorization != self._seen:
+            if self._is_anothers():
+                raise self._ended()
+            self._seen = authorization
+
+    def _is_anothers(self) -> bool:
+        entry = self._source.stored()
+        return entry is not None and not is_of(entry, self._user)
+
+    def _ended(self) -> LoginRequired:
+        error = Failures(self.target).login_required(None)
+        error.profile = self.target.name
+        return error
