@@ -33,6 +33,28 @@ def retried(ask: Callable[[], T]) -> T:
     raise lost
 
 
+def settled(write: Callable[[], bool], look: Callable[[], bool | None]) -> bool:
+    """Write, and where the reply was lost, look whether it was done.
+
+    Args:
+        write: Compares and writes. Returns whether it was done.
+        look: Whether it was done, by what is there; ``None``: it was not, and may be tried again.
+    """
+    lost: StoreUnavailable | None = None
+    for _ in range(TRIES):
+        try:
+            # A no may be of the first try's making: the server went on with it after we had looked.
+            return write() or (lost is not None and look() is True)
+        except StoreUnavailable as error:
+            if not error.in_doubt:
+                raise
+            lost = error
+        done = look()
+        if done is not None:
+            return done
+    raise lost  # type: ignore[misc]  # each turn that does not return has set it
+
+
 def patience_of(given: object, default: float) -> float:
     """How long an operation may try to connect, in seconds.
 

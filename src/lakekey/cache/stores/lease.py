@@ -4,8 +4,9 @@ A lease is a row or key with a random nonce and an end, which the store judges b
 connection pooler, holds no connection open, and ends by itself when its holder dies. While the holder lives, a thread
 renews it, so it is independent of how long the token endpoint takes.
 
-A holder that was stopped for longer than the lease has lost it and may not know. So the end is also kept here, on the
-monotonic clock and counted from *before* the store was asked: `Leases.still_held` errs on the safe side.
+A holder that was stopped for longer than the lease has lost it and may not know. So the end is also kept here, by the
+monotonic clock and by the wall clock, which goes on while the machine sleeps, and counted from *before* the store was
+asked: `Leases.still_held` errs on the safe side.
 """
 
 import _thread
@@ -41,7 +42,7 @@ class _Lease:
     """One lease of this process.
 
     Attributes:
-        good_until: Until when it is ours for sure, by `time.monotonic`.
+        taken: Whether the store has given it.
         over: A lock that is open when its holder is done.
     """
 
@@ -49,9 +50,23 @@ class _Lease:
         self.name = name
         self.nonce = os.urandom(16)
         self.pid = os.getpid()
-        self.good_until = 0.0
+        self.taken = False
+        self._good_until = self._good_until_wall = 0.0
         self.over = _thread.allocate_lock()
         self.over.acquire()
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it is ours for sure: to both clocks, of which one stands still in a suspended machine."""
+        return time.monotonic() < self._good_until and time.time() < self._good_until_wall
+
+    def lasts(self, asked_at: tuple[float, float], seconds: float) -> None:
+        """Note that the store gave it for some seconds, when it was asked at a time by both clocks."""
+        self._good_until, self._good_until_wall = asked_at[0] + seconds, asked_at[1] + seconds
+
+    def lost(self) -> None:
+        """Note that it is another's."""
+        self._good_until = 0.0
 
 
 class Leases:
@@ -71,31 +86,50 @@ class Leases:
     def hold(self, name: str) -> Iterator[bool]:
         """Try once to take a lease, and renew it for as long as the block runs.
 
+        A second thread does not get what this process holds already: the first one may have lost it, and the second
+        one's would vouch for both.
+
         Raises:
             CacheError: The store is away, or does not let us write.
         """
         lease = _Lease(name)
-        asked_at = time.monotonic()
-        if not self._keeper.take(name, lease.nonce, holder_here(), self._seconds):
-            yield False
-            return
-        lease.good_until = asked_at + self._seconds
-        self._held[name] = lease
-        self._start(lease)
         try:
-            yield True
+            good = self._claim(lease) and self._taken(lease)
+            if good:
+                self._start(lease)
+            yield good
         finally:
             if self._held.get(name) is lease:
                 del self._held[name]
             lease.over.release()
-            if lease.pid == os.getpid():  # a forked child has it by copy only
+            if lease.taken and lease.pid == os.getpid():  # a forked child has it by copy only
                 with contextlib.suppress(CacheError):  # it ends by itself
                     self._keeper.release(name, lease.nonce)
 
     def still_held(self, name: str) -> bool:
         """Whether a lease of this process is ours for sure. Nothing is sent."""
         lease = self._held.get(name)
-        return lease is not None and lease.pid == os.getpid() and time.monotonic() < lease.good_until
+        return lease is not None and lease.pid == os.getpid() and lease.is_good
+
+    def _claim(self, lease: _Lease) -> bool:
+        """Be the only holder of a name in this process. One atomic step: a signal handler may strike in it."""
+        other = self._held.setdefault(lease.name, lease)
+        if other.pid != lease.pid:  # the parent's, which a forked child has by copy only
+            self._held[lease.name] = other = lease
+        return other is lease
+
+    def _taken(self, lease: _Lease) -> bool:
+        """Take it at the store. An answer that was slower than the lease itself is renewed once."""
+        asked_at = _now()
+        if not self._keeper.take(lease.name, lease.nonce, holder_here(), self._seconds):
+            return False
+        lease.taken = True
+        lease.lasts(asked_at, self._seconds)
+        if not lease.is_good:
+            asked_at = _now()
+            if self._keeper.renew(lease.name, lease.nonce, self._seconds):
+                lease.lasts(asked_at, self._seconds)
+        return lease.is_good
 
     def _start(self, lease: _Lease) -> None:
         if sys.is_finalizing():
@@ -106,7 +140,7 @@ class Leases:
 
     def _renew(self, lease: _Lease) -> None:
         while not lease.over.acquire(timeout=self._seconds / _PART):
-            asked_at = time.monotonic()
+            asked_at = _now()
             try:
                 ours = self._keeper.renew(lease.name, lease.nonce, self._seconds)
             except CacheError as error:
@@ -116,12 +150,16 @@ class Leases:
                 _log.warning("cache", "the lease on %s is not renewed: %s", lease.name[:12], type(error).__name__)
                 return
             if not ours:
-                lease.good_until = 0.0
+                lease.lost()
                 _log.warning(
                     "cache", "the lease on %s was lost: this process stood still for too long", lease.name[:12]
                 )
                 return
-            lease.good_until = asked_at + self._seconds
+            lease.lasts(asked_at, self._seconds)
+
+
+def _now() -> tuple[float, float]:
+    return time.monotonic(), time.time()
 
 
 def holder_here() -> str:

@@ -6,16 +6,16 @@ itself; a reply that was lost is settled by reading back.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import LOADING
-from lakekey.cache.stores.alike import TRIES, changing_key, reach_and_clock, retried
+from lakekey.cache.stores.alike import changing_key, reach_and_clock, retried, settled
 from lakekey.cache.stores.findings import FAILED, OK, WARNING, Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import without_credentials
 from lakekey.cache.stores.store import Reading
-from lakekey.errors import CacheError, StoreUnavailable
+from lakekey.errors import CacheError
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.postgresql_server import Answer, Server
@@ -117,7 +117,7 @@ class PostgresqlStore:
             now = self.get(entry_id)
             return None if now == replaces else now is None
 
-        return self._settled(lambda: self._ask(_DELETE, ("entry", entry_id, replaces)).changed == 1, look)
+        return settled(lambda: self._ask(_DELETE, ("entry", entry_id, replaces)).changed == 1, look)
 
     def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
         """See `Store.set_aside`: it stays in the table, as a row of its own kind."""
@@ -285,21 +285,7 @@ class PostgresqlStore:
                 return True
             return None if now == replaces else False
 
-        return self._settled(write, look)
-
-    def _settled(self, write: Callable[[], bool], look: Callable[[], bool | None]) -> bool:
-        """Write, and where the reply was lost, look whether it was done; ``None`` means that it was not."""
-        for _ in range(TRIES):
-            try:
-                return write()
-            except StoreUnavailable as error:
-                if not error.in_doubt:
-                    raise
-                lost = error
-            done = look()
-            if done is not None:
-                return done
-        raise lost
+        return settled(write, look)
 
     def _ask(self, statement: str, values: Sequence[Any]) -> "Answer":
         return self._asked.ask(statement, values)

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import LOADING
-from lakekey.cache.stores.alike import TRIES, changing_key, reach_and_clock, retried
+from lakekey.cache.stores.alike import changing_key, reach_and_clock, retried, settled
 from lakekey.cache.stores.findings import OK, Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import without_credentials
 from lakekey.cache.stores.store import Reading
-from lakekey.errors import CacheError, StoreUnavailable
+from lakekey.errors import CacheError
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.redis_server import Server
@@ -126,17 +126,12 @@ class RedisStore:
     def delete(self, entry_id: str, *, replaces: bytes) -> bool:
         """See `Store.delete`. Where the reply was lost, what is there tells whether it was done."""
         keys = (self._key("entry", entry_id), self._index)
-        for _ in range(TRIES):
-            try:
-                return bool(self._run(_DELETE, keys, replaces, entry_id) == 1)
-            except StoreUnavailable as error:
-                if not error.in_doubt:
-                    raise
-                lost = error
+
+        def look() -> bool | None:
             now = self.get(entry_id)
-            if now != replaces:
-                return now is None
-        raise lost
+            return None if now == replaces else now is None
+
+        return settled(lambda: bool(self._run(_DELETE, keys, replaces, entry_id) == 1), look)
 
     def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
         """See `Store.set_aside`."""
