@@ -10,6 +10,8 @@ from lakekey.session.failures import Failures
 from lakekey.web.connections import is_of
 from lakekey.web.people import User
 
+_TRIES = 3
+
 
 class OwnedSource:
     """A `lakekey.providers.sources.TokenSource` around a session's, for a user who has an id.
@@ -43,9 +45,10 @@ class OwnedSource:
 
     def token(self) -> Token:
         """See `TokenSource.token`."""
-        token = self._source.token()
-        self._check(f"Bearer {token.access_token}")
-        return token
+        while True:
+            seen, token = self.headers()["Authorization"], self._source.token()
+            if seen == f"Bearer {token.access_token}":  # else it was renewed in between
+                return token
 
     def login(self, *, switch: bool) -> None:
         """See `TokenSource.login`."""
@@ -92,17 +95,21 @@ class OwnedSource:
 
         def factory() -> Headers:
             headers = source()
-            if headers["Authorization"] != self._seen:
-                self._check(headers["Authorization"])
-            return headers
+            return headers if headers["Authorization"] == self._seen else self._looked_at(source)
 
         return factory
 
-    def _check(self, authorization: str) -> None:
-        if authorization != self._seen:
-            if self._is_anothers():
-                raise self._ended()
-            self._seen = authorization
+    def _looked_at(self, source: HeaderFactory) -> Headers:
+        for _ in range(_TRIES):
+            headers, entry = source(), self.stored()
+            if entry is None:
+                break
+            if headers["Authorization"] == f"Bearer {entry.access_token}":
+                self._seen = headers["Authorization"]
+                return headers
+            # Not the one that is stored: older, or another person's of whom the store knows no more.
+            self._source.invalidate(headers["Authorization"].removeprefix("Bearer "))
+        raise self._ended()
 
     def _is_anothers(self) -> bool:
         entry = self._source.stored()

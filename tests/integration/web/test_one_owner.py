@@ -167,6 +167,22 @@ def test_provider_of_the_earlier_owner_does_not_go_on_with_the_next_ones_token(p
     assert portal.provider(SECOND, "prod").token() == next_one
 
 
+def test_token_of_the_next_owner_that_is_in_memory_already_is_not_handed_out_either(portal, connect):
+    assert connect(FIRST) == "connected"
+    provider = portal.provider(FIRST, "prod")
+    provider.token()
+    assert connect(SECOND) == "connected"
+    end_token(provider)
+    others = provider._source._source.headers()  # as the renewal in the background takes it
+    assert portal.disconnect(SECOND, "prod") == (True, "revoked")
+    with pytest.raises(LoginRequired):
+        provider.headers()
+    assert connect(FIRST) == "connected"
+    own = Session(portal.target("prod", FIRST)).peek().access_token
+    assert provider.headers() == {"Authorization": f"Bearer {own}"} != others
+    assert provider.token().access_token == own
+
+
 def test_connection_of_the_earlier_owner_is_revoked_when_the_next_one_connects(portal, connect, place):
     def revocations():
         return [record.status for record in place.box.log if record.route == "revoke"]
