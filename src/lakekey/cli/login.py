@@ -20,6 +20,8 @@ def login(arguments: argparse.Namespace) -> int:
     """Sign in now, and write the profile of a workspace that has none."""
     from lakekey.cli import setup
 
+    if not arguments.check:
+        setup.refuse_another_host(arguments)
     if arguments.check or arguments.if_needed:
         live = _live(arguments)
         if live is not None:
@@ -28,6 +30,7 @@ def login(arguments: argparse.Namespace) -> int:
             raise LoginRequired("not signed in", hint=f"run: lakekey login {arguments.profile or ''}".rstrip())
     plan = setup.plan(arguments)
     session, provider = _provider_with_secret(arguments)
+    _require_person(session)  # before anything is made: a run that cannot sign in leaves no key and no file behind
     session.cache.begin()
     with session.cache.store.lock(session.entry_id):
         _require_keeping(session)  # a full disk is found before a browser opens
@@ -135,6 +138,16 @@ def _tell_if_signed_in(session: Session) -> None:
     end = session_end(entry)
     until = f", and the session ends {in_words(end - time.time())}" if end else ""
     print(f"lakekey: you are signed in as {entry.identity}{until}; signing in again.", file=sys.stderr)
+
+
+def _require_person(session: Session) -> None:
+    """Refuse a sign-in for which a person is needed, where none can be asked."""
+    if not session.target.is_person or session.credential.attended:
+        return
+    from lakekey.session.failures import Failures
+
+    error = Failures(session.target).login_required(None)
+    raise error if error.url else _with_a_step_that_is_possible(error)
 
 
 def _with_a_step_that_is_possible(error: LoginRequired) -> LakekeyError:

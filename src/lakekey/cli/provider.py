@@ -24,14 +24,21 @@ def target_of(arguments: argparse.Namespace) -> Target:
         waits = {"login_timeout": getattr(arguments, "timeout", None)}
         target = resolve(arguments.profile, **target_settings(arguments), **waits)
     except ConfigurationError as error:
-        target = _only_session(error)
+        target = only_session(error)
     if arguments.debug:
         _report(target)
     return target
 
 
-def _only_session(error: ConfigurationError) -> Target:
-    """The one session that there is, where nothing at all was named."""
+def only_session(error: ConfigurationError) -> Target:
+    """The one session that there is, where nothing at all was named.
+
+    Args:
+        error: What `resolve` raised.
+
+    Raises:
+        ConfigurationError: Something is named, there is no session, or there are several.
+    """
     from lakekey.session import inventory  # not for a command that knows what it means
 
     if not inventory.is_nothing_named(error):

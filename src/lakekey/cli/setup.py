@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -85,6 +86,33 @@ def plan(arguments: argparse.Namespace) -> Plan | None:
     if name is None:
         name = _name_for(arguments, names, asks=asks)
     return Plan(name, given, path, is_first=not names) if name is not None else None
+
+
+def refuse_another_host(arguments: argparse.Namespace) -> None:
+    """Refuse a profile that is there together with a host that is not its own.
+
+    The sign-in would not be the profile's, which leads to its own host ever after.
+
+    Raises:
+        ConfigurationError: They contradict each other.
+    """
+    if arguments.profile is None or arguments.host is None:
+        return
+    path = databrickscfg.location(arguments.config_file or os.environ.get("DATABRICKS_CONFIG_FILE", "").strip())
+    profiles, _ = databrickscfg.profiles(path)
+    values = next((each.values for each in profiles if each.name == arguments.profile), {})
+    if not values.get("host", "").strip():
+        return
+    given, own = normalize_host(arguments.host, None), normalize_host(values["host"], arguments.profile)
+    asked, kept = workspace_of(arguments.host), values.get("workspace_id") or workspace_of(values["host"])
+    if given == own and (not asked or not kept or asked == kept):
+        return
+    words = ["lakekey", "profiles", "add", arguments.profile, "--host", arguments.host, "--replace"]
+    raise ConfigurationError(
+        f"the profile is there already, for {own if given != own else f'workspace {kept} of {own}'}",
+        hint=f"name another one, or change it first: {shlex.join(words)}",
+        profile=arguments.profile,
+    )
 
 
 def finish(arguments: argparse.Namespace, plan: Plan, provider: Provider) -> Written | None:

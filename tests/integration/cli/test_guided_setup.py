@@ -5,6 +5,7 @@ import json
 import os
 import re
 import stat
+import sys
 
 import pytest
 
@@ -144,11 +145,65 @@ def test_session_without_a_profile_is_found_by_every_command(box, file, monkeypa
     assert not file.exists()
     assert run("token").returncode == 0
     assert json.loads(run("status", "--json").stdout)["sessions"][0]["host"] == box.host
+    assert json.loads(run("env", "--json").stdout)["DATABRICKS_HOST"] == box.host
+    assert json.loads(run("env", "--token", "--json").stdout)["DATABRICKS_TOKEN"]
+    lent = run("run", "--", sys.executable, "-c", "import os; print(os.environ['DATABRICKS_HOST'])")
+    assert (lent.returncode, lent.stdout.strip()) == (0, box.host), lent.stderr
+    assert json.loads(run("auth", "token").stdout)["access_token"]
+    assert json.loads(run("api", "GET", "/api/2.0/preview/scim/v2/Me").stdout)["userName"] == ADA
+    examined = json.loads(run("doctor", "--json").stdout)
+    assert (examined["host"], examined["profile"]) == (box.host, None)
+    assert {each["name"]: each["status"] for each in examined["checks"]}["session"] == "ok"
     assert json.loads(run("logout", "--json").stdout) == {
         "profile": None, "host": box.host, "removed": True, "revocation": "revoked",
     }  # fmt: skip
     gone = run("token")
     assert (gone.returncode, "lakekey login" in gone.stderr) == (2, True)
+
+
+def test_doctor_examines_the_profile_of_the_one_session_without_a_default(box, file, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    file.write_text(f"[work]\nhost = {box.host}\nwarehouse_idd = w\n")
+    assert run("login", "work").returncode == 0
+    examined = json.loads(run("doctor", "--json").stdout)
+    assert (examined["host"], examined["profile"]) == (box.host, "work")
+    assert "warehouse_idd" in {each["name"]: each["finding"] for each in examined["checks"]}["profile keys"]
+
+
+@pytest.mark.parametrize("words", [[], ["--if-needed"], ["--json"]])
+@pytest.mark.parametrize("around", [{"LAKEKEY_INTERACTIVE": "never"}, {"CI": "true"}], ids=["never", "CI"])
+def test_sign_in_without_a_person_leaves_no_key_and_no_cache(box, file, monkeypatch, tmp_path, words, around):
+    cache = tmp_path / "sessions"
+    for name, value in {"LAKEKEY_CACHE_DIR": str(cache), "LAKEKEY_INTERACTIVE": "auto", **around}.items():
+        monkeypatch.setenv(name, value)
+    file.write_text(f"[s]\nhost = {box.host}\n")
+    done = run("login", "s", *words)
+    assert done.returncode == 3
+    assert "this run cannot prompt" in done.stdout + done.stderr
+    assert "run it in a terminal" in done.stdout + done.stderr
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("words", [[], ["--if-needed"], ["--no-save"]])
+def test_host_that_is_not_the_profiles_own_is_refused_before_the_browser(box, file, monkeypatch, words):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    text = "[dev]\nhost = https://dbc-1.cloud.databricks.com\n"
+    file.write_text(text)
+    before = box.counters["logins"]
+    done = run("login", "dev", "--host", box.host, *words)
+    assert (done.returncode, done.stdout, box.counters["logins"]) == (2, "", before)
+    assert "https://dbc-1.cloud.databricks.com" in done.stderr
+    assert f"lakekey profiles add dev --host {box.host} --replace" in done.stderr
+    assert file.read_text() == text
+    assert run("profiles", "add", "dev", "--host", box.host, "--replace").returncode == 0
+    assert run("login", "dev", "--host", f"{box.host}/", *words).returncode == 0
+
+
+def test_workspace_that_is_not_the_profiles_own_is_refused(box, file, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    file.write_text(f"[dev]\nhost = {box.host}\nworkspace_id = 1\n")
+    done = run("login", "dev", "--host", f"{box.host}/?o=2")
+    assert (done.returncode, "workspace 1" in done.stderr) == (2, True)
 
 
 def test_provider_finds_the_one_session_and_names_several(box, monkeypatch):
@@ -178,7 +233,7 @@ def test_no_browser_prints_the_address_and_paste_reads_the_answer(box):
         terminal.shows("Open this address in a browser")
         terminal.shows("/authorize")
     with Terminal("login", "x", "--host", box.host, "--paste", environment=os.environ, columns=140) as terminal:
-        terminal.shows("paste it here and press Enter")
+        terminal.shows(r"paste it here and press\sEnter")
 
 
 def test_timeout_is_the_one_that_was_asked_for(box, monkeypatch):

@@ -7,7 +7,8 @@ from lakekey.cli.doctor import compute, configuration, network, person, service,
 from lakekey.cli.doctor.check import Check, failed
 from lakekey.configuration.layers import Layers, read_layers
 from lakekey.configuration.target import Target, target_of
-from lakekey.errors import LakekeyError
+from lakekey.errors import CacheError, ConfigurationError, LakekeyError
+from lakekey.session import inventory
 
 
 class Examination:
@@ -37,8 +38,25 @@ class Examination:
             ConfigurationError: It does not hold.
         """
         self.layers = read_layers(self.profile, self.environ, self.arguments)
-        self.target = target_of(self.layers, self.environ)
+        try:
+            self.target = target_of(self.layers, self.environ)
+        except ConfigurationError as error:
+            self.target = self._only_session(error)
         return self.target
+
+    def _only_session(self, error: ConfigurationError) -> Target:
+        """The one session that there is, where nothing at all was named: it is what the other commands use."""
+        if not inventory.is_nothing_named(error):
+            raise error
+        try:
+            only = inventory.the_only_one(self.environ)
+        except CacheError:
+            raise error from None  # the check of the cache says what is wrong with it
+        if only is None:
+            raise error
+        if only.profile is not None:
+            self.layers = read_layers(only.profile, self.environ, {})
+        return only
 
 
 def examine(examination: Examination, *, connect: bool) -> Iterator[Check]:

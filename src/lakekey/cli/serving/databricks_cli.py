@@ -11,7 +11,7 @@ import sys
 import time
 
 from lakekey.cli.output import print_json
-from lakekey.cli.provider import session_and_provider
+from lakekey.cli.provider import only_session, session_and_provider
 from lakekey.cli.token import print_token
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.settings import U2M
@@ -85,7 +85,7 @@ def target_for_others(profile: str | None, **settings: str | None) -> Target:
     does, it is a person.
 
     Args:
-        profile: The profile; ``None`` for the default chain.
+        profile: The profile; ``None`` for the default chain, and where that names nothing, the one session there is.
         **settings: See `lakekey.provider`; ``None`` for those that are not given.
 
     Raises:
@@ -95,7 +95,10 @@ def target_for_others(profile: str | None, **settings: str | None) -> Target:
     senders = ("DATABRICKS_AUTH_TYPE", _WHERE_WE_ARE) if sent else (_WHERE_WE_ARE,)
     environ = {name: value for name, value in os.environ.items() if name not in senders}
     given = {name: value for name, value in settings.items() if value is not None}
-    target = resolve(profile, environ=environ, **given)
+    try:
+        target = resolve(profile, environ=environ, **given)
+    except ConfigurationError as error:
+        return only_session(error)
     return resolve(profile, environ=environ, auth_type=U2M, **given) if target.auth_type in _ASKING_US else target
 
 
