@@ -18,7 +18,7 @@ def list_(arguments: argparse.Namespace) -> int:
     registrations = Registrations(open_cache())
     apps = registrations.all()
     if arguments.json:
-        print_json([_facts(app, len(registrations.connections_of(app))) for app in apps])
+        print_json([_facts(app, len(registrations.connections_of(app, strict=False))) for app in apps])
         return 0
     if not apps:
         print(
@@ -31,7 +31,7 @@ def list_(arguments: argparse.Namespace) -> int:
             app.client_id,
             ", ".join(app.hosts) or f"account {app.account_id}",
             "default" if app.is_default else "",
-            str(len(registrations.connections_of(app))),
+            str(len(registrations.connections_of(app, strict=False))),
         )
         for app in apps
     ]
@@ -43,7 +43,7 @@ def show(arguments: argparse.Namespace) -> int:
     """Show one registration, without its secret."""
     registrations = Registrations(open_cache())
     app = registrations.get(arguments.name)
-    _show(app, len(registrations.connections_of(app)), as_json=arguments.json)
+    _show(app, len(registrations.connections_of(app, strict=False)), as_json=arguments.json)
     return 0
 
 

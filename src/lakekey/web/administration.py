@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from lakekey import _log
 from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
-from lakekey.errors import CacheError, ConfigurationError
+from lakekey.errors import CacheError, ConfigurationError, StoreUnavailable
 from lakekey.web import browser as browsers
 from lakekey.web import pages, words
 from lakekey.web.everyone import Everyone, Held, Removal
@@ -45,8 +45,10 @@ class Administration(Visits):
         _log.info("web", "%s administers: %s", user.name, form.get("do", "")[:20])
         try:
             said = await run_in_threadpool(self._change, self.language(request), form)
-        except CacheError:
+        except StoreUnavailable:
             return self.store_away(request)
+        except CacheError as error:  # told as it is: a part may be done, or an entry cannot be read
+            return await self._page(request, user, Message(error.message, good=False), 503)
         except ConfigurationError as error:
             return await self._page(request, user, Message(error.message, good=False), 409)
         return await self._page(request, user, Message(said, good=True))
@@ -98,7 +100,7 @@ class Administration(Visits):
 
     def _body(self, language: str, form: Form, message: Message | None) -> str:
         registrations = self._portal.registrations
-        apps = [(app, len(registrations.connections_of(app))) for app in registrations.all()]
+        apps = [(app, len(registrations.connections_of(app, strict=False))) for app in registrations.all()]
         listed = "".join(_app(language, app, count, form) for app, count in apps)
         held = Everyone(self._portal).all()
         people = "".join(_held(language, each, form) for each in held)

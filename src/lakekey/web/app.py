@@ -295,6 +295,9 @@ def asgi_app(portal: PortalService) -> ASGIApp:
 
     async def fail(request: Request, error: Exception) -> Response:
         _log.warning("web", "a request failed: %s", error)
+        if isinstance(error, ConfigurationError):
+            notice = pages.notice(routes.language(request), "broken", "misconfigured", {"what": error.message})
+            return routes.page(request, notice, 500)
         return routes.store_away(request)
 
     async def break_off(request: Request, error: Exception) -> Response:

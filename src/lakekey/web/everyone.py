@@ -1,13 +1,13 @@
 """All connections of a portal, as its administrator sees them, and what happens when a person leaves."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
 from lakekey import _log
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import person_key
-from lakekey.errors import CacheError, ConfigurationError
+from lakekey.errors import CacheError, ConfigurationError, StoreUnavailable
 from lakekey.observability import audit
 from lakekey.session import inventory
 from lakekey.session.session import Session
@@ -91,12 +91,9 @@ class Everyone:
         """All connections that were made through a portal, with what can be read of them.
 
         Raises:
-            CacheError: The store cannot be read.
+            CacheError: The store cannot be read. An entry that cannot be read is left out, and logged.
         """
-        return sorted(
-            (self._held(entry_id, entry) for entry_id, entry in self._entries()),
-            key=lambda held: (held.user, held.profile),
-        )
+        return self._look()[0]
 
     def of(self, user: User | str) -> list[Held]:
         """The connections of everyone of that name, those of an earlier person with it included."""
@@ -107,20 +104,38 @@ class Everyone:
         """Remove all connections of a person who leaves, and revoke them; also those of profiles that are gone.
 
         Raises:
-            CacheError: The store cannot be read or written.
+            ConfigurationError: That person has no connection, so nothing was removed.
+            CacheError: The store cannot be read or written; or an entry cannot be read, which may be that person's.
+                Those that can be read are removed all the same.
         """
-        return [self._remove(held) for held in self.of(user)]
+        name = person_key(user.name if isinstance(user, User) else user)
+        held, unread = self._look()
+        found = [each for each in held if each.user == name]
+        removed = [self._remove(each) for each in found]
+        gone = [each for each in removed if each is not None]
+        if unread:
+            raise _unread(unread, f"removed for {name}: {len(gone)}")
+        if not gone:
+            raise ConfigurationError(
+                f"{name} has no connection", hint="look at the list of connections for how the name is written"
+            )
+        return gone
 
     def remove_one(self, entry_id: str) -> Removal:
         """Remove one connection.
 
         Raises:
             ConfigurationError: There is none with that id.
+            CacheError: The store cannot be read or written, or the entry cannot be read.
         """
-        held = next((each for each in self.all() if each.entry_id == entry_id), None)
-        if held is None:
+        held, unread = self._look()
+        found = next((each for each in held if each.entry_id == entry_id), None)
+        if entry_id in unread:
+            raise _unread([entry_id], "nothing is removed")
+        removed = self._remove(found) if found is not None else None
+        if removed is None:
             raise ConfigurationError("there is no such connection", hint="it may be removed already")
-        return self._remove(held)
+        return removed
 
     def tell_endings(self, hook: Callable[[Ending], None], *, now: float | None = None) -> list[Ending]:
         """Tell of connections that near their end: three days ahead, an hour ahead, and when they have ended.
@@ -153,15 +168,21 @@ class Everyone:
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _entries(self) -> Iterable[tuple[str, Entry]]:
+    def _look(self) -> tuple[list[Held], list[str]]:
+        """All connections that can be read, in order; and the entries that cannot be read."""
+        found, unread = [], []
         for entry_id in self._cache.list():
             try:
                 entry = self._cache.get(entry_id)
+            except StoreUnavailable:
+                raise
             except CacheError as error:
                 _log.warning("web", "entry %s cannot be read: %s", entry_id[:12], error.message)
+                unread.append(entry_id)
                 continue
             if entry is not None and "portal_user" in entry.about:
-                yield entry_id, entry
+                found.append(self._held(entry_id, entry))
+        return sorted(found, key=lambda held: (held.user, held.profile)), unread
 
     def _held(self, entry_id: str, entry: Entry) -> Held:
         owner = entry.about["portal_user"]
@@ -179,13 +200,17 @@ class Everyone:
         connection = connection._replace(registration=str(entry.about.get("registration", "")))
         return Held(entry_id, user.name, user.id, profile, target is not None, connection)
 
-    def _remove(self, held: Held) -> Removal:
-        revocation = None
+    def _remove(self, held: Held) -> Removal | None:
+        """Remove a connection; ``None`` where it was gone already."""
+        revocation, gone = None, False
         if held.offered:
             target = self._service.target(held.profile, User(held.user, held.user_id))
-            revocation = Session(target, environ=self._service.environ).sign_out().revocation
+            done = Session(target, environ=self._service.environ).sign_out()
+            revocation, gone = done.revocation, done.removed is not None
         # Of a profile or an app that has changed since, only the entry itself is known.
-        inventory.remove(self._cache, held.entry_id)
+        gone = inventory.remove(self._cache, held.entry_id) or gone
+        if not gone:
+            return None
         self._service.forget(held.user, held.profile)
         audit.record(
             audit.ADMINISTRATION,
@@ -230,6 +255,14 @@ class Everyone:
             told = dict(stored.entry.about.get("told", {})) if stored.entry is not None else {}
             told.pop(_key(ending), None)
             self._cache.put(_TOLD, Entry({"kind": _KIND, "told": told}), replaces=stored.envelope)
+
+
+def _unread(entries: list[str], done: str) -> CacheError:
+    names = ", ".join(each[:12] for each in entries)
+    return CacheError(
+        f"{len(entries)} entries of the store cannot be read ({names}); {done}",
+        hint="lakekey doctor says why; lakekey remove ENTRY removes one as it is",
+    )
 
 
 def _key(ending: Ending) -> str:

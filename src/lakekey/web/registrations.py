@@ -16,7 +16,7 @@ from lakekey.cache.app_registrations import (
     with_offline_access,
 )
 from lakekey.cache.cache import Cache
-from lakekey.errors import CacheError, ConfigurationError
+from lakekey.errors import CacheError, ConfigurationError, StoreUnavailable
 from lakekey.observability import audit
 
 _PATIENCE = 20.0
@@ -143,9 +143,10 @@ class Registrations:
 
         Raises:
             ConfigurationError: There is none of that name, or connections need it.
+            CacheError: An entry cannot be read, which may need it; not asked ``with_connections``.
         """
         app = self.get(name)
-        count = len(self.connections_of(app))
+        count = len(self.connections_of(app, strict=not with_connections))
         if count and not with_connections:
             raise ConfigurationError(
                 f"{count} connection{'s need' if count > 1 else ' needs'} the app registration {name}",
@@ -155,13 +156,24 @@ class Registrations:
         self._told("app removed", app)
         return count
 
-    def connections_of(self, app: AppRegistration) -> list[str]:
-        """The entries of the connections that were made through a registration."""
+    def connections_of(self, app: AppRegistration, *, strict: bool = True) -> list[str]:
+        """The entries of the connections that were made through a registration.
+
+        Args:
+            app: The registration.
+            strict: Whether an entry that cannot be read is an error, since it may be one of them, and not left out.
+
+        Raises:
+            CacheError: The store cannot be read, or an entry of it where that counts.
+        """
         found = []
         for entry_id in self._cache.list():
             try:
                 entry = self._cache.get(entry_id)
-            except CacheError:
+            except CacheError as error:
+                if strict or isinstance(error, StoreUnavailable):
+                    raise
+                _log.warning("web", "entry %s cannot be read: %s", entry_id[:12], error.message)
                 continue
             if entry is None or "portal_user" not in entry.about:
                 continue
@@ -208,6 +220,11 @@ def checked(app: AppRegistration) -> AppRegistration:
         check_public_address(app.redirect_uri, "the redirect URI")
     hosts = tuple(normalize_host(host) for host in app.hosts)
     return app._replace(hosts=hosts, scopes=with_offline_access(app.scopes))
+
+
+def slug(name: str) -> str:
+    """The name of the registration that a profile makes, which stands in an address whatever the profile is called."""
+    return re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63] or "default"
 
 
 def check_public_address(address: str, what: str) -> str:

@@ -24,7 +24,7 @@ from lakekey.web import access_log
 from lakekey.web.connections import Connection, connection_of, is_of
 from lakekey.web.owned import OwnedSource
 from lakekey.web.people import User, user_of
-from lakekey.web.registrations import Registrations, check_public_address
+from lakekey.web.registrations import Registrations, check_public_address, slug
 from lakekey.web.sign_in import SignIns, hosted_target
 
 UserOf = Callable[[Any], "User | str | Awaitable[User | str | None] | None"]
@@ -217,7 +217,7 @@ class PortalService:
             return app
         if "client_id" not in target.sources and urlsplit(self.url).scheme == "https":
             return None  # the platform's own client takes loopback addresses only
-        name = (target.profile or "default").lower()
+        name = slug(target.profile or "default")
         own = AppRegistration(
             name,
             target.client_id,

@@ -45,6 +45,7 @@ TEXTS = {
     "foreign": "The request came from another site, so nothing was done. Open this page at {url}.",
     "broken": "Something went wrong",
     "broken-more": "This service has an error. Its administrator finds it in the log of the service.",
+    "misconfigured": "Please ask your administrator: {what}.",
     "later": "This does not work at the moment",
     "later-more": "The store of the connections cannot be reached. Nothing was sent and nothing is lost.",
     "again": "Try again",

@@ -46,6 +46,7 @@ TEXTS = {
     "foreign": "Die Anfrage kam von einer anderen Website, darum ist nichts geschehen. Öffnen Sie diese Seite unter {url}.",
     "broken": "Etwas ist schiefgegangen",
     "broken-more": "Dieser Dienst hat einen Fehler. Wer ihn verwaltet, findet ihn im Protokoll des Dienstes.",
+    "misconfigured": "Bitte fragen Sie Ihre Administration: {what}.",
     "later": "Das geht gerade nicht",
     "later-more": "Der Speicher der Verbindungen ist nicht erreichbar. Es wurde nichts gesendet und nichts ging verloren.",
     "again": "Noch einmal versuchen",
