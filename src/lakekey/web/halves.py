@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from lakekey.configuration.target import Target
+from lakekey.errors import LoginFailed
 from lakekey.web import browser as browsers
-from lakekey.web import outcomes
+from lakekey.web import outcomes, return_path
 from lakekey.web.flows import Flow
 from lakekey.web.outcomes import Outcome
 from lakekey.web.people import User, user_of
@@ -46,7 +47,8 @@ def begin_sign_in(
         redirect_uri: The address of the route that calls `finish_sign_in`, as registered for the app. Never built from
             a request's ``Host``.
         browser: The value of the request's cookie `COOKIE`, or ``None`` where it has none.
-        return_to: Where to go at the end: a path of the application, for its own use.
+        return_to: Where to go at the end: a path of the application, for its own use. Anything else counts as ``""``,
+            so that a parameter of a request leads to no other site.
         environ: The environment; ``None`` for this process's.
         **settings: As for `lakekey.provider`.
 
@@ -61,7 +63,9 @@ def begin_sign_in(
     sign_ins = SignIns(environ=environ)
     target = hosted_target(profile, who, sign_ins.environ, **settings)
     value = browser if browser is not None and browsers.is_value(browser) else browsers.new_value()
-    url = sign_ins.begin(target, who, redirect_uri=redirect_uri, registration="", browser=value, return_to=return_to)
+    url = sign_ins.begin(
+        target, who, redirect_uri=redirect_uri, registration="", browser=value, return_to=return_path.checked(return_to)
+    )
     return BegunSignIn(url, browsers.Cookie(browsers.COOKIE, value))
 
 
@@ -101,8 +105,17 @@ def finish_sign_in(
     if received.outcome is not None:
         raise received.outcome.to_error()
 
+    target = hosted_target(profile, who, sign_ins.environ, **settings)
+    begun = sign_ins.flows.find(received.handle)
+    if begun is not None and (begun.profile, begun.host) != (target.profile or "", target.host):
+        raise LoginFailed(
+            f"the sign-in was begun for {begun.profile or begun.host}",
+            hint="finish a sign-in with the profile and the settings that it was begun with",
+            profile=target.name,
+        )
+
     def target_of(_: Flow) -> Target:
-        return hosted_target(profile, who, sign_ins.environ, **settings)
+        return target
 
     outcome = sign_ins.finish(received.handle, browser=browser, user=who, target_of=target_of)
     if outcome.code == outcomes.ASKS:

@@ -78,7 +78,8 @@ class Outcome(NamedTuple):
     def to_error(self) -> LakekeyError:
         """The error of a sign-in that did not succeed."""
         kind, message, hint = _ERRORS.get(self.code, (LoginFailed, "the sign-in did not succeed", "sign in again"))
-        filled = message.format(who=self.who or "a person without a name", expected=self.expected or "another person")
+        people = {"who": self.who or "a person without a name", "expected": self.expected or "another person"}
+        filled, hint = message.format_map(people), hint.format_map(people)
         if self.detail:
             filled += f" ({self.detail})"
         return kind(filled, hint=hint, profile=self.profile or None)

@@ -11,9 +11,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from lakekey.errors import CacheError
+from lakekey.errors import CacheError, ConfigurationError, LoginFailed, WrongIdentity
 from lakekey.session.session import Session
-from lakekey.web import Portal, User, begin_sign_in
+from lakekey.web import Portal, User, begin_sign_in, finish_sign_in
 from lakekey.web.sign_in import SignIns, hosted_target
 from support.web_browser import Browser
 from support.web_people import query_of
@@ -214,3 +214,101 @@ def test_answer_that_is_settled_twice_puts_no_spent_token_back(place):
     sign_in.sign_ins.flows.change(sign_in.handle, lambda _: before)  # its worker died before it noted the outcome
     assert sign_in.answer().code == "connected"
     assert sign_in.cache.get(sign_in.entry_id).refresh_token == "a-newer-refresh-token"
+
+
+# -- offboarding ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def spoilt(visit, portal):
+    """Ada and Grace are connected, and Ada's entry cannot be read any more; gives its id."""
+    visit(ADA).connect()
+    visit(GRACE).connect()
+    entry_id = Session(portal.target("prod", User(ADA))).entry_id
+    file = Path(portal.cache.store.where) / "entries" / f"{entry_id}.entry"
+    file.unlink()
+    file.mkdir()
+    return entry_id
+
+
+def test_person_whose_entry_cannot_be_read_is_not_reported_as_removed(spoilt, portal, visit):
+    assert [held.user for held in portal.everyone.all()] == [GRACE]
+    with pytest.raises(CacheError, match=f"cannot be read .*removed for {ADA}: 0"):
+        portal.everyone.remove(ADA)
+    with pytest.raises(CacheError, match="nothing is removed"):
+        portal.everyone.remove_one(spoilt)
+    with pytest.raises(CacheError, match=f"removed for {GRACE}: 1"):
+        portal.everyone.remove(GRACE)
+    root = visit(ROOT)
+    _, fields = root.get("/admin").form("Register")
+    page = root.post("/lakekey/admin", {**fields, "do": "remove-user", "user": ADA})
+    assert (page.status, "cannot be read" in page.words) == (503, True)
+
+
+def test_app_is_not_removed_while_an_entry_that_may_need_it_cannot_be_read(spoilt, portal):
+    portal.everyone.remove_one(Session(portal.target("prod", User(GRACE))).entry_id)
+    with pytest.raises(CacheError):
+        portal.registrations.remove("portal-app")
+    assert portal.registrations.get("portal-app")
+    assert portal.registrations.remove("portal-app", with_connections=True) == 0
+
+
+def test_removal_of_a_person_without_a_connection_is_told_as_that(portal, visit):
+    with pytest.raises(ConfigurationError, match=r"ada@example\.com has no connection"):
+        portal.everyone.remove(ADA)
+    root = visit(ROOT)
+    _, fields = root.get("/admin").form("Register")
+    page = root.post("/lakekey/admin", {**fields, "do": "remove-user", "user": "Ada@example.com"})
+    assert (page.status, f"{ADA} has no connection" in page.words) == (409, True)
+
+
+# -- names of profiles, and the two halves ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Prod_EU 1", "_prod", "прод"])
+def test_profile_with_a_client_of_its_own_may_have_any_name(place, name):
+    section = place.config_file.read_text().replace("[prod]", f"[{name}]")
+    place.config_file.write_text(f"{section}client_id = {place.app}\n", encoding="utf-8")
+    portal = Portal([name], url=URL, user=lambda request: ADA)
+    portal.registrations.remove(place.app)
+    with serving(portal) as address:
+        page = Browser(address, ADA, place.box.ca_file).get()
+    assert (page.status, f"Connect {name}" in page.buttons) == (200, True)
+    (app,) = portal.registrations.all()
+    assert app.redirect_uri == f"{URL}/callback/{app.name}"
+
+
+def test_profile_that_has_become_wrong_is_for_the_administrator_and_not_the_store(portal, place, visit):
+    place.config_file.write_text("[other]\nhost = https://x.cloud.databricks.com\n")
+    page = visit().get()
+    assert (page.status, "store" in page.words) == (500, False)
+    assert "ask your administrator" in page.words
+
+
+@pytest.mark.parametrize("given", ["//evil.example", "https://evil.example/", "/\\evil.example"])
+def test_half_remembers_no_way_to_another_site(place, given):
+    begun = begin_sign_in("prod", user=ADA, redirect_uri=place.redirect_uri, return_to=given)
+    answer = query_of(place.consent(begun.url))
+    done = finish_sign_in("prod", answer=answer, user=ADA, browser=begun.cookie.value)
+    assert (done.code, done.return_to) == ("connected", "")
+
+
+def test_half_finishes_no_sign_in_of_another_profile(place):
+    text = place.config_file.read_text()
+    place.config_file.write_text(f"{text}\n{text.replace('[prod]', '[test]')}")
+    begun = begin_sign_in("prod", user=ADA, redirect_uri=place.redirect_uri)
+    given = {"answer": query_of(place.consent(begun.url)), "user": ADA, "browser": begun.cookie.value}
+    with pytest.raises(LoginFailed, match="was begun for prod"):
+        finish_sign_in("test", **given)
+    assert not place.token_requests()
+    assert finish_sign_in("prod", **given).code == "connected"
+    with pytest.raises(LoginFailed, match="was begun for prod"):
+        finish_sign_in("test", **given)
+
+
+def test_hint_of_another_person_names_who_was_expected(place):
+    begun = begin_sign_in("prod", user=ADA, redirect_uri=place.redirect_uri)
+    answer = query_of(place.consent(begun.url, GRACE))
+    with pytest.raises(WrongIdentity) as refusal:
+        finish_sign_in("prod", answer=answer, user=ADA, browser=begun.cookie.value)
+    assert refusal.value.hint == f"sign in as {ADA}, or allow it"
