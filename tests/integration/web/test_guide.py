@@ -58,11 +58,14 @@ def test_fastapi_application_of_the_guide_acts_as_its_user(place, tmp_path):
     names = loaded("# app.py")
     with serving(names["app"]) as address:
         ada = browser(address, place)
+        assert ada.get().status == 401, "a header of the visitor's counts for nothing"
+        ada.request("POST", f"/sign-in/{ADA}")
         before = ada.request("GET", "/me")
         assert (before.status, before.headers["Location"]) == (303, f"{ORIGIN}/lakekey/#prod")
         assert "is connected" in ada.connect().words
         assert ada.request("GET", "/me", headers={"Accept": "application/json"}).text == f'"{ADA}"'
         grace = browser(address, place, GRACE)
+        grace.request("POST", f"/sign-in/{GRACE}")
         refused = grace.request("GET", "/me", headers={"Accept": "application/json"})
         assert (refused.status, f"{ORIGIN}/lakekey/#prod" in refused.text) == (401, True)
 
