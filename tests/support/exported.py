@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import Counter as CounterInstrument
 from opentelemetry.sdk.metrics import Histogram, MeterProvider
-from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader, Sum
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -36,6 +36,7 @@ class Exported:
         metrics.set_meter_provider(MeterProvider([self._reader], resource=Resource({})))
         self.text = ""
         self._points: list[tuple[str, Any]] = []
+        self._counters: set[str] = set()
 
     def forget(self) -> None:
         """Starts anew."""
@@ -55,11 +56,12 @@ class Exported:
         return span
 
     def counts(self) -> dict[str, int]:
-        """The counters that were raised, each with its sum."""
+        """The counters that were raised, each with its sum. A gauge tells its last value for ever, and is left out."""
         self._read()
         sums: Counter[str] = Counter()
         for name, point in self._points:
-            sums[name] += getattr(point, "value", 0)
+            if name in self._counters:
+                sums[name] += point.value
         return {name: total for name, total in sums.items() if total}
 
     def points(self, name: str) -> list[Any]:
@@ -77,6 +79,7 @@ class Exported:
         for resource in data.resource_metrics if data else []:
             for scope in resource.scope_metrics:
                 if scope.scope.name == "lakekey":
+                    self._counters |= {metric.name for metric in scope.metrics if isinstance(metric.data, Sum)}
                     self._points += [
                         (metric.name, point) for metric in scope.metrics for point in metric.data.data_points
                     ]

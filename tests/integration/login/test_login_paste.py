@@ -169,7 +169,7 @@ def over_ssh(oidc_server, tmp_path):
 def test_over_ssh_the_answer_can_be_pasted_although_somebody_listens(oidc_server, tmp_path):
     with Terminal(over_ssh(oidc_server, tmp_path)) as terminal:
         url = terminal.shows(r"(https://\S+/authorize\S+)\r\n")[1]
-        terminal.shows("paste it here")
+        terminal.shows(r"paste\s+it\s+here")
         terminal.types(oidc_server.sign_in(url, deliver=False).redirect)
         terminal.shows("Signed in to .* as ada@example.com")
         assert terminal.process.wait(20) == 0
@@ -192,7 +192,9 @@ def test_over_ssh_a_forwarded_port_brings_the_answer_as_well(oidc_server, tmp_pa
 def test_where_the_server_offers_the_device_grant_a_code_is_typed_elsewhere(tmp_path):
     with OidcServer(device_flow=True) as server:
         with Terminal(over_ssh(server, tmp_path)) as terminal:
-            address, code = terminal.shows(r"open (https://\S+) in any browser and enter the code (\S+)\r\n").groups()
+            address, code = terminal.shows(
+                r"open\s+(https://\S+)\s+in\s+any\s+browser\s+and\s+enter\s+the\s+code\s+(\S+)\r\n"
+            ).groups()
             server.sign_in(f"{address}?user_code={code}", "grace@example.com")
             terminal.shows("Signed in to .* as grace@example.com")
         assert server.counters()["requests.authorize"] == 0
