@@ -62,7 +62,7 @@ class Entry(NamedTuple):
         logged_in_at: When a person last signed in (U2M).
         refused: Why the session is over; siblings do not try its dead token again.
         failure: How the last attempt failed, until the next success.
-        rotates: Whether the last refresh replaced the refresh token; ``None`` before the first.
+        rotates: Whether a refresh since the sign-in has replaced the refresh token; ``None`` before the first.
         proof: A digest that ties an M2M token to the secret that fetched it.
         refresh_expires_at: When the refresh token lapses, or 0 if unknown.
         session_ends_at: When the session ends whatever is refreshed, or 0 if unknown.

@@ -29,7 +29,7 @@ def entry_from(target: "Target", entry: "Entry", response: "TokenResponse", sent
         # RFC 6749 §6: an answer without a refresh token leaves the old one valid.
         refresh_token=response.refresh_token or entry.refresh_token,
         scopes=response.scopes or entry.scopes or target.scopes,
-        rotates=response.refresh_token not in (None, entry.refresh_token) if entry.refresh_token else None,
+        rotates=_rotates(entry, response),
         refused=None,
         failure=None,
         spending=None,
@@ -37,6 +37,13 @@ def entry_from(target: "Target", entry: "Entry", response: "TokenResponse", sent
         refresh_expires_at=_refresh_expires_at(target, entry, response, sent_at),
         on_trial=entry.proof == target.proof and replaced_before_its_time(entry.issued_at, entry.expires_at, sent_at),
     )
+
+
+def _rotates(entry: "Entry", response: "TokenResponse") -> bool | None:
+    """Whether the server replaces refresh tokens. One that has done so once may do so again, whatever it did today."""
+    if not entry.refresh_token:
+        return None
+    return entry.rotates is True or response.refresh_token not in (None, entry.refresh_token)
 
 
 def _refresh_expires_at(target: "Target", entry: "Entry", response: "TokenResponse", sent_at: float) -> float:

@@ -29,6 +29,12 @@ def test_answer_with_another_refresh_token_says_that_the_server_rotates():
     assert entry_from(target(), Entry({}, refresh_token="old"), ANSWER, 1.0).rotates is True
 
 
+def test_server_that_rotated_once_is_taken_for_one_that_rotates():
+    before = Entry({}, refresh_token="old", rotates=True)
+    assert entry_from(target(), before, ANSWER._replace(refresh_token=None), 1.0).rotates is True
+    assert entry_from(target(), Entry({}, rotates=True), ANSWER, 1.0).rotates is None  # by a sign-in
+
+
 def test_lifetime_counts_from_when_the_request_was_sent():
     kept = entry_from(target(), Entry({}), ANSWER, 1000.0)
     assert (kept.issued_at, kept.expires_at) == (1000.0, 4600.0)
