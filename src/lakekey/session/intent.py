@@ -65,8 +65,12 @@ class Intent(NamedTuple):
     @property
     def is_waited_for(self) -> bool:
         """Whether its holder may still get an answer."""
-        # One from the future was written by a clock that has stepped back since: it counts from now.
-        return abs(time.time() - self.since) < OUTCOME_AFTER
+        return time.time() - self.since < OUTCOME_AFTER
+
+    @property
+    def is_of_the_future(self) -> bool:
+        """Whether a clock has stepped back since, so that nothing can be told by its time."""
+        return self.since - time.time() > OUTCOME_AFTER
 
 
 def digest_of(refresh_token: str) -> str:

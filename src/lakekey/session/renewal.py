@@ -177,7 +177,8 @@ class Renewal:
         """Remove the entry. Returns what it was."""
 
         def remove(_: Commitment, stored: Stored) -> Entry:
-            self._cache.delete(self._entry_id, replaces=stored.envelope)
+            if not self._cache.delete(self._entry_id, replaces=stored.envelope) and stored.envelope is not None:
+                raise NotYet(None)  # it was changed just now, by a holder that has lost the lock: look again
             return stored.entry or Entry(self._target.about())
 
         removed = self._queue.run("forget", None, None, remove)
@@ -253,7 +254,7 @@ class Renewal:
     ) -> tuple[TokenResponse, float]:
         """Send the request; where anything prevents that before it was sent, the intent is taken back."""
         try:
-            return self._send(guard, entry.refresh_token, attempts)
+            return self._send(guard, entry, attempts)
         except (TokenEndpointError, CredentialsRefused, InvalidGrant):
             raise  # what `_exchange` writes down of these settles the intent, too
         except BaseException as trouble:  # a proxy or a CA file that cannot be used, an interruption, a lost lease
@@ -263,27 +264,34 @@ class Renewal:
                 raise
         raise NotYet(None)
 
-    def _send(self, commitment: Guarded, refresh_token: str, attempts: int) -> tuple[TokenResponse, float]:
+    def _send(self, commitment: Guarded, entry: Entry, attempts: int) -> tuple[TokenResponse, float]:
         """Send the request until it is answered; only what may help is tried again, and not past the deadline.
+
+        Where hosts share the store, a single-use token that the server may have consumed is not sent again here: that
+        is a second presentation, and needs an intent that says so.
 
         Returns:
             The answer, and when its request was sent.
         """
         deadline = time.monotonic() + self._timing.exchange_deadline
+        single_use = self._shares and entry.rotates is not False
         for attempt in range(1, attempts + 1):
             try:
                 with deadlines.within(deadline):
                     self._grant.prepare()  # spends nothing, so a Ctrl-C need not wait for a host that does not answer
                     sent_at = time.time()
                     with deadlines.committing(commitment):  # commits when the connection is made, right before sending
-                        renewed = self._events.exchange(lambda: self._grant.renew(refresh_token, deadline=deadline))
+                        renewed = self._events.exchange(
+                            lambda: self._grant.renew(entry.refresh_token, deadline=deadline)
+                        )
                     return renewed, sent_at
             except TokenEndpointError as error:
                 commitment.in_doubt |= commitment.sent and leaves_doubt(error)
                 commitment.release()
                 wait = self._timing.first_pause * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
                 wait += error.retry_after or 0.0  # never sooner than asked, and not all hosts at once
-                if not error.retryable or attempt == attempts or time.monotonic() + wait > deadline:
+                last = not error.retryable or attempt == attempts or time.monotonic() + wait > deadline
+                if last or (single_use and commitment.in_doubt):
                     raise
                 self._events.retries(error, wait)
             except BaseException:

@@ -1,6 +1,7 @@
 """Spending a refresh token from a store that hosts share: the intent before it, and the outcome after it."""
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, NoReturn
 
 from lakekey.cache.cache import Stored
 from lakekey.cache.entry import Entry
@@ -52,6 +53,8 @@ class Spending:
         # What the server does not rotate is not consumed by being sent.
         in_doubt = open_intent is not None and entry.rotates is not False
         if open_intent is not None and in_doubt:
+            if open_intent.is_of_the_future:
+                self._date_today(entry, stored, open_intent)
             if open_intent.is_waited_for:
                 raise NotYet(open_intent.holder)
             if open_intent.resent:
@@ -76,19 +79,32 @@ class Spending:
         """
         if not self._needed:
             return entry
-        open_intent = Intent.in_entry(entry)
-        if open_intent is None or not guard.in_doubt:
-            return entry._replace(spending=None)
-        return entry._replace(spending=tuple(open_intent._replace(since=0.0, resent=False)))
+        return _in_doubt(entry) if guard.in_doubt else _taken_back(entry)
 
     def withdraw(self, stored: Stored) -> None:
-        """Take an intent back, since nothing was sent. Where that cannot be stored, others wait for the outcome."""
+        """Take an intent back, since nothing was sent. An earlier doubt stays.
+
+        Where that cannot be stored, others wait for the outcome.
+        """
         if not self._needed or stored.entry is None:
             return
         try:
-            self._cache.put(self._entry_id, stored.entry._replace(spending=None), replaces=stored.envelope)
+            self._cache.put(self._entry_id, _taken_back(stored.entry), replaces=stored.envelope)
         except CacheError:
             return
+
+    def _date_today(self, entry: Entry, stored: Stored, intent: Intent) -> NoReturn:
+        """Let an intent count from now that the store's clock, before it stepped back, dated to the future.
+
+        It would be waited for until then otherwise, or be taken for one whose holder has no answer any more.
+
+        Raises:
+            NotYet: Its holder may still be waiting.
+            CacheError: That cannot be stored.
+        """
+        today = entry._replace(spending=tuple(intent._replace(since=time.time())))
+        self._cache.put(self._entry_id, today, replaces=stored.envelope)
+        raise NotYet(intent.holder)
 
     def _refuse_the_past(self, entry: Entry, stored: Stored) -> None:
         """Refuse a token of a store that went back in time: its successor was in use already.
@@ -114,9 +130,22 @@ class Spending:
         return self._failures.login_required(ended)
 
 
+def _in_doubt(entry: Entry) -> Entry:
+    """The entry, with its intent as one of which no answer will come."""
+    intent = Intent.in_entry(entry)
+    return entry._replace(spending=None if intent is None else tuple(intent._replace(since=0.0, resent=False)))
+
+
+def _taken_back(entry: Entry) -> Entry:
+    """The entry, with its intent taken back. That another sending is in doubt is no less true for it."""
+    intent = Intent.in_entry(entry)
+    return _in_doubt(entry) if intent is not None and intent.resent else entry._replace(spending=None)
+
+
 def leaves_doubt(error: TokenEndpointError) -> bool:
     """Whether the server may have consumed the token although there is no usable answer.
 
-    A status of 4xx or 5xx is an answer that says no. None at all, or a success that cannot be read, says nothing.
+    A status of 4xx or 5xx is an answer that says no, but for those of a server that broke down over the request and of
+    a gateway that got no answer (RFC 9110 §15.6). None at all, or a success that cannot be read, says nothing.
     """
-    return error.status is None or error.status < 400
+    return error.status is None or error.status < 400 or error.status in (500, 502, 504)

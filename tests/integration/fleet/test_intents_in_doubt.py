@@ -1,16 +1,19 @@
 """An intent without an outcome: what leaves one, what takes it back, and what becomes of an answer that comes late."""
 
 import threading
+import time
 
 import pytest
 
 from lakekey.cache.entry import Failure
 from lakekey.cache.keys.choice import NOTE
 from lakekey.cache.stores.postgresql import TABLE
-from lakekey.errors import StoreUnavailable
+from lakekey.errors import StoreUnavailable, TokenEndpointError
 from lakekey.providers.provider import Provider
 from lakekey.session import renewal
+from lakekey.session.intent import OUTCOME_AFTER, Intent
 from support.fleet import Fleet
+from support.inside import session_of
 from support.servers.fault_proxy import FaultProxy
 from support.sessions import QUICK
 
@@ -132,3 +135,81 @@ def test_answer_that_could_not_be_stored_revives_the_session_that_was_given_up(
     assert provider.headers() == {"Authorization": f"Bearer {signed_in.stored().access_token}"}
     signed_in.assert_session_is_whole()
     assert refreshes(oidc_server) == 1
+
+
+def doubt(host, *, since=0.0):
+    """Leave an intent in the entry, as a holder does that has sent the token."""
+    stored = host.cache.read(host.entry_id)
+    intent = Intent.to_spend(stored.entry.refresh_token, resent=False)._replace(since=since)
+    declared = stored.entry._replace(spending=tuple(intent))
+    assert host.cache.put(host.entry_id, declared, replaces=stored.envelope)
+
+
+def intent_of(host):
+    return Intent.in_entry(host.stored())
+
+
+def test_attempt_that_sends_nothing_does_not_settle_an_earlier_doubt(fleet, signed_in, oidc_server):
+    doubt(signed_in)
+    with oidc_server.offline():
+        assert fleet.host("b").fresh_process()["error"] == "TokenEndpointError"
+    assert (intent_of(signed_in).since, intent_of(signed_in).resent) == (0.0, False)
+    unreadable = {"HTTPS_PROXY": "http://user:pass/word@proxy:8080", "NO_PROXY": "", "no_proxy": ""}
+    assert fleet.host("c").fresh_process(**unreadable)["error"] == "ConfigurationError"
+    assert (intent_of(signed_in).since, intent_of(signed_in).resent) == (0.0, False)
+    assert fleet.host("d").fresh_process(LAKEKEY_UNSETTLED="refuse")["error"] == "LoginRequired"
+    assert refreshes(oidc_server) == 0
+
+
+def test_intent_from_an_hour_in_the_future_is_waited_for_from_now(fleet, signed_in, oidc_server):
+    doubt(signed_in, since=time.time() + 3600)
+    before = intent = intent_of(signed_in)
+    with fleet.host("b").hurried("asks_once", OUTCOME_AFTER="6") as other:
+        deadline = time.monotonic() + 60
+        while intent is not None and intent.since > time.time() + OUTCOME_AFTER:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+            intent = intent_of(signed_in)
+        assert intent is not None, "the token was sent at once"
+        assert intent == before._replace(since=intent.since), "another holder took over at once"
+        assert other.result()["ok"]
+    assert refreshes(oidc_server) == 1
+    signed_in.assert_session_is_whole()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("reset", {}), ("garbage", {}), *(("status", {"status": status}) for status in (500, 502, 504))],
+)
+def test_single_use_token_is_sent_once_where_no_answer_says_no(signed_in, oidc_server, here, kind, options):
+    provider = here(signed_in)
+    with oidc_server.fault("token", kind, times=None, **options), pytest.raises(TokenEndpointError):
+        provider.headers()
+    assert oidc_server.counters()["requests.token"] == 1
+    assert intent_of(signed_in).since == 0.0
+    oidc_server.clear_faults()
+    assert provider.headers()
+    signed_in.assert_session_is_whole()
+
+
+def test_answer_that_says_no_is_tried_again_and_leaves_no_doubt(signed_in, oidc_server, here):
+    oidc_server.fault("token", "status", times=2, status=503)
+    assert here(signed_in).headers()
+    assert oidc_server.counters()["requests.token"] == 3
+    signed_in.assert_session_is_whole()
+
+
+def test_sign_out_whose_removal_is_overtaken_looks_again(signed_in, here, monkeypatch):
+    session = session_of(here(signed_in))
+    delete, overtaken = session.cache.delete, []
+
+    def late(entry_id, *, replaces):
+        if not overtaken:
+            overtaken.append(True)
+            stored = signed_in.cache.read(entry_id)
+            assert signed_in.cache.put(entry_id, stored.entry, replaces=stored.envelope)
+        return delete(entry_id, replaces=replaces)
+
+    monkeypatch.setattr(session.cache, "delete", late)
+    session.sign_out()
+    assert signed_in.cache.get(signed_in.entry_id) is None
