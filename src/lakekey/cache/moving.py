@@ -59,9 +59,15 @@ def _move_one(source: Cache, target: Cache, entry_id: str) -> str | None:
             return "its refresh token is being spent; run it again in a minute"
         if target.get(entry_id) is not None:
             return f"{target.store.where} has an entry of that name already"
-        if target.put(entry_id, entry, replaces=None, durable=True) is None:
+        put = target.put(entry_id, entry, replaces=None, durable=True)
+        if put is None:
             return f"{target.store.where} has an entry of that name already"
         if entry.refresh_token:
             gone = Failure("login_required", f"the session was moved to {target.store.where}", time.time())
-            source.put(entry_id, entry._replace(refresh_token="", refused=gone), replaces=stored.envelope)
+            left = entry._replace(refresh_token="", refused=gone)
+            if source.put(entry_id, left, replaces=stored.envelope) is None:
+                target.delete(
+                    entry_id, replaces=put.envelope
+                )  # its refresh token is spent, or will be from the old place
+                return "it was renewed meanwhile; run it again"
         return None

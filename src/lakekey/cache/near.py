@@ -47,7 +47,12 @@ class Copy(NamedTuple):
     @property
     def is_recent(self) -> bool:
         """Whether it was compared with the store a short time ago."""
-        return 0 <= time.time() - self.checked_at < CHECKED
+        return 0 <= self.age < CHECKED
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was last compared with the store."""
+        return time.time() - self.checked_at
 
 
 class NearCopies:

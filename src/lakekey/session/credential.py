@@ -54,6 +54,7 @@ class Credential:
         self.shared = cache.store.shared if cache is not None else is_shared(place)
         self._place = place
         self._near: NearCopies | None = None
+        self.age = 0.0  # seconds since what `look` has returned was compared with the store, at that moment
 
     @property
     def cache(self) -> Cache:
@@ -80,7 +81,9 @@ class Credential:
         copy = self.near.get(self.entry_id)
         serves = copy is not None and self.settles(copy.entry, rejected, served)
         if copy is not None and serves and copy.is_recent:
+            self.age = copy.age
             return copy.entry
+        self.age = 0.0
         try:
             entry = self.peek()
         except StoreUnavailable:
@@ -110,6 +113,7 @@ class Credential:
     def keep_near(self, entry: Entry) -> None:
         """Keep this host's copy of what is in a store that hosts share."""
         if self.shared:
+            self.age = 0.0
             with LOADING:
                 from lakekey.session.intent import digest_of
 

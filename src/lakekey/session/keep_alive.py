@@ -104,6 +104,7 @@ def keep_alive(
     environ = os.environ if environ is None else environ
     caches = list(_chosen(names, environ))
     done: list[KeptSession] = []
+    pace = _Pace(60.0 / rate, pause)
     for cache, chosen in caches:
         if not chosen:
             continue
@@ -112,7 +113,7 @@ def keep_alive(
                 holder = cache.store.holder(LOCK) or "another process"
                 _log.info("keep_alive", "%s keeps the sessions of %s alive", holder, cache.store.where)
                 return Round(done, holder)
-            done += _Pass(cache, environ, 60.0 / rate, pause).over(chosen)
+            done += _Pass(cache, environ, pace).over(chosen)
     _report(done, warn, environ)
     return Round(done)
 
@@ -147,25 +148,39 @@ def end_of(entry: Entry, target: Target | None) -> float:
     return entry.session_ends_at or (entry.logged_in_at + minutes * 60 if minutes and entry.logged_in_at else 0.0)
 
 
+class _Pace:
+    """How fast a round goes, over all its caches: one for each name that is given.
+
+    Attributes:
+        gap: Seconds between two renewals.
+        pause: Waits for some seconds; true where the round is to end.
+        failures: How often each workspace has failed in a row.
+        wait: Seconds to wait before the next session.
+    """
+
+    def __init__(self, gap: float, pause: Callable[[float], object]) -> None:
+        self.gap = gap
+        self.pause = pause
+        self.failures: dict[str, int] = {}
+        self.wait = 0.0
+
+
 class _Pass:
     """One pass over the sessions of a cache, under its lock."""
 
-    def __init__(self, cache: Cache, environ: Mapping[str, str], gap: float, pause: Callable[[float], object]) -> None:
+    def __init__(self, cache: Cache, environ: Mapping[str, str], pace: _Pace) -> None:
         self._cache = cache
         self._environ = environ
-        self._gap = gap
-        self._pause = pause
-        self._failures: dict[str, int] = {}
-        self._wait = 0.0
+        self._pace = pace
 
     def over(self, chosen: list[Found]) -> list[KeptSession]:
         done: list[KeptSession] = []
         for found in chosen:
-            if self._wait and self._pause(self._wait):
+            if self._pace.wait and self._pace.pause(self._pace.wait):
                 break
-            if self._wait and not self._cache.store.still_locked(LOCK):
+            if self._pace.wait and not self._cache.store.still_locked(LOCK):
                 break  # the store gave the lock to another host, which makes a round of its own
-            self._wait = 0.0
+            self._pace.wait = 0.0
             kept = self._one(found)
             if kept is not None:
                 done.append(kept)
@@ -186,13 +201,13 @@ class _Pass:
             target = None
         if target is None:
             return _kept(found, None, NO_PROFILE)
-        if self._failures.get(target.host, 0) >= _PATIENCE:
+        if self._pace.failures.get(target.host, 0) >= _PATIENCE:
             return _kept(found, target, BUSY)
         due = is_due(entry, lapse_of(entry, target), end_of(entry, target), time.time())
         return self._renew(found, entry, target) if due else _kept(found, target, NOT_DUE)
 
     def _renew(self, found: Found, entry: Entry, target: Target) -> KeptSession:
-        self._wait = self._gap
+        self._pace.wait = self._pace.gap
         session = Session(target, cache=self._cache, environ=self._environ, interactive="never")
         try:
             renewed = session.renew_early(entry.access_token, always=True)
@@ -200,10 +215,10 @@ class _Pass:
             return _kept(found, target, SIGN_IN, error=error)
         except LakekeyError as error:
             if isinstance(error, TokenEndpointError):
-                self._failures[target.host] = self._failures.get(target.host, 0) + 1
-                self._wait = max(self._gap, min(error.retry_after or 0.0, _LONGEST_PAUSE))
+                self._pace.failures[target.host] = self._pace.failures.get(target.host, 0) + 1
+                self._pace.wait = max(self._pace.gap, min(error.retry_after or 0.0, _LONGEST_PAUSE))
             return _kept(found, target, FAILED, error=error)
-        self._failures.pop(target.host, None)
+        self._pace.failures.pop(target.host, None)
         if renewed is None:
             return _kept(found, target, BUSY)
         return _kept(found._replace(entry=renewed), target, RENEWED)

@@ -159,13 +159,13 @@ class Session:
 
     @property
     def recheck_after(self) -> float:
-        """Seconds after which a process asks again whether its token is still the session's."""
+        """Seconds after which a process asks again if its token is still the session's; a near copy's age counts."""
         if not self.credential.shared:
             return float("inf")
         with LOADING:
             from lakekey.cache.near import CHECKED
 
-        return CHECKED
+        return max(0.0, CHECKED - self.credential.age)
 
     @property
     def queue(self) -> "EntryQueue":

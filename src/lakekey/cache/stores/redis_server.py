@@ -248,7 +248,8 @@ class Server:
             hint = "free memory or disk on that server"
             return CacheWriteFailed(f"the store {self.where} has no room: {said}", hint=hint), False
         if isinstance(error, refusals.NoPermissionError) or said.startswith("NOPERM"):
-            hint = f"an administrator runs there: ACL SETUSER NAME {_RIGHTS.format(prefix=self.prefix)}"
+            rights = _RIGHTS.format(prefix=self.prefix) + (" +select" if self._address.database else "")
+            hint = f"an administrator runs there: ACL SETUSER NAME {rights}"
             return CacheError(f"the store {self.where} does not let us: {said}", hint=hint), False
         if isinstance(error, refusals.ConnectionError | refusals.TimeoutError | OSError):
             return reply_lost(f"the store {self.where} did not answer: {said}"), False
