@@ -134,6 +134,12 @@ def _all(arguments: argparse.Namespace) -> int:
         raise ConfigurationError("--all is every session: name no profile beside it", hint="lakekey logout --all")
     cache = open_cache()
     done = [_of_row(row) for row in inventory.find(cache)]
+    if arguments.forget_key and not done and not cache.ring.where and not os.path.lexists(cache.store.where):
+        if arguments.json:
+            print_json({"sessions": [], "key_forgotten": False, "secrets_removed": 0})
+        else:
+            print("There was no session and no key.")
+        return 0
     secrets = _forget(cache) if arguments.forget_key else []
     if arguments.json:
         facts = [each._asdict() for each in done]

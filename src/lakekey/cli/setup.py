@@ -81,11 +81,12 @@ def plan(arguments: argparse.Namespace) -> Plan | None:
     given, name = arguments.host, arguments.profile
     arguments.host = normalize_host(given, arguments.profile)
     arguments.profile = None  # there is none of that name yet: the host is what is signed in to
-    if arguments.no_save:
-        return None
-    if name is None:
+    if name is None and not arguments.no_save:
         name = _name_for(arguments, names, asks=asks)
-    return Plan(name, given, path, is_first=not names) if name is not None else None
+    if name is None or arguments.no_save:
+        return None
+    profile_writer.check_can_write(path, name)  # before the browser: what cannot be kept is not worth signing in for
+    return Plan(name, given, path, is_first=not names)
 
 
 def refuse_another_host(arguments: argparse.Namespace) -> None:
@@ -131,9 +132,7 @@ def finish(arguments: argparse.Namespace, plan: Plan, provider: Provider) -> Wri
     values.setdefault("auth_type", target.auth_type)
     if target.account_id is None:
         values.update(_compute(provider, asks=asks))
-    profile_writer.write_profile(plan.path, plan.name, values, replace=False)
-    if plan.is_first:
-        profile_writer.set_default_profile(plan.path, plan.name)
+    profile_writer.write_profile(plan.path, plan.name, values, replace=False, default=plan.is_first)
     return Written(plan.name, plan.path, values, plan.is_first)
 
 

@@ -26,7 +26,9 @@ _POSIX = os.name == "posix"
 _Sections = dict[str, dict[str, str]]
 
 
-def write_profile(path: str | None, name: str, values: Mapping[str, str | None], *, replace: bool) -> str | None:
+def write_profile(
+    path: str | None, name: str, values: Mapping[str, str | None], *, replace: bool, default: bool = False
+) -> str | None:
     """Add a profile, or change settings of the one that is there.
 
     Args:
@@ -34,6 +36,7 @@ def write_profile(path: str | None, name: str, values: Mapping[str, str | None],
         name: The profile.
         values: Setting to value. A setting that is not named here stays as it is; ``None`` removes one.
         replace: Whether a profile of that name may be there.
+        default: Whether it becomes the default one, by the same write: the copy is of the file before both.
 
     Returns:
         The copy of the file as it was before, or ``None`` if there was no file or nothing to change.
@@ -52,9 +55,28 @@ def write_profile(path: str | None, name: str, values: Mapping[str, str | None],
                 "there is already a profile of that name", hint="choose another name", profile=name
             )
         changed = {key: value for key, value in before.get(name, {}).items() if key not in values}
-        return profile_text.with_values(text, name, {**values, **kept}), {**before, name: {**changed, **kept}}
+        text, after = profile_text.with_values(text, name, {**values, **kept}), {**before, name: {**changed, **kept}}
+        return (profile_text.with_default(text, name), _with_default(after, name)) if default else (text, after)
 
     return _change(path, name, edit)
+
+
+def check_can_write(path: str | None, name: str) -> None:
+    """Look whether a new profile could be written, without writing.
+
+    Args:
+        path: The file; ``None`` for ``~/.databrickscfg``.
+        name: The profile.
+
+    Raises:
+        ConfigurationError: The name cannot be one, or the file cannot be changed.
+    """
+    _check_name(name)
+    real = os.path.realpath(databrickscfg.location(path))
+    _check_file(real, name)
+    directory = os.path.dirname(real)
+    if _POSIX and not os.access(directory, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"{directory} cannot be written to", hint=f"ls -ld {directory}", profile=name)
 
 
 def remove_profile(path: str | None, name: str) -> str | None:

@@ -142,6 +142,7 @@ class PersonSignIn:
                     sys.stderr,
                 )
             )
+            lines.append(self._how_long(self._target.login_timeout))
         print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
 
     def _open_browser(self, words: list[str], url: str) -> bool:
@@ -178,6 +179,10 @@ class PersonSignIn:
                     typed = None
         raise self._timeout()
 
+    def _how_long(self, seconds: float) -> str:
+        """How long there is time, where no line counts down; a notebook is interrupted in ways of its own."""
+        return f"You have {seconds:g} s" + ("." if seat(self._environ).notebook else "; Ctrl-C ends it.")
+
     def _timeout(self) -> LoginTimeout:
         return LoginTimeout(
             f"the sign-in was not finished within {self._target.login_timeout:g} s",
@@ -193,6 +198,8 @@ class PersonSignIn:
                 f"and enter the code {code.user_code}",
                 sys.stderr,
             ),
+            self._how_long(max(0, round(min(deadline, code.deadline) - time.monotonic()))),
+            sep="\n",
             file=sys.stderr,
             flush=True,
         )

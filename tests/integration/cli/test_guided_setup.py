@@ -1,6 +1,7 @@
 """From an empty home to a profile: what `lakekey login` asks, checks, lists and writes."""
 
 import configparser
+import io
 import json
 import os
 import re
@@ -9,6 +10,9 @@ import sys
 
 import pytest
 
+from lakekey.cli import setup
+from lakekey.cli.workspace_api import Compute
+from lakekey.errors import LakekeyError
 from support.processes import lakekey as run
 from support.terminal import Terminal
 
@@ -206,6 +210,74 @@ def test_workspace_that_is_not_the_profiles_own_is_refused(box, file, monkeypatc
     assert (done.returncode, "workspace 1" in done.stderr) == (2, True)
 
 
+WAREHOUSES = [Compute("a1", "small", "STOPPED"), Compute("b2", "large", "RUNNING"), Compute("c3", "old", "STOPPED")]
+
+
+@pytest.mark.parametrize(
+    ("found", "typed", "chosen", "told"),
+    [
+        (WAREHOUSES, "\n", "b2", "[2]"),
+        (WAREHOUSES, "1\n", "a1", "3  old  c3  stopped"),
+        (WAREHOUSES, "9\nold\n", "c3", "'9' is not one of 1 to 3"),
+        (WAREHOUSES[::2], "\n", "a1", "[1]"),
+        (WAREHOUSES[:1], "", "a1", ""),
+        ([], "", None, ""),
+        (
+            LakekeyError("the warehouses cannot be listed: no", hint="name one"),
+            "",
+            None,
+            "cannot be listed: no (name one)",
+        ),
+    ],
+    ids=["running", "number", "name", "none-runs", "only", "none", "refused"],
+)
+def test_warehouse_is_chosen_among_those_there_are(monkeypatch, capsys, found, typed, chosen, told):
+    class Api:
+        def __init__(self, provider):
+            pass
+
+        def warehouses(self):
+            if isinstance(found, LakekeyError):
+                raise found
+            return found
+
+        def clusters(self):
+            return []
+
+    monkeypatch.setattr(setup, "WorkspaceApi", Api)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    assert setup._compute(None, asks=True).get("warehouse_id") == chosen
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "place"), [("a[b", ".databrickscfg"), ("dev", "missing/cfg")])
+def test_profile_that_cannot_be_written_is_refused_before_the_browser(box, tmp_path, monkeypatch, name, place):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / place))
+    before = box.counters["logins"]
+    done = run("login", name, "--host", box.host)
+    assert (done.returncode, done.stdout, box.counters["logins"]) == (2, "", before), done.stderr
+
+
+@pytest.mark.parametrize("text", [None, "# mine, and no profile yet\n"])
+def test_first_profile_and_default_are_one_write_with_one_copy(box, file, monkeypatch, text):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    if text:
+        file.write_text(text)
+    assert run("login", "dev", "--host", box.host).returncode == 0
+    assert profiles_of(file)["__settings__"] == {"default_profile": "dev"}
+    copy = file.with_name(".databrickscfg.bak")
+    assert (copy.read_text() if copy.exists() else None) == text
+
+
+def test_forgetting_the_key_of_an_empty_home_touches_nothing(box, monkeypatch, tmp_path):
+    cache = tmp_path / "sessions"
+    monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(cache))
+    assert run("logout", "--all", "--forget-key").stdout == "There was no session and no key.\n"
+    assert json.loads(run("logout", "--all", "--forget-key", "--json").stdout)["key_forgotten"] is False
+    assert not cache.exists()
+
+
 def test_provider_finds_the_one_session_and_names_several(box, monkeypatch):
     import lakekey
 
@@ -233,7 +305,10 @@ def test_no_browser_prints_the_address_and_paste_reads_the_answer(box):
         terminal.shows("Open this address in a browser")
         terminal.shows("/authorize")
     with Terminal("login", "x", "--host", box.host, "--paste", environment=os.environ, columns=140) as terminal:
-        terminal.shows(r"paste it here and press\sEnter")
+        terminal.shows(r"paste it here and press\sEnter.\s+You have 120 s; Ctrl-C ends it\.")
+    long = ("login", "x", "--host", box.host, "--paste", "--timeout", "7")
+    with Terminal(*long, environment=os.environ, columns=140) as terminal:
+        terminal.shows(r"You have 7 s; Ctrl-C ends it\.")
 
 
 def test_timeout_is_the_one_that_was_asked_for(box, monkeypatch):
