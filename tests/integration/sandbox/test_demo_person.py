@@ -20,10 +20,11 @@ Person(user, os.environ["SSL_CERT_FILE"], decision).answer(url)
 SIGN_IN = """
 import os, sys
 from lakekey_sandbox import demo_person
-from lakekey_sandbox.demo import _environment, _variables
+from lakekey_sandbox.demo import _variables
+from lakekey_sandbox.demo_steps import environment
 from lakekey_sandbox.workspace import Sandbox
 demo_person._PATIENCE = float(sys.argv[2])
-with Sandbox() as box, _environment(_variables(box, sys.argv[1])):
+with Sandbox() as box, environment(_variables(box, sys.argv[1])):
     person = demo_person.sign_in(box, print, browser=None)
     print(person.identity(), box.counters["logins"])
 """
