@@ -94,9 +94,9 @@ class Server:
     """
 
     def __init__(self, address: str, where: str) -> None:
-        if MISSING is not None:
-            raise MISSING
         self.where = where
+        if MISSING is not None:
+            raise MISSING.with_traceback(None)  # the frames of an earlier raise hold addresses with passwords
         self._settings = settings_of(address, os.environ)
         self._patience = patience_of(self._settings.pop("connect_timeout", None), _PATIENCE)
         self._failed_at = -_QUIET

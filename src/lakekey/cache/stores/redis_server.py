@@ -104,9 +104,9 @@ class Server:
     """
 
     def __init__(self, address: str, where: str) -> None:
-        if MISSING is not None:
-            raise MISSING
         self.where = where
+        if MISSING is not None:
+            raise MISSING.with_traceback(None)  # the frames of an earlier raise hold addresses with passwords
         self._address = address_of(address)
         self.prefix = self._address.options.get("prefix", "lakekey")
         self._patience = patience_of(self._address.options.get("connect_timeout"), _PATIENCE)

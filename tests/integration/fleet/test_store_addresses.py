@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from lakekey.cache.stores import postgresql_server, redis_server
 from lakekey.cache.stores.places import without_credentials
 from lakekey.cache.stores.postgresql import PostgresqlStore
 from lakekey.cache.stores.postgresql_server import settings_of
@@ -82,3 +83,14 @@ def test_connect_timeout_that_is_no_number_is_a_configuration_error(kind, second
     with pytest.raises(ConfigurationError, match="connect_timeout") as caught:
         stores[kind](f"{kind}://127.0.0.1:1/0?connect_timeout={seconds}").get(NAME)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("module", [postgresql_server, redis_server], ids=["postgresql", "redis"])
+def test_server_whose_driver_is_missing_can_be_shown_and_is_not_kept(module, monkeypatch):
+    monkeypatch.setattr(module, "MISSING", ConfigurationError("there is no driver"))
+    for _ in range(2):
+        server = module.Server.__new__(module.Server)
+        with pytest.raises(ConfigurationError, match="no driver") as raised:
+            server.__init__("scheme://name:password@host", "scheme://host")
+        assert repr(server) == "Server(scheme://host)"
+        assert [entry.name for entry in raised.traceback].count("__init__") == 1
