@@ -136,6 +136,18 @@ class Entry(NamedTuple):
         return cls(**known)
 
 
+class Stored(NamedTuple):
+    """An entry as it was read: what it says, and the very bytes that a write has to replace.
+
+    Attributes:
+        entry: The entry, or ``None`` where there is none that opens.
+        envelope: The bytes read, or ``None``.
+    """
+
+    entry: Entry | None
+    envelope: bytes | None
+
+
 def _kind(default: object) -> type | tuple[type, ...]:
     """What JSON makes of a value like this one."""
     if isinstance(default, tuple):

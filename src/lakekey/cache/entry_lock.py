@@ -1,4 +1,4 @@
-"""Waiting for an entry's lock: the one way, for all that write to the cache."""
+"""An entry's lock: one attempt at it, and waiting for it, the one way for all that write to the cache."""
 
 import contextlib
 import random
@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
-from lakekey.errors import LockTimeout
+from lakekey.cache import unwritten
+from lakekey.cache.entry import Entry, Stored
+from lakekey.cache.sealed_store import SealedStore
+from lakekey.errors import CacheWriteFailed, LockTimeout, StoreUnavailable
 
 _SHORTEST_POLL = 0.01
 _LONGEST_POLL = 0.25  # the lock of a killed holder is taken over within a second
@@ -46,3 +49,44 @@ def wait_for(
         # In proportion to the wait so far: a crowd that polled faster would take the processor from the holder.
         poll = min(_LONGEST_POLL, max(_SHORTEST_POLL, waited / 4))
         pause(poll * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
+
+
+@contextlib.contextmanager
+def attempt(sealed: SealedStore, entry_id: str, read: Callable[[], Stored], *, to_write: bool) -> Iterator[bool]:
+    """Try once to lock an entry; see `Cache.lock`.
+
+    Args:
+        sealed: The store.
+        entry_id: Which.
+        read: Reads the entry.
+        to_write: Whether an exchange's answer is to be stored under the lock.
+    """
+    away: StoreUnavailable | None = None
+    try:
+        if to_write:
+            sealed.begin()
+    except StoreUnavailable as error:
+        away = error
+    with contextlib.ExitStack() as stack:
+        try:
+            if away is not None:
+                raise away
+            held = stack.enter_context(sealed.store.lock(entry_id, to_write=to_write))
+            if held and to_write and sealed.clock is None:
+                sealed.current_ring()  # what keeps us from sealing is said before a token is spent, not after
+        except StoreUnavailable:
+            if not sealed.replaceable:
+                raise
+            held = stack.enter_context(unwritten.lock(entry_id))
+        except CacheWriteFailed as error:
+            if to_write and _would_spend(sealed, entry_id, read().entry):
+                error.message += "; the session is not renewed, since its next refresh token could not be kept"
+                raise
+            held = stack.enter_context(unwritten.lock(entry_id))
+        yield held
+
+
+def _would_spend(sealed: SealedStore, entry_id: str, entry: Entry | None) -> bool:
+    """Whether an exchange would cost others the refresh token that is stored."""
+    spends = entry is not None and bool(entry.refresh_token) and entry.rotates is not False
+    return spends and not unwritten.holds(sealed.store.where, entry_id)

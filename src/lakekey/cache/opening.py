@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from lakekey import _log
 from lakekey._imports import LOADING
 from lakekey.cache import unwritten
-from lakekey.cache.cache import Cache, Substitute
+from lakekey.cache.cache import Cache
 from lakekey.cache.envelope import key_id_of
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing, key_id, new_key
+from lakekey.cache.sealed_store import Substitute
 from lakekey.cache.stores.file import FileStore
 from lakekey.errors import CacheError, CacheWriteFailed, StoreUnavailable, UnsafeCache
 

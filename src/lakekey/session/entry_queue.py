@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from lakekey._single_flight import Busy, Commitment, Flights, Overdue
-from lakekey.cache.cache import Stored
-from lakekey.cache.entry import Entry, Failure
+from lakekey.cache.entry import Entry, Failure, Stored
 from lakekey.session.failures import Failures
 from lakekey.session.wait_notice import Wait
 

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from lakekey._single_flight import Commitment, Flights, Withdrawn
-from lakekey.cache.cache import Stored
-from lakekey.cache.entry import Entry
+from lakekey.cache.entry import Entry, Stored
 from lakekey.errors import (
     CacheError,
     CacheWriteFailed,

@@ -18,7 +18,7 @@ from lakekey.session.expiry import stale_at
 
 if TYPE_CHECKING:
     from lakekey._single_flight import Commitment
-    from lakekey.cache.cache import Stored
+    from lakekey.cache.entry import Stored
     from lakekey.session.entry_queue import EntryQueue
     from lakekey.session.renewal import Renewal, SignedOut
     from lakekey.session.timing import Timing

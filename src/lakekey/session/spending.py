@@ -3,8 +3,7 @@
 import time
 from typing import TYPE_CHECKING, NoReturn
 
-from lakekey.cache.cache import Stored
-from lakekey.cache.entry import Entry
+from lakekey.cache.entry import Entry, Stored
 from lakekey.errors import CacheError, LoginRequired, TokenEndpointError
 from lakekey.session.entry_queue import NotYet
 from lakekey.session.failures import Failures

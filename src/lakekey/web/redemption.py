@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 from lakekey import _log
 from lakekey._hosts import is_account_console
-from lakekey.cache.cache import Stored
-from lakekey.cache.entry import Entry
+from lakekey.cache.entry import Entry, Stored
 from lakekey.configuration.target import Target, person_key
 from lakekey.errors import (
     CacheError,

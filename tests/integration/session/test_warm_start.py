@@ -25,6 +25,7 @@ OURS = (
     "lakekey.cache.cache", "lakekey.cache.entry", "lakekey.cache.envelope", "lakekey.cache.keys",
     "lakekey.cache.keys.choice", "lakekey.cache.keys.file", "lakekey.cache.keys.in_force", "lakekey.cache.keys.ring",
     "lakekey.cache.keys.sources", "lakekey.cache.opening", "lakekey.cache.private_files", "lakekey.cache.safe_path",
+    "lakekey.cache.sealed_store",
     "lakekey.cache.stores", "lakekey.cache.stores.file", "lakekey.cache.unwritten", "lakekey.configuration",
     "lakekey.configuration.auth_type", "lakekey.configuration.databrickscfg", "lakekey.configuration.layers",
     "lakekey.configuration.presence", "lakekey.configuration.settings", "lakekey.configuration.target",

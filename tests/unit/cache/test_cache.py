@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.cache.envelope import key_id_of, seal
 from lakekey.cache.opening import open_cache
@@ -199,8 +200,8 @@ class RotatesMeanwhile:
 
 def test_entry_sealed_before_a_rotation_and_put_after_it_is_sealed_again(cache):
     cache.put("b" * 64, ENTRY, replaces=None)
-    cache.store = RotatesMeanwhile(cache.store, lambda: rotate(open_cache()))
-    assert cache.put(NAME, ENTRY, replaces=None)
+    meanwhile = RotatesMeanwhile(cache.store, lambda: rotate(open_cache()))
+    assert Cache(meanwhile, cache.keys).put(NAME, ENTRY, replaces=None)
     fresh = open_cache()
     assert key_id_of(fresh.store.get(NAME)) == fresh.ring.current.hex()
     assert fresh.get(NAME) == ENTRY

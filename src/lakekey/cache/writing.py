@@ -1,0 +1,93 @@
+"""Writing an entry: sealed under the key in force, in place of exactly what it supersedes.
+
+An entry whose loss costs no session is kept in this process where it cannot be stored; see `lakekey.cache.unwritten`.
+"""
+
+from lakekey.cache import unwritten
+from lakekey.cache.entry import Entry, NewerEntry, Stored
+from lakekey.cache.envelope import BadEnvelope, seal
+from lakekey.cache.sealed_store import SealedStore
+from lakekey.errors import CacheWriteFailed, KeyUnavailable, StoreUnavailable
+
+
+def put(sealed: SealedStore, entry_id: str, entry: Entry, replaces: bytes | None, *, durable: bool) -> Stored | None:
+    """Store an entry; see `Cache.put`."""
+    try:
+        return _put(sealed, entry_id, entry, replaces, durable=durable)
+    except StoreUnavailable as error:
+        if not sealed.replaceable:
+            raise
+        unwritten.keep(sealed.store.where, entry_id, entry, beside=replaces, error=error)
+        return Stored(entry, replaces)
+
+
+def _put(sealed: SealedStore, entry_id: str, entry: Entry, replaces: bytes | None, *, durable: bool) -> Stored | None:
+    sealed.begin()
+    clock = sealed.clock
+    generation = max(entry.generation, _generation(sealed, entry_id, replaces) + 1)
+    if clock is not None:
+        # So that it never falls, also where an entry begins again after a sign-out: a lower one is of the past.
+        generation = max(generation, int(clock.now() * 1000))
+    entry = entry._replace(generation=generation)
+    plaintext = (entry if clock is None else clock.there(entry)).to_bytes()
+    # A shared store is asked after the write only, which is when it counts.
+    ring = sealed.ring if clock is not None and sealed.ring.keys else sealed.current_ring()
+    while True:
+        envelope = seal(ring, entry_id, plaintext)
+        try:
+            if not sealed.store.put(entry_id, envelope, replaces=replaces):
+                return None
+        except CacheWriteFailed as error:
+            if durable or _would_lose(sealed, entry_id, entry, replaces):
+                raise
+            unwritten.keep(sealed.store.where, entry_id, entry, beside=replaces, error=error)
+            return Stored(entry, replaces)
+        unwritten.forget(sealed.store.where, entry_id)
+        if sealed.newest is not None:
+            sealed.newest.note(entry_id, generation, envelope)
+        # A key that was rotated out in between no longer opens what it has just sealed: seal it again. The
+        # rotation, for its part, looks for such entries after it has announced the new key.
+        try:
+            now = sealed.current_ring()
+        except StoreUnavailable:
+            return Stored(entry, envelope)  # it is written: to say otherwise would cost an intent, or an answer
+        if now.current == ring.current:
+            return Stored(entry, envelope)
+        ring, replaces = now, envelope
+
+
+def delete(sealed: SealedStore, entry_id: str, replaces: bytes | None) -> bool:
+    """Remove an entry; see `Cache.delete`."""
+    if replaces is not None:
+        _generation(sealed, entry_id, replaces)  # which tells what a later release wrote
+    held = unwritten.holds(sealed.store.where, entry_id)
+    unwritten.forget(sealed.store.where, entry_id)
+    return held if replaces is None else sealed.store.delete(entry_id, replaces=replaces)
+
+
+def _generation(sealed: SealedStore, entry_id: str, replaces: bytes | None) -> int:
+    """The generation of what a write replaces; 0 where that is nothing, or does not open."""
+    held = unwritten.peek(sealed.store.where, entry_id, replaces)
+    if held is not None:
+        return held.generation
+    if replaces is None:
+        return 0
+    try:
+        return sealed.entry(entry_id, replaces).generation
+    except NewerEntry:
+        newer = sealed.newer(entry_id)
+    except (BadEnvelope, KeyUnavailable, ValueError, TypeError):
+        return 0
+    raise newer
+
+
+def _would_lose(sealed: SealedStore, entry_id: str, entry: Entry, replaces: bytes | None) -> bool:
+    """Whether a refresh token that others could not go on without would be known to this process only."""
+    if replaces is None or unwritten.holds(sealed.store.where, entry_id):
+        return False
+    try:
+        stored = sealed.entry(entry_id, replaces)
+    except (BadEnvelope, KeyUnavailable, ValueError, TypeError):
+        return False
+    is_new_sign_in = entry.logged_in_at != stored.logged_in_at
+    return entry.refresh_token not in ("", stored.refresh_token) and not is_new_sign_in
