@@ -6,9 +6,9 @@ from typing import Any
 #: Module → names of what is emptied.
 MEMORY = {
     "lakekey.cache.cache": ("_reported",),
+    "lakekey.cache.durable_files": ("_unsynced",),
     "lakekey.cache.keys.kms.wrapped_ring": ("_unwrapped", "_failed"),
     "lakekey.cache.opening": ("_reported",),
-    "lakekey.cache.private_files": ("_unsynced",),
     "lakekey.cache.sealed_store": ("_reported",),
     "lakekey.cache.unwritten": ("_entries", "_reported"),
     "lakekey.observability.audit": ("_reported",),

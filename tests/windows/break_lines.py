@@ -33,7 +33,7 @@ BREAKS = (
     Break("cache/private_files.py", "error.errno == errno.EACCES and", "False and", f"{HERE}/test_sharing.py"),
     Break("cache/private_files.py", "in _IN_USE\n", "in ()\n", FILES),
     Break("cache/private_files.py", 'if sys.platform == "win32":', "if False:", f"{HERE}/test_sharing.py"),
-    Break("cache/private_files.py", '_POSIX = os.name == "posix"', "_POSIX = True", FILES),
+    Break("cache/durable_files.py", '_POSIX = os.name == "posix"', "_POSIX = True", FILES),
     Break("cache/shared_opening.py", "_EVERY_SHARING = 0x7", "_EVERY_SHARING = 0x3", f"{HERE}/test_sharing.py"),
     Break("cache/safe_path.py", '_POSIX = os.name == "posix"', "_POSIX = True", FILES),
     Break(
@@ -60,7 +60,7 @@ NOT_SHOWN = {
     "login/listener.py, SO_EXCLUSIVEADDRUSE": "Linux's kernel refuses a second listener of a port in any case",
     "cli/doctor/person.py, SO_EXCLUSIVEADDRUSE": "the same",
     "cli/serving/metadata_service.py, allow_reuse_address": "the same",
-    "cache/private_files.py, no sync of a directory": "left out, the attempt costs a second and a warning",
+    "cache/durable_files.py, no sync of a directory": "left out, the attempt costs a second and a warning",
     "login/terminal.py, no canonical mode": "Windows reads pasted lines by input(), and never makes a Terminal",
 }
 

@@ -1,6 +1,6 @@
-"""Files that only their owner may touch: made so at ``open``, replaced atomically, refused where they are not so.
+"""Files and directories that only their owner may touch: read, and refused where they are not so.
 
-Never changed to 0600 after the fact: between ``open`` and ``chmod`` another user could already hold the file open.
+`lakekey.cache.durable_files` writes them.
 """
 
 import contextlib
@@ -12,17 +12,15 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from lakekey import _log
 from lakekey._imports import LOADING
 from lakekey.cache import safe_path
 from lakekey.errors import UnsafeCache
 
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # absent on Windows, where links need a privilege
-_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
-_BINARY = getattr(os, "O_BINARY", 0)
+NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # absent on Windows, where links need a privilege
+CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+BINARY = getattr(os, "O_BINARY", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # the open of a pipe that was put here would wait for ever
 _POSIX = os.name == "posix"
-_TEMPORARY = ".tmp"
 _MOST = 8 << 20  # no file of ours is as large, not even an entry with the largest answer that we take from a server
 _RETRIES = 5
 T = TypeVar("T")
@@ -32,8 +30,7 @@ T = TypeVar("T")
 _PASSING = (errno.EINTR, errno.ESTALE, errno.EMFILE, errno.ENFILE)
 _IN_USE = (32, 33)  # Windows' ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION: never for good, unlike a denial
 _PATIENCE = 1.0  # seconds for a read
-_PATIENCE_TO_REPLACE = 10.0  # longer, since what is written may be the successor of a token that is spent
-_unsynced: set[str] = set()
+PATIENCE_TO_REPLACE = 10.0  # longer, since what is written may be the successor of a token that is spent
 
 
 def patiently(call: Callable[[], T], *, patience: float = _PATIENCE, denied: bool = False) -> T:
@@ -58,7 +55,7 @@ def patiently(call: Callable[[], T], *, patience: float = _PATIENCE, denied: boo
             in_use = getattr(error, "winerror", None) in _IN_USE
             passes = in_use or error.errno in _PASSING or (error.errno == errno.EACCES and (denied or not _POSIX))
             now = time.monotonic()
-            deadline = deadline or now + (max(patience, _PATIENCE_TO_REPLACE) if in_use else patience)
+            deadline = deadline or now + (max(patience, PATIENCE_TO_REPLACE) if in_use else patience)
             if not passes or now >= deadline:
                 raise
         time.sleep(pause)
@@ -162,90 +159,13 @@ def read_given(path: str) -> bytes:
         os.close(descriptor)
 
 
-def replace(path: str, content: bytes, *, mark: str | None = None, mode: int = 0o600) -> None:
-    """Write a private file in place of whatever has its name, durably: after a crash it is the old or the new one.
-
-    The data reaches the disk before the name does, and the name before this returns.
-
-    Args:
-        path: The file.
-        content: What is to be in it.
-        mark: What `new_mark` gave, by which another process may have to find what is left of this.
-        mode: Its permissions; 0700 for a program.
-    """
-    for attempt in range(_RETRIES):
-        temporary = _write_temporary(path, content, mark, mode)
-        try:
-            patiently(lambda: os.replace(temporary, path), patience=_PATIENCE_TO_REPLACE, denied=True)  # noqa: B023
-        except FileNotFoundError:
-            # Where locks do not hold, a sibling may take what is being written for what was left.
-            if attempt == _RETRIES - 1:
-                raise
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        else:
-            break
-    _sync_directory(os.path.dirname(path))
-
-
-def new_mark() -> str:
-    """What sets the temporary files of one writer apart from all others'."""
-    return f"{os.getpid()}.{os.urandom(6).hex()}"
-
-
-def clear_up(path: str, mark: str) -> None:
-    """Remove what a killed writer of a file has left beside it, if anything."""
-    with contextlib.suppress(OSError):
-        os.unlink(_temporary(path, mark))
-
-
-def remove(path: str) -> None:
-    """Remove a file durably; one that is not there is removed already."""
-    with contextlib.suppress(FileNotFoundError):
-        patiently(lambda: os.unlink(path), denied=True)
-        _sync_directory(os.path.dirname(path))
-
-
-def try_room(path: str, size: int, *, mark: str | None = None) -> None:
-    """See whether a file beside ``path`` could be written now. Nothing stays.
-
-    Raises:
-        OSError: It could not.
-    """
-    temporary = _temporary(path, mark)
-    descriptor = _create(temporary, 0o600)
-    try:
-        _allocate(descriptor, size)
-    finally:
-        os.close(descriptor)
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-
-
-def sweep(directory: str, older_than: float) -> None:
-    """Remove what writers that were killed have left behind.
-
-    Args:
-        directory: Where.
-        older_than: The time (epoch seconds) before which a temporary file was surely given up.
-    """
-    with contextlib.suppress(OSError), os.scandir(directory) as files:
-        for file in files:
-            if file.name.endswith(_TEMPORARY):
-                with contextlib.suppress(OSError):
-                    if file.stat(follow_symlinks=False).st_mtime < older_than:
-                        os.unlink(file.path)
-
-
 def _open_to_read(path: str) -> int:
     if sys.platform == "win32":
         with LOADING:
             from lakekey.cache.shared_opening import open_to_read
 
         return open_to_read(path)
-    return os.open(path, os.O_RDONLY | _NOFOLLOW | _CLOEXEC | _BINARY | _NONBLOCK)
+    return os.open(path, os.O_RDONLY | NOFOLLOW | CLOEXEC | BINARY | _NONBLOCK)
 
 
 def _content(descriptor: int, size: int) -> bytes:
@@ -253,88 +173,6 @@ def _content(descriptor: int, size: int) -> bytes:
     while len(content) <= _MOST and (chunk := os.read(descriptor, min(size, _MOST) + 1)):
         content += chunk
     return content
-
-
-def _allocate(descriptor: int, size: int) -> None:
-    if hasattr(os, "posix_fallocate"):
-        try:
-            os.posix_fallocate(descriptor, 0, size)
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system has it
-                raise
-        else:
-            return
-    os.write(descriptor, bytes(size))
-
-
-def _temporary(path: str, mark: str | None) -> str:
-    return f"{path}.{mark or new_mark()}{_TEMPORARY}"
-
-
-def _write_temporary(path: str, content: bytes, mark: str | None = None, mode: int = 0o600) -> str:
-    temporary = _temporary(path, mark)
-    descriptor = _create(temporary, mode)
-    try:
-        try:
-            view = memoryview(content)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            _sync(descriptor)
-        finally:
-            os.close(descriptor)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    return temporary
-
-
-def _create(temporary: str, mode: int) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY
-    try:
-        descriptor = patiently(lambda: os.open(temporary, flags, mode))
-    except FileExistsError:  # what we had under this name could not be removed then
-        os.unlink(temporary)
-        descriptor = os.open(temporary, flags, mode)
-    keep_owners_rights(descriptor, mode)
-    return descriptor
-
-
-def keep_owners_rights(descriptor: int, mode: int) -> None:
-    """Give a file that we have just made what the umask took from its owner; others gain nothing."""
-    if _POSIX and os.fstat(descriptor).st_mode & mode != mode:
-        os.fchmod(descriptor, mode)
-
-
-def _sync(descriptor: int) -> None:
-    """See that a file is on the disk. On macOS, fsync leaves it in the drive's own cache; its F_FULLFSYNC does not."""
-    if sys.platform == "darwin":
-        with LOADING:
-            import fcntl
-
-        with contextlib.suppress(OSError):  # a file system without it, such as a network's
-            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-            return
-    os.fsync(descriptor)
-
-
-def _sync_directory(path: str) -> None:
-    """See that a name is on the disk. Where that cannot be had, what is stored is stored nevertheless."""
-    if not _POSIX:
-        return  # Windows cannot open a directory; its rename is journalled
-    try:
-        descriptor = patiently(lambda: os.open(path, os.O_RDONLY | _CLOEXEC))
-        try:
-            _sync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        if path not in _unsynced:
-            _unsynced.add(path)
-            _log.warning(
-                "cache", "%s cannot be synced (%s): a power failure may undo the last write", path,
-                error.strerror or type(error).__name__,
-            )  # fmt: skip
 
 
 def _check(status: os.stat_result, path: str, *, want: object, mode: int) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from lakekey._commands import look_at
 from lakekey._imports import libraries
-from lakekey.cache import private_files
+from lakekey.cache import durable_files
 from lakekey.configuration import databrickscfg, profile_parser, profile_text
 from lakekey.configuration.databrickscfg import SETTINGS_SECTION
 from lakekey.errors import ConfigurationError
@@ -185,9 +185,9 @@ def _change(path: str | None, name: str | None, edit: Callable[[str, _Sections],
                     break
                 backup = f"{real}.bak" if seen else None
                 if backup:
-                    private_files.replace(backup, content)
+                    durable_files.replace(backup, content)
                 if _seen(real) == seen:  # another program, which knows nothing of our lock, has not written meanwhile
-                    private_files.replace(real, changed.encode())
+                    durable_files.replace(real, changed.encode())
                     return backup
     except filelock.Timeout:
         raise ConfigurationError(

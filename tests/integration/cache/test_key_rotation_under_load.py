@@ -86,7 +86,7 @@ STEPS = [
     ("lakekey.cache.keys.file", "KeyFile.write"),
     ("lakekey.cache.rotation", "write_choice"),
     ("lakekey.cache.stores.file", "FileStore.put"),
-    ("lakekey.cache.private_files", "remove"),
+    ("lakekey.cache.durable_files", "remove"),
 ]
 KILLED = """
 import importlib, signal
@@ -136,7 +136,7 @@ MOVE = [
     ("lakekey.cache.rotation", "write_choice", "before", 1),
     ("lakekey.cache.rotation", "write_choice", "after", 1),
     ("lakekey.cache.stores.file", "FileStore.put", "after", 1),
-    ("lakekey.cache.private_files", "remove", "before", 1),
+    ("lakekey.cache.durable_files", "remove", "before", 1),
 ]
 
 

@@ -147,9 +147,10 @@ def test_a_write_that_a_sibling_took_for_a_left_one_is_written_again(bare_machin
     def late(temporary, path):
         if not taken:
             taken.append(temporary)
-            line = sibling.store._line(NAME)
+            locks = sibling.store._locks
+            line = locks._line(NAME)
             with line.first():
-                sibling.store._succeed(NAME, line)
+                locks._succeed(NAME, line)
             assert not os.path.exists(temporary)
         replace(temporary, path)
 

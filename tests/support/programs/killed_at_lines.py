@@ -19,7 +19,7 @@ import filelock
 import requests
 
 import lakekey
-from lakekey.cache import private_files
+from lakekey.cache import durable_files
 from lakekey.session import assembly
 from support.reports import report
 
@@ -36,7 +36,7 @@ def refresh(last: int) -> None:
             return None
         if event == "line":
             lines += 1
-            if frame.f_code.co_filename == private_files.__file__:
+            if frame.f_code.co_filename == durable_files.__file__:
                 writing.append(lines)
             if lines == last:
                 report("killed")

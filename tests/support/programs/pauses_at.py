@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import lakekey
-from lakekey.cache import private_files
+from lakekey.cache import durable_files
 from lakekey.cache.entry import DISCOVERY_PREFIX
 from lakekey.cache.stores.file import FileStore
 from lakekey.session.renewal import Renewal
@@ -69,7 +69,7 @@ STEPS: dict[str, Callable[[str], None]] = {
     "under the lock": lambda step: _around(Renewal, "_exchange", step, after=False),
     "intent written": lambda step: _around(Spending, "declare", step, after=True),
     "answer received": lambda step: _around(Renewal, "_save", step, after=False),
-    "temporary written": lambda step: _around(private_files, "_write_temporary", step, after=True, when=_is_session),
+    "temporary written": lambda step: _around(durable_files, "_write_temporary", step, after=True, when=_is_session),
     "stored": lambda step: _around(Renewal, "_save", step, after=True),
 }
 

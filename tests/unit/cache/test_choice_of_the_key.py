@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from lakekey.cache import private_files
+from lakekey.cache import durable_files
 from lakekey.cache.entry import Entry
 from lakekey.cache.keys import anchor
 from lakekey.cache.keys.choice import KeyChoice
@@ -43,7 +43,7 @@ def sealed(environ):
 
 
 def overwrite(path, content):
-    private_files.replace(str(path), content)
+    durable_files.replace(str(path), content)
 
 
 @pytest.mark.parametrize("source", ["file", "chosen file", "env"])

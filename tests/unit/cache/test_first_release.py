@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from lakekey.cache import private_files
+from lakekey.cache import durable_files, private_files
 from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
@@ -34,7 +34,7 @@ def environ(tmp_path):
     directory = tmp_path / "cache"
     private_files.ensure_directory(str(directory / "entries"))
     for name, content in (("cache.json", CHOICE), ("master.key", KEY_FILE), (f"entries/{NAME}.entry", ENTRY)):
-        private_files.replace(str(directory / name), content)
+        durable_files.replace(str(directory / name), content)
     return {"HOME": str(tmp_path), "LAKEKEY_CACHE_DIR": str(directory)}
 
 

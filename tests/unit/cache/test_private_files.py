@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lakekey.cache import private_files
+from lakekey.cache import durable_files, private_files
 from lakekey.errors import UnsafeCache
 
 _MOMENT = 0.1
@@ -17,13 +17,13 @@ _MOMENT = 0.1
 def path(tmp_path):
     os.chmod(tmp_path, 0o700)
     path = str(tmp_path / "file")
-    private_files.replace(path, b"before")
+    durable_files.replace(path, b"before")
     return path
 
 
 def test_content_is_kept_byte_for_byte(path):
     content = bytes(range(256)) + b"\n\r\n\x1a\n"  # line ends and an end of text, as Windows reads and writes text
-    private_files.replace(path, content)
+    durable_files.replace(path, content)
     assert private_files.read(path) == content
     assert private_files.read_given(path) == content
 
@@ -43,7 +43,7 @@ def deny(monkeypatch, call, code, *, ending="file", seconds=_MOMENT):
 @pytest.mark.parametrize("code", [errno.EACCES, errno.ESTALE, errno.EINTR], ids=["EACCES", "ESTALE", "EINTR"])
 def test_replacing_outlasts_a_denial_for_a_moment(path, monkeypatch, code):
     deny(monkeypatch, "replace", code)
-    private_files.replace(path, b"after")
+    durable_files.replace(path, b"after")
     assert private_files.read(path) == b"after"
 
 
@@ -67,27 +67,27 @@ def test_file_replaced_during_a_read_is_opened_again(path, monkeypatch):
 
 def test_removing_outlasts_a_denial_for_a_moment(path, monkeypatch):
     deny(monkeypatch, "unlink", errno.EACCES)
-    private_files.remove(path)
+    durable_files.remove(path)
     assert not os.path.exists(path)
 
 
 def test_temporary_file_is_made_when_descriptors_are_free_again(path, monkeypatch):
     deny(monkeypatch, "open", errno.EMFILE, ending=".tmp")
-    private_files.replace(path, b"after")
+    durable_files.replace(path, b"after")
     assert private_files.read(path) == b"after"
 
 
 def test_denial_that_lasts_is_raised_and_the_old_content_stays(path, tmp_path, monkeypatch):
-    monkeypatch.setattr(private_files, "_PATIENCE_TO_REPLACE", _MOMENT)
+    monkeypatch.setattr(private_files, "PATIENCE_TO_REPLACE", _MOMENT)
     deny(monkeypatch, "replace", errno.EACCES, seconds=60)
     with pytest.raises(PermissionError):
-        private_files.replace(path, b"after")
+        durable_files.replace(path, b"after")
     assert private_files.read(path) == b"before"
     assert os.listdir(tmp_path) == ["file"]
 
 
 def test_file_in_use_on_windows_is_waited_for_longer_than_a_denied_one(monkeypatch):
-    monkeypatch.setattr(private_files, "_PATIENCE_TO_REPLACE", 60)
+    monkeypatch.setattr(private_files, "PATIENCE_TO_REPLACE", 60)
     in_use = OSError(errno.EACCES, "The process cannot access the file")
     in_use.winerror = 32
     tries = []
@@ -109,7 +109,7 @@ def test_full_disk_is_not_waited_for(path, monkeypatch):
     deny(monkeypatch, "replace", errno.ENOSPC, seconds=60)
     began = time.monotonic()
     with pytest.raises(OSError, match="No space"):
-        private_files.replace(path, b"after")
+        durable_files.replace(path, b"after")
     assert time.monotonic() - began < 5
 
 
@@ -125,10 +125,10 @@ def test_directory_that_cannot_be_synced_loses_nothing(path, tmp_path, monkeypat
 
     monkeypatch.setattr(os, "fsync", only_files)
     if call == "replace":
-        private_files.replace(path, b"after")
+        durable_files.replace(path, b"after")
         assert private_files.read(path) == b"after"
     else:
-        private_files.remove(path)
+        durable_files.remove(path)
         assert not os.path.exists(path)
     assert "cannot be synced" in caplog.text
 
@@ -142,9 +142,9 @@ def test_name_reaches_the_disk_before_a_write_returns(path, tmp_path, monkeypatc
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", noted)
-    private_files.replace(path, b"after")
+    durable_files.replace(path, b"after")
     assert synced == [os.stat(path).st_ino, os.stat(tmp_path).st_ino]
-    private_files.remove(path)
+    durable_files.remove(path)
     assert synced[2:] == [os.stat(tmp_path).st_ino]
 
 
@@ -170,7 +170,7 @@ def test_temporary_name_that_is_taken_is_not_written_through(path, tmp_path):
     other = tmp_path / "other"
     other.write_bytes(b"kept")
     os.link(other, taken)
-    private_files.replace(path, b"after", mark="4711.abc")
+    durable_files.replace(path, b"after", mark="4711.abc")
     assert other.read_bytes() == b"kept"
     assert private_files.read(path) == b"after"
     assert not taken.exists()
@@ -198,6 +198,6 @@ def test_file_is_synced_past_the_drives_cache_on_macos(tmp_path, monkeypatch, of
     monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
     monkeypatch.setattr(fcntl, "fcntl", control)
     monkeypatch.setattr(sys, "platform", "darwin")
-    private_files.replace(str(tmp_path / "file"), b"text")
+    durable_files.replace(str(tmp_path / "file"), b"text")
     assert asked == [51, 51]  # the file, and the directory with its name
     assert len(synced) == (0 if offered else 2)

@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-from lakekey.cache import private_files, safe_path
+from lakekey.cache import durable_files, private_files, safe_path
 from lakekey.errors import UnsafeCache
 
 pytestmark = pytest.mark.posix_owners
@@ -44,7 +44,7 @@ def test_directories_and_files_are_usable_whatever_the_umask(place, umask):
     before = os.umask(umask)
     try:
         private_files.ensure_directory(str(place / "c" / "d"))
-        private_files.replace(str(place / "c" / "d" / "file"), b"kept")
+        durable_files.replace(str(place / "c" / "d" / "file"), b"kept")
     finally:
         os.umask(before)
     modes = [stat.S_IMODE((place / name).stat().st_mode) for name in ("c", "c/d", "c/d/file")]
@@ -167,7 +167,7 @@ def test_a_cache_directory_of_somebody_else_is_refused(place):
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o602, 0o620])
 def test_a_private_file_that_others_can_reach_is_refused_with_the_command_that_mends_it(place, mode):
-    private_files.replace(str(place / "f"), b"x")
+    durable_files.replace(str(place / "f"), b"x")
     (place / "f").chmod(mode)
     with pytest.raises(UnsafeCache) as caught:
         private_files.read(str(place / "f"))
@@ -176,7 +176,7 @@ def test_a_private_file_that_others_can_reach_is_refused_with_the_command_that_m
 
 
 def test_a_private_file_may_not_be_a_link(place):
-    private_files.replace(str(place / "real"), b"x")
+    durable_files.replace(str(place / "real"), b"x")
     (place / "f").symlink_to("real")
     with pytest.raises(UnsafeCache, match="symbolic link"):
         private_files.read(str(place / "f"))
@@ -190,7 +190,7 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_and_waited_for_by_nobody(place
 
 @needs_root
 def test_a_private_file_of_somebody_else_is_refused(place):
-    private_files.replace(str(place / "f"), b"x")
+    durable_files.replace(str(place / "f"), b"x")
     os.chown(place / "f", SOMEBODY, SOMEBODY)
     with pytest.raises(UnsafeCache, match=f"belongs to user {SOMEBODY}"):
         private_files.read(str(place / "f"))

@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from lakekey.cache import private_files
+from lakekey.cache import durable_files, private_files
 from lakekey.cache.keys.choice import Damaged, KeyChoice, parse
 from lakekey.errors import CacheError
 
@@ -59,7 +59,7 @@ def remember(environ: Mapping[str, str], where: str, choice: KeyChoice) -> None:
         os.makedirs(os.path.dirname(os.path.dirname(os.path.dirname(path))), mode=0o700, exist_ok=True)
         private_files.ensure_directory(os.path.dirname(os.path.dirname(path)))
         private_files.ensure_directory(os.path.dirname(path))
-        private_files.replace(path, choice.to_bytes())
+        durable_files.replace(path, choice.to_bytes())
 
 
 def forget(environ: Mapping[str, str], where: str) -> None:
@@ -67,4 +67,4 @@ def forget(environ: Mapping[str, str], where: str) -> None:
     path = path_of(environ, where)
     if path is not None and os.path.lexists(path):
         with contextlib.suppress(OSError):
-            private_files.remove(path)
+            durable_files.remove(path)

@@ -1,39 +1,23 @@
 """The file store: one sealed file and one lock file an entry, in a directory that only its owner can enter."""
 
 import contextlib
-import errno
 import os
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from lakekey._imports import LOADING, libraries
+from lakekey._imports import LOADING
 from lakekey.cache import private_files
-from lakekey.errors import CacheError, CacheWriteFailed, LockTimeout
+from lakekey.errors import CacheError, CacheWriteFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lakekey.cache.stores.file_lock import FileLocks
     from lakekey.cache.stores.findings import Finding
-    from lakekey.cache.stores.lock_line import Line
     from lakekey.cache.stores.store import Reading
 
 _SUFFIX = ".entry"
 _GIVEN_UP = 600.0  # seconds after which a temporary file has no writer any more
-# What a refresh will have to write. A disk that has no room for it is found full before a single-use refresh token
-# is spent, not after.
-_ROOM = 32 * 1024
-_KEY_PATIENCE = 60.0  # seconds; the first process may be waiting for a person to unlock the keyring
-
-
-class _Held(NamedTuple):
-    """A lock that this process holds.
-
-    Attributes:
-        by: Process and thread.
-        mark: What the temporary files that are written under it are known by.
-    """
-
-    by: tuple[int, int]
-    mark: str
 
 
 class FileStore:
@@ -48,7 +32,7 @@ class FileStore:
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self._entries = os.path.join(directory, "entries")
-        self._held: dict[str, _Held] = {}
+        self._made_locks: dict[str, FileLocks] = {}  # one at most; `setdefault` decides which
 
     @property
     def where(self) -> str:
@@ -105,20 +89,26 @@ class FileStore:
 
     def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
         """See `Store.put`. Comparing and renaming are one step because the caller holds the entry's lock."""
+        with LOADING:
+            from lakekey.cache import durable_files
+
         if self.get(entry_id) != replaces:
             return False
         try:
-            private_files.replace(self._path(entry_id), envelope, mark=self._mark(entry_id))
+            durable_files.replace(self._path(entry_id), envelope, mark=self._locks.mark(entry_id))
         except OSError as error:
             raise _write_failed(self._path(entry_id), error) from None
         return True
 
     def delete(self, entry_id: str, *, replaces: bytes) -> bool:
         """See `Store.delete`."""
+        with LOADING:
+            from lakekey.cache import durable_files
+
         if self.get(entry_id) != replaces:
             return False
         try:
-            private_files.remove(self._path(entry_id))
+            durable_files.remove(self._path(entry_id))
         except OSError as error:
             raise _write_failed(self._path(entry_id), error) from None
         return True
@@ -128,8 +118,7 @@ class FileStore:
 
         Under the entry's lock: without it, a sibling could put a good entry between the look and the renaming.
         """
-        held_here = self._held.get(entry_id)
-        if held_here is not None and held_here.by == _this_thread():
+        if self._locks.is_held_here(entry_id):
             return self._move_aside(entry_id, envelope)
         with self.lock(entry_id) as held:
             return self._move_aside(entry_id, envelope) if held else None
@@ -154,7 +143,10 @@ class FileStore:
 
     def list(self, *, after: str = "", limit: int | None = None) -> list[str]:
         """See `Store.list`. It looks at every file anyway, so it also sweeps up after writers that were killed."""
-        private_files.sweep(self._entries, time.time() - _GIVEN_UP)
+        with LOADING:
+            from lakekey.cache import durable_files
+
+        durable_files.sweep(self._entries, time.time() - _GIVEN_UP)
         try:
             names = private_files.patiently(lambda: os.listdir(self._entries))
         except FileNotFoundError:
@@ -166,37 +158,9 @@ class FileStore:
         """See `Store.together`: there is no connection."""
         return contextlib.nullcontext()
 
-    @contextlib.contextmanager
-    def lock(self, entry_id: str, *, to_write: bool = True) -> Iterator[bool]:
+    def lock(self, entry_id: str, *, to_write: bool = True) -> "contextlib.AbstractContextManager[bool]":
         """See `Store.lock`. The kernel frees the lock of a process that dies; the file stays and means nothing."""
-        line = self._line(entry_id)
-        with line.first() as first:
-            if not first:
-                yield False
-                return
-            self.prepare()  # taken away meanwhile, the library would make them anew, open to others
-            with libraries():
-                import filelock
-
-            # thread_local=False: the thread that locks may hand the work to another. Not a singleton: two sessions of
-            # one process exclude each other as two processes would.
-            lock = filelock.FileLock(self._path(entry_id, ".lock"), mode=0o600, thread_local=False)
-            try:
-                private_files.patiently(lambda: lock.acquire(blocking=False))
-            except filelock.Timeout:
-                yield False
-                return
-            except OSError as error:
-                raise _write_failed(self._path(entry_id, ".lock"), error) from None
-            try:
-                mark = self._succeed(entry_id, line)
-                if to_write:
-                    self._find_room(entry_id, mark)
-                self._held[entry_id] = _Held(_this_thread(), mark)
-                yield True
-            finally:
-                self._held.pop(entry_id, None)
-                lock.release()
+        return self._locks.entry(entry_id, to_write=to_write)
 
     def read_note(self, name: str) -> bytes | None:
         """See `KeyPlace.read_note`."""
@@ -207,7 +171,10 @@ class FileStore:
 
     def write_note(self, name: str, content: bytes) -> None:
         """See `KeyPlace.write_note`."""
-        private_files.replace(self.note_place(name), content)
+        with LOADING:
+            from lakekey.cache import durable_files
+
+        durable_files.replace(self.note_place(name), content)
 
     def swap_note(self, name: str, content: bytes, *, replaces: bytes | None) -> bool:
         """See `KeyPlace.swap_note`. It is one step because the caller holds `changing_key`."""
@@ -218,32 +185,18 @@ class FileStore:
 
     def remove_note(self, name: str) -> None:
         """See `KeyPlace.remove_note`."""
-        private_files.remove(self.note_place(name))
+        with LOADING:
+            from lakekey.cache import durable_files
+
+        durable_files.remove(self.note_place(name))
 
     def note_place(self, name: str) -> str:
         """See `KeyPlace.note_place`."""
         return os.path.join(self._directory, name)
 
-    @contextlib.contextmanager
-    def changing_key(self) -> Iterator[None]:
+    def changing_key(self) -> "contextlib.AbstractContextManager[None]":
         """See `KeyPlace.changing_key`."""
-        self.prepare()  # taken away meanwhile, the library would make it anew, open to others
-        with libraries():
-            import filelock
-
-        lock = filelock.FileLock(self.note_place("cache.lock"), mode=0o600, thread_local=False)
-        try:
-            private_files.patiently(lambda: lock.acquire(timeout=_KEY_PATIENCE))
-        except filelock.Timeout:
-            raise LockTimeout(
-                f"another process is changing the key of the cache in {self._directory} for more than "
-                f"{_KEY_PATIENCE:g} s",
-                hint="wait for it, or end it",
-            ) from None
-        try:
-            yield
-        finally:
-            lock.release()
+        return self._locks.key(self.note_place("cache.lock"))
 
     def still_locked(self, entry_id: str) -> bool:  # noqa: ARG002
         """See `Store.still_locked`: the kernel takes no lock away."""
@@ -263,53 +216,22 @@ class FileStore:
 
     def holder(self, entry_id: str) -> str | None:
         """See `Store.holder`."""
-        return self._line(entry_id).holder()
+        return self._locks.holder(entry_id)
 
-    def _line(self, entry_id: str) -> "Line":
+    @property
+    def _locks(self) -> "FileLocks":
+        """The locks, which the warm path has no need of."""
         with LOADING:
-            from lakekey.cache.stores.lock_line import Line
+            from lakekey.cache.stores.file_lock import FileLocks
 
-        return Line(self._path(entry_id, ".holder"))
-
-    def _succeed(self, entry_id: str, line: "Line") -> str:
-        """Take over from the holder before us, who writes no more now that we have the lock. Returns our mark."""
-        before = line.last_mark()
-        if before is not None:
-            private_files.clear_up(self._path(entry_id), before)  # what it may have been killed over
-        mark = private_files.new_mark()
-        line.note(mark)
-        return mark
-
-    def _mark(self, entry_id: str) -> str | None:
-        held = self._held.get(entry_id)
-        return held.mark if held is not None and held.by[0] == os.getpid() else None  # a forked child holds nothing
-
-    def _find_room(self, entry_id: str, mark: str) -> None:
-        path = self._path(entry_id)
-        try:
-            private_files.try_room(path, _ROOM, mark=mark)
-        except OSError as error:
-            raise _write_failed(path, error) from None
+        return self._made_locks.setdefault("one", FileLocks(self.prepare, self._path))
 
     def _path(self, entry_id: str, suffix: str = _SUFFIX) -> str:
         return os.path.join(self._entries, entry_id + suffix)
 
 
-def _this_thread() -> tuple[int, int]:
-    with LOADING:
-        import threading  # not on the warm path, which locks nothing
-
-    return os.getpid(), threading.get_ident()
-
-
 def _write_failed(path: str, error: OSError) -> CacheWriteFailed:
-    reason = error.strerror or type(error).__name__
     with LOADING:
-        from lakekey._commands import room_of
+        from lakekey.cache.stores.file_lock import write_failed
 
-    hint = f"free or fix that place, or set LAKEKEY_CACHE_DIR to another: {room_of(os.path.dirname(path))}"
-    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM):
-        hint = "set LAKEKEY_CACHE_DIR to a directory of yours that can be written to"
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        hint = private_files.remedy(path, error)
-    return CacheWriteFailed(f"cannot write to the token cache at {path}: {reason}", hint=hint)
+    return write_failed(path, error)

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 
 from lakekey._imports import LOADING
-from lakekey.cache import private_files
+from lakekey.cache import durable_files, private_files
 from lakekey.errors import UnsafeCache
 
 _TAKEN = (errno.EACCES, errno.EAGAIN)
@@ -34,7 +34,7 @@ class Line:
         try:
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
             self._descriptor = os.open(self._path, flags, 0o600)
-            private_files.keep_owners_rights(self._descriptor, 0o600)
+            durable_files.keep_owners_rights(self._descriptor, 0o600)
         except OSError:
             yield True  # the lock will say what is wrong here
             return

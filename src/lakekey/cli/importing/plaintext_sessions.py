@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from lakekey import _json
-from lakekey.cache import private_files, safe_path
+from lakekey.cache import durable_files, safe_path
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import DEFAULT_CLIENT, DEFAULT_SCOPES, Target
 from lakekey.errors import UnsafeCache
@@ -97,7 +97,7 @@ def delete(session: PlainSession) -> None:
     """
     path = os.path.realpath(session.path)  # the file and not a link to it, which would leave the secret where it is
     if session.key is None:
-        private_files.remove(path)
+        durable_files.remove(path)
         return
     content = _read(path)
     tokens = content.get("tokens") if content else None
@@ -105,9 +105,9 @@ def delete(session: PlainSession) -> None:
         return
     tokens.pop(session.key, None)
     if tokens:
-        private_files.replace(path, json.dumps(content, indent=2).encode() + b"\n")
+        durable_files.replace(path, json.dumps(content, indent=2).encode() + b"\n")
     else:
-        private_files.remove(path)
+        durable_files.remove(path)
 
 
 def _of_the_sdk(target: Target) -> Iterator[PlainSession]:

@@ -11,7 +11,7 @@ import shlex
 import stat
 import sys
 
-from lakekey.cache import private_files
+from lakekey.cache import durable_files, private_files
 from lakekey.cache.opening import cache_directory
 from lakekey.cli.output import print_json
 from lakekey.errors import CacheWriteFailed, ConfigurationError
@@ -58,7 +58,7 @@ def program() -> str:
         # Looked at each time: the SDKs run it as this user, so no other user may be able to change it later.
         private_files.ensure_directory(os.path.dirname(path))
         if not _is_there(path, content):
-            private_files.replace(path, content, mode=0o700)
+            durable_files.replace(path, content, mode=0o700)
     except OSError as error:
         raise CacheWriteFailed(
             f"cannot write {path}: {error.strerror}", hint="name another directory with LAKEKEY_CACHE_DIR"

@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 
-from lakekey.cache import private_files, safe_path
+from lakekey.cache import durable_files, private_files, safe_path
 from lakekey.errors import CacheWriteFailed, UnsafeCache
 
 _POSIX = os.name == "posix"
@@ -26,7 +26,7 @@ def write_address(path: str, url: str) -> None:
     try:
         if trouble := trouble_with(path):
             raise UnsafeCache(f"{trouble}, and would be believed as the address of this service", hint=hint)
-        private_files.replace(path, f"{url}\n".encode())
+        durable_files.replace(path, f"{url}\n".encode())
     except OSError as error:
         raise CacheWriteFailed(f"cannot write {path}: {error.strerror}", hint=hint) from None
 
@@ -36,7 +36,7 @@ def remove_address(path: str, url: str) -> None:
     path = os.path.abspath(path)
     try:
         if private_files.read(path).strip() == url.encode():
-            private_files.remove(path)
+            durable_files.remove(path)
     except (OSError, UnsafeCache):
         return  # it is gone, or not ours any more
 

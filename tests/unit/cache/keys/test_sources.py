@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from lakekey.cache import private_files
+from lakekey.cache import durable_files, private_files
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.kms import wrapped_ring
 from lakekey.cache.keys.ring import format_ring, key_id
@@ -72,7 +72,7 @@ def test_a_keyring_that_keeps_nothing_is_not_taken_for_one_even_when_it_is_asked
 
 
 def test_a_cache_with_a_key_file_and_nothing_written_down_goes_on_with_that_file(directory):
-    private_files.replace(str(directory / "master.key"), KEY.encode())
+    durable_files.replace(str(directory / "master.key"), KEY.encode())
     assert ring(directory).current == key_id(b"k" * 32)
     assert refusal(directory, LAKEKEY_KEY_SOURCE="keyring").hint.endswith("lakekey keys rotate --to keyring")
 
@@ -131,7 +131,7 @@ def test_a_source_that_there_is_none_of_is_refused(directory):
                                      b'{"format":1,"source":3,"why":""}', b'{"format":1,"source":"tpm","why":""}',
                                      b'{"format":1,"source":"keyring","why":"","backend":"os:system","item":"x"}'])  # fmt: skip
 def test_a_damaged_or_foreign_decision_is_an_error_and_starts_no_second_key(directory, content):
-    private_files.replace(str(directory / "cache.json"), content or b" ")
+    durable_files.replace(str(directory / "cache.json"), content or b" ")
     refusal(directory)
     assert os.listdir(directory) == ["cache.json"]
 

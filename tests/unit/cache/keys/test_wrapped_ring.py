@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from lakekey._imports import LOADING
-from lakekey.cache import private_files
+from lakekey.cache import durable_files, private_files
 from lakekey.cache.keys.kms import wrapped_ring
 from lakekey.cache.keys.kms.wrapped_ring import KmsRing
 from lakekey.cache.keys.ring import format_ring
@@ -163,12 +163,12 @@ def test_the_ring_of_another_cache_is_refused(environ, site):
     for each in (environ, other):
         open_cache(each).begin()
     foreign = private_files.read(str(site / "other" / "kms.ring"))
-    private_files.replace(str(site / "cache" / "kms.ring"), foreign)
+    durable_files.replace(str(site / "cache" / "kms.ring"), foreign)
     with pytest.raises(KeyUnavailable, match="belongs to another cache"):
         open_cache(environ)
     # Nor when its name is changed to ours: the seal knows the cache that it was made for.
     renamed = json.loads(foreign) | {"cache": json.loads((site / "cache" / "cache.json").read_bytes())["cache"]}
-    private_files.replace(str(site / "cache" / "kms.ring"), json.dumps(renamed).encode())
+    durable_files.replace(str(site / "cache" / "kms.ring"), json.dumps(renamed).encode())
     with pytest.raises(KeyUnavailable, match="damaged, or belongs to another cache"):
         open_cache(environ)
 
@@ -195,7 +195,7 @@ def test_a_ring_that_the_first_releases_wrapped_still_opens_and_is_rotated(envir
 def test_a_ring_of_a_later_release_says_to_upgrade(environ, site):
     open_cache(environ).begin()
     path = str(site / "cache" / "kms.ring")
-    private_files.replace(path, json.dumps({**note(environ), "format": 3}).encode())
+    durable_files.replace(path, json.dumps({**note(environ), "format": 3}).encode())
     with pytest.raises(KeyUnavailable, match="later release") as caught:
         open_cache(environ)
     assert "upgrade" in caught.value.hint
@@ -204,7 +204,7 @@ def test_a_ring_of_a_later_release_says_to_upgrade(environ, site):
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format":2}', b'{"format":"x"}', b"[" * 5000])
 def test_a_damaged_ring_is_an_error_and_starts_no_second_key(environ, site, content):
     open_cache(environ).begin()
-    private_files.replace(str(site / "cache" / "kms.ring"), content or b" ")
+    durable_files.replace(str(site / "cache" / "kms.ring"), content or b" ")
     with pytest.raises(KeyUnavailable, match="damaged"):
         open_cache(environ)
 
@@ -250,7 +250,7 @@ def test_another_service_than_this_user_has_seen_is_not_followed_unasked(environ
     open_cache(theirs).begin()
     for name in ("kms.ring", "cache.json"):
         content = private_files.read(str(site / "theirs" / name))
-        private_files.replace(str(site / "cache" / name), content)
+        durable_files.replace(str(site / "cache" / name), content)
     unset = {name: value for name, value in environ.items() if name != "LAKEKEY_KMS"}
     with pytest.raises(KeyUnavailable, match="was wrapped by 'one', and now by 'two'"):
         open_cache(unset)

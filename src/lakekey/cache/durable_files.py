@@ -1,0 +1,178 @@
+"""Files of ours that are written whole or not at all: made for their owner only, replaced atomically, durable.
+
+Never changed to 0600 after the fact: between ``open`` and ``chmod`` another user could already hold the file open.
+"""
+
+import contextlib
+import errno
+import os
+import sys
+
+from lakekey import _log
+from lakekey._imports import LOADING
+from lakekey.cache import private_files
+from lakekey.cache.private_files import BINARY, CLOEXEC, NOFOLLOW, patiently
+
+_POSIX = os.name == "posix"
+_TEMPORARY = ".tmp"
+_RETRIES = 5
+_unsynced: set[str] = set()
+
+
+def replace(path: str, content: bytes, *, mark: str | None = None, mode: int = 0o600) -> None:
+    """Write a private file in place of whatever has its name, durably: after a crash it is the old or the new one.
+
+    The data reaches the disk before the name does, and the name before this returns.
+
+    Args:
+        path: The file.
+        content: What is to be in it.
+        mark: What `new_mark` gave, by which another process may have to find what is left of this.
+        mode: Its permissions; 0700 for a program.
+    """
+    for attempt in range(_RETRIES):
+        temporary = _write_temporary(path, content, mark, mode)
+        try:
+            patiently(lambda: os.replace(temporary, path), patience=private_files.PATIENCE_TO_REPLACE, denied=True)  # noqa: B023
+        except FileNotFoundError:
+            # Where locks do not hold, a sibling may take what is being written for what was left.
+            if attempt == _RETRIES - 1:
+                raise
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        else:
+            break
+    _sync_directory(os.path.dirname(path))
+
+
+def new_mark() -> str:
+    """What sets the temporary files of one writer apart from all others'."""
+    return f"{os.getpid()}.{os.urandom(6).hex()}"
+
+
+def clear_up(path: str, mark: str) -> None:
+    """Remove what a killed writer of a file has left beside it, if anything."""
+    with contextlib.suppress(OSError):
+        os.unlink(_temporary(path, mark))
+
+
+def remove(path: str) -> None:
+    """Remove a file durably; one that is not there is removed already."""
+    with contextlib.suppress(FileNotFoundError):
+        patiently(lambda: os.unlink(path), denied=True)
+        _sync_directory(os.path.dirname(path))
+
+
+def try_room(path: str, size: int, *, mark: str | None = None) -> None:
+    """See whether a file beside ``path`` could be written now. Nothing stays.
+
+    Raises:
+        OSError: It could not.
+    """
+    temporary = _temporary(path, mark)
+    descriptor = _create(temporary, 0o600)
+    try:
+        _allocate(descriptor, size)
+    finally:
+        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+
+
+def sweep(directory: str, older_than: float) -> None:
+    """Remove what writers that were killed have left behind.
+
+    Args:
+        directory: Where.
+        older_than: The time (epoch seconds) before which a temporary file was surely given up.
+    """
+    with contextlib.suppress(OSError), os.scandir(directory) as files:
+        for file in files:
+            if file.name.endswith(_TEMPORARY):
+                with contextlib.suppress(OSError):
+                    if file.stat(follow_symlinks=False).st_mtime < older_than:
+                        os.unlink(file.path)
+
+
+def _allocate(descriptor: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system has it
+                raise
+        else:
+            return
+    os.write(descriptor, bytes(size))
+
+
+def _temporary(path: str, mark: str | None) -> str:
+    return f"{path}.{mark or new_mark()}{_TEMPORARY}"
+
+
+def _write_temporary(path: str, content: bytes, mark: str | None = None, mode: int = 0o600) -> str:
+    temporary = _temporary(path, mark)
+    descriptor = _create(temporary, mode)
+    try:
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            _sync(descriptor)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    return temporary
+
+
+def _create(temporary: str, mode: int) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | CLOEXEC | BINARY
+    try:
+        descriptor = patiently(lambda: os.open(temporary, flags, mode))
+    except FileExistsError:  # what we had under this name could not be removed then
+        os.unlink(temporary)
+        descriptor = os.open(temporary, flags, mode)
+    keep_owners_rights(descriptor, mode)
+    return descriptor
+
+
+def keep_owners_rights(descriptor: int, mode: int) -> None:
+    """Give a file that we have just made what the umask took from its owner; others gain nothing."""
+    if _POSIX and os.fstat(descriptor).st_mode & mode != mode:
+        os.fchmod(descriptor, mode)
+
+
+def _sync(descriptor: int) -> None:
+    """See that a file is on the disk. On macOS, fsync leaves it in the drive's own cache; its F_FULLFSYNC does not."""
+    if sys.platform == "darwin":
+        with LOADING:
+            import fcntl
+
+        with contextlib.suppress(OSError):  # a file system without it, such as a network's
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
+
+
+def _sync_directory(path: str) -> None:
+    """See that a name is on the disk. Where that cannot be had, what is stored is stored nevertheless."""
+    if not _POSIX:
+        return  # Windows cannot open a directory; its rename is journalled
+    try:
+        descriptor = patiently(lambda: os.open(path, os.O_RDONLY | CLOEXEC))
+        try:
+            _sync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if path not in _unsynced:
+            _unsynced.add(path)
+            _log.warning(
+                "cache", "%s cannot be synced (%s): a power failure may undo the last write", path,
+                error.strerror or type(error).__name__,
+            )  # fmt: skip
