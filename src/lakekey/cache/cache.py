@@ -141,7 +141,9 @@ class Cache:
         """
         return self._sealed.open(entry_id, envelope)
 
-    def put(self, entry_id: str, entry: Entry, *, replaces: bytes | None, durable: bool = False) -> Stored | None:
+    def put(
+        self, entry_id: str, entry: Entry, *, replaces: bytes | None, durable: bool = False, synced: bool = True
+    ) -> Stored | None:
         """Store an entry durably, if ``replaces`` are still the bytes that it supersedes.
 
         Its generation is counted here: one more than that of what it replaces. Where nothing can be written, an entry
@@ -152,6 +154,7 @@ class Cache:
             entry: What to store.
             replaces: What it supersedes; ``None``: nothing.
             durable: Whether it has to be in the store.
+            synced: Whether it has to outlast a loss of power; see `Store.put`.
 
         Returns:
             The entry as it was stored, or ``None`` where other bytes were there.
@@ -163,7 +166,7 @@ class Cache:
         with LOADING:
             from lakekey.cache import writing
 
-        return writing.put(self._sealed, entry_id, entry, replaces, durable=durable)
+        return writing.put(self._sealed, entry_id, entry, replaces, durable=durable, synced=synced)
 
     def delete(self, entry_id: str, *, replaces: bytes | None) -> bool:
         """Remove an entry, if ``replaces`` are still the bytes that are there; ``None``: it is in this process only.

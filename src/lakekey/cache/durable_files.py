@@ -19,7 +19,7 @@ _RETRIES = 5
 _unsynced: set[str] = set()
 
 
-def replace(path: str, content: bytes, *, mark: str | None = None, mode: int = 0o600) -> None:
+def replace(path: str, content: bytes, *, mark: str | None = None, mode: int = 0o600, synced: bool = True) -> None:
     """Write a private file in place of whatever has its name, durably: after a crash it is the old or the new one.
 
     The data reaches the disk before the name does, and the name before this returns.
@@ -29,9 +29,10 @@ def replace(path: str, content: bytes, *, mark: str | None = None, mode: int = 0
         content: What is to be in it.
         mark: What `new_mark` gave, by which another process may have to find what is left of this.
         mode: Its permissions; 0700 for a program.
+        synced: Whether it has to outlast a loss of power; a process that dies loses nothing either way.
     """
     for attempt in range(_RETRIES):
-        temporary = _write_temporary(path, content, mark, mode)
+        temporary = _write_temporary(path, content, mark, mode, synced=synced)
         try:
             patiently(lambda: os.replace(temporary, path), patience=private_files.PATIENCE_TO_REPLACE, denied=True)  # noqa: B023
         except FileNotFoundError:
@@ -44,7 +45,8 @@ def replace(path: str, content: bytes, *, mark: str | None = None, mode: int = 0
             raise
         else:
             break
-    _sync_directory(os.path.dirname(path))
+    if synced:
+        _sync_directory(os.path.dirname(path))
 
 
 def new_mark() -> str:
@@ -112,7 +114,9 @@ def _temporary(path: str, mark: str | None) -> str:
     return f"{path}.{mark or new_mark()}{_TEMPORARY}"
 
 
-def _write_temporary(path: str, content: bytes, mark: str | None = None, mode: int = 0o600) -> str:
+def _write_temporary(
+    path: str, content: bytes, mark: str | None = None, mode: int = 0o600, *, synced: bool = True
+) -> str:
     temporary = _temporary(path, mark)
     descriptor = _create(temporary, mode)
     try:
@@ -120,7 +124,8 @@ def _write_temporary(path: str, content: bytes, mark: str | None = None, mode: i
             view = memoryview(content)
             while view:
                 view = view[os.write(descriptor, view) :]
-            _sync(descriptor)
+            if synced:
+                _sync(descriptor)
         finally:
             os.close(descriptor)
     except BaseException:

@@ -10,10 +10,12 @@ from lakekey.cache.sealed_store import SealedStore
 from lakekey.errors import CacheWriteFailed, KeyUnavailable, StoreUnavailable
 
 
-def put(sealed: SealedStore, entry_id: str, entry: Entry, replaces: bytes | None, *, durable: bool) -> Stored | None:
+def put(
+    sealed: SealedStore, entry_id: str, entry: Entry, replaces: bytes | None, *, durable: bool, synced: bool
+) -> Stored | None:
     """Store an entry; see `Cache.put`."""
     try:
-        return _put(sealed, entry_id, entry, replaces, durable=durable)
+        return _put(sealed, entry_id, entry, replaces, durable=durable, synced=synced)
     except StoreUnavailable as error:
         if not sealed.replaceable:
             raise
@@ -21,7 +23,9 @@ def put(sealed: SealedStore, entry_id: str, entry: Entry, replaces: bytes | None
         return Stored(entry, replaces)
 
 
-def _put(sealed: SealedStore, entry_id: str, entry: Entry, replaces: bytes | None, *, durable: bool) -> Stored | None:
+def _put(
+    sealed: SealedStore, entry_id: str, entry: Entry, replaces: bytes | None, *, durable: bool, synced: bool
+) -> Stored | None:
     sealed.begin()
     clock = sealed.clock
     generation = max(entry.generation, _generation(sealed, entry_id, replaces) + 1)
@@ -35,7 +39,7 @@ def _put(sealed: SealedStore, entry_id: str, entry: Entry, replaces: bytes | Non
     while True:
         envelope = seal(ring, entry_id, plaintext)
         try:
-            if not sealed.store.put(entry_id, envelope, replaces=replaces):
+            if not sealed.store.put(entry_id, envelope, replaces=replaces, synced=synced):
                 return None
         except CacheWriteFailed as error:
             if durable or _would_lose(sealed, entry_id, entry, replaces):

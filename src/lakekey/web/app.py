@@ -258,7 +258,7 @@ class Routes(Visits):
 
     async def _message(self, request: Request, outcome: Outcome) -> Message:
         app, redirect_uri = "", ""
-        if outcome.profile in self._portal.profiles:
+        if outcome.code in outcomes.ADMINISTRATOR and outcome.profile in self._portal.profiles:
             app, redirect_uri = await run_in_threadpool(self._app_words, outcome.profile)
         return pages.outcome_message(self.language(request), outcome, app=app, redirect_uri=redirect_uri)
 

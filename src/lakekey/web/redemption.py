@@ -103,6 +103,8 @@ class Redemption:
                 if (mine := taken()) is None:
                     return None
                 sent = True
+                if self._is_connected_by_this(stored.entry):
+                    return Outcome(outcomes.CONNECTED, who=stored.entry.identity if stored.entry else None), None
                 return self._under_lock(stored, mine)
         except CacheError as error:
             if not sent:
@@ -138,6 +140,15 @@ class Redemption:
             and before.identity == signed.name
             and before.refresh_token != ""
             and before.logged_in_at >= sent_at
+        )
+
+    def _is_connected_by_this(self, before: Entry | None) -> bool:
+        """Whether this sign-in is stored already, and its row has gone back in time with the power."""
+        return (
+            before is not None
+            and before.about.get("sign_in") == self._flow.state
+            and is_of(before, self._user)
+            and before.refresh_token != ""
         )
 
     # -- under the entry's lock ---------------------------------------------------------------------------------
@@ -249,6 +260,7 @@ class Redemption:
             "portal_user": {"name": self._user.name, "id": self._user.id},
             "signed_in": {"issuer": signed.issuer, "subject": signed.subject},
             "registration": self._flow.registration,
+            "sign_in": self._flow.state,
         }
         lifetime = self._target.absolute_session_lifetime_in_minutes
         empty = Entry(about, generation=before.generation)

@@ -260,10 +260,10 @@ def test_what_is_sealed_under_a_key_that_is_rotated_out_meanwhile_is_sealed_agai
     cache.begin()
     put, rotations = cache.store.put, []
 
-    def late(entry_id, envelope, *, replaces):
+    def late(entry_id, envelope, **how):
         if not rotations:
             rotations.append(rotate(open_cache()))
-        return put(entry_id, envelope, replaces=replaces)
+        return put(entry_id, envelope, **how)
 
     cache.store.put = late
     assert cache.put(name(1), Entry({}, refresh_token="kept"), replaces=None)

@@ -192,10 +192,10 @@ class RotatesMeanwhile:
     def __getattr__(self, name):
         return getattr(self._store, name)
 
-    def put(self, entry_id, envelope, *, replaces):
+    def put(self, entry_id, envelope, **how):
         if self._rotate:
             self._rotate.pop()()
-        return self._store.put(entry_id, envelope, replaces=replaces)
+        return self._store.put(entry_id, envelope, **how)
 
 
 def test_entry_sealed_before_a_rotation_and_put_after_it_is_sealed_again(cache):

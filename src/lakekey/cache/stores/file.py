@@ -87,7 +87,7 @@ class FileStore:
                 hint=private_files.remedy(self._path(entry_id), error),
             ) from None
 
-    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
+    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None, synced: bool = True) -> bool:
         """See `Store.put`. Comparing and renaming are one step because the caller holds the entry's lock."""
         with LOADING:
             from lakekey.cache import durable_files
@@ -95,7 +95,7 @@ class FileStore:
         if self.get(entry_id) != replaces:
             return False
         try:
-            durable_files.replace(self._path(entry_id), envelope, mark=self._locks.mark(entry_id))
+            durable_files.replace(self._path(entry_id), envelope, mark=self._locks.mark(entry_id), synced=synced)
         except OSError as error:
             raise _write_failed(self._path(entry_id), error) from None
         return True

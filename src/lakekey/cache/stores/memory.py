@@ -84,7 +84,7 @@ class MemoryStore:
         """See `Store.get`."""
         return self._envelopes.get(entry_id)
 
-    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
+    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None, synced: bool = True) -> bool:  # noqa: ARG002
         """See `Store.put`."""
         return self._envelopes.swap(entry_id, envelope, replaces=replaces)
 

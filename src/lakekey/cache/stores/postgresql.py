@@ -106,7 +106,7 @@ class PostgresqlStore:
         """See `Store.get`."""
         return self._read("entry", entry_id).envelope
 
-    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
+    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None, synced: bool = True) -> bool:  # noqa: ARG002
         """See `Store.put`."""
         return self._swap("entry", entry_id, envelope, replaces)
 

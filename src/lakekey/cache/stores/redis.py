@@ -118,7 +118,7 @@ class RedisStore:
         """See `Store.get`."""
         return self._read("entry", entry_id).envelope
 
-    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
+    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None, synced: bool = True) -> bool:  # noqa: ARG002
         """See `Store.put`."""
         keys = (self._key("entry", entry_id), self._index)
         return self._swap(keys, envelope, replaces, entry_id)

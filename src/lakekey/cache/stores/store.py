@@ -72,10 +72,17 @@ class Store(Protocol):
     def get(self, entry_id: str) -> bytes | None:
         """The stored envelope, or ``None``: `read` without the time."""
 
-    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None) -> bool:
+    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None, synced: bool = True) -> bool:
         """Store durably, if ``replaces`` is what is there now (``None``: nothing).
 
         A shared store settles a lost reply by reading back: equal bytes mean that the write was its own.
+
+        Args:
+            entry_id: Which.
+            envelope: What to store.
+            replaces: What has to be there.
+            synced: Whether it has to outlast a loss of power. Without it a store may leave the writing to the kernel,
+                for what costs only a step that is taken again; a shared store need not heed it.
 
         Returns:
             Whether it was stored.
