@@ -3,7 +3,7 @@
 import pytest
 
 from support.servers.postgresql import Postgresql
-from support.servers.redis import Redis
+from support.servers.redis import Redis, valkey
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +30,22 @@ def redis(redis_process):
     """The server, with nothing in it."""
     redis_process.clear()
     return redis_process
+
+
+@pytest.fixture(scope="session")
+def valkey_process():
+    with Redis(program=valkey()) as server:
+        yield server
+
+
+@pytest.fixture
+def valkey_server(valkey_process):
+    """The server, with nothing in it."""
+    valkey_process.clear()
+    return valkey_process
+
+
+@pytest.fixture(params=["postgresql", "redis"])
+def server(request):
+    """The server of the store, of each kind."""
+    return request.getfixturevalue(request.param)

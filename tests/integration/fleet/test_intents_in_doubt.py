@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from lakekey.cache.entry import Failure
+from lakekey.cache.entry import Entry, Failure
 from lakekey.cache.keys.choice import NOTE
 from lakekey.cache.stores.postgresql import TABLE
 from lakekey.errors import StoreUnavailable, TokenEndpointError
@@ -213,3 +213,10 @@ def test_sign_out_whose_removal_is_overtaken_looks_again(signed_in, here, monkey
     monkeypatch.setattr(session.cache, "delete", late)
     session.sign_out()
     assert signed_in.cache.get(signed_in.entry_id) is None
+
+
+def test_a43_entry_with_an_intent_is_left_alone_by_a_release_that_knows_none(signed_in):
+    entry = signed_in.stored()._replace(spending=("nonce", "host a", 1.0, "digest", False))
+    assert b'"format":2' in entry.to_bytes()
+    assert b'"format":1' in signed_in.stored().to_bytes()
+    assert Entry.from_bytes(entry.to_bytes()) == entry

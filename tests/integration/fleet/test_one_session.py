@@ -11,8 +11,8 @@ PATIENT = {"OUTCOME_AFTER": "50"}
 
 
 @pytest.fixture
-def fleet(oidc_server, tmp_path, postgresql):
-    return Fleet(oidc_server, tmp_path, postgresql.address)
+def fleet(oidc_server, tmp_path, server):
+    return Fleet(oidc_server, tmp_path, server.address)
 
 
 @pytest.fixture
@@ -35,11 +35,11 @@ def assert_all_is_well(host, server, *, requests=1):
     assert server.counters()["grant.error.invalid_grant"] == 0
 
 
-def test_a_host_renews_and_another_takes_the_result(fleet, signed_in, oidc_server, postgresql):
+def test_a_host_renews_and_another_takes_the_result(fleet, signed_in, oidc_server, server):
     for name in ("a", "b"):
         assert fleet.host(name).fresh_process()["ok"]
     assert_all_is_well(signed_in, oidc_server)
-    assert postgresql.leases() == []
+    assert server.leases() == []
 
 
 def test_a4_holder_killed_before_the_intent_delays_the_next_by_the_lease(fleet, signed_in, oidc_server):
@@ -148,19 +148,10 @@ def test_a29_endpoint_slower_than_the_lease_gets_one_request(fleet, signed_in, o
     assert_all_is_well(signed_in, oidc_server)
 
 
-def test_a12_endpoint_away_withdraws_the_intent_and_frees_the_lease(fleet, signed_in, oidc_server, postgresql):
+def test_a12_endpoint_away_withdraws_the_intent_and_frees_the_lease(fleet, signed_in, oidc_server, server):
     with oidc_server.offline():
         assert signed_in.fresh_process()["error"] == "TokenEndpointError"
     assert signed_in.stored().spending is None
-    assert postgresql.leases() == []
+    assert server.leases() == []
     assert fleet.host("b").fresh_process()["ok"]
     assert_all_is_well(signed_in, oidc_server)
-
-
-def test_a43_entry_with_an_intent_is_left_alone_by_a_release_that_knows_none(signed_in):
-    from lakekey.cache.entry import Entry
-
-    entry = signed_in.stored()._replace(spending=("nonce", "host a", 1.0, "digest", False))
-    assert b'"format":2' in entry.to_bytes()
-    assert b'"format":1' in signed_in.stored().to_bytes()
-    assert Entry.from_bytes(entry.to_bytes()) == entry

@@ -13,26 +13,34 @@ UPDATE, INSERT = b"UPDATE lakekey_store", b"INSERT INTO lakekey_store"
 
 
 @pytest.fixture
-def proxy(postgresql):
+def wire(postgresql):
+    """The way to PostgreSQL."""
     with FaultProxy(postgresql.port) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def through(postgresql, proxy):
-    """A store by way of the proxy. TLS is off, so that the proxy can tell one statement from another."""
-    return PostgresqlStore(postgresql.address_at(proxy.port, sslmode="disable", connect_timeout="3"))
+def through(postgresql, wire):
+    """PostgreSQL by that way."""
+    return PostgresqlStore(postgresql.readable_at(wire.port, connect_timeout="3"))
 
 
 @pytest.fixture
-def fleet(oidc_server, tmp_path, postgresql):
-    return Fleet(oidc_server, tmp_path, postgresql.address)
+def proxy(server):
+    """The way to the store of either kind."""
+    with FaultProxy(server.port) as proxy:
+        yield proxy
 
 
 @pytest.fixture
-def behind(fleet, postgresql, proxy):
+def fleet(oidc_server, tmp_path, server):
+    return Fleet(oidc_server, tmp_path, server.address)
+
+
+@pytest.fixture
+def behind(fleet, server, proxy):
     """The host whose way to the store leads through the proxy."""
-    return fleet.host("a", address=postgresql.address_at(proxy.port, sslmode="disable", connect_timeout="3"))
+    return fleet.host("a", address=server.readable_at(proxy.port, connect_timeout="3"))
 
 
 @pytest.fixture
@@ -44,57 +52,57 @@ def signed_in(fleet, oidc_server):
 
 
 @pytest.mark.parametrize("replaces", [None, b"first"], ids=["insert", "update"])
-def test_a13_lost_reply_of_a_write_is_settled_by_reading_back(through, postgresql, proxy, replaces):
+def test_a13_lost_reply_of_a_write_is_settled_by_reading_back(through, postgresql, wire, replaces):
     if replaces:
         postgresql.store().put(NAME, replaces, replaces=None)
-    proxy.cut_replies(lambda request: (UPDATE if replaces else INSERT) in request)
+    wire.cut_replies(lambda request: (UPDATE if replaces else INSERT) in request)
     assert through.put(NAME, b"second", replaces=replaces)
-    assert proxy.cuts == 1
+    assert wire.cuts == 1
     assert postgresql.store().get(NAME) == b"second"
 
 
-def test_a13_lost_reply_of_a_swap_that_another_has_won_is_a_no(through, postgresql, proxy):
+def test_a13_lost_reply_of_a_swap_that_another_has_won_is_a_no(through, postgresql, wire):
     postgresql.store().put(NAME, b"of another", replaces=None)
-    proxy.cut_replies(lambda request: INSERT in request)
+    wire.cut_replies(lambda request: INSERT in request)
     assert not through.put(NAME, b"mine", replaces=None)
-    assert proxy.cuts == 1
+    assert wire.cuts == 1
 
 
-def test_a13_lost_reply_of_a_removal_is_settled_by_looking(through, postgresql, proxy):
+def test_a13_lost_reply_of_a_removal_is_settled_by_looking(through, postgresql, wire):
     postgresql.store().put(NAME, b"first", replaces=None)
-    proxy.cut_replies(lambda request: b"DELETE FROM" in request)
+    wire.cut_replies(lambda request: b"DELETE FROM" in request)
     assert through.delete(NAME, replaces=b"first")
-    assert proxy.cuts == 1
+    assert wire.cuts == 1
 
 
-def test_a14_lost_reply_of_taking_a_lease_leaves_it_ours(through, postgresql, proxy):
-    proxy.cut_replies(lambda request: b"AS held" in request)
+def test_a14_lost_reply_of_taking_a_lease_leaves_it_ours(through, postgresql, wire):
+    wire.cut_replies(lambda request: b"AS held" in request)
     with through.lock(NAME) as held:
         assert held
-        assert proxy.cuts == 1
+        assert wire.cuts == 1
         with postgresql.store().lock(NAME) as other:
             assert not other
 
 
-def test_a15_driver_sends_each_write_once(through, proxy):
-    proxy.cut_replies(lambda request: INSERT in request, times=99)
+def test_a15_driver_sends_each_write_once(through, wire):
+    wire.cut_replies(lambda request: INSERT in request, times=99)
     with pytest.raises(StoreUnavailable):
         through.write_note("cache.json", b"content")
-    assert proxy.cuts == 4  # our own tries, each on a connection of its own
-    assert proxy.connections == 4
+    assert wire.cuts == 4  # our own tries, each on a connection of its own
+    assert wire.connections == 4
 
 
-def test_frozen_server_is_not_waited_for_without_end(through, proxy, monkeypatch):
+def test_frozen_server_is_not_waited_for_without_end(through, wire, monkeypatch):
     from lakekey.cache.stores import postgresql_server
 
     monkeypatch.setattr(postgresql_server, "_STATEMENT", 0.2)
-    proxy.swallow_requests(lambda request: b"SELECT" in request)
+    wire.swallow_requests(lambda request: b"SELECT" in request)
     with pytest.raises(StoreUnavailable, match="did not answer"):
         through.get(NAME)
 
 
-def test_a26_black_hole_is_an_error_within_the_connect_timeout(through, proxy):
-    proxy.black_hole()
+def test_a26_black_hole_is_an_error_within_the_connect_timeout(through, wire):
+    wire.black_hole()
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         through.get(NAME)
 
@@ -134,21 +142,21 @@ def test_a46_two_addresses_of_one_store_make_one_request(behind, signed_in, oidc
     signed_in.assert_session_is_whole()
 
 
-def test_a16_server_that_restarts_in_mid_refresh_costs_nothing(signed_in, oidc_server, postgresql, fleet):
+def test_a16_server_that_restarts_in_mid_refresh_costs_nothing(signed_in, oidc_server, server, fleet):
     with oidc_server.hold() as hold, signed_in.started("asks_once") as holder:
         hold.wait()
         with fleet.host("c").started("asks_once") as other:
-            postgresql.stop()
+            server.stop()
             hold.release()
-            postgresql.start()
+            server.start()
             assert holder.result()["ok"]
             assert other.result()["ok"]
     assert oidc_server.counters()["requests.token"] == 1
     signed_in.assert_session_is_whole()
 
 
-def test_f6_service_principal_goes_on_in_memory_with_one_warning(oidc_server, tmp_path, postgresql, proxy):
-    host = Fleet(oidc_server, tmp_path, postgresql.address_at(proxy.port, connect_timeout="0"), service=True).host("a")
+def test_f6_service_principal_goes_on_in_memory_with_one_warning(oidc_server, tmp_path, server, proxy):
+    host = Fleet(oidc_server, tmp_path, server.address_at(proxy.port, connect_timeout="0"), service=True).host("a")
     proxy.away()
     ended = host.fresh_process()
     assert ended["ok"]

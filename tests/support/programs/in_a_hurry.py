@@ -15,7 +15,7 @@ LEASE = 1.5
 
 if __name__ == "__main__":
     lease.SECONDS = LEASE  # before a store is imported, which takes it from there
-    intent.OUTCOME_AFTER = float(os.environ.get("OUTCOME_AFTER", "4"))
+    intent.OUTCOME_AFTER = float(os.environ.get("OUTCOME_AFTER", "2.5"))
     module = sys.argv[1]
     sys.argv = sys.argv[1:]
     runpy.run_module(f"support.programs.{module}", run_name="__main__", alter_sys=True)

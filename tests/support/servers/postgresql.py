@@ -1,4 +1,4 @@
-"""A real PostgreSQL server on loopback, with few connections; and PgBouncer before it."""
+"""A real PostgreSQL server on loopback, with few connections; a standby of it; and PgBouncer before it."""
 
 import contextlib
 import getpass
@@ -79,12 +79,7 @@ class Postgresql:
         self._root = private_directory("lakekey-postgresql-")
         self._data = self._root / "data"
         try:
-            self._run(
-                "initdb", "-D", str(self._data), "-U", OWNER, "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"
-            )
-            self._configure()
-            self.start()
-            self._prepare()
+            self._make()
         except BaseException:
             self.__exit__()
             raise
@@ -94,6 +89,12 @@ class Postgresql:
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self._root, ignore_errors=True)
 
+    def _make(self) -> None:
+        self._run("initdb", "-D", str(self._data), "-U", OWNER, "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        self._configure()
+        self.start()
+        self._prepare()
+
     @property
     def address(self) -> str:
         """What a worker's ``LAKEKEY_STORE`` says."""
@@ -101,8 +102,17 @@ class Postgresql:
 
     def address_at(self, port: int, **parameters: str) -> str:
         """The same by way of another port, such as a proxy's."""
+        return self.address_of(port, **parameters)
+
+    def address_of(self, *ports: int, **parameters: str) -> str:
+        """One address of several servers with the same role and password."""
         tail = "&".join(f"{name}={value}" for name, value in parameters.items())
-        return f"postgresql://{ROLE}:{self.password}@127.0.0.1:{port}/{DATABASE}{'?' if tail else ''}{tail}"
+        hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+        return f"postgresql://{ROLE}:{self.password}@{hosts}/{DATABASE}{'?' if tail else ''}{tail}"
+
+    def readable_at(self, port: int, **parameters: str) -> str:
+        """The same without TLS, so that a proxy can tell one statement from another."""
+        return self.address_at(port, sslmode="disable", **parameters)
 
     def store(self, **options: Any) -> PostgresqlStore:
         """A store as a process that has just started opens it."""
@@ -136,6 +146,20 @@ class Postgresql:
             process.kill()
             process.wait()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to every process of the server, as to a machine that dies, or stands still and goes on."""
+        assert self._process is not None
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()  # each has a process group of its own
+        for each in (pid, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, number)
+
+    def crash(self) -> None:
+        """Kills all of it at once, as a machine that loses power."""
+        self.signal(signal.SIGKILL)
+        self.stop(signal.SIGKILL)
+
     def log(self) -> str:
         """What the server has written."""
         return (self._root / "log").read_text(errors="replace")[-4000:]
@@ -166,6 +190,23 @@ class Postgresql:
         """The names of the leases that are there."""
         return [name for (name,) in self.sql(f"SELECT name FROM {TABLE} WHERE kind = 'lease'")]
 
+    def entries(self) -> dict[str, bytes]:
+        """The stored entries, by their names."""
+        return dict(self.sql(f"SELECT name, body FROM {TABLE} WHERE kind = 'entry'"))
+
+    def put_back(self, entries: dict[str, bytes]) -> None:
+        """Stores entries as they were, whatever is there now."""
+        for name, body in entries.items():
+            self.sql(
+                f"INSERT INTO {TABLE} (kind, name, body) VALUES ('entry', %s, %s) "
+                "ON CONFLICT (kind, name) DO UPDATE SET body = EXCLUDED.body",
+                name, body,
+            )  # fmt: skip
+
+    def set_aside(self) -> dict[str, bytes]:
+        """The bad entries that were set aside, by their names."""
+        return dict(self.sql(f"SELECT name, body FROM {TABLE} WHERE kind = 'bad'"))
+
     def _prepare(self) -> None:
         with self.owner() as connection:
             connection.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{self.password}'")
@@ -193,7 +234,10 @@ class Postgresql:
         lines = "".join(f"{name} = {value}\n" for name, value in settings.items())
         with (self._data / "postgresql.conf").open("a") as file:
             file.write(lines)
-        rules = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        rules = (
+            "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+            f"host replication {OWNER} 127.0.0.1/32 trust\n"
+        )
         (self._data / "pg_hba.conf").write_text(rules)
 
     def _run(self, name: str, *arguments: str) -> None:
@@ -201,6 +245,39 @@ class Postgresql:
             [*as_user(), program(name), *arguments], capture_output=True, text=True, timeout=_PATIENCE, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+class Standby(Postgresql):
+    """An asynchronous standby of a server; a context manager.
+
+    Args:
+        primary: The server that it follows.
+        port: The way to it on 127.0.0.1, which may be a proxy's.
+    """
+
+    def __init__(self, primary: Postgresql, port: int) -> None:
+        super().__init__()
+        self.password = primary.password
+        self._primary_port = port
+
+    def _make(self) -> None:
+        way = f"host=127.0.0.1 port={self._primary_port} user={OWNER} sslmode=disable"
+        self._run("pg_basebackup", "-D", str(self._data), "-d", way, "-R", "--checkpoint=fast", "--no-sync")
+        with (self._data / "postgresql.conf").open("a") as file:  # of two settings, the later one holds
+            file.write(f"port = {self.port}\nunix_socket_directories = '{self._root}'\n")
+            file.write("wal_retrieve_retry_interval = 100ms\n")
+        self.start()
+
+    def has(self, body: bytes, name: str) -> None:
+        """Waits until the entry of a name has these bytes here."""
+        deadline = time.monotonic() + _PATIENCE
+        while self.sql(f"SELECT body FROM {TABLE} WHERE kind = 'entry' AND name = %s", name) != [(body,)]:
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.02)
+
+    def promote(self) -> None:
+        """Makes it a primary, as an administrator does."""
+        self._run("pg_ctl", "promote", "-D", str(self._data), "-w", "-t", str(int(_PATIENCE)))
 
 
 class Pgbouncer:

@@ -58,6 +58,10 @@ class Redis:
         tail = "&".join(f"{name}={value}" for name, value in parameters.items())
         return f"redis://:{self.password}@127.0.0.1:{port}/0{'?' if tail else ''}{tail}"
 
+    def readable_at(self, port: int, **parameters: str) -> str:
+        """The same, as a proxy can read it, which is always so here."""
+        return self.address_at(port, **parameters)
+
     def store(self, **options: Any) -> RedisStore:
         """A store as a process that has just started opens it."""
         return RedisStore(self.address, **options)
@@ -126,3 +130,21 @@ class Redis:
     def leases(self) -> list[str]:
         """The names of the leases that are there."""
         return [key.decode().rpartition(":")[2] for key in self.command("KEYS", "{lakekey}:lease:*")]
+
+    def entries(self) -> dict[str, bytes]:
+        """The stored entries, by their names."""
+        return self._kept("entry")
+
+    def put_back(self, entries: dict[str, bytes]) -> None:
+        """Stores entries as they were, whatever is there now."""
+        for name, body in entries.items():
+            self.command("SET", f"{{lakekey}}:entry:{name}", body)
+            self.command("ZADD", "{lakekey}:index:", 0, name)
+
+    def set_aside(self) -> dict[str, bytes]:
+        """The bad entries that were set aside, by their names."""
+        return self._kept("bad")
+
+    def _kept(self, kind: str) -> dict[str, bytes]:
+        keys = self.command("KEYS", f"{{lakekey}}:{kind}:*")
+        return {key.decode().rpartition(":")[2]: self.command("GET", key) for key in keys}

@@ -150,6 +150,8 @@ class Leases:
                 _log.warning("cache", "the lease on %s is not renewed: %s", lease.name[:12], type(error).__name__)
                 return
             if not ours:
+                if lease.over.acquire(blocking=False):
+                    return  # its holder has released it while this was under way
                 lease.lost()
                 _log.warning(
                     "cache", "the lease on %s was lost: this process stood still for too long", lease.name[:12]
