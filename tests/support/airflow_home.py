@@ -49,10 +49,11 @@ class Airflow:
             **settings,
         }
 
-    def run(self, *arguments):
+    def run(self, *arguments, program="airflow", typed=None):
         return subprocess.run(
-            [BIN / "airflow", *arguments],
+            [BIN / program, *arguments],
             env=self.environment,
+            input=typed,
             capture_output=True,
             text=True,
             timeout=200,

@@ -60,7 +60,8 @@ def provider_of(conn: Any) -> Provider:
             What it leaves open comes from the worker's environment and ``.databrickscfg``.
 
     Raises:
-        ConfigurationError: A setting is missing, wrong, or contradicts another.
+        ConfigurationError: A setting is missing, wrong, or contradicts another; or a person is named, as whom
+            every editor of the connection could act.
     """
     extra = conn.extra_dejson
     given = {name: extra[name] for name in SETTINGS if extra.get(name) not in (None, "")}
@@ -76,6 +77,12 @@ def provider_of(conn: Any) -> Provider:
         if value
     }
     target = resolve(extra.get("profile") or None, **given)
+    if target.user is not None:
+        raise ConfigurationError(
+            f"the connection names a person, {target.user}, and a task is automation",
+            hint="name a service principal: put its application ID into the login, its secret into the password",
+            profile=f"Airflow connection {conn.conn_id}",
+        )
     for secret in (target.client_secret, *(target.sdk_settings[name] for name in _SECRETS & {*target.sdk_settings})):
         if secret:
             mask_secret(secret)  # one from a profile or the environment is none that Airflow knows of

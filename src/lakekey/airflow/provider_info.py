@@ -31,11 +31,33 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": _FIELDS,
             }
         ],
+        "config": {
+            "lakekey": {
+                "description": "A page in Airflow's UI on which people who develop connect to Databricks.",
+                "options": {
+                    "portal_profiles": _option("Profiles that people connect to; off where empty.", "prod"),
+                    "portal_admins": _option("Airflow's names of those who administer the page.", "ada grace"),
+                    "portal_automation": _option(
+                        "Profile for people=profile of the service principal that tasks use there.", "prod=nightly"
+                    ),
+                },
+            }
+        },
     }
 
 
 def _text(label: str, description: str) -> dict[str, Any]:
     return {"label": label, "description": description, "schema": {"type": ["string", "null"]}}
+
+
+def _option(description: str, example: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": example,
+        "default": "",
+    }
 
 
 def _switch(label: str, description: str) -> dict[str, Any]:

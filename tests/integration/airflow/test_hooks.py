@@ -269,6 +269,18 @@ def test_a_task_may_use_the_session_of_a_person_who_has_signed_in(box, connect, 
     assert LakekeyDatabricksSqlHook("lakehouse").get_first("select current_user()") == ("ada@example.com",)
 
 
+@pytest.mark.parametrize("where", ["extra", "profile"])
+def test_connection_that_names_a_person_is_refused(box, connect, tmp_path, monkeypatch, where):
+    profile = tmp_path / "databrickscfg"
+    profile.write_text(f"[prod]\nhost = {box.host}\nca_file = {box.ca_file}\nuser = ada@example.com\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(profile))
+    named = {"user": "ada@example.com"} if where == "extra" else {"profile": "prod"}
+    connect(login=None, password=None, extra=extras(box, **named))
+    with pytest.raises(lakekey.ConfigurationError, match=r"names a person, .*, and a task is automation"):
+        LakekeyDatabricksSqlHook("lakehouse").get_first("select current_user()")
+    assert box.log == []
+
+
 def test_16_worker_processes_make_one_token_request(box, connect):
     workers = [sys.executable, str(Path(__file__).with_name("workers.py"))]
     done = subprocess.run(workers, capture_output=True, text=True, timeout=110, check=True)

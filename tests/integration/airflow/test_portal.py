@@ -1,0 +1,121 @@
+"""The page of connections in the UI of a whole Airflow: for people who develop. Tasks stay automation."""
+
+import logging
+
+import pytest
+
+from lakekey.airflow.portal import LakekeyPortalPlugin
+
+from .conftest import ADA, APP, GRACE, SECRET, visitor
+
+# Airflow's own warnings about its own modules are not this project's.
+pytestmark = [pytest.mark.timeout(400), pytest.mark.filterwarnings("ignore")]
+
+
+def connections_of(browser):
+    answer = browser.get("/connections", headers={"Accept": "application/json"})
+    assert answer.status == 200, answer.words
+    return answer.text
+
+
+def test_person_who_is_signed_in_to_airflow_connects_as_oneself(people, service):
+    for user, (browser, page) in people.items():
+        assert f"prod is connected as {user}." in page.words
+        assert f'"user":"{user}"' in connections_of(browser)
+    (ada, _), (grace, _) = people.values()
+    assert GRACE not in connections_of(ada)
+    assert ADA not in connections_of(grace)
+
+
+def test_page_is_in_the_menu_of_airflow(service):
+    views = [
+        view for plugin in service.call("GET", "/api/v2/plugins").json()["plugins"] for view in plugin["external_views"]
+    ]
+    assert [(view["name"], view["href"], view.get("url_route")) for view in views] == [
+        ("Databricks connections", f"{service.url}/lakekey/", None)
+    ]
+
+
+def test_visitor_without_a_session_of_airflow_sees_nothing(people, service, opaque_sandbox):
+    browser = visitor(service, opaque_sandbox, ADA)
+    for token in (None, "x", people[ADA][0].cookies["_token"][:-4] + "AAAA"):
+        browser.cookies.pop("_token", None)
+        if token:
+            browser.cookies["_token"] = token
+        assert browser.get().status == 401
+        assert browser.get("/connections").status == 401
+
+
+def test_session_that_was_ended_in_airflow_ends_the_page(service, opaque_sandbox):
+    browser = visitor(service, opaque_sandbox, ADA)
+    assert browser.get().status == 200
+    kept = browser.cookies["_token"]
+    assert browser.request("GET", "/api/v2/auth/logout").status == 307
+    browser.cookies["_token"] = kept  # a copy of it is worth nothing either
+    assert browser.get().status == 401
+
+
+def test_account_whose_name_differs_by_case_alone_is_another_person(people, service, opaque_sandbox):
+    assert people
+    other = visitor(service, opaque_sandbox, "Ada@Example.com").get()
+    assert other.status == 200
+    assert "Not connected" in other.words
+
+
+def test_administrator_of_airflow_administers_and_others_do_not(people, service, opaque_sandbox):
+    root = visitor(service, opaque_sandbox, "root")
+    page = root.get("/admin")
+    assert page.status == 200
+    assert ADA in page.words
+    assert people[ADA][0].get("/admin").status == 404
+    assert people[GRACE][0].get("/admin").status == 404
+
+
+def test_page_says_which_principal_tasks_use(people, opaque_sandbox):
+    assert opaque_sandbox.client_id in people[ADA][0].get().words
+
+
+def test_task_gets_no_token_of_a_person_who_is_connected(ended, service, opaque_sandbox):
+    states, _, log = ended
+    assert states["lakekey_example"] == "success"
+    assert states["unconfigured"] == "failed"
+    assert "not signed in" in service.task_log("unconfigured", "query")
+    assert {record.client_id for record in log if record.route == "token"} == {opaque_sandbox.client_id}
+    assert not {ADA, GRACE} & {record.subject for record in log}
+
+
+def test_answers_and_secrets_of_sign_ins_are_in_no_log(people, service):
+    callbacks = [line for line in service.output if f"/lakekey/callback/{APP}" in line]
+    assert len(callbacks) >= len(people)
+    assert not [line for line in callbacks if "code" in line.replace("status_code", "") or "state" in line]
+    assert SECRET.encode() not in service.airflow.written() + "".join(service.output).encode()
+
+
+def test_page_is_off_where_no_profile_is_named():
+    plugin = LakekeyPortalPlugin()
+    assert (plugin.fastapi_apps, plugin.external_views) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "True", "makes all visitors of Airflow one person"),
+        ("API__BASE_URL", "http://airflow.example.com", "is not an address that sign-ins can come back to"),
+        ("LAKEKEY__PORTAL_AUTOMATION", "prod", "which is not a pair"),
+        ("LAKEKEY__PORTAL_PROFILES", "nothing", "nothing"),
+    ],
+)
+def test_page_that_would_be_unsafe_is_not_served_and_airflow_starts(
+    box, tmp_path, monkeypatch, caplog, name, value, said
+):
+    profile = tmp_path / "databrickscfg"
+    profile.write_text(f"[prod]\nhost = {box.host}\nca_file = {box.ca_file}\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(profile))
+    monkeypatch.setenv("AIRFLOW__LAKEKEY__PORTAL_PROFILES", "prod")
+    plugin = LakekeyPortalPlugin()
+    assert plugin.external_views[0]["href"] == "http://localhost:8080/lakekey/"
+    monkeypatch.setenv(f"AIRFLOW__{name}", value)
+    plugin = LakekeyPortalPlugin()
+    with caplog.at_level(logging.WARNING, "lakekey.airflow"):
+        assert (plugin.fastapi_apps, plugin.external_views) == ([], [])
+    assert said in caplog.text
