@@ -158,10 +158,10 @@ class Meanwhile:
 @contextlib.contextmanager
 def meanwhile(provider, happens):
     """Within it, this happens to the cache during each of a provider's exchanges."""
-    renewal = session_of(provider).renewal
-    grant, renewal._grant = renewal._grant, Meanwhile(renewal._grant, happens)
+    exchange = session_of(provider).renewal._exchange
+    grant, exchange._grant = exchange._grant, Meanwhile(exchange._grant, happens)
     yield
-    renewal._grant = grant
+    exchange._grant = grant
 
 
 def test_another_provider_of_the_process_stores_what_the_first_could_not(disk, sign_in, monkeypatch):

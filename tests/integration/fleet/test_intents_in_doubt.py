@@ -10,7 +10,7 @@ from lakekey.cache.keys.choice import NOTE
 from lakekey.cache.stores.postgresql import TABLE
 from lakekey.errors import StoreUnavailable, TokenEndpointError
 from lakekey.providers.provider import Provider
-from lakekey.session import renewal
+from lakekey.session import saving
 from lakekey.session.intent import OUTCOME_AFTER, Intent
 from support.fleet import Fleet
 from support.inside import session_of
@@ -112,7 +112,7 @@ def test_answer_that_could_not_be_stored_revives_the_session_that_was_given_up(
 ):
     host = fleet.host("b", address=postgresql.address_at(proxy.port, sslmode="disable", connect_timeout="3"))
     provider = here(host)
-    monkeypatch.setattr(renewal, "_PATIENCE_TO_SAVE", 0.0)
+    monkeypatch.setattr(saving, "_PATIENCE", 0.0)
     errors = []
 
     def ask():

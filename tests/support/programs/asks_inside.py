@@ -15,7 +15,7 @@ from typing import Any
 
 import lakekey
 from lakekey import _single_flight
-from lakekey.session.renewal import Renewal
+from lakekey.session.exchange import Exchange
 from support.reports import outcome, report
 
 EACH = 40  # of the calls outside lakekey, one in so many asks
@@ -54,13 +54,13 @@ class _Abandoned:
 
 def _collector(provider: lakekey.Provider) -> None:
     """The garbage collector runs once in the thread that renews, right before its request."""
-    exchange = Renewal._send
+    exchange = Exchange._send
 
     def collects(*arguments: Any, **named: Any) -> Any:
         gc.collect()
         return exchange(*arguments, **named)
 
-    Renewal._send = collects
+    Exchange._send = collects
     gc.disable()
     _Abandoned(provider)
 

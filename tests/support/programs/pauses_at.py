@@ -20,7 +20,8 @@ import lakekey
 from lakekey.cache import durable_files
 from lakekey.cache.entry import DISCOVERY_PREFIX
 from lakekey.cache.stores.file import FileStore
-from lakekey.session.renewal import Renewal
+from lakekey.session.exchange import Exchange
+from lakekey.session.saving import Saving
 from lakekey.session.spending import Spending
 from support.inside import session_of
 from support.reports import outcome, report, wait_for_word
@@ -66,11 +67,11 @@ def _is_session(path: str, *_: object) -> bool:
 STEPS: dict[str, Callable[[str], None]] = {
     "nowhere": lambda _: None,  # where it pauses is the server's affair
     "before the lock": _before_the_lock,
-    "under the lock": lambda step: _around(Renewal, "_exchange", step, after=False),
+    "under the lock": lambda step: _around(Exchange, "run", step, after=False),
     "intent written": lambda step: _around(Spending, "declare", step, after=True),
-    "answer received": lambda step: _around(Renewal, "_save", step, after=False),
+    "answer received": lambda step: _around(Saving, "save", step, after=False),
     "temporary written": lambda step: _around(durable_files, "_write_temporary", step, after=True, when=_is_session),
-    "stored": lambda step: _around(Renewal, "_save", step, after=True),
+    "stored": lambda step: _around(Saving, "save", step, after=True),
 }
 
 
@@ -142,7 +143,7 @@ def _task(provider: lakekey.Provider) -> None:
 def _forked(provider: lakekey.Provider) -> None:
     """The main thread forks while another thread holds the lock; the child lives until standard input ends."""
     locked, forked = threading.Event(), threading.Event()
-    exchange = Renewal._exchange
+    exchange = Exchange.run
 
     def waits(*arguments: Any, **named: Any) -> Any:
         locked.set()
@@ -150,7 +151,7 @@ def _forked(provider: lakekey.Provider) -> None:
         _pause("forked")
         return exchange(*arguments, **named)
 
-    Renewal._exchange = waits
+    Exchange.run = waits
     leader = threading.Thread(target=provider.headers)
     leader.start()
     locked.wait()

@@ -1,0 +1,195 @@
+"""One exchange at the token endpoint, under the entry's lock: the request, its stored answer, and refusals."""
+
+import random
+import time
+
+from lakekey._single_flight import Commitment
+from lakekey.cache.entry import Entry, Stored
+from lakekey.errors import (
+    CacheWriteFailed,
+    CredentialsRefused,
+    StoreUnavailable,
+    TokenEndpointError,
+)
+from lakekey.oauth import deadlines
+from lakekey.oauth.grants import Grant
+from lakekey.oauth.token_response import InvalidGrant, TokenResponse
+from lakekey.session import unsaved
+from lakekey.session.credential import Credential
+from lakekey.session.entry_queue import NotYet
+from lakekey.session.failures import Failures
+from lakekey.session.intent import Guarded, LeaseLost
+from lakekey.session.saving import Saving
+from lakekey.session.spending import Spending, leaves_doubt
+from lakekey.session.token_answer import entry_from
+
+
+class Exchange:
+    """Exchanges what one credential has for new tokens.
+
+    Args:
+        credential: Whose entry it is.
+        key: The key of its queue.
+        grant: How it is renewed without a person.
+        saving: Stores the answers.
+        shares: Whether another host may spend the same refresh token.
+    """
+
+    def __init__(self, credential: Credential, key: str, grant: Grant, saving: Saving, *, shares: bool) -> None:
+        self._credential = credential
+        self._key = key
+        self._grant = grant
+        self._saving = saving
+        self._shares = shares
+        self._spending = Spending(credential, needed=shares)
+        self._target = credential.target
+        self._timing = credential.timing
+        self._failures = Failures(credential.target, credential.timing)
+        self._events = credential.events
+        self._cache = credential.cache
+        self._entry_id = credential.entry_id
+
+    def run(self, commitment: Commitment, entry: Entry, stored: Stored, attempts: int | None = None) -> Entry:
+        """One exchange, its answer stored before it is returned.
+
+        Args:
+            commitment: The flight's.
+            entry: What is exchanged.
+            stored: The same as the store has it, read under the lock.
+            attempts: How often to try; ``None`` for as often as usual.
+
+        Raises:
+            NotYet: Another host may be at it.
+            LakekeyError: As `Session.usable` says.
+        """
+        attempts = attempts or self._timing.attempts
+        held = unsaved.get(self._key)
+        if held is not None and held.spent != entry.refresh_token:
+            unsaved.drop(self._key)
+        elif held is not None:
+            # An earlier answer could not be written, and what is stored is what it was bought with. Nothing is sent
+            # before it is: another answer would be lost as that one almost was.
+            entry = self._saving.save_held(stored)
+            if self._credential.serves(entry):
+                return entry
+            stored = self._cache.read(self._entry_id)
+        guard = Guarded(commitment, self._still_ours)
+        entry, stored = self._spending.declare(entry, stored)
+        try:
+            response, sent_at = self._send_or_withdraw(guard, entry, stored, attempts)
+        except InvalidGrant as refusal:
+            said = refusal.description
+        except (TokenEndpointError, CredentialsRefused) as error:
+            self._saving.note_failure(self._spending.after_failure(entry, guard), stored, error)
+            raise
+        else:
+            if response.problem:
+                raise self._keep_refresh_token(commitment, entry, stored, response, sent_at)
+            renewed = self._saving.save(
+                entry_from(self._target, entry, response, sent_at), stored, spent=entry.refresh_token
+            )
+            commitment.release()
+            self._events.refreshed(renewed.identity)
+            return renewed
+        return self._on_invalid_grant(commitment, entry, stored, said, attempts)
+
+    def _send_or_withdraw(
+        self, guard: Guarded, entry: Entry, stored: Stored, attempts: int
+    ) -> tuple[TokenResponse, float]:
+        """Send the request; where anything prevents that before it was sent, the intent is taken back."""
+        try:
+            return self._send(guard, entry, attempts)
+        except (TokenEndpointError, CredentialsRefused, InvalidGrant):
+            raise  # what `run` writes down of these settles the intent, too
+        except BaseException as trouble:  # a proxy or a CA file that cannot be used, an interruption, a lost lease
+            if not guard.sent:
+                self._spending.withdraw(stored)
+            if not isinstance(trouble, LeaseLost):
+                raise
+        raise NotYet(None)
+
+    def _send(self, commitment: Guarded, entry: Entry, attempts: int) -> tuple[TokenResponse, float]:
+        """Send the request until it is answered; only what may help is tried again, and not past the deadline.
+
+        Where hosts share the store, a single-use token that the server may have consumed is not sent again here: that
+        is a second presentation, and needs an intent that says so.
+
+        Returns:
+            The answer, and when its request was sent.
+        """
+        deadline = time.monotonic() + self._timing.exchange_deadline
+        single_use = self._shares and entry.rotates is not False
+        for attempt in range(1, attempts + 1):
+            try:
+                with deadlines.within(deadline):
+                    self._grant.prepare()  # spends nothing, so a Ctrl-C need not wait for a host that does not answer
+                    sent_at = time.time()
+                    with deadlines.committing(commitment):  # commits when the connection is made, right before sending
+                        renewed = self._events.exchange(
+                            lambda: self._grant.renew(entry.refresh_token, deadline=deadline)
+                        )
+                    return renewed, sent_at
+            except TokenEndpointError as error:
+                commitment.in_doubt |= commitment.sent and leaves_doubt(error)
+                commitment.release()
+                wait = self._timing.first_pause * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+                wait += error.retry_after or 0.0  # never sooner than asked, and not all hosts at once
+                last = not error.retryable or attempt == attempts or time.monotonic() + wait > deadline
+                if last or (single_use and commitment.in_doubt):
+                    raise
+                self._events.retries(error, wait)
+            except BaseException:
+                commitment.release()
+                raise
+            commitment.pause(wait)
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    def _on_invalid_grant(
+        self, commitment: Commitment, entry: Entry, stored: Stored, said: str, attempts: int
+    ) -> Entry:
+        """A dead refresh token: go on from a newer one if it was stored, else end the session for all."""
+        commitment.release()
+        if not self._grant.needs_person:
+            # RFC 6749 §5.2 has this code for any grant; a service principal has no session that could be over.
+            refusal = CredentialsRefused(f"the server refuses the grant ({said})", error="invalid_grant")
+            self._saving.note_failure(entry, stored, refusal)
+            raise refusal
+        now = self._cache.read(self._entry_id)
+        if now.entry is not None and now.envelope != stored.envelope:
+            # Another process got past the lock, as it can happen on a network file system: that one won.
+            if now.entry.access_token != entry.access_token and self._credential.serves(now.entry):
+                self._events.adopted(now.entry.identity)
+                return now.entry
+            if now.entry.refresh_token not in ("", entry.refresh_token):
+                return self.run(commitment, now.entry, now, attempts)
+        ended = self._failures.ended(now.entry or entry, said)
+        if now.entry is not None and now.entry.refresh_token == entry.refresh_token:
+            # Only the very token that was refused is dropped.
+            try:
+                self._cache.put(self._entry_id, ended, replaces=now.envelope)
+            except (CacheWriteFailed, StoreUnavailable) as unwritten:
+                self._events.unwritten(unwritten)
+        self._events.session_ended(ended.identity)
+        raise self._failures.login_required(ended)
+
+    def _keep_refresh_token(
+        self, commitment: Commitment, entry: Entry, stored: Stored, response: TokenResponse, sent_at: float
+    ) -> TokenEndpointError:
+        """Of an answer whose access token is unusable, store what the next exchange needs, and say what was wrong."""
+        error = TokenEndpointError(response.problem, retryable=False)
+        kept = entry_from(self._target, entry, response, sent_at)._replace(
+            access_token=entry.access_token,
+            issued_at=entry.issued_at,
+            expires_at=entry.expires_at,
+            scopes=entry.scopes,
+            proof=entry.proof,
+            failure=self._failures.of(error),
+        )
+        self._saving.save(kept, stored, spent=entry.refresh_token)
+        commitment.release()
+        self._events.failed(error)
+        return error
+
+    def _still_ours(self) -> bool:
+        """Whether no other process may have taken over; where nothing can be lost by that, it does not matter."""
+        return not self._shares or self._cache.still_locked(self._entry_id)
