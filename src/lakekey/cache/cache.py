@@ -1,7 +1,7 @@
 """The cache: entries in, entries out; sealed in between."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from lakekey.cache.envelope import BadEnvelope
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing
 from lakekey.cache.sealed_store import SealedStore, Substitute
-from lakekey.errors import CacheWriteFailed, StoreUnavailable
+from lakekey.errors import CacheError, CacheWriteFailed, StoreUnavailable
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.store import Store
@@ -95,6 +95,10 @@ class Cache:
                 raise
             unwritten.report(self.store.where, entry_id, error)
             return Stored(unwritten.latest(self.store.where, entry_id), None)
+        return self._stored(entry_id, envelope)
+
+    def _stored(self, entry_id: str, envelope: bytes | None) -> Stored:
+        """What was read, opened; see `read`."""
         if (held := unwritten.get(self.store.where, entry_id, envelope)) is not None:
             return Stored(held, envelope)
         if envelope is None:
@@ -182,6 +186,40 @@ class Cache:
     def list(self) -> list[str]:
         """The ids of all sessions. What is kept of authorization servers and of a portal lies beside them."""
         return [name for name in self.store.list() if not name.startswith((DISCOVERY_PREFIX, WEB_PREFIX))]
+
+    def walk(self, *, after: str = "") -> Iterator[tuple[str, Stored | CacheError]]:
+        """All sessions in order, each as `read` has it, or what it raises.
+
+        A store that hosts share is asked for pages, so that the memory that this takes, and the number of questions,
+        stay small where there are a hundred thousand.
+
+        Args:
+            after: Begin behind this id.
+
+        Raises:
+            StoreUnavailable: A shared store cannot be reached.
+        """
+        for entry_id, envelope in self.envelopes(after=after):
+            if entry_id.startswith((DISCOVERY_PREFIX, WEB_PREFIX)):
+                continue
+            try:
+                if isinstance(envelope, CacheError):
+                    raise envelope
+                yield entry_id, self._stored(entry_id, envelope)
+            except StoreUnavailable:
+                raise
+            except CacheError as error:
+                yield entry_id, error
+
+    def envelopes(self, *, after: str = "") -> Iterator[tuple[str, bytes | CacheError | None]]:
+        """All that is stored, in order and sealed; where an envelope cannot be read, what that raises."""
+        with LOADING:
+            from lakekey.cache.stores.pages import all_entries
+
+        clock = self._sealed.clock
+        observe = clock.observe if clock is not None else None
+        for entry_id, found in all_entries(self.store, after=after, observe=observe):
+            yield entry_id, found if isinstance(found, CacheError) else found.envelope
 
     def kept(self) -> tuple[str, ...]:
         """The ids of all that a changed key or another store must not lose: sessions, secrets, and a portal's rows."""

@@ -14,7 +14,7 @@ from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing, key_id, new_key
 from lakekey.cache.sealed_store import Substitute
 from lakekey.cache.stores.file import FileStore
-from lakekey.errors import CacheError, CacheWriteFailed, StoreUnavailable, UnsafeCache
+from lakekey.errors import CacheError, CacheWriteFailed, UnsafeCache
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.store import Store
@@ -89,15 +89,10 @@ def _open_shared(place: str, environ: Mapping[str, str], *, moving: bool, needed
 
 def _sealed_under(store: "Store") -> frozenset[str]:
     """The ids of the keys that a store's entries name."""
-    found = set[str]()
-    with store.together():
-        for entry_id in store.list():
-            try:
-                found.add(key_id_of(store.get(entry_id) or b""))
-            except StoreUnavailable:
-                raise
-            except CacheError:
-                continue
+    with LOADING:
+        from lakekey.cache.stores.pages import all_entries
+
+    found = {key_id_of(read.envelope or b"") for _, read in all_entries(store) if not isinstance(read, CacheError)}
     return frozenset(found - {""})
 
 

@@ -9,13 +9,16 @@ Each step leaves a cache that opens. Killed at any point, the next rotation find
 no further one, and goes on from step 2.
 """
 
+import contextlib
+import itertools
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from lakekey import _log
 from lakekey._commands import room_of
 from lakekey.cache.cache import Cache
-from lakekey.cache.envelope import key_id_of, seal
+from lakekey.cache.entry import DISCOVERY_PREFIX
+from lakekey.cache.envelope import BadEnvelope, key_id_of, seal
 from lakekey.cache.keys import anchor, file, passphrase
 from lakekey.cache.keys.choice import ChangedElsewhere, KeyChoice, raw_choice, write_choice
 from lakekey.cache.keys.first_use import fill, plan
@@ -23,13 +26,22 @@ from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.kms import services, wrapped_ring
 from lakekey.cache.keys.ring import KeyRing, format_ring, key_id, new_key
 from lakekey.cache.keys.sources import GIVEN, choice_of, open_source, own_source, require_for_all, ring_of
-from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, KeyUnavailable, LockTimeout
+from lakekey.errors import (
+    CacheError,
+    CacheWriteFailed,
+    ConfigurationError,
+    KeyUnavailable,
+    LockTimeout,
+    StoreUnavailable,
+)
 from lakekey.observability import audit
 
 if TYPE_CHECKING:
     from lakekey.cache.keys.source import OwnKeySource
+    from lakekey.cache.stores.store import SharedStore
 
 _NOTES = MappingProxyType({"file": file.NOTE, "passphrase": passphrase.NOTE, "kms": wrapped_ring.NOTE})
+_AT_ONCE = 200  # entries of a shared store, of a few kilobytes each
 _PATIENCE = 90.0  # longer than a refresh with all its retries holds an entry
 
 
@@ -107,7 +119,8 @@ def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotati
     if chosen.source in GIVEN and not moves:
         if len(ring.keys) == 1:
             raise _not_ours(ring)
-        resealed, busy, unreadable = _reseal(cache, ring, patience)
+        with cache.store.together():
+            resealed, busy, unreadable = _reseal(cache, ring, patience)
         return Rotation(ring.current.hex(), False, resealed, (), () if busy else _others(ring), busy, unreadable)
     continued = len(ring.keys) > 1 and not moves
     keys_then = _in_order(ring) if continued else (new_key(), *_in_order(ring))
@@ -132,7 +145,8 @@ def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotati
         chosen.source,
         chosen.why,
     )
-    resealed, busy, unreadable = _reseal(cache, ring, patience)
+    with cache.store.together():
+        resealed, busy, unreadable = _reseal(cache, ring, patience)
     dropped = () if busy else _others(ring)
     if dropped:
         own.write(format_ring(keys_then[:1]))
@@ -193,29 +207,49 @@ def _reseal(cache: Cache, ring: KeyRing, patience: float) -> tuple[int, tuple[st
     while True:
         # Again from the start, until nothing is left: entries are made while we work.
         passed = busy | unreadable | refused.keys()
-        left = [name for name in cache.kept() if name not in passed and _is_old(cache, ring, name)]
+        left = 0
+        old = (each for each in cache.envelopes() if each[0] not in passed and _is_old(ring, *each))
+        while page := list(itertools.islice(old, _AT_ONCE)):
+            left += len(page)
+            done = _reseal_idle(cache, ring, page)
+            resealed += len(done)
+            for entry_id in (name for name, _ in page if name not in done):
+                try:
+                    resealed += _reseal_one(cache, ring, entry_id, patience)
+                except LockTimeout:
+                    busy.add(entry_id)
+                except KeyUnavailable:
+                    unreadable.add(entry_id)
+                except (CacheWriteFailed, StoreUnavailable):
+                    raise
+                except CacheError as error:  # open to others, say: it is ours again once that is fixed
+                    refused[entry_id] = error
         if not left:
             break
-        for entry_id in left:
-            try:
-                resealed += _reseal_one(cache, ring, entry_id, patience)
-            except LockTimeout:
-                busy.add(entry_id)
-            except KeyUnavailable:
-                unreadable.add(entry_id)
-            except CacheWriteFailed:
-                raise
-            except CacheError as error:  # open to others, say: it is ours again once that is fixed
-                refused[entry_id] = error
     if refused:
         raise next(iter(refused.values()))
     return resealed, tuple(sorted(busy)), tuple(sorted(unreadable))
 
 
-def _is_old(cache: Cache, ring: KeyRing, entry_id: str) -> bool:
-    try:
-        envelope = cache.store.get(entry_id)
-    except CacheError:
+def _reseal_idle(cache: Cache, ring: KeyRing, page: list[tuple[str, bytes | CacheError | None]]) -> set[str]:
+    """Seal those of a shared store again that no process is at work on, in one step. Returns which.
+
+    Each by itself, under its lock, takes four questions: for a hundred thousand, many minutes.
+    """
+    if not cache.store.shared:
+        return set()
+    swaps = []
+    for entry_id, envelope in page:
+        if isinstance(envelope, bytes):
+            with contextlib.suppress(CacheError, BadEnvelope):
+                swaps.append((entry_id, envelope, seal(ring, entry_id, cache.open(entry_id, envelope))))
+    return cast("SharedStore", cache.store).swap_page(swaps) if swaps else set()
+
+
+def _is_old(ring: KeyRing, entry_id: str, envelope: bytes | CacheError | None) -> bool:
+    if entry_id.startswith(DISCOVERY_PREFIX):
+        return False
+    if isinstance(envelope, CacheError):
         return True
     return envelope is not None and key_id_of(envelope) != ring.current.hex()
 

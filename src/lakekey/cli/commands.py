@@ -55,7 +55,7 @@ COMMANDS: dict[str, Command] = {
         "status:status",
         "show who is signed in where, until when, and where it is kept",
         SIGN_IN,
-        options.session,
+        options.status,
         (("lakekey status", "all sessions"), ("lakekey status prod", "one; exit status 3 where it needs a login")),
     ),
     "token": Command(

@@ -62,17 +62,17 @@ def _rotate(arguments: argparse.Namespace) -> int:
 
 
 def _facts(cache: Cache) -> dict[str, Any]:
+    from lakekey.cache.entry import DISCOVERY_PREFIX
     from lakekey.cache.envelope import key_id_of
     from lakekey.cache.keys.choice import Damaged, raw_choice
     from lakekey.cache.keys.sources import choice_of
     from lakekey.errors import CacheError
 
     counts: dict[str, int] = {}
-    for entry_id in cache.kept():
-        try:
-            name = key_id_of(cache.store.get(entry_id) or b"")
-        except CacheError:
-            name = ""
+    for entry_id, envelope in cache.envelopes():
+        if entry_id.startswith(DISCOVERY_PREFIX):
+            continue
+        name = "" if isinstance(envelope, CacheError) else key_id_of(envelope or b"")
         counts[name] = counts.get(name, 0) + 1
     ring = cache.ring
     known = sorted(ring.keys, key=lambda name: name != ring.current)

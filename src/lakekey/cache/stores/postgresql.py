@@ -52,6 +52,26 @@ INSERT INTO lakekey_store (kind, name, body) SELECT 'bad', name, body FROM moved
 ON CONFLICT (kind, name) DO UPDATE SET body = EXCLUDED.body
 """
 _LIST = "SELECT name FROM lakekey_store WHERE kind = 'entry' AND name > %s ORDER BY name LIMIT %s"
+_LIST_BODIES = """
+SELECT name, body, extract(epoch FROM clock_timestamp())::float8
+FROM lakekey_store WHERE kind = 'entry' AND name > %s ORDER BY name LIMIT %s
+"""
+# In the names' order, so that two of them take turns and never wait for each other.
+_SWAP_PAGE = """
+WITH wanted AS (SELECT * FROM unnest(%s::text[], %s::bytea[], %s::bytea[]) AS given (name, old, new)),
+     idle AS (
+       SELECT stored.name FROM lakekey_store AS stored JOIN wanted ON wanted.name = stored.name
+       WHERE stored.kind = 'entry' AND stored.body = wanted.old AND NOT EXISTS (
+         SELECT FROM lakekey_store AS held
+         WHERE held.kind = 'lease' AND held.name = stored.name AND held.expires > clock_timestamp())
+       ORDER BY stored.name FOR UPDATE OF stored)
+UPDATE lakekey_store AS entry SET body = wanted.new FROM wanted JOIN idle ON idle.name = wanted.name
+WHERE entry.kind = 'entry' AND entry.name = wanted.name AND entry.body = wanted.old
+"""
+_SAME_PAGE = """
+SELECT stored.name FROM unnest(%s::text[], %s::bytea[]) AS given (name, new)
+JOIN lakekey_store AS stored ON stored.kind = 'entry' AND stored.name = given.name AND stored.body = given.new
+"""
 # A lease that ends later than any could is of a time in which the server's clock was ahead.
 _TAKE = """
 INSERT INTO lakekey_store AS held (kind, name, body, holder, expires)
@@ -143,6 +163,17 @@ class PostgresqlStore:
                 break
             after = names[-1]
         return found
+
+    def read_page(self, *, after: str, limit: int) -> Sequence[tuple[str, Reading]]:
+        """See `SharedStore.read_page`."""
+        rows = retried(lambda: self._ask(_LIST_BODIES, (after, limit)).rows)
+        return [(str(name), Reading(bytes(body), float(now))) for name, body, now in rows]
+
+    def swap_page(self, swaps: Sequence[tuple[str, bytes, bytes]]) -> set[str]:
+        """See `SharedStore.swap_page`. What is there afterwards tells what was done, also where a reply was lost."""
+        names, olds, news = ([swap[place] for swap in swaps] for place in range(3))
+        retried(lambda: self._ask(_SWAP_PAGE, (names, olds, news)))
+        return {str(name) for (name,) in retried(lambda: self._ask(_SAME_PAGE, (names, news)).rows)}
 
     def together(self) -> "contextlib.AbstractContextManager[None]":
         """See `Store.together`."""

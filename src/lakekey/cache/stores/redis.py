@@ -8,7 +8,7 @@ single-use is better kept in PostgreSQL; here, what went back in time is noticed
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import LOADING
@@ -26,6 +26,28 @@ if TYPE_CHECKING:
 # scripts that write after it need effects replication, which is the only kind since Redis 7 and the default since 5.
 _NOW = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
 _READ = _NOW + "return {redis.call('GET', KEYS[1]), now}"
+_READ_PAGE = (
+    _NOW
+    + """
+local found = {now}
+for i = 1, #KEYS do found[i + 1] = redis.call('GET', KEYS[i]) end
+return found
+"""
+)
+# KEYS are pairs of an entry and its lease; ARGV are pairs of what is replaced and what replaces it.
+_SWAP_PAGE = (
+    _NOW
+    + """
+local done = {}
+for i = 1, #KEYS, 2 do
+  local ends = tonumber(redis.call('HGET', KEYS[i + 1], 'expires') or '0')
+  local have = redis.call('GET', KEYS[i])
+  if have == ARGV[i] and ends <= now then redis.call('SET', KEYS[i], ARGV[i + 1]) have = ARGV[i + 1] end
+  done[(i + 1) / 2] = have == ARGV[i + 1] and 1 or 0
+end
+return done
+"""
+)
 # Of an entry, the index is written in the same step: KEYS[2] is a sorted set of all ids.
 _SWAP = """
 local have = redis.call('GET', KEYS[1])
@@ -159,6 +181,22 @@ class RedisStore:
                 break
             after = names[-1]
         return found
+
+    def read_page(self, *, after: str, limit: int) -> Sequence[tuple[str, Reading]]:
+        """See `SharedStore.read_page`. What the index has and the server lost is read as nothing."""
+        names = self.list(after=after, limit=limit)
+        if not names:
+            return []
+        keys = tuple(self._key("entry", name) for name in names)
+        now, *bodies = retried(lambda: self._run(_READ_PAGE, keys))
+        return [(name, Reading(body, float(now) / 1000)) for name, body in zip(names, bodies, strict=True)]
+
+    def swap_page(self, swaps: Sequence[tuple[str, bytes, bytes]]) -> set[str]:
+        """See `SharedStore.swap_page`. The script settles its own lost reply: what is there already is done."""
+        keys = tuple(self._key(kind, name) for name, _, _ in swaps for kind in ("entry", "lease"))
+        values = [value for _, old, new in swaps for value in (old, new)]
+        done = retried(lambda: self._run(_SWAP_PAGE, keys, *values))
+        return {name for (name, _, _), swapped in zip(swaps, done, strict=True) if swapped == 1}
 
     def together(self) -> "contextlib.AbstractContextManager[None]":
         """See `Store.together`."""

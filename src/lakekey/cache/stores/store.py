@@ -4,7 +4,7 @@ A store keeps three things: envelopes by entry id, one lock for each of them, an
 knows nothing of what is sealed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -194,3 +194,28 @@ class Store(Protocol):
 
     def examine(self) -> Iterator[Finding]:
         """Look at what the store promises and needs: reach, rights, durability, clock, encryption."""
+
+
+class SharedStore(Store, Protocol):
+    """A store that hosts share: it may hold a hundred thousand entries, and each question travels."""
+
+    def read_page(self, *, after: str, limit: int) -> Sequence[tuple[str, Reading]]:
+        """Entries in order, with their envelopes, in one or two questions.
+
+        Args:
+            after: Begin behind this id; ``""`` for the first.
+            limit: At most so many. Fewer than that are the last ones.
+        """
+
+    def swap_page(self, swaps: Sequence[tuple[str, bytes, bytes]]) -> set[str]:
+        """Many compare-and-swaps in one step, of entries that no holder of a lease is at work on.
+
+        A holder that takes the lease at the same time finds that the bytes which it has read are there no more, as
+        after any other write, and looks again.
+
+        Args:
+            swaps: Ids, what each replaces, and the new envelope.
+
+        Returns:
+            The ids of the entries that have the new envelope now. All others are as they were, or another's.
+        """
