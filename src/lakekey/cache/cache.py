@@ -264,6 +264,10 @@ class Cache:
         """Whether the lock that this process took is still its own, as far as that is known here."""
         return self.store.still_locked(entry_id)
 
+    def in_store_time(self, entry: Entry) -> Entry:
+        """An entry as `get` returns it, with the store's times: to be shown alike by hosts whose clocks differ."""
+        return entry if self._sealed.clock is None else self._sealed.clock.there(entry)
+
     def now(self) -> float:
         """The time by which entries are stored, in epoch seconds (UTC)."""
         return time.time() if self._sealed.clock is None else self._sealed.clock.now()

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from lakekey._hosts import LOOPBACK
 from lakekey.cli.output import print_json, print_table
 from lakekey.errors import ConfigurationError
+from lakekey.web.people import User
 from lakekey.web.portal import Portal
 from lakekey.web.schedules import FAILS, Schedule
 from lakekey.web.user_header import UserHeader
@@ -175,10 +176,13 @@ def _read_schedules(path: str) -> list[Schedule]:
         else:
             with open(path, encoding="utf-8") as file:
                 text = file.read()
-        return [Schedule(str(each["name"]), str(each["profile"]), str(each["user"])) for each in _json.loads(text)]
+        return [
+            Schedule(str(each["name"]), str(each["profile"]), User(str(each["user"]), str(each.get("user_id") or "")))
+            for each in _json.loads(text)
+        ]
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}", hint="name a file that is there") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise ConfigurationError(
             f"{path} is not a list of schedules",
             hint='[{"name": "nightly", "profile": "prod", "user": "ada@example.com"}]',
@@ -188,8 +192,6 @@ def _read_schedules(path: str) -> list[Schedule]:
 def _say(portal: Portal, arguments: argparse.Namespace) -> None:
     print(f"The portal for {', '.join(portal.profiles)} is at {portal.url}")
     for profile in portal.profiles:
-        from lakekey.web.people import User
-
         app = portal.app_of(portal.target(profile, User("preflight")))
         uri = portal.redirect_uri(app.name if app is not None else profile.lower())
         registered = "" if app is not None else "  (no app is registered yet: lakekey apps add)"

@@ -35,7 +35,7 @@ def fill_in(layers: Layers, environ: Mapping[str, str]) -> None:
     if app is None:
         return
     if app.portal:
-        layers.connect_url = f"{app.portal}/#{layers.profile or ''}".rstrip("#")
+        layers.connect_url = f"{app.portal}/#{_fragment(layers.profile or '')}".rstrip("#")
     if app.of_profile:
         return  # the profile says it all itself
     sealed = layers.layers[SEALED]
@@ -46,3 +46,13 @@ def fill_in(layers: Layers, environ: Mapping[str, str]) -> None:
     if app.secret and layers.layer("client_secret") in (None, SEALED):
         sealed["client_secret"] = SourcedValue(app.secret, SEALED)
         layers.older_secret = app.older_secret or None
+
+
+def _fragment(profile: str) -> str:
+    """The fragment of the profile's connection on the portal's page (RFC 3986 §3.5)."""
+    if profile.isascii() and profile.replace("-", "").replace("_", "").isalnum():
+        return profile  # as most are; `urllib.parse` is a tenth of a cold start
+    with LOADING:
+        from urllib.parse import quote
+
+    return quote(profile, safe="")

@@ -21,8 +21,8 @@ KEY_CHANGE, ADMINISTRATION = "key_change", "administration"
 DONE, FAILED, REFUSED = "done", "failed", "refused"
 #: The fields of a record, in order. A later release may add some; none goes, and none changes its meaning.
 FIELDS = (
-    "schema", "time", "event", "outcome", "action", "detail", "who", "auth_type", "workspace", "profile", "entry",
-    "store", "host", "process", "program", "os_user",
+    "schema", "time", "event", "outcome", "action", "detail", "who", "actor", "auth_type", "workspace", "profile",
+    "entry", "store", "host", "process", "program", "os_user",
 )  # fmt: skip
 _LONGEST = 500  # characters of one field
 _reported: set[str] = set()
@@ -36,6 +36,7 @@ def record(
     action: str | None = None,
     detail: str | None = None,
     who: str | None = None,
+    actor: str | None = None,
     auth_type: str | None = None,
     workspace: str | None = None,
     profile: str | None = None,
@@ -51,6 +52,7 @@ def record(
         action: What was done, for a change of the key and an administrator's act.
         detail: An error's code, what became of a session at the server, a key's id; never a message of a server.
         who: The person, or the service principal's application id, whose session it is.
+        actor: Who did it, where that is neither ``who`` nor the user of the process: an administrator of a portal.
         auth_type: The grant, by the SDK's name.
         workspace: The host that it signs in to.
         profile: The profile, where there is one.
@@ -61,8 +63,8 @@ def record(
     if not path and "logging" not in sys.modules:
         return  # nothing is configured, and nothing would see it
     given = {
-        "event": event, "outcome": outcome, "action": action, "detail": detail, "who": who, "auth_type": auth_type,
-        "workspace": workspace, "profile": profile, "entry": entry, "store": store,
+        "event": event, "outcome": outcome, "action": action, "detail": detail, "who": who, "actor": actor,
+        "auth_type": auth_type, "workspace": workspace, "profile": profile, "entry": entry, "store": store,
     }  # fmt: skip
     fields = {**_here(), **{name: _short(value) for name, value in given.items()}}
     ordered = {name: fields[name] for name in FIELDS}

@@ -2,7 +2,6 @@
 
 from html import escape
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,13 +10,17 @@ from lakekey import _log
 from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
 from lakekey.errors import CacheError, ConfigurationError, StoreUnavailable
 from lakekey.web import browser as browsers
-from lakekey.web import pages, words
+from lakekey.web import pages, threads, words
 from lakekey.web.everyone import Everyone, Held, Removal
 from lakekey.web.pages import Form, Message, say
 from lakekey.web.people import User
+from lakekey.web.registrations import Registrations
 from lakekey.web.visits import Visits
 
 _FIELDS = ("name", "client_id", "host", "secret", "scopes")
+_ACTIONS = ("add", "default", "secret", "remove-app", "remove", "remove-user")
+#: Changes may wait for any authorization server, so they have a few threads of their own.
+_ADMINISTRATION = "administration"
 
 
 class Administration(Visits):
@@ -30,7 +33,7 @@ class Administration(Visits):
     async def show(self, request: Request) -> Response:
         """The page."""
         user = await self.user(request)
-        if user is None or not self.is_admin(user):
+        if user is None or not await self.is_admin(user):
             return self.not_found(request)
         return await self._page(request, user)
 
@@ -40,11 +43,11 @@ class Administration(Visits):
         if isinstance(ready, Response):
             return ready
         user, form, _ = ready
-        if not self.is_admin(user):
+        if not await self.is_admin(user):
             return self.not_found(request)
-        _log.info("web", "%s administers: %s", user.name, form.get("do", "")[:20])
+        _log.info("web", "%s administers: %s", user.name, form.get("do", "") if form.get("do") in _ACTIONS else "?")
         try:
-            said = await run_in_threadpool(self._change, self.language(request), form)
+            said = await threads.run(_ADMINISTRATION, self._change, self.language(request), form, user)
         except StoreUnavailable:
             return self.store_away(request)
         except CacheError as error:  # told as it is: a part may be done, or an entry cannot be read
@@ -53,12 +56,13 @@ class Administration(Visits):
             return await self._page(request, user, Message(error.message, good=False), 409)
         return await self._page(request, user, Message(said, good=True))
 
-    def _change(self, language: str, form: dict[str, str]) -> str:
-        registrations, everyone = self._portal.registrations, Everyone(self._portal)
+    def _change(self, language: str, form: dict[str, str], actor: User) -> str:
+        registrations = Registrations(self._portal.cache, actor=actor.name)
+        everyone = Everyone(self._portal, actor=actor.name)
         action, name = form.get("do", ""), form.get("app", "")
         removed: list[Removal] = []
         if action == "add":
-            self._add(form)
+            self._add(registrations, form)
         elif action == "default":
             registrations.set_default(name)
         elif action == "secret":
@@ -68,15 +72,15 @@ class Administration(Visits):
         elif action == "remove":
             removed = [everyone.remove_one(form.get("entry", ""))]
         elif action == "remove-user":
-            removed = everyone.remove(form.get("user", ""))
+            removed = everyone.remove(User(form.get("user", ""), form.get("user_id", "")))
         else:
             raise ConfigurationError("there is no such action", hint="open the page again")
         told = [_told(language, each) for each in removed]
         return " ".join(told) or words.text(language, "done")
 
-    def _add(self, form: dict[str, str]) -> None:
+    def _add(self, registrations: Registrations, form: dict[str, str]) -> None:
         name = form.get("name", "").strip()
-        self._portal.registrations.add(
+        registrations.add(
             AppRegistration(
                 name,
                 form.get("client_id", "").strip(),
@@ -91,7 +95,7 @@ class Administration(Visits):
         value = self.browser(request) or browsers.new_value()
         form = Form(self._portal.path, browsers.form_token(value, user.name))
         try:
-            body = await run_in_threadpool(self._body, self.language(request), form, message)
+            body = await threads.run(threads.STORE, self._body, self.language(request), form, message)
         except CacheError:
             return self.store_away(request)
         language = self.language(request)
@@ -104,9 +108,17 @@ class Administration(Visits):
         listed = "".join(_app(language, app, count, form) for app, count in apps)
         held = Everyone(self._portal).all()
         people = "".join(_held(language, each, form) for each in held)
+        people_of = list(dict.fromkeys((each.user, each.user_id) for each in held))
+        namesakes = {name for name, unique in people_of if sum(name == other for other, _ in people_of) > 1}
         leavers = "".join(
-            form.button("admin", words.text(language, "remove-user", user=name), do="remove-user", user=name)
-            for name in dict.fromkeys(each.user for each in held)
+            form.button(
+                "admin",
+                words.text(language, "remove-user", user=f"{name} ({unique})" if name in namesakes else name),
+                do="remove-user",
+                user=name,
+                user_id=unique,
+            )
+            for name, unique in people_of
         )
         return (
             f"{pages.message_box(message)}<h2>{say(language, 'apps')}</h2>"

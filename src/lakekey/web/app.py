@@ -7,7 +7,6 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -20,7 +19,7 @@ from lakekey.errors import CacheError, ConfigurationError, LakekeyError, LoginFa
 from lakekey.oauth import revocation
 from lakekey.session.assembly import transport_of
 from lakekey.web import browser as browsers
-from lakekey.web import outcomes, pages, return_path, words
+from lakekey.web import outcomes, pages, return_path, threads, words
 from lakekey.web.administration import Administration
 from lakekey.web.connections import Connection
 from lakekey.web.flows import Flow
@@ -41,10 +40,10 @@ class Routes(Visits):
         return [
             Route("/", self.overview, methods=["GET"]),
             Route("/connections", self.connections, methods=["GET"]),
-            Route("/connect/{profile}", self.connect, methods=["POST"]),
+            Route("/connect/{profile:path}", self.connect, methods=["POST"]),
             Route("/callback/{registration}", self.callback, methods=["GET"]),
             Route("/finish", self.finish, methods=["GET"]),
-            Route("/disconnect/{profile}", self.disconnect, methods=["POST"]),
+            Route("/disconnect/{profile:path}", self.disconnect, methods=["POST"]),
             Route("/healthz", self.healthz, methods=["GET"]),
         ]
 
@@ -63,7 +62,7 @@ class Routes(Visits):
         if user is None:
             return self.json({"error": "not_signed_in"}, 401)
         try:
-            listed = await run_in_threadpool(self._portal.connections, user)
+            listed = await threads.run(threads.STORE, self._portal.connections, user)
         except CacheError as error:
             return self.json({"error": error.code}, 503)
         return self.json({"user": user.name, "connections": [each.as_json() for each in listed]})
@@ -71,7 +70,7 @@ class Routes(Visits):
     async def healthz(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature
         """Whether the store can be read."""
         try:
-            await run_in_threadpool(self._portal.registrations.all)
+            await threads.run(threads.HEALTH, self._portal.registrations.all)
         except LakekeyError as error:
             return self.json({"status": "unavailable", "error": error.code}, 503)
         return self.json({"status": "ok"})
@@ -96,15 +95,19 @@ class Routes(Visits):
     async def _leave(self, request: Request, user: User, form: dict[str, str], cookie: browsers.Cookie) -> Response:
         profile = request.path_params["profile"]
         try:
-            host, url = await run_in_threadpool(
-                self._begin, profile, user, cookie.value, return_path.checked(form.get("return_to"))
+            host, url = await threads.run(
+                self._portal.server_of(profile),
+                self._begin,
+                profile,
+                user,
+                cookie.value,
+                return_path.checked(form.get("return_to")),
             )
         except CacheError:
             return self.store_away(request)
         except LakekeyError as error:
-            return await self.listing(
-                request, user, self._trouble(request, profile, user, error), status=_status(error)
-            )
+            trouble = await threads.run(threads.STORE, self._trouble, request, profile, user, error)
+            return await self.listing(request, user, trouble, status=_status(error))
         name = urlsplit(host).hostname or host
         return self.page(request, pages.leaving(self.language(request), name, url), cookie=cookie)
 
@@ -132,8 +135,12 @@ class Routes(Visits):
         query = request.scope["query_string"].decode("latin-1")
         registration = request.path_params["registration"]
         try:
-            received = await run_in_threadpool(
-                self._portal.sign_ins.receive, query, browser=self.browser(request), registration=registration
+            received = await threads.run(
+                threads.STORE,
+                self._portal.sign_ins.receive,
+                query,
+                browser=self.browser(request),
+                registration=registration,
             )
         except CacheError:
             return self.store_away(request, reload=True)
@@ -151,7 +158,8 @@ class Routes(Visits):
             return self.signed_out(request)
         handle = request.query_params.get("flow", "")
         try:
-            outcome = await run_in_threadpool(
+            outcome = await threads.run(
+                await self._server_of(handle),
                 self._portal.sign_ins.finish,
                 handle,
                 browser=self.browser(request),
@@ -166,7 +174,8 @@ class Routes(Visits):
 
     async def _answer(self, request: Request, user: User, form: dict[str, str]) -> Response:
         try:
-            outcome = await run_in_threadpool(
+            outcome = await threads.run(
+                await self._server_of(form["flow"]),
                 self._portal.sign_ins.answer,
                 form["flow"],
                 browser=self.browser(request),
@@ -204,7 +213,7 @@ class Routes(Visits):
     async def _test(self, request: Request, user: User, profile: str) -> Response:
         language = self.language(request)
         try:
-            who = await run_in_threadpool(self._tried, user, profile)
+            who = await threads.run(self._portal.server_of(profile), self._tried, user, profile)
         except LakekeyError as error:
             message = Message(words.text(language, "not-tested", profile=profile, why=error.message), good=False)
             return await self.listing(request, user, message, status=200)
@@ -232,8 +241,10 @@ class Routes(Visits):
         if profile not in self._portal.profiles:
             return self.not_found(request)
         try:
-            before = await run_in_threadpool(self._portal.connection, user, profile)
-            removed, revoked = await run_in_threadpool(self._portal.disconnect, user, profile)
+            before = await threads.run(threads.STORE, self._portal.connection, user, profile)
+            removed, revoked = await threads.run(
+                self._portal.server_of(profile), self._portal.disconnect, user, profile
+            )
         except CacheError:
             return self.store_away(request)
         return await self.listing(request, user, self._parted(request, before, removed=removed, revoked=revoked))
@@ -253,13 +264,21 @@ class Routes(Visits):
 
     # -- words -----------------------------------------------------------------------------------------------------
 
+    async def _server_of(self, handle: str) -> str:
+        """The authorization server that a step of a sign-in waits for."""
+        profiles = self._portal.profiles
+        if len(profiles) == 1:
+            return self._portal.server_of(profiles[0])
+        flow = await threads.run(threads.STORE, self._portal.sign_ins.flows.find, handle)
+        return flow.host if flow is not None else threads.STORE
+
     def _target_of(self, user: User) -> Callable[[Flow], Target]:
         return lambda flow: self._portal.target(flow.profile, user)
 
     async def _message(self, request: Request, outcome: Outcome) -> Message:
         app, redirect_uri = "", ""
         if outcome.code in outcomes.ADMINISTRATOR and outcome.profile in self._portal.profiles:
-            app, redirect_uri = await run_in_threadpool(self._app_words, outcome.profile)
+            app, redirect_uri = await threads.run(threads.STORE, self._app_words, outcome.profile)
         return pages.outcome_message(self.language(request), outcome, app=app, redirect_uri=redirect_uri)
 
     def _app_words(self, profile: str) -> tuple[str, str]:
@@ -300,13 +319,17 @@ def asgi_app(portal: PortalService) -> ASGIApp:
             return routes.page(request, notice, 500)
         return routes.store_away(request)
 
+    async def put_off(request: Request, error: Exception) -> Response:
+        _log.warning("web", "too many requests wait for %s", error)
+        return routes.busy(request)
+
     async def break_off(request: Request, error: Exception) -> Response:
         _log.warning("web", "a request failed: %s", type(error).__name__)  # the server logs where
         return routes.page(request, pages.notice(routes.language(request), "broken", "broken-more"), 500)
 
     app = Starlette(
         routes=[*routes.all(), *Administration(portal).all()],
-        exception_handlers={HTTPException: refuse, LakekeyError: fail, Exception: break_off},
+        exception_handlers={HTTPException: refuse, LakekeyError: fail, threads.Busy: put_off, Exception: break_off},
     )
     # Its redirects are made from the request's Host, and would carry the callback's code wherever that says.
     app.router.redirect_slashes = False

@@ -12,7 +12,7 @@ from lakekey.observability import audit
 from lakekey.session import inventory
 from lakekey.session.session import Session
 from lakekey.web import connections
-from lakekey.web.connections import Connection, connection_of
+from lakekey.web.connections import Connection
 from lakekey.web.people import User
 from lakekey.web.service import PortalService
 
@@ -81,10 +81,12 @@ class Everyone:
 
     Args:
         service: The portal.
+        actor: Who administers, for the audit records; ``None`` for the user of this process.
     """
 
-    def __init__(self, service: PortalService) -> None:
+    def __init__(self, service: PortalService, *, actor: str | None = None) -> None:
         self._service = service
+        self._actor = actor
         self._cache = service.cache
 
     def all(self) -> list[Held]:
@@ -96,21 +98,31 @@ class Everyone:
         return self._look()[0]
 
     def of(self, user: User | str) -> list[Held]:
-        """The connections of everyone of that name, those of an earlier person with it included."""
-        name = person_key(user.name if isinstance(user, User) else user)
-        return [held for held in self.all() if held.user == name]
+        """The connections of a person; with a name alone, those of everyone who had it."""
+        return [held for held in self.all() if _is_theirs(held, user)]
 
     def remove(self, user: User | str) -> list[Removal]:
         """Remove all connections of a person who leaves, and revoke them; also those of profiles that are gone.
 
+        Args:
+            user: Who. With an id, what an earlier person of that name has stays; what was connected without an id is
+                the name's.
+
         Raises:
-            ConfigurationError: That person has no connection, so nothing was removed.
+            ConfigurationError: That person has no connection, or several persons of that name have some and no id says
+                which is meant; nothing was removed.
             CacheError: The store cannot be read or written; or an entry cannot be read, which may be that person's.
                 Those that can be read are removed all the same.
         """
         name = person_key(user.name if isinstance(user, User) else user)
         held, unread = self._look()
-        found = [each for each in held if each.user == name]
+        found = [each for each in held if _is_theirs(each, user)]
+        ids = sorted({each.user_id for each in found if each.user_id})
+        if len(ids) > 1:
+            raise ConfigurationError(
+                f"{len(ids)} persons have had the name {name}, with the ids {', '.join(ids)}",
+                hint="say which is meant: User(name, id)",
+            )
         removed = [self._remove(each) for each in found]
         gone = [each for each in removed if each is not None]
         if unread:
@@ -196,7 +208,7 @@ class Everyone:
                 profile, str(entry.about.get("host", "")), (), connections.CONNECTED, entry.identity
             )
         else:
-            connection = connection_of(target, entry, user, warning=self._service.warning, now=self._cache.now())
+            connection = self._service.connection_of(target, entry, user)
         connection = connection._replace(registration=str(entry.about.get("registration", "")))
         return Held(entry_id, user.name, user.id, profile, target is not None, connection)
 
@@ -218,6 +230,7 @@ class Everyone:
             action="connection_removed",
             detail=revocation,
             who=held.user,
+            actor=self._actor,
             workspace=held.connection.host,
             profile=held.profile,
             entry=held.entry_id,
@@ -235,7 +248,7 @@ class Everyone:
         if held.connection.state == connections.SIGN_IN_AGAIN:
             left = min(left, 0.0)
         stage = next((name for ahead, name in STAGES if left <= ahead), None)
-        url = f"{self._service.url}/#{held.profile}"
+        url = self._service.page_of(held.profile)
         return Ending(held.user, held.profile, stage, ends_at, url) if stage is not None else None
 
     def _mark(self, ending: Ending) -> bool:
@@ -255,6 +268,12 @@ class Everyone:
             told = dict(stored.entry.about.get("told", {})) if stored.entry is not None else {}
             told.pop(_key(ending), None)
             self._cache.put(_TOLD, Entry({"kind": _KIND, "told": told}), replaces=stored.envelope)
+
+
+def _is_theirs(held: Held, user: User | str) -> bool:
+    """As `lakekey.web.connections.is_of` has it: an id that is known on both sides tells namesakes apart."""
+    name, unique = (user.name, user.id) if isinstance(user, User) else (user, "")
+    return held.user == person_key(name) and ("" in (held.user_id, unique) or held.user_id == unique)
 
 
 def _unread(entries: list[str], done: str) -> CacheError:

@@ -137,6 +137,11 @@ def way(action: str, profile: str) -> str:
     return f"{action}/{quote(profile, safe='')}"
 
 
+def fragment(profile: str) -> str:
+    """The fragment of a connection on the page, whatever its profile is called (RFC 3986 §3.5)."""
+    return quote(profile, safe="")
+
+
 def overview(
     language: str,
     user: str,
@@ -145,6 +150,7 @@ def overview(
     *,
     message: Message | None = None,
     extra: str = "",
+    now: float | None = None,
 ) -> bytes:
     """The page of a user's connections.
 
@@ -155,8 +161,10 @@ def overview(
         form: What the forms carry.
         message: What has just happened.
         extra: Further HTML at the end, such as a link to the administrator's page.
+        now: The time by which its dates are, in epoch seconds; ``None`` for the clock's.
     """
-    items = "".join(_item(language, each, form) for each in listed)
+    at = datetime.now(UTC) if now is None else datetime.fromtimestamp(now, UTC)
+    items = "".join(_item(language, each, form, at) for each in listed)
     shown = f"<ul>{items}</ul>" if items else f"<p>{say(language, 'nothing')}</p>"
     body = f'{message_box(message)}<p class="quiet">{say(language, "you", user=user)}</p>{shown}{extra}'
     return page(language, say(language, "title"), body)
@@ -247,13 +255,13 @@ def message_box(message: Message | None) -> str:
     return f'<div class="message{kind}" role="{role}" tabindex="-1" autofocus><p>{escape(message.text)}</p></div>'
 
 
-def _item(language: str, connection: Connection, form: Form) -> str:
-    name = escape(connection.profile)
+def _item(language: str, connection: Connection, form: Form, now: datetime) -> str:
+    name, place = escape(connection.profile), escape(fragment(connection.profile))
     kind = {connections.CONNECTED: "good", connections.ENDS_SOON: "warn", connections.TRY_LATER: "warn"}
     colour = kind.get(connection.state, "quiet" if connection.state == connections.NOT_CONNECTED else "bad")
     parts = [
-        f'<li id="{name}"><h2>{name}</h2>',
-        f'<p class="state {colour}">{_state(language, connection)}</p>',
+        f'<li id="{place}"><h2>{name}</h2>',
+        f'<p class="state {colour}">{_state(language, connection, now)}</p>',
         _why(language, connection),
         _facts(language, connection),
         _schedules(language, connection),
@@ -263,12 +271,12 @@ def _item(language: str, connection: Connection, form: Form) -> str:
     return "".join(parts)
 
 
-def _state(language: str, connection: Connection) -> str:
+def _state(language: str, connection: Connection, now: datetime) -> str:
     ends_at = connection.ends_at
     if connection.state == connections.CONNECTED and ends_at is not None:
         return _with_time(language, "connected-until", ends_at)
     if connection.state == connections.ENDS_SOON and ends_at is not None:
-        when = words.from_now(language, ends_at, datetime.now(UTC))
+        when = words.from_now(language, ends_at, now)
         return say(language, f"state-{connections.ENDS_SOON}", when=when)
     return say(language, f"state-{connection.state}")
 

@@ -128,9 +128,15 @@ class Redemption:
             self._give_back(response)
             return Outcome(outcomes.KEPT, who=signed.name)
         with self._cache.locked(self._entry_id, patience=_LOCK_PATIENCE) as stored:
-            if not self._is_settled(stored.entry, signed, tokens["sent_at"]):
-                self._store(stored, response, signed, tokens["sent_at"])
+            sent_at = tokens["sent_at"] - self._ahead
+            if not self._is_settled(stored.entry, signed, sent_at):
+                self._store(stored, response, signed, sent_at)
         return Outcome(outcomes.CONNECTED, who=signed.name)
+
+    @property
+    def _ahead(self) -> float:
+        """Seconds by which the store's clock is ahead of this machine's."""
+        return self._cache.now() - time.time()
 
     def _is_settled(self, before: Entry | None, signed: Signed, sent_at: float) -> bool:
         """Whether these or newer tokens of that person are stored: a refresh may have spent these since."""
@@ -154,7 +160,7 @@ class Redemption:
     # -- under the entry's lock ---------------------------------------------------------------------------------
 
     def _under_lock(self, stored: Stored, answer: Mapping[str, str]) -> tuple[Outcome, dict[str, Any] | None]:
-        sent_at = self._cache.now()
+        sent_at = time.time()  # as all times of an entry: the cache makes them the store's
         exchanged = self._exchange(answer)
         if isinstance(exchanged, Outcome):
             return exchanged, None
@@ -170,7 +176,7 @@ class Redemption:
             fields = {
                 "response": exchanged._replace(id_token=None)._asdict(),
                 "signed": {**signed._asdict(), "names": sorted(signed.names)},
-                "sent_at": sent_at,
+                "sent_at": sent_at + self._ahead,  # for whichever host settles it
             }
             return Outcome(outcomes.ASKS, who=signed.name, expected=expected), fields
         try:
@@ -266,7 +272,7 @@ class Redemption:
         empty = Entry(about, generation=before.generation)
         entry = entry_from(self._target, empty, response, sent_at)._replace(
             identity=signed.name,
-            logged_in_at=self._cache.now(),
+            logged_in_at=time.time(),
             session_ends_at=sent_at + lifetime * 60 if lifetime else 0.0,
         )
         while self._cache.put(self._entry_id, entry, replaces=stored.envelope) is None:

@@ -28,10 +28,12 @@ class Registrations:
 
     Args:
         cache: The store.
+        actor: Who changes them, for the audit records; ``None`` for the user of this process.
     """
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, *, actor: str | None = None) -> None:
         self._cache = cache
+        self._actor = actor
 
     def all(self) -> list[AppRegistration]:
         """All of them, those that were made from profiles included.
@@ -89,6 +91,9 @@ class Registrations:
                     hint=f"remove client_id from the profile, or: lakekey apps remove {app.name}",
                     profile=app.of_profile,
                 )
+            other = next((each.of_profile for each in apps if each.name == app.name), app.of_profile)
+            if other != app.of_profile:
+                raise same_name(app.name, other, app.of_profile)
             return [*others, app]
 
         if app not in self.all():
@@ -189,7 +194,9 @@ class Registrations:
         workspace = ", ".join(app.hosts) or app.account_id
         where = self._cache.store.where
         acts = action.replace(" ", "_")
-        audit.record(audit.ADMINISTRATION, action=acts, detail=app.name, workspace=workspace, store=where)
+        audit.record(
+            audit.ADMINISTRATION, action=acts, detail=app.name, workspace=workspace, store=where, actor=self._actor
+        )
 
     def _change(self, change: Callable[[list[AppRegistration]], list[AppRegistration]]) -> list[AppRegistration]:
         while True:
@@ -220,6 +227,15 @@ def checked(app: AppRegistration) -> AppRegistration:
         check_public_address(app.redirect_uri, "the redirect URI")
     hosts = tuple(normalize_host(host) for host in app.hosts)
     return app._replace(hosts=hosts, scopes=with_offline_access(app.scopes))
+
+
+def same_name(name: str, one: str, other: str) -> ConfigurationError:
+    """Two profiles would share a callback, and an answer of one server could pass for the other's (RFC 9700 §4.4)."""
+    return ConfigurationError(
+        f"the profiles {one!r} and {other!r} both make the app registration {name}",
+        hint=f"rename one of them; if {one!r} is gone: lakekey apps remove {name}",
+        profile=other,
+    )
 
 
 def slug(name: str) -> str:

@@ -1,14 +1,13 @@
 """What `Portal.require` is: a dependency that hands a route the provider of the user at the browser."""
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import quote
 
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from lakekey.errors import CacheError, CredentialsRefused, LoginRequired, TokenEndpointError
 from lakekey.providers.provider import Provider
+from lakekey.web import threads
 from lakekey.web.service import PortalService
 from lakekey.web.visits import Visits
 
@@ -16,16 +15,23 @@ from lakekey.web.visits import Visits
 def requirement(portal: PortalService, profile: str) -> Callable[[Request], Awaitable[Provider]]:
     """See `Portal.require`."""
     visits = Visits(portal)
-    page = f"{portal.url}/#{quote(profile)}"
+    page = portal.page_of(profile)
 
     async def connected(request: Request) -> Provider:
         wants_json = "application/json" in request.headers.get("accept", "") or request.method != "GET"
+        try:
+            return await _provider(request, wants_json=wants_json)
+        except threads.Busy:
+            message = "too many requests wait for the same answer"
+            raise HTTPException(503, message, headers={"Retry-After": "10"}) from None
+
+    async def _provider(request: Request, *, wants_json: bool) -> Provider:
         user = await visits.user(request)
         if user is None:
             raise _not_connected("no user is signed in to this service", page, wants_json=wants_json)
         try:
-            provider = await run_in_threadpool(portal.provider, user, profile)
-            await provider.atoken()
+            provider = await threads.run(threads.STORE, portal.provider, user, profile)
+            await threads.run(portal.server_of(profile), provider.token)
         except LoginRequired as error:
             raise _not_connected(error.message, error.url or page, wants_json=wants_json) from None
         except (TokenEndpointError, CacheError) as error:

@@ -72,7 +72,7 @@ def _checked(service: PortalService, schedule: Schedule) -> ScheduleCheck:
     user = user_of(schedule.user)
     named = schedule.name, schedule.profile, schedule.user.name if isinstance(schedule.user, User) else schedule.user
     connection = service.connection(user, schedule.profile)
-    url = f"{service.url}/#{schedule.profile}"
+    url = service.page_of(schedule.profile)
     if connection.principal is not None:
         reason = f"it acts as the service principal {connection.principal}"
         return ScheduleCheck(*named, OK, connection.principal, reason, None, url)

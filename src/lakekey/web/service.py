@@ -23,8 +23,9 @@ from lakekey.session.session import Session
 from lakekey.web import access_log
 from lakekey.web.connections import Connection, connection_of, is_of
 from lakekey.web.owned import OwnedSource
+from lakekey.web.pages import fragment
 from lakekey.web.people import User, user_of
-from lakekey.web.registrations import Registrations, check_public_address, slug
+from lakekey.web.registrations import Registrations, check_public_address, same_name, slug
 from lakekey.web.sign_in import SignIns, hosted_target
 
 UserOf = Callable[[Any], "User | str | Awaitable[User | str | None] | None"]
@@ -87,6 +88,7 @@ class PortalService:
         self._may_act = may_act
         self._providers: OrderedDict[tuple[str, str, str], tuple[float, Provider]] = OrderedDict()
         self._lock = threading.Lock()
+        self._servers: dict[str, str] = {}
         self._check_profiles()
         if self.cache.volatile:
             _log.warning("web", "connections are kept in the memory of this process only: %s", self.cache.volatile)
@@ -149,12 +151,25 @@ class PortalService:
         who = user_of(user)
         target = self.target(profile, who)
         app = self.app_of(target)
-        return connection_of(
+        return self.connection_of(
             target,
             Session(target, environ=self.environ).peek(),
             who,
             registration=app.name if app is not None else "",
             principal=self._principal(profile),
+        )
+
+    def connection_of(
+        self, target: Target, entry: Entry | None, user: User, *, registration: str = "", principal: str | None = None
+    ) -> Connection:
+        """The connection that an entry is, with dates and states by the store's clock."""
+        entry = self.cache.in_store_time(entry) if entry is not None else None
+        return connection_of(
+            target,
+            entry,
+            user,
+            registration=registration,
+            principal=principal,
             warning=self.warning,
             now=self.cache.now(),
         )
@@ -229,6 +244,14 @@ class PortalService:
         self.registrations.ensure(own)
         return own
 
+    def server_of(self, profile: str) -> str:
+        """The host whose authorization server a profile's sign-ins wait for."""
+        return self._servers.get(profile, profile)
+
+    def page_of(self, profile: str) -> str:
+        """The address of a connection on the page."""
+        return f"{self.url}/#{fragment(profile)}"
+
     def redirect_uri(self, registration: str) -> str:
         """The redirect URI to register for an app."""
         return f"{self.url}/callback/{registration}"
@@ -246,8 +269,15 @@ class PortalService:
     def _check_profiles(self) -> None:
         if not self.profiles:
             raise ConfigurationError("the portal has no profile", hint='Portal(["prod"], …)')
+        named: dict[str, str] = {}
         for profile in self.profiles:
-            hosted_target(profile, User("nobody"), self.environ)
+            target = hosted_target(profile, User("nobody"), self.environ)
+            self._servers[profile] = target.host
+            if target.sources.get("client_id") is None:
+                continue
+            other = named.setdefault(slug(profile), profile)
+            if other != profile:
+                raise same_name(slug(profile), other, profile)
         for person, service in self._automation.items():
             if person not in self.profiles:
                 raise ConfigurationError(
@@ -285,7 +315,7 @@ class PortalService:
         )  # fmt: skip
 
     def _login_required(self, target: Target, entry: Entry | None) -> LoginRequired:
-        page = f"{self.url}/#{target.profile}"
+        page = self.page_of(target.profile or "")
         error = Failures(target).login_required(entry)
         return LoginRequired(error.message, hint=f"{target.user} connects at {page}", profile=target.name, url=page)
 

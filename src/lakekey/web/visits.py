@@ -4,7 +4,6 @@ import inspect
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -12,7 +11,7 @@ from lakekey import _log
 from lakekey._hosts import LOOPBACK, in_address
 from lakekey.errors import CacheError, ConfigurationError
 from lakekey.web import browser as browsers
-from lakekey.web import pages, words
+from lakekey.web import pages, threads, words
 from lakekey.web.pages import Form, Message
 from lakekey.web.people import User, user_of
 from lakekey.web.service import PortalService
@@ -55,7 +54,7 @@ class Visits:
         if inspect.iscoroutinefunction(given):
             found = await given(request)
         else:
-            found = await run_in_threadpool(given, request)
+            found = await threads.run(threads.CALLABLES, given, request)
             if inspect.isawaitable(found):
                 found = await found
         try:
@@ -93,20 +92,23 @@ class Visits:
 
     def browser(self, request: Request) -> str | None:
         """The value of the browser's cookie, if it is one of ours."""
-        names = [browsers.COOKIE, *([browsers.LOOPBACK_COOKIE] if self._loopback else [])]
-        given = (request.cookies.get(name) for name in names)
-        return next((value for value in given if browsers.is_value(value)), None)
+        # Each browser has one of the names: what another server of this machine sets under the other is not ours.
+        value = request.cookies.get(browsers.LOOPBACK_COOKIE if self._takes_no_prefix(request) else browsers.COOKIE)
+        return value if browsers.is_value(value) else None
 
     def token(self, request: Request, user: User) -> str:
         """A form token for a browser that has a cookie already."""
         return browsers.form_token(self.browser(request) or "", user.name)
 
     def _cookie(self, request: Request, value: str) -> browsers.Cookie:
-        agent = request.headers.get("user-agent", "")
-        # Safari sends no Secure cookie over http, not even on loopback; it is told by what Chromium does not say.
-        if self._loopback and "Safari/" in agent and "Chrom" not in agent:
+        if self._takes_no_prefix(request):
             return browsers.Cookie(browsers.LOOPBACK_COOKIE, value, secure=False)
         return browsers.Cookie(browsers.COOKIE, value)
+
+    def _takes_no_prefix(self, request: Request) -> bool:
+        """Safari sends no Secure cookie over http, not even on loopback; it is told by what Chromium does not say."""
+        agent = request.headers.get("user-agent", "")
+        return self._loopback and "Safari/" in agent and "Chrom" not in agent
 
     def language(self, request: Request) -> str:
         """The language of the page."""
@@ -135,18 +137,20 @@ class Visits:
     ) -> Response:
         """The page of connections, with what has just happened."""
         try:
-            listed = await run_in_threadpool(self._portal.connections, user)
+            listed = await threads.run(threads.STORE, self._portal.connections, user)
         except CacheError:
             return self.store_away(request, reload=request.method == "GET")
         value = self.browser(request) or browsers.new_value()
         form = Form(self._portal.path, browsers.form_token(value, user.name))
-        extra = pages.administration_link(self.language(request), self._portal.path) if self.is_admin(user) else ""
-        shown = pages.overview(self.language(request), user.name, listed, form, message=message, extra=extra)
+        administers = await self.is_admin(user)
+        extra = pages.administration_link(self.language(request), self._portal.path) if administers else ""
+        now = self._portal.cache.now()
+        shown = pages.overview(self.language(request), user.name, listed, form, message=message, extra=extra, now=now)
         return self.page(request, shown, status, cookie=self._cookie(request, value))
 
-    def is_admin(self, user: User) -> bool:
-        """Whether a user administers the portal."""
-        return self._portal.is_admin(user)
+    async def is_admin(self, user: User) -> bool:
+        """Whether a user administers the portal; the host application's callable may block."""
+        return await threads.run(threads.CALLABLES, self._portal.is_admin, user)
 
     def not_found(self, request: Request) -> Response:
         """Anything that is not there, or is not this user's: in the same words."""
@@ -158,6 +162,14 @@ class Visits:
         """The store cannot be reached; the very same request works later."""
         notice = pages.notice(self.language(request), "later", "later-more", base=self._portal.path, reload=reload)
         return self.page(request, notice, 503)
+
+    def busy(self, request: Request) -> Response:
+        """Too many requests wait for the same; this one works when it comes again."""
+        again = request.method == "GET"
+        notice = pages.notice(self.language(request), "later", "busy-more", base=self._portal.path, reload=again)
+        answer = self.page(request, notice, 503)
+        answer.headers["Retry-After"] = "10"
+        return answer
 
     def signed_out(self, request: Request) -> Response:
         """The host application knows no user at this browser."""

@@ -48,6 +48,7 @@ TEXTS = {
     "misconfigured": "Please ask your administrator: {what}.",
     "later": "This does not work at the moment",
     "later-more": "The store of the connections cannot be reached. Nothing was sent and nothing is lost.",
+    "busy-more": "Too many people wait for the same answer of Databricks. Nothing was sent and nothing is lost.",
     "again": "Try again",
     # Administration
     "administration": "Administration",

@@ -49,6 +49,7 @@ TEXTS = {
     "misconfigured": "Bitte fragen Sie Ihre Administration: {what}.",
     "later": "Das geht gerade nicht",
     "later-more": "Der Speicher der Verbindungen ist nicht erreichbar. Es wurde nichts gesendet und nichts ging verloren.",
+    "busy-more": "Zu viele warten auf dieselbe Antwort von Databricks. Es wurde nichts gesendet, und nichts ist verloren.",
     "again": "Noch einmal versuchen",
     "administration": "Verwaltung",
     "apps": "App-Registrierungen",

@@ -1,0 +1,75 @@
+"""Threads for what blocks, bounded by what it waits for.
+
+An authorization server that hangs holds up a few threads of its own, and nothing else of the application: neither the
+page nor the sign-ins of other workspaces, and none of the threads in which the host application runs its routes.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+from anyio.lowlevel import RunVar
+
+#: What else there is to wait for, beside the hosts of authorization servers: the store, the look at it that
+#: ``/healthz`` takes, and the host application's own callables.
+STORE, HEALTH, CALLABLES = "store", "health", "callables"
+_MOST = {STORE: 16, HEALTH: 2, CALLABLES: 40}
+#: Requests that may wait for one authorization server at once, in one process.
+MOST_OF_A_SERVER = 8
+#: Seconds that a request waits for its turn; then it is told to come again, and nothing was sent.
+PATIENCE, PATIENCE_WITH_A_SERVER = 20.0, 10.0
+
+_limits: RunVar[dict[str, anyio.CapacityLimiter]] = RunVar("lakekey_web_limits")
+T = TypeVar("T")
+
+
+class Busy(Exception):
+    """Too many requests wait for the same; nothing was done."""
+
+
+async def run(waits_for: str, work: Callable[..., T], *given: Any, **named: Any) -> T:
+    """Do something that blocks, in a thread.
+
+    Args:
+        waits_for: One of the names above, or the host of an authorization server.
+        work: What to do.
+        *given: Its arguments.
+        **named: Its arguments.
+
+    Raises:
+        Busy: There was no turn in time.
+    """
+    limit = _limit(waits_for, _MOST.get(waits_for, MOST_OF_A_SERVER))
+    turn = object()
+    try:
+        limit.acquire_on_behalf_of_nowait(turn)
+    except anyio.WouldBlock:
+        await _wait_for_turn(limit, turn, waits_for)
+    try:
+        call = functools.partial(work, *given, **named)
+        return await anyio.to_thread.run_sync(call, limiter=_limit("", math.inf))
+    finally:
+        limit.release_on_behalf_of(turn)
+
+
+async def _wait_for_turn(limit: anyio.CapacityLimiter, turn: object, waits_for: str) -> None:
+    try:
+        with anyio.fail_after(PATIENCE if waits_for in _MOST else PATIENCE_WITH_A_SERVER):
+            await limit.acquire_on_behalf_of(turn)
+    except TimeoutError:
+        raise Busy(waits_for) from None
+
+
+def _limit(name: str, most: float) -> anyio.CapacityLimiter:
+    """The limit of that name in this event loop."""
+    try:
+        limits = _limits.get()
+    except LookupError:
+        limits = {}
+        _limits.set(limits)
+    if name not in limits:
+        limits[name] = anyio.CapacityLimiter(most)
+    return limits[name]
