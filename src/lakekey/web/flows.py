@@ -10,7 +10,6 @@ import hmac
 import random
 import re
 import secrets
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -36,6 +35,7 @@ _PATIENCE = 20.0
 _STATE = re.compile(r"([0-9a-f]{32})\.[A-Za-z0-9_-]{43}")
 _HANDLE = re.compile(r"([0-9a-f]{32})\.([0-9a-f]{64})")
 _SWEEP_EVERY = 60.0
+_SWEEP_AGAIN = 1.0  # while there are too many
 _SWEPT_AT_ONCE = 64
 T = TypeVar("T")
 
@@ -121,6 +121,16 @@ def handle_of_state(state: str) -> str | None:
     return f"{match[1]}.{state_digest(state)}" if match else None
 
 
+class _Sweep:
+    """When a store was last looked through in this process, and how many rows it has by what was begun here since."""
+
+    at = 0.0
+    rows = 0
+
+
+_sweeps: dict[str, _Sweep] = {}
+
+
 class FlowStore:
     """The sign-ins of a store.
 
@@ -132,7 +142,7 @@ class FlowStore:
     def __init__(self, cache: Cache, *, clock: Callable[[], float] | None = None) -> None:
         self._cache = cache
         self._clock = clock or cache.now
-        self._swept_at = 0.0
+        self._sweep_of = _sweeps.setdefault(cache.store.where, _Sweep())
 
     def add(self, flow: Flow) -> None:
         """Keep a new sign-in.
@@ -142,13 +152,15 @@ class FlowStore:
             CacheError: It could not be stored.
         """
         self._sweep()
+        row = row_of(flow.user)
 
         def append(flows: list[Flow]) -> tuple[list[Flow], None]:
             # Of too many, those that are over go first, and then the oldest.
+            self._sweep_of.rows += not flows
             kept = sorted(flows, key=lambda each: (each.stage != DONE, each.expires_at))[-(MOST_OF_A_USER - 1) :]
             return [*kept, flow], None
 
-        self._change(row_of(flow.user), append)
+        self._change(row, append)
 
     def find(self, handle: str) -> Flow | None:
         """The sign-in of a handle, or ``None`` where there is none, or it has expired.
@@ -223,17 +235,19 @@ class FlowStore:
 
     def _sweep(self) -> None:
         """Remove rows in which nothing is left, now and then; without it each user who came once would leave one."""
-        now = time.monotonic()
-        if now - self._swept_at < _SWEEP_EVERY and self._swept_at:
+        now, sweep = self._clock(), self._sweep_of
+        over = sweep.rows > MOST_USERS
+        if abs(now - sweep.at) < (_SWEEP_AGAIN if over else _SWEEP_EVERY):
+            if over:
+                raise _too_many()
             return
-        self._swept_at = now
+        sweep.at = now
         names = [name for name in self._cache.store.list() if name.startswith(PREFIX)]
         looked_at = random.sample(names, min(len(names), max(_SWEPT_AT_ONCE, len(names) // 8)))
-        removed = sum(self._remove_if_over(name) for name in looked_at)
-        if len(names) - removed > MOST_USERS:
-            _log.warning("web", "%d users have sign-ins open; no more are begun", len(names) - removed)
-            self._swept_at = 0.0  # looked at again with the next one
-            raise LoginFailed("too many sign-ins are open", hint="try again in a few minutes")
+        sweep.rows = len(names) - sum(self._remove_if_over(name) for name in looked_at)
+        if sweep.rows > MOST_USERS:
+            _log.warning("web", "%d users have sign-ins open; no more are begun", sweep.rows)
+            raise _too_many()
 
     def _remove_if_over(self, name: str) -> bool:
         try:
@@ -245,6 +259,10 @@ class FlowStore:
         except CacheError as error:
             _log.debug("web", "a row of sign-ins is left: %s", error.message)
             return False
+
+
+def _too_many() -> LoginFailed:
+    return LoginFailed("too many sign-ins are open", hint="try again in a few minutes")
 
 
 def _with_state(flows: list[Flow], state: str) -> Flow | None:
