@@ -35,6 +35,11 @@ BREAKS = (
     Break("cache/private_files.py", 'if sys.platform == "win32":', "if False:", f"{HERE}/test_sharing.py"),
     Break("cache/durable_files.py", '_POSIX = os.name == "posix"', "_POSIX = True", FILES),
     Break("cache/shared_opening.py", "_EVERY_SHARING = 0x7", "_EVERY_SHARING = 0x3", f"{HERE}/test_sharing.py"),
+    Break("cache/private_files.py", "        make_directory(path)", "        os.mkdir(path)", f"{HERE}/test_places.py"),
+    Break("cache/access_list.py", "(A;OICI;FA;;;{_ADMINISTRATORS})", "(A;OICI;FA;;;WD)", f"{HERE}/test_places.py"),
+    Break("cache/access_list.py", "head.mask & _COUNTS", "head.mask & 0x80000000", f"{HERE}/test_places.py"),
+    Break("cache/access_list.py", "_LIST = 1, 0x1 | 0x4", "_LIST = 1, 0x1", f"{HERE}/test_places.py"),
+    Break("cli/doctor/storage.py", 'if sys.platform == "win32":', "if False:", f"{HERE}/test_places.py"),
     Break("cache/safe_path.py", '_POSIX = os.name == "posix"', "_POSIX = True", FILES),
     Break(
         "cache/stores/lock_line.py", "everybody is first\n        return True", "\n        return False",

@@ -74,7 +74,7 @@ COMMANDS = {
     "env": (("env", "--token", "--shell", "powershell"), 0, "$env:DATABRICKS_TOKEN = "),
     "profiles": (("profiles",), 0, "There are no profiles"),
     "secret": (("secret", "list"), 0, ""),
-    "doctor": (("doctor",), None, "icacls"),
+    "doctor": (("doctor",), None, "access-control list"),
     "import": (("import",), 0, "No session"),
     "auth": (("auth", "path"), 2, "lakekey serve"),
     "sandbox": (("sandbox", "--", str(wine.windows(wine.PYTHON)), "-c", "print('in the sandbox')"), 0, "in the sandbox"),

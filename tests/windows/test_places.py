@@ -71,6 +71,41 @@ def test_directories_that_we_make_are_not_for_everybody(service):
         assert stat.S_IMODE(directory.stat().st_mode) & 0o007 == 0  # Wine shows the access-control list as a mode
 
 
+LISTS = """
+import sys
+from lakekey.cache.access_list import make_directory, who_may_enter
+from support.reports import outcome, report
+others = {each: who_may_enter(each).others for each in sys.argv[2:]}
+again = outcome(lambda: make_directory(sys.argv[1]))["error"]
+nowhere = [outcome(lambda: call(sys.argv[1] + r"\\no\\such"))["error"] for call in (make_directory, who_may_enter)]
+report("result", others=list(others.values()), again=again, nowhere=nowhere)
+"""
+
+
+def test_access_lists_are_read_as_windows_gives_them(service, tmp_path):
+    assert service.fresh_process()["ok"]
+    others = {tmp_path / "closed": 0o700, tmp_path / "read": 0o755, tmp_path / "written": 0o703}
+    for directory, mode in others.items():
+        directory.mkdir()
+        directory.chmod(mode)  # of which Wine makes an access-control list
+    made = [service.directory, service.entries, *others]
+    with service.python(LISTS, *map(wine.windows, made[:1] + made)) as child:
+        end = child.result()
+    assert end["others"] == [[], [], [], ["Everyone"], ["Everyone"]]
+    assert end["again"] == "FileExistsError"
+    assert end["nowhere"] == ["FileNotFoundError"] * 2
+
+
+def test_doctor_says_who_else_may_open_the_cache(machine, run):
+    _, output, errors = run("doctor")
+    assert "lets in you, the system and administrators only" in " ".join(output.split()), output + errors
+    machine.directory.chmod(0o755)
+    _, output, errors = run("doctor")
+    assert "lets in others than you: Everyone" in " ".join(output.split()), output + errors
+    assert "/inheritance:r" in output
+    assert "/remove:g *S-1-1-0" in output
+
+
 def test_cache_lies_in_the_users_local_application_data(service):
     with service.python(WHERE) as child:
         said = child.result()

@@ -94,10 +94,20 @@ def _ensure_directory(path: str, create: bool) -> None:
             probe = os.path.dirname(probe)
         for directory in reversed(missing):
             with contextlib.suppress(FileExistsError):  # a sibling made it first
-                os.mkdir(directory, 0o700)
+                _make_directory(directory)
                 if _POSIX and os.lstat(directory).st_mode & 0o700 != 0o700:
                     os.chmod(directory, 0o700)  # the umask took from its owner what it should keep
     _check(os.lstat(path), path, want=stat.S_ISDIR, mode=0o700)
+
+
+def _make_directory(path: str) -> None:
+    if sys.platform == "win32":
+        with LOADING:
+            from lakekey.cache.access_list import make_directory
+
+        make_directory(path)
+    else:
+        os.mkdir(path, 0o700)
 
 
 def read(path: str) -> bytes:

@@ -17,7 +17,8 @@ import lakekey.configuration.target
 from lakekey.cache.client_secrets import put_secret
 from lakekey.cache.opening import open_cache
 from lakekey.cli import main
-from lakekey.cli.doctor import network
+from lakekey.cli.doctor import network, storage
+from lakekey.cli.doctor.check import WARNING
 
 SECRET = "dose-a-secret-that-must-not-be-seen"
 
@@ -371,3 +372,13 @@ def test_the_installed_command_has_both():
     listed = subprocess.run([command, "--help"], capture_output=True, text=True, check=True, timeout=60).stdout
     assert "profiles" in listed
     assert "doctor" in listed
+
+
+def test_access_list_of_windows_that_cannot_be_read_is_a_warning_with_a_step():
+    def refuse(path):
+        raise PermissionError(13, "Access is denied", path)
+
+    check = storage._check_access_list("C:\\cache", "2 entries", refuse)
+    assert check.status == WARNING
+    assert "access-control list cannot be read (Access is denied)" in check.finding
+    assert "cache" in check.next_step

@@ -2,8 +2,10 @@
 
 import os
 import stat
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from lakekey._commands import look_at
 from lakekey.cache.cache import Cache
@@ -13,6 +15,9 @@ from lakekey.cli.output import in_words
 from lakekey.configuration.target import Target
 from lakekey.session.expiry import is_live
 from lakekey.session.session import Session
+
+if TYPE_CHECKING:
+    from lakekey.cache.access_list import Access
 
 
 def check_cache(target: Target | None, environ: Mapping[str, str]) -> Iterator[Check]:
@@ -28,14 +33,7 @@ def check_cache(target: Target | None, environ: Mapping[str, str]) -> Iterator[C
         for finding in cache.store.examine():
             yield Check(f"store {finding.name}", finding.status, finding.finding, finding.next_step)
     elif os.path.isdir(place):
-        # Modes mean nothing on Windows, and access-control lists are not judged here.
-        mode = f"mode {stat.S_IMODE(os.lstat(place).st_mode):04o}"
-        rights = mode if os.name == "posix" else f"its access-control list is not looked at ({look_at(place)})"
-        if os.access(place, os.W_OK):
-            yield Check("cache", OK, f"{place}, {rights}, {_entries(cache)}")
-        else:
-            step = f"chmod u+w {place}, or set LAKEKEY_CACHE_DIR to another place"
-            yield Check("cache", FAILED, f"{place} cannot be written to ({mode})", step)
+        yield _check_directory(place, _entries(cache))
     else:
         yield Check("cache", OK, f"{place} {_entries(cache)}")
     ring = cache.ring
@@ -43,6 +41,31 @@ def check_cache(target: Target | None, environ: Mapping[str, str]) -> Iterator[C
         yield Check("key", OK, f"from {ring.source} {ring.where}, current {ring.current.hex()}")
     else:
         yield Check("key", OK, "none yet: it is chosen with the first sign-in")
+
+
+def _check_directory(place: str, entries: str) -> Check:
+    if sys.platform == "win32":  # modes mean nothing there
+        from lakekey.cache.access_list import who_may_enter
+
+        return _check_access_list(place, entries, who_may_enter)
+    mode = f"mode {stat.S_IMODE(os.lstat(place).st_mode):04o}"
+    if os.access(place, os.W_OK):
+        return Check("cache", OK, f"{place}, {mode}, {entries}")
+    step = f"chmod u+w {place}, or set LAKEKEY_CACHE_DIR to another place"
+    return Check("cache", FAILED, f"{place} cannot be written to ({mode})", step)
+
+
+def _check_access_list(place: str, entries: str, who_may_enter: "Callable[[str], Access]") -> Check:
+    try:
+        access = who_may_enter(place)
+    except OSError as error:
+        said = f"its access-control list cannot be read ({error.strerror})"
+        return Check("cache", WARNING, f"{place}, {said}, {entries}", look_at(place))
+    if access.others:
+        said = f"its access-control list lets in others than you: {', '.join(access.others)}"
+        return Check("cache", WARNING, f"{place}, {said}, {entries}", access.close)
+    said = "its access-control list lets in you, the system and administrators only"
+    return Check("cache", OK, f"{place}, {said}, {entries}")
 
 
 def check_session(target: Target, environ: Mapping[str, str]) -> Iterator[Check]:
