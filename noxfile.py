@@ -25,7 +25,7 @@ nox.options.sessions = ["all"]
 
 FIRST = "main"
 #: The longest first. A new part is a session of its name, and a place in this line.
-TOGETHER = ("windows", "dbt", "spark", "airflow", "connectors", "wheel", "site")
+TOGETHER = ("windows", "dbt", "spark", "airflow", "versions", "connectors", "wheel", "site")
 AT_ONCE = 2
 #: How many tests and parts may be run once more, in all, before the run fails; none where it is not set.
 ALLOWED = "LAKEKEY_REPEATS"
@@ -131,10 +131,7 @@ def airflow(session):
 
 @nox.session
 def versions(session):
-    """The lowest releases of the dependencies that are allowed, and the newest, on each Python that is here.
-
-    Not one of `all`: on a loaded machine the lowest releases took longer than they are given, and CI stands on these.
-    """
+    """The lowest releases of the dependencies that are allowed, and the newest on each Python that is here."""
     session.run(python(), "tests/versions/run.py", *session.posargs)
 
 

@@ -89,10 +89,12 @@ def breaks(path: Path) -> Iterator[Break]:
     """Each break of a file."""
     tree = ast.parse(path.read_text("utf-8"))
     for at, original in enumerate(ast.walk(tree)):
+        if not hasattr(original, "lineno") or not change(copy.deepcopy(original)):
+            continue
         broken = copy.deepcopy(tree)
         node = next(node for number, node in enumerate(ast.walk(broken)) if number == at)
         before = ast.unparse(original)
-        if hasattr(original, "lineno") and change(node):
+        if change(node):
             after = ast.unparse(ast.fix_missing_locations(broken))
             words = f"{before.splitlines()[0][:90]} -> {ast.unparse(node).splitlines()[0][:90]}"
             yield Break(path, original.lineno, f"{path.relative_to(SOURCE)}: {words}", after)

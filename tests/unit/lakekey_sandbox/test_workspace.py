@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import certifi
+import duckdb
 import pytest
 
 from lakekey.sandbox import Sandbox
@@ -136,3 +137,15 @@ def test_a_missing_sql_engine_is_an_answer_that_connectors_do_not_retry(box, cli
     headers = {"Authorization": f"Bearer {access}"}
     answer = client.http.post(box.host + box.http_path, headers=headers, data=b"", timeout=10)
     assert (answer.status_code, answer.json()["error_code"]) == (501, "NOT_IMPLEMENTED")
+
+
+def test_a_sql_engine_that_does_not_start_is_an_answer_that_connectors_do_not_retry(box, client, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise duckdb.IOException("no room for tables")
+
+    monkeypatch.setattr(duckdb, "connect", refuse)
+    access = client.tokens()["access_token"]
+    headers = {"Authorization": f"Bearer {access}"}
+    answer = client.http.post(box.host + box.http_path, headers=headers, data=b"", timeout=10)
+    assert answer.status_code == 501
+    assert answer.json()["message"] == "the SQL engine does not start: IOException: no room for tables"

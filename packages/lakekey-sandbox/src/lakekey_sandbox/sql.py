@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, request
 
 from lakekey_sandbox.bearer import Bearer, api_error
+from lakekey_sandbox.https import LOG
 from lakekey_sandbox.realm import Realm
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ def _installed(package: str) -> bool:
         return False
 
 
+class NotStarted(Exception):
+    """The SQL engine does not start: one of a release that does not fit, or without what it needs."""
+
+
 class LazyWarehouse:
     """The SQL warehouse, started by the first statement.
 
@@ -55,14 +60,27 @@ class LazyWarehouse:
         self._warehouse: Warehouse | None = None
 
     def handle(self, body: bytes, subject: str) -> bytes:
-        """Answers one Thrift message of a subject."""
+        """Answers one Thrift message of a subject.
+
+        Raises:
+            NotStarted: There is no warehouse to answer it.
+        """
         with self._lock:
             if self._warehouse is None:
-                from lakekey_sandbox.warehouse import Warehouse
-
-                self._warehouse = Warehouse(engine=self._engine)
+                self._warehouse = self._start()
             warehouse = self._warehouse
         return warehouse.handle(body, subject)
+
+    def _start(self) -> "Warehouse":
+        try:
+            from lakekey_sandbox.warehouse import Warehouse
+
+            return Warehouse(engine=self._engine)
+        except ImportError as error:
+            raise NotStarted(f"the SQL engine is not installed: {error.name} is missing") from error
+        except Exception as error:
+            LOG.exception("the SQL engine does not start")
+            raise NotStarted(f"the SQL engine does not start: {type(error).__name__}: {error}") from error
 
     @property
     def statements(self) -> int:
@@ -94,9 +112,9 @@ def mount(app: Flask, realm: Realm, warehouse: LazyWarehouse) -> None:
             return api_error(404, "RESOURCE_DOES_NOT_EXIST", f"SQL warehouse {warehouse_id} does not exist")
         try:
             answer = warehouse.handle(request.get_data(), subject.name)
-        except ImportError as error:
+        except NotStarted as error:
             # 501 is the failure that the connectors do not retry for minutes.
-            return api_error(501, "NOT_IMPLEMENTED", f"the SQL engine is not installed: {error.name} is missing")
+            return api_error(501, "NOT_IMPLEMENTED", str(error))
         except ValueError:
             return api_error(400, "MALFORMED_REQUEST", "the body is no Thrift message")
         return Response(answer, content_type="application/x-thrift")
