@@ -16,7 +16,7 @@ MEMORY = {
     "lakekey.observability.session_metrics": ("_last",),
     "lakekey.observability.telemetry": ("_complaints",),
     "lakekey.providers.factory": ("_warned",),
-    "lakekey.session.keep_alive": ("_warned",),
+    "lakekey.session.end_notices": ("_given",),
     "lakekey.session.unsaved": ("_answers",),
     "lakekey.session.wait_notice": ("_told",),
 }

@@ -6,6 +6,7 @@ the others find the lock of the store taken, or nothing due.
 """
 
 import hashlib
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ from lakekey.configuration.target import Target, resolve
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError
 from lakekey.observability import audit, events
 from lakekey.session import inventory
+from lakekey.session.end_notices import EndNotices
 from lakekey.session.inventory import Found
 from lakekey.session.session import Session
 
@@ -32,11 +34,10 @@ WARN = 3 * 86400.0  # seconds before a session's end at which it is reported as 
 _UNKNOWN = 86400.0  # seconds between two renewals of a refresh token of which no one says how long it lives
 _SHORTEST = 60.0  # seconds; nothing is renewed more often, however short it lives
 _PATIENCE = 3  # failures of one workspace in a row, after which it is left alone for the round
+_AT_ONCE = 100  # sessions that are looked at before the first of them is renewed
 _LONGEST_PAUSE = 60.0  # seconds that a workspace may make a round wait
 #: The lock in the store that one round holds.
 LOCK = hashlib.sha256(b"lakekey keep-alive").hexdigest()
-
-_warned: set[tuple[str, float]] = set()
 
 
 class KeptSession(NamedTuple):
@@ -90,7 +91,8 @@ def keep_alive(
     Args:
         names: Profiles, or ids of entries (6 or more of their digits); none for all sessions of the cache.
         rate: Renewals a minute, at most.
-        warn: Seconds before a session's end from which on it is reported as a warning, once in this process.
+        warn: Seconds before a session's end from which on it is reported as a warning, once a day, by one of the hosts
+            that share its store.
         environ: The environment; ``None`` for this process's.
         pause: Waits for some seconds between two renewals; the round ends where it returns something true.
 
@@ -105,16 +107,23 @@ def keep_alive(
     caches = list(_chosen(names, environ))
     done: list[KeptSession] = []
     pace = _Pace(60.0 / rate, pause)
-    for cache, chosen in caches:
-        if not chosen:
+    for selection, cache, chosen in caches:
+        first = list(itertools.islice(chosen, 1))
+        if not first:
             continue
         with cache.lock(LOCK, to_write=False) as held:
             if not held:
                 holder = cache.store.holder(LOCK) or "another process"
                 _log.info("keep_alive", "%s keeps the sessions of %s alive", holder, cache.store.where)
                 return Round(done, holder)
-            done += _Pass(cache, environ, pace).over(chosen)
-    _report(done, warn, environ)
+            notices = EndNotices(cache, selection, warn)
+            try:
+                for found, kept in _Pass(cache, environ, pace).over(itertools.chain(first, chosen)):
+                    done.append(kept)
+                    _warn(found.entry, kept, notices)
+            finally:
+                notices.close()
+    _report(done, environ)
     return Round(done)
 
 
@@ -173,40 +182,46 @@ class _Pass:
         self._environ = environ
         self._pace = pace
 
-    def over(self, chosen: list[Found]) -> list[KeptSession]:
-        done: list[KeptSession] = []
-        for found in chosen:
-            if self._pace.wait and self._pace.pause(self._pace.wait):
-                break
-            if self._pace.wait and not self._cache.store.still_locked(LOCK):
-                break  # the store gave the lock to another host, which makes a round of its own
-            self._pace.wait = 0.0
-            kept = self._one(found)
-            if kept is not None:
-                done.append(kept)
-        return done
+    def over(self, chosen: Iterator[Found]) -> Iterator[tuple[Found, KeptSession]]:
+        """Look at each session, and renew what is due; a page after the other, so that few are in memory."""
+        while page := list(itertools.islice(chosen, _AT_ONCE)):
+            with self._cache.store.together():  # what is asked of the store; nothing is sent to a workspace here
+                looked = [(found, self._look(found)) for found in page]
+            for found, kept in looked:
+                if self._pace.wait and self._pace.pause(self._pace.wait):
+                    return
+                if self._pace.wait and not self._cache.store.still_locked(LOCK):
+                    return  # the store gave the lock to another host, which makes a round of its own
+                self._pace.wait = 0.0
+                if isinstance(kept, Target):
+                    yield found, self._renew(found, found.entry or Entry({}), kept)
+                elif kept is not None:
+                    yield found, kept
 
-    def _one(self, found: Found) -> KeptSession | None:
-        """Renew a session if it is due. Returns ``None`` for what is not a person's session."""
-        entry = found.entry
+    def _look(self, found: Found) -> KeptSession | Target | None:
+        """How a session stands, or what to renew it by if it is due; ``None`` for what is not a person's session."""
+        entry, now = found.entry, time.time()
         if entry is None:
             return _kept(found, None, FAILED, error=found.trouble)
         if entry.about.get("auth_type") != U2M:
             return None
         if not entry.refresh_token:
             return _kept(found, None, SIGN_IN)
+        lapses, ends = entry.refresh_expires_at, entry.session_ends_at
+        if lapses and ends and not is_due(entry, lapses, ends, now):
+            return _kept(found, None, NOT_DUE)  # the server has said all, and no configuration says it better
         try:
             target = inventory.target_of(found, self._environ)
         except ConfigurationError:
             target = None
         if target is None:
             return _kept(found, None, NO_PROFILE)
-        if self._pace.failures.get(target.host, 0) >= _PATIENCE:
-            return _kept(found, target, BUSY)
-        due = is_due(entry, lapse_of(entry, target), end_of(entry, target), time.time())
-        return self._renew(found, entry, target) if due else _kept(found, target, NOT_DUE)
+        due = is_due(entry, lapse_of(entry, target), end_of(entry, target), now)
+        return target if due else _kept(found, target, NOT_DUE)
 
     def _renew(self, found: Found, entry: Entry, target: Target) -> KeptSession:
+        if self._pace.failures.get(target.host, 0) >= _PATIENCE:
+            return _kept(found, target, BUSY)
         self._pace.wait = self._pace.gap
         session = Session(target, cache=self._cache, environ=self._environ, interactive="never")
         try:
@@ -224,11 +239,11 @@ class _Pass:
         return _kept(found._replace(entry=renewed), target, RENEWED)
 
 
-def _chosen(names: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[tuple[Cache, list[Found]]]:
-    """The caches, and the sessions in each that are meant."""
+def _chosen(names: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[tuple[str, Cache, Iterator[Found]]]:
+    """What was named, its cache, and the sessions there that are meant."""
     if not names:
         cache = open_cache(environ)
-        yield cache, inventory.find(cache, environ)
+        yield "", cache, inventory.walk(cache, environ)
         return
     for name in names:
         try:
@@ -238,7 +253,7 @@ def _chosen(names: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[tupl
             rows = inventory.by_prefix(cache, name, environ)
             if not rows:
                 raise
-            yield cache, rows
+            yield name, cache, iter(rows)
             continue
         cache = open_cache(target.cache_environment(environ), place=target.store)
         wanted = entry_id(target.cache_key_fields())
@@ -247,7 +262,7 @@ def _chosen(names: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[tupl
             raise ConfigurationError(
                 f"there is no session of {name} to keep alive", hint=f"run: {target.login_command}", profile=name
             )
-        yield cache, [Found(wanted, entry, (name,))]
+        yield name, cache, iter([Found(wanted, entry, (name,))])
 
 
 def _kept(found: Found, target: Target | None, state: str, *, error: LakekeyError | None = None) -> KeptSession:
@@ -267,20 +282,20 @@ def _kept(found: Found, target: Target | None, state: str, *, error: LakekeyErro
     )
 
 
-def _report(done: list[KeptSession], warn: float, environ: Mapping[str, str]) -> None:
-    """As log records, as metrics where OpenTelemetry is on, and as one audit record where something was done."""
+def _warn(entry: Entry | None, kept: KeptSession, notices: EndNotices) -> None:
+    """Report that a session ends, where that is due."""
+    if entry is None or kept.ends_at is None or not notices.is_due(kept.entry, entry, kept.ends_at.timestamp()):
+        return
+    _log.warning(
+        "keep_alive", "%s: the session of %s ends at %s; the person has to sign in again before, entry %s",
+        kept.profile or kept.workspace, kept.identity or "an unknown person",
+        kept.ends_at.isoformat(timespec="minutes"), kept.entry[:12],
+    )  # fmt: skip
+
+
+def _report(done: list[KeptSession], environ: Mapping[str, str]) -> None:
+    """As metrics where OpenTelemetry is on, and as one audit record where something was done."""
     now = time.time()
-    for kept in done:
-        if kept.ends_at is None or kept.ends_at.timestamp() - now > warn:
-            continue
-        once = (kept.entry, kept.ends_at.timestamp())
-        if once not in _warned:
-            _warned.add(once)
-            _log.warning(
-                "keep_alive", "%s: the session of %s ends at %s; the person has to sign in again before, entry %s",
-                kept.profile or kept.workspace, kept.identity or "an unknown person",
-                kept.ends_at.isoformat(timespec="minutes"), kept.entry[:12],
-            )  # fmt: skip
     counts = {state: sum(kept.state == state for kept in done) for state in (RENEWED, FAILED, SIGN_IN)}
     if counts[RENEWED] or counts[FAILED]:
         said = ", ".join(f"{number} {state}" for state, number in counts.items() if number)

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 
 import pytest
 
@@ -60,3 +61,12 @@ def test_a_host_that_dies_in_its_round_leaves_it_to_the_others(fleet, seldom_use
     postgresql.lose_leases()  # which would end by themselves in a few seconds
     (session,) = result(round_on(fleet.host("c")))["sessions"]
     assert session["state"] in ("busy", "renewed")  # the token of the one that died may have been spent
+
+
+def test_hosts_warn_of_a_coming_end_once_together(fleet, seldom_used):
+    seldom_used.store(left=3000, refresh_token=seldom_used.stored().refresh_token, session_ends_at=time.time() + DAY)
+    rounds = [round_on(fleet.host(name)) for name in ("a", "b")]
+    said = [process.communicate(timeout=60)[1] for process in rounds]
+    assert sum("has to sign in again before" in err for err in said) == 1
+    again = round_on(fleet.host("b"))
+    assert "has to sign in again before" not in again.communicate(timeout=60)[1]

@@ -13,6 +13,7 @@ import pytest
 import lakekey
 from lakekey.cache.entry import Entry
 from lakekey.errors import ConfigurationError
+from lakekey.session import end_notices
 from lakekey.session import keep_alive as module
 from lakekey.session.keep_alive import LOCK, is_due, keep_alive
 from support.processes import LAKEKEY
@@ -169,6 +170,30 @@ def test_a_session_that_ends_soon_is_a_warning_ahead_of_time_and_once(machine, c
     (record,) = [each for each in caplog.records if each.name == "lakekey.keep_alive"]
     assert record.levelname == "WARNING"
     assert "prod: the session of ada@example.com ends at " in record.getMessage()
+
+
+def test_warning_is_given_once_a_day_by_all_processes(machine):
+    age(machine, 0.1, session_ends_at=time.time() + 1.5 * DAY, logged_in_at=time.time() - 9 * DAY)
+
+    def warns():
+        done = command("keep-alive", "--once", "--json")
+        assert done.returncode == 0, done.stderr
+        return "the person has to sign in again before" in done.stderr
+
+    assert [warns(), warns()] == [True, False]
+    machine.cache.store.write_note("keep-alive", str(time.time() - DAY).encode())
+    assert [warns(), warns()] == [True, False]
+    age(machine, 0.1, session_ends_at=time.time() + 1.5 * DAY, logged_in_at=time.time() + 1)  # signed in since
+    assert warns()
+
+
+def test_session_that_is_over_is_reported_once_more_and_then_no_longer(machine, caplog):
+    age(machine, 0.1, session_ends_at=time.time() - 1, logged_in_at=time.time() - 9 * DAY)
+    for last in (DAY, 0.5):  # seconds since the last round that reported something
+        end_notices._given.clear()  # as in another process
+        machine.cache.store.write_note("keep-alive", str(time.time() - last).encode())
+        keep_alive()
+    assert caplog.text.count("has to sign in again before") == 1
 
 
 def test_a_reusable_token_ends_when_it_ends(machine):
