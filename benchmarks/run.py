@@ -16,6 +16,7 @@ from harness import HEADER, Bench, cells, compile_bytecode, print_table, progres
 
 BENCHMARKS = (
     "hot_path", "cold_start", "import_time", "herd", "stale", "interrupted", "killed", "entries", "hosted_sign_in",
+    "fleet",
 )  # fmt: skip
 
 PACKAGES = (
@@ -25,6 +26,9 @@ PACKAGES = (
     "msal",
     "msal-extensions",
     "botocore",
+    "authlib",
+    "psycopg",
+    "redis",
     "cryptography",
 )
 
