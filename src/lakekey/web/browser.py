@@ -12,8 +12,8 @@ import time
 from typing import NamedTuple
 
 #: The cookie's name. Browsers take it only with ``Secure``, ``Path=/`` and no ``Domain`` (RFC 6265bis §4.1.3.2), so no
-#: other site of the same domain, and nothing in clear, can plant one.
-COOKIE = "__Host-lakekey"
+#: other site of the same domain, and nothing in clear, can plant one; newer ones only from HTTP, so no script can.
+COOKIE = "__Host-Http-lakekey"
 #: Its name for Safari on loopback, which takes no ``Secure`` cookie over ``http``.
 LOOPBACK_COOKIE = "lakekey-browser"
 _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")

@@ -340,14 +340,14 @@ def test_b32_and_b55_no_page_is_framed_cached_or_told_to_other_sites(visit):
 def test_b33_planted_cookie_gives_nothing(visit, place):
     mallory, ada = visit(GRACE), visit(ADA)
     mallory.get()
-    ada.cookies = {"__Host-lakekey": "planted", "lakekey-browser": mallory.cookies["__Host-lakekey"]}
+    ada.cookies = {"__Host-Http-lakekey": "planted", "lakekey-browser": mallory.cookies["__Host-Http-lakekey"]}
     ada.get()
-    assert ada.cookies["__Host-lakekey"] not in ("planted", mallory.cookies["__Host-lakekey"])
+    assert ada.cookies["__Host-Http-lakekey"] not in ("planted", mallory.cookies["__Host-Http-lakekey"])
 
 
 def test_cookie_is_bound_to_the_host_and_hidden_from_scripts(visit):
     cookie = visit().get().headers["Set-Cookie"]
-    assert cookie.startswith("__Host-lakekey=")
+    assert cookie.startswith("__Host-Http-lakekey=")
     attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
     assert {"secure", "httponly", "samesite=lax", "path=/"} <= attributes
     assert not any(each.startswith("domain") for each in attributes)
@@ -367,7 +367,7 @@ def test_b37_what_is_not_this_users_looks_like_what_is_not_there(visit):
 def test_b54_page_that_was_open_for_a_day_gets_a_new_one_with_a_word(visit):
     ada = visit()
     action, fields = ada.get().form("Connect prod")
-    old = form_token(ada.cookies["__Host-lakekey"], ADA, now=time.time() - 86400)
+    old = form_token(ada.cookies["__Host-Http-lakekey"], ADA, now=time.time() - 86400)
     page = ada.post(action, {**fields, "token": old})
     assert "This page was open for too long" in page.words
     assert "Connect prod" in page.buttons

@@ -56,7 +56,7 @@ def test_b26_worker_killed_between_exchange_and_write_leaves_no_half_connection(
         later = SignIns(clock=lambda: time.time() + 61)
         target = hosted_target("prod", User(ADA), os.environ)
         outcome = later.finish(
-            handle, browser=ada.cookies["__Host-lakekey"], user=User(ADA), target_of=lambda flow: target
+            handle, browser=ada.cookies["__Host-Http-lakekey"], user=User(ADA), target_of=lambda flow: target
         )
         assert outcome.code == "interrupted"
         assert Session(target).peek() is None
@@ -76,7 +76,7 @@ def test_b50_no_secret_of_a_whole_run_is_in_any_log(place, tmp_path):
         entry = Session(hosted_target("prod", User(ADA), os.environ)).peek()
         ada.press(ada.get(), "Disconnect prod")
         asked, came = parameters_of(url), parameters_of(answer)
-        secrets = [asked["state"], came["code"], ada.cookies["__Host-lakekey"], entry.access_token, entry.refresh_token]
+        secrets = [asked["state"], came["code"], ada.cookies["__Host-Http-lakekey"], entry.access_token, entry.refresh_token]
         secrets += [place.secret, ada.get().form("Connect prod")[1]["token"]]
         log = worker.log.read_text()
     assert "/callback/portal-app?…" in log
@@ -145,4 +145,4 @@ def test_person_who_connects_serves_a_schedulers_process_that_never_saw_a_browse
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE
     )
     assert done.stdout.strip() == ADA
-    assert lakekey.web.COOKIE == "__Host-lakekey"
+    assert lakekey.web.COOKIE == "__Host-Http-lakekey"
