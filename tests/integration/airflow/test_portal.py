@@ -1,6 +1,9 @@
 """The page of connections in the UI of a whole Airflow: for people who develop. Tasks stay automation."""
 
+import configparser
 import logging
+import re
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +94,27 @@ def test_answers_and_secrets_of_sign_ins_are_in_no_log(people, service):
     assert SECRET.encode() not in service.airflow.written() + "".join(service.output).encode()
 
 
+def test_settings_of_the_page_serve_it(box, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[3] / "docs/guides/airflow.md").read_text(encoding="utf-8")
+    settings = configparser.ConfigParser()
+    settings.read_string(re.search(r"^```ini\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1])
+    for name, value in settings["lakekey"].items():
+        monkeypatch.setenv(f"AIRFLOW__LAKEKEY__{name.upper()}", value)
+    write_profiles(box, tmp_path, monkeypatch)
+    (served,) = LakekeyPortalPlugin().fastapi_apps
+    assert served["url_prefix"] == "/lakekey"
+    assert served["app"].url == "http://localhost:8080/lakekey"
+
+
+def write_profiles(box, tmp_path, monkeypatch):
+    profiles = tmp_path / "databrickscfg"
+    profiles.write_text(
+        f"[prod]\nhost = {box.host}\nca_file = {box.ca_file}\n[nightly]\nhost = {box.host}\n"
+        f"client_id = {box.client_id}\nclient_secret = {box.client_secret}\n"
+    )
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(profiles))
+
+
 def test_page_is_off_where_no_profile_is_named():
     plugin = LakekeyPortalPlugin()
     assert (plugin.fastapi_apps, plugin.external_views) == ([], [])
@@ -108,9 +132,7 @@ def test_page_is_off_where_no_profile_is_named():
 def test_page_that_would_be_unsafe_is_not_served_and_airflow_starts(
     box, tmp_path, monkeypatch, caplog, name, value, said
 ):
-    profile = tmp_path / "databrickscfg"
-    profile.write_text(f"[prod]\nhost = {box.host}\nca_file = {box.ca_file}\n")
-    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(profile))
+    write_profiles(box, tmp_path, monkeypatch)
     monkeypatch.setenv("AIRFLOW__LAKEKEY__PORTAL_PROFILES", "prod")
     plugin = LakekeyPortalPlugin()
     assert plugin.external_views[0]["href"] == "http://localhost:8080/lakekey/"

@@ -63,6 +63,16 @@ ELSEWHERE = {
     ("docs/guides/airflow.md", "$"): "tests/integration/airflow/test_dags_test.py::test_the_pages_command_makes_the_connection",
     ("docs/guides/airflow.md", 'r"""'): "tests/integration/airflow/test_dags_test.py::test_the_example_is_the_one_that_the_page_shows",
     ("docs/guides/airflow.md", "from"): "tests/integration/airflow/test_hooks.py::test_the_hooks_of_the_page_ask_and_run",
+    ("docs/guides/airflow.md", "[lakekey]"): "tests/integration/airflow/test_portal.py::test_settings_of_the_page_serve_it",
+    **{
+        ("docs/guides/portal-service.md", words): f"tests/integration/web/test_portal_service.py::{test}"
+        for words, test in (
+            ("lakekey web prod", "test_unit_that_the_page_prints_is_one_that_systemd_takes"),
+            ("FROM python", "test_container_without_rights_and_with_a_read_only_root_connects_a_person"),
+            ("docker run", "test_image_runs_as_no_root_and_holds_no_secret"),
+            ("apiVersion", "test_pod_starts_the_same_portal_from_files_and_has_no_right_to_write"),
+        )
+    },
     ("docs/guides/dbt.md", "weather:"): "tests/integration/dbt/test_dbt.py::test_the_profiles_that_the_pages_show_pass_dbts_own_check",
     ("docs/guides/dbt.md", "$ lakekey serve"): "tests/integration/dbt/test_dbt.py::test_plain_dbt_databricks_signs_in_through_the_metadata_service",
     ("docs/guides/dbt.md", "$ export"): "tests/integration/dbt/test_dbt.py::test_plain_dbt_databricks_signs_in_through_lakekey_as_its_cli",

@@ -76,7 +76,13 @@ def test_b50_no_secret_of_a_whole_run_is_in_any_log(place, tmp_path):
         entry = Session(hosted_target("prod", User(ADA), os.environ)).peek()
         ada.press(ada.get(), "Disconnect prod")
         asked, came = parameters_of(url), parameters_of(answer)
-        secrets = [asked["state"], came["code"], ada.cookies["__Host-Http-lakekey"], entry.access_token, entry.refresh_token]
+        secrets = [
+            asked["state"],
+            came["code"],
+            ada.cookies["__Host-Http-lakekey"],
+            entry.access_token,
+            entry.refresh_token,
+        ]
         secrets += [place.secret, ada.get().form("Connect prod")[1]["token"]]
         log = worker.log.read_text()
     assert "/callback/portal-app?…" in log

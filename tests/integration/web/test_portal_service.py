@@ -1,0 +1,211 @@
+"""What docs/guides/portal-service.md shows: the unit file, the container, and the fragment for Kubernetes."""
+
+import base64
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.processes import LAKEKEY
+from support.servers.postgresql import Postgresql
+from support.web_browser import Browser
+
+from .conftest import ADA, URL, Place
+from .test_commands import a_port
+
+PAGE = (Path(__file__).parents[3] / "docs" / "guides" / "portal-service.md").read_text(encoding="utf-8")
+PATIENCE = 60.0
+#: A mount namespace in which only the cache can be written, without capabilities, as `docker run` is told.
+READ_ONLY = (
+    'mount -o remount,ro,bind / && mount -t tmpfs -o mode=1777 tmpfs "$1" && shift && '
+    'exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"'
+)
+
+
+def shown(word):
+    """The page's one example that holds a word."""
+    blocks = re.findall(r"^```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (found,) = [block for block in blocks if word in block]
+    return found
+
+
+def lines_of(instruction):
+    return re.findall(rf"^{instruction} (.*)$", shown("FROM python"), re.MULTILINE)
+
+
+def has_namespaces():
+    if not (shutil.which("unshare") and shutil.which("setpriv")):
+        return False
+    tried = "mount -o remount,ro,bind / && setpriv --bounding-set=-all --inh-caps=-all --no-new-privs true"
+    return subprocess.run(["unshare", "--mount", "sh", "-c", tried], capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Postgresql() as server:
+        yield server
+
+
+@pytest.fixture
+def secrets(lakekey_environment, server, tmp_path, monkeypatch):
+    """The files that are mounted into the container, and an app that is registered in its store."""
+    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    mounted = tmp_path / "secrets"
+    mounted.mkdir()
+    (mounted / "lakekey-key").write_text(base64.b64encode(os.urandom(32)).decode())
+    (mounted / "lakekey-key").chmod(0o400)
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    monkeypatch.setenv("LAKEKEY_STORE", server.address)
+    monkeypatch.setenv("LAKEKEY_KEY_FILE", str(mounted / "lakekey-key"))
+    monkeypatch.delenv("LAKEKEY_KEY_SOURCE", raising=False)
+    lakekey_environment.revoke()
+    place = Place(lakekey_environment, tmp_path)
+    place.register()
+    shutil.copy(place.config_file, mounted / "databrickscfg")
+    return place, mounted
+
+
+@contextmanager
+def container(arguments, place, mounted, server, cache):
+    """Starts what the Dockerfile starts, with its variables and mounts; gives the process."""
+    variables = dict(line.split("=", 1) for line in lines_of("ENV"))
+    assert variables["LAKEKEY_KEY_FILE"] == "/run/secrets/lakekey-key"
+    variables = {name: value.replace("/run/secrets", str(mounted)) for name, value in variables.items()}
+    assert variables["LAKEKEY_CACHE_DIR"] == "/dev/shm/lakekey"
+    variables["LAKEKEY_CACHE_DIR"] = f"{cache}/lakekey"
+    environ = {
+        **variables,
+        "LAKEKEY_STORE": server.address,
+        "PATH": "/usr/bin:/bin",
+        "SSL_CERT_FILE": place.box.ca_bundle,
+    }
+    program, *words = json.loads(lines_of("ENTRYPOINT")[0])
+    assert program == "/opt/portal/bin/lakekey"
+    command = [LAKEKEY, *words, *arguments]
+    if has_namespaces():
+        command = ["unshare", "--mount", "sh", "-c", READ_ONLY, "sh", str(cache), *command]
+    log = cache.with_suffix(".log")
+    with log.open("w") as file:
+        process = subprocess.Popen(command, env=environ, stdout=file, stderr=subprocess.STDOUT, cwd="/")
+        try:
+            yield process, log
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+def wait_until(healthy, process, log):
+    deadline = time.monotonic() + PATIENCE
+    while not healthy():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+
+
+def health(port):
+    """The exit status of the container's own health check."""
+    program, *words = json.loads(lines_of("HEALTHCHECK")[0].removeprefix("CMD "))
+    assert program == "/opt/portal/bin/python"
+    words[-1] = words[-1].replace(":8030/", f":{port}/")
+    return subprocess.run([sys.executable, *words], capture_output=True, check=False, timeout=PATIENCE).returncode
+
+
+def test_container_without_rights_and_with_a_read_only_root_connects_a_person(secrets, server, tmp_path):
+    place, mounted = secrets
+    cache, port = tmp_path / "cache", a_port()
+    cache.mkdir()
+    (given,) = lines_of("CMD")[-1:]
+    replaced = {"10.0.0.7": "127.0.0.1", "0.0.0.0": "127.0.0.1", "https://app.example.com/lakekey": URL}
+    arguments = [replaced.get(word, word) for word in json.loads(given)] + ["--port", str(port)]
+    with container(arguments, place, mounted, server, cache) as (process, log):
+        wait_until(lambda: health(port) == 0, process, log)
+        ada = Browser(f"http://127.0.0.1:{port}", ADA, place.box.ca_file)
+        header = {"X-Forwarded-Email": ADA}
+        assert ada.get(headers=header).status == 200
+        assert ada.get(headers={"X-Forwarded-Email": None}).status == 401
+        browser = Named(f"http://127.0.0.1:{port}", ADA, place.box.ca_file)
+        assert f"prod is connected as {ADA}." in browser.connect().words
+        server.stop()
+        try:
+            assert health(port) != 0
+        finally:
+            server.start()
+        wait_until(lambda: health(port) == 0, process, log)
+    assert "code=" not in log.read_text()
+
+
+class Named(Browser):
+    """A browser behind the page's proxy, which names the user in its own header."""
+
+    def request(self, method, path, *, headers=None, **options):
+        return super().request(method, path, headers={"X-Forwarded-Email": self.user, **(headers or {})}, **options)
+
+
+def test_image_runs_as_no_root_and_holds_no_secret():
+    dockerfile = shown("FROM python")
+    assert re.fullmatch(r"\d+:\d+", lines_of("USER")[0])
+    assert not lines_of("USER")[0].startswith("0")
+    assert not re.search(r"SECRET|PASSWORD|TOKEN|COPY", dockerfile)
+    options = shlex.split(shown("docker run").replace("\\\n", " "))
+    assert {"--read-only", "--cap-drop", "no-new-privileges"} <= set(options)
+    mounts = [option.split(":")[1] for option in options if option.startswith("./")]
+    named = {
+        value for _, value in (line.split("=", 1) for line in lines_of("ENV")) if value.startswith("/run/secrets/")
+    }
+    assert named < set(mounts)
+
+
+def test_pod_starts_the_same_portal_from_files_and_has_no_right_to_write():
+    deployment = yaml.safe_load(shown("kind: Deployment"))
+    pod = deployment["spec"]["template"]["spec"]
+    (box,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert box["securityContext"]["readOnlyRootFilesystem"]
+    assert box["securityContext"]["capabilities"]["drop"] == ["ALL"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in box["volumeMounts"]}
+    assert mounts.keys() == {volume["name"] for volume in pod["volumes"]}
+    variables = dict(line.split("=", 1) for line in lines_of("ENV"))
+    (items,) = [volume["secret"]["items"] for volume in pod["volumes"] if "secret" in volume]
+    files = {f"{mounts['secrets']}/{item['path']}" for item in items}
+    assert files == {variables["LAKEKEY_KEY_FILE"], variables["DATABRICKS_CONFIG_FILE"]}
+    assert box["args"][0] == "prod"
+    done = subprocess.run(
+        [LAKEKEY, "web", *box["args"], "--print-unit"], capture_output=True, text=True, timeout=PATIENCE, check=False,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+    )  # fmt: skip
+    assert "prod" in done.stderr  # the profile is what is missing: the words are known
+    assert "usage" not in done.stderr
+
+
+def test_unit_that_the_page_prints_is_one_that_systemd_takes(place, tmp_path):
+    command = shown("--print-unit").split("> /etc")[0].replace("\\\n", " ")
+    words = shlex.split(command)
+    assert words[0] == "lakekey"
+    done = subprocess.run([LAKEKEY, *words[1:]], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done.stderr
+    unit = tmp_path / "lakekey-web.service"
+    unit.write_text(done.stdout)
+    assert '"--workers" "2"' in done.stdout
+    assert "DynamicUser=yes" in done.stdout
+    assert "/etc/lakekey/web.env" in done.stdout
+    assert "/etc/lakekey/web.env" in PAGE
+    if shutil.which("systemd-analyze"):
+        checked = subprocess.run(
+            ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        assert not [line for line in checked.stderr.splitlines() if str(unit) in line or unit.name in line]
+        unit.write_text(done.stdout.replace("Restart=on-failure", "Restart=at-times"))
+        checked = subprocess.run(
+            ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        assert "at-times" in checked.stderr  # it does look
