@@ -21,7 +21,7 @@ class Worker:
         command = [sys.executable, "-m", "uvicorn", "support.programs.portal_app:app", "--port", "0"]
         support = Path(__file__).parents[1]
         self.process = subprocess.Popen(
-            [*command, "--log-level", "debug"],
+            [*command, "--log-level", "trace"],  # what the most talkative setting says is searched for secrets
             stdout=self._file,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PORTAL_URL": url, "PYTHONPATH": str(support), **environ},

@@ -3,8 +3,8 @@
 import logging
 import re
 
-#: The loggers of access logs that the filter is added to.
-LOGGERS = ("uvicorn.access", "hypercorn.access", "gunicorn.access", "granian.access")
+#: The loggers that the filter is added to: those of access logs, and the one of `uvicorn --log-level trace`.
+LOGGERS = ("uvicorn.access", "uvicorn.asgi", "hypercorn.access", "gunicorn.access", "granian.access")
 _QUERY = re.compile(r"(/(?:callback/[^\s?\"]*|finish))\?[^\s\"]*")
 _PARAMETER = re.compile(r"\b(code|state)=[^&\s\"]*")
 
@@ -32,4 +32,7 @@ def install() -> None:
 
 
 def _cut(value: object) -> object:
+    if isinstance(value, dict) and isinstance(value.get("query_string"), bytes):  # the scope of a request, in a trace
+        query = value["query_string"].decode("latin-1")
+        return {**value, "query_string": _PARAMETER.sub(r"\1=…", query).encode()}
     return _PARAMETER.sub(r"\1=…", _QUERY.sub(r"\1?…", value)) if isinstance(value, str) else value

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 from a2wsgi import WSGIMiddleware
+from itsdangerous import TimestampSigner
 
 from lakekey.cache.opening import open_cache
 from lakekey.web.registrations import Registrations
@@ -82,6 +83,20 @@ def test_flask_with_a_strict_session_is_bridged(place, tmp_path):
         ada.cookies.update(STRICT)
         assert f"prod is connected as {ADA}." in ada.request("GET", onward).words
         assert ada.request("GET", "/me").text.strip() == f'{{"acts_as":"{ADA}"}}'
+
+
+def test_flask_session_that_is_older_than_flask_takes_names_no_user(place, tmp_path, monkeypatch):
+    at_the_guides_address(place, tmp_path)
+    names = loaded("# site.py")
+    with serving(names["app"]) as address:
+        ada = browser(address, place, None)
+        for days, status in ((30, 200), (32, 401)):
+            with monkeypatch.context() as then:
+                moment = int(time.time()) - days * 86400
+                then.setattr(TimestampSigner, "get_timestamp", lambda signer, moment=moment: moment)
+                ada.request("POST", f"/sign-in/{ADA}")
+            assert ada.get().status == status
+            assert ada.request("GET", "/me").status == 500  # Flask itself: not connected, or no session
 
 
 STRICT = {}
