@@ -21,7 +21,7 @@ from lakekey.cache.entry import Entry
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.sources import GIVEN, configured
 from lakekey.cache.stores.file import FileStore
-from lakekey.cache.stores.places import without_credentials
+from lakekey.cache.stores.places import name_of
 from lakekey.errors import LakekeyError
 
 CHECKED = 300.0  # seconds
@@ -67,7 +67,7 @@ class NearCopies:
     def __init__(self, environ: Mapping[str, str], directory: str, place: str) -> None:
         self._environ = environ
         self._directory = directory
-        self._store = without_credentials(place)
+        self._store = name_of(place)
         self._cache: Cache | None = None
 
     def get(self, entry_id: str) -> Copy | None:

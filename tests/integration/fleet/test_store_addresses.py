@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from lakekey.cache.stores import postgresql_server, redis_server
-from lakekey.cache.stores.places import without_credentials
+from lakekey.cache.stores.places import name_of, without_credentials
 from lakekey.cache.stores.postgresql import PostgresqlStore
 from lakekey.cache.stores.postgresql_server import settings_of
 from lakekey.cache.stores.redis import RedisStore
@@ -71,9 +71,25 @@ def test_password_with_an_unencoded_mark_is_not_shown(address):
     assert without_credentials(address).endswith("://…")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("redis://h/0?prefix=a", "redis://h/0?prefix=b"),
+        ("redis+sentinel://h/0?service=a", "redis+sentinel://h/0?service=b"),
+        ("postgresql:///db?host=/run/a", "postgresql:///db?host=/run/b"),
+        ("postgresql://w:s3c#ret@one/db", "postgresql://w:s3c#ret@other/db"),  # which libpq can read
+    ],
+)
+def test_stores_of_two_addresses_share_no_name(one, other):
+    assert name_of(one) != name_of(other)
+    assert "s3c" not in name_of(one) and "ret@" not in name_of(one)
+
+
 def test_place_of_a_well_written_address_is_shown():
     assert without_credentials("postgresql://w:p@h:1/db?connect_timeout=3#x") == "postgresql://h:1/db"
     assert without_credentials("rediss://h/0") == "rediss://h/0"
+    assert without_credentials("redis://h/0?password=p&prefix=a&connect_timeout=1") == "redis://h/0?prefix=a"
+    assert name_of("redis://u:p@h/0?prefix=a") == "redis://h/0?prefix=a"
 
 
 @pytest.mark.parametrize("seconds", ["abc", "nan", "inf", "-1", "1e999"])

@@ -1,4 +1,4 @@
-"""A real Redis or Valkey server on loopback, with a password; and replicas of it."""
+"""A real Redis or Valkey server on loopback, with a password; replicas of it; and a sentinel that fails over to one."""
 
 import contextlib
 import secrets
@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from lakekey.cache.stores.redis import RedisStore
 from support.servers.postgresql import free_port
 
 _PATIENCE = 60.0  # seconds for a start on a busy machine
+_REPLICA = "replica"  # the user as which replicas sign in
 
 
 def valkey() -> str:
@@ -45,8 +47,10 @@ class Redis:
         self.password = replica_of.password if replica_of else f"dose{secrets.token_hex(16)}"
         self._settings = list(settings)
         self._program = program
+        self._settings += ["--user", _REPLICA, "on", f">{self.password}", "+psync", "+replconf", "+ping"]
         if replica_of:
-            self._settings += ["--replicaof", f"127.0.0.1 {replica_of.port}", "--masterauth", self.password]
+            self._settings += ["--replicaof", f"127.0.0.1 {replica_of.port}", "--repl-diskless-sync-delay", "0"]
+            self._settings += ["--masteruser", _REPLICA, "--masterauth", self.password]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -123,6 +127,11 @@ class Redis:
         """As it was at first."""
         self.command("FLUSHALL")
 
+    def cut_off_replicas(self) -> None:
+        """From now on, no replica gets what is written."""
+        self.command("ACL", "SETUSER", _REPLICA, "off")
+        self.command("CLIENT", "KILL", "TYPE", "replica")
+
     def lose_leases(self) -> None:
         """Ends all leases, as time would."""
         for key in self.command("KEYS", "{lakekey}:lease:*"):
@@ -149,3 +158,66 @@ class Redis:
     def _kept(self, kind: str) -> dict[str, bytes]:
         keys = self.command("KEYS", f"{{lakekey}}:{kind}:*")
         return {key.decode().rpartition(":")[2]: self.command("GET", key) for key in keys}
+
+
+class Sentinel:
+    """A sentinel that watches a primary; a context manager.
+
+    Args:
+        primary: The server.
+
+    Attributes:
+        port: Its port on 127.0.0.1.
+        password: Its own.
+        address: What a worker's ``LAKEKEY_STORE`` says; of the two sentinels, the first one is not there.
+    """
+
+    def __init__(self, primary: Redis) -> None:
+        self.port = free_port()
+        self._primary = primary
+        self.password = f"dose{secrets.token_hex(16)}"
+        sentinels = f"127.0.0.1:{free_port()},127.0.0.1:{self.port}"
+        mine = f"service=fleet&sentinel_password={self.password}"
+        self.address = f"redis+sentinel://:{primary.password}@{sentinels}/0?{mine}"
+
+    def __enter__(self) -> Self:
+        self._root = Path(tempfile.mkdtemp(prefix="lakekey-sentinel-"))
+        (self._root / "conf").write_text(
+            f"bind 127.0.0.1\nport {self.port}\ndir {self._root}\nrequirepass {self.password}\n"
+            f"sentinel monitor fleet 127.0.0.1 {self._primary.port} 1\n"
+            f"sentinel auth-pass fleet {self._primary.password}\n"
+            # A replica that was cut off for ten times as long is not promoted.
+            "sentinel down-after-milliseconds fleet 1500\nsentinel failover-timeout fleet 10000\n"
+        )
+        self._process = subprocess.Popen(
+            ["redis-sentinel", str(self._root / "conf")],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        self._until("knows a replica", lambda: self._ask("SENTINEL", "REPLICAS", "fleet"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait(_PATIENCE)
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def names(self, server: Redis) -> None:
+        """Waits until the sentinel names a server as the primary, and that one takes writes."""
+        wanted = [b"127.0.0.1", str(server.port).encode()]
+        self._until("names it", lambda: self._ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "fleet") == wanted)
+        self._until("is the primary", lambda: server.command("ROLE")[0] == b"master")
+
+    def _ask(self, *words: str) -> Any:
+        client = redis.Redis(host="127.0.0.1", port=self.port, password=self.password)
+        try:
+            return client.execute_command(*words)
+        except redis.ConnectionError:
+            return None  # it starts
+        finally:
+            client.close()
+
+    def _until(self, what: str, happens: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while not happens():
+            assert time.monotonic() < deadline, f"the sentinel never {what}"
+            time.sleep(0.05)

@@ -27,7 +27,14 @@ def _redis(address: str) -> "Store":
 
 #: Scheme of ``LAKEKEY_STORE`` → what opens such a store. Nothing is sent, and no driver is loaded, before it is used.
 SHARED: Mapping[str, "Callable[[str], Store]"] = MappingProxyType(
-    {"postgresql": _postgresql, "postgres": _postgresql, "redis": _redis, "rediss": _redis}
+    {
+        "postgresql": _postgresql,
+        "postgres": _postgresql,
+        "redis": _redis,
+        "rediss": _redis,
+        "redis+sentinel": _redis,
+        "rediss+sentinel": _redis,
+    }
 )
 
 

@@ -9,14 +9,14 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Any
 
 from lakekey import _log
 from lakekey._hosts import LOOPBACK
-from lakekey._imports import libraries
+from lakekey._imports import LOADING, libraries
 from lakekey.cache.stores.alike import patience_of
 from lakekey.cache.stores.findings import FAILED, OK, WARNING, Finding
+from lakekey.cache.stores.redis_address import FILES, Node, address_of
 from lakekey.cache.stores.store import reply_lost
 from lakekey.cache.stores.turns import Turns
 from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, StoreUnavailable
@@ -38,36 +38,9 @@ _PATIENCE = 10.0  # seconds for one operation, all its attempts to connect inclu
 _COMMAND = 15.0  # seconds for the command itself: a slow store is slow, and not away
 _QUIET = 3.0  # seconds after an operation that failed in which the next ones try once, and do not wait again
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
-_CA, _CERTIFICATE, _KEY = "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"
-_PARAMETERS = ("prefix", "connect_timeout", _CA, _CERTIFICATE, _KEY)
 _PASSING_WORDS = ("READONLY", "LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN")
 _RIGHTS = "~{{{prefix}}}:* +get +set +del +eval +hget +hmget +hset +pexpire +zadd +zrem +zrangebylex +zcard +time +info"
 _ASYNC_LOSS = "a fail-over may lose the answers of the last moment, each a session where refresh tokens are single-use"
-
-
-class Address(NamedTuple):
-    """An address of a store, taken apart.
-
-    Attributes:
-        host: The host.
-        port: The port.
-        database: The number of the database.
-        user: The user, or ``None``.
-        password: The password, or ``None``.
-        encrypted: Whether by TLS.
-        options: What stands behind the ``?``.
-    """
-
-    host: str
-    port: int
-    database: int
-    user: str | None
-    password: str | None
-    encrypted: bool
-    options: dict[str, str]
-
-    def __repr__(self) -> str:
-        return f"Address({self.host}:{self.port}/{self.database})"
 
 
 class _Wire:
@@ -110,7 +83,7 @@ class Server:
         self._address = address_of(address)
         self.prefix = self._address.options.get("prefix", "lakekey")
         self._patience = patience_of(self._address.options.get("connect_timeout"), _PATIENCE)
-        self._node = self._address.host, self._address.port
+        self._node: Node | None = None
         self._failed_at = -_QUIET
         self._kept = False
         self._turns: Turns[_Wire] = Turns()
@@ -148,10 +121,13 @@ class Server:
 
         Raises:
             CacheError: It evicts what has no time to live, or is a replica.
+            StoreUnavailable: It is one that the sentinels still take for the primary.
         """
         if self._kept:
             return
         for finding in self.findings():
+            if finding.status == FAILED and finding.name == "writes" and self._address.sentinels:
+                raise self._passes(f"{finding.finding}, and the sentinels name no other yet")
             if finding.status == FAILED:
                 raise CacheError(f"the store {self.where} must not be used: {finding.finding}", hint=finding.next_step)
             if finding.status == WARNING:
@@ -193,10 +169,11 @@ class Server:
         allowed = self._patience if arrived - self._failed_at > _QUIET else 0.0
         pause = _FIRST_PAUSE
         while True:
-            left = allowed - (time.monotonic() - arrived)
-            connection = self._made(max(left, 2.0))
+            left = max(allowed - (time.monotonic() - arrived), 2.0)
+            connection = None
             lasts = False
             try:
+                connection = self._made(self._node or self._first_node(left), left)
                 connection.connect()
                 return _Wire(connection)
             except (refusals.AuthenticationError, refusals.NoPermissionError) as error:
@@ -204,9 +181,10 @@ class Server:
             except (refusals.RedisError, OSError) as error:
                 reason = self._said(error)
                 lasts = "CERTIFICATE" in reason.upper()
-            with contextlib.suppress(Exception):
-                connection.disconnect()
-            self._node = self._address.host, self._address.port  # a node of a cluster may be gone
+            if connection is not None:
+                with contextlib.suppress(Exception):
+                    connection.disconnect()
+            self._node = None  # a node of a cluster may be gone, or a primary succeeded
             if lasts or time.monotonic() - arrived + pause > allowed:
                 break
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - as above
@@ -216,25 +194,41 @@ class Server:
             f"the store {self.where} cannot be reached: {reason}", hint="try again; if it lasts, run: lakekey doctor"
         )
 
-    def _made(self, seconds: float) -> Any:
+    def _first_node(self, seconds: float) -> Node:
+        """Where to begin: the address's host, or the primary that its sentinels name.
+
+        Raises:
+            ConnectionError: No sentinel names one.
+            CacheError: It would be spoken to in clear, and is another host.
+        """
+        address = self._address
+        if not address.sentinels:
+            return address.host, address.port
+        # Asked for each connection: a primary that has been succeeded may go on answering for a while.
+        with LOADING:
+            from lakekey.cache.stores.redis_sentinel import primary_of
+
+        node = primary_of(address, lambda sentinel: self._made(sentinel, seconds, of_sentinel=True))
+        self._require_near(node[0])
+        return node
+
+    def _made(self, node: Node, seconds: float, *, of_sentinel: bool = False) -> Any:
         address = self._address
         settings: dict[str, Any] = {
-            "host": self._node[0],
-            "port": self._node[1],
-            "db": address.database,
-            "username": address.user,
-            "password": address.password,
+            "host": node[0],
+            "port": node[1],
+            "db": 0 if of_sentinel else address.database,
+            "username": address.options.get("sentinel_user") if of_sentinel else address.user,
+            "password": address.options.get("sentinel_password") if of_sentinel else address.password,
             "socket_connect_timeout": seconds,
-            "socket_timeout": _COMMAND,
+            "socket_timeout": seconds if of_sentinel else _COMMAND,
             "socket_keepalive": True,
             "retry": Retry(NoBackoff(), 0),
             "protocol": 2,
         }
         if not address.encrypted:
             return wire.Connection(**settings)  # type: ignore[no-untyped-call]
-        files: dict[str, Any] = {
-            name: address.options[name] for name in (_CA, _CERTIFICATE, _KEY) if name in address.options
-        }
+        files: dict[str, Any] = {name: address.options[name] for name in FILES if name in address.options}
         return wire.SSLConnection(**settings, **files, ssl_cert_reqs="required", ssl_check_hostname=True)
 
     def _meaning(self, error: Exception) -> tuple[CacheError, bool]:
@@ -257,12 +251,19 @@ class Server:
 
     def _moved(self, host: str, port: int, said: str) -> tuple[CacheError, bool]:
         """Go on with another node; by a clear connection, with one of this host only."""
-        host = host or self._node[0]  # an empty one is the host that answers
-        if not self._address.encrypted and host not in LOOPBACK:
-            what = f"sends us to {host}, and would send everything in clear to another host"
-            return CacheError(f"the store {self.where} {what}", hint="write rediss:// and switch TLS on there"), False
+        host = host or (self._node or (self._address.host, 0))[0]  # an empty one is the host that answers
+        try:
+            self._require_near(host)
+        except CacheError as error:
+            return error, False
         self._node = host, port
         return self._passes(said), True
+
+    def _require_near(self, host: str) -> None:
+        """Refuse another host by a clear connection. Raises `CacheError`."""
+        if not self._address.encrypted and host not in LOOPBACK:
+            what = f"sends us to {host}, and would send everything in clear to another host"
+            raise CacheError(f"the store {self.where} {what}", hint="write rediss:// and switch TLS on there")
 
     def _passes(self, said: str) -> StoreUnavailable:
         return StoreUnavailable(f"the store {self.where} cannot do it now: {said}", hint="try again")
@@ -270,8 +271,9 @@ class Server:
     def _said(self, error: Exception) -> str:
         """What the server or the library says, on one line and without the password."""
         text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        password = self._address.password
-        return (text.replace(password, "…") if password else text)[:300]
+        for password in (self._address.password, self._address.options.get("sentinel_password")):
+            text = text.replace(password, "…") if password else text
+        return text[:300]
 
 
 if MISSING is None:
@@ -286,42 +288,6 @@ _servers: dict[str, Server] = {}
 def server_at(address: str, where: str) -> Server:
     """The one of this process for an address, so that all its threads share a connection."""
     return _servers.get(address) or _servers.setdefault(address, Server(address, where))
-
-
-def address_of(text: str) -> Address:
-    """Take an address apart.
-
-    Raises:
-        ConfigurationError: It is malformed, or would send what is stored in clear to another host.
-    """
-    try:
-        parts = urlsplit(text)
-        port = parts.port or 6379
-        database = int(parts.path.strip("/") or 0)
-    except ValueError:  # its message may quote the address
-        parts = None
-    if parts is None or not parts.hostname:
-        raise _wrong("cannot be read", "write rediss://USER@HOST:PORT/DATABASE, special characters as %XX")
-    options = dict(parse_qsl(parts.query))
-    unknown = sorted(set(options) - set(_PARAMETERS))
-    if unknown:
-        raise _wrong(f"has the parameter {unknown[0]!r}, which this store does not take", f"remove {unknown[0]}")
-    encrypted = parts.scheme == "rediss"
-    if not encrypted and parts.hostname not in LOOPBACK:
-        raise _wrong("would send everything in clear to another host", "write rediss:// and switch TLS on there")
-    return Address(
-        host=parts.hostname,
-        port=port,
-        database=database,
-        user=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-        encrypted=encrypted,
-        options=options,
-    )
-
-
-def _wrong(what: str, hint: str) -> ConfigurationError:
-    return ConfigurationError(f"the address of the store (LAKEKEY_STORE) {what}", hint=hint)
 
 
 def _facts(answer: Any) -> dict[str, str]:
