@@ -18,6 +18,7 @@ class FaultProxy:
 
     Args:
         port: The server's port on 127.0.0.1.
+        listener: What it accepts connections on; ``None`` for a port of its own.
 
     Attributes:
         port: Its own.
@@ -25,8 +26,9 @@ class FaultProxy:
         cuts: How many answers it has cut off.
     """
 
-    def __init__(self, port: int) -> None:
-        self.port = free_port()
+    def __init__(self, port: int, *, listener: socket.socket | None = None) -> None:
+        self.port = listener.getsockname()[1] if listener else free_port()
+        self._given = listener
         self.connections = 0
         self.cuts = 0
         self._server = port
@@ -76,7 +78,7 @@ class FaultProxy:
     # The proxy
 
     def __enter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
+        self._listener = self._given or socket.create_server(("127.0.0.1", self.port), backlog=256)
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
         return self

@@ -62,17 +62,25 @@ class Postgresql:
         password: Of the role that workers use.
     """
 
-    def __init__(self, *, connections: int = CONNECTIONS, tls: tuple[Path, Path] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        connections: int = CONNECTIONS,
+        tls: tuple[Path, Path] | None = None,
+        namespace: str | None = None,
+    ) -> None:
         """Describes a server; entering the context starts it.
 
         Args:
             connections: How many it takes, three of them for its owner.
             tls: The files of its key and its certificate.
+            namespace: The network namespace that it runs in, on all addresses there.
         """
         self.port = free_port()
         self.password = f"dose{secrets.token_hex(16)}"
         self._connections = connections
         self._tls = tls
+        self._namespace = namespace
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -120,9 +128,10 @@ class Postgresql:
 
     def start(self) -> None:
         """Starts it, and waits until it takes connections."""
+        inside = ["nsenter", f"--net=/run/netns/{self._namespace}", "--"] if self._namespace else []
         with (self._root / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*as_user(), program("postgres"), "-D", str(self._data)],
+                [*inside, *as_user(), program("postgres"), "-D", str(self._data)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         deadline = time.monotonic() + _PATIENCE
@@ -216,7 +225,7 @@ class Postgresql:
 
     def _configure(self) -> None:
         settings = {
-            "listen_addresses": "'127.0.0.1'",
+            "listen_addresses": "'*'" if self._namespace else "'127.0.0.1'",
             "port": self.port,
             "unix_socket_directories": f"'{self._root}'",
             "max_connections": self._connections,
@@ -236,7 +245,7 @@ class Postgresql:
             file.write(lines)
         rules = (
             "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
-            f"host replication {OWNER} 127.0.0.1/32 trust\n"
+            f"host replication {OWNER} 127.0.0.1/32 trust\nhostssl all all 10.77.0.0/16 scram-sha-256\n"
         )
         (self._data / "pg_hba.conf").write_text(rules)
 
