@@ -31,19 +31,27 @@ name = entry_id({"host": sys.argv[1]})
 assert cache.put(name, Entry({}, refresh_token=sys.argv[1]), replaces=None)
 say(cache.ring.current.hex())
 """
-WORKER = """
+WORKERS = """
 import select
-cache, name, count = open_cache(), entry_id({"worker": sys.argv[1]}), 0
-say("ready")
-while not select.select([sys.stdin], [], [], 0)[0]:
+children, me = [], sys.argv[1]
+for other in sys.argv[2:]:  # one process forks the others, as a web server or a scheduler does
+    child = os.fork()
+    if child == 0:
+        children, me = [], other
+        break
+    children.append(child)
+cache, name, count = open_cache(), entry_id({"worker": me}), 0
+os.write(1, b"ready\\n")  # in one piece: the workers of a host share its output
+while not select.select([sys.stdin], [], [], 0.05)[0]:
     with locked(cache, name):
         stored = cache.read(name)
         assert stored.entry is not None, "the entry is gone"
-        assert stored.entry.refresh_token == f"{sys.argv[1]}-{count}", stored.entry.refresh_token
+        assert stored.entry.refresh_token == f"{me}-{count}", stored.entry.refresh_token
         count += 1
-        entry = stored.entry._replace(refresh_token=f"{sys.argv[1]}-{count}")
+        entry = stored.entry._replace(refresh_token=f"{me}-{count}")
         assert cache.put(name, entry, replaces=stored.envelope)
-say(count)
+os.write(1, f"{me} {count}\\n".encode())
+assert [os.waitpid(child, 0)[1] for child in children] == [0] * len(children)
 """
 KILLED = """
 import importlib, signal
@@ -204,21 +212,24 @@ def test_a_host_that_lost_its_lock_in_a_rotation_overwrites_no_newer_ring(fleet,
     assert fresh.get(name(1)).refresh_token == "kept"
 
 
-def test_a_rotation_while_workers_on_other_hosts_write_loses_nothing(fleet, tmp_path):
+@BOTH
+def test_a33_rotation_while_16_workers_on_four_hosts_write_loses_nothing(fleet, tmp_path):
     cache = new_process()
-    names = [f"{number}" for number in range(4)]
+    names = [str(number) for number in range(16)]
     for each in names:
         assert cache.put(entry_id({"worker": each}), Entry({}, refresh_token=f"{each}-0"), replaces=None)
-    workers = [host(tmp_path, each, WORKER, each) for each in names]
-    assert [worker.stdout.readline() for worker in workers] == ["ready\n"] * len(names)
+    hosts = [host(tmp_path, number, WORKERS, *names[number::4]) for number in range(4)]
+    for each in hosts:
+        assert [each.stdout.readline() for _ in range(4)] == ["ready\n"] * 4
     done = rotate(cache)
     assert (done.busy, done.unreadable, len(done.dropped)) == ((), (), 1)
-    counts = [int(said(worker, "stop\n")) for worker in workers]
-    assert sum(counts) > len(names)  # they did write meanwhile, however few of them a busy machine let go on
+    counts = dict(line.split() for each in hosts for line in said(each, "stop\n").splitlines())
+    assert sorted(counts) == sorted(names)
+    assert sum(map(int, counts.values())) > len(names)  # they did write meanwhile, however few a busy machine let go on
     fresh = new_process()
     assert key_ids(fresh) == {done.current}
     assert len(fresh.ring.keys) == 1
-    for each, count in zip(names, counts, strict=True):
+    for each, count in counts.items():
         assert fresh.get(entry_id({"worker": each})).refresh_token == f"{each}-{count}"
 
 

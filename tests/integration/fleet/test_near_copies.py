@@ -100,6 +100,21 @@ def test_a41_signed_out_elsewhere_reaches_a_running_process_within_the_bound(sig
     assert "signed out of" in caught.value.message
 
 
+def test_a41_idle_process_is_given_the_token_that_was_signed_out_of_once_more(signed_in, here, fleet, monkeypatch):
+    monkeypatch.setattr(near, "CHECKED", 0.05)
+    header = here.headers()
+    assert Provider(fleet.host("b").target, environ=fleet.host("b").environ).logout()
+    idle_until = time.monotonic() + 0.1  # longer than the bound
+    while time.monotonic() < idle_until:
+        time.sleep(0.01)
+    assert here.headers() == header  # and it asks in the background
+    deadline = time.monotonic() + 30
+    with pytest.raises(LoginRequired):
+        while time.monotonic() < deadline:
+            here.headers()
+            time.sleep(0.02)
+
+
 def test_a41_refresh_under_way_elsewhere_does_not_bring_the_entry_back(fleet, oidc_server):
     host = fleet.host("a")
     host.sign_in()

@@ -157,7 +157,7 @@ def test_a13_answers_that_are_lost_one_way_cost_no_second_request(signed_in, oid
             owner.execute(f"LOCK TABLE {TABLE} IN SHARE MODE")  # the write of the answer waits
             hold.release()
             deadline = time.monotonic() + 60
-            while owner.execute(WAITING).fetchone()[0] == 0:
+            while server.sql(WAITING) == [(0,)]:
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
             cables[0].lose_answers()

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -172,6 +172,24 @@ class Postgresql:
     def log(self, last: int | None = 4000) -> str:
         """What the server has written: its last characters, or all."""
         return (self._root / "log").read_text(errors="replace")[-last if last else None :]
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[Callable[[], str]]:
+        """Within it, the server logs all that it is sent; the function gives that, and what its views show."""
+        began = (self._root / "log").stat().st_size
+        for setting in ("log_statement = 'all'", "log_duration = on", "log_connections = on"):
+            self.sql(f"ALTER SYSTEM SET {setting}")
+        self.sql("SELECT pg_reload_conf()")
+
+        def shown() -> str:
+            activity = self.sql("SELECT * FROM pg_stat_activity")
+            return (self._root / "log").read_bytes()[began:].decode(errors="replace") + repr(activity)
+
+        try:
+            yield shown
+        finally:
+            self.sql("ALTER SYSTEM RESET ALL")
+            self.sql("SELECT pg_reload_conf()")
 
     @contextlib.contextmanager
     def owner(self, database: str = "postgres") -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:

@@ -4,10 +4,12 @@ import contextlib
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -108,6 +110,43 @@ class Redis:
         if process is not None:
             process.send_signal(how)
             process.wait(_PATIENCE)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[Callable[[], str]]:
+        """Within it, the server shows all that it is sent; the function gives that, and what its logs keep."""
+        self.command("CONFIG", "SET", "slowlog-log-slower-than", "0")
+        self.command("CONFIG", "SET", "slowlog-max-len", "10000")
+        lines: list[bytes] = []
+        with socket.create_connection(("127.0.0.1", self.port), _PATIENCE) as monitor:
+            monitor.sendall(b"AUTH %s\r\nMONITOR\r\n" % self.password.encode())
+
+            def listen() -> None:
+                with contextlib.suppress(OSError):
+                    while data := monitor.recv(65536):
+                        lines.append(data)
+
+            thread = threading.Thread(target=listen)
+            thread.start()
+
+            def shown() -> str:
+                logs = (
+                    self.command("SLOWLOG", "GET", "10000"),
+                    self.command("ACL", "LOG"),
+                    self.command("CLIENT", "LIST"),
+                )
+                self.command("ECHO", "that is all")
+                deadline = time.monotonic() + _PATIENCE
+                while b"that is all" not in b"".join(lines):
+                    assert time.monotonic() < deadline
+                    time.sleep(0.01)
+                return b"".join(lines).decode(errors="replace") + repr(logs)
+
+            try:
+                yield shown
+            finally:
+                self.command("CONFIG", "SET", "slowlog-log-slower-than", "10000")
+                monitor.shutdown(socket.SHUT_RDWR)
+                thread.join(_PATIENCE)
 
     @contextlib.contextmanager
     def client(self) -> Any:
