@@ -10,7 +10,6 @@ Importing this module loads no connector, no HTTP library and no keyring; what i
 import sys
 
 from lakekey._imports import LOADING, libraries
-from lakekey._version import __version__
 from lakekey.errors import (
     CacheError,
     CacheWriteFailed,
@@ -36,16 +35,19 @@ if TYPE_CHECKING:
     from typing import Any
 
     from lakekey import airflow, sandbox, sdk, spark, sql, sqlalchemy, web
+    from lakekey._version import __version__
     from lakekey.providers.factory import provider
     from lakekey.providers.notebook import login, logout, profiles
-    from lakekey.providers.provider import Provider, Token
+    from lakekey.providers.provider import Provider
+    from lakekey.providers.token import Token
     from lakekey.rest import httpx_auth, requests_auth
     from lakekey.session.inventory import sessions
     from lakekey.session.keep_alive import keep_alive
 
 _ATTRIBUTES = {
     "Provider": "lakekey.providers.provider",
-    "Token": "lakekey.providers.provider",
+    "Token": "lakekey.providers.token",
+    "__version__": "lakekey._version",
     "httpx_auth": "lakekey.rest",
     "keep_alive": "lakekey.session.keep_alive",
     "logout": "lakekey.providers.notebook",

@@ -9,7 +9,8 @@ from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError
 from lakekey.providers import factory
 from lakekey.providers.provider import Provider
-from lakekey.providers.sources import Headers, Token, TokenSource
+from lakekey.providers.sources import Headers, TokenSource
+from lakekey.providers.token import Token
 
 #: Extras that switch something on → what it is called at `lakekey.sql.connect`.
 SWITCHES = {"pass_through": "pass_through", "kernel_only": "fixed_token"}

@@ -12,10 +12,11 @@ from lakekey.cache.entry import DISCOVERY_PREFIX, WEB_PREFIX, Entry, NewerEntry,
 from lakekey.cache.envelope import BadEnvelope
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing
-from lakekey.cache.sealed_store import SealedStore, Substitute
+from lakekey.cache.sealed_store import SealedStore
 from lakekey.errors import CacheError, CacheWriteFailed, StoreUnavailable
 
 if TYPE_CHECKING:
+    from lakekey.cache.sealed_store import Substitute
     from lakekey.cache.stores.store import Store
 
 
@@ -39,7 +40,7 @@ class Cache:
         keys: KeyRing | Keys | Callable[[], Keys],
         *,
         volatile: str | None = None,
-        instead: Callable[[Exception], Substitute] | None = None,
+        instead: "Callable[[Exception], Substitute] | None" = None,
         replaceable: bool = False,
     ) -> None:
         self._sealed = SealedStore(store, keys, volatile=volatile, instead=instead, replaceable=replaceable)

@@ -12,11 +12,11 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.envelope import key_id_of
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing, key_id, new_key
-from lakekey.cache.sealed_store import Substitute
 from lakekey.cache.stores.file import FileStore
 from lakekey.errors import CacheError, CacheWriteFailed, UnsafeCache
 
 if TYPE_CHECKING:
+    from lakekey.cache.sealed_store import Substitute
     from lakekey.cache.stores.store import Store
 
 _memory_cache: Cache | None = None
@@ -48,11 +48,13 @@ def open_cache(
         return _open_shared(place, environ, moving=moving, needed=needed)
     directory = place.removeprefix("file:") or cache_directory(environ)
     if not directory:
-        none = _substitute("there is no home directory to keep tokens in", "LAKEKEY_CACHE_DIR=/a/directory/of/yours")
-        return Cache(none.store, none.ring, volatile=none.reason)
+        memory, ring, why = _substitute(
+            "there is no home directory to keep tokens in", "LAKEKEY_CACHE_DIR=/a/directory/of/yours"
+        )
+        return Cache(memory, ring, volatile=why)
     store = FileStore(os.path.abspath(os.path.expanduser(directory)))
 
-    def instead(error: Exception) -> Substitute:
+    def instead(error: Exception) -> "Substitute":
         if needed and isinstance(error, UnsafeCache):
             raise error
         if isinstance(error, OSError):
@@ -65,8 +67,8 @@ def open_cache(
         store.check()
         keys = Keys(store, environ, moving=moving, sealed_under=lambda: _sealed_under(store))
     except (UnsafeCache, CacheWriteFailed) as error:
-        substitute = instead(error)
-        return Cache(substitute.store, substitute.ring, volatile=substitute.reason)
+        memory, ring, why = instead(error)
+        return Cache(memory, ring, volatile=why)
     return Cache(store, keys, instead=instead)
 
 
@@ -119,13 +121,13 @@ def cache_directory(environ: Mapping[str, str]) -> str:
     return os.path.join(home, ".local", "state", "lakekey") if os.path.isabs(home) else ""
 
 
-def _substitute(reason: str, remedy: str | None) -> Substitute:
+def _substitute(reason: str, remedy: str | None) -> "Substitute":
     """What to do where nothing can be kept: serve from memory, and say so once."""
     shared = _shared_memory()
     if reason not in _reported:
         _reported.add(reason)
         _log.warning("cache", "%s; tokens are kept in the memory of this process only (%s)", reason, remedy)
-    return Substitute(shared.store, shared.ring, reason)
+    return shared.store, shared.ring, reason
 
 
 def _shared_memory() -> Cache:

@@ -1,7 +1,7 @@
 """A store and what seals it: the keys in force, the store's clock, and an envelope's bytes as an entry."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from lakekey import _log
 from lakekey._imports import LOADING
@@ -16,19 +16,8 @@ if TYPE_CHECKING:
     from lakekey.cache.store_time import StoreTime
     from lakekey.cache.stores.store import Store
 
-
-class Substitute(NamedTuple):
-    """What takes the place of a store in which nothing can be kept.
-
-    Attributes:
-        store: Where envelopes are kept instead.
-        ring: The keys that seal them.
-        reason: Why, in words.
-    """
-
-    store: "Store"
-    ring: KeyRing
-    reason: str
+    #: What takes the place of a store in which nothing can be kept: where, under which keys, and why, in words.
+    Substitute = tuple[Store, KeyRing, str]
 
 
 class SealedStore:
@@ -51,7 +40,7 @@ class SealedStore:
         keys: KeyRing | Keys | Callable[[], Keys],
         *,
         volatile: str | None,
-        instead: Callable[[Exception], Substitute] | None,
+        instead: "Callable[[Exception], Substitute] | None",
         replaceable: bool,
     ) -> None:
         self.store = store
@@ -98,8 +87,7 @@ class SealedStore:
         except (CacheWriteFailed, UnsafeCache, OSError) as error:
             if self._instead is None:
                 raise
-            substitute = self._instead(error)
-            self.store, self._fixed, self.volatile = substitute
+            self.store, self._fixed, self.volatile = self._instead(error)
             self._keys = None
 
     def current_ring(self) -> KeyRing:

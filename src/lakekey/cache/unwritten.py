@@ -8,19 +8,14 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from lakekey import _log
 from lakekey.cache.entry import Entry, Failure
 from lakekey.errors import CacheError
 
-
-class _Held(NamedTuple):
-    entry: Entry
-    beside: bytes | None
-
-
-_entries: dict[tuple[str, str], _Held] = {}
+# Store and entry → what is held, and the envelope beside which it stands.
+_entries: dict[tuple[str, str], tuple[Entry, bytes | None]] = {}
+_NOTHING = (None, None)
 _reported: set[str] = set()
 _locked: set[str] = set()
 
@@ -39,8 +34,8 @@ def disowned(entry: Entry) -> Entry:
 
 def _after_fork() -> None:
     _locked.clear()  # the threads that held them stayed behind
-    for place, held in _entries.items():
-        _entries[place] = held._replace(entry=disowned(held.entry))
+    for place, (entry, beside) in _entries.items():
+        _entries[place] = disowned(entry), beside
 
 
 if hasattr(os, "register_at_fork"):
@@ -51,25 +46,22 @@ def get(where: str, entry_id: str, envelope: bytes | None) -> Entry | None:
     """What this process holds in place of a stored envelope, if that is still the one that was there."""
     if not _entries:
         return None
-    held = _entries.get((where, entry_id))
-    if held is None:
-        return None
-    if held.beside != envelope:
+    entry, beside = _entries.get((where, entry_id), _NOTHING)
+    if entry is not None and beside != envelope:
         forget(where, entry_id)
         return None
-    return held.entry
+    return entry
 
 
 def peek(where: str, entry_id: str, envelope: bytes | None) -> Entry | None:
     """The same, without dropping what stands beside another envelope."""
-    held = _entries.get((where, entry_id))
-    return held.entry if held is not None and held.beside == envelope else None
+    entry, beside = _entries.get((where, entry_id), _NOTHING)
+    return entry if beside == envelope else None
 
 
 def latest(where: str, entry_id: str) -> Entry | None:
     """What this process holds, where it cannot be told what is stored."""
-    held = _entries.get((where, entry_id))
-    return held.entry if held is not None else None
+    return _entries.get((where, entry_id), _NOTHING)[0]
 
 
 def holds(where: str, entry_id: str) -> bool:
@@ -87,7 +79,7 @@ def keep(where: str, entry_id: str, entry: Entry, *, beside: bytes | None, error
         beside: The envelope that is stored under that id, or ``None``.
         error: Why it could not be stored.
     """
-    _entries[where, entry_id] = _Held(entry, beside)
+    _entries[where, entry_id] = entry, beside
     report(where, entry_id, error)
 
 

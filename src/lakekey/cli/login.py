@@ -9,7 +9,8 @@ from lakekey.cli.output import in_words, print_json, print_text
 from lakekey.cli.provider import provider_for_target, session_and_provider, target_of
 from lakekey.configuration.target import Target
 from lakekey.errors import CacheWriteFailed, ConfigurationError, LakekeyError, LoginRequired
-from lakekey.providers.provider import Provider, Token
+from lakekey.providers.provider import Provider
+from lakekey.providers.token import Token
 from lakekey.session.session import Session
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import argparse
 
 from lakekey.cli.output import print_json
 from lakekey.cli.provider import provider_of
-from lakekey.providers.provider import Token
+from lakekey.providers.token import Token
 
 
 def token(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from lakekey import _log
 from lakekey._single_flight import Commitment
-from lakekey.configuration.presence import interactive_mode, seat
+from lakekey.configuration.presence import interactive_mode
 from lakekey.configuration.settings import secret_variables
 from lakekey.configuration.target import Target
 from lakekey.errors import (
@@ -25,6 +25,7 @@ from lakekey.login import browser, pages, paste, preflight, screen
 from lakekey.login.callback import Callback
 from lakekey.login.identity import Identity, check_identity, identify
 from lakekey.login.redirect import Redirect, redirect_of
+from lakekey.login.seat import seat
 from lakekey.oauth import authorization_code, deadlines, device, revocation
 from lakekey.oauth.authorization_code import AuthorizationRequest
 from lakekey.oauth.client import Client

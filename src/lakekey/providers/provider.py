@@ -8,16 +8,17 @@ from lakekey._imports import LOADING, libraries
 from lakekey.cache.cache import Cache
 from lakekey.configuration.target import Target
 from lakekey.providers.session_source import SessionSource
-from lakekey.providers.sources import HeaderFactory, Headers, Token, TokenSource
+from lakekey.providers.sources import HeaderFactory, Headers, TokenSource
 from lakekey.session.session import Session
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from lakekey.providers.session_ending import SessionEnding
+    from lakekey.providers.token import Token
     from lakekey.session.timing import Timing
 
-__all__ = ["HeaderFactory", "Headers", "Provider", "Token"]
+__all__ = ["HeaderFactory", "Headers", "Provider"]
 
 
 # Loaded once, so that no caller with a live token waits for the lock while another thread loads the protocol code.
@@ -124,7 +125,7 @@ class Provider:
         """
         return self._factory()
 
-    def token(self) -> Token:
+    def token(self) -> "Token":
         """The current access token, renewed where needed.
 
         A token of the SDK's own strategies that never ends, or whose end is not known, ends in the year 9999.
@@ -135,7 +136,7 @@ class Provider:
         """
         return self._source.token()
 
-    async def atoken(self) -> Token:
+    async def atoken(self) -> "Token":
         """`token` for asyncio, trio and anyio: the event loop goes on while a token is renewed.
 
         A cancelled task leaves at once; an exchange that has been sent is completed without it.
@@ -148,7 +149,7 @@ class Provider:
         token: Token = await _threads().in_a_thread(self._source.token)
         return token
 
-    def login(self, *, switch: bool = False) -> Token:
+    def login(self, *, switch: bool = False) -> "Token":
         """Sign in now, whatever is cached; as a person in the browser, as a service principal by its secret.
 
         One of the SDK's own strategies is built again, and asked for a token.

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from lakekey._imports import libraries
 
 if TYPE_CHECKING:
-    from lakekey.providers.sources import HeaderFactory, Token
+    from lakekey.providers.sources import HeaderFactory
+    from lakekey.providers.token import Token
 
 
 def header_factory(headers: "HeaderFactory", token: "Callable[[], Token]") -> Any:

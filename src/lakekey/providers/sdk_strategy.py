@@ -21,7 +21,8 @@ from lakekey.configuration.settings import SETTINGS
 from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError
 from lakekey.oauth.jwt import claims
-from lakekey.providers.sources import Headers, SecondChances, Token
+from lakekey.providers.sources import Headers, SecondChances
+from lakekey.providers.token import Token
 from lakekey.providers.unattended import announce
 from lakekey.session.expiry import TRIAL
 from lakekey.session.failures import Failures

@@ -15,15 +15,15 @@ from lakekey._imports import LOADING, amid_import
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import Target
 from lakekey.errors import LakekeyError, LockTimeout
-from lakekey.providers.sources import HeaderFactory, Headers, SecondChances, Token
+from lakekey.providers.sources import HeaderFactory, Headers, SecondChances
 from lakekey.session.expiry import CLOCK_TOLERANCE, is_on_trial, margin, nears_end, session_end, stale_at
 from lakekey.session.session import Session, SignedOutElsewhere
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from types import ModuleType
 
     from lakekey.providers.session_ending import EndWatch, SessionEnding
+    from lakekey.providers.token import Token
 
 T = TypeVar("T")
 
@@ -35,11 +35,11 @@ _LONGEST_PAUSE = 120.0
 
 
 @functools.cache
-def _moment() -> "Callable[[float], datetime]":
+def _token_of() -> "Callable[[Entry], Token]":
     with LOADING:
-        from datetime import UTC, datetime
+        from lakekey.providers.token import token_of
 
-    return lambda seconds: datetime.fromtimestamp(seconds, UTC)
+    return token_of
 
 
 @functools.cache
@@ -104,7 +104,7 @@ class SessionSource:
         """See `TokenSource.sdk_headers`."""
         return
 
-    def token(self) -> Token:
+    def token(self) -> "Token":
         """See `TokenSource.token`."""
         self.headers()
         snapshot = self._snapshot
@@ -112,8 +112,7 @@ class SessionSource:
             self.headers()
             snapshot = self._snapshot
         entry = snapshot.entry
-        expires_at = self._with_profile(lambda: _moment()(entry.expires_at))
-        return Token(entry.access_token, entry.token_type, expires_at, entry.scopes)
+        return self._with_profile(lambda: _token_of()(entry))
 
     def login(self, *, switch: bool) -> None:
         """See `TokenSource.login`."""

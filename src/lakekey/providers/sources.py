@@ -5,14 +5,13 @@ around another source. `lakekey.providers.provider.Provider` gives any of them t
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from lakekey.cache.entry import Entry
     from lakekey.configuration.target import Target
     from lakekey.providers.session_ending import SessionEnding
+    from lakekey.providers.token import Token
 
 Headers = dict[str, str]
 HeaderFactory = Callable[[], Headers]
@@ -20,25 +19,6 @@ HeaderFactory = Callable[[], Headers]
 # How often a new token that has served and is then refused is replaced at once. More often, it is one resource that
 # refuses every token, and others that accept them.
 _SECOND_CHANCES = 3
-
-
-class Token(NamedTuple):
-    """An access token, with what is known about it.
-
-    Attributes:
-        access_token: The bearer token. A secret: ``repr`` hides it.
-        token_type: ``Bearer``.
-        expires_at: When it ends, as an aware datetime in UTC.
-        scopes: The scopes granted.
-    """
-
-    access_token: str
-    token_type: str
-    expires_at: "datetime"
-    scopes: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        return f"Token({self.token_type}, expires_at={self.expires_at.isoformat()}, scopes={self.scopes})"
 
 
 class TokenSource(Protocol):
@@ -63,7 +43,7 @@ class TokenSource(Protocol):
     def sdk_headers(self) -> Any | None:
         """What databricks-sdk calls for headers, where the source has it from there; else ``None``."""
 
-    def token(self) -> Token:
+    def token(self) -> "Token":
         """See `Provider.token`."""
 
     def login(self, *, switch: bool) -> None:

@@ -14,7 +14,8 @@ from lakekey.configuration.target import U2M, Target, resolve
 from lakekey.errors import ConfigurationError, LoginRequired
 from lakekey.oauth import jwt
 from lakekey.providers.provider import Provider
-from lakekey.providers.sources import HeaderFactory, Headers, Token, TokenSource
+from lakekey.providers.sources import HeaderFactory, Headers, TokenSource
+from lakekey.providers.token import Token
 from lakekey.session.expiry import margin
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from typing import Any
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import Target
 from lakekey.errors import LoginRequired
-from lakekey.providers.sources import HeaderFactory, Headers, Token, TokenSource
+from lakekey.providers.sources import HeaderFactory, Headers, TokenSource
+from lakekey.providers.token import Token
 from lakekey.session.failures import Failures
 from lakekey.web.connections import is_of
 from lakekey.web.people import User

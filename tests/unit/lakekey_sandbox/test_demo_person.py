@@ -5,6 +5,7 @@ import os
 import pytest
 
 from lakekey.configuration import presence
+from lakekey.login import seat
 from lakekey_sandbox.demo_person import is_at_a_browser
 
 DESKTOP = {"PATH": os.environ["PATH"], "BROWSER": "true"}
@@ -13,7 +14,7 @@ DESKTOP = {"PATH": os.environ["PATH"], "BROWSER": "true"}
 @pytest.fixture(autouse=True)
 def a_desktop(monkeypatch):
     monkeypatch.setattr(presence, "_has_terminal", lambda: True)
-    monkeypatch.setattr(presence, "_kernel_release", lambda: "")
+    monkeypatch.setattr(seat, "_kernel_release", lambda: "")
     exists = os.path.exists
     marks = ("/.dockerenv", "/run/.containerenv")  # since the tests may run in a container
     monkeypatch.setattr(os.path, "exists", lambda path: path not in marks and exists(path))

@@ -5,10 +5,11 @@ import sys
 
 import pytest
 
-from lakekey.configuration.presence import automation, in_notebook, seat
+from lakekey.configuration.presence import automation, in_notebook
 from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError
 from lakekey.login import browser, redirect
+from lakekey.login.seat import seat
 
 URL = "https://w.example.com/authorize?a=1&b=2"
 

@@ -7,9 +7,10 @@ import shutil
 from collections.abc import Callable, Mapping
 
 import lakekey
-from lakekey.configuration.presence import automation, interactive_mode, seat
+from lakekey.configuration.presence import automation, interactive_mode
 from lakekey.errors import LoginFailed
 from lakekey.login.browser import command
+from lakekey.login.seat import seat
 from lakekey_sandbox.person import Person
 from lakekey_sandbox.workspace import Sandbox
 
