@@ -112,7 +112,9 @@ def _provider_of(hostname):
     target = resolve(host=f"https://{hostname}", client_id="suite", client_secret="suite")
     cache = open_cache({}, place="memory:")
     now = time.time()
-    entry = Entry(target.about(), access_token="tok", issued_at=now, expires_at=now + 3600, proof=target.proof)
+    entry = Entry(
+        target.description(), access_token="tok", issued_at=now, expires_at=now + 3600, proof=target.secret_digest
+    )
     cache.put(Session(target).entry_id, entry, replaces=cache.read(Session(target).entry_id).envelope)
     return Provider(target, cache=cache)
 

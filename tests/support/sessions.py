@@ -131,14 +131,14 @@ class Machine:
         now = time.time()
         before = self.cache.read(self.entry_id)
         entry = Entry(
-            about=self.target.about(),
+            about=self.target.description(),
             generation=(before.entry.generation if before.entry else 0) + 1,
             access_token=access_token,
             issued_at=now + left - HOUR,
             expires_at=now + left,
             scopes=self.target.scopes,
             logged_in_at=now + left - HOUR,
-            proof=self.target.proof,
+            proof=self.target.secret_digest,
         )._replace(**fields)
         assert self.cache.put(self.entry_id, entry, replaces=before.envelope)
         return entry

@@ -13,8 +13,20 @@ from lakekey.cache.sealed_store import SealedStore
 from lakekey.errors import CacheWriteFailed, LockTimeout, StoreUnavailable
 
 _SHORTEST_POLL = 0.01
-_LONGEST_POLL = 0.25  # the lock of a killed holder is taken over within a second
+LONGEST_POLL = 0.25  # the lock of a killed holder is taken over within a second
 T = TypeVar("T")
+
+
+def next_try(waited: float, longest: float = LONGEST_POLL) -> float:
+    """Seconds until a lock is tried again.
+
+    They grow with the wait so far, since a crowd that polled faster would take the processor from the holder.
+
+    Args:
+        waited: The wait so far, in seconds.
+        longest: At most about so many seconds.
+    """
+    return min(longest, max(_SHORTEST_POLL, waited / 4)) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads the waiters
 
 
 @contextlib.contextmanager
@@ -46,9 +58,7 @@ def wait_for(
         waited = time.monotonic() - arrived
         if waited > patience:
             raise LockTimeout(f"{who_and_what()} for more than {patience:g} s", hint="wait for it, then try again")
-        # In proportion to the wait so far: a crowd that polled faster would take the processor from the holder.
-        poll = min(_LONGEST_POLL, max(_SHORTEST_POLL, waited / 4))
-        pause(poll * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
+        pause(next_try(waited))
 
 
 @contextlib.contextmanager

@@ -45,7 +45,7 @@ def _one(arguments: argparse.Namespace) -> int:
     # What the SDK signs in does not enter the cache, which then is not even opened.
     cache = None if session.target.is_delegated else session.cache
     entry = session.peek() if cache is not None else None
-    facts = _facts(session.entry_id, entry or Entry(session.target.about()))
+    facts = _facts(session.entry_id, entry or Entry(session.target.description()))
     state, place = facts["state"], _place(cache)
     facts["profile"] = session.target.profile  # as it was named here, not at the sign-in
     if arguments.json:

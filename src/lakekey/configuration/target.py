@@ -151,7 +151,7 @@ class Target(Resolved, Given):
         """The environment as the cache is to see it: with the place and key settings of arguments and profile."""
         return cache_environment(environ, {name: getattr(self, name) for name in CACHE_SETTINGS}, self.sources)
 
-    def about(self) -> dict[str, Any]:
+    def description(self) -> dict[str, Any]:
         """What a person needs to recognise the credential, without secrets; kept in its entry."""
         names = ["host", "auth_type", "client_id", "profile", "user", "group_id", "account_id", "scopes", "ca_file"]
         names += ["discovery_url", "authorization_details"]

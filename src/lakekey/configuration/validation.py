@@ -42,7 +42,7 @@ class Resolved(Record):
     client_secret: str | None
     #: A digest of the service principal's secret, empty for a person. It is kept, sealed, with the tokens, so that a
     #: process that knows only the client's id is not handed what its secret fetched.
-    proof: str
+    secret_digest: str
     #: The scopes to ask for, sorted; ``offline_access`` is added for U2M when they are sent.
     scopes: tuple[str, ...]
     #: The workspace, where it is configured or the host's address names it.
@@ -86,7 +86,7 @@ def validated(layers: Layers, auth_type: str, environ: Mapping[str, str]) -> tup
         auth_type=auth_type,
         client_id=given.client_id or (DEFAULT_CLIENT if auth_type in (U2M, M2M) else ""),
         client_secret=given.client_secret if auth_type in (U2M, M2M) else None,
-        proof=_proof(given) if auth_type == M2M else "",
+        secret_digest=_secret_digest(given) if auth_type == M2M else "",
         scopes=given.scopes or DEFAULT_SCOPES,
         workspace_id=workspace,
         http_path=_http_path(layers, given, workspace),
@@ -100,7 +100,7 @@ def validated(layers: Layers, auth_type: str, environ: Mapping[str, str]) -> tup
     )
 
 
-def _proof(given: Given) -> str:
+def _secret_digest(given: Given) -> str:
     """A digest that ties what a secret fetched to that secret."""
     return hashlib.sha256(f"lakekey proof\0{given.client_id}\0{given.client_secret}".encode()).hexdigest()
 

@@ -47,7 +47,7 @@ class Credential:
         self.environ = os.environ if environ is None else environ
         self.interactive = interactive
         self._timing = timing
-        self._proof = target.proof
+        self._secret_digest = target.secret_digest
         self._cache = cache
         self._events: Events | None = None
         place = (self.environ.get("LAKEKEY_STORE", "") if target.store is None else target.store).strip()
@@ -136,7 +136,7 @@ class Credential:
         return (
             is_live(entry.issued_at, entry.expires_at, time.time())
             and entry.access_token not in ("", rejected)
-            and entry.proof == self._proof
+            and entry.proof == self._secret_digest
         )
 
     def settles(self, entry: Entry, rejected: str, served: str = "") -> bool:

@@ -4,21 +4,19 @@ A waiting process has loaded neither the protocol code nor anything else that on
 processes wait on few cores, their loading would take the processor from the one that works.
 """
 
-import random
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from lakekey._single_flight import Busy, Commitment, Flights, Overdue
 from lakekey.cache.entry import Entry, Failure, Stored
+from lakekey.cache.entry_lock import LONGEST_POLL, next_try
 from lakekey.session.failures import Failures
 from lakekey.session.wait_notice import Wait
 
 if TYPE_CHECKING:
     from lakekey.session.credential import Credential
 
-_SHORTEST_POLL = 0.01
-_LONGEST_POLL = 0.25  # a killed holder's lock is taken over within a second
 _LONGEST_SHARED_POLL = 1.0  # of a store that hundreds of processes ask
 
 Done = Callable[[Entry], bool]
@@ -53,7 +51,7 @@ class EntryQueue:
     """
 
     def __init__(self, credential: "Credential") -> None:
-        self.key = f"{credential.cache.store.where}:{credential.entry_id}:{credential.target.proof}"
+        self.key = f"{credential.cache.store.where}:{credential.entry_id}:{credential.target.secret_digest}"
         self._credential = credential
         self._target = credential.target
         self._timing = credential.timing
@@ -115,7 +113,7 @@ class EntryQueue:
         deadline = arrived + self._patience()
         attended = self._credential.attended
         shared = self._cache.store.shared
-        longest = _LONGEST_SHARED_POLL if shared else _LONGEST_POLL
+        longest = _LONGEST_SHARED_POLL if shared else LONGEST_POLL
         holder: str | None = None
         looked = False
         notice = self._timing.wait_notice
@@ -138,9 +136,7 @@ class EntryQueue:
                     raise self._failures.lock_timeout(holder, self._entry_id, self._cache.store.where)
                 looked = shared  # each look is a request to the store, and one a turn is enough
                 wait.goes_on()
-                # In proportion to the wait so far: a crowd that polled faster would take the processor from the holder.
-                pause = min(longest, max(_SHORTEST_POLL, (time.monotonic() - arrived) / 4))
-                commitment.pause(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the waiters, guards nothing
+                commitment.pause(next_try(time.monotonic() - arrived, longest))
                 # A result needs no lock, nor that it be free.
                 if (settled := self._settled(self._credential.peek(), known, done)) is not None:
                     return settled
@@ -153,7 +149,7 @@ class EntryQueue:
             self._events.adopted(entry.identity)
             return entry
         failure = entry.failure
-        if failure not in (None, known) and failure.proof == self._target.proof:
+        if failure not in (None, known) and failure.proof == self._target.secret_digest:
             raise self._failures.to_error(failure)
         return None
 

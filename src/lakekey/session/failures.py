@@ -40,12 +40,12 @@ class Failures:
             hint=error.hint,
             detail=str(detail) if detail is not None else None,
             retry_after=getattr(error, "retry_after", None),
-            proof=self._target.proof,
+            proof=self._target.secret_digest,
         )
 
     def in_backoff(self, failure: Failure | None) -> bool:
         """Whether the endpoint failed so recently, or asked for so long a pause, that it is not asked ahead of time."""
-        if failure is None or failure.proof != self._target.proof:
+        if failure is None or failure.proof != self._target.secret_digest:
             return False
         return 0 <= time.time() - failure.at < max(self._timing.early_pause, failure.retry_after or 0.0)
 

@@ -130,7 +130,7 @@ class Renewal:
         )
 
     def sign_in(self, *, switch: bool = False) -> Entry:
-        """Sign in anew, whatever is stored; all who ask meanwhile get the same sign-in's result.
+        """Sign in again, whatever is stored; all who ask meanwhile get the same sign-in's result.
 
         Args:
             switch: Let another person than before take the session over.
@@ -145,7 +145,7 @@ class Renewal:
             def is_new(entry: Entry) -> bool:
                 return self._credential.serves(entry, before.access_token)
 
-            return self._queue.run("anew", before, is_new, self._exchange_stored)
+            return self._queue.run("again", before, is_new, self._exchange_stored)
         if self._sign_in is None:
             raise self._failures.login_required(None)
         return self._queue.run(
@@ -170,7 +170,7 @@ class Renewal:
         def remove(_: Commitment, stored: Stored) -> Entry:
             if not self._cache.delete(self._entry_id, replaces=stored.envelope) and stored.envelope is not None:
                 raise NotYet(None)  # it was changed just now, by a holder that has lost the lock: look again
-            return stored.entry or Entry(self._target.about())
+            return stored.entry or Entry(self._target.description())
 
         removed = self._queue.run("forget", None, None, remove)
         return removed if removed.generation else None
@@ -194,12 +194,12 @@ class Renewal:
                 return None
 
     def _exchange_stored(self, commitment: Commitment, stored: Stored) -> Entry:
-        return self._exchange.run(commitment, stored.entry or Entry(self._target.about()), stored)
+        return self._exchange.run(commitment, stored.entry or Entry(self._target.description()), stored)
 
     def _login(self, commitment: Commitment, stored: Stored, *, switch: bool = False, unasked: bool = False) -> Entry:
         if self._sign_in is None:
             raise self._failures.login_required(stored.entry)
-        before = stored.entry or Entry(self._target.about())
+        before = stored.entry or Entry(self._target.description())
         sent_at = time.time()
         try:
             with self._events.login():

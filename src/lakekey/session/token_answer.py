@@ -33,9 +33,10 @@ def entry_from(target: "Target", entry: "Entry", response: "TokenResponse", sent
         refused=None,
         failure=None,
         spending=None,
-        proof=target.proof,
+        proof=target.secret_digest,
         refresh_expires_at=_refresh_expires_at(target, entry, response, sent_at),
-        on_trial=entry.proof == target.proof and replaced_before_its_time(entry.issued_at, entry.expires_at, sent_at),
+        on_trial=entry.proof == target.secret_digest
+        and replaced_before_its_time(entry.issued_at, entry.expires_at, sent_at),
     )
 
 

@@ -262,7 +262,7 @@ class Redemption:
     def _store(self, stored: Stored, response: TokenResponse, signed: Signed, sent_at: float) -> None:
         before = stored.entry or Entry({})
         about = {
-            **self._target.about(),
+            **self._target.description(),
             "portal_user": {"name": self._user.name, "id": self._user.id},
             "signed_in": {"issuer": signed.issuer, "subject": signed.subject},
             "registration": self._flow.registration,

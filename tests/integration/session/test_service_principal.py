@@ -101,7 +101,7 @@ def test_a_wrong_secret_is_not_handed_the_right_ones_token(machine, wrong):
 
 def test_a_wrong_secret_is_not_served_while_its_provider_lives(machine, wrong):
     """Its owner was right once: the secret was replaced, and the cache holds what the new one fetched."""
-    machine.store(left=-60, proof=wrong.target.proof)
+    machine.store(left=-60, proof=wrong.target.secret_digest)
     machine.provider().headers()
     with pytest.raises(CredentialsRefused):
         wrong.headers()

@@ -197,17 +197,17 @@ def test_the_case_of_a_user_name_does_not_matter():
 
 def test_the_proof_ties_a_token_to_its_secret_and_shows_none_of_it():
     def proof(secret):
-        return resolve(environ={}, host=HOST, client_id="app", client_secret=secret).proof
+        return resolve(environ={}, host=HOST, client_id="app", client_secret=secret).secret_digest
 
     assert proof(SECRET) == proof(SECRET) != proof("another")
     assert SECRET not in proof(SECRET)
-    assert resolve(environ={}, host=HOST).proof == ""
+    assert resolve(environ={}, host=HOST).secret_digest == ""
 
 
 def test_the_secret_is_in_no_repr_summary_or_pickle():
     target = resolve(environ={}, host=HOST, client_id="app", client_secret=SECRET)
     pickled = pickle.dumps(target)
-    shown = f"{target!r} {target} {target.about()} {target.cache_key_fields()} {dict(target.sources)} {pickled!r}"
+    shown = f"{target!r} {target} {target.description()} {target.cache_key_fields()} {dict(target.sources)} {pickled!r}"
     assert SECRET not in shown
     assert pickle.loads(pickled).cache_key_fields() == target.cache_key_fields()
 

@@ -95,11 +95,11 @@ class Keys:
                     anchor.remember(self.environ, self.place.where, choice)
 
     def look(self) -> KeyRing:
-        """The ring, read anew, if there is one."""
+        """The ring, read again, if there is one."""
         return self._read(choose=False)
 
     def read(self) -> KeyRing:
-        """The ring, read anew, and chosen where there is none. Raises as `current`."""
+        """The ring, read again, and chosen where there is none. Raises as `current`."""
         return self._read(choose=True)
 
     def _read(self, *, choose: bool) -> KeyRing:

@@ -58,7 +58,7 @@ class PlainSession(NamedTuple):
         """The session as an entry of our cache."""
         now = time.time()
         return Entry(
-            about=target.about(),
+            about=target.description(),
             access_token=self.access_token,
             # When it was issued is not written down; what counts is that it was not in the future.
             issued_at=min(now, self.expires_at - _USUAL_LIFETIME),
