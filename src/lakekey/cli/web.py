@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from lakekey._hosts import LOOPBACK
 from lakekey.cli.output import print_json, print_table
 from lakekey.errors import ConfigurationError
-from lakekey.web.people import User
+from lakekey.web.people import ANY_USER, User
 from lakekey.web.portal import Portal
 from lakekey.web.schedules import FAILS, Schedule
 from lakekey.web.user_header import UserHeader
@@ -192,7 +192,7 @@ def _read_schedules(path: str) -> list[Schedule]:
 def _say(portal: Portal, arguments: argparse.Namespace) -> None:
     print(f"The portal for {', '.join(portal.profiles)} is at {portal.url}")
     for profile in portal.profiles:
-        app = portal.app_of(portal.target(profile, User("preflight")))
+        app = portal.app_of(portal.target(profile, ANY_USER))
         uri = portal.redirect_uri(app.name if app is not None else profile.lower())
         registered = "" if app is not None else "  (no app is registered yet: lakekey apps add)"
         print(f"  {profile}: redirect URI {uri}{registered}")

@@ -25,7 +25,7 @@ from lakekey.web.connections import Connection
 from lakekey.web.flows import Flow
 from lakekey.web.outcomes import Outcome
 from lakekey.web.pages import Form, Message
-from lakekey.web.people import User
+from lakekey.web.people import ANY_USER, User
 from lakekey.web.service import PortalService
 from lakekey.web.visits import Visits
 
@@ -283,7 +283,7 @@ class Routes(Visits):
 
     def _app_words(self, profile: str) -> tuple[str, str]:
         """The app's name and the redirect URI to register, for a message to the administrator."""
-        found = self._portal.app_of(self._portal.target(profile, User("nobody")))
+        found = self._portal.app_of(self._portal.target(profile, ANY_USER))
         name = found.name if found is not None else profile
         return name, self._portal.redirect_uri(name)
 

@@ -22,6 +22,10 @@ class User(NamedTuple):
     id: str = ""
 
 
+#: Stands for any user, where only the profile counts.
+ANY_USER = User("any-user")
+
+
 def user_of(given: "User | str") -> User:
     """A user in the one form in which it is compared and kept.
 

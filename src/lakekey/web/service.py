@@ -24,7 +24,7 @@ from lakekey.web import access_log
 from lakekey.web.connections import Connection, connection_of, is_of
 from lakekey.web.owned import OwnedSource
 from lakekey.web.pages import fragment
-from lakekey.web.people import User, user_of
+from lakekey.web.people import ANY_USER, User, user_of
 from lakekey.web.registrations import Registrations, check_public_address, same_name, slug
 from lakekey.web.sign_in import SignIns, hosted_target
 
@@ -271,7 +271,7 @@ class PortalService:
             raise ConfigurationError("the portal has no profile", hint='Portal(["prod"], …)')
         named: dict[str, str] = {}
         for profile in self.profiles:
-            target = hosted_target(profile, User("nobody"), self.environ)
+            target = hosted_target(profile, ANY_USER, self.environ)
             self._servers[profile] = target.host
             if target.sources.get("client_id") is None:
                 continue

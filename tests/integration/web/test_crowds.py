@@ -90,7 +90,7 @@ def crowd(place, monkeypatch):
         for number in range(PEOPLE):
             who = person(number)
             target = portal.target("prod", User(who))
-            about = {**target.about(), "portal_user": {"name": who, "id": ""}}
+            about = {**target.description(), "portal_user": {"name": who, "id": ""}}
             expires_at = now + (-60 if number % 5 == 0 else 3600)
             entry = Entry(
                 about, access_token=f"{who}:old", refresh_token=f"{who}:refresh", identity=who, issued_at=now - 3600,
