@@ -19,6 +19,7 @@ MEMORY = {
     "lakekey.session.end_notices": ("_given",),
     "lakekey.session.unsaved": ("_answers",),
     "lakekey.session.wait_notice": ("_told",),
+    "lakekey.web.flows": ("_sweeps",),
 }
 #: Module → names that are set to ``None``.
 SINGLE = {"lakekey.cache.opening": ("_memory_cache",)}
