@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from lakekey.cli import output, streams
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired
 
+# ``gh auth login``, ``gcloud auth login``, …: the same command here, without ``auth``.
+_AFTER_AUTH = ("login", "logout", "status", "profiles", "env")
 DONE, FAILED, USAGE, LOGIN_NEEDED = 0, 1, 2, 3
 
 
@@ -52,6 +54,8 @@ def main(argv: Sequence[str], *, as_databricks: bool = False) -> int:
     from lakekey.cli.commands import COMMANDS
 
     words = _command_first(argv)
+    if words[0] == "auth" and words[1:2] and words[1] in _AFTER_AUTH:
+        words = words[1:]
     if words[0] not in COMMANDS:
         from lakekey.cli.help import unknown_command
 

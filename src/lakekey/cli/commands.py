@@ -105,7 +105,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "secret": Command(
         "secret:secret",
-        "keep the secret of an app or a service principal sealed in the cache",
+        "keep the secret of an app or service principal sealed in the cache",
         CONFIGURE,
         options.secret,
         (("lakekey secret set nightly --check", "asks for it without echo, and tries it"),),

@@ -21,6 +21,12 @@ class _Short(logging.Formatter):
         return _REQUEST.sub("?…", text) if record.name.startswith("urllib3") else text
 
 
+def leave_errors_to_us() -> None:
+    """Show no records of connectors: what they log as an error, they raise as well, and a command says it in a line."""
+    for name in ("databricks", "pyspark", "grpc"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
+
+
 def switch_on() -> None:
     """Show what happens from here on."""
     handler = logging.StreamHandler(sys.stderr)

@@ -6,8 +6,30 @@ import sys
 from lakekey.cli.arguments import parser_of
 from lakekey.cli.commands import COMMANDS
 from lakekey.cli.output import print_error, print_json
-from lakekey.cli.parser import did_you_mean
+from lakekey.cli.parser import columns, did_you_mean, listed
 
+# What other tools call it.
+_ELSEWHERE = {
+    "whoami": "status",
+    "list": "status",
+    "ls": "status",
+    "sessions": "status",
+    "configure": "login",
+    "init": "login",
+    "signin": "login",
+    "signout": "logout",
+    "revoke": "logout",
+    "describe": "doctor",
+    "check": "doctor",
+    "query": "sql",
+    "exec": "run",
+}
+_OPTIONS = (
+    ("-h, --help", "explain it"),
+    ("--json", "print JSON"),
+    ("--debug", "report files, hosts and requests on standard error"),
+    ("-p PROFILE", "the profile, where it works on one"),
+)
 _STATUSES = "Exit status: 0 done, 1 failed, 2 usage, 3 login needed."
 
 
@@ -33,19 +55,22 @@ def help_(arguments: argparse.Namespace) -> int:
 
 def overview_of_commands() -> str:
     """All commands, by what they are for."""
+    import textwrap
+
     width = max(map(len, COMMANDS))
-    lines = ["usage: lakekey COMMAND [options]", "", "One sign-in for every Databricks connector on this machine."]
+    lines = ["usage: lakekey COMMAND [options]", ""]
+    lines += textwrap.wrap("One sign-in for every Databricks connector on this machine.", columns())
     for group in dict.fromkeys(each.group for each in COMMANDS.values() if each.group):
-        lines += ["", f"{group}:"]
-        lines += [f"  {name:<{width}}  {each.summary}" for name, each in COMMANDS.items() if each.group == group]
-    lines += ["", "Options of every command:", "  -h, --help  explain it", "  --json      print JSON"]
-    lines += ["  --debug     report files, hosts and requests on standard error"]
-    lines += ["  -p PROFILE  the profile, where it works on one", "", "lakekey help COMMAND has examples.", _STATUSES]
+        named = [(name, each.summary) for name, each in COMMANDS.items() if each.group == group]
+        lines += ["", f"{group}:", *listed(named, beside=width)]
+    lines += ["", "Options of every command:", *listed(_OPTIONS, beside=width)]
+    lines += ["", "lakekey help COMMAND has examples.", *textwrap.wrap(_STATUSES, columns())]
     return "\n".join(lines)
 
 
 def unknown_command(name: str) -> int:
     """Say that there is no such command, and name a near one. Returns the exit status."""
-    print_error(f"there is no command {name!r}{did_you_mean(name, COMMANDS)}", "see them all: lakekey help")
+    near = f"; did you mean {_ELSEWHERE[name]}?" if name in _ELSEWHERE else did_you_mean(name, COMMANDS)
+    print_error(f"there is no command {name!r}{near}", "see them all: lakekey help")
     sys.stderr.flush()
     return 2

@@ -38,7 +38,7 @@ WantedBy=timers.target
 def keep(arguments: argparse.Namespace) -> int:
     """One round, or a round after the other; exit status 1 where a renewal failed, 3 where a named session is over."""
     if arguments.print_unit:
-        print(_units(arguments.names), end="")
+        print(_units(arguments.profiles), end="")
         return 0
     done = threading.Event()
 
@@ -48,14 +48,15 @@ def keep(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, finish)
     while True:
-        found = keep_alive(*arguments.names, rate=arguments.rate, warn=arguments.warn_days * 86400.0, pause=done.wait)
+        warn = arguments.warn_days * 86400.0
+        found = keep_alive(*arguments.profiles, rate=arguments.rate, warn=warn, pause=done.wait)
         _show(found, arguments)
         if arguments.once or done.is_set():
             break
         if done.wait(arguments.every):
             return 0
     states = {kept.state for kept in found.sessions}
-    if arguments.names and SIGN_IN in states:
+    if arguments.profiles and SIGN_IN in states:
         return 3
     return 1 if FAILED in states else 0
 

@@ -2,18 +2,20 @@
 
 import argparse
 import contextlib
+import os
 from typing import Any
 
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
 from lakekey.cli.output import print_facts, print_json, print_table
+from lakekey.configuration.target import resolve
 
 
 def keys(arguments: argparse.Namespace) -> int:
     """Show the ring, or rotate it; exit status 1 where a rotation has to be run again."""
     if arguments.action == "rotate":
         return _rotate(arguments)
-    cache = open_cache()
+    cache = _cache(arguments)
     facts = _facts(cache)
     if arguments.json:
         print_json(facts)
@@ -40,10 +42,18 @@ def keys(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _cache(arguments: argparse.Namespace, *, moving: bool = False) -> Cache:
+    """The cache of this environment, or the one that a profile keeps its sessions in."""
+    if arguments.profile is None:
+        return open_cache(moving=moving)
+    target = resolve(arguments.profile)
+    return open_cache(target.cache_environment(os.environ), place=target.store, moving=moving)
+
+
 def _rotate(arguments: argparse.Namespace) -> int:
     from lakekey.cache.rotation import rotate
 
-    cache = open_cache(moving=arguments.to is not None)
+    cache = _cache(arguments, moving=arguments.to is not None)
     done = rotate(cache, to=arguments.to)
     if arguments.json:
         print_json({**done._asdict(), "source": cache.ring.source, "where": cache.ring.where})

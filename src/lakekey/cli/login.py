@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from lakekey.cli.output import in_words, print_json, print_text
-from lakekey.cli.provider import provider_for_target, session_and_provider, target_of
+from lakekey.cli.provider import nothing_is_there, provider_for_target, session_and_provider, target_of
+from lakekey.configuration.presence import NO_TERMINAL, automation, interactive_mode
 from lakekey.configuration.target import Target
 from lakekey.errors import CacheWriteFailed, ConfigurationError, LakekeyError, LoginRequired
 from lakekey.providers.provider import Provider
@@ -98,6 +99,8 @@ def _tell_next(target: Target, profile: "Written | None") -> None:
 
 def _live(arguments: argparse.Namespace) -> tuple[Provider, Token] | None:
     """The session that is there and can be used without a person."""
+    if arguments.check and nothing_is_there(arguments):
+        raise LoginRequired("no person is signed in", hint="run: lakekey login")
     try:
         target = target_of(arguments)
     except ConfigurationError:
@@ -153,10 +156,10 @@ def _require_person(session: Session) -> None:
 
 def _with_a_step_that_is_possible(error: LoginRequired) -> LakekeyError:
     """The hint of a program is this very command, which has just shown that it cannot be run here."""
-    error.hint = (
-        "run it in a terminal, or set LAKEKEY_INTERACTIVE=paste; a program without a person needs a service principal: "
-        "DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET"
-    )
+    run = automation(os.environ) or NO_TERMINAL
+    principal = "DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET of a service principal"
+    person = "set LAKEKEY_INTERACTIVE=browser, if you are at this machine; else give it " if run == NO_TERMINAL else ""
+    error.hint = f"this is {run}: {person or 'it needs '}{principal}"
     return error
 
 
@@ -193,4 +196,7 @@ def _provider_with_secret(arguments: argparse.Namespace) -> tuple[Session, Provi
 
 def _provider(arguments: argparse.Namespace) -> tuple[Session, Provider]:
     environ = {**os.environ, "BROWSER": "none"} if arguments.no_browser else None
-    return session_and_provider(target_of(arguments), "paste" if arguments.paste else None, environ)
+    mode = "paste" if arguments.paste else None
+    if arguments.no_browser and interactive_mode(os.environ) == "paste":
+        mode = "auto"  # it listens for the answer
+    return session_and_provider(target_of(arguments), mode, environ)

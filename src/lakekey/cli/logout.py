@@ -10,7 +10,7 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import print_error, print_json, print_json_rows, print_step, print_text
-from lakekey.cli.provider import target_of
+from lakekey.cli.provider import nothing_is_there, target_of
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.target import Target, normalize_host
 from lakekey.errors import ConfigurationError, LakekeyError, StoreUnavailable
@@ -50,22 +50,40 @@ def logout(arguments: argparse.Namespace) -> int:
         return _all(arguments)
     if arguments.forget_key:
         raise ConfigurationError("--forget-key works with --all", hint="lakekey logout --all --forget-key")
+    if nothing_is_there(arguments):
+        return _nothing(arguments)
     row = _row(arguments)
     done = _of_row(row) if row is not None else _of_target(target_of(arguments))
     if arguments.json:
         print_json(done._asdict())
         return 0
-    if done.removed:
-        print_text(f"Signed out of {done.host}.")
-        print_text(f"The session is removed from {open_cache().store.where}, for every process.")
-        if done.revocation is not None:
-            print_text(_AT_THE_SERVER[done.revocation])
-    else:
-        print_text(f"There was no session for {done.host}.")
+    _tell(done, row)
     for other in _others(arguments, done) if row is None else ():
         whose = f" of {other.info.identity}" if other.info.identity else ""
         print_step(f"There is another session{whose} at {other.info.host}:", f"lakekey logout {other.entry_id[:12]}")
     return 0
+
+
+def _nothing(arguments: argparse.Namespace) -> int:
+    if arguments.json:
+        print_json(_Done(None, "", removed=False, revocation=None)._asdict())
+    else:
+        print("No person is signed in, so there is nothing to sign out of. All rows: lakekey status")
+    return 0
+
+
+def _tell(done: _Done, row: Found | None) -> None:
+    if not done.removed:
+        print_text(f"There was no session for {done.host}.")
+    elif row is not None and row.entry is None:
+        print_text(f"Removed the entry {row.entry_id[:12]}, which could not be opened.")
+    elif row is not None and row.info.state == inventory.FAILED:
+        print_text(f"Removed what was kept of the sign-in to {done.host} that failed.")
+    else:
+        print_text(f"Signed out of {done.host}.")
+        print_text(f"The session is removed from {open_cache().store.where}, for every process.")
+        if done.revocation is not None:
+            print_text(_AT_THE_SERVER[done.revocation])
 
 
 def _of_target(target: Target) -> _Done:
@@ -156,7 +174,7 @@ def _all(arguments: argparse.Namespace) -> int:
         return 1 if ended.failed else 0
     for each in ended:
         said = f" {_AT_THE_SERVER[each.revocation]}" if each.revocation is not None else ""
-        print_text(f"Signed out of {each.host}.{said}")
+        print_text(f"Signed out of {each.host}.{said}" if each.host else "Removed an entry that could not be opened.")
     if not ended.seen:
         print("There was no session.")
     if key()["key_forgotten"]:

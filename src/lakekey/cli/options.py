@@ -49,7 +49,7 @@ def _profile(parser: Parser, *, many: bool = False, which: str = "(default: the 
 
 def _settings(parser: Parser, *, all_shown: bool = False) -> None:
     """What to sign in to. Commands that only use a session take all of it, and show what is used most."""
-    rare = parser.add_argument_group("what to sign in to, where no profile says it") if all_shown else parser
+    rare = parser.add_argument_group("where no profile says it") if all_shown else parser
     for name, metavar, summary in TARGET_OPTIONS:
         usual = name in _USUAL
         place = parser if usual else rare
@@ -156,6 +156,7 @@ def keys(parser: Parser) -> None:
     parser.add_argument("action", nargs="?", choices=("show", "rotate"), default="show", help="(default: show)")
     sources = ("keyring", "file", "passphrase", "kms")
     parser.add_argument("--to", choices=sources, metavar="SOURCE", help=f"with rotate: {', '.join(sources)}")
+    parser.add_argument("-p", "--profile", metavar="PROFILE", help="the profile whose store it is (default: this one)")
 
 
 def store(parser: Parser) -> None:
@@ -182,7 +183,8 @@ def serve(parser: Parser) -> None:
 
 def keep_alive(parser: Parser) -> None:
     """``lakekey keep-alive``."""
-    parser.add_argument("names", nargs="*", metavar="PROFILE", help="profiles, or entries (default: all sessions)")
+    parser.add_argument("profiles", nargs="*", metavar="PROFILE", help="profiles, or entries (default: all sessions)")
+    parser.add_argument("-p", "--profile", dest="profile_option", metavar="PROFILE", help="the same, as an option")
     parser.add_argument("--once", action="store_true", help="make one round and end, for a timer")
     every = "between two rounds (default: 3600)"
     parser.add_argument("--every", type=seconds, default=3600, metavar="SECONDS", help=every)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 from typing import Any
 
 from lakekey._version import __version__
@@ -10,18 +11,24 @@ from lakekey.cli.output import print_json, print_text
 from lakekey.configuration import databrickscfg
 from lakekey.errors import LakekeyError
 from lakekey.session import inventory
-from lakekey.session.inventory import SessionInfo
+from lakekey.session.inventory import Found, SessionInfo
 
 
 def overview(arguments: argparse.Namespace) -> int:
     """Show the sessions and profiles in a few lines, and what to type next."""
-    trouble = None
+    found: list[Found] = []
+    names: list[str] = []
+    trouble, step = None, None
     try:
-        sessions = [each.info for each in inventory.find(open_cache())]
+        names = _profiles()
     except LakekeyError as error:
-        sessions, trouble = [], error.message
-    names = _profiles()
-    step = _next_step(sessions, names, trouble)
+        trouble, step = f"The profiles cannot be read: {error.message}.", error.hint
+    try:
+        found = inventory.find(open_cache())
+    except LakekeyError as error:
+        trouble, step = f"The token cache cannot be read: {error.message}.", "lakekey doctor"
+    sessions = [each.info for each in found]
+    step = step or _next_step(found, names)
     if arguments.json:
         print_json(
             {
@@ -40,30 +47,36 @@ def overview(arguments: argparse.Namespace) -> int:
         print("  ", end="")
         print_text(f"{each.profile or each.host}: {each.state}{who}", 2)
     if trouble:
-        print(f"  The token cache cannot be read: {trouble}.")
+        print("  ", end="")
+        print_text(trouble, 2)
     elif not sessions:
         print("  Not signed in.")
-    print(f"  Profiles: {', '.join(names)}" if names else "  No profiles yet.")
+    if not trouble:
+        print(f"  Profiles: {', '.join(names)}" if names else "  No profiles yet.")
     print(f"\nNext:          {step}")
     print("All commands:  lakekey help")
     return 0
 
 
-def _next_step(sessions: list[SessionInfo], names: list[str], trouble: str | None) -> str:
-    if trouble:
-        return "lakekey doctor"
-    usable = [each for each in sessions if each.state not in inventory.NEEDS_LOGIN]
+def _next_step(found: list[Found], names: list[str]) -> str:
+    usable = [each for each in found if each.info.state not in inventory.NEEDS_LOGIN]
     if usable:
-        return f"lakekey token {usable[0].profile or ''}".rstrip()
-    over = next((each.profile for each in sessions if each.profile), None) or (names[0] if names else None)
+        return _token_of(usable[0], alone=len(usable) == 1 and not names)
+    over = next((each.info.profile for each in found if each.info.profile), None) or (names[0] if names else None)
     return f"lakekey login {over or ''}".rstrip()
 
 
+def _token_of(found: Found, *, alone: bool) -> str:
+    """The command that prints its token: by its profile, else by what leads there without one."""
+    name = found.info.profile
+    if name is not None:
+        return f"lakekey token {shlex.quote(name)}"
+    target = None if alone else inventory.target_of(found)
+    return f"lakekey token{target.login_command.removeprefix('lakekey login') if target else ''}"
+
+
 def _profiles() -> list[str]:
-    try:
-        found, _ = databrickscfg.profiles(os.environ.get("DATABRICKS_CONFIG_FILE", "").strip() or None)
-    except LakekeyError:
-        return []
+    found, _ = databrickscfg.profiles(os.environ.get("DATABRICKS_CONFIG_FILE", "").strip() or None)
     return [str(each.name) for each in found]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 PROGRAM = "lakekey"
+BY_ITSELF = "overview"  # the command that stands for none
 
 
 class Parser(argparse.ArgumentParser):
@@ -17,15 +18,14 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, command: str, summary: str, examples: Sequence[tuple[str, str]] = (), **settings: Any) -> None:
-        settings.setdefault("prog", f"{PROGRAM} {command}")
-        settings.setdefault("description", f"{summary[0].upper()}{summary[1:]}.")
+        settings.setdefault("prog", PROGRAM if command == BY_ITSELF else f"{PROGRAM} {command}")
         super().__init__(
-            epilog=_examples(examples) or None,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
             **settings,
         )
-        self.command = command
+        self.command = command.removeprefix(BY_ITSELF)
+        self._summary, self._examples = summary, examples
 
     def format_usage(self) -> str:
         """The usage in a line: what must be given, and that there are options."""
@@ -33,8 +33,12 @@ class Parser(argparse.ArgumentParser):
         return super().format_usage()
 
     def format_help(self) -> str:
-        """The whole help."""
+        """The whole help, in the terminal's width."""
+        import textwrap
+
         self.usage = self._short_usage()
+        self.description = textwrap.fill(f"{self._summary[0].upper()}{self._summary[1:]}.", columns())
+        self.epilog = "\n".join(["Examples:", *listed(self._examples)]) if self._examples else None
         return super().format_help()
 
     def _short_usage(self) -> str:
@@ -42,11 +46,15 @@ class Parser(argparse.ArgumentParser):
         needed = [action for action in self._actions if action.required or not action.option_strings]
         formatter.add_usage(None, needed, [])
         words = formatter.format_help().strip().removeprefix(f"usage: {self.prog}")
-        return f"{self.prog} [options]{words}".replace("%", "%%")
+        import textwrap
+
+        usage = textwrap.fill(f"{self.prog} [options]{words}", columns() - 7, subsequent_indent=" " * 7)
+        return usage.replace("%", "%%")
 
     def error(self, message: str) -> NoReturn:
         """Print the usage of this command and what is wrong; exit with status 2."""
-        self.exit(2, f"{self.format_usage()}{PROGRAM}: {message}\n  → see: {PROGRAM} help {self.command}\n")
+        step = f"{PROGRAM} help {self.command}".rstrip()
+        self.exit(2, f"{self.format_usage()}{PROGRAM}: {message}\n  → see: {step}\n")
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parse the arguments after the command's name.
@@ -58,7 +66,8 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             parser: Parser = getattr(arguments, "parser", self)
             options = [name for name in parser._option_string_actions if len(name) > 2]
-            parser.error(f"unknown argument {unknown[0]}{did_you_mean(unknown[0], options)}")
+            near = "; did you mean --debug, or -V for the version?" if unknown[0] in ("-v", "--verbose") else ""
+            parser.error(f"unknown argument {unknown[0]}{near or did_you_mean(unknown[0], options)}")
         profile = getattr(arguments, "profile_option", None)
         if profile is not None and isinstance(getattr(arguments, "profiles", None), list):
             arguments.profiles.append(profile)
@@ -85,23 +94,39 @@ class ActionParser(Parser):
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
     """``; did you mean status?``, or nothing where no name is near."""
-    near = nearest(word, names)
+    from lakekey.configuration.suggestion import nearest
+
+    near = nearest(word, names, at_least=0.6)
     return f"; did you mean {near}?" if near else ""
 
 
-def nearest(word: str, names: Iterable[str]) -> str | None:
-    """The name that a slip of the pen most likely means."""
-    import difflib
+def listed(rows: Iterable[tuple[str, str]], *, beside: int | None = None) -> list[str]:
+    """Names and what each is, in the terminal's width: beside each other, or below where there is no room for that.
 
-    found = difflib.get_close_matches(word.lower(), {name.lower(): name for name in names}, n=1, cutoff=0.6)
-    return next((name for name in names if found and name.lower() == found[0]), None)
+    Args:
+        rows: The names, which are never broken, and the sentences.
+        beside: The width of the column of names; ``None`` for the longest of them.
+    """
+    import textwrap
+
+    rows = list(rows)
+    room, column = columns(), beside or max((len(name) for name, _ in rows), default=0)
+    lines = []
+    for name, what in rows:
+        if column + 4 + min(len(what), 24) <= room:
+            first, *rest = textwrap.wrap(what, room - column - 4) or [""]
+            lines.append(f"  {name:<{column}}  {first}".rstrip())
+            lines += [f"{'':<{column + 4}}{line}" for line in rest]
+        else:
+            lines += [f"  {name}", *(f"      {line}" for line in textwrap.wrap(what, max(20, room - 6)))]
+    return lines
 
 
-def _examples(examples: Sequence[tuple[str, str]]) -> str:
-    if not examples:
-        return ""
-    width = max(len(line) for line, _ in examples)
-    return "Examples:\n" + "\n".join(f"  {line:<{width}}  {what}".rstrip() for line, what in examples)
+def columns() -> int:
+    """The width of the terminal, or the usual one."""
+    import shutil
+
+    return max(20, shutil.get_terminal_size((80, 24)).columns)
 
 
 def port(text: str) -> int:

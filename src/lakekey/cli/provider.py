@@ -50,6 +50,19 @@ def only_session(error: ConfigurationError) -> Target:
     raise error
 
 
+def nothing_is_there(arguments: argparse.Namespace) -> bool:
+    """Whether neither the command nor the configuration names a session, and no person has one."""
+    if arguments.profile is not None or target_settings(arguments):
+        return False
+    from lakekey.session import inventory  # not for a command that knows what it means
+
+    try:
+        resolve(None)
+    except ConfigurationError as error:
+        return inventory.is_nothing_named(error) and inventory.the_only_one() is None
+    return False
+
+
 def provider_for_target(target: Target, interactive: str | None = None) -> Provider:
     """A target's provider, without the warning that programs get: a command says what is wrong by its status.
 

@@ -7,11 +7,12 @@ import shlex
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from lakekey._hosts import LOOPBACK, normalize_host, workspace_of
+from lakekey._hosts import LOOPBACK, is_account_console, normalize_host, workspace_of
 from lakekey.cli import prompt
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.workspace_api import Compute, WorkspaceApi
 from lakekey.configuration import databrickscfg, profile_writer
+from lakekey.configuration.suggestion import nearest
 from lakekey.configuration.target import Target, resolve
 from lakekey.errors import ConfigurationError, LakekeyError
 from lakekey.providers.provider import Provider
@@ -69,7 +70,9 @@ def plan(arguments: argparse.Namespace) -> Plan | None:
     if arguments.profile in names:
         return None
     if arguments.host is None:
-        if arguments.profile is None and not _asks_for_host(arguments, names, asks=asks):
+        if arguments.profile is not None:
+            _ask_near_name(arguments, names, asks=asks)
+        elif not _asks_for_host(arguments, names, asks=asks):
             return None
         if arguments.profile in names:  # chosen from those that there are
             return None
@@ -151,6 +154,14 @@ def proposed_name(host: str, taken: list[str]) -> str:
     return proposal
 
 
+def _ask_near_name(arguments: argparse.Namespace, names: list[str], *, asks: bool) -> None:
+    """Before a new profile is made: whether its name was a slip of the pen, and another one is meant."""
+    near = nearest(arguments.profile, names) if asks else None
+    question = f"There is no profile {arguments.profile}. Which is meant?"
+    if near is not None and prompt.choose(question, [near, "a new one"]) == 0:
+        arguments.profile = near
+
+
 def _asks_for_host(arguments: argparse.Namespace, names: list[str], *, asks: bool) -> bool:
     """Whether nothing says which workspace is meant, so that it has to be asked for; a profile may be chosen."""
     try:
@@ -182,7 +193,10 @@ def _ask_host(arguments: argparse.Namespace) -> str:
         if not text:
             continue
         try:
-            check_host(normalize_host(text, None), arguments)
+            host = normalize_host(text, None)
+            if is_account_console(host) and arguments.account_id is None:
+                arguments.account_id = prompt.ask("Account id (in the console's menu, at your name)") or None
+            check_host(host, arguments)
         except LakekeyError as error:
             if not left:
                 raise

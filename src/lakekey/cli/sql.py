@@ -46,7 +46,9 @@ def _http_path(provider: Provider) -> str:
 
 def _run(provider: Provider, statement: str, http_path: str, limit: int) -> tuple[list[str], list[list[Any]], bool]:
     from lakekey import sql as connector
+    from lakekey.cli.debug import leave_errors_to_us
 
+    leave_errors_to_us()
     said = ""
     try:
         with (

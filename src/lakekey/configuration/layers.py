@@ -43,6 +43,7 @@ class Layers:
         config_file: The file that it was read from, or ``None``.
         layers: Level → setting → what it says.
         ignored: Setting and source → why it does not count.
+        keys: What the profile calls its settings, whether or not there are settings of these names.
         others: The profiles that the file has, where none was named and none is the default one.
         connect_url: Where the person named by ``user`` signs in, where a portal does that.
         older_secret: The secret of the app that ``client_secret`` replaces, while both are valid.
@@ -55,6 +56,7 @@ class Layers:
         self.config_file = config_file
         self.layers = layers
         self.ignored: dict[tuple[str, str], str] = {}
+        self.keys: tuple[str, ...] = ()
         self.others: list[str] = []
         self.connect_url: str | None = None
         self.older_secret: str | None = None
@@ -146,6 +148,8 @@ def read_layers(profile: str | None, environ: Mapping[str, str], arguments: Mapp
         found.path if found else None,
         {ARGUMENT: given, ENVIRONMENT: around, PROFILE: _settings_of(found) if found else {}, SEALED: {}},
     )
+    if found is not None:
+        layers.keys = tuple(found.values)
     if found is None and wanted is None and not directly_configured(given, around):
         known, _ = databrickscfg.profiles(_path(config_file, environ))
         layers.others = [str(profile.name) for profile in known]

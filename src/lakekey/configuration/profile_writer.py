@@ -52,7 +52,9 @@ def write_profile(
     def edit(text: str, before: _Sections) -> tuple[str, _Sections]:
         if name in before and not replace:
             raise ConfigurationError(
-                "there is already a profile of that name", hint="choose another name", profile=name
+                "there is already a profile of that name",
+                hint="choose another name, or change what it says: add --replace",
+                profile=name,
             )
         changed = {key: value for key, value in before.get(name, {}).items() if key not in values}
         text, after = profile_text.with_values(text, name, {**values, **kept}), {**before, name: {**changed, **kept}}

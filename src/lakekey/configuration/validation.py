@@ -7,7 +7,17 @@ from types import MappingProxyType
 from lakekey._hosts import is_account_console, normalize_host, workspace_of
 from lakekey._imports import LOADING
 from lakekey.configuration.layers import Layers, directly_configured
-from lakekey.configuration.settings import DELEGATED, FEDERATED, FIND_AZURE_HOST, M2M, SETTINGS, U2M, Given, Record
+from lakekey.configuration.settings import (
+    DELEGATED,
+    FEDERATED,
+    FIND_AZURE_HOST,
+    M2M,
+    OTHER_KEYS,
+    SETTINGS,
+    U2M,
+    Given,
+    Record,
+)
 from lakekey.errors import ConfigurationError
 
 DEFAULT_CLIENT = "databricks-cli"
@@ -112,6 +122,7 @@ def _host(layers: Layers, given: Given, auth_type: str) -> str:
         return ""  # the strategy asks Azure for it, with its first request
     if layers.profile is not None:
         hint = f"add host = https://… to it in {layers.config_file}, or set DATABRICKS_HOST"
+        hint = _respelled(layers, "host") or hint
     elif (first := directly_configured(*layers.layers.values())) is not None:
         # The commonest surprise of the default chain: one stray variable, and the default profile is not read.
         hint = f"set DATABRICKS_HOST, or name a profile: the default one is not read beside {first}"
@@ -123,6 +134,16 @@ def _host(layers: Layers, given: Given, auth_type: str) -> str:
     raise ConfigurationError("there is no host", hint=hint, profile=layers.profile)
 
 
+def _respelled(layers: Layers, name: str) -> str | None:
+    """The hint where the profile has what is missing under a name that is nearly right."""
+    with LOADING:
+        from lakekey.configuration.suggestion import misspelled
+
+    known = {*SETTINGS, *OTHER_KEYS, *(alias for setting in SETTINGS.values() for alias in setting.aliases)}
+    key = misspelled(name, layers.keys, known)
+    return f"did you mean {name}? [{layers.profile}] of {layers.config_file} says {key}" if key else None
+
+
 def _check(layers: Layers, given: Given, auth_type: str, host: str) -> None:
     profile = layers.profile or host
     if auth_type == M2M:
@@ -131,7 +152,7 @@ def _check(layers: Layers, given: Given, auth_type: str, host: str) -> None:
                 why = next((f"; {name} ({at}) {w}" for (n, at), w in layers.ignored.items() if n == name), "")
                 raise ConfigurationError(
                     f"{name} is missing, which {M2M} needs{why}",
-                    hint=f"set {name} in the profile, or DATABRICKS_{name.upper()}",
+                    hint=_respelled(layers, name) or f"set {name} in the profile, or DATABRICKS_{name.upper()}",
                     profile=profile,
                 )
     if given.group_id and auth_type in DELEGATED and auth_type != "runtime-oauth":
@@ -144,7 +165,8 @@ def _check(layers: Layers, given: Given, auth_type: str, host: str) -> None:
     if is_account_console(host) and not (given.account_id or given.discovery_url or auth_type in DELEGATED):
         raise ConfigurationError(
             f"{host} is an account console, and account_id is missing",
-            hint="set account_id in the profile, or DATABRICKS_ACCOUNT_ID",
+            hint=_respelled(layers, "account_id")
+            or "set account_id in the profile, DATABRICKS_ACCOUNT_ID or --account-id; see the menu at your name",
             profile=profile,
         )
     if given.authorization_details and not _is_json(given.authorization_details):

@@ -174,20 +174,26 @@ class PersonSignIn:
                     print(f"lakekey: {problem}", file=sys.stderr, flush=True)  # noqa: T201
                 except EOFError:
                     if callback is None:
-                        raise LoginFailed(
-                            "the input ended before the answer was pasted", hint=f"run: {self._target.login_command}"
-                        ) from None
+                        raise self._nothing_pasted() from None
                     typed = None
         raise self._timeout()
+
+    def _nothing_pasted(self) -> LoginFailed:
+        return LoginFailed(
+            "the input ended before the answer was pasted",
+            hint=f"to answer in a browser of this machine, without pasting: {self._target.login_command} --no-browser",
+            profile=self._target.name,
+        )
 
     def _how_long(self, seconds: float) -> str:
         """How long there is time, where no line counts down; a notebook is interrupted in ways of its own."""
         return f"You have {seconds:g} s" + ("." if seat(self._environ).notebook else "; Ctrl-C ends it.")
 
     def _timeout(self) -> LoginTimeout:
+        longer = max(300, round(2 * self._target.login_timeout))
         return LoginTimeout(
             f"the sign-in was not finished within {self._target.login_timeout:g} s",
-            hint=f"run: {self._target.login_command}",
+            hint=f"allow longer: {self._target.login_command} --timeout {longer}, or LAKEKEY_LOGIN_TIMEOUT={longer}",
             profile=self._target.name,
         )
 

@@ -17,13 +17,11 @@ def as_html(target: Target, entry: Entry | None) -> str:
         entry: Its session as it is stored, or ``None``.
     """
     rows = {"workspace": target.host, "profile": target.profile, "signs in by": target.auth_type}
-    if entry is not None:
-        end = session_end(entry) or entry.expires_at
-        ends = datetime.fromtimestamp(end).astimezone().strftime("%Y-%m-%d %H:%M %Z") if end else None
-        name = "session until" if session_end(entry) else "token until"
-        rows |= {"as": identity_of(entry), "state": state_of(entry), name: ends}
-    elif target.is_person:
-        rows["state"] = "signed out"
+    entry = entry or Entry(target.about())
+    end = session_end(entry) or entry.expires_at
+    ends = datetime.fromtimestamp(end).astimezone().strftime("%Y-%m-%d %H:%M %Z") if end else None
+    name = "session until" if session_end(entry) else "token until"
+    rows |= {"as": identity_of(entry), "state": state_of(entry), name: ends}
     cells = "".join(
         f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{escape(value)}</td></tr>"
         for name, value in rows.items()

@@ -128,7 +128,7 @@ def test_end_of_input_ends_the_questions(box, file):
     [
         (["login"], 2, "lakekey login NAME --host https://…"),
         (["login", "prod"], 2, "lakekey login prod --host https://…"),
-        (["login", "prod", "--host", "{host}"], 3, "run it in a terminal"),
+        (["login", "prod", "--host", "{host}"], 3, "a service principal"),
         (["login", "--host", "{host}"], 3, "DATABRICKS_CLIENT_ID"),
         (["login", "--check", "--host", "{host}"], 3, "run: lakekey login"),
     ],
@@ -184,7 +184,7 @@ def test_sign_in_without_a_person_leaves_no_key_and_no_cache(box, file, monkeypa
     done = run("login", "s", *words)
     assert done.returncode == 3
     assert "this run cannot prompt" in done.stdout + done.stderr
-    assert "run it in a terminal" in done.stdout + done.stderr
+    assert "a service principal" in done.stdout + done.stderr
     assert not cache.exists()
 
 

@@ -132,7 +132,7 @@ def test_wait_counts_down_says_how_to_stop_and_links_the_address(box):
         assert terminal.ends() == 1
         raw = terminal.raw.decode()
     assert re.search(r"\x1b\]8;;https://\S+/authorize\S+?\x1b\\https://", raw)
-    assert raw.rstrip().endswith("lakekey login me")
+    assert "lakekey login me --timeout 300" in raw
 
 
 def test_wait_is_quiet_and_plain_where_the_terminal_is_dumb(box):

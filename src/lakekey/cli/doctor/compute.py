@@ -34,7 +34,9 @@ def check_connection(target: Target) -> Iterator[Check]:
 
 def _select(provider: Provider) -> Check:
     from lakekey import sql
+    from lakekey.cli.debug import leave_errors_to_us
 
+    leave_errors_to_us()
     began = time.monotonic()
     try:
         with sql.connect(provider, enable_telemetry=False) as connection, connection.cursor() as cursor:
