@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from lakekey.cli import style
+from lakekey import _terminal
 from lakekey.cli.output import print_error
 from lakekey.cli.provider import provider_of
 from lakekey.cli.workspace_api import WorkspaceApi
@@ -27,7 +27,7 @@ def api(arguments: argparse.Namespace) -> int:
         document = json.loads(text)
     except ValueError:
         document = None
-    if document is not None and (style.is_terminal(sys.stdout) or arguments.json):
+    if document is not None and (_terminal.is_terminal(sys.stdout) or arguments.json):
         text = json.dumps(document, indent=2, ensure_ascii=not _shows(text))
     elif document is None and arguments.json:
         text = json.dumps({"status": answer.status_code, "content": text})

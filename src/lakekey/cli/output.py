@@ -61,25 +61,30 @@ def print_error(message: str, hint: str | None) -> None:
 
 def print_facts(facts: Mapping[str, str | None]) -> None:
     """Names and values, aligned; those without a value are left out. A long value goes on below, on a terminal."""
+    from lakekey import _terminal
     from lakekey.cli import style
 
     shown = {name: style.clean(value) for name, value in facts.items() if value is not None}
-    size = max((style.columns(name) for name in shown), default=0)
+    size = max((_terminal.columns(name) for name in shown), default=0)
     for name, value in shown.items():
-        first, *rest = _folded(value, size + 2)
-        print(f"{style.padded(name, size)}  {style.painted_state(first)}")
+        first, *rest = _terminal.folded(value, sys.stdout, size + 2)
+        print(f"{name}{'':<{size - _terminal.columns(name)}}  {style.painted_state(first)}")
         for line in rest:
             print(f"{'':<{size}}  {line}")
 
 
 def print_text(text: str, indent: int = 0) -> None:
     """A sentence, broken between words on a terminal. A command to be copied is printed as it is, on one line."""
-    print(f"\n{'':<{indent}}".join(_folded(text, indent)), flush=True)
+    from lakekey import _terminal
+
+    print(f"\n{'':<{indent}}".join(_terminal.folded(text, sys.stdout, indent)), flush=True)
 
 
 def print_step(text: str, command: str) -> None:
     """A sentence, and the command that it leads to: below it, where a terminal has no room beside it."""
-    if len(_folded(f"{text} {command}", 0)) == 1:
+    from lakekey import _terminal
+
+    if len(_terminal.folded(f"{text} {command}", sys.stdout)) == 1:
         print(f"{text} {command}")
     else:
         print_text(text)
@@ -88,43 +93,19 @@ def print_step(text: str, command: str) -> None:
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table with a header line; a block for each row, on a terminal that is too narrow for it."""
+    from lakekey import _terminal
     from lakekey.cli import style
 
     rows = [[style.clean(cell) for cell in row] for row in rows]
-    sizes = [max(style.columns(row[place]) for row in (header, *rows)) for place in range(len(header))]
-    room = style.width(sys.stdout)
-    if room is not None and sum(sizes) + 2 * (len(sizes) - 1) > room:
-        for number, row in enumerate(rows):
-            if number:
-                print()
-            print_facts({name.strip().lower(): cell.strip() or None for name, cell in zip(header, row, strict=True)})
+    cells = [[(cell, style.colour_of(cell.strip())) for cell in row] for row in rows]
+    lines = _terminal.table(header, cells, sys.stdout)
+    if lines is not None:
+        print("\n".join(lines))
         return
-    print(style.paint(_line(header, sizes), style.DIM))
-    for row in rows:
-        cells = [style.padded(cell, size) for cell, size in zip(row, sizes, strict=True)]
-        print("  ".join(map(style.painted_state, cells)).rstrip())
-
-
-def _line(cells: Sequence[str], sizes: Sequence[int]) -> str:
-    from lakekey.cli import style
-
-    return "  ".join(style.padded(cell, size) for cell, size in zip(cells, sizes, strict=True)).rstrip()
-
-
-def _folded(text: str, indent: int) -> list[str]:
-    """The lines of a text beside an indent; never inside a word, which may be an address to be copied."""
-    from lakekey.cli import style
-
-    room = style.width(sys.stdout)
-    if room is None or indent + style.columns(text) <= room:
-        return [text]
-    lines = [""]
-    for word in text.split(" "):
-        if lines[-1] and indent + style.columns(f"{lines[-1]} {word}") > room:
-            lines.append(word)
-        else:
-            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
-    return lines
+    for number, row in enumerate(rows):
+        if number:
+            print()
+        print_facts({name.strip().lower(): cell.strip() or None for name, cell in zip(header, row, strict=True)})
 
 
 def in_words(seconds: float) -> str:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from lakekey import _log
+from lakekey import _log, _terminal
 from lakekey._single_flight import Commitment
 from lakekey.configuration.presence import interactive_mode
 from lakekey.configuration.settings import secret_variables
@@ -134,13 +134,15 @@ class PersonSignIn:
             lines.append("A browser opens; if it does not, visit:")
         else:
             lines.append("Open this address in a browser" + ("" if pasting else " on this machine") + ":")
-        lines.append(f"\n  {screen.link(request.url, sys.stderr)}\n")
+        lines.append(f"\n  {_terminal.link(request.url, sys.stderr)}\n")
         if pasting:
             lines.append(
-                screen.folded(
-                    f"The last page begins with {request.redirect_uri}. If it does not say that you are signed in, "
-                    "copy its whole address, paste it here and press Enter.",
-                    sys.stderr,
+                "\n".join(
+                    _terminal.folded(
+                        f"The last page begins with {request.redirect_uri}. If it does not say that you are signed in, "
+                        "copy its whole address, paste it here and press Enter.",
+                        sys.stderr,
+                    )
                 )
             )
             lines.append(self._how_long(self._target.login_timeout))
@@ -200,10 +202,12 @@ class PersonSignIn:
     def _by_device(self, commitment: Commitment, deadline: float, held: str | None) -> tuple[TokenResponse, str | None]:
         code = _interruptible(commitment, deadline, lambda: device.begin(self._client), self._timeout)
         print(  # noqa: T201
-            screen.folded(
-                f"lakekey: sign in to {self._target.host}: open {code.verification_uri} in any browser "
-                f"and enter the code {code.user_code}",
-                sys.stderr,
+            "\n".join(
+                _terminal.folded(
+                    f"lakekey: sign in to {self._target.host}: open {code.verification_uri} in any browser "
+                    f"and enter the code {code.user_code}",
+                    sys.stderr,
+                )
             ),
             self._how_long(max(0, round(min(deadline, code.deadline) - time.monotonic()))),
             sep="\n",

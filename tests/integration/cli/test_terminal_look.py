@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import subprocess
+import sys
 import time
 
 import pytest
 
+from lakekey import _terminal
 from lakekey.cache.opening import open_cache
-from lakekey.cli import style
 from lakekey.cli.output import ends_in_words
 from support.processes import lakekey as run
 from support.terminal import Terminal
@@ -56,7 +58,7 @@ def test_tables_and_sentences_fit_the_terminal(box, columns):
     for command in (*LOOKING, *LEAVING):
         status, screen, _ = shown(*command.split(), columns=columns)
         assert status == 0
-        too_wide = [line for line in screen.splitlines() if style.columns(line) > columns and not is_one_word(line)]
+        too_wide = [line for line in screen.splitlines() if _terminal.columns(line) > columns and not is_one_word(line)]
         assert [line for line in too_wide if not re.match(r"Next: +lakekey ", line)] == [], command
         assert box.host in screen or command in ("", "keys", *LEAVING), command
 
@@ -95,8 +97,8 @@ def test_identity_of_a_service_principal_is_shown(box):
 
 def test_letters_of_two_columns_keep_the_table_aligned(box):
     lines = run("profiles").stdout.splitlines()[:3]
-    places = {style.columns(line[: line.index("https://")]) for line in lines[1:]}
-    assert places == {style.columns(lines[0][: lines[0].index("HOST")])}
+    places = {_terminal.columns(line[: line.index("https://")]) for line in lines[1:]}
+    assert places == {_terminal.columns(lines[0][: lines[0].index("HOST")])}
 
 
 def test_session_near_its_end_says_the_day(box):
@@ -131,7 +133,7 @@ def test_wait_counts_down_says_how_to_stop_and_links_the_address(box):
         terminal.shows(r"3 s left")
         assert terminal.ends() == 1
         raw = terminal.raw.decode()
-    assert re.search(r"\x1b\]8;;https://\S+/authorize\S+?\x1b\\https://", raw)
+    assert re.search(r"\x1b\]8;id=\d+;https://\S+/authorize\S+?\x1b\\https://", raw)
     assert "lakekey login me --timeout 300" in raw
 
 
@@ -141,3 +143,26 @@ def test_wait_is_quiet_and_plain_where_the_terminal_is_dumb(box):
         assert terminal.ends() == 1
         assert b"\x1b" not in terminal.raw
         assert "s left" not in terminal.screen
+
+
+LOADED = """
+import sys
+from lakekey.cli import main
+status = main(sys.argv[1:])
+print(*sorted({name.partition(".")[0] for name in sys.modules} & {"rich", "pygments", "textwrap", "shutil"}), file=sys.stderr)
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize(
+    "words", [["token", "me"], ["token", "me", "--json"], ["status", "--json"], ["auth", "token", "-p", "me"]]
+)
+def test_what_programs_read_is_printed_without_the_library_for_people(box, words):
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *words], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "rich" not in done.stderr
+    shown = subprocess.run(
+        [sys.executable, "-c", LOADED, "status"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "rich" in shown.stderr

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 
+from lakekey import _terminal
 from lakekey.cli import style
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.doctor.check import FAILED, OK, WARNING, Check
@@ -59,7 +60,7 @@ def _show_settings(examination: Examination) -> None:
 def _show(check: Check) -> None:
     # As they come: the network may take its time, and a person should see where it does.
     head = f"{style.painted_state(f'{check.status:<8}')}  {check.name:<13}"
-    finding, room = style.clean(check.finding), style.width(sys.stdout)
+    finding, room = style.clean(check.finding), _terminal.width(sys.stdout)
     if room is None or room >= _NARROW:
         print(f"{head}  ", end="")
         print_text(finding, _INDENT)

@@ -1,0 +1,141 @@
+"""How a terminal is written to: by rich, for its widths, tables, colours and links.
+
+Its markup, its highlighting and its names of emoji are off, since most of what is shown comes from elsewhere. A pipe
+or a file gets the same words, unpainted and unfolded. rich is imported where something is laid out or painted for a
+person, and by nothing that prints a token.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lakekey._imports import libraries
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+_WIDE = 100_000  # columns: what is too wide for the terminal is folded, or a block, and never cut
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether a stream leads to a terminal."""
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):  # none at all, or closed
+        return False
+
+
+def shows_escapes(stream: Any) -> bool:
+    """Whether a stream is a terminal that shows colours and links, and the person wants them (https://no-color.org)."""
+    if not is_terminal(stream) or os.environ.get("NO_COLOR"):
+        return False
+    if os.name == "nt":
+        with libraries():
+            from rich.console import detect_legacy_windows
+
+        return not detect_legacy_windows()
+    return os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def width(stream: Any) -> int | None:
+    """The columns of the terminal behind a stream; ``None``: it is none, so lines may be as long as they are."""
+    if not is_terminal(stream):
+        return None
+    return max(20, shutil.get_terminal_size((80, 24)).columns)
+
+
+def columns(text: str) -> int:
+    """How many columns a text takes: letters of East Asia and emoji take two, marks above others none."""
+    if text.isascii():
+        return len(text)
+    with libraries():
+        from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def painted(text: str, style: str, stream: Any) -> str:
+    """A text in a style of rich's, such as ``red`` or ``dim``, where the stream shows it."""
+    if not text or not shows_escapes(stream):
+        return text
+    with libraries():
+        from rich.text import Text
+
+    return _rendered(_console(stream), Text(text, style))
+
+
+def link(address: str, stream: Any) -> str:
+    """An address that a terminal opens with a click, also where it is broken into several lines (OSC 8)."""
+    if not shows_escapes(stream):
+        return address
+    with libraries():
+        from rich.style import Style
+        from rich.text import Text
+
+    return _rendered(_console(stream), Text(address, Style(link=address)))
+
+
+def folded(text: str, stream: Any, indent: int = 0) -> list[str]:
+    """The lines of a text beside an indent; never broken inside a word, which may be an address to be copied."""
+    room = width(stream)
+    if room is None or indent + columns(text) <= room:
+        return [text]
+    lines = [""]  # rich breaks, or cuts, a word that is too long
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and indent + columns(longer) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]], stream: Any) -> list[str] | None:
+    """The lines of a table with a header line.
+
+    Args:
+        header: The names of its columns.
+        rows: The cells, each a text and its style.
+        stream: Where it is to be shown.
+
+    Returns:
+        The lines; ``None`` where the terminal is too narrow for them.
+    """
+    with libraries():
+        from rich.table import Table
+        from rich.text import Text
+
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="none")
+    for name in header:
+        made.add_column(Text(name, "dim"), no_wrap=True)
+    for row in rows:
+        made.add_row(*(Text(text, style) for text, style in row))
+    console, room = _console(stream), width(stream)
+    if room is not None and console.measure(made).maximum > room:
+        return None
+    return [line.rstrip() for line in _rendered(console, made).splitlines()]
+
+
+def _console(stream: Any) -> "Console":
+    with libraries():
+        from rich.console import Console
+
+    return Console(
+        file=stream,
+        width=_WIDE,
+        force_terminal=is_terminal(stream),
+        force_jupyter=False,
+        color_system="standard" if shows_escapes(stream) else None,
+        legacy_windows=False,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+
+
+def _rendered(console: "Console", what: "RenderableType") -> str:
+    """What rich would write. Writing it is ours, where a closed or full output and an encoding are seen to."""
+    with console.capture() as written:
+        console.print(what, end="", soft_wrap=False)
+    return written.get()
