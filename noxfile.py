@@ -197,6 +197,7 @@ def docs_pictures(session):
     pytest(session, python(), "-q", *pages, env={"LAKEKEY_SCREENSHOTS": "1"})
     demo = (str(TOOLS / "bin/lakekey"), "demo", "--no-browser")
     session.run(python(), "docs/record.py", "docs/pictures/demo.svg", *demo)
+    session.run(python(), "docs/status.py", "docs/pictures/status.svg")
 
 
 @nox.session

@@ -15,8 +15,10 @@ import struct
 import subprocess
 import termios
 import time
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
+from types import MappingProxyType
 
 _ESCAPE = re.compile(r"\x1b\[([0-9;]*)([A-Za-z])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _WIDTH, _HEIGHT, _MARGIN = 8.45, 19, 18  # of a character, of a line, around them, in pixels
@@ -80,11 +82,28 @@ class Screen:
             states.append((moment, shown))
 
 
-def record(command: list[str], columns: int, longest: float = 0.6) -> Screen:
-    """Run a command in a terminal of its own, and note what shows when; no pause is longer than that many seconds."""
+def record(
+    command: list[str],
+    columns: int,
+    longest: float = 0.6,
+    *,
+    environ: Mapping[str, str] | None = None,
+    renamed: Mapping[str, str] = MappingProxyType({}),
+) -> Screen:
+    """Run a command in a terminal of its own, and note what shows when; no pause is longer than that many seconds.
+
+    Args:
+        command: The command.
+        columns: The terminal's width.
+        longest: The longest pause, in seconds.
+        environ: The environment; ``None`` for this process's.
+        renamed: What is shown under another name, such as a temporary directory.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, env=environ and dict(environ)
+    )
     os.close(theirs)
     screen, moment, before = Screen(), 0.0, time.monotonic()
     while True:
@@ -98,7 +117,10 @@ def record(command: list[str], columns: int, longest: float = 0.6) -> Screen:
         now = time.monotonic()
         moment += min(now - before, longest)
         before = now
-        screen.feed(moment, data.decode(errors="replace"))
+        text = data.decode(errors="replace")
+        for name, other in renamed.items():
+            text = text.replace(name, other)
+        screen.feed(moment, text)
     os.close(ours)
     if status := process.wait():
         raise SystemExit(f"{command} ended with {status}")

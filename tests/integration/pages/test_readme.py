@@ -157,7 +157,7 @@ def test_without_a_name_the_default_profile_is_taken(box, tmp_path):
     assert processes.run("import lakekey; print(lakekey.provider().target.profile)") == "nightly"
 
 
-@pytest.mark.parametrize("name", ["demo", "one-login"])
+@pytest.mark.parametrize("name", ["demo", "one-login", "status"])
 def test_a_picture_is_svg_that_runs_and_loads_nothing(name):
     text = (ROOT / f"docs/pictures/{name}.svg").read_text(encoding="utf-8")
     picture = ET.fromstring(text)
@@ -177,6 +177,18 @@ def test_a_picture_is_svg_that_runs_and_loads_nothing(name):
         "marker",
     }
     assert re.findall(r"""(?:href|src)=|url\((?!#)|@import""", text) == []
+
+
+def test_picture_of_status_shows_the_table_of_today(tmp_path):
+    """`make docs-pictures` draws it again; the times in it are those of that day."""
+    drawn = tmp_path / "status.svg"
+    subprocess.run([sys.executable, ROOT / "docs/status.py", drawn], check=True, timeout=60)
+
+    def words(picture):
+        text = re.sub(r"<[^>]+>", "", Path(picture).read_text(encoding="utf-8"))
+        return re.sub(r"ends \w+|in \d+ \w+|\b[0-9a-f]{12}\b", "", text)
+
+    assert words(drawn) == words(ROOT / "docs/pictures/status.svg")
 
 
 def test_the_recording_shows_the_demo_of_today():
