@@ -9,13 +9,14 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping
 from types import FrameType
 
 from lakekey.cli.output import print_json
 from lakekey.cli.provider import provider_for_target
-from lakekey.cli.serving.databricks_cli import target_for_others
+from lakekey.cli.serving.databricks_cli import target_at, target_for_others
 from lakekey.configuration.settings import SETTINGS
 from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError, LakekeyError
@@ -39,6 +40,7 @@ def env(arguments: argparse.Namespace) -> int:
     else:
         from lakekey.cli.serving.databricks_program import program
 
+        _require_same_session(target)
         variables = {
             "DATABRICKS_HOST": target.host,
             "DATABRICKS_AUTH_TYPE": "databricks-cli",
@@ -49,9 +51,26 @@ def env(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(variables)
         return 0
+    if arguments.profile is None:
+        who = f" of {target.user}" if target.user else ""
+        named = f"the profile {target.profile}" if target.profile else f"the session{who} at {target.host}"
+        print(f"lakekey: these variables lend {named}", file=sys.stderr)
     for name, value in variables.items():
         print(_assignment(name, value, arguments.shell))
     return 0
+
+
+def _require_same_session(target: Target) -> None:
+    """The variables name a host, or a profile: refuse a session that they would not lead to."""
+    if target.profile:
+        return
+    found = target_at(target.host, target.account_id)
+    if found.cache_key_fields() != target.cache_key_fields():
+        named = f" --user {shlex.quote(target.user)}" if target.user else ""
+        raise ConfigurationError(
+            f"there are several sessions at {target.host}, and the variables could not say which",
+            hint=f"give it a profile: lakekey profiles add NAME --host {target.host}{named}",
+        )
 
 
 def run(arguments: argparse.Namespace) -> int:

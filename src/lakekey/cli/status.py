@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import shlex
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -196,7 +197,9 @@ def _print_troubles(found: list[dict[str, Any]]) -> None:
             print()
             print_text(f"{name}: {_error(facts)}")
         if facts.get("nears_end"):
-            print(f"\n{name}: the session ends soon; sign in ahead with lakekey login")
+            profile = facts.get("profile")
+            where = shlex.quote(profile) if profile else f"--host {facts['host']}"
+            print(f"\n{name}: the session ends soon; sign in ahead with: lakekey login {where}")
 
 
 def _error(facts: dict[str, Any]) -> str | None:

@@ -96,6 +96,26 @@ def test_env_has_a_token_for_tools_that_take_nothing_else(box):
     }  # fmt: skip
 
 
+def test_env_lends_the_one_session_of_a_person_and_says_whose_it_is(box, tmp_path):
+    (tmp_path / "databrickscfg").write_text("")
+    assert run("login", "--host", box.host, "--user", ADA, "--no-save").returncode == 0
+    before = box.counters["logins"]
+    done = run("env")
+    assert (done.returncode, done.stderr) == (0, f"lakekey: these variables lend the session of {ADA} at {box.host}\n")
+    script = f'eval "$({LAKEKEY} env)" && exec {sys.executable} -c "$1"'
+    used = subprocess.run(["sh", "-c", script, "sh", WHO], capture_output=True, text=True, timeout=60, check=False)
+    assert (used.returncode, used.stdout.strip()) == (0, ADA), used.stderr
+    assert box.counters["logins"] == before
+
+
+def test_env_refuses_a_session_that_its_variables_would_not_lead_to(box, tmp_path):
+    (tmp_path / "databrickscfg").write_text(f"[other]\nhost = {box.host}\nuser = grace@example.com\n")
+    assert run("login", "--host", box.host, "--user", ADA, "--no-save").returncode == 0
+    done = run("env")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"lakekey profiles add NAME --host {box.host} --user {ADA}" in done.stderr
+
+
 @pytest.mark.parametrize(("shell", "start"), [("fish", "set -gx DATABRICKS_HOST '"), ("powershell", "$env:DATABRICKS")])
 def test_env_speaks_other_shells(box, shell, start):
     assert run("env", "job", "--shell", shell).stdout.startswith(start)

@@ -9,7 +9,10 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 
+from lakekey.cache.opening import open_cache
 from lakekey.cli.output import print_json
 from lakekey.cli.provider import only_session, session_and_provider
 from lakekey.cli.token import print_token
@@ -56,15 +59,44 @@ def version(arguments: argparse.Namespace) -> int:
 
 
 def _target(arguments: argparse.Namespace) -> Target:
-    """The target of a profile; or of a host, by the one profile that is for it where there is just one."""
     if arguments.profile is not None or arguments.host is None:
         return target_for_others(arguments.profile)
-    wanted = normalize_host(arguments.host, None)
+    return target_at(arguments.host, arguments.account_id)
+
+
+def target_at(host: str, account_id: str | None = None) -> Target:
+    """The target of a program that names a host only.
+
+    By the one profile that is for it, where there is just one; else by the host alone; and where that has no session,
+    but one person is signed in there, such as by ``lakekey login --host … --user …``, that session.
+    """
+    wanted = normalize_host(host, None)
     found, _ = databrickscfg.profiles(os.environ.get("DATABRICKS_CONFIG_FILE"))
-    matching = [each.name for each in found if each.name and _is_for(each, wanted, arguments.account_id)]
+    matching = [each.name for each in found if each.name and _is_for(each, wanted, account_id)]
     if len(matching) == 1:
-        return target_for_others(matching[0], account_id=arguments.account_id)
-    return target_for_others(None, host=arguments.host, account_id=arguments.account_id)
+        return target_for_others(matching[0], account_id=account_id)
+    target = target_for_others(None, host=host, account_id=account_id)
+    return _the_only_one_at(target) or target
+
+
+def _the_only_one_at(target: Target) -> Target | None:
+    if target.profile or not target.is_person:
+        return None
+    entry = Session(target).peek()
+    if entry is not None and (entry.refresh_token or entry.access_token):
+        return None
+    from lakekey.session import inventory  # not for a program whose session is where it looks for it
+
+    def fits(about: Mapping[str, Any]) -> bool:
+        own = {"host": target.host, "account_id": target.account_id, "auth_type": U2M}
+        return all(about.get(name) == value for name, value in own.items())
+
+    rows = [
+        each
+        for each in inventory.find(open_cache())
+        if each.entry is not None and fits(each.entry.about) and each.info.state not in inventory.NEEDS_LOGIN
+    ]
+    return inventory.target_of(rows[0]) if len(rows) == 1 else None
 
 
 def _is_for(profile: databrickscfg.Profile, host: str, account_id: str | None) -> bool:
