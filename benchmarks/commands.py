@@ -1,4 +1,4 @@
-"""How long whole commands take, before and after: those of another commit beside this tree's, taking turns.
+"""The processor time of whole commands, before and after: those of another commit beside this tree's, taking turns.
 
     python benchmarks/commands.py [--before 0c2ca1d] [--rounds 21]
 
@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from io import BytesIO
 from pathlib import Path
 
@@ -64,13 +63,15 @@ def other_tree(commit: str, place: Path) -> Path:
 
 
 def command(tree: Path, arguments: list[str], environment: dict[str, str]) -> float:
-    """Runs a command of a tree. Returns its seconds."""
-    began = time.perf_counter()
-    subprocess.run(
+    """Runs a command of a tree. Returns its seconds on the processor, of which other programs take nothing."""
+    process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],
-        env={**environment, "PYTHONPATH": str(tree)}, check=True, stdout=subprocess.DEVNULL,
+        env={**environment, "PYTHONPATH": str(tree)}, stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    return time.perf_counter() - began
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, arguments
+    return usage.ru_utime + usage.ru_stime
 
 
 def measure(trees: dict[str, Path], environment: dict[str, str], rounds: int) -> dict[tuple[str, str], list[float]]:
@@ -89,7 +90,8 @@ def report(took: dict[tuple[str, str], list[float]], before: str, rounds: int) -
     """Print the medians side by side."""
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     print(
-        f"{rounds} interleaved rounds, medians; Python {sys.version.split()[0]}, {os.cpu_count()} CPUs, load {load}\n"
+        f"{rounds} interleaved rounds, medians of processor time\n"
+        f"Python {sys.version.split()[0]}, {os.cpu_count()} CPUs, load {load}\n"
     )
     print(f"| command, a whole process | at {before} | now | ratio |\n|---|---|---|---|")
     for name in COMMANDS:
