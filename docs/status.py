@@ -43,15 +43,15 @@ def entries(environ: dict[str, str]) -> dict[str, Entry]:
     live = {"access_token": "x", "issued_at": now - 600, "expires_at": now + 50 * 60, "logged_in_at": now - DAY}
     person = {**live, "refresh_token": "x", "identity": "ada@example.com"}
     return {
-        "prod": Entry(resolve("prod", environ).about(), **person, session_ends_at=now + 26 * DAY),
-        "nightly": Entry(resolve("nightly", environ).about(), **live),
+        "prod": Entry(resolve("prod", environ).description(), **person, session_ends_at=now + 26 * DAY),
+        "nightly": Entry(resolve("nightly", environ).description(), **live),
         "staging": Entry(
-            resolve("staging", environ).about(),
+            resolve("staging", environ).description(),
             **{**person, "logged_in_at": now - 28 * DAY},
             session_ends_at=now + 20 * HOUR,
         ),
         "lab": Entry(
-            resolve("lab", environ).about(),
+            resolve("lab", environ).description(),
             identity="ada@example.com",
             access_token="x",
             issued_at=now - 3 * DAY,

@@ -17,7 +17,7 @@ def as_html(target: Target, entry: Entry | None) -> str:
         entry: Its session as it is stored, or ``None``.
     """
     rows = {"workspace": target.host, "profile": target.profile, "signs in by": target.auth_type}
-    entry = entry or Entry(target.about())
+    entry = entry or Entry(target.description())
     end = session_end(entry) or entry.expires_at
     ends = datetime.fromtimestamp(end).astimezone().strftime("%Y-%m-%d %H:%M %Z") if end else None
     name = "session until" if session_end(entry) else "token until"
