@@ -98,7 +98,7 @@ ELSEWHERE = {
     ("docs/guides/recipes.md", "import pandas as pd\n\nimport lakekey"): "tests/integration/pages/test_recipes.py::test_jupyter_shows_a_frame_and_a_new_kernel_asks_nobody",
     ("docs/guides/recipes.md", "# app.py, for: streamlit"): "tests/integration/pages/test_recipes.py::test_streamlit_shows_a_frame_with_one_token",
     ("docs/guides/recipes.md", "import lakekey\n\nfor"): "tests/integration/pages/test_recipes.py::test_two_people_ask_side_by_side",
-    ("docs/guides/portal.md", "pip install 'lakekey[web]'"): "tests/integration/web/test_guide.py::test_commands_of_the_guide_register_an_app_that_the_server_takes",
+    ("docs/guides/portal.md", "pip install 'lakekey[sql,web]'"): "tests/integration/web/test_guide.py::test_commands_of_the_guide_register_an_app_that_the_server_takes",
     ("docs/guides/portal.md", "# app.py"): "tests/integration/web/test_guide.py::test_fastapi_application_of_the_guide_acts_as_its_user",
     ("docs/guides/portal.md", "# site.py"): "tests/integration/web/test_guide.py::test_flask_with_a_strict_session_is_bridged",
     ("docs/guides/portal.md", "# asgi.py"): "tests/integration/web/test_guide.py::test_django_is_served_beside_the_portal",

@@ -24,6 +24,7 @@ from .conftest import ADA, GRACE, Place
 ROOT = Path(__file__).parents[3]
 GUIDE = ROOT / "docs" / "guides" / "portal.md"
 ORIGIN = "https://app.example.com"
+AT_HOME = "http://localhost:8000"
 PATIENCE = 60.0
 
 
@@ -41,34 +42,39 @@ def loaded(word):
     return names
 
 
-def at_the_guides_address(place, tmp_path):
+def at_the_guides_address(place, tmp_path, origin=ORIGIN):
     """The app ``prod`` of the guide, registered at its address."""
     Registrations(open_cache()).remove(place.app)
-    guides = Place(place.box, tmp_path, "prod", url=f"{ORIGIN}/lakekey")
+    guides = Place(place.box, tmp_path, "prod", url=f"{origin}/lakekey")
     place.config_file.write_text(f"{guides.config_file.read_text()}warehouse_id = {place.box.warehouse_id}\n")
     guides.register()
     return guides
 
 
-def browser(address, place, user=ADA):
-    return Browser(address, user, place.box.ca_file, origin=ORIGIN)
+def browser(address, place, user=ADA, origin=ORIGIN):
+    return Browser(address, user, place.box.ca_file, origin=origin)
 
 
 def test_fastapi_application_of_the_guide_acts_as_its_user(place, tmp_path):
-    at_the_guides_address(place, tmp_path)
+    at_the_guides_address(place, tmp_path, AT_HOME)
     names = loaded("# app.py")
+    page = f"{AT_HOME}/lakekey/#prod"
     with serving(names["app"]) as address:
-        ada = browser(address, place)
+        ada, grace = (browser(address, place, user, AT_HOME) for user in (ADA, GRACE))
         assert ada.get().status == 401, "a header of the visitor's counts for nothing"
-        ada.request("POST", f"/sign-in/{ADA}")
+        for person in (ada, grace):
+            home = person.request("GET", "/")
+            assert home.buttons == [f"I am {ADA}", f"I am {GRACE}"]
+            assert person.request("POST", f"/sign-in/{person.user}").headers["Location"] == "/lakekey/"
         before = ada.request("GET", "/me")
-        assert (before.status, before.headers["Location"]) == (303, f"{ORIGIN}/lakekey/#prod")
+        assert (before.status, before.headers["Location"]) == (303, page)
         assert "is connected" in ada.connect().words
         assert ada.request("GET", "/me", headers={"Accept": "application/json"}).text == f'"{ADA}"'
-        grace = browser(address, place, GRACE)
-        grace.request("POST", f"/sign-in/{GRACE}")
         refused = grace.request("GET", "/me", headers={"Accept": "application/json"})
-        assert (refused.status, f"{ORIGIN}/lakekey/#prod" in refused.text) == (401, True)
+        assert (refused.status, page in refused.text) == (401, True)
+        assert "is connected" in grace.connect().words
+        for person in (ada, grace):
+            assert person.request("GET", "/me").text == f'"{person.user}"'
 
 
 def test_flask_with_a_strict_session_is_bridged(place, tmp_path):
@@ -194,13 +200,13 @@ def is_up(url):
 
 def test_commands_of_the_guide_register_an_app_that_the_server_takes(place, tmp_path):
     Registrations(open_cache()).remove(place.app)
-    guides = Place(place.box, tmp_path, "guides-app", url=f"{ORIGIN}/lakekey")
+    guides = Place(place.box, tmp_path, "guides-app", url=f"{AT_HOME}/lakekey")
     place.box.register_client(
-        "guides-app", client_secret=guides.secret, redirect_uris=[f"{ORIGIN}/lakekey/callback/prod"],
+        "guides-app", client_secret=guides.secret, redirect_uris=[f"{AT_HOME}/lakekey/callback/prod"],
         grants=("authorization_code", "refresh_token"),
     )  # fmt: skip
     place.config_file.unlink()
-    commands = [line for line in example("pip install 'lakekey[web]'").splitlines() if line.startswith("lakekey")]
+    commands = [line for line in example("pip install 'lakekey[sql,web]'").splitlines() if line.startswith("lakekey")]
     values = {"HOST": place.box.host, "WAREHOUSE": place.box.warehouse_id, "CLIENT_ID": "guides-app"}
     environ = {**os.environ, **values, "PATH": f"{os.path.dirname(LAKEKEY)}{os.pathsep}{os.environ['PATH']}"}
     environ["REQUESTS_CA_BUNDLE"] = place.box.ca_bundle
