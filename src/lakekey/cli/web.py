@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 from lakekey._hosts import LOOPBACK
 from lakekey.cli.output import print_json, print_table
 from lakekey.errors import ConfigurationError
+from lakekey.web.connections import Schedule
 from lakekey.web.people import ANY_USER, User
 from lakekey.web.portal import Portal
-from lakekey.web.schedules import FAILS, Schedule
+from lakekey.web.schedules import FAILS
 from lakekey.web.user_header import UserHeader
 
 #: How the workers are told what to serve. Nothing of it is secret.
@@ -95,6 +96,7 @@ def portal_of(settings: dict[str, Any]) -> Portal:
         user=who,
         admin=settings["admin"] or None,
         automation=settings["automation"],
+        schedules=(lambda: _read_schedules(settings["schedules"])) if settings["schedules"] else None,
         language=settings["language"],
         warn_days=settings["warn_days"],
     )
@@ -130,6 +132,7 @@ def _settings(arguments: argparse.Namespace, profiles: list[str]) -> dict[str, A
         "single_user": arguments.single_user,
         "admin": arguments.admin or [],
         "automation": automation,
+        "schedules": arguments.schedules and os.path.abspath(arguments.schedules),
         "language": arguments.language,
         "warn_days": arguments.warn_days,
     }

@@ -75,5 +75,7 @@ def web(parser: Parser) -> None:
     parser.add_argument("--language", choices=("en", "de"), help="(default: the browser's)")
     warns = "days before its end at which a connection is shown as ending (default: 3)"
     parser.add_argument("--warn-days", type=whole_number, default=3, metavar="DAYS", help=warns)
-    parser.add_argument("--schedules", metavar="FILE", help="with check: JSON, a list of name, profile and user")
+    parser.add_argument(
+        "--schedules", metavar="FILE", help="what runs without a person: JSON, a list of name, profile and user"
+    )
     parser.add_argument("--print-unit", action="store_true", help="print a unit file for systemd, and end")

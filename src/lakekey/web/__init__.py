@@ -11,12 +11,12 @@ from lakekey._imports import libraries
 
 if TYPE_CHECKING:
     from lakekey.web.browser import COOKIE, Cookie
+    from lakekey.web.connections import Schedule
     from lakekey.web.forwarded import forwarded
     from lakekey.web.halves import BegunSignIn, begin_sign_in, finish_sign_in
     from lakekey.web.outcomes import Outcome
     from lakekey.web.people import User
     from lakekey.web.portal import Portal
-    from lakekey.web.schedules import Schedule
 
 _ATTRIBUTES = {
     "COOKIE": "browser",
@@ -24,7 +24,7 @@ _ATTRIBUTES = {
     "Cookie": "browser",
     "Outcome": "outcomes",
     "Portal": "portal",
-    "Schedule": "schedules",
+    "Schedule": "connections",
     "User": "people",
     "begin_sign_in": "halves",
     "finish_sign_in": "halves",

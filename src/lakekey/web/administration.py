@@ -132,7 +132,10 @@ class Administration(Visits):
 
 def _told(language: str, removal: Removal) -> str:
     revocation = removal.revocation or words.text(language, "not-asked")
-    return words.text(language, "removed", user=removal.user, profile=removal.profile, revocation=revocation)
+    told = words.text(language, "removed", user=removal.user, profile=removal.profile, revocation=revocation)
+    if not removal.schedules:
+        return told
+    return f"{told} {words.text(language, 'depended', schedules=', '.join(removal.schedules))}"
 
 
 def _app(language: str, app: AppRegistration, count: int, form: Form) -> str:
@@ -191,6 +194,8 @@ def _held(language: str, held: Held, form: Form) -> str:
     key = "held" if held.offered else "held-old"
     state = words.text(language, f"state-{connection.state}", when="")
     text = say(language, key, user=held.user, profile=held.profile, who=connection.who or "?", state=state)
+    if connection.schedules:
+        text += f" {say(language, 'schedules')}: {escape(', '.join(connection.schedules))}."
     label = words.text(language, "remove-held", profile=held.profile, user=held.user)
     return f"<li><p>{text}</p>{form.button('admin', label, do='remove', entry=held.entry_id)}</li>"
 

@@ -23,6 +23,20 @@ _TRANSIENT = frozenset({"token_endpoint", "store_unavailable", "lock_timeout"})
 _LONGEST = 250_000_000_000  # the year 9892, beyond which the calendar ends
 
 
+class Schedule(NamedTuple):
+    """Something that runs without a person.
+
+    Attributes:
+        name: What the host application calls it.
+        profile: The profile for people that it belongs to.
+        user: Who made it; a `User` with an id, where the name may be given to another person.
+    """
+
+    name: str
+    profile: str
+    user: User | str
+
+
 class Connection(NamedTuple):
     """A user's connection to one workspace; it holds no secret.
 
@@ -38,6 +52,7 @@ class Connection(NamedTuple):
         since: When that was found, in UTC.
         registration: The app through which it was made.
         principal: The service principal that schedules act as, where one is configured.
+        schedules: The schedules that rely on it, by name; ``None`` where the host application does not say.
     """
 
     profile: str
@@ -51,6 +66,7 @@ class Connection(NamedTuple):
     since: datetime | None = None
     registration: str = ""
     principal: str | None = None
+    schedules: tuple[str, ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As ``GET /connections`` shows it."""
@@ -118,6 +134,11 @@ def is_of(entry: Entry, user: User) -> bool:
     """Whether an entry is of this very person, and not of an earlier one who had the same name."""
     owner = entry.about.get("portal_user") or {}
     return not owner.get("id") or not user.id or owner["id"] == user.id
+
+
+def is_same(one: User, other: User) -> bool:
+    """Whether two users are one person, as far as ids tell."""
+    return one.name == other.name and ("" in (one.id, other.id) or one.id == other.id)
 
 
 def uses_of(target: Target) -> tuple[str, ...]:

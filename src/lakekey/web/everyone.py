@@ -51,11 +51,13 @@ class Removal(NamedTuple):
         user: Whose it was.
         profile: Which.
         revocation: What became of it at the server (`lakekey.oauth.revocation`); ``None``: not asked.
+        schedules: The schedules that depended on it, by name; ``None`` where the host application does not say.
     """
 
     user: str
     profile: str
     revocation: str | None
+    schedules: tuple[str, ...] | None = None
 
 
 class Ending(NamedTuple):
@@ -209,7 +211,9 @@ class Everyone:
             )
         else:
             connection = self._service.connection_of(target, entry, user)
-        connection = connection._replace(registration=str(entry.about.get("registration", "")))
+        connection = connection._replace(
+            registration=str(entry.about.get("registration", "")), schedules=self._service.relying_on(user, profile)
+        )
         return Held(entry_id, user.name, user.id, profile, target is not None, connection)
 
     def _remove(self, held: Held) -> Removal | None:
@@ -236,7 +240,7 @@ class Everyone:
             entry=held.entry_id,
             store=self._cache.store.where,
         )
-        return Removal(held.user, held.profile, revocation)
+        return Removal(held.user, held.profile, revocation, held.connection.schedules)
 
     def _ending(self, held: Held, now: float) -> Ending | None:
         ends_at = held.connection.ends_at

@@ -307,9 +307,14 @@ def _facts(language: str, connection: Connection) -> str:
 
 
 def _schedules(language: str, connection: Connection) -> str:
-    if connection.principal is None:
+    if connection.principal is not None:
+        return f'<p class="quiet">{say(language, "principal", principal=connection.principal)}</p>'
+    if connection.schedules is None:
         return f'<p class="quiet">{say(language, "no-principal")}</p>'
-    return f'<p class="quiet">{say(language, "principal", principal=connection.principal)}</p>'
+    if not connection.schedules:
+        return ""
+    named = ", ".join(map(_spelled, connection.schedules))
+    return f"<p><strong>{say(language, 'relied-on', schedules=named)}</strong></p>"
 
 
 def _buttons(language: str, connection: Connection, form: Form) -> str:

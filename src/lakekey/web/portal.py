@@ -5,8 +5,9 @@ from typing import Any
 
 from lakekey._imports import libraries
 from lakekey.providers.provider import Provider
+from lakekey.web.connections import Schedule
 from lakekey.web.everyone import Everyone
-from lakekey.web.schedules import Schedule, ScheduleCheck, check
+from lakekey.web.schedules import ScheduleCheck, check
 from lakekey.web.service import PortalService
 
 
@@ -14,7 +15,7 @@ class Portal(PortalService):
     """Hosted sign-in for many users: an ASGI application, to be mounted or served on its own.
 
     Its arguments are those of `lakekey.web.service.PortalService`: ``profiles``, and by name ``url``, ``user``,
-    ``admin``, ``automation``, ``may_act``, ``warn_days``, ``language`` and ``environ``.
+    ``admin``, ``automation``, ``schedules``, ``may_act``, ``warn_days``, ``language`` and ``environ``.
     """
 
     _app: Any = None

@@ -4,25 +4,11 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from lakekey.web import connections
-from lakekey.web.connections import Connection
+from lakekey.web.connections import Connection, Schedule
 from lakekey.web.people import User, user_of
 from lakekey.web.service import PortalService
 
 OK, WARNING, FAILS = "ok", "warning", "fails"
-
-
-class Schedule(NamedTuple):
-    """Something that runs without a person.
-
-    Attributes:
-        name: What the host application calls it.
-        profile: The profile for people that it belongs to.
-        user: Who made it; a `User` with an id, where the name may be given to another person.
-    """
-
-    name: str
-    profile: str
-    user: User | str
 
 
 class ScheduleCheck(NamedTuple):

@@ -21,7 +21,7 @@ from lakekey.providers.provider import Provider
 from lakekey.session.failures import Failures
 from lakekey.session.session import Session
 from lakekey.web import access_log
-from lakekey.web.connections import Connection, connection_of, is_of
+from lakekey.web.connections import Connection, Schedule, connection_of, is_of, is_same
 from lakekey.web.owned import OwnedSource
 from lakekey.web.pages import fragment
 from lakekey.web.people import ANY_USER, User, user_of
@@ -31,6 +31,7 @@ from lakekey.web.sign_in import SignIns, hosted_target
 UserOf = Callable[[Any], "User | str | Awaitable[User | str | None] | None"]
 IsAdmin = Callable[[User], bool] | Collection[str] | None
 MayAct = Callable[[User, User, str], bool]
+Schedules = Callable[[], Iterable[Schedule]]
 
 #: Seconds after which `Portal.provider` looks at the store again: the longest that a disconnected user is served.
 FRESH = 30.0
@@ -49,6 +50,8 @@ class PortalService:
         admin: Who administers: names, or a callable that gets the `User`. A `User` with an id is that person only. The
             callable is not a coroutine function; only ``True`` counts as a yes.
         automation: Profile for people → profile of the service principal that schedules use for the same workspace.
+        schedules: Says what runs without a person, so that the page warns where a schedule relies on a connection, and
+            an administrator sees what depends on a person. It is asked for each connection that is shown.
         may_act: Says whether a user may act as another: gets the actor, the other, and the profile. Without it, only
             calls that name no actor, or the same person, are served. Of its answers, too, only ``True`` is a yes.
         warn_days: Days before its end at which a connection counts as near its end.
@@ -68,6 +71,7 @@ class PortalService:
         user: UserOf,
         admin: IsAdmin = None,
         automation: Mapping[str, str] | None = None,
+        schedules: Schedules | None = None,
         may_act: MayAct | None = None,
         warn_days: float = 3.0,
         language: str | None = None,
@@ -82,9 +86,10 @@ class PortalService:
         self.cache = open_cache(self.environ)
         self.sign_ins = SignIns(self.cache, environ=self.environ)
         self.registrations = Registrations(self.cache)
-        _refuse_coroutines(admin=admin, may_act=may_act)
+        _refuse_coroutines(admin=admin, schedules=schedules, may_act=may_act)
         self._admin = [admin] if isinstance(admin, str | User) else admin
         self._automation = dict(automation or {})
+        self._schedules = schedules
         self._may_act = may_act
         self._providers: OrderedDict[tuple[str, str, str], tuple[float, Provider]] = OrderedDict()
         self._lock = threading.Lock()
@@ -172,7 +177,16 @@ class PortalService:
             principal=principal,
             warning=self.warning,
             now=self.cache.now(),
-        )
+        )._replace(schedules=self.relying_on(user, target.profile or ""))
+
+    def relying_on(self, user: User, profile: str) -> tuple[str, ...] | None:
+        """The schedules that rely on a person's connection; none where a service principal is configured for them."""
+        if self._schedules is None:
+            return None
+        if profile in self._automation:
+            return ()
+        named = (each for each in self._schedules() if each.profile == profile)
+        return tuple(each.name for each in named if is_same(user_of(each.user), user))
 
     def connections(self, user: User | str) -> list[Connection]:
         """How all connections of a user stand."""

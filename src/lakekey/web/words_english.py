@@ -26,6 +26,8 @@ TEXTS = {
     "principal": "Schedules act as the service principal {principal}, not as you.",
     "no-principal": "No service principal is configured for schedules: a schedule that relies on this connection stops "
     "when it ends.",
+    "relied-on": "Schedules that rely on this connection: {schedules}. They stop when it ends, since no service principal is "
+    "configured for them.",
     "going": "Going to the sign-in page of {host}",
     "going-on": "If nothing happens, follow this link: ",
     "go": "sign in at {host}",
@@ -79,6 +81,7 @@ TEXTS = {
     "remove-user": "Remove all connections of {user}",
     "done": "Done.",
     "removed": "The connection of {user} to {profile} is removed ({revocation}).",
+    "depended": "Schedules that depended on it: {schedules}.",
     "not-asked": "not asked for at the server",
     # States
     f"state-{connections.NOT_CONNECTED}": "Not connected",

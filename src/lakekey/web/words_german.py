@@ -26,6 +26,8 @@ TEXTS = {
     "principal": "Zeitpläne handeln als Dienstprinzipal {principal}, nicht als Sie.",
     "no-principal": "Für Zeitpläne ist kein Dienstprinzipal eingerichtet: Ein Zeitplan, der diese Verbindung braucht, "
     "hält an, wenn sie endet.",
+    "relied-on": "Zeitpläne, die diese Verbindung brauchen: {schedules}. Sie halten an, wenn sie endet, denn für sie ist kein "
+    "Dienstprinzipal eingerichtet.",
     "going": "Weiter zur Anmeldung bei {host}",
     "going-on": "Falls nichts geschieht, folgen Sie diesem Link: ",
     "go": "bei {host} anmelden",
@@ -79,6 +81,7 @@ TEXTS = {
     "remove-user": "Alle Verbindungen von {user} entfernen",
     "done": "Erledigt.",
     "removed": "Die Verbindung von {user} zu {profile} ist entfernt ({revocation}).",
+    "depended": "Zeitpläne, die sie gebraucht haben: {schedules}.",
     "not-asked": "beim Server nicht verlangt",
     f"state-{connections.NOT_CONNECTED}": "Nicht verbunden",
     f"state-{connections.CONNECTED}": "Verbunden",

@@ -1,0 +1,159 @@
+"""What the page says: each state in words, in both languages; and what depends on a connection."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from lakekey.errors import ConfigurationError
+from lakekey.web import Portal, Schedule, User, connections, pages
+from lakekey.web.connections import Connection
+from lakekey.web.pages import Form
+from support.processes import lakekey
+from support.web_browser import Browser
+from support.web_server import serving
+
+from .conftest import ADA, GRACE, URL
+
+NOW = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
+ROOT = "root@example.com"
+OF_ADA = [
+    Schedule("nightly", "prod", ADA),
+    Schedule("<b>weekly</b>", "prod", User(ADA, "")),
+    Schedule("hers", "prod", GRACE),
+    Schedule("elsewhere", "staging", ADA),
+]
+
+
+def shown(language, state, **facts):
+    connection = Connection(
+        "prod", "https://x.cloud.databricks.com", ("sql",), state, who=ADA, registration="app", **facts
+    )
+    page = pages.overview(language, ADA, [connection], Form("/lakekey", "t"), now=NOW.timestamp())
+    return page.decode()
+
+
+@pytest.mark.parametrize(
+    ("state", "facts", "english", "german"),
+    [
+        (connections.NOT_CONNECTED, {}, "Not connected", "Nicht verbunden"),
+        (connections.CONNECTED, {}, ">Connected<", ">Verbunden<"),
+        (connections.CONNECTED, {"ends_at": NOW + timedelta(days=30)}, "Connected until <time", "Verbunden bis <time"),
+        (connections.ENDS_SOON, {"ends_at": NOW + timedelta(days=3)}, "Ends in 3 days", "Endet in 3 Tagen"),
+        (
+            connections.ENDS_SOON,
+            {"ends_at": NOW + timedelta(minutes=9)},
+            "Ends in less than an hour",
+            "Endet in weniger als",
+        ),
+        (connections.SIGN_IN_AGAIN, {"since": NOW, "why": "revoked there"}, "revoked there", "revoked there"),
+        (connections.SIGN_IN_AGAIN, {"since": NOW}, "The session has reached its end.", "Die Sitzung"),
+        (connections.TRY_LATER, {"since": NOW}, "Try again later", "Bitte später versuchen"),
+        (
+            connections.ASK_ADMINISTRATOR,
+            {"since": NOW, "why": "secret"},
+            "Ask your administrator",
+            "Bitte die Verwaltung fragen",
+        ),
+    ],
+)
+def test_state_is_said_in_words_and_one_button_helps(state, facts, english, german):
+    for language, words in (("en", english), ("de", german)):
+        page = shown(language, state, **facts)
+        assert words in page
+        assert page.count('action="/lakekey/connect/prod"') >= 1
+        assert page.count('class="first"') <= 1
+
+
+@pytest.fixture
+def portal(place):
+    return Portal(
+        ["prod"], url=URL, user=lambda request: request.headers.get("x-user"), admin=[ROOT], schedules=lambda: OF_ADA
+    )
+
+
+@pytest.fixture
+def visit(portal, place):
+    with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
+        yield lambda user=ADA: Browser(address, user, place.box.ca_file)
+
+
+def test_b47_page_names_the_schedules_that_rely_on_a_person(visit):
+    warning = "Schedules that rely on this connection: nightly, <b>weekly</b>. They stop when it ends"
+    page = visit().get()
+    assert warning in page.words
+    assert "<b>weekly" not in page.text
+    assert "rely on this connection: hers." in visit(GRACE).get().words
+    assert "rely on" not in visit(ROOT).get().words
+    (connection,) = json.loads(visit().get("/connections").text)["connections"]
+    assert connection["schedules"] == ["nightly", "<b>weekly</b>"]
+
+
+def test_b47_page_names_the_principal_that_schedules_use_instead(place):
+    profile = f"\n[robot]\nhost = {place.box.host}\nclient_id = {place.box.client_id}\nclient_secret = s\n"
+    place.config_file.write_text(place.config_file.read_text() + profile)
+    portal = Portal(["prod"], url=URL, user=lambda _: ADA, automation={"prod": "robot"}, schedules=lambda: OF_ADA)
+    assert portal.connection(ADA, "prod").schedules == ()
+    with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
+        words = Browser(address, ADA, place.box.ca_file).get().words
+    assert f"Schedules act as the service principal {place.box.client_id}, not as you." in words
+    assert "nightly" not in words
+
+
+def test_b41_administrator_sees_what_depended_on_a_person_who_leaves(visit, portal):
+    visit().connect()
+    root = visit(ROOT)
+    assert "Schedules: nightly, <b>weekly</b>." in root.get("/admin").words
+    done = root.press(root.get("/admin"), f"Remove all connections of {ADA}")
+    assert "Schedules that depended on it: nightly, <b>weekly</b>." in done.words
+    assert "<b>weekly" not in done.text
+    visit().connect()
+    (removed,) = portal.everyone.remove(ADA)
+    assert removed.schedules == ("nightly", "<b>weekly</b>")
+
+
+def test_schedules_by_a_coroutine_function_are_refused(place):
+    async def schedules():
+        return OF_ADA
+
+    with pytest.raises(ConfigurationError, match="schedules is a coroutine function"):
+        Portal(["prod"], url=URL, user=lambda _: ADA, schedules=schedules)
+
+
+def test_namesake_with_another_id_relies_on_nothing(place):
+    of_the_first = [Schedule("nightly", "prod", User(ADA, "1"))]
+    portal = Portal(["prod"], url=URL, user=lambda _: ADA, schedules=lambda: of_the_first)
+    assert portal.connection(User(ADA, "1"), "prod").schedules == ("nightly",)
+    assert portal.connection(User(ADA, "2"), "prod").schedules == ()
+    assert Portal(["prod"], url=URL, user=lambda _: ADA).connection(ADA, "prod").schedules is None
+
+
+def test_service_of_its_own_reads_schedules_from_a_file(place, tmp_path):
+    from lakekey.cli.web import portal_of
+
+    file = tmp_path / "schedules.json"
+    file.write_text(json.dumps([{"name": "nightly", "profile": "prod", "user": ADA}]))
+    settings = {
+        "profiles": ["prod"], "url": "http://localhost:8030", "single_user": ADA, "admin": [], "automation": {},
+        "schedules": str(file), "language": None, "warn_days": 3,
+    }  # fmt: skip
+    portal = portal_of(settings)
+    assert portal.connection(ADA, "prod").schedules == ("nightly",)
+    file.write_text("[]")
+    assert portal.connection(ADA, "prod").schedules == ()
+    done = lakekey(
+        "web",
+        "prod",
+        "--url",
+        URL,
+        "--user-header",
+        "X",
+        "--trusted-peer",
+        "::1",
+        "--schedules",
+        str(file),
+        "--print-unit",
+    )
+    assert f'"--schedules" "{file}"' in done.stdout
