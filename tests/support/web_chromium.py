@@ -47,6 +47,18 @@ class PortalChromium(Chromium):
         one = [{"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]
         self._call("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": one * times}]})
 
+    def tabs(self):
+        """The tabs, in the order in which they were opened."""
+        return self._call("GET", "/window/handles")
+
+    def turn_to(self, tab):
+        """Goes to a tab."""
+        self._call("POST", "/window", {"handle": tab})
+
+    def close_tab(self):
+        """Closes the tab that it is in."""
+        self._call("DELETE", "/window")
+
     def language(self, name):
         """The language that requests ask for."""
         self._call("POST", "/goog/cdp/execute", {"cmd": "Network.enable", "params": {}})

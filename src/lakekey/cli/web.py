@@ -98,6 +98,7 @@ def portal_of(settings: dict[str, Any]) -> Portal:
         automation=settings["automation"],
         schedules=(lambda: _read_schedules(settings["schedules"])) if settings["schedules"] else None,
         language=settings["language"],
+        new_tab=settings.get("new_tab", False),
         warn_days=settings["warn_days"],
     )
 
@@ -134,6 +135,7 @@ def _settings(arguments: argparse.Namespace, profiles: list[str]) -> dict[str, A
         "automation": automation,
         "schedules": arguments.schedules and os.path.abspath(arguments.schedules),
         "language": arguments.language,
+        "new_tab": arguments.new_tab,
         "warn_days": arguments.warn_days,
     }
 

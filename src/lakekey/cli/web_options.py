@@ -73,6 +73,7 @@ def web(parser: Parser) -> None:
     parser.add_argument("--port", type=port, default=8030, help="(default: 8030)")
     parser.add_argument("--workers", type=whole_number, default=1, metavar="NUMBER", help="processes (default: 1)")
     parser.add_argument("--language", choices=("en", "de"), help="(default: the browser's)")
+    parser.add_argument("--new-tab", action="store_true", help="sign-ins open a tab of their own")
     warns = "days before its end at which a connection is shown as ending (default: 3)"
     parser.add_argument("--warn-days", type=whole_number, default=3, metavar="DAYS", help=warns)
     parser.add_argument(

@@ -16,23 +16,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lakekey import _log
 from lakekey.configuration.target import Target
 from lakekey.errors import CacheError, ConfigurationError, LakekeyError, LoginFailed, TokenEndpointError
-from lakekey.oauth import revocation
-from lakekey.session.assembly import transport_of
 from lakekey.web import browser as browsers
-from lakekey.web import outcomes, pages, return_path, threads, words
+from lakekey.web import outcomes, pages, return_path, tabs, threads
 from lakekey.web.administration import Administration
-from lakekey.web.connections import Connection
 from lakekey.web.flows import Flow
 from lakekey.web.outcomes import Outcome
 from lakekey.web.pages import Form, Message
 from lakekey.web.people import ANY_USER, User
 from lakekey.web.service import PortalService
-from lakekey.web.visits import Visits
+from lakekey.web.upkeep import Upkeep
 
 _REFUSED = {outcomes.UNKNOWN: 400, outcomes.LATE: 400}
 
 
-class Routes(Visits):
+class Routes(Upkeep):
     """What each route does."""
 
     def all(self) -> list[Route]:
@@ -45,6 +42,7 @@ class Routes(Visits):
             Route("/finish", self.finish, methods=["GET"]),
             Route("/disconnect/{profile:path}", self.disconnect, methods=["POST"]),
             Route("/healthz", self.healthz, methods=["GET"]),
+            *([Route("/tab.js", self.script, methods=["GET"])] if self._portal.new_tab else []),
         ]
 
     # -- what changes nothing -----------------------------------------------------------------------------------
@@ -75,6 +73,11 @@ class Routes(Visits):
             return self.json({"status": "unavailable", "error": error.code}, 503)
         return self.json({"status": "ok"})
 
+    async def script(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature
+        """The script of a page whose sign-ins have a tab of their own."""
+        headers = {name: value for name, value in pages.HEADERS.items() if name != "Content-Type"}
+        return Response(tabs.SCRIPT, media_type="text/javascript", headers=headers)
+
     # -- the sign-in --------------------------------------------------------------------------------------------
 
     async def connect(self, request: Request) -> Response:
@@ -89,7 +92,7 @@ class Routes(Visits):
         if "flow" in form:
             return await self._answer(request, user, form)
         if "test" in form:
-            return await self._test(request, user, profile)
+            return await self.test(request, user, profile)
         return await self._leave(request, user, form, cookie)
 
     async def _leave(self, request: Request, user: User, form: dict[str, str], cookie: browsers.Cookie) -> Response:
@@ -207,60 +210,6 @@ class Routes(Visits):
         status = _REFUSED.get(outcome.code, 403)
         language, base = self.language(request), self._portal.path
         return self.page(request, pages.notice(language, "title", outcome.code, _blank(outcome), base=base), status)
-
-    # -- tests and ends -----------------------------------------------------------------------------------------
-
-    async def _test(self, request: Request, user: User, profile: str) -> Response:
-        language = self.language(request)
-        try:
-            who = await threads.run(self._portal.server_of(profile), self._tried, user, profile)
-        except LakekeyError as error:
-            message = Message(words.text(language, "not-tested", profile=profile, why=error.message), good=False)
-            return await self.listing(request, user, message, status=200)
-        return await self.listing(
-            request, user, Message(words.text(language, "tested", profile=profile, who=who), good=True)
-        )
-
-    def _tried(self, user: User, profile: str) -> str:
-        provider = self._portal.provider(user, profile)
-        token = provider.token()
-        target = provider.target
-        with_headers = {"Authorization": f"Bearer {token.access_token}", "Accept": "application/json"}
-        answer = transport_of(target).get(f"{target.host}/api/2.0/preview/scim/v2/Me", headers=with_headers)
-        if answer.status in (401, 403) and "all-apis" in token.scopes:
-            raise TokenEndpointError(f"the workspace answers HTTP {answer.status}", status=answer.status)
-        return provider.identity() or user.name
-
-    async def disconnect(self, request: Request) -> Response:
-        """Remove a connection, and revoke it."""
-        ready = await self.changing(request)
-        if isinstance(ready, Response):
-            return ready
-        user, _, _ = ready
-        profile = request.path_params["profile"]
-        if profile not in self._portal.profiles:
-            return self.not_found(request)
-        try:
-            before = await threads.run(threads.STORE, self._portal.connection, user, profile)
-            removed, revoked = await threads.run(
-                self._portal.server_of(profile), self._portal.disconnect, user, profile
-            )
-        except CacheError:
-            return self.store_away(request)
-        return await self.listing(request, user, self._parted(request, before, removed=removed, revoked=revoked))
-
-    def _parted(self, request: Request, before: Connection, *, removed: bool, revoked: str | None) -> Message:
-        language, profile = self.language(request), before.profile
-        if not removed:
-            return Message(words.text(language, "was-not-connected", profile=profile))
-        said = words.text(language, "is-disconnected", profile=profile)
-        if revoked is not None:
-            key = {revocation.REVOKED: "revoked", revocation.NOT_OFFERED: "not-revoked"}.get(
-                revoked, "revocation-failed"
-            )
-            until = words.date(language, before.ends_at) if before.ends_at is not None else "?"
-            said += " " + words.text(language, key, date=until)
-        return Message(said, good=revoked in (None, revocation.REVOKED))
 
     # -- words -----------------------------------------------------------------------------------------------------
 

@@ -111,23 +111,26 @@ class Form(NamedTuple):
     Attributes:
         base: The path that the portal is mounted under, without a slash at its end.
         token: The form token.
+        new_tab: Whether sign-ins have a tab of their own (`lakekey.web.tabs`).
     """
 
     base: str
     token: str
+    new_tab: bool = False
 
     def __repr__(self) -> str:
         return f"Form({self.base})"
 
-    def button(self, action: str, label: str, *, first: bool = False, **fields: str) -> str:
+    def button(self, action: str, label: str, *, first: bool = False, leaves: bool = False, **fields: str) -> str:
         """A form that is one button."""
         hidden = "".join(
             f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
             for name, value in {"token": self.token, **fields}.items()
         )
         kind = ' class="first"' if first else ""
+        tab = ' target="_blank" rel="noopener"' if leaves and self.new_tab else ""
         return (
-            f'<form method="post" action="{escape(self.base)}/{escape(action)}">{hidden}'
+            f'<form method="post" action="{escape(self.base)}/{escape(action)}"{tab}>{hidden}'
             f"<button{kind}>{escape(label)}</button></form>"
         )
 
@@ -166,6 +169,10 @@ def overview(
     at = datetime.now(UTC) if now is None else datetime.fromtimestamp(now, UTC)
     items = "".join(_item(language, each, form, at) for each in listed)
     shown = f"<ul>{items}</ul>" if items else f"<p>{say(language, 'nothing')}</p>"
+    if form.new_tab:
+        here = f"{escape(form.base)}/"
+        shown += f'<noscript><p><a href="{here}">{say(language, "look-again")}</a></p></noscript>'
+        shown += f'<script src="{here}tab.js" defer></script>'
     body = f'{message_box(message)}<p class="quiet">{say(language, "you", user=user)}</p>{shown}{extra}'
     return page(language, say(language, "title"), body)
 
@@ -260,7 +267,7 @@ def _item(language: str, connection: Connection, form: Form, now: datetime) -> s
     kind = {connections.CONNECTED: "good", connections.ENDS_SOON: "warn", connections.TRY_LATER: "warn"}
     colour = kind.get(connection.state, "quiet" if connection.state == connections.NOT_CONNECTED else "bad")
     parts = [
-        f'<li id="{place}"><h2>{name}</h2>',
+        f'<li id="{place}"{f" data-state={connection.state}" if form.new_tab else ""}><h2>{name}</h2>',
         f'<p class="state {colour}">{_state(language, connection, now)}</p>',
         _why(language, connection),
         _facts(language, connection),
@@ -325,7 +332,10 @@ def _buttons(language: str, connection: Connection, form: Form) -> str:
         connections.ENDS_SOON: "renew",
     }.get(state, "reconnect")
     needed = state in (connections.NOT_CONNECTED, connections.ENDS_SOON, connections.SIGN_IN_AGAIN)
-    shown = [form.button(way("connect", profile), words.text(language, key, profile=profile), first=needed)]
+    label = words.text(language, key, profile=profile)
+    if form.new_tab:
+        label = words.text(language, "in-new-tab", label=label)
+    shown = [form.button(way("connect", profile), label, first=needed, leaves=True)]
     if state != connections.NOT_CONNECTED:
         shown.append(form.button(way("connect", profile), words.text(language, "test", profile=profile), test="yes"))
         shown.append(form.button(way("disconnect", profile), words.text(language, "disconnect", profile=profile)))

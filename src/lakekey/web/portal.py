@@ -15,7 +15,7 @@ class Portal(PortalService):
     """Hosted sign-in for many users: an ASGI application, to be mounted or served on its own.
 
     Its arguments are those of `lakekey.web.service.PortalService`: ``profiles``, and by name ``url``, ``user``,
-    ``admin``, ``automation``, ``schedules``, ``may_act``, ``warn_days``, ``language`` and ``environ``.
+    ``admin``, ``automation``, ``schedules``, ``may_act``, ``warn_days``, ``language``, ``new_tab`` and ``environ``.
     """
 
     _app: Any = None

@@ -56,6 +56,7 @@ class PortalService:
             calls that name no actor, or the same person, are served. Of its answers, too, only ``True`` is a yes.
         warn_days: Days before its end at which a connection counts as near its end.
         language: ``en`` or ``de``; ``None`` to go by the browser's.
+        new_tab: Whether a sign-in has a tab of its own, and the page stays where it is.
         environ: The environment, which names store, key and configuration; ``None`` for this process's.
 
     Raises:
@@ -75,12 +76,14 @@ class PortalService:
         may_act: MayAct | None = None,
         warn_days: float = 3.0,
         language: str | None = None,
+        new_tab: bool = False,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.url = check_public_address(url.rstrip("/"), "url")
         self.profiles = tuple(dict.fromkeys([profiles] if isinstance(profiles, str) else profiles))
         self.user = user
         self.language = language
+        self.new_tab = new_tab
         self.environ = os.environ if environ is None else environ
         self.warning = warn_days * 86400.0
         self.cache = open_cache(self.environ)

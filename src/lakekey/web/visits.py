@@ -11,7 +11,7 @@ from lakekey import _log
 from lakekey._hosts import LOOPBACK, in_address
 from lakekey.errors import CacheError, ConfigurationError
 from lakekey.web import browser as browsers
-from lakekey.web import pages, threads, words
+from lakekey.web import pages, tabs, threads, words
 from lakekey.web.pages import Form, Message
 from lakekey.web.people import User, user_of
 from lakekey.web.service import PortalService
@@ -141,12 +141,15 @@ class Visits:
         except CacheError:
             return self.store_away(request, reload=request.method == "GET")
         value = self.browser(request) or browsers.new_value()
-        form = Form(self._portal.path, browsers.form_token(value, user.name))
+        form = Form(self._portal.path, browsers.form_token(value, user.name), self._portal.new_tab)
         administers = await self.is_admin(user)
         extra = pages.administration_link(self.language(request), self._portal.path) if administers else ""
         now = self._portal.cache.now()
         shown = pages.overview(self.language(request), user.name, listed, form, message=message, extra=extra, now=now)
-        return self.page(request, shown, status, cookie=self._cookie(request, value))
+        answer = self.page(request, shown, status, cookie=self._cookie(request, value))
+        if self._portal.new_tab:
+            answer.headers["Content-Security-Policy"] = tabs.policy(self._portal.url)
+        return answer
 
     async def is_admin(self, user: User) -> bool:
         """Whether a user administers the portal; the host application's callable may block."""

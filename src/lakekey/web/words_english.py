@@ -19,6 +19,8 @@ TEXTS = {
     "connect": "Connect {profile}",
     "reconnect": "Sign in again for {profile}",
     "renew": "Renew {profile} now",
+    "in-new-tab": "{label} (opens a new tab)",
+    "look-again": "Show how the connections stand now",
     "disconnect": "Disconnect {profile}",
     "test": "Test {profile}",
     "more": "More for {profile}",

@@ -19,6 +19,8 @@ TEXTS = {
     "connect": "{profile} verbinden",
     "reconnect": "Für {profile} neu anmelden",
     "renew": "{profile} jetzt erneuern",
+    "in-new-tab": "{label} (öffnet einen neuen Tab)",
+    "look-again": "Den jetzigen Stand der Verbindungen zeigen",
     "disconnect": "{profile} trennen",
     "test": "{profile} testen",
     "more": "Mehr zu {profile}",

@@ -1,0 +1,70 @@
+"""A connection that is there: trying it, and ending it."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lakekey.errors import CacheError, LakekeyError, TokenEndpointError
+from lakekey.oauth import revocation
+from lakekey.session.assembly import transport_of
+from lakekey.web import threads, words
+from lakekey.web.connections import Connection
+from lakekey.web.pages import Message
+from lakekey.web.people import User
+from lakekey.web.visits import Visits
+
+
+class Upkeep(Visits):
+    """What a person does with a connection."""
+
+    async def test(self, request: Request, user: User, profile: str) -> Response:
+        """Try a connection, and say as whom it works."""
+        language = self.language(request)
+        try:
+            who = await threads.run(self._portal.server_of(profile), self._tried, user, profile)
+        except LakekeyError as error:
+            message = Message(words.text(language, "not-tested", profile=profile, why=error.message), good=False)
+            return await self.listing(request, user, message, status=200)
+        return await self.listing(
+            request, user, Message(words.text(language, "tested", profile=profile, who=who), good=True)
+        )
+
+    def _tried(self, user: User, profile: str) -> str:
+        provider = self._portal.provider(user, profile)
+        token = provider.token()
+        target = provider.target
+        with_headers = {"Authorization": f"Bearer {token.access_token}", "Accept": "application/json"}
+        answer = transport_of(target).get(f"{target.host}/api/2.0/preview/scim/v2/Me", headers=with_headers)
+        if answer.status in (401, 403) and "all-apis" in token.scopes:
+            raise TokenEndpointError(f"the workspace answers HTTP {answer.status}", status=answer.status)
+        return provider.identity() or user.name
+
+    async def disconnect(self, request: Request) -> Response:
+        """Remove a connection, and revoke it."""
+        ready = await self.changing(request)
+        if isinstance(ready, Response):
+            return ready
+        user, _, _ = ready
+        profile = request.path_params["profile"]
+        if profile not in self._portal.profiles:
+            return self.not_found(request)
+        try:
+            before = await threads.run(threads.STORE, self._portal.connection, user, profile)
+            removed, revoked = await threads.run(
+                self._portal.server_of(profile), self._portal.disconnect, user, profile
+            )
+        except CacheError:
+            return self.store_away(request)
+        return await self.listing(request, user, self._parted(request, before, removed=removed, revoked=revoked))
+
+    def _parted(self, request: Request, before: Connection, *, removed: bool, revoked: str | None) -> Message:
+        language, profile = self.language(request), before.profile
+        if not removed:
+            return Message(words.text(language, "was-not-connected", profile=profile))
+        said = words.text(language, "is-disconnected", profile=profile)
+        if revoked is not None:
+            key = {revocation.REVOKED: "revoked", revocation.NOT_OFFERED: "not-revoked"}.get(
+                revoked, "revocation-failed"
+            )
+            until = words.date(language, before.ends_at) if before.ends_at is not None else "?"
+            said += " " + words.text(language, key, date=until)
+        return Message(said, good=revoked in (None, revocation.REVOKED))
