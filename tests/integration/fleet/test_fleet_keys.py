@@ -4,6 +4,7 @@ Each process has a home of its own, as on another host. The key is wrapped by Op
 package whose service waits where a test wants it to.
 """
 
+import base64
 import os
 import signal
 import subprocess
@@ -352,3 +353,34 @@ def test_a_key_that_every_host_is_given_is_taken(fleet, monkeypatch, tmp_path, h
         monkeypatch.setenv("LAKEKEY_KEY_FILE", str(tmp_path / "key"))
     assert open_cache().put(name(1), Entry({}, refresh_token="kept"), replaces=None)
     assert open_cache().get(name(1)).refresh_token == "kept"
+
+
+def test_hosts_with_different_keys_get_a_clear_error_and_lose_nothing(fleet, server, monkeypatch):
+    monkeypatch.delenv("LAKEKEY_KMS")
+    mine, others = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
+    settings = {"LAKEKEY_STORE": server.address, "LAKEKEY_KEY_SOURCE": "env"}
+    here = open_cache({**settings, "LAKEKEY_KEY": mine})
+    assert here.put("a" * 64, Entry({}, refresh_token="kept"), replaces=None)
+    sealed = here.store.get("a" * 64)
+    elsewhere = open_cache({**settings, "LAKEKEY_KEY": others})
+    for attempt in (lambda: elsewhere.get("a" * 64), lambda: elsewhere.put("a" * 64, Entry({}), replaces=None)):
+        try:
+            assert attempt() is None  # a write that would replace what it has not read
+        except KeyUnavailable as error:
+            refused = error
+    assert f"is sealed under key {key_id_of(sealed)}, which is not in LAKEKEY_KEY" in refused.message
+    assert "restore that key" in refused.hint
+    assert mine not in str(refused)
+    assert here.store.get("a" * 64) == sealed
+    # What it signs in to itself is under its own key, and is as clear to the first.
+    assert elsewhere.put("b" * 64, Entry({}, refresh_token="other"), replaces=None)
+    with pytest.raises(KeyUnavailable, match="which is not in LAKEKEY_KEY"):
+        here.get("b" * 64)
+    assert [here.get("a" * 64).refresh_token, elsewhere.get("b" * 64).refresh_token] == ["kept", "other"]
+
+
+def test_hint_about_a_damaged_note_names_no_command_for_files(fleet, server):
+    server.store().write_note(CHOICE, b"{damaged")
+    with pytest.raises(KeyUnavailable, match="is damaged") as caught:
+        open_cache().put(name(1), Entry({}), replaces=None)
+    assert caught.value.hint == f"nothing is sealed here, so remove it: note {CHOICE} in {server.store().where}"

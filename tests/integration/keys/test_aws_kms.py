@@ -90,6 +90,7 @@ def test_a_key_that_does_not_exist(aws_server, machine):
     ("code", "status", "words"),
     [
         ("AccessDeniedException", 400, "which this process may not use"),
+        ("NotFoundException", 400, "does not exist, or was deleted"),  # what another region says of the key
         ("ThrottlingException", 400, "is throttling requests"),
         ("UnrecognizedClientException", 400, "no usable credentials here"),
         ("KMSInternalException", 500, "did not answer"),

@@ -25,6 +25,7 @@ from lakekey.cache.keys.kms.service import (
     UNUSABLE,
     KmsTrouble,
 )
+from lakekey.cache.stores.places import without_credentials
 from lakekey.errors import ConfigurationError
 
 _KUBERNETES_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
@@ -59,7 +60,7 @@ class VaultTransit:
         self._environ = environ
         self._mount, self._key = mount, key
         self._address = (self._setting("ADDR") or "https://127.0.0.1:8200").rstrip("/")
-        self.where = f"transit key {mount}/{key} of {_without_credentials(self._address)}"
+        self.where = f"transit key {mount}/{key} of {without_credentials(self._address)}"
         self.hints = {
             DENIED: "set a token that lives, whose policy has the capability update on "
             f"{mount}/encrypt/{key} and {mount}/decrypt/{key}",
@@ -175,11 +176,6 @@ def _refusal(answer: rest.Answer) -> KmsTrouble | None:
             return KmsTrouble(kind, f"HTTP {answer.status}, {words}")
     kinds = {_FORBIDDEN: DENIED, _NOT_FOUND: MISSING}
     return KmsTrouble(kinds.get(answer.status, UNUSABLE), f"HTTP {answer.status}")
-
-
-def _without_credentials(address: str) -> str:
-    scheme, separator, rest_of_it = address.partition("://")
-    return scheme + separator + rest_of_it.rpartition("@")[2]
 
 
 def _base64(data: bytes) -> str:
