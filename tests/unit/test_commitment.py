@@ -1,13 +1,15 @@
 """What was sent is seen through; what was not is called off at once; and neither waits for ever."""
 
+import linecache
 import os
 import signal
+import sys
 import threading
 import time
 
 import pytest
 
-from lakekey import _commitment
+from lakekey import _commitment, _held_signals
 from lakekey._commitment import Commitment, Latch, Withdrawn
 from lakekey._held_signals import HeldSignals
 
@@ -153,3 +155,73 @@ def test_a_sigterm_is_not_hidden_by_a_ctrl_c_that_waited_with_it():
     finally:
         signal.signal(signal.SIGTERM, before[0])
         signal.signal(signal.SIGINT, before[1])
+
+
+def strike_at(line: int):
+    """A tracer that sends a signal at the n-th line that is executed in the module, and how many were left then."""
+    left = [line]
+
+    def trace(frame, event, _):
+        if frame.f_code.co_filename != _held_signals.__file__:
+            return None
+        # A tracer can strike where a signal cannot: before a statement that follows one without a call or a loop.
+        if event == "line" and "[number](" not in linecache.getline(frame.f_code.co_filename, frame.f_lineno):
+            left[0] -= 1
+            if left[0] == 0:
+                signal.raise_signal(ALARM)
+        return trace
+
+    return trace, left
+
+
+def test_signals_that_strike_at_any_line_of_the_holding_all_take_effect_once():
+    came = []
+
+    def handler(number, frame):
+        came.append(number)
+        raise Interruption(number)
+
+    before = {number: signal.signal(number, handler) for number in (ALARM, ANOTHER, signal.SIGINT)}
+    line, left = 0, [0]
+    try:
+        while left[0] <= 0:
+            line += 1
+            came.clear()
+            trace, left = strike_at(line)
+            held, waits = HeldSignals(), []
+            sys.settrace(trace)
+            try:
+                held.hold()
+                for number in (ANOTHER, signal.SIGINT):
+                    waits.append(number)
+                    signal.raise_signal(number)
+                held.release()
+            except Interruption:
+                pass
+            finally:
+                sys.settrace(None)
+            assert sorted(came) == sorted([*waits, *([ALARM] if left[0] <= 0 else [])]), line
+            assert [signal.getsignal(number) for number in before] == [handler] * 3, line
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+    assert line > 50
+
+
+def test_a_handler_that_another_one_sets_on_release_stays():
+    def later(number, frame):
+        pass
+
+    def handler(number, frame):
+        signal.signal(ANOTHER, later)
+
+    before = signal.signal(ALARM, handler), signal.signal(ANOTHER, handler)
+    try:
+        held = HeldSignals()
+        held.hold()
+        signal.raise_signal(ALARM)
+        held.release()
+        assert signal.getsignal(ANOTHER) is later
+    finally:
+        signal.signal(ALARM, before[0])
+        signal.signal(ANOTHER, before[1])

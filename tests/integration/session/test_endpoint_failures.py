@@ -146,8 +146,10 @@ def test_a_redirect_is_not_followed(machine, status):
 def test_a_refresh_token_is_kept_though_its_access_token_is_unusable(machine, edit):
     """The server has spent the old one: to throw its successor away with the rest would end the session."""
     before, provider = machine.stored(), machine.provider()
-    with machine.server.fault("token", "edit", **edit), pytest.raises(TokenEndpointError, match="no bearer token"):
+    fault = machine.server.fault("token", "edit", **edit)
+    with fault, pytest.raises(TokenEndpointError, match="no bearer token") as caught:
         provider.headers()
+    assert not caught.value.retryable  # the next attempt spends another token
     machine.assert_session_is_whole()
     assert machine.stored().refresh_token != before.refresh_token
     assert machine.stored().access_token == before.access_token

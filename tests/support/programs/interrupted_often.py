@@ -14,6 +14,7 @@ from support.reports import outcome, report
 
 ROUNDS = 300
 SECONDS = 4.0
+ENOUGH = 51  # interrupts, however long they take on a machine that is busy
 
 
 def main() -> None:
@@ -22,7 +23,7 @@ def main() -> None:
     interrupts, longest = 0, 0.001
     end = time.monotonic() + SECONDS
     for _ in range(ROUNDS):
-        if time.monotonic() > end:
+        if time.monotonic() > end and interrupts >= ENOUGH:
             break
         expire(provider)
         began = time.monotonic()

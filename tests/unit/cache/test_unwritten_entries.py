@@ -1,0 +1,104 @@
+"""Entries that cannot be written: which are kept in this process, and when what is stored counts again."""
+
+import os
+
+import pytest
+
+from lakekey.cache.cache import Cache
+from lakekey.cache.entry import Entry
+from lakekey.cache.opening import open_cache
+from lakekey.errors import CacheWriteFailed
+
+NAME = "a" * 64
+ENTRY = Entry({"host": "https://x"}, access_token="an-access-token", refresh_token="a-refresh-token", logged_in_at=1.0)
+RENEWED = ENTRY._replace(access_token="another")
+ROTATED = RENEWED._replace(refresh_token="its-successor")
+FOR_LATER = RENEWED._replace(refresh_token="")
+
+
+class Disk:
+    """A store on a disk that is full while ``full`` is set."""
+
+    def __init__(self, store):
+        self._store, self.full = store, False
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def put(self, entry_id, envelope, **how):
+        if self.full:
+            raise CacheWriteFailed("no space left on device", hint="make room")
+        return self._store.put(entry_id, envelope, **how)
+
+
+@pytest.fixture
+def disk():
+    cache = open_cache()
+    cache.begin()
+    return Disk(cache.store)
+
+
+@pytest.fixture
+def cache(disk):
+    cache = Cache(disk, open_cache().keys)
+    yield cache
+    disk.full = False
+    cache.delete(NAME, replaces=cache.read(NAME).envelope)
+    cache.delete(NAME, replaces=None)
+
+
+def test_what_could_not_be_written_is_forgotten_as_soon_as_something_is(cache, disk):
+    disk.full = True
+    assert cache.put(NAME, FOR_LATER, replaces=None).entry.access_token == "another"
+    assert not cache.keeps(NAME)
+    disk.full = False
+    stored = cache.put(NAME, FOR_LATER, replaces=None)
+    assert cache.keeps(NAME)
+    assert cache.delete(NAME, replaces=stored.envelope)
+    assert cache.get(NAME) is None
+
+
+def test_what_is_only_in_this_process_is_removed_from_it(cache, disk):
+    disk.full = True
+    cache.put(NAME, FOR_LATER, replaces=None)
+    assert cache.delete(NAME, replaces=None)
+    assert cache.get(NAME) is None
+    assert not cache.delete(NAME, replaces=None)
+
+
+def test_successor_of_a_stored_refresh_token_is_not_kept_in_one_process_only(cache, disk):
+    stored = cache.put(NAME, ENTRY, replaces=None)
+    disk.full = True
+    with pytest.raises(CacheWriteFailed):
+        cache.put(NAME, ROTATED, replaces=stored.envelope)
+    assert cache.get(NAME) == stored.entry
+    assert cache.keeps(NAME)
+
+
+@pytest.mark.parametrize(
+    "entry", [RENEWED, FOR_LATER, ROTATED._replace(logged_in_at=2.0)], ids=["the same", "none", "a new sign-in's"]
+)
+def test_entry_whose_loss_costs_no_session_is_kept_in_this_process(cache, disk, entry):
+    stored = cache.put(NAME, ENTRY, replaces=None)
+    disk.full = True
+    kept = cache.put(NAME, entry, replaces=stored.envelope)
+    assert kept == (entry._replace(generation=2), stored.envelope)
+    assert cache.read(NAME) == kept
+    assert not cache.keeps(NAME)
+    with pytest.raises(CacheWriteFailed):
+        cache.put(NAME, entry, replaces=stored.envelope, durable=True)
+
+
+def test_session_that_only_this_process_has_goes_on_in_it(cache, disk):
+    stored = cache.put(NAME, ENTRY, replaces=None)
+    disk.full = True
+    cache.put(NAME, RENEWED, replaces=stored.envelope)
+    assert cache.put(NAME, ROTATED, replaces=stored.envelope).entry == ROTATED._replace(generation=3)
+    assert cache.get(NAME).refresh_token == ROTATED.refresh_token
+
+
+@pytest.mark.parametrize("to_write", [True, False], ids=["to write", "to look"])
+def test_lock_makes_the_cache_only_where_something_is_to_be_written(to_write):
+    cache = open_cache()
+    with cache.lock(NAME, to_write=to_write):
+        assert os.path.exists(os.path.join(cache.store.where, "cache.json")) is to_write
