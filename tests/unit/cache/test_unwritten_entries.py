@@ -7,7 +7,7 @@ import pytest
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
-from lakekey.errors import CacheWriteFailed
+from lakekey.errors import CacheWriteFailed, StoreUnavailable
 
 NAME = "a" * 64
 ENTRY = Entry({"host": "https://x"}, access_token="an-access-token", refresh_token="a-refresh-token", logged_in_at=1.0)
@@ -17,10 +17,10 @@ FOR_LATER = RENEWED._replace(refresh_token="")
 
 
 class Disk:
-    """A store on a disk that is full while ``full`` is set."""
+    """A store on a disk that is full while ``full`` is set, and not there while ``away`` is."""
 
     def __init__(self, store):
-        self._store, self.full = store, False
+        self._store, self.full, self.away = store, False, False
 
     def __getattr__(self, name):
         return getattr(self._store, name)
@@ -28,7 +28,16 @@ class Disk:
     def put(self, entry_id, envelope, **how):
         if self.full:
             raise CacheWriteFailed("no space left on device", hint="make room")
+        if self.away:
+            raise StoreUnavailable("it cannot be reached", hint="start it")
         return self._store.put(entry_id, envelope, **how)
+
+    def lock(self, entry_id, **how):
+        if self.away:
+            raise StoreUnavailable("it cannot be reached", hint="start it")
+        if self.full:
+            raise CacheWriteFailed("no space left on device", hint="make room")
+        return self._store.lock(entry_id, **how)
 
 
 @pytest.fixture
@@ -89,6 +98,15 @@ def test_entry_whose_loss_costs_no_session_is_kept_in_this_process(cache, disk, 
         cache.put(NAME, entry, replaces=stored.envelope, durable=True)
 
 
+def test_what_does_not_open_is_nothing_that_could_be_lost(cache, disk):
+    disk.put(NAME, b"garbage", replaces=None)
+    disk.full = True
+    assert cache.put(NAME, ENTRY, replaces=b"garbage").envelope == b"garbage"
+    assert not cache.keeps(NAME)
+    disk.full = False
+    disk.delete(NAME, replaces=b"garbage")
+
+
 def test_session_that_only_this_process_has_goes_on_in_it(cache, disk):
     stored = cache.put(NAME, ENTRY, replaces=None)
     disk.full = True
@@ -102,3 +120,49 @@ def test_lock_makes_the_cache_only_where_something_is_to_be_written(to_write):
     cache = open_cache()
     with cache.lock(NAME, to_write=to_write):
         assert os.path.exists(os.path.join(cache.store.where, "cache.json")) is to_write
+
+
+def test_first_write_makes_the_cache():
+    cache = open_cache()
+    assert cache.put(NAME, ENTRY, replaces=None)
+    assert open_cache().get(NAME) == ENTRY._replace(generation=1)
+
+
+def test_without_the_store_only_what_can_be_had_again_is_kept(cache, disk):
+    disk.away = True
+    with pytest.raises(StoreUnavailable):
+        cache.put(NAME, ENTRY, replaces=None)
+    with pytest.raises(StoreUnavailable), cache.lock(NAME):
+        pass
+    replaceable = Cache(disk, cache.keys, replaceable=True)
+    assert replaceable.put(NAME, FOR_LATER, replaces=None) == (FOR_LATER, None)
+    assert replaceable.get(NAME) == FOR_LATER
+    with replaceable.lock(NAME) as held, replaceable.lock(NAME) as again:
+        assert (held, again) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("entry", "may"),
+    [(None, True), (FOR_LATER, True), (ENTRY._replace(rotates=False), True), (ENTRY, False)],
+    ids=["nothing", "no refresh token", "a reusable one", "a single-use one"],
+)
+def test_lock_on_a_full_disk_is_given_where_no_stored_token_would_be_spent(cache, disk, entry, may):
+    if entry is not None:
+        cache.put(NAME, entry, replaces=None)
+    disk.full = True
+    if may:
+        with cache.lock(NAME) as held, cache.lock(NAME) as again:
+            assert (held, again) == (True, False)
+    else:
+        with pytest.raises(CacheWriteFailed, match="could not be kept"), cache.lock(NAME):
+            pass
+        with cache.lock(NAME, to_write=False) as held:
+            assert held
+
+
+def test_session_that_only_this_process_has_is_renewed_on_a_full_disk(cache, disk):
+    stored = cache.put(NAME, ENTRY._replace(rotates=True), replaces=None)
+    disk.full = True
+    cache.put(NAME, RENEWED._replace(rotates=True), replaces=stored.envelope)
+    with cache.lock(NAME) as held:
+        assert held
