@@ -74,9 +74,11 @@ class Exchange:
                 return entry
             stored = self._cache.read(self._entry_id)
         guard = Guarded(commitment, self._still_ours)
+        # From before the intent is dated, after which others wait for `lakekey.session.intent.OUTCOME_AFTER` seconds.
+        deadline = time.monotonic() + self._timing.exchange_deadline
         entry, stored = self._spending.declare(entry, stored)
         try:
-            response, sent_at = self._send_or_withdraw(guard, entry, stored, attempts)
+            response, sent_at = self._send_or_withdraw(guard, entry, stored, attempts, deadline)
         except InvalidGrant as refusal:
             said = refusal.description
         except (TokenEndpointError, CredentialsRefused) as error:
@@ -94,11 +96,11 @@ class Exchange:
         return self._on_invalid_grant(commitment, entry, stored, said, attempts)
 
     def _send_or_withdraw(
-        self, guard: Guarded, entry: Entry, stored: Stored, attempts: int
+        self, guard: Guarded, entry: Entry, stored: Stored, attempts: int, deadline: float
     ) -> tuple[TokenResponse, float]:
         """Send the request; where anything prevents that before it was sent, the intent is taken back."""
         try:
-            return self._send(guard, entry, attempts)
+            return self._send(guard, entry, attempts, deadline)
         except (TokenEndpointError, CredentialsRefused, InvalidGrant):
             raise  # what `run` writes down of these settles the intent, too
         except BaseException as trouble:  # a proxy or a CA file that cannot be used, an interruption, a lost lease
@@ -108,7 +110,9 @@ class Exchange:
                 raise
         raise NotYet(None)
 
-    def _send(self, commitment: Guarded, entry: Entry, attempts: int) -> tuple[TokenResponse, float]:
+    def _send(
+        self, commitment: Guarded, entry: Entry, attempts: int, deadline: float
+    ) -> tuple[TokenResponse, float]:
         """Send the request until it is answered; only what may help is tried again, and not past the deadline.
 
         Where hosts share the store, a single-use token that the server may have consumed is not sent again here: that
@@ -117,7 +121,6 @@ class Exchange:
         Returns:
             The answer, and when its request was sent.
         """
-        deadline = time.monotonic() + self._timing.exchange_deadline
         single_use = self._shares and entry.rotates is not False
         for attempt in range(1, attempts + 1):
             try:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,8 +11,9 @@ from lakekey.cache.keys.choice import NOTE
 from lakekey.cache.stores.postgresql import TABLE
 from lakekey.errors import StoreUnavailable, TokenEndpointError
 from lakekey.providers.provider import Provider
-from lakekey.session import saving
+from lakekey.session import exchange, saving
 from lakekey.session.intent import OUTCOME_AFTER, Intent
+from lakekey.session.spending import Spending
 from support.fleet import Fleet
 from support.inside import session_of
 from support.servers.fault_proxy import FaultProxy
@@ -220,3 +222,19 @@ def test_a43_entry_with_an_intent_is_left_alone_by_a_release_that_knows_none(sig
     assert b'"format":2' in entry.to_bytes()
     assert b'"format":1' in signed_in.stored().to_bytes()
     assert Entry.from_bytes(entry.to_bytes()) == entry
+
+
+def test_time_that_the_intent_takes_to_store_is_not_there_for_the_exchange(signed_in, oidc_server, here, monkeypatch):
+    declare, late = Spending.declare, [100.0]  # seconds, after which another host may send the token
+
+    def slowly(*arguments):
+        late[0] = 0.0
+        return declare(*arguments)
+
+    monkeypatch.setattr(Spending, "declare", slowly)
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() - late[0], time=time.time)
+    monkeypatch.setattr(exchange, "time", clock)
+    with pytest.raises(TokenEndpointError):
+        here(signed_in).headers()
+    assert oidc_server.counters()["requests.token"] == 0
+    assert intent_of(signed_in) is None
