@@ -14,7 +14,7 @@ import time
 
 from lakekey._held_signals import HeldSignals
 
-# Seconds after which an answer is given up, whatever the thread that waits for it says: longer than an exchange can take
+# Seconds after which an answer is given up, whatever the thread that waits for it says: longer than an exchange takes
 # (`lakekey.session.timing.Timing.exchange_deadline`), and its write to a store that is away for a moment
 # (`lakekey.session.saving`), with the last attempt's own time.
 LONGEST = 90.0

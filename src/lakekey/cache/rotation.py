@@ -20,12 +20,13 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.entry import DISCOVERY_PREFIX
 from lakekey.cache.envelope import BadEnvelope, key_id_of, seal
 from lakekey.cache.keys import anchor, file, passphrase
-from lakekey.cache.keys.choice import ChangedElsewhere, KeyChoice, raw_choice, write_choice
+from lakekey.cache.keys.choice import NOTE, ChangedElsewhere, KeyChoice, raw_choice, write_choice
 from lakekey.cache.keys.first_use import fill, plan
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.kms import services, wrapped_ring
 from lakekey.cache.keys.ring import KeyRing, format_ring, key_id, new_key
 from lakekey.cache.keys.sources import GIVEN, choice_of, open_source, own_source, require_for_all, ring_of
+from lakekey.cache.stores.store import Note
 from lakekey.errors import (
     CacheError,
     CacheWriteFailed,
@@ -120,7 +121,7 @@ def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotati
         if len(ring.keys) == 1:
             raise _not_ours(ring)
         with cache.store.together():
-            resealed, busy, unreadable = _reseal(cache, ring, patience)
+            resealed, busy, unreadable = _reseal(cache, keys, ring, raw, patience)
         return Rotation(ring.current.hex(), False, resealed, (), () if busy else _others(ring), busy, unreadable)
     continued = len(ring.keys) > 1 and not moves
     keys_then = _in_order(ring) if continued else (new_key(), *_in_order(ring))
@@ -146,7 +147,7 @@ def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotati
         chosen.why,
     )
     with cache.store.together():
-        resealed, busy, unreadable = _reseal(cache, ring, patience)
+        resealed, busy, unreadable = _reseal(cache, keys, ring, chosen.to_bytes(), patience)
     dropped = () if busy else _others(ring)
     if dropped:
         own.write(format_ring(keys_then[:1]))
@@ -202,7 +203,11 @@ def _tidy(former: KeyChoice, chosen: KeyChoice, keys: Keys) -> None:
             keys.place.remove_note(name)
 
 
-def _reseal(cache: Cache, ring: KeyRing, patience: float) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
+def _reseal(
+    cache: Cache, keys: Keys, ring: KeyRing, said: bytes, patience: float
+) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
+    """Seal all entries under a ring, for as long as the note about the key says what was announced with that ring."""
+    under = Note(NOTE, said) if cache.store.shared and said else None
     resealed, busy, unreadable, refused = 0, set[str](), set[str](), dict[str, CacheError]()
     while True:
         # Again from the start, until nothing is left: entries are made while we work.
@@ -211,11 +216,12 @@ def _reseal(cache: Cache, ring: KeyRing, patience: float) -> tuple[int, tuple[st
         old = (each for each in cache.envelopes() if each[0] not in passed and _is_old(ring, *each))
         while page := list(itertools.islice(old, _AT_ONCE)):
             left += len(page)
-            done = _reseal_idle(cache, ring, page)
+            _require_unchanged(keys, under)
+            done = _reseal_idle(cache, ring, page, under)
             resealed += len(done)
             for entry_id in (name for name, _ in page if name not in done):
                 try:
-                    resealed += _reseal_one(cache, ring, entry_id, patience)
+                    resealed += _reseal_one(cache, ring, entry_id, patience, under)
                 except LockTimeout:
                     busy.add(entry_id)
                 except KeyUnavailable:
@@ -231,7 +237,15 @@ def _reseal(cache: Cache, ring: KeyRing, patience: float) -> tuple[int, tuple[st
     return resealed, tuple(sorted(busy)), tuple(sorted(unreadable))
 
 
-def _reseal_idle(cache: Cache, ring: KeyRing, page: list[tuple[str, bytes | CacheError | None]]) -> set[str]:
+def _require_unchanged(keys: Keys, under: Note | None) -> None:
+    """Stop a rotation that stood still, and that another host has taken over meanwhile. Raises `LockTimeout`."""
+    if under is not None and raw_choice(keys.place) != under.content:
+        raise _changed_elsewhere(keys)
+
+
+def _reseal_idle(
+    cache: Cache, ring: KeyRing, page: list[tuple[str, bytes | CacheError | None]], under: Note | None
+) -> set[str]:
     """Seal those of a shared store again that no process is at work on, in one step. Returns which.
 
     Each by itself, under its lock, takes four questions: for a hundred thousand, many minutes.
@@ -243,7 +257,7 @@ def _reseal_idle(cache: Cache, ring: KeyRing, page: list[tuple[str, bytes | Cach
         if isinstance(envelope, bytes):
             with contextlib.suppress(CacheError, BadEnvelope):
                 swaps.append((entry_id, envelope, seal(ring, entry_id, cache.open(entry_id, envelope))))
-    return cast("SharedStore", cache.store).swap_page(swaps) if swaps else set()
+    return cast("SharedStore", cache.store).swap_page(swaps, under=under) if swaps else set()
 
 
 def _is_old(ring: KeyRing, entry_id: str, envelope: bytes | CacheError | None) -> bool:
@@ -254,14 +268,17 @@ def _is_old(ring: KeyRing, entry_id: str, envelope: bytes | CacheError | None) -
     return envelope is not None and key_id_of(envelope) != ring.current.hex()
 
 
-def _reseal_one(cache: Cache, ring: KeyRing, entry_id: str, patience: float) -> bool:
+def _reseal_one(cache: Cache, ring: KeyRing, entry_id: str, patience: float, under: Note | None) -> bool:
     """Seal an entry again. Returns whether it had to be."""
     with cache.locked(entry_id, patience=patience) as stored:
         envelope = stored.envelope
         if stored.entry is None or envelope is None or key_id_of(envelope) == ring.current.hex():
             return False
         plaintext = cache.open(entry_id, envelope)
-        return cache.store.put(entry_id, seal(ring, entry_id, plaintext), replaces=envelope)
+        sealed = seal(ring, entry_id, plaintext)
+        if under is None:
+            return cache.store.put(entry_id, sealed, replaces=envelope)
+        return cast("SharedStore", cache.store).put(entry_id, sealed, replaces=envelope, under=under)
 
 
 def _not_ours(ring: KeyRing) -> ConfigurationError:

@@ -3,11 +3,18 @@
 An entry whose loss costs no session is kept in this process where it cannot be stored; see `lakekey.cache.unwritten`.
 """
 
+from typing import TYPE_CHECKING, cast
+
 from lakekey.cache import unwritten
 from lakekey.cache.entry import Entry, NewerEntry, Stored
 from lakekey.cache.envelope import BadEnvelope, seal
+from lakekey.cache.keys.choice import NOTE
 from lakekey.cache.sealed_store import SealedStore
+from lakekey.cache.stores.store import Note
 from lakekey.errors import CacheWriteFailed, KeyUnavailable, StoreUnavailable
+
+if TYPE_CHECKING:
+    from lakekey.cache.stores.store import SharedStore
 
 
 def put(
@@ -34,8 +41,9 @@ def _put(
         generation = max(generation, int(clock.now() * 1000))
     entry = entry._replace(generation=generation)
     plaintext = (entry if clock is None else clock.there(entry)).to_bytes()
-    # A shared store is asked after the write only, which is when it counts.
-    ring = sealed.ring if clock is not None and sealed.ring.keys else sealed.current_ring()
+    if clock is not None:
+        return _put_shared(sealed, entry_id, entry, plaintext, replaces, durable=durable)
+    ring = sealed.current_ring()
     while True:
         envelope = seal(ring, entry_id, plaintext)
         try:
@@ -47,17 +55,42 @@ def _put(
             unwritten.keep(sealed.store.where, entry_id, entry, beside=replaces, error=error)
             return Stored(entry, replaces)
         unwritten.forget(sealed.store.where, entry_id)
-        if sealed.newest is not None:
-            sealed.newest.note(entry_id, generation, envelope)
         # A key that was rotated out in between no longer opens what it has just sealed: seal it again. The
         # rotation, for its part, looks for such entries after it has announced the new key.
-        try:
-            now = sealed.current_ring()
-        except StoreUnavailable:
-            return Stored(entry, envelope)  # it is written: to say otherwise would cost an intent, or an answer
+        now = sealed.current_ring()
         if now.current == ring.current:
             return Stored(entry, envelope)
         ring, replaces = now, envelope
+
+
+def _put_shared(
+    sealed: SealedStore, entry_id: str, entry: Entry, plaintext: bytes, replaces: bytes | None, *, durable: bool
+) -> Stored | None:
+    """Store in a store that hosts share, in one step with the question whether the key is still in force."""
+    store = cast("SharedStore", sealed.store)
+    while True:
+        ring = sealed.ring if sealed.ring.keys else sealed.current_ring()
+        said = sealed.keys.announced if sealed.keys is not None else b""
+        envelope = seal(ring, entry_id, plaintext)
+        try:
+            done = store.put(entry_id, envelope, replaces=replaces, under=Note(NOTE, said) if said else None)
+            if not done and said:
+                sealed.current_ring()
+                if sealed.keys is not None and sealed.keys.announced != said:
+                    continue  # it was rotated
+                # Where the new ring cannot be read, the old key opens it until the rotation is through.
+                done = store.read_note(NOTE) != said and store.put(entry_id, envelope, replaces=replaces)
+        except CacheWriteFailed as error:
+            if durable or _would_lose(sealed, entry_id, entry, replaces):
+                raise
+            unwritten.keep(store.where, entry_id, entry, beside=replaces, error=error)
+            return Stored(entry, replaces)
+        if not done:
+            return None
+        unwritten.forget(store.where, entry_id)
+        if sealed.newest is not None:
+            sealed.newest.note(entry_id, entry.generation, envelope)
+        return Stored(entry, envelope)
 
 
 def delete(sealed: SealedStore, entry_id: str, replaces: bytes | None) -> bool:

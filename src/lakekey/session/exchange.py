@@ -110,9 +110,7 @@ class Exchange:
                 raise
         raise NotYet(None)
 
-    def _send(
-        self, commitment: Guarded, entry: Entry, attempts: int, deadline: float
-    ) -> tuple[TokenResponse, float]:
+    def _send(self, commitment: Guarded, entry: Entry, attempts: int, deadline: float) -> tuple[TokenResponse, float]:
         """Send the request until it is answered; only what may help is tried again, and not past the deadline.
 
         Where hosts share the store, a single-use token that the server may have consumed is not sent again here: that

@@ -19,7 +19,7 @@ from lakekey.cache.keys.choice import NOTE as CHOICE
 from lakekey.cache.keys.kms import wrapped_ring
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
-from lakekey.errors import ConfigurationError, KeyUnavailable
+from lakekey.errors import ConfigurationError, KeyUnavailable, LockTimeout
 from support.cache_processes import _PRELUDE
 from support.servers.openbao import OpenBao
 
@@ -238,7 +238,8 @@ STEPS = [
     ("lakekey.cache.keys.kms.wrapped_ring", "KmsRing.write", "before", 1),
     ("lakekey.cache.keys.kms.wrapped_ring", "KmsRing.write", "after", 1),
     ("lakekey.cache.rotation", "write_choice", "after", 1),
-    ("lakekey.cache.stores.postgresql", "PostgresqlStore.put", "before", 2),
+    ("lakekey.cache.stores.postgresql", "PostgresqlStore.swap_page", "before", 1),
+    ("lakekey.cache.stores.postgresql", "PostgresqlStore.swap_page", "after", 1),
     ("lakekey.cache.keys.kms.wrapped_ring", "KmsRing.write", "before", 2),
     ("lakekey.cache.keys.kms.wrapped_ring", "KmsRing.write", "after", 2),
     ("lakekey.cache.rotation", "write_choice", "after", 2),
@@ -266,21 +267,56 @@ def test_a_rotation_that_is_killed_at_any_step_goes_on_from_another_host(
     assert [fresh.get(name(number)).refresh_token for number in range(3)] == [f"token {n}" for n in range(3)]
 
 
-def test_what_is_sealed_under_a_key_that_is_rotated_out_meanwhile_is_sealed_again(fleet):
-    """Between the seal and the write of a new entry, a whole rotation takes place elsewhere."""
+@BOTH
+def test_what_is_sealed_under_a_key_that_is_rotated_out_meanwhile_is_never_stored(fleet):
+    """Between the seal and the write of an entry, a whole rotation takes place elsewhere."""
     cache = new_process()
     cache.begin()
-    put, rotations = cache.store.put, []
+    assert cache.put(name(2), Entry({}, refresh_token="old"), replaces=None)
+    for wanted, replaces in ((name(1), None), (name(2), True)):
+        put, stored = cache.store.put, []
 
-    def late(entry_id, envelope, **how):
-        if not rotations:
-            rotations.append(rotate(open_cache()))
-        return put(entry_id, envelope, **how)
+        def late(entry_id, envelope, *, put=put, stored=stored, **how):
+            if not stored:
+                rotate(open_cache())
+                if how["replaces"] is not None:  # which the rotation has sealed again
+                    how["replaces"] = cache.store.get(entry_id)
+            stored.append(put(entry_id, envelope, **how))
+            return stored[-1]
 
-    cache.store.put = late
+        before = cache.read(wanted)
+        cache.store.put = late
+        done = cache.put(wanted, Entry({}, refresh_token="kept"), replaces=before.envelope if replaces else None)
+        cache.store.put = put
+        assert stored[0] is False
+        fresh = new_process()
+        assert len(fresh.ring.keys) == 1
+        if replaces is None:
+            assert (stored, fresh.get(wanted).refresh_token) == ([False, True], "kept")
+        else:  # the rotation came first, and the writer looks at the entry again
+            assert (done, fresh.get(wanted).refresh_token) == (None, "old")
+
+
+@BOTH
+def test_rotation_that_stood_still_seals_nothing_under_a_key_that_another_host_has_dropped(fleet, server, monkeypatch):
+    cache = new_process()
     assert cache.put(name(1), Entry({}, refresh_token="kept"), replaces=None)
+    swap_page, rotations = type(cache.store).swap_page, []
+
+    def late(store, swaps, **how):
+        if not rotations:
+            rotations.append(None)
+            server.lose_leases()  # as if it had been stopped for a while
+            rotations[0] = rotate(new_process())
+            now = {entry_id: store.get(entry_id) for entry_id, _, _ in swaps}
+            swaps = [(entry_id, now[entry_id], new) for entry_id, _, new in swaps]
+        return swap_page(store, swaps, **how)
+
+    monkeypatch.setattr(type(cache.store), "swap_page", late)
+    with pytest.raises(LockTimeout, match="has changed the key"):
+        rotate(cache)
     fresh = new_process()
-    assert len(fresh.ring.keys) == 1
+    assert key_ids(fresh) == {rotations[0].current}
     assert fresh.get(name(1)).refresh_token == "kept"
 
 

@@ -69,6 +69,11 @@ class Keys:
         """Whether the source of the ring is written down, or need not be."""
         return self._chosen
 
+    @property
+    def announced(self) -> bytes:
+        """The note that said, when the ring was read, where it is; each change of the ring changes it."""
+        return self._raw
+
     def current(self) -> KeyRing:
         """The ring to seal with: chosen now if it never was, read again if another process has changed it since.
 

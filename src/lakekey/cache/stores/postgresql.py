@@ -14,7 +14,7 @@ from lakekey.cache.stores.alike import changing_key, reach_and_clock, retried, s
 from lakekey.cache.stores.findings import FAILED, OK, WARNING, Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import without_credentials
-from lakekey.cache.stores.store import Reading
+from lakekey.cache.stores.store import Note, Reading
 from lakekey.errors import CacheError
 
 if TYPE_CHECKING:
@@ -40,6 +40,15 @@ SELECT (SELECT body FROM lakekey_store WHERE kind = %s AND name = %s), extract(e
 """
 _INSERT = "INSERT INTO lakekey_store (kind, name, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
 _UPDATE = "UPDATE lakekey_store SET body = %s WHERE kind = %s AND name = %s AND body = %s"
+# The note is held while this writes, so that no other host changes it in between.
+_UNDER = """
+WITH note AS (SELECT 1 FROM lakekey_store WHERE kind = 'note' AND name = %s AND body = %s FOR SHARE)
+"""
+_INSERT_UNDER = """
+WITH note AS (SELECT 1 FROM lakekey_store WHERE kind = 'note' AND name = %s AND body = %s FOR SHARE)
+INSERT INTO lakekey_store (kind, name, body) SELECT %s::text, %s::text, %s::bytea FROM note ON CONFLICT DO NOTHING
+"""
+_UPDATE_UNDER = f"{_UNDER}{_UPDATE} AND EXISTS (SELECT FROM note)"
 _UPSERT = """
 INSERT INTO lakekey_store (kind, name, body) VALUES (%s, %s, %s)
 ON CONFLICT (kind, name) DO UPDATE SET body = EXCLUDED.body
@@ -68,6 +77,7 @@ WITH wanted AS (SELECT * FROM unnest(%s::text[], %s::bytea[], %s::bytea[]) AS gi
 UPDATE lakekey_store AS entry SET body = wanted.new FROM wanted JOIN idle ON idle.name = wanted.name
 WHERE entry.kind = 'entry' AND entry.name = wanted.name AND entry.body = wanted.old
 """
+_SWAP_PAGE_UNDER = f"{_UNDER.rstrip()}, {_SWAP_PAGE.strip().removeprefix('WITH ')} AND EXISTS (SELECT FROM note)"
 _SAME_PAGE = """
 SELECT stored.name FROM unnest(%s::text[], %s::bytea[]) AS given (name, new)
 JOIN lakekey_store AS stored ON stored.kind = 'entry' AND stored.name = given.name AND stored.body = given.new
@@ -126,9 +136,17 @@ class PostgresqlStore:
         """See `Store.get`."""
         return self._read("entry", entry_id).envelope
 
-    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None, synced: bool = True) -> bool:  # noqa: ARG002
-        """See `Store.put`."""
-        return self._swap("entry", entry_id, envelope, replaces)
+    def put(
+        self,
+        entry_id: str,
+        envelope: bytes,
+        *,
+        replaces: bytes | None,
+        synced: bool = True,  # noqa: ARG002 - what the server has confirmed is as durable as it gets
+        under: Note | None = None,
+    ) -> bool:
+        """See `SharedStore.put`."""
+        return self._swap("entry", entry_id, envelope, replaces, under)
 
     def delete(self, entry_id: str, *, replaces: bytes) -> bool:
         """See `Store.delete`."""
@@ -169,10 +187,13 @@ class PostgresqlStore:
         rows = retried(lambda: self._ask(_LIST_BODIES, (after, limit)).rows)
         return [(str(name), Reading(bytes(body), float(now))) for name, body, now in rows]
 
-    def swap_page(self, swaps: Sequence[tuple[str, bytes, bytes]]) -> set[str]:
+    def swap_page(self, swaps: Sequence[tuple[str, bytes, bytes]], *, under: Note | None = None) -> set[str]:
         """See `SharedStore.swap_page`. What is there afterwards tells what was done, also where a reply was lost."""
         names, olds, news = ([swap[place] for swap in swaps] for place in range(3))
-        retried(lambda: self._ask(_SWAP_PAGE, (names, olds, news)))
+        if under is None:
+            retried(lambda: self._ask(_SWAP_PAGE, (names, olds, news)))
+        else:
+            retried(lambda: self._ask(_SWAP_PAGE_UNDER, (*under, names, olds, news)))
         return {str(name) for (name,) in retried(lambda: self._ask(_SAME_PAGE, (names, news)).rows)}
 
     def together(self) -> "contextlib.AbstractContextManager[None]":
@@ -304,11 +325,13 @@ class PostgresqlStore:
         body, now = retried(lambda: self._ask(_READ, (kind, name))).rows[0]
         return Reading(bytes(body) if body is not None else None, now)
 
-    def _swap(self, kind: str, name: str, body: bytes, replaces: bytes | None) -> bool:
+    def _swap(self, kind: str, name: str, body: bytes, replaces: bytes | None, under: Note | None = None) -> bool:
         def write() -> bool:
             if replaces is None:
-                return self._ask(_INSERT, (kind, name, body)).changed == 1
-            return self._ask(_UPDATE, (body, kind, name, replaces)).changed == 1
+                insert = _INSERT if under is None else _INSERT_UNDER
+                return self._ask(insert, (*(under or ()), kind, name, body)).changed == 1
+            update = _UPDATE if under is None else _UPDATE_UNDER
+            return self._ask(update, (*(under or ()), body, kind, name, replaces)).changed == 1
 
         def look() -> bool | None:
             now = self._read(kind, name).envelope

@@ -16,7 +16,7 @@ from lakekey.cache.stores.alike import changing_key, reach_and_clock, retried, s
 from lakekey.cache.stores.findings import OK, Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import without_credentials
-from lakekey.cache.stores.store import Reading
+from lakekey.cache.stores.store import Note, Reading
 from lakekey.errors import CacheError
 
 if TYPE_CHECKING:
@@ -34,24 +34,28 @@ for i = 1, #KEYS do found[i + 1] = redis.call('GET', KEYS[i]) end
 return found
 """
 )
-# KEYS are pairs of an entry and its lease; ARGV are pairs of what is replaced and what replaces it.
+# KEYS are pairs of an entry and its lease; ARGV are pairs of what is replaced and what replaces it. One more of both is
+# a note, and what it has to say.
 _SWAP_PAGE = (
     _NOW
     + """
 local done = {}
-for i = 1, #KEYS, 2 do
+local same = #KEYS % 2 == 0 or redis.call('GET', KEYS[#KEYS]) == ARGV[#ARGV]
+for i = 1, #KEYS - 1, 2 do
   local ends = tonumber(redis.call('HGET', KEYS[i + 1], 'expires') or '0')
   local have = redis.call('GET', KEYS[i])
-  if have == ARGV[i] and ends <= now then redis.call('SET', KEYS[i], ARGV[i + 1]) have = ARGV[i + 1] end
+  if same and have == ARGV[i] and ends <= now then redis.call('SET', KEYS[i], ARGV[i + 1]) have = ARGV[i + 1] end
   done[(i + 1) / 2] = have == ARGV[i + 1] and 1 or 0
 end
 return done
 """
 )
-# Of an entry, the index is written in the same step: KEYS[2] is a sorted set of all ids.
+# Of an entry, the index is written in the same step: KEYS[2] is a sorted set of all ids. KEYS[3] is a note that has to
+# say ARGV[4].
 _SWAP = """
 local have = redis.call('GET', KEYS[1])
 if have == ARGV[1] then return 1 end
+if KEYS[3] and redis.call('GET', KEYS[3]) ~= ARGV[4] then return 0 end
 if (ARGV[2] == '' and have) or (ARGV[2] ~= '' and have ~= ARGV[2]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1])
 if KEYS[2] then redis.call('ZADD', KEYS[2], 0, ARGV[3]) end
@@ -140,10 +144,20 @@ class RedisStore:
         """See `Store.get`."""
         return self._read("entry", entry_id).envelope
 
-    def put(self, entry_id: str, envelope: bytes, *, replaces: bytes | None, synced: bool = True) -> bool:  # noqa: ARG002
-        """See `Store.put`."""
+    def put(
+        self,
+        entry_id: str,
+        envelope: bytes,
+        *,
+        replaces: bytes | None,
+        synced: bool = True,  # noqa: ARG002 - what the server has confirmed is as durable as it gets
+        under: Note | None = None,
+    ) -> bool:
+        """See `SharedStore.put`."""
         keys = (self._key("entry", entry_id), self._index)
-        return self._swap(keys, envelope, replaces, entry_id)
+        if under is None:
+            return self._swap(keys, envelope, replaces, entry_id)
+        return self._swap((*keys, self._key("note", under.name)), envelope, replaces, entry_id, under.content)
 
     def delete(self, entry_id: str, *, replaces: bytes) -> bool:
         """See `Store.delete`. Where the reply was lost, what is there tells whether it was done."""
@@ -191,10 +205,12 @@ class RedisStore:
         now, *bodies = retried(lambda: self._run(_READ_PAGE, keys))
         return [(name, Reading(body, float(now) / 1000)) for name, body in zip(names, bodies, strict=True)]
 
-    def swap_page(self, swaps: Sequence[tuple[str, bytes, bytes]]) -> set[str]:
+    def swap_page(self, swaps: Sequence[tuple[str, bytes, bytes]], *, under: Note | None = None) -> set[str]:
         """See `SharedStore.swap_page`. The script settles its own lost reply: what is there already is done."""
         keys = tuple(self._key(kind, name) for name, _, _ in swaps for kind in ("entry", "lease"))
         values = [value for _, old, new in swaps for value in (old, new)]
+        if under is not None:
+            keys, values = (*keys, self._key("note", under.name)), [*values, under.content]
         done = retried(lambda: self._run(_SWAP_PAGE, keys, *values))
         return {name for (name, _, _), swapped in zip(swaps, done, strict=True) if swapped == 1}
 
@@ -299,9 +315,9 @@ class RedisStore:
         body, now = retried(lambda: self._run(_READ, (self._key(kind, name),)))
         return Reading(body, float(now) / 1000)
 
-    def _swap(self, keys: tuple[str, ...], body: bytes, replaces: bytes | None, name: str) -> bool:
+    def _swap(self, keys: tuple[str, ...], body: bytes, replaces: bytes | None, *rest: str | bytes) -> bool:
         # What is there already is a yes: so the script settles its own lost reply.
-        return bool(retried(lambda: self._run(_SWAP, keys, body, replaces or b"", name)) == 1)
+        return bool(retried(lambda: self._run(_SWAP, keys, body, replaces or b"", *rest)) == 1)
 
     def _run(self, script: str, keys: tuple[str, ...], *values: Any) -> Any:
         return self._asked.ask("EVAL", script, len(keys), *keys, *values)

@@ -196,8 +196,34 @@ class Store(Protocol):
         """Look at what the store promises and needs: reach, rights, durability, clock, encryption."""
 
 
+class Note(NamedTuple):
+    """A note that has to be there, as it was read.
+
+    Attributes:
+        name: Which.
+        content: What it says.
+    """
+
+    name: str
+    content: bytes
+
+
 class SharedStore(Store, Protocol):
     """A store that hosts share: it may hold a hundred thousand entries, and each question travels."""
+
+    def put(
+        self, entry_id: str, envelope: bytes, *, replaces: bytes | None, synced: bool = True, under: Note | None = None
+    ) -> bool:
+        """See `Store.put`.
+
+        Args:
+            entry_id: Which.
+            envelope: What to store.
+            replaces: What has to be there.
+            synced: Nothing here: what a shared store has confirmed is as durable as it gets.
+            under: A note that must not have changed, which is judged in the same step: what was sealed under a key that
+                was rotated out meanwhile is not stored.
+        """
 
     def read_page(self, *, after: str, limit: int) -> Sequence[tuple[str, Reading]]:
         """Entries in order, with their envelopes, in one or two questions.
@@ -207,7 +233,7 @@ class SharedStore(Store, Protocol):
             limit: At most so many. Fewer than that are the last ones.
         """
 
-    def swap_page(self, swaps: Sequence[tuple[str, bytes, bytes]]) -> set[str]:
+    def swap_page(self, swaps: Sequence[tuple[str, bytes, bytes]], *, under: Note | None = None) -> set[str]:
         """Many compare-and-swaps in one step, of entries that no holder of a lease is at work on.
 
         A holder that takes the lease at the same time finds that the bytes which it has read are there no more, as
@@ -215,6 +241,7 @@ class SharedStore(Store, Protocol):
 
         Args:
             swaps: Ids, what each replaces, and the new envelope.
+            under: As for `put`.
 
         Returns:
             The ids of the entries that have the new envelope now. All others are as they were, or another's.
