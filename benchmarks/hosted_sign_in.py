@@ -14,7 +14,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 URL = "https://portal.example.com/lakekey"
+MOST_ROWS = 20_001  # `lakekey.web.flows.MOST_USERS`, and the one that goes beyond it
 PEOPLE, SIGN_INS, PAIRS = 100, int(os.environ.get("SIGN_INS", "1000")), 60
+ABANDONED = int(os.environ.get("ABANDONED", "100000"))
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.join(os.path.dirname(HERE), "tests")
 
@@ -37,13 +39,40 @@ def run(_: Any) -> list[Any]:
         outcomes = many(box, portals, people)
         taken = time.perf_counter() - began
     good = sum(outcomes)
+    each, rows, size = abandoned()
     return [
         Row("a hosted sign-in, start to stored", ours, "a bare Starlette application", ours / theirs, 1.5,
             f"{theirs * 1e3:.0f} ms there; the portal also asks the workspace who it is"),
         Row(f"{SIGN_INS} hosted sign-ins over two workers, the callback on the other one", taken / SIGN_INS,
             counted=f"{good} right", met=good == SIGN_INS,
             note=f"each header checked against its person; {taken:.0f} s, the sign-in pages included"),
+        Row(f"{ABANDONED} hosted sign-ins that are begun and abandoned, half of them by one person", each,
+            counted=f"{rows} rows, {size // 1024} KiB", met=rows <= MOST_ROWS,
+            note="the others are of many people, of whom those beyond the bound are told to come later"),
     ]  # fmt: skip
+
+
+def abandoned() -> tuple[float, int, int]:
+    """Many sign-ins that are begun and left: seconds for each, and what the store has then."""
+    from lakekey.cache.opening import open_cache
+    from lakekey.errors import LoginFailed
+    from lakekey.web import flows
+
+    cache = open_cache({"LAKEKEY_STORE": "memory:"})
+    store = flows.FlowStore(cache)
+    empty = dict.fromkeys(flows.Flow._fields, "x" * 43)
+    settled = {"stage": flows.OPEN, "since": 0.0, "answer": None, "tokens": None, "outcome": None}
+    began = time.perf_counter()
+    for number in range(ABANDONED):
+        user = "one@example.com" if number % 2 else f"person{number}@example.com"
+        given = {"user": user, "state": flows.state_digest(flows.new_state(user)), "expires_at": time.time() + 600}
+        try:
+            store.add(flows.Flow(**{**empty, **settled, **given}))
+        except LoginFailed:
+            continue
+    taken = time.perf_counter() - began
+    rows = [name for name in cache.store.list() if name.startswith(flows.PREFIX)]
+    return taken / ABANDONED, len(rows), sum(len(cache.store.get(name) or b"") for name in rows)
 
 
 def prepare(box: Any, home: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """All connections of a portal, as its administrator sees them, and what happens when a person leaves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import NamedTuple
 
@@ -167,10 +167,12 @@ class Everyone:
             CacheError: The store cannot be read or written.
         """
         at = self._cache.now() if now is None else now
-        due = [ending for held in self.all() if (ending := self._ending(held, at)) is not None]
+        everyone = self.all()
+        known = {(_key(held.user, held.profile)) for held in everyone}
+        due = [ending for held in everyone if (ending := self._ending(held, at)) is not None]
         told = []
         for ending in due:
-            if self._mark(ending):
+            if self._mark(ending, known):
                 try:
                     hook(ending)
                 except Exception as error:  # noqa: BLE001 - a host's hook must not keep the others from being told
@@ -255,14 +257,15 @@ class Everyone:
         url = self._service.page_of(held.profile)
         return Ending(held.user, held.profile, stage, ends_at, url) if stage is not None else None
 
-    def _mark(self, ending: Ending) -> bool:
-        """Note that it is told of. Returns whether it was not before."""
-        key, value = _key(ending), [ending.stage, int(ending.ends_at.timestamp())]
+    def _mark(self, ending: Ending, known: Collection[str]) -> bool:
+        """Note that it is told of; notes of connections that are gone go, too. Returns whether it was not before."""
+        key, value = _key(ending.user, ending.profile), [ending.stage, int(ending.ends_at.timestamp())]
         while True:
             with self._cache.locked(_TOLD, patience=_PATIENCE) as stored:
                 told = dict(stored.entry.about.get("told", {})) if stored.entry is not None else {}
                 if told.get(key) == value:
                     return False
+                told = {each: at for each, at in told.items() if each in known}
                 told[key] = value
                 if self._cache.put(_TOLD, Entry({"kind": _KIND, "told": told}), replaces=stored.envelope) is not None:
                     return True
@@ -270,7 +273,7 @@ class Everyone:
     def _unmark(self, ending: Ending) -> None:
         with self._cache.locked(_TOLD, patience=_PATIENCE) as stored:
             told = dict(stored.entry.about.get("told", {})) if stored.entry is not None else {}
-            told.pop(_key(ending), None)
+            told.pop(_key(ending.user, ending.profile), None)
             self._cache.put(_TOLD, Entry({"kind": _KIND, "told": told}), replaces=stored.envelope)
 
 
@@ -288,5 +291,5 @@ def _unread(entries: list[str], done: str) -> CacheError:
     )
 
 
-def _key(ending: Ending) -> str:
-    return f"{ending.profile}\n{ending.user}"
+def _key(user: str, profile: str) -> str:
+    return f"{profile}\n{user}"

@@ -1,5 +1,6 @@
 """Five hundred people before one server at once, each with their own header; and clicks that cross each other."""
 
+import contextlib
 import http.client
 import json
 import threading
@@ -185,3 +186,32 @@ def test_b39_disconnect_during_a_renewal_is_not_undone_by_its_answer(ada, place,
     assert session.peek() is None
     with pytest.raises(LoginRequired):
         portal.provider(ADA, "prod")
+
+
+def test_b39_disconnect_reaches_sixteen_workers_within_the_bound(ada, place, monkeypatch):
+    monkeypatch.setattr(service, "FRESH", 0.1)
+    served, over = threading.Barrier(17), threading.Event()
+
+    def work(_):
+        """A worker that acts for Ada, time and again; returns whether it was served after the bound."""
+        worker = Portal(["prod"], url=URL, user=lambda request: None)
+        assert worker.provider(ADA, "prod").headers()
+        served.wait(PATIENCE)
+        while not over.is_set():
+            with contextlib.suppress(LoginRequired):
+                worker.provider(ADA, "prod").headers()
+        try:
+            return bool(worker.provider(ADA, "prod").headers())
+        except LoginRequired:
+            return False
+
+    with ThreadPoolExecutor(16) as pool:
+        working = [pool.submit(work, number) for number in range(16)]
+        served.wait(PATIENCE)
+        before = len(place.token_requests())
+        assert "prod is disconnected." in ada.press(ada.get(), "Disconnect prod").words
+        time.sleep(service.FRESH)  # the bound itself
+        over.set()
+        assert [each.result(PATIENCE) for each in working] == [False] * 16
+    assert len(place.token_requests()) == before
+    assert place.box.stored_refresh_tokens(ADA) == []

@@ -105,6 +105,17 @@ def test_b46_each_stage_of_an_end_is_told_once_whichever_worker_asks(portal, con
     assert told == [(stage, ADA, f"{URL}/#prod") for stage in ("days", "hour", "ended")]
 
 
+def test_note_of_an_end_goes_with_its_connection(portal, connect):
+    for user in (ADA, GRACE):
+        connect(user)
+        ends_in(portal, 1800, user)
+    assert len(portal.everyone.tell_endings(lambda ending: None)) == 2
+    portal.disconnect(ADA, "prod")
+    ends_in(portal, -5, GRACE)
+    assert len(portal.everyone.tell_endings(lambda ending: None)) == 1
+    assert list(open_cache().get("web-told").about["told"]) == [f"prod\n{GRACE}"]
+
+
 def test_b46_hook_that_fails_is_called_again(portal, connect):
     connect(ADA)
     ends_in(portal, 1800)

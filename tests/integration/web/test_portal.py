@@ -420,6 +420,12 @@ def test_b42_session_revoked_at_databricks_asks_for_one_sign_in_and_recovers(vis
     provider = portal.provider(ADA, "prod")
     with pytest.raises(LoginRequired):
         provider.invalidate(provider.token().access_token)
+    asked = len(place.token_requests())
+    for _ in range(3):
+        with pytest.raises(LoginRequired):
+            elsewhere = Portal(["prod"], url=URL, user=lambda request: None).provider(ADA, "prod")
+            elsewhere.invalidate(elsewhere.token().access_token)
+    assert len(place.token_requests()) == asked  # no other worker tries it again
     page = ada.get()
     assert "Sign in again" in page.words
     assert f"{ADA} was signed in until" in page.words

@@ -222,6 +222,17 @@ def test_b25_answer_without_refresh_token_names_the_scope_and_keeps_the_connecti
     assert connection() == before
 
 
+def test_b25_answer_with_fewer_scopes_names_them_and_keeps_the_connection(place):
+    Attempt(place).finish()
+    before, again = connection(), Attempt(place)
+    fewer = {"access_token": "an-access-token", "refresh_token": "a-refresh-token", "token_type": "Bearer"}
+    place.box.fault("token", body={**fewer, "expires_in": 3600, "scope": "openid email"})
+    with pytest.raises(LoginFailed, match=r"fewer scopes than the app asks for .*all-apis"):
+        again.finish()
+    assert connection() == before
+    assert [record.status for record in place.box.log if record.route == "revoke"] == [200]  # it was given back
+
+
 def test_b25_person_outside_the_workspace_is_told_so(place):
     attempt = Attempt(place)
     place.box.fault("scim", status=403, body={"message": "not a member"})
@@ -353,3 +364,12 @@ def test_b48_person_who_never_connected_gets_the_link(place):
         lakekey.provider("prod", user=ADA).headers()
     assert refusal.value.url == f"{place.url}/#prod"
     assert f"{ADA} connects at {place.url}/#prod" in str(refusal.value)
+
+
+def test_b48_process_without_the_portals_store_finds_no_connection_and_opens_no_browser(place, tmp_path, monkeypatch):
+    Attempt(place).finish()
+    monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(tmp_path / "of-another-host"))
+    with pytest.raises(LoginRequired) as refusal:
+        lakekey.provider("prod", user=ADA).headers()
+    assert refusal.value.url is None  # it knows of no portal
+    assert not (tmp_path / "of-another-host").exists()
