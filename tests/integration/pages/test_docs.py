@@ -102,6 +102,7 @@ ELSEWHERE = {
     ("docs/guides/portal.md", "# app.py"): "tests/integration/web/test_guide.py::test_fastapi_application_of_the_guide_acts_as_its_user",
     ("docs/guides/portal.md", "# site.py"): "tests/integration/web/test_guide.py::test_flask_with_a_strict_session_is_bridged",
     ("docs/guides/portal.md", "# asgi.py"): "tests/integration/web/test_guide.py::test_django_is_served_beside_the_portal",
+    ("docs/guides/portal.md", "# dashboard.py"): "tests/integration/web/test_guide.py::test_streamlit_shows_each_user_their_own_or_the_link",
     ("docs/guides/portal.md", "# halves.py"): "tests/integration/web/test_guide.py::test_routes_of_ones_own_connect_a_user",
     ("docs/guides/start.md", "$ pip install"): "tests/integration/cli/test_first_five_minutes.py::test_first_row_takes_three_commands",
     ("docs/guides/upgrade.md", "pip install --upgrade"): "tests/integration/pages/test_upgrade_page.py::test_a_later_format_says_to_upgrade_and_is_left_alone",

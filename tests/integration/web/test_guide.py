@@ -12,8 +12,11 @@ import pytest
 import requests
 from a2wsgi import WSGIMiddleware
 from itsdangerous import TimestampSigner
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from lakekey.cache.opening import open_cache
+from lakekey.web import Portal
 from lakekey.web.registrations import Registrations
 from support.processes import LAKEKEY
 from support.web_browser import Browser
@@ -131,6 +134,38 @@ def test_routes_of_ones_own_connect_a_user(place, tmp_path):
         other = browser(address, place, None)
         other.request("POST", f"/sign-in/{GRACE}")
         assert other.request("GET", answer).status == 400
+
+
+STREAMLIT = """
+import sys
+import streamlit.testing.v1
+
+app = streamlit.testing.v1.AppTest.from_file(sys.argv[1], default_timeout=60)
+app.user = {"is_logged_in": len(sys.argv) > 2, **({"email": sys.argv[2]} if len(sys.argv) > 2 else {})}
+app.run()
+assert not app.exception, app.exception[0].message
+print([each.label for each in app.button], [each.value for each in app.markdown],
+      [each.proto.url for each in app.get("link_button")])
+"""
+
+
+def test_streamlit_shows_each_user_their_own_or_the_link(place, tmp_path):
+    guides = at_the_guides_address(place, tmp_path)
+    program = tmp_path / "dashboard.py"
+    program.write_text(example("# dashboard.py"))
+    portal = Portal(["prod"], url=guides.url, user=lambda request: request.headers.get("x-user"))
+    with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
+        assert "is connected" in browser(address, place).connect().words
+
+    def shown_to(*user):
+        command = [sys.executable, "-W", "ignore", "-c", STREAMLIT, str(program), *user]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()[-1]
+
+    assert shown_to(ADA) == f"[] ['{ADA}'] []"
+    assert shown_to(GRACE) == f"[] [] ['{ORIGIN}/lakekey/#prod']"
+    assert shown_to() == "['Sign in'] [] []"
 
 
 DJANGO = """
