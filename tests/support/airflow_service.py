@@ -14,7 +14,13 @@ import requests
 from support.airflow_home import BIN
 
 #: Who may sign in to it: user → role; the password of each is the name, read backwards.
-PEOPLE = {"root": "ADMIN", "ada@example.com": "USER", "grace@example.com": "VIEWER", "Ada@Example.com": "USER"}
+PEOPLE = {
+    "root": "ADMIN",
+    "ada@example.com": "USER",
+    "grace@example.com": "VIEWER",
+    "Ada@Example.com": "USER",
+    "hedy": "USER",
+}
 
 
 class Service:

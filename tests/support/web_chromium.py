@@ -65,6 +65,14 @@ class PortalChromium(Chromium):
         headers = {"cmd": "Network.setExtraHTTPHeaders", "params": {"headers": {"Accept-Language": name}}}
         self._call("POST", "/goog/cdp/execute", headers)
 
+    def to_newest_window(self):
+        """Goes to the window, or tab, that a link has opened."""
+        deadline = time.monotonic() + _PATIENCE
+        while len(handles := self._call("GET", "/window/handles")) < 2:
+            assert time.monotonic() < deadline, "no window opens"
+            time.sleep(0.02)
+        self._call("POST", "/window", {"handle": handles[-1]})
+
     def framed(self, url):
         """Shows an address in a frame of this page, waits until it is loaded or refused, and goes into the frame."""
         text = "const done = arguments[1], frame = document.createElement('iframe');"

@@ -47,10 +47,13 @@ class LakekeyPortalPlugin(AirflowPlugin):  # type: ignore[misc]
 
     @cached_property
     def external_views(self) -> list[dict[str, Any]]:
-        """The menu entry. It has no ``url_route``: Airflow would show the page in a frame, which the page refuses."""
-        return [
-            {"name": each["name"], "href": f"{each['app'].url}/", "destination": "nav"} for each in self.fastapi_apps
-        ]
+        """The entry in the menu of the user.
+
+        It has no ``url_route``: Airflow would show the page in a frame, which the page refuses. Outside of a menu, such
+        an entry is a button of Airflow 3.3 that leads nowhere.
+        """
+        entry = {"destination": "nav", "category": "user"}
+        return [{"name": each["name"], "href": f"{each['app'].url}/", **entry} for each in self.fastapi_apps]
 
 
 class WithoutLoggedQueries:

@@ -21,7 +21,7 @@ from support.airflow_home import Airflow, definition  # noqa: E402
 from support.airflow_service import PEOPLE, Service, free_ports  # noqa: E402
 from support.web_browser import Browser  # noqa: E402
 
-ADA, GRACE = "ada@example.com", "grace@example.com"
+ADA, GRACE, HEDY = "ada@example.com", "grace@example.com", "hedy"
 APP, SECRET = "airflow-app", "a-secret-of-the-app"
 DAGS = ("lakekey_example", "careless", "unconfigured")
 

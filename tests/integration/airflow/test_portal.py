@@ -2,14 +2,17 @@
 
 import configparser
 import logging
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from lakekey.airflow.portal import LakekeyPortalPlugin
+from support.chromium import chromium
+from support.web_chromium import PortalChromium
 
-from .conftest import ADA, APP, GRACE, SECRET, visitor
+from .conftest import ADA, APP, GRACE, HEDY, SECRET, visitor
 
 # Airflow's own warnings about its own modules are not this project's.
 pytestmark = [pytest.mark.timeout(400), pytest.mark.filterwarnings("ignore")]
@@ -28,6 +31,31 @@ def test_person_who_is_signed_in_to_airflow_connects_as_oneself(people, service)
     (ada, _), (grace, _) = people.values()
     assert GRACE not in connections_of(ada)
     assert ADA not in connections_of(grace)
+
+
+@pytest.mark.skipif(
+    chromium() is None and not os.environ.get("LAKEKEY_REQUIRE_ALL"), reason="Chromium and its driver are not here"
+)
+def test_person_at_a_browser_finds_the_page_in_the_menu_and_connects(service, opaque_sandbox, tmp_path):
+    with PortalChromium(tmp_path, [opaque_sandbox.host]) as browser:
+        browser.open(f"{service.url}/")
+        browser.reads("Sign in")
+        browser.type('input[name="username"]', HEDY)
+        browser.type('input[name="password"]', HEDY[::-1])
+        browser.choose('button[type="submit"]')
+        browser.reads("Welcome")
+        browser.choose('button[aria-label="User"]')
+        browser.reads("Databricks connections")
+        browser.choose('a[aria-label="Databricks connections"]')
+        browser.to_newest_window()
+        browser.reads("Not connected")
+        browser.choose('form[action$="/connect/prod"] button')
+        browser.reads("Who are you?")
+        browser.choose(f'input[value="{ADA}"]')
+        browser.choose('button[value="sign-in"]')
+        browser.reads("Is this you?")
+        browser.choose('form:has(input[name="accept"][value="yes"]) button')
+        assert f"You are here as {HEDY}." in browser.reads(f"prod is connected as {ADA}.")
 
 
 def test_page_is_in_the_menu_of_airflow(service):
