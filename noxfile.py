@@ -126,6 +126,7 @@ def dbt(session):
 @nox.session
 def airflow(session):
     """Airflow, which pins too much to share an environment: its whole service, on loopback, against the sandbox."""
+    system_packages(session)
     pytest(session, environment_of("airflow"), "tests/integration/airflow")
 
 

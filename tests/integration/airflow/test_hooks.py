@@ -1,8 +1,10 @@
 """The hooks, in process: what a connection means, and what becomes of the provider's own hooks."""
 
 import asyncio
+import base64
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from lakekey.airflow.plugin import add_gates, after_import
 from lakekey.airflow.provider_info import get_provider_info
 from lakekey.providers import factory
 from support.airflow_home import definition
+from support.servers.postgresql import Postgresql
 
 # Airflow's own warnings about its own modules are not this project's to mend; each of ours is asserted below.
 pytestmark = [
@@ -281,13 +284,26 @@ def test_connection_that_names_a_person_is_refused(box, connect, tmp_path, monke
     assert box.log == []
 
 
-def test_16_worker_processes_make_one_token_request(box, connect):
+def assert_workers_make_one_token_request(box, **environ):
     workers = [sys.executable, str(Path(__file__).with_name("workers.py"))]
-    done = subprocess.run(workers, capture_output=True, text=True, timeout=110, check=True)
+    environ = {**os.environ, **environ}
+    done = subprocess.run(workers, capture_output=True, text=True, timeout=110, check=True, env=environ)
     found = json.loads(done.stderr.splitlines()[-1])
     told = f"signed in to {box.host} as {box.client_id} (oauth-m2m)"
     assert found == [[True, told, box.client_id]] * 16
     assert box.counters["token.requests"] == 1
+
+
+def test_16_worker_processes_make_one_token_request(box, connect):
+    assert_workers_make_one_token_request(box)
+
+
+def test_16_workers_with_homes_of_their_own_make_one_token_request_through_a_shared_store(box, connect, tmp_path):
+    with Postgresql() as server:
+        fleet = {"LAKEKEY_STORE": server.address, "LAKEKEY_KEY_SOURCE": "env"}
+        fleet["LAKEKEY_KEY"] = base64.b64encode(os.urandom(32)).decode()
+        assert_workers_make_one_token_request(box, WORKERS_HOMES=str(tmp_path), **fleet)
+        assert len(server.store().list()) >= 1
 
 
 def test_the_plugin_costs_other_tasks_no_import_of_the_provider():

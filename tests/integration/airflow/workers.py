@@ -1,7 +1,11 @@
-"""Sixteen worker processes, forked from one as an executor does, released together; says what each found."""
+"""Sixteen worker processes, forked from one as an executor does, released together; says what each found.
+
+Where ``WORKERS_HOMES`` names a directory, each has a home of its own in it, as on a host of its own.
+"""
 
 import json
 import multiprocessing
+import os
 import sys
 
 # Loaded once, here, and not sixteen times: what is measured begins after the fork.
@@ -16,7 +20,12 @@ from lakekey.airflow import LakekeyDatabricksHook, LakekeyDatabricksSqlHook
 WORKERS = 16
 
 
-def work(start, answers):
+def work(number, start, answers):
+    homes = os.environ.get("WORKERS_HOMES")
+    if homes:
+        os.environ["HOME"] = home = os.path.join(homes, f"host-{number}")
+        os.environ["LAKEKEY_CACHE_DIR"] = os.path.join(home, "cache")
+        os.mkdir(home, 0o700)
     start.wait()
     try:
         told = LakekeyDatabricksHook("lakehouse").test_connection()
@@ -31,7 +40,7 @@ def main():
     get_hook_lineage_collector()
     fork = multiprocessing.get_context("fork")
     start, answers = fork.Barrier(WORKERS), fork.Queue()
-    workers = [fork.Process(target=work, args=(start, answers)) for _ in range(WORKERS)]
+    workers = [fork.Process(target=work, args=(number, start, answers)) for number in range(WORKERS)]
     for worker in workers:
         worker.start()
     found = [answers.get(timeout=100) for _ in workers]
