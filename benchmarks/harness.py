@@ -104,7 +104,7 @@ class Bench:
             check=False,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
         )
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(arguments)}\n{done.stdout}{done.stderr}")

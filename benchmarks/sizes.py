@@ -98,7 +98,7 @@ def fill(fleet: Any, host: dict[str, str], count: int) -> None:
     [name] = cache.list()
     entry, now = cache.read(name).entry, time.time()
     target = resolve(None, host, user="person@example.com", ca_file=fleet.bench.box.ca_file)
-    fields, about = target.cache_key_fields(), target.about()
+    fields, about = target.cache_key_fields(), target.description()
     per_person = {"logged_in_at": now - DAY, "issued_at": now - 600.0, "expires_at": now + 3000.0}
     lasts = {"refresh_expires_at": now + 7 * DAY, "session_ends_at": now + 30 * DAY, "rotates": True}
     rows: list[tuple[str, bytes]] = []
