@@ -91,3 +91,16 @@ def test_file_that_we_read_may_be_renamed_and_deleted_meanwhile(machine, entry, 
         with machine.python(MOVES, entry) as mover:
             assert mover.result()["ok"] is moved
         holder.go_on()
+
+
+def test_file_of_profiles_that_another_program_has_open_is_read_when_it_is_free(machine, tmp_path):
+    path = tmp_path / "databrickscfg"
+    path.write_text(f"[work]\nhost = {machine.server.host}\n")
+    environ = {"DATABRICKS_CONFIG_FILE": wine.windows(path), "DATABRICKS_CONFIG_PROFILE": "work"}
+    with machine.python(HOLDS, wine.windows(path), "0") as holder, machine.python(ASKS, **environ) as asker:
+        holder.until("holds")
+        assert asker.until("denied") == {"event": "denied", "by": "CreateFile", "winerror": 32}
+        holder.go_on()
+        end = asker.result()
+    assert end["ok"], end
+    assert end["denials"]["CreateFile"] >= 1

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -184,9 +185,35 @@ def _read(path: str, wanted: str | None) -> dict[str, dict[str, str]] | None:
     raise _unreadable(path, reason, wanted)
 
 
-def _content(path: str, wanted: str | None) -> bytes:
+def open_to_read(path: str) -> int:
+    """Open a file of profiles. What is denied for a moment, since another program is writing it, is tried again.
+
+    Raises:
+        OSError: As from `os.open`.
+    """
+    try:
+        return _open(path)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        with LOADING:
+            from lakekey.cache.private_files import patiently
+
+        return patiently(lambda: _open(path))
+
+
+def _open(path: str) -> int:
+    if sys.platform == "win32":
+        with LOADING:
+            from lakekey.cache import shared_opening
+
+        return shared_opening.open_to_read(path)
     # Not blocking: a pipe that nothing writes to, or a terminal, would hold the program for ever.
-    descriptor = os.open(path, os.O_RDONLY | _NONBLOCK | _CLOEXEC | _BINARY)
+    return os.open(path, os.O_RDONLY | _NONBLOCK | _CLOEXEC | _BINARY)
+
+
+def _content(path: str, wanted: str | None) -> bytes:
+    descriptor = open_to_read(path)
     try:
         status = os.fstat(descriptor)
         if stat.S_ISREG(status.st_mode) and _POSIX:

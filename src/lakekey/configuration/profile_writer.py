@@ -176,7 +176,8 @@ def _change(path: str | None, name: str | None, edit: Callable[[str, _Sections],
         _check_file(real, name)
         with filelock.FileLock(f"{real}.lock", timeout=_PATIENCE, mode=0o600, thread_local=False):
             for _ in range(_ATTEMPTS):
-                seen, content = _read(real)
+                read = _read(real)
+                content = read or b""
                 text = databrickscfg.decode(content, shown, name)
                 before = profile_parser.sections(databrickscfg.normalized(text), shown, name)
                 changed, wanted = edit(text, before)
@@ -185,10 +186,10 @@ def _change(path: str | None, name: str | None, edit: Callable[[str, _Sections],
                 if profile_parser.sections(databrickscfg.normalized(changed), shown, name) != wanted:
                     trouble = "more than that profile would change"
                     break
-                backup = f"{real}.bak" if seen else None
+                backup = f"{real}.bak" if read is not None else None
                 if backup:
                     durable_files.replace(backup, content)
-                if _seen(real) == seen:  # another program, which knows nothing of our lock, has not written meanwhile
+                if _read(real) == read:  # another program, which knows nothing of our lock, has not written meanwhile
                     durable_files.replace(real, changed.encode())
                     return backup
     except filelock.Timeout:
@@ -202,23 +203,13 @@ def _change(path: str | None, name: str | None, edit: Callable[[str, _Sections],
     raise ConfigurationError(f"{shown} cannot be changed safely: {trouble}", hint=f"edit {shown} by hand", profile=name)
 
 
-def _read(path: str) -> tuple[tuple[int, ...] | None, bytes]:
+def _read(path: str) -> bytes | None:
+    """The content. Times would not do to tell whether it is another one: some file systems count in two seconds."""
     try:
-        with open(path, "rb") as file:
-            return _identity(os.fstat(file.fileno())), file.read()
-    except FileNotFoundError:
-        return None, b""
-
-
-def _seen(path: str) -> tuple[int, ...] | None:
-    try:
-        return _identity(os.stat(path))
+        with os.fdopen(databrickscfg.open_to_read(path), "rb") as file:
+            return file.read()
     except FileNotFoundError:
         return None
-
-
-def _identity(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _check_file(path: str, name: str | None) -> None:

@@ -1,5 +1,6 @@
 """Reading ``.databrickscfg``."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -249,3 +250,17 @@ def test_plain_file_is_read_without_configparser(file):
     )
     done = subprocess.run([sys.executable, "-c", program, file(PLAIN)], capture_output=True, text=True, check=True)
     assert done.stdout == "{'host': 'https://b=c ; d', 'token': ''}\n"
+
+
+def test_file_that_is_denied_for_a_moment_is_read_when_it_is_free(file, monkeypatch):
+    path, real, denials = file("[a]\nhost = x\n"), databrickscfg._open, []
+
+    def denied_twice(where):
+        if len(denials) < 2:
+            denials.append(where)
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real(where)
+
+    monkeypatch.setattr(databrickscfg, "_open", denied_twice)
+    assert databrickscfg.read(path, "a").values["host"] == "x"
+    assert denials == [path] * 2

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakekey.configuration import profile_text
+from lakekey.configuration import profile_text, profile_writer
 from lakekey.configuration.profile_writer import (
     remove_profile,
     rename_profile,
@@ -264,3 +264,17 @@ def kept(before, after):
         block.size for block in difflib.SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
     )
     return same >= len(before.rstrip()) - 40
+
+
+def test_change_by_another_program_is_kept_though_size_and_time_stay_as_they_were(path):
+    written = FILE.replace(b"https://prod.example", b"https://prod.changed")
+
+    def edit(text, before):
+        if path.read_bytes() == FILE:  # once: the other program writes while we do
+            status = path.stat()
+            path.write_bytes(written)
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # as where times are counted in two seconds
+        return f"{text}\n[dev]\nhost = https://dev.example\n", {**before, "dev": {"host": "https://dev.example"}}
+
+    profile_writer._change(str(path), "dev", edit)
+    assert path.read_bytes() == written + b"\n[dev]\nhost = https://dev.example\n"
