@@ -168,7 +168,8 @@ def windows(session):
         if "LAKEKEY_REQUIRE_ALL" in os.environ:
             session.error("Wine is not installed")
         session.skip("Wine is not installed")
-    made_from = [*sorted((ROOT / "requirements").glob("windows*.txt")), ROOT / "tests/windows/set_up.py"]
+    made_from = [ROOT / "tests/windows" / name for name in ("set_up.py", "forwarding_dll.py")]
+    made_from += sorted((ROOT / "requirements").glob("windows*.txt"))
     with current(str(ROOT / ".venvs/windows"), made_from) as fresh:
         if not fresh:
             session.run(python(), "tests/windows/set_up.py")
@@ -228,7 +229,7 @@ def lock(session):
     on_windows += ["--override", "requirements/windows-overrides.txt"]
     lists = {f"requirements/{path.stem}.txt": str(path) for path in sorted((ROOT / "requirements").glob("*.in"))}
     for listed, source in {"requirements/dev.txt": "pyproject.toml", **lists}.items():
-        place = on_windows if listed == "requirements/windows.txt" else everywhere
+        place = on_windows if listed.startswith("requirements/windows") else everywhere
         extra = ["--extra", "dev"] if source == "pyproject.toml" else []
         session.run(str(TOOLS / "bin/uv"), "pip", "compile", "--quiet", *place, *pin, source, *extra, "-o", listed)
 

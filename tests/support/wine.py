@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".venvs/windows"
 PYTHON = HOME / "python/python.exe"
 LAKEKEY = HOME / "python/Scripts/lakekey.exe"
+DBT = HOME / "dbt"  # its packages
 _OURS = ("LAKEKEY_", "DATABRICKS_", "REQUESTS_CA_BUNDLE", "PYTHON", "WINE", "USERPROFILE")
 PATIENCE = 240  # seconds; a start of Python takes half a second there, and the machine may be very busy
 
@@ -47,11 +48,11 @@ def start(program: str | Path, *arguments: str, **more: str) -> subprocess.Popen
     )
 
 
-def run(program: str | Path, *arguments: str, **more: str) -> tuple[int, str, str]:
+def run(program: str | Path, *arguments: str, timeout: float = PATIENCE, **more: str) -> tuple[int, str, str]:
     """Runs a Windows program to its end: exit status, standard output and standard error."""
     process = start(program, *arguments, **more)
     try:
-        output, errors = process.communicate(timeout=PATIENCE)
+        output, errors = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         process.kill()
         output, errors = process.communicate()

