@@ -54,7 +54,7 @@ def login(arguments: argparse.Namespace) -> int:
 
 def _print_facts(session: Session, provider: Provider, token: Token, profile: "Written | None") -> None:
     target, cache = provider.target, session.cache
-    who = provider.identity() or (target.client_id if not target.is_person else None)
+    who = provider.identity()
     name = profile.name if profile else target.profile
     facts: dict[str, object] = {
         "profile": name,
@@ -74,7 +74,7 @@ def _print_facts(session: Session, provider: Provider, token: Token, profile: "W
 
 def _tell(session: Session, provider: Provider) -> None:
     target, cache = provider.target, session.cache
-    who = provider.identity() or (target.client_id if not target.is_person else None)
+    who = provider.identity()
     role = f", in the role of group {target.group_id}" if target.group_id else ""
     print_text(f"Signed in to {target.host}" + (f" as {who}{role}." if who else f"{role}."))
     if not target.is_delegated:  # the SDK keeps its own tokens, in memory

@@ -212,7 +212,10 @@ class Provider:
         self._source.served(access_token)
 
     def identity(self) -> str | None:
-        """Who is signed in, as far as the server told; ``None`` where there is no session or it did not."""
+        """Who is signed in: a person, as far as the server told, or a service principal's application id.
+
+        ``None`` where a person has no session, the server did not tell, or a strategy of the SDK signs in.
+        """
         return self._source.identity()
 
     def needs_login(self) -> bool:

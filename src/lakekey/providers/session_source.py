@@ -153,6 +153,8 @@ class SessionSource:
 
     def identity(self) -> str | None:
         """See `TokenSource.identity`."""
+        if not self.target.is_person:  # a service principal is its application id, before its first token as well
+            return self.target.client_id or None
         entry = self.stored()
         return entry.identity if entry is not None else None
 

@@ -73,7 +73,7 @@ class SignedInChannelBuilder(_Base):  # type: ignore[misc]  # pyspark is importe
         target = self.provider.target
         if target.auth_type == M2M:
             return target.client_id
-        return target.user or self.provider.identity() or ""
+        return target.user or (self.provider.identity() if target.is_person else None) or ""
 
     @property
     def userAgent(self) -> str:  # noqa: N802 - pyspark's name

@@ -58,6 +58,17 @@ def test_provider_shows_who_and_until_when_and_no_token(box):
     assert provider.token().access_token not in shown
 
 
+def test_provider_of_a_service_principal_shows_which_before_its_first_token(box):
+    provider = lakekey.provider(host=box.host, client_id=box.client_id, client_secret=box.client_secret)
+    before = provider._repr_html_()
+    assert provider.identity() == box.client_id
+    assert box.client_id in before
+    assert "signs in by itself" in before
+    provider.token()
+    assert provider.identity() == box.client_id
+    assert "token until" in provider._repr_html_()
+
+
 def test_what_is_shown_is_escaped():
     shown = lakekey.provider(host="https://dbc.cloud.databricks.com", auth_type="pat", token="dapi-secret")
     assert "dapi-secret" not in shown._repr_html_()
