@@ -176,7 +176,13 @@ COMMANDS: dict[str, Command] = {
         web_options.apps,
         (("lakekey apps", "all of them"), ("lakekey apps rotate-secret prod", "asks for it without echo")),
     ),
-    "auth": Command("", "answer the SDKs as the Databricks CLI does (DATABRICKS_CLI_PATH)", OTHERS, options.auth),
+    "auth": Command(
+        "",
+        "answer the SDKs as the Databricks CLI does (DATABRICKS_CLI_PATH)",
+        OTHERS,
+        options.auth,
+        (('export DATABRICKS_CLI_PATH="$(lakekey auth path)"', "for Terraform, and the SDKs of other languages"),),
+    ),
     "sandbox": Command(
         "sandbox:sandbox",
         "run a local workspace to try things against",
@@ -199,6 +205,8 @@ COMMANDS: dict[str, Command] = {
         (('eval "$(lakekey completion bash)"', "in ~/.bashrc"),),
     ),
     "complete": Command("completion:complete", "answer a shell that completes a command line", "", options.complete),
-    "version": Command("version:version", "print the version", TRY, options.version),
+    "version": Command(
+        "version:version", "print the version", TRY, options.version, (("lakekey version --json", "with Python's"),)
+    ),
     "help": Command("help:help_", "explain a command", TRY, options.help_, (("lakekey help login", ""),)),
 }

@@ -119,11 +119,26 @@ def profiles(parser: Parser) -> None:
     add.add_argument(
         "--replace", action="store_true", help="change the settings that are given in a profile of that name"
     )
-    remove = action(actions, "profiles remove", "remove a profile; its session stays until logout")
+    remove = action(
+        actions,
+        "profiles remove",
+        "remove a profile; its session stays until logout",
+        (("lakekey profiles remove dev", ""),),
+    )
     remove.add_argument("name", metavar="NAME", help="the profile")
-    default = action(actions, "profiles set-default", "choose the profile that is used where none is named")
+    default = action(
+        actions,
+        "profiles set-default",
+        "choose the profile that is used where none is named",
+        (("lakekey profiles set-default dev", ""),),
+    )
     default.add_argument("name", metavar="NAME", help="the profile")
-    rename = action(actions, "profiles rename", "rename a profile; its session stays")
+    rename = action(
+        actions,
+        "profiles rename",
+        "rename a profile; its session stays",
+        (("lakekey profiles rename dev lab", ""),),
+    )
     rename.add_argument("name", metavar="OLD", help="the profile")
     rename.add_argument("new", metavar="NEW", help="its new name")
     for name, parsed in (("add", add), ("remove", remove), ("set-default", default), ("rename", rename)):
@@ -197,7 +212,7 @@ def keep_alive(parser: Parser) -> None:
 def auth(parser: Parser) -> None:
     """``lakekey auth``."""
     actions = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=ActionParser)
-    token = action(actions, "auth token", "print a token as JSON")
+    token = action(actions, "auth token", "print a token as JSON", (("lakekey auth token -p prod", ""),))
     token.add_argument("--profile", "-p", help="a profile of .databrickscfg")
     token.add_argument("--host", help="the workspace, or the accounts' host")
     token.add_argument("--account-id", help="the account, beside its host")
@@ -207,7 +222,12 @@ def auth(parser: Parser) -> None:
     token.add_argument("--force-refresh", action="store_true", help="renew the token first")
     token.add_argument("--output", "-o", choices=("json", "text"), default="json", help="always JSON")
     token.set_defaults(run=later("serving.databricks_cli:auth_token"))
-    path = action(actions, "auth path", "print the path of a program for DATABRICKS_CLI_PATH")
+    path = action(
+        actions,
+        "auth path",
+        "print the path of a program for DATABRICKS_CLI_PATH",
+        (('export DATABRICKS_CLI_PATH="$(lakekey auth path)"', ""),),
+    )
     path.set_defaults(run=later("serving.databricks_program:auth_path"))
 
 

@@ -42,7 +42,7 @@ WantedBy=multi-user.target
 
 def web(arguments: argparse.Namespace) -> int:
     """Serve the portal until interrupted, check schedules, or print the unit file."""
-    words = list(arguments.words)
+    words = [*arguments.words, *([arguments.profile_option] if arguments.profile_option else [])]
     if words[:1] == ["check"]:
         return _check(arguments, words[1:])
     settings = _settings(arguments, words)

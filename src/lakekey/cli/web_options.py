@@ -8,7 +8,9 @@ def apps(parser: Parser) -> None:
     """``lakekey apps``."""
     parser.set_defaults(run=later("apps:list_"))
     actions = parser.add_subparsers(title="to change them", metavar="ACTION", parser_class=ActionParser)
-    action(actions, "apps list", "list the apps").set_defaults(run=later("apps:list_"))
+    action(actions, "apps list", "list the apps", (("lakekey apps list --json", ""),)).set_defaults(
+        run=later("apps:list_")
+    )
     add = action(
         actions,
         "apps add",
@@ -34,13 +36,28 @@ def apps(parser: Parser) -> None:
     lasts = "how long its sessions last at most, as registered"
     add.add_argument("--session-minutes", type=whole_number, metavar="MINUTES", help=lasts)
     add.add_argument("--default", action="store_true", help="use it where a profile names no client id")
-    show = action(actions, "apps show", "show one app, without its secret")
-    default = action(actions, "apps set-default", "use an app where a profile names no client id")
-    rotate = action(actions, "apps rotate-secret", "replace an app's secret, in all workers at once")
+    show = action(actions, "apps show", "show one app, without its secret", (("lakekey apps show prod", ""),))
+    default = action(
+        actions,
+        "apps set-default",
+        "use an app where a profile names no client id",
+        (("lakekey apps set-default prod", ""),),
+    )
+    rotate = action(
+        actions,
+        "apps rotate-secret",
+        "replace an app's secret, in all workers at once",
+        (("lakekey apps rotate-secret prod", ""),),
+    )
     rotate.add_argument("--drop-older", action="store_true", help="do not go on to try the older one")
-    remove = action(actions, "apps remove", "remove an app")
+    remove = action(actions, "apps remove", "remove an app", (("lakekey apps remove prod", ""),))
     remove.add_argument("--with-connections", action="store_true", help="although connections need it")
-    check = action(actions, "apps check", "ask the authorization server whether it takes the app's sign-ins")
+    check = action(
+        actions,
+        "apps check",
+        "ask the authorization server whether it takes the app's sign-ins",
+        (("lakekey apps check prod", ""),),
+    )
     check.add_argument("-p", "--profile", metavar="PROFILE", help="the profile to ask through")
     named = {
         "add": add,
@@ -58,6 +75,7 @@ def apps(parser: Parser) -> None:
 def web(parser: Parser) -> None:
     """``lakekey web``."""
     parser.add_argument("words", nargs="*", metavar="PROFILE", help="the profiles to offer; or: check PROFILE…")
+    parser.add_argument("-p", "--profile", dest="profile_option", metavar="PROFILE", help="the same, as an option")
     parser.add_argument("--url", metavar="URL", help="the portal's own address, as browsers see it")
     parser.add_argument("--user-header", metavar="NAME", help="the header in which a proxy names the user")
     parser.add_argument(

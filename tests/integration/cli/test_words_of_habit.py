@@ -1,5 +1,6 @@
 """What people type from habit: by itself, `help`, `-V`, `-p`, `--debug`, and slips of the pen."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 
 import lakekey as product
+from lakekey.cli.arguments import parser_of
 from lakekey.cli.commands import COMMANDS
 from support.processes import lakekey as run
 from support.program import environment
@@ -25,6 +27,12 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "file")
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     return tmp_path
+
+
+def actions_of(name):
+    """The commands below a command, such as ``profiles add``, with their parsers."""
+    found = [each for each in parser_of(name)._actions if isinstance(each, argparse._SubParsersAction)]
+    return found[0].choices if found else {}
 
 
 @pytest.fixture
@@ -79,12 +87,19 @@ def test_help_lists_every_command(home, words):
     assert "Exit status: 0 done, 1 failed, 2 usage, 3 login needed." in output
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if COMMANDS[name].examples])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if COMMANDS[name].group])
 def test_help_of_a_command_is_its_own_and_has_an_example(home, name):
     explained, asked = run("help", name), run(name, "--help")
     assert explained.stdout == asked.stdout
     assert explained.stdout.startswith(f"usage: lakekey {name}")
     assert "Examples:\n  " in explained.stdout
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if actions_of(name)])
+def test_help_of_each_action_has_an_example(name):
+    for action, parser in actions_of(name).items():
+        assert "Examples:" in parser.format_help(), action
+        assert f"lakekey {name} {action}" in parser.format_help().partition("Examples:")[2]
 
 
 @pytest.mark.parametrize("name", ["logout", "status", "token"])
@@ -133,6 +148,13 @@ def test_error_of_a_command_shows_that_commands_usage(home):
 def test_profile_is_taken_as_word_and_as_option_everywhere(profiles, words):
     done = run(*words, "--json") if "--json" not in words else run(*words)
     assert (done.returncode, json.loads(done.stdout)["profile"]) == (3, "prod")
+
+
+def test_profile_is_an_option_of_the_portal_as_well(home):
+    url, peers = ["--url", "https://portal.example.com"], ["--user-header", "X-User", "--trusted-peer", "10.0.0.7"]
+    done = run("web", "-p", "missing", *url, *peers)
+    assert (done.returncode, "missing" in done.stderr) == (2, True), done.stderr
+    assert "unknown argument" not in done.stderr
 
 
 def test_two_different_profiles_are_a_usage_error(profiles):
