@@ -1,6 +1,7 @@
 """``lakekey`` by itself: where you stand, and the next command."""
 
 import argparse
+import itertools
 import os
 import shlex
 from typing import Any
@@ -13,6 +14,8 @@ from lakekey.errors import LakekeyError
 from lakekey.session import inventory
 from lakekey.session.inventory import Found, SessionInfo
 
+_MOST = 20  # sessions; a store that a fleet shares may have many thousands
+
 
 def overview(arguments: argparse.Namespace) -> int:
     """Show the sessions and profiles in a few lines, and what to type next."""
@@ -24,16 +27,17 @@ def overview(arguments: argparse.Namespace) -> int:
     except LakekeyError as error:
         trouble, step = f"The profiles cannot be read: {error.message}.", error.hint
     try:
-        found = inventory.find(open_cache())
+        found = list(itertools.islice(inventory.walk(open_cache()), _MOST + 1))
     except LakekeyError as error:
         trouble, step = f"The token cache cannot be read: {error.message}.", "lakekey doctor"
-    sessions = [each.info for each in found]
+    sessions = [each.info for each in found[:_MOST]]
     step = step or _next_step(found, names)
     if arguments.json:
         print_json(
             {
                 "version": __version__,
                 "sessions": [_facts(each) for each in sessions],
+                "more": bool(found[_MOST:]),
                 "profiles": names,
                 "problem": trouble,
                 "next_step": step,
@@ -46,6 +50,8 @@ def overview(arguments: argparse.Namespace) -> int:
         who = f" as {each.identity}" if each.identity else ""
         print("  ", end="")
         print_text(f"{each.profile or each.host}: {each.state}{who}", 2)
+    if found[_MOST:]:
+        print("  There are more: lakekey status")
     if trouble:
         print("  ", end="")
         print_text(trouble, 2)

@@ -250,12 +250,20 @@ def the_only_one(environ: Mapping[str, str] | None = None) -> Target | None:
         return target_of(persons[0], environ)
     if persons:
         several, more = persons[:_NAMED], len(persons) > _NAMED
-        ways = [f"-p {each.profiles[0]}" if each.profiles else f"--host {each.info.host}" for each in several]
+        ways = [_option_of(each) for each in several]
         raise ConfigurationError(
             f"no profile is named, and there are {'more than ' if more else ''}{len(several)} sessions to choose from",
             hint=f"name one: {', '.join(dict.fromkeys(ways))}{'; lakekey status shows the others' if more else ''}",
         )
     return None
+
+
+def _option_of(found: Found) -> str:
+    """How a session is named on a command line."""
+    if found.profiles:
+        return f"-p {found.profiles[0]}"
+    user = found.entry.about.get("user") if found.entry is not None else None
+    return f"--host {found.info.host}" + (f" --user {user}" if user else "")
 
 
 def remove(cache: Cache, name: str) -> bool:

@@ -226,7 +226,11 @@ def test_bare_command_with_two_sessions_names_a_token_that_can_be_had(box, tmp_p
     assert step.startswith("lakekey token --host ")
     done = run(*shlex.split(step)[1:])
     assert done.returncode == 0, done.stderr
-    assert run("token").returncode == 2
+    several = run("token")
+    assert several.returncode == 2
+    ways = re.search(r"name one: (.*)\n", several.stderr)[1].split(", ")
+    assert sorted(ways) == [f"--host {box.host}", f"--host {box.host} --user ada@example.com"]
+    assert all(run("token", *way.split()).returncode == 0 for way in ways)
 
 
 def test_connector_writes_nothing_beside_the_error(box):

@@ -6,6 +6,7 @@ session. The arguments, the JSON and the exit status are those that the SDKs' pu
 
 import argparse
 import contextlib
+import itertools
 import os
 import sys
 import time
@@ -91,11 +92,12 @@ def _the_only_one_at(target: Target) -> Target | None:
         own = {"host": target.host, "account_id": target.account_id, "auth_type": U2M}
         return all(about.get(name) == value for name, value in own.items())
 
-    rows = [
+    alive = (
         each
-        for each in inventory.find(open_cache())
+        for each in inventory.walk(open_cache())
         if each.entry is not None and fits(each.entry.about) and each.info.state not in inventory.NEEDS_LOGIN
-    ]
+    )
+    rows = list(itertools.islice(alive, 2))
     return inventory.target_of(rows[0]) if len(rows) == 1 else None
 
 
