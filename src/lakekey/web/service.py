@@ -129,9 +129,10 @@ class PortalService:
         who = user_of(user)
         who = self._check_actor(who, profile, actor)
         key = (who.name, who.id, profile)
+        looked_at = time.monotonic()  # before the store is: the bound counts from what is known of it
         with self._lock:
             made_at, found = self._providers.get(key, (0.0, None))
-            if found is not None and time.monotonic() - made_at < FRESH:
+            if found is not None and looked_at - made_at < FRESH:
                 self._providers.move_to_end(key)
                 return found
         target = self.target(profile, who)
@@ -144,7 +145,7 @@ class PortalService:
         around = functools.partial(OwnedSource, user=who) if who.id else None
         provider = Provider(target, around=around, environ=self.environ)
         with self._lock:
-            self._providers[key] = time.monotonic(), provider
+            self._providers[key] = looked_at, provider
             while len(self._providers) > _MOST_PROVIDERS:
                 self._providers.popitem(last=False)
         return provider

@@ -33,4 +33,5 @@ def policy(url: str) -> str:
     Args:
         url: The portal's own address.
     """
-    return f"{pages.HEADERS['Content-Security-Policy']}; script-src {url}/tab.js; connect-src {url}/connections"
+    here = url.replace(";", "%3B").replace(",", "%2C")  # as the policy's own grammar has it (CSP3 §2.2)
+    return f"{pages.HEADERS['Content-Security-Policy']}; script-src {here}/tab.js; connect-src {here}/connections"
