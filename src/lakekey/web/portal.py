@@ -7,6 +7,8 @@ from lakekey._imports import libraries
 from lakekey.providers.provider import Provider
 from lakekey.web.connections import Schedule
 from lakekey.web.everyone import Everyone
+from lakekey.web.people import User
+from lakekey.web.purposes import provider_for
 from lakekey.web.schedules import ScheduleCheck, check
 from lakekey.web.service import PortalService
 
@@ -41,6 +43,24 @@ class Portal(PortalService):
             from lakekey.web.requirement import requirement
 
         return requirement(self, profile)
+
+    def provider_for(
+        self, user: User | str, profile: str, *, purpose: str, actor: User | str | None = None
+    ) -> Provider:
+        """The provider that suits a purpose: of two identities in one workspace, the one that should act.
+
+        Args:
+            user: Who develops, or who made the schedule.
+            profile: Which connection; ``automation`` names the service principal beside it.
+            purpose: ``develop``, as the person; ``schedule`` or ``index``, as the service principal. Where none is
+                configured, these act as the person, with a warning.
+            actor: As for `provider`.
+
+        Raises:
+            LoginRequired: The person has to act and is not connected; it has the link to that person's page.
+            ConfigurationError: There is no such profile or purpose, or the actor may not act as that user.
+        """
+        return provider_for(self, user, profile, purpose, actor=actor)
 
     def check_schedules(self, schedules: Iterable[Schedule]) -> list[ScheduleCheck]:
         """Whether schedules will be able to sign in, before they run; see `lakekey.web.schedules`."""

@@ -307,8 +307,12 @@ class PortalService:
                     hint="set client_id and client_secret in it",
                 )
 
+    def automation_of(self, profile: str) -> str | None:
+        """The profile of the service principal that acts in place of people, or ``None``."""
+        return self._automation.get(profile)
+
     def _principal(self, profile: str) -> str | None:
-        service = self._automation.get(profile)
+        service = self.automation_of(profile)
         return resolve(service, self.environ).client_id if service is not None else None
 
     def _check_actor(self, user: User, profile: str, actor: User | str | None) -> User:

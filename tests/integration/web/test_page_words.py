@@ -7,7 +7,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from lakekey.errors import ConfigurationError
+from lakekey.errors import ConfigurationError, LoginRequired, ServicePrincipalMissingWarning
+from lakekey.providers import factory
 from lakekey.web import Portal, Schedule, User, connections, pages
 from lakekey.web.connections import Connection
 from lakekey.web.pages import Form
@@ -100,6 +101,29 @@ def test_b47_page_names_the_principal_that_schedules_use_instead(place):
         words = Browser(address, ADA, place.box.ca_file).get().words
     assert f"Schedules act as the service principal {place.box.client_id}, not as you." in words
     assert "nightly" not in words
+
+
+def test_two_identities_of_a_workspace_act_each_for_its_purpose(visit, portal, place, monkeypatch):
+    visit().connect()
+    profile = f"\n[robot]\nhost = {place.box.host}\nca_file = {place.box.ca_file}\n"
+    profile += f"client_id = {place.box.client_id}\nclient_secret = {place.box.client_secret}\n"
+    place.config_file.write_text(place.config_file.read_text() + profile)
+    both = Portal(["prod"], url=URL, user=lambda _: ADA, automation={"prod": "robot"})
+    of_ada = both.provider_for(ADA, "prod", purpose="develop").headers()
+    assert of_ada == portal.provider(ADA, "prod").headers()
+    for purpose in ("schedule", "index"):
+        automaton = both.provider_for(GRACE, "prod", purpose=purpose)
+        assert automaton.target.client_id == place.box.client_id
+        assert automaton.headers() != of_ada
+        with pytest.warns(ServicePrincipalMissingWarning, match="should sign in as a service principal"):
+            assert portal.provider_for(ADA, "prod", purpose=purpose).headers() == of_ada
+        monkeypatch.setattr(factory, "_warned", set())
+        with pytest.raises(LoginRequired, match="is not connected"):
+            portal.provider_for(GRACE, "prod", purpose=purpose)
+    with pytest.raises(ConfigurationError, match="there is no purpose 'play'"):
+        both.provider_for(ADA, "prod", purpose="play")
+    with pytest.raises(ConfigurationError, match="no profile 'staging'"):
+        both.provider_for(ADA, "staging", purpose="schedule")
 
 
 def test_b41_administrator_sees_what_depended_on_a_person_who_leaves(visit, portal):
