@@ -9,8 +9,8 @@ import time
 from typing import NamedTuple
 
 from lakekey.cache.cache import Cache
-from lakekey.cache.entry import DISCOVERY, Failure
-from lakekey.errors import CacheError
+from lakekey.cache.entry import DISCOVERY, Failure, Stored
+from lakekey.errors import CacheError, StoreUnavailable
 
 _PATIENCE = 60.0  # seconds; longer than a refresh holds an entry
 
@@ -57,17 +57,41 @@ def _move_one(source: Cache, target: Cache, entry_id: str) -> str | None:
             return "it holds nothing that can be moved"
         if entry.spending is not None:
             return "its refresh token is being spent; run it again in a minute"
-        if target.get(entry_id) is not None:
-            return f"{target.store.where} has an entry of that name already"
-        put = target.put(entry_id, entry, replaces=None, durable=True)
-        if put is None:
-            return f"{target.store.where} has an entry of that name already"
+        put = target.read(entry_id)
+        # A move that broke off in the middle goes on here.
+        if put.entry is None or not entry.refresh_token or put.entry.refresh_token != entry.refresh_token:
+            taken = f"{target.store.where} has an entry of that name already"
+            if put.envelope is not None:
+                return taken
+            stored_there = target.put(entry_id, entry, replaces=None, durable=True)
+            if stored_there is None:
+                return taken
+            put = stored_there
         if entry.refresh_token:
-            gone = Failure("login_required", f"the session was moved to {target.store.where}", time.time())
-            left = entry._replace(refresh_token="", refused=gone)
-            if source.put(entry_id, left, replaces=stored.envelope) is None:
-                target.delete(
-                    entry_id, replaces=put.envelope
-                )  # its refresh token is spent, or will be from the old place
-                return "it was renewed meanwhile; run it again"
+            return _empty(source, target, entry_id, stored, put)
         return None
+
+
+def _empty(source: Cache, target: Cache, entry_id: str, stored: Stored, put: Stored) -> str | None:
+    """Take the refresh token out of the old place, or the entry out of the new one. Returns why it was not moved.
+
+    Raises:
+        CacheError: The old place could not be written to.
+    """
+    assert stored.entry is not None
+    gone = Failure("login_required", f"the session was moved to {target.store.where}", time.time())
+    left = stored.entry._replace(refresh_token="", refused=gone)
+    trouble: CacheError | None = None
+    try:
+        done = source.put(entry_id, left, replaces=stored.envelope, durable=True) is not None
+    except CacheError as error:
+        trouble, done = error, False
+    if isinstance(trouble, StoreUnavailable) and trouble.in_doubt:
+        # It may have been written after all. To delete the other one could cost the session.
+        trouble.message += f"; {target.store.where} has the session now, and must not be used before this is run again"
+        raise trouble
+    if not done:
+        target.delete(entry_id, replaces=put.envelope)  # its refresh token is spent, or will be from the old place
+    if trouble is not None:
+        raise trouble
+    return None if done else "it was renewed meanwhile; run it again"

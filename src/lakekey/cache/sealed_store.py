@@ -69,8 +69,10 @@ class SealedStore:
     @property
     def keys(self) -> Keys | None:
         """Where the keys come from; ``None`` where they live and die with this process."""
-        if self._find_keys is not None:
-            self._keys, self._find_keys = self._find_keys(), None
+        find = self._find_keys  # another thread may have found them by the time that this one has
+        if find is not None:
+            self._keys = find()
+            self._find_keys = None
         return self._keys
 
     def begin(self) -> None:

@@ -11,7 +11,8 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.moving import move
 from lakekey.cache.opening import open_cache
 from lakekey.cache.stores.redis import RedisStore
-from lakekey.errors import CacheError
+from lakekey.cache.stores.store import reply_lost
+from lakekey.errors import CacheError, CacheWriteFailed
 from lakekey.providers.provider import Provider
 from lakekey.session.keep_alive import keep_alive
 from support.fleet import Fleet
@@ -64,6 +65,34 @@ def test_move_that_meets_a_renewal_leaves_one_refresh_token_in_one_store(signed_
     assert moved.left == ((entry_id, "it was renewed meanwhile; run it again"),)
     assert target.get(entry_id) is None
     assert source.get(entry_id).refresh_token == "renewed"
+
+
+@pytest.mark.parametrize("in_doubt", [False, True])
+def test_move_whose_old_place_cannot_be_written_leaves_one_refresh_token_or_says_so(
+    signed_in, redis, monkeypatch, in_doubt
+):
+    source, entry_id = signed_in.cache, signed_in.entry_id
+    target = open_cache({**os.environ, **signed_in.own}, place=redis.address)
+    before = signed_in.stored().refresh_token
+    with monkeypatch.context() as away:
+        put = type(source.store).put
+
+        def fails(*arguments, **how):
+            if in_doubt:
+                put(*arguments, **how)  # it is done, and the reply is lost
+                raise reply_lost("the store did not answer")
+            raise CacheWriteFailed("the disk is full")
+
+        away.setattr(type(source.store), "put", fails)
+        moved = move(source, target)
+    assert moved.moved == ()
+    kept = [cache.get(entry_id).refresh_token for cache in (source, target) if cache.get(entry_id) is not None]
+    assert [token for token in kept if token] == [before]
+    assert ("must not be used before this is run again" in moved.left[0][1]) is in_doubt
+    again = move(source, target)
+    assert (again.moved == (entry_id,)) is not in_doubt
+    assert target.get(entry_id).refresh_token == before
+    assert source.get(entry_id).refresh_token == ""
 
 
 def test_names_that_are_kept_alive_share_one_pace(fleet, signed_in):

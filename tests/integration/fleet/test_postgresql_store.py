@@ -74,6 +74,17 @@ def test_a45_missing_table_names_the_command(postgresql):
         postgresql.sql(f"ALTER TABLE elsewhere RENAME TO {TABLE}")
 
 
+def test_a45_table_of_a_later_release_is_not_written_to(postgresql):
+    postgresql.sql(f"UPDATE {TABLE} SET body = '2' WHERE kind = 'note' AND name = 'schema'")
+    try:
+        with pytest.raises(CacheError, match="later release") as caught, postgresql.store().lock(NAME):
+            pass
+        assert "pip install --upgrade lakekey" in caught.value.hint
+        assert postgresql.leases() == []
+    finally:
+        postgresql.sql(f"UPDATE {TABLE} SET body = '1' WHERE kind = 'note' AND name = 'schema'")
+
+
 def test_a45_role_without_update_names_the_statement(postgresql):
     postgresql.sql(f"REVOKE UPDATE ON {TABLE} FROM {ROLE}")
     try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TABLE = "lakekey_store"
 SCHEMA_VERSION = "1"
+_UPGRADE = "pip install --upgrade lakekey"
 #: What `lakekey store init` runs, and what `--sql` prints for an administrator.
 SCHEMA = """\
 CREATE TABLE IF NOT EXISTS lakekey_store (
@@ -120,6 +121,7 @@ class PostgresqlStore:
         self._address = address
         self._server: Server | None = None
         self._leases = Leases(self, lease)
+        self._known = False
         self.where = without_credentials(address)
 
     def __repr__(self) -> str:
@@ -220,6 +222,7 @@ class PostgresqlStore:
 
     def take(self, name: str, nonce: bytes, holder: str, seconds: float) -> bool:
         """See `LeaseKeeper.take`. Asked again after a lost reply, it recognises its own nonce."""
+        self._require_known_table()
         return retried(lambda: self._ask(_TAKE, (name, nonce, holder, seconds, seconds + 1.0)).changed == 1)
 
     def renew(self, name: str, nonce: bytes, seconds: float) -> bool:
@@ -314,10 +317,24 @@ class PostgresqlStore:
         yield Finding("rights", OK, "SELECT, INSERT, UPDATE and DELETE on lakekey_store")
         version = (self.read_note("schema") or b"").decode(errors="replace")
         known = version in ("", SCHEMA_VERSION)
-        upgrade = None if known else "upgrade lakekey here: pip install --upgrade lakekey"
+        upgrade = None if known else f"upgrade lakekey here: {_UPGRADE}"
         yield Finding("table", OK if known else FAILED, f"version {version or SCHEMA_VERSION}", upgrade)
         count = self._ask("SELECT count(*) FROM lakekey_store WHERE kind = 'entry'", ()).rows[0][0]
         yield Finding("entries", OK, str(count))
+
+    def _require_known_table(self) -> None:
+        """Refuse the table of a later release before anything is written to it; asked once.
+
+        Raises:
+            CacheError: It is one.
+        """
+        if self._known:
+            return
+        version = (self.read_note("schema") or b"").decode(errors="replace")
+        if version not in ("", SCHEMA_VERSION):
+            what = f"has the table of a later release (version {version[:20]})"
+            raise CacheError(f"the store {self.where} {what}", hint=f"upgrade lakekey here: {_UPGRADE}")
+        self._known = True
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
