@@ -246,13 +246,17 @@ class Flights(Generic[T]):
             flight.report()
 
     def _do_here(self, key: str, flight: _Flight[T], waiter: Waiter) -> None:
-        if not flight.claim(waiter):
-            return
+        token = _inside.set(flight)  # from here to the end, so that a handler that asks in between does not wait for us
         try:
-            flight.commitment.holds_signals = threading.current_thread() is threading.main_thread()
-            flight.do()
+            if not flight.claim(waiter):
+                return
+            try:
+                flight.commitment.holds_signals = threading.current_thread() is threading.main_thread()
+                flight.do()
+            finally:
+                self._finish(key, flight)
         finally:
-            self._finish(key, flight)
+            _inside.reset(token)
 
     def _finish(self, key: str, flight: _Flight[T]) -> None:
         if self._running.get(key) is flight:

@@ -4,9 +4,9 @@
 
 CHECKOUT is a checkout of databricks-sql-python. With --lakekey, `lakekey.sql.connect` makes the suite's connections:
 what fails then and not without is lakekey's. The unit tests (--unit) replace the connector's inside and send nothing.
-Nothing is fetched: the connector, pytest and pytz of this
-interpreter's environment are used, and the connector's own installed release is what is tested. The tests that need
-another protocol than Thrift, or a cloud's storage, are left out and counted: ``LEFT_OUT`` says why.
+Nothing is fetched: the connector, pytest and pytz of this interpreter's environment are used, and the connector's own
+installed release is what is tested. The tests that need another protocol than Thrift, or a cloud's storage, are left
+out and counted: ``LEFT_OUT`` says why, and ``LEFT_TO_PLAIN`` for those that run without --lakekey only.
 """
 
 import os
@@ -34,6 +34,11 @@ LEFT_OUT = {
     "test_circuit_breaker": "messages to the vendor",
 }
 
+# What only the plain connector can run, and why.
+LEFT_TO_PLAIN = {
+    "test_401_not_retried": "answers every request of the process with 401, also ours for another token",
+    "test_403_not_retried": "the same with 403",
+}
 
 # What the suite says of the server, which lakekey knows of its provider.
 PLACE_AND_TOKEN = ("server_hostname", "http_path", "access_token")
@@ -66,7 +71,8 @@ class OnTheSandbox:
         sql.connect = self._connect
 
     def pytest_collection_modifyitems(self, config, items):
-        left_out = [item for item in items if any(part in item.nodeid for part in LEFT_OUT) or _over_rest(item)]
+        parts = [*LEFT_OUT, *(LEFT_TO_PLAIN if self._provider is not None else ())]
+        left_out = [item for item in items if any(part in item.nodeid for part in parts) or _over_rest(item)]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
 
