@@ -9,7 +9,7 @@ import lakekey
 from lakekey.cache.opening import open_cache
 from lakekey.cli import main
 from lakekey.errors import ConfigurationError, LoginRequired
-from lakekey.web import Portal, Schedule, User, begin_sign_in, finish_sign_in
+from lakekey.web import COOKIE, Portal, Schedule, User, begin_sign_in, finish_sign_in
 from lakekey.web.flows import FlowStore
 from lakekey.web.registrations import Registrations
 from support.web_browser import Browser
@@ -160,7 +160,7 @@ def test_cookie_that_another_server_of_this_machine_plants_is_not_taken_over(pla
         ada = Browser(address, None, place.box.ca_file, origin="http://localhost:8030")
         ada.cookies["lakekey-browser"] = planted
         ada.get(headers={"User-Agent": "Mozilla/5.0 Chrome/150.0 Safari/537.36"})
-        assert ada.cookies["__Host-lakekey"] != planted
+        assert ada.cookies[COOKIE] != planted
         safari = Browser(address, None, place.box.ca_file, origin="http://localhost:8030")
         safari.get(headers={"User-Agent": "Mozilla/5.0 Version/19.0 Safari/605.1.15"})
         assert list(safari.cookies) == ["lakekey-browser"]
