@@ -32,6 +32,12 @@ def unattended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
 
 
+@pytest.fixture
+def attended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person is there to sign in, with a browser, whatever the terminal looks like."""
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+
+
 @pytest.fixture(scope="session")
 def oidc_server_process() -> Iterator[OidcServer]:
     """One server for the whole run; tests take `oidc_server`, which finds it clean."""

@@ -248,8 +248,8 @@ def test_the_demo_shows_the_main_job_and_everything_holds(monkeypatch):
     assert re.search(r"^token requests: refresh +1$", done.stdout, re.MULTILINE)
 
 
+@pytest.mark.usefixtures("attended")
 def test_the_demo_ends_with_its_table_as_json_and_leaves_the_browser_alone(monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
     monkeypatch.setenv("BROWSER", "false")
     done = run("demo", "--json", "--no-browser")
     said = facts(done)

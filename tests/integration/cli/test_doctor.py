@@ -267,9 +267,9 @@ def test_a_key_that_is_missing(profile, doctor, monkeypatch):
     assert "there is no key file /nowhere/key" in checks["cache"]["finding"]
 
 
-def test_an_unwatched_run_lacks_its_service_principal(box, profile, doctor, monkeypatch):
+@pytest.mark.usefixtures("unattended")
+def test_an_unwatched_run_lacks_its_service_principal(box, profile, doctor):
     profile(dev={}, prod=principal(box))
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     _, checks, _ = doctor("dev")
     assert checks["automation"]["status"] == "warning"
     assert "client_id and client_secret are not configured" in checks["automation"]["finding"]

@@ -23,13 +23,12 @@ FULL = "/dev/full"
 
 
 @pytest.fixture
-def machine(tmp_path, monkeypatch):
+def machine(tmp_path, monkeypatch, unattended):
     """A home with profiles whose names have letters of many alphabets."""
     (tmp_path / "cfg").write_text(PROFILES, encoding="utf-8")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "file")
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "cfg"))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
 

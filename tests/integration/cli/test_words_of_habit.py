@@ -18,14 +18,13 @@ HOST = "https://dbc-1.cloud.databricks.com"
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
+def home(tmp_path, monkeypatch, unattended):
     """An empty home."""
     for name in ("DATABRICKS_HOST", "DATABRICKS_CONFIG_FILE", "DATABRICKS_CONFIG_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "file")
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     return tmp_path
 
 

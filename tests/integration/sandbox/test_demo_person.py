@@ -34,8 +34,8 @@ def browser_of(user, decision):
     return f"{shlex.join([sys.executable, '-c', BROWSER, user, decision])} %s"
 
 
+@pytest.mark.usefixtures("attended")
 def test_the_demo_opens_the_browser_of_whoever_sits_here(monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
     monkeypatch.setenv("BROWSER", browser_of("grace@example.com", "sign-in"))
     done = run("demo")
     assert done.returncode == 0, done.stdout + done.stderr

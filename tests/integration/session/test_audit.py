@@ -53,8 +53,7 @@ def lines(file):
 
 
 @pytest.fixture
-def machine(oidc_server, tmp_path, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+def machine(oidc_server, tmp_path, monkeypatch, attended):
     monkeypatch.setenv("BROWSER", oidc_server.browser().removesuffix(" &"))
     return Machine(oidc_server, tmp_path / "cache", timing=QUICK)
 

@@ -25,9 +25,8 @@ PAGE = (Path(__file__).parents[3] / "docs/guides/keep-alive.md").read_text(encod
 
 
 @pytest.fixture
-def machine(oidc_server, bare_machine, monkeypatch):
+def machine(oidc_server, bare_machine, monkeypatch, attended):
     """A machine with the profile ``prod``, whose session was renewed a while ago."""
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")  # which must not open one
     monkeypatch.setenv("BROWSER", "false")
     config = bare_machine / ".databrickscfg"
     config.write_text(f"[prod]\nhost = {oidc_server.host}\nca_file = {oidc_server.ca_file}\n")

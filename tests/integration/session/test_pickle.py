@@ -186,8 +186,8 @@ def test_a_pickle_names_the_public_class():
     assert type(pickle.loads(written)) is lakekey.Provider
 
 
-def test_provider_that_asks_no_person_asks_none_where_it_arrives(oidc_server, tmp_path, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+@pytest.mark.usefixtures("attended")
+def test_provider_that_asks_no_person_asks_none_where_it_arrives(oidc_server, tmp_path):
     target = Machine(oidc_server, tmp_path / "cache").target
     arrived = pickle.loads(pickle.dumps(lakekey.Provider(target, "never")))
     assert arrived.needs_login()

@@ -41,9 +41,8 @@ def exported(sdk, monkeypatch):
 
 
 @pytest.fixture
-def machine(oidc_server, tmp_path, monkeypatch):
+def machine(oidc_server, tmp_path, monkeypatch, attended):
     """A machine whose person has an expired session, and is at the browser."""
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
     monkeypatch.setenv("BROWSER", oidc_server.browser().removesuffix(" &"))
     machine = Machine(oidc_server, tmp_path / "cache", timing=QUICK)
     machine.sign_in()

@@ -43,8 +43,7 @@ class Place:
 
 
 @pytest.fixture
-def place(lakekey_environment, tmp_path, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+def place(lakekey_environment, tmp_path, monkeypatch, unattended):
     for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
     lakekey_environment.revoke()  # what earlier tests of this run have left

@@ -19,8 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::lakekey.ServicePrincipalMissing
 
 
 @pytest.fixture
-def settings(oidc_server, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+def settings(oidc_server, unattended):
     return {"host": oidc_server.host, "ca_file": oidc_server.ca_file, "scopes": "all-apis openid email profile"}
 
 

@@ -20,12 +20,11 @@ def server(request):
 
 
 @pytest.fixture
-def fleet(lakekey_environment, server, tmp_path, monkeypatch):
+def fleet(lakekey_environment, server, tmp_path, monkeypatch, unattended):
     """An app that is registered in the shared store; gives its place, and two hosts' worker processes."""
     server.clear()
     for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     monkeypatch.setenv("LAKEKEY_STORE", server.address)
     monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "env")
     monkeypatch.setenv("LAKEKEY_KEY", KEY)

@@ -131,8 +131,8 @@ def test_two_people_have_a_session_each_in_one_process(person, connect, workspac
     assert {tail(ada), tail(grace)} <= {rpc.token for rpc in front.rpcs()}
 
 
-def test_nobody_signed_in_is_said_at_once_and_by_its_name(front, workspace, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+@pytest.mark.usefixtures("unattended")
+def test_nobody_signed_in_is_said_at_once_and_by_its_name(front, workspace):
     with pytest.warns(ServicePrincipalMissingWarning):
         nobody = lakekey.provider(host=front.host, ca_file=front.ca_file, user="nobody@example.com", cluster_id="x")
 
