@@ -7,7 +7,7 @@ Wrapped rather than subclassed: the inside of the connector's classes differs be
 import contextlib
 import functools
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Self
 
 from databricks import sql
@@ -15,8 +15,8 @@ from databricks import sql
 from lakekey.providers.provider import Provider
 from lakekey.sql.arguments import Handing
 from lakekey.sql.connector_errors import explained, kernel_refusal, refused, typed
-from lakekey.sql.proxy import Proxy
-from lakekey.sql.statements import BEGINNINGS, is_plain_read, started_nothing
+from lakekey.sql.proxy import CursorProxy, Proxy
+from lakekey.sql.statements import is_plain_read, started_nothing
 
 
 class Connection(Proxy):
@@ -185,15 +185,13 @@ class Connection(Proxy):
         raise self._refused(refusal)
 
 
-class Cursor(Proxy):
+class Cursor(CursorProxy):
     """A cursor that outlives its connection's token; what is not here is the connector's own.
 
     Attributes:
         cursor: The connector's own cursor.
         is_running: Whether it is at a statement now, in some thread.
     """
-
-    _stands_for = "cursor"
 
     def __init__(self, owner: Connection, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._assigned = {}
@@ -202,36 +200,8 @@ class Cursor(Proxy):
         self.is_running = False
         self.cursor: Any = owner.connection.cursor(*args, **kwargs)
 
-    def __getattr__(self, name: str) -> Any:
-        if name in BEGINNINGS:
-            return functools.partial(self._begin, name)
-        return super().__getattr__(name)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._call(self.cursor.close)
-
-    def __iter__(self) -> Iterator[Any]:
-        rows = iter(self.cursor)
-        while (row := self._call(lambda: next(rows, None))) is not None:
-            yield row
-
-    @property
-    def connection(self) -> Connection:
-        """The connection that made it (PEP 249)."""
-        return self._owner
-
     def renew(self) -> None:
         """Take a new cursor of the connection's current session."""
         args, kwargs = self._made_with
         self.cursor = self._owner.connection.cursor(*args, **kwargs)
         self._carry_over(self.cursor)
-
-    def _begin(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        result = self._owner.begin(self, name, *args, **kwargs)
-        return self if result is self.cursor else result
-
-    def _call(self, work: Callable[[], Any]) -> Any:
-        return self._owner._call(work)  # noqa: SLF001 - one of its two parts

@@ -5,16 +5,16 @@ repeated here; see `lakekey.sql.connection` for the one that repeats.
 """
 
 import functools
-from collections.abc import Callable, Iterator
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any
 
 from databricks import sql
 
 from lakekey.configuration.target import Target
 from lakekey.sql.arguments import Handing
 from lakekey.sql.connector_errors import explained, refused, typed
-from lakekey.sql.proxy import Proxy
-from lakekey.sql.statements import BEGINNINGS, started_nothing
+from lakekey.sql.proxy import CursorProxy, Proxy
+from lakekey.sql.statements import started_nothing
 
 
 class PooledConnection(Proxy):
@@ -41,9 +41,9 @@ class PooledConnection(Proxy):
         """A cursor, as the connector makes it."""
         return PooledCursor(self, self.connection.cursor(*args, **kwargs))
 
-    def begin(self, cursor: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    def begin(self, cursor: "PooledCursor", name: str, *args: Any, **kwargs: Any) -> Any:
         """Begin a statement, or in ``executemany`` several."""
-        work = functools.partial(getattr(cursor, name), *args, **kwargs)
+        work = functools.partial(getattr(cursor.cursor, name), *args, **kwargs)
         result = self._call(work, batch=name == "executemany")
         self._handing.served()
         return result
@@ -59,44 +59,14 @@ class PooledConnection(Proxy):
         raise explained(refusal, self._target.name, renewed=renewed, batch=batch)
 
 
-class PooledCursor(Proxy):
+class PooledCursor(CursorProxy):
     """Stands for the connector's cursor.
 
     Attributes:
         cursor: The connector's own cursor.
     """
 
-    _stands_for = "cursor"
-
     def __init__(self, owner: PooledConnection, cursor: Any) -> None:
         self._assigned = {}
         self._owner = owner
         self.cursor = cursor
-
-    def __getattr__(self, name: str) -> Any:
-        if name in BEGINNINGS:
-            return functools.partial(self._begin, name)
-        return super().__getattr__(name)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._call(self.cursor.close)
-
-    def __iter__(self) -> Iterator[Any]:
-        rows = iter(self.cursor)
-        while (row := self._call(lambda: next(rows, None))) is not None:
-            yield row
-
-    @property
-    def connection(self) -> PooledConnection:
-        """The connection that made it (PEP 249)."""
-        return self._owner
-
-    def _begin(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        result = self._owner.begin(self.cursor, name, *args, **kwargs)
-        return self if result is self.cursor else result
-
-    def _call(self, work: Callable[[], Any]) -> Any:
-        return self._owner._call(work)  # noqa: SLF001 - one of its two parts

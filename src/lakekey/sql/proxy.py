@@ -1,9 +1,11 @@
 """What stands for an object of the connector: wrapped rather than subclassed, since the inside differs by release."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import MethodType
-from typing import Any
+from typing import Any, Self
+
+from lakekey.sql.statements import BEGINNINGS
 
 
 class Proxy:
@@ -50,3 +52,44 @@ class Proxy:
 
     def _call(self, work: Callable[[], Any]) -> Any:
         raise NotImplementedError
+
+
+class CursorProxy(Proxy):
+    """Stands for the connector's cursor: its connection begins the statements, and makes errors typed.
+
+    Attributes:
+        cursor: The connector's own cursor.
+        _owner: What stands for the connection that made it.
+    """
+
+    _stands_for = "cursor"
+    cursor: Any
+    _owner: Any
+
+    def __getattr__(self, name: str) -> Any:
+        if name in BEGINNINGS:
+            return functools.partial(self._begin, name)
+        return super().__getattr__(name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._call(self.cursor.close)
+
+    def __iter__(self) -> Iterator[Any]:
+        rows = iter(self.cursor)
+        while (row := self._call(lambda: next(rows, None))) is not None:
+            yield row
+
+    @property
+    def connection(self) -> Any:
+        """The connection that made it (PEP 249)."""
+        return self._owner
+
+    def _begin(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        result = self._owner.begin(self, name, *args, **kwargs)
+        return self if result is self.cursor else result
+
+    def _call(self, work: Callable[[], Any]) -> Any:
+        return self._owner._call(work)  # noqa: SLF001 - one of its two parts

@@ -49,3 +49,12 @@ def valkey_server(valkey_process):
 def server(request):
     """The server of the store, of each kind."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def signed_in(fleet, oidc_server):
+    """A host whose session has an expired access token, and a single-use refresh token; ``fleet`` is the module's."""
+    host = fleet.host("a")
+    host.sign_in()
+    oidc_server.reset()
+    return host

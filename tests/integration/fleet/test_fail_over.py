@@ -38,15 +38,6 @@ def fleet(oidc_server, tmp_path, primary, standby):
     return Fleet(oidc_server, tmp_path, primary.address_of(primary.port, standby.port, **settings))
 
 
-@pytest.fixture
-def signed_in(fleet, oidc_server):
-    """A host whose session has an expired access token, and a single-use refresh token."""
-    host = fleet.host("a")
-    host.sign_in()
-    oidc_server.reset()
-    return host
-
-
 def body_of(server, host):
     return server.sql(f"SELECT body FROM {TABLE} WHERE kind = 'entry' AND name = %s", host.entry_id)[0][0]
 

@@ -29,15 +29,6 @@ def fleet(oidc_server, tmp_path, postgresql):
 
 
 @pytest.fixture
-def signed_in(fleet, oidc_server):
-    """A host whose session has an expired access token, and a single-use refresh token."""
-    host = fleet.host("a")
-    host.sign_in()
-    oidc_server.reset()
-    return host
-
-
-@pytest.fixture
 def proxy(postgresql):
     with FaultProxy(postgresql.port) as proxy:
         yield proxy

@@ -28,14 +28,6 @@ def fleet(oidc_server, tmp_path, server):
     return Fleet(oidc_server, tmp_path, server.address)
 
 
-@pytest.fixture
-def signed_in(fleet, oidc_server):
-    host = fleet.host("a")
-    host.sign_in()
-    oidc_server.reset()
-    return host
-
-
 def clock(minutes):
     return {"LD_PRELOAD": FAKETIME, "FAKETIME": f"{minutes:+d}m", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 

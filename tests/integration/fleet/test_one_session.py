@@ -15,15 +15,6 @@ def fleet(oidc_server, tmp_path, server):
     return Fleet(oidc_server, tmp_path, server.address)
 
 
-@pytest.fixture
-def signed_in(fleet, oidc_server):
-    """A host whose session has an expired access token, and a single-use refresh token."""
-    host = fleet.host("a")
-    host.sign_in()
-    oidc_server.reset()
-    return host
-
-
 def refreshes(server):
     return server.counters()["requests.token.refresh_token"]
 

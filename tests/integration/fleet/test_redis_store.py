@@ -160,14 +160,6 @@ def fleet(oidc_server, tmp_path, redis):
     return Fleet(oidc_server, tmp_path, redis.address)
 
 
-@pytest.fixture
-def signed_in(fleet, oidc_server):
-    host = fleet.host("a")
-    host.sign_in()
-    oidc_server.reset()
-    return host
-
-
 def test_a17_a20_server_that_lost_the_last_answer_is_noticed(fleet, signed_in, oidc_server, redis):
     name = "{lakekey}:entry:" + signed_in.entry_id
     before = redis.command("GET", name)

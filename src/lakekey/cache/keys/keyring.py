@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from lakekey._imports import LOADING, libraries
-from lakekey.cache.keys.joining import join
+from lakekey.cache.keys.joining import join, time_limit
 from lakekey.errors import ConfigurationError, KeyUnavailable
 
 SERVICE = "lakekey"
@@ -61,7 +61,7 @@ class KeyringItem:
             )
         self._backend = backend
         self._item = item
-        self._limit = time_limit(environ)
+        self._limit = time_limit(environ, LIMIT_VARIABLE, _LIMIT)
         self.where = f"{_BACKENDS[backend]}, item {SERVICE}/{item}"
 
     def read(self) -> str | None:
@@ -107,24 +107,6 @@ _HINTS = {
 }
 
 
-def time_limit(environ: Mapping[str, str]) -> float:
-    """How long the keyring may take, in seconds: ``LAKEKEY_KEYRING_TIMEOUT``.
-
-    Raises:
-        ConfigurationError: It is no positive number.
-    """
-    text = environ.get(LIMIT_VARIABLE, "").strip()
-    try:
-        limit = float(text) if text else _LIMIT
-    except ValueError:
-        limit = -1.0
-    if not 0 < limit <= 3600:
-        raise ConfigurationError(
-            f"{LIMIT_VARIABLE} is {text!r}, which is not a number of seconds", hint=f"set {LIMIT_VARIABLE} to 10"
-        )
-    return limit
-
-
 def find(environ: Mapping[str, str]) -> str:
     """Find the keyring of this machine and session, as the `keyring` library is configured to.
 
@@ -144,7 +126,7 @@ def find(environ: Mapping[str, str]) -> str:
         several = getattr(chosen, "backends", None) or [chosen]
         return [f"{type(one).__module__}:{type(one).__qualname__}" for one in several]
 
-    found = within(time_limit(environ), look)
+    found = within(time_limit(environ, LIMIT_VARIABLE, _LIMIT), look)
     usable = [name for name in found if name in _BACKENDS]
     if not usable:
         raise KeyringTrouble("absent", "no OS keyring answers in this session")
@@ -166,7 +148,7 @@ def items(environ: Mapping[str, str]) -> list[tuple[str, str]]:
             connection.close()
 
     try:
-        return [(_SECRET_SERVICE, name) for name in within(time_limit(environ), look) if name]
+        return [(_SECRET_SERVICE, name) for name in within(time_limit(environ, LIMIT_VARIABLE, _LIMIT), look) if name]
     except (KeyringTrouble, ConfigurationError):
         return []
 

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from lakekey.cache.keys.joining import join
+from lakekey.cache.keys.joining import join, time_limit
+from lakekey.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -43,3 +44,15 @@ def test_ctrl_c_ends_the_wait(thread):
         watch.join()
         signal.signal(signal.SIGINT, before)
     assert time.monotonic() - began < 30  # on Windows, one long wait would have ended only now
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "3601", "nan"])
+def test_time_limit_that_is_not_a_number_of_seconds_is_refused_with_the_usual_one(text):
+    with pytest.raises(ConfigurationError, match=r"LAKEKEY_KEYRING_TIMEOUT='.*' is not a number of seconds") as refused:
+        time_limit({"LAKEKEY_KEYRING_TIMEOUT": text}, "LAKEKEY_KEYRING_TIMEOUT", 10.0)
+    assert refused.value.hint == "set LAKEKEY_KEYRING_TIMEOUT to 10"
+
+
+def test_time_limit_that_is_not_set_is_the_usual_one():
+    assert time_limit({"LAKEKEY_KEYRING_TIMEOUT": " "}, "LAKEKEY_KEYRING_TIMEOUT", 10.0) == 10.0
+    assert time_limit({"LAKEKEY_KEYRING_TIMEOUT": "2.5"}, "LAKEKEY_KEYRING_TIMEOUT", 10.0) == 2.5

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakekey._imports import LOADING, holds_a_lock, libraries
-from lakekey.cache.keys.joining import join
+from lakekey.cache.keys import joining
 from lakekey.cache.keys.kms.service import AWAY, KmsTrouble
-from lakekey.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import logging
@@ -26,21 +25,8 @@ _silent: set[int] = set()  # the threads that are in a call
 
 
 def time_limit(environ: Mapping[str, str]) -> float:
-    """How long the service may take in all, in seconds: ``LAKEKEY_KMS_TIMEOUT``.
-
-    Raises:
-        ConfigurationError: It is not a number of seconds.
-    """
-    text = environ.get(LIMIT_VARIABLE, "").strip()
-    try:
-        limit = float(text) if text else _LIMIT
-    except ValueError:
-        limit = -1.0
-    if not 0 < limit <= 3600:
-        raise ConfigurationError(
-            f"{LIMIT_VARIABLE}={text!r} is not a number of seconds", hint=f"set {LIMIT_VARIABLE} to {_LIMIT:g}"
-        )
-    return limit
+    """How long the service may take in all, in seconds: ``LAKEKEY_KMS_TIMEOUT``."""
+    return joining.time_limit(environ, LIMIT_VARIABLE, _LIMIT)
 
 
 def within(limit: float, call: Callable[[], T]) -> T:
@@ -77,7 +63,7 @@ def within(limit: float, call: Callable[[], T]) -> T:
     except RuntimeError:  # no further thread can start here
         run()
     if thread.ident is not None:
-        join(thread, limit)
+        joining.join(thread, limit)
     if results:
         return results.pop()
     if errors:
