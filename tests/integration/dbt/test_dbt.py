@@ -1,6 +1,8 @@
 """Real dbt runs on the sandbox's Spark engine: through the adapter, and by the two ways that need none."""
 
+import base64
 import json
+import os
 import re
 import shutil
 import signal
@@ -10,9 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from support.servers.postgresql import Postgresql
+
 ROOT = Path(__file__).parents[3]
 DBT = ROOT / ".venvs/dbt/bin"
 SPARK = ROOT / ".venvs/spark/bin"
+OTHER_HOST = """
+import select
+tokens = set()
+while not select.select([sys.stdin], [], [], 0.2)[0]:
+    tokens.add(p.headers()["Authorization"])
+print(len(tokens))
+"""
 TOKEN_LIFETIME = 12  # seconds: every dbt command outlives several
 
 pytestmark = pytest.mark.timeout(300)
@@ -116,6 +127,33 @@ def test_one_dbt_run_outlives_its_tokens(project, server):
     assert counted["logins"] == 0
     assert counted["token.refresh_token"] >= 2
     assert counted["unauthorized"] == 0
+
+
+@pytest.mark.timeout(500)
+def test_a_run_on_one_host_and_renewals_on_another_share_one_session(project, server, tmp_path, monkeypatch):
+    with Postgresql() as postgresql:
+        monkeypatch.setenv("LAKEKEY_STORE", postgresql.address)
+        monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "env")
+        monkeypatch.setenv("LAKEKEY_KEY", base64.b64encode(os.urandom(32)).decode())
+        before = server.counters()
+        dbt(project, "seed")  # which signs in
+        program = "import lakekey, sys, time\np = lakekey.provider('sandbox')\n" + OTHER_HOST
+        other = {
+            **os.environ,
+            "HOME": str(tmp_path),
+            "LAKEKEY_CACHE_DIR": str(tmp_path / "elsewhere"),
+            "BROWSER": "false",
+        }
+        with subprocess.Popen(
+            [sys.executable, "-c", program], env=other, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as elsewhere:
+            try:
+                assert "ERROR=0" in dbt(project, "run", "--threads", "8")
+                asked, _ = elsewhere.communicate("\n", timeout=60)
+            finally:
+                elsewhere.kill()
+        assert int(asked) > 1  # tokens that the other host has had
+        expect_one_login_and_several_tokens(difference(before, server.counters()))
 
 
 def test_a_run_that_is_broken_off_asks_for_no_login_of_its_own(project, server):
