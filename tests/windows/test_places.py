@@ -65,7 +65,7 @@ def test_folder_of_onedrive(service, tmp_path):
     first_and_second(service, wine.windows(tmp_path / "OneDrive - Łódź GmbH & Co" / "cache"))
 
 
-def test_directories_that_we_make_are_not_for_everybody(service):
+def test_directories_that_we_make_are_private(service):
     assert service.fresh_process()["ok"]
     for directory in (service.directory, service.entries):
         assert stat.S_IMODE(directory.stat().st_mode) & 0o007 == 0  # Wine shows the access-control list as a mode

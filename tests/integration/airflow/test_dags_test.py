@@ -43,7 +43,7 @@ def test_sql_jobs_and_the_deferred_wait_share_one_token(run, sandbox):
     assert {"/api/2.2/jobs/runs/submit", "/api/2.2/jobs/create", "/api/2.2/jobs/run-now"} <= paths
 
 
-def test_nobody_is_asked_to_sign_in(run):
+def test_no_person_is_asked_to_sign_in(run):
     _, counters, log = run
     assert counters["logins"] == 0
     assert not [record for record in log if record.route == "authorize"]

@@ -89,7 +89,7 @@ def test_under_the_entrys_own_lock_it_is_set_aside_as_well(cache):
     assert cache.get(NAME).refresh_token == "anew"
 
 
-def test_while_somebody_else_holds_the_lock_it_is_left_to_them(cache, bare_machine):
+def test_lock_of_another_thread_is_left_to_it(cache, bare_machine):
     code = "cache = open_cache()\nwith locked(cache, sys.argv[1]):\n    say('held')\n    sys.stdin.readline()"
     holder = start(bare_machine / "cache", code, NAME)
     holder.stdout.readline()
@@ -155,7 +155,7 @@ def test_one_that_cannot_be_moved_away_is_reported_once_and_written_over(cache, 
 
 
 @pytest.mark.posix_owners
-def test_an_entry_that_others_can_read_is_refused_alone_and_with_the_command_that_mends_it(cache):
+def test_entry_open_to_others_is_refused_alone_with_the_command_that_fixes_it(cache):
     assert cache.put(NAME, Entry({}), replaces=None)
     os.chmod(cache.store.place(NAME), 0o644)
     with pytest.raises(UnsafeCache) as caught:

@@ -269,7 +269,7 @@ def test_a_forked_child_does_not_spend_the_refresh_token_that_only_its_parent_ha
     ]
 
 
-def test_a_full_disk_keeps_nobody_from_signing_out(disk, sign_in, caplog):
+def test_full_disk_does_not_prevent_a_sign_out(disk, sign_in, caplog):
     provider = sign_in()
     provider.headers()
     disk.fill()
@@ -327,7 +327,7 @@ def test_a_read_only_cache_serves_what_it_holds_and_spends_nothing(disk, sign_in
     assert renew(provider) != token
 
 
-def test_a_bad_entry_in_a_read_only_cache_keeps_nobody_from_a_token(disk, sign_in, workspaces, caplog):
+def test_bad_entry_in_a_read_only_cache_costs_no_token(disk, sign_in, workspaces, caplog):
     provider = sign_in(**service_principal(workspaces))
     first = provider.token().access_token
     with open(open_cache().store.place(session_of(provider).entry_id), "r+b") as file:

@@ -189,7 +189,7 @@ def test_entries_that_no_key_opens_are_counted_and_left_as_they_are(bare_machine
     assert caught.value.hint.endswith(f"rm {cache.store.place(name(1))}")
 
 
-def test_an_entry_that_is_refused_keeps_its_key_until_that_is_mended(bare_machine):
+def test_refused_entry_keeps_its_key_until_it_can_be_read(bare_machine):
     cache = open_cache()
     fill(cache, 3)
     place = cache.store.place(name(1))
@@ -233,7 +233,7 @@ def wait_for(child, *, seconds):
         raise TimeoutError from None
 
 
-def test_a_key_that_is_brought_along_is_changed_by_whoever_brings_it(monkeypatch, bare_machine):
+def test_key_from_the_environment_is_changed_there(monkeypatch, bare_machine):
     old, new = format_ring([new_key()]).strip(), format_ring([new_key()]).strip()
     monkeypatch.delenv("LAKEKEY_KEY_SOURCE")
     monkeypatch.setenv("LAKEKEY_KEY", old)

@@ -110,7 +110,7 @@ def test_a_keyring_that_is_gone_later_is_missed_and_replaced_by_nothing(desktop,
     assert files(tmp_path) == ["cache.json", "cache.lock", "entries"]
 
 
-def test_an_item_that_somebody_removed_from_the_keyring_is_not_made_again(desktop, lakekey, tmp_path):
+def test_item_removed_from_the_keyring_is_not_made_again(desktop, lakekey, tmp_path):
     desktop.unlock()
     lakekey("keys")
     item = json.loads((tmp_path / "cache" / "cache.json").read_text())["item"]

@@ -165,7 +165,7 @@ def test_a_write_that_a_sibling_took_for_a_left_one_is_written_again(bare_machin
 
 
 @pytest.mark.parametrize("note", ["", "4711", "4711.", ".ab", "4711.../../x", "x.y", "\0"])
-def test_a_note_of_a_holder_that_is_none_names_nobody_and_removes_nothing(bare_machine, note):
+def test_damaged_note_of_a_holder_names_no_process_and_removes_nothing(bare_machine, note):
     cache = open_cache()
     assert cache.put(NAME, Entry({}, generation=1), replaces=None)
     entries = bare_machine / "cache" / "entries"

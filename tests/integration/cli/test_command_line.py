@@ -123,7 +123,7 @@ def test_status_on_a_new_machine_says_how_to_begin(box):
     assert "lakekey login" in done.stdout
 
 
-def test_nobody_there_is_exit_status_3_with_the_command_to_run(box, unattended):
+def test_unattended_run_exits_with_3_and_the_command_to_run(box, unattended):
     done = run("token", "me", "--json")
     assert done.returncode == 3
     assert facts(done)["error"] == lakekey.LoginRequired.code

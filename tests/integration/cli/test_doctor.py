@@ -213,7 +213,7 @@ def test_a_proxy_whose_address_cannot_be_read_is_the_end_of_the_way(profile, doc
     assert SECRET not in json.dumps(report)
 
 
-def test_a_redirect_port_that_somebody_holds(profile, doctor):
+def test_redirect_port_in_use(profile, doctor):
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()

@@ -216,7 +216,7 @@ def test_files_with_anything_else_in_them_are_left_alone(home, content, imported
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users")
-def test_a_session_that_somebody_else_put_there_is_not_taken(home, imported):
+def test_session_of_another_person_is_not_taken(home, imported):
     os.chown(write_sdk_session(), 54321, 54321)
     assert imported()["sessions"] == []
 

@@ -264,7 +264,7 @@ def test_a_port_that_is_none_is_a_matter_of_usage(port):
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_that_somebody_has_is_an_error_with_the_systems_reason(box):
+def test_port_in_use_is_an_error_with_the_systems_reason(box):
     with (
         socket.create_server(("127.0.0.1", 0)) as holder,
         pytest.raises(lakekey.ConfigurationError, match=r"cannot listen on port \d+: Address already in use"),

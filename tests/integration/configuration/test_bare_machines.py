@@ -57,7 +57,7 @@ def test_without_any_configuration_the_error_says_what_to_set(box):
     assert run(program, {}) == "there is no host (name a profile, or set DATABRICKS_HOST=https://…)"
 
 
-def test_without_an_environment_nobody_is_asked_to_sign_in(box):
+def test_without_an_environment_no_person_is_asked_to_sign_in(box):
     program = (
         "import warnings; warnings.simplefilter('ignore')\n"
         "p = lakekey.provider(host=sys.argv[1], store='memory:', config_file='/nowhere/databrickscfg')\n"

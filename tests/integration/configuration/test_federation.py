@@ -173,7 +173,7 @@ def test_many_processes_share_one_exchange(box, idp, workload, token_endpoint, t
     assert box.counters["token.requests"] == 1
 
 
-def test_the_identity_token_is_read_anew_for_each_exchange(box, idp, workload, token_endpoint, tmp_path):
+def test_identity_token_is_read_again_for_each_exchange(box, idp, workload, token_endpoint, tmp_path):
     file = tmp_path / "token"
     file.write_text(idp.token("system:job", token_endpoint, lifetime=60))
     p = lakekey.provider(client_id=workload, oidc_token_filepath=file)
@@ -202,7 +202,7 @@ def refusal(kind, provider, *hidden):
     return caught.value
 
 
-def test_a_token_for_somebody_else_is_refused_with_what_it_says(box, idp, workload, monkeypatch):
+def test_token_for_another_audience_is_refused_with_what_it_says(box, idp, workload, monkeypatch):
     token = idp.token("system:job", "another-audience")
     monkeypatch.setenv("DATABRICKS_OIDC_TOKEN", token)
     error = refusal(CredentialsRefused, lakekey.provider(client_id=workload), token)

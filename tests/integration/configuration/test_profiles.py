@@ -72,7 +72,7 @@ def test_two_people_on_one_host_keep_two_sessions(box, profiles, monkeypatch):
     assert box.counters["logins"] == 2
 
 
-def test_somebody_else_than_the_profile_names_is_refused(box, profiles):
+def test_another_person_than_the_profile_names_is_refused(box, profiles):
     profiles(grace={"user": "grace@example.com"})
     with pytest.raises(WrongIdentity, match=r"ada@example\.com signed in, but this profile is for grace@example\.com"):
         lakekey.provider("grace").login()  # it is ada who sits there

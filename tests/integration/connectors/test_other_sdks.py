@@ -118,7 +118,7 @@ def test_the_program_imports_nothing_from_where_it_is_run(program, tmp_path):
     assert done.stdout.startswith("Databricks CLI"), done.stderr
 
 
-def test_the_program_is_made_anew_where_it_is_another_installations(program):
+def test_program_of_another_installation_is_replaced(program):
     before = os.stat(program).st_ino
     assert run(LAKEKEY, "auth", "path").stdout.strip() == program
     assert os.stat(program).st_ino == before

@@ -185,7 +185,7 @@ def test_result_of_a_cursor_made_by_the_connector_itself_counts_too(box, princip
     assert connection.connection.open
 
 
-def test_closed_cursor_is_in_nobodys_way(box, principal, connection):
+def test_closed_cursor_blocks_no_renewal(box, principal, connection):
     with connection.cursor() as reader:
         reader.execute("select unnest(range(0, 5000)) as n")
     revoke(box, principal)

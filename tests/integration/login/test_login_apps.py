@@ -256,7 +256,7 @@ def test_no_secret_for_no_client(app):
     assert "no client_id" in errors
 
 
-def test_no_secret_is_sealed_that_would_sign_nobody_in(app):
+def test_useless_secret_is_not_sealed(app):
     app.profile(client_secret=None, auth_type=None, redirect_url=None, user="ada@example.com")
     status, _, errors = app.run("secret", "set", "app", typed=app.secret)
     assert status == 2

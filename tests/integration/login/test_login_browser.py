@@ -95,7 +95,7 @@ def test_an_answer_of_another_server_is_not_exchanged(oidc_server, settings, iss
     assert oidc_server.counters()["requests.token"] == 0
 
 
-def test_an_id_token_for_somebody_else_is_refused_and_given_back(oidc_server, settings):
+def test_id_token_of_another_person_is_refused_and_given_back(oidc_server, settings):
     forged = "eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2V2aWwiLCJhdWQiOiJ4IiwiZXhwIjo5OTk5OTk5OTk5fQ."
     oidc_server.fault("token", "edit", set={"id_token": forged})
     with lakekey("login", environment=settings) as program:
@@ -123,7 +123,7 @@ def test_openid_scopes_bind_the_id_token_to_the_sign_in(oidc_server, settings):
     assert "another sign-in" in errors
 
 
-def test_nobody_waits_longer_than_the_time_limit(settings):
+def test_wait_for_a_sign_in_ends_at_the_time_limit(settings):
     port = int(settings["DATABRICKS_OAUTH_CALLBACK_PORT"])
     with lakekey("login", environment={**settings, "LAKEKEY_LOGIN_TIMEOUT": "0.3"}) as program:
         status, _, errors = program.ends()

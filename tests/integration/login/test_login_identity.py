@@ -64,7 +64,7 @@ def test_another_person_than_before_is_refused_and_the_session_stays(oidc_server
     assert oidc_server.is_current(after.refresh_token)
 
 
-def test_somebody_unknown_does_not_take_the_session_of_a_known_person(oidc_server, settings):
+def test_unidentified_person_does_not_take_the_session_of_a_known_one(oidc_server, settings):
     assert sign_in(oidc_server, settings, ADA)[0] == 0
     (before,) = held_entries(settings)
     oidc_server.fault("token", "edit", set={"access_token": "an-opaque-token"}, remove=["id_token"])
@@ -79,7 +79,7 @@ def test_somebody_unknown_does_not_take_the_session_of_a_known_person(oidc_serve
     assert len(oidc_server.current_refresh_tokens()) == 1
 
 
-def test_switch_hands_the_session_over_to_somebody_unknown(oidc_server, settings):
+def test_switch_hands_the_session_over_to_an_unidentified_person(oidc_server, settings):
     assert sign_in(oidc_server, settings, ADA)[0] == 0
     oidc_server.fault("token", "edit", set={"access_token": "an-opaque-token"}, remove=["id_token"])
     assert sign_in(oidc_server, settings, GRACE, "--switch")[0] == 0
@@ -87,7 +87,7 @@ def test_switch_hands_the_session_over_to_somebody_unknown(oidc_server, settings
     assert (after.identity, after.access_token) == (None, "an-opaque-token")
 
 
-def test_switch_does_not_open_the_profile_of_a_named_user_to_somebody_unknown(oidc_server, settings):
+def test_switch_does_not_open_a_named_users_profile_to_an_unidentified_person(oidc_server, settings):
     oidc_server.fault("token", "edit", set={"access_token": "an-opaque-token"}, remove=["id_token"])
     status, said, _ = sign_in(oidc_server, settings, ADA, "--user", ADA, "--switch")
     assert (status, held_entries(settings)[0].access_token) == (1, "")
@@ -116,7 +116,7 @@ def test_two_people_on_one_host_keep_two_sessions(oidc_server, settings):
             assert json.loads(program.ends()[1])["identity"] == user
 
 
-def test_a_named_user_whom_the_server_does_not_confirm_is_refused(oidc_server, settings):
+def test_named_user_without_the_servers_confirmation_is_refused(oidc_server, settings):
     opaque = {"access_token": "an-opaque-token"}
     oidc_server.fault("token", "edit", set=opaque)
     status, said, _ = sign_in(oidc_server, settings, ADA, "--user", ADA)

@@ -166,7 +166,7 @@ def over_ssh(oidc_server, tmp_path):
     return {**settings, "LAKEKEY_INTERACTIVE": "auto", "BROWSER": ""}
 
 
-def test_over_ssh_the_answer_can_be_pasted_although_somebody_listens(oidc_server, tmp_path):
+def test_over_ssh_the_answer_can_be_pasted_although_a_listener_waits(oidc_server, tmp_path):
     with Terminal(over_ssh(oidc_server, tmp_path)) as terminal:
         url = terminal.shows(r"(https://\S+/authorize\S+)\r\n")[1]
         terminal.shows(r"paste\s+it\s+here")

@@ -55,7 +55,7 @@ def test_8_processes_of_8_threads_open_exactly_one_tab(oidc_server, settings, tm
     assert oidc_server.counters()["requests.token"] == 1
 
 
-def test_those_who_wait_say_once_for_whom_and_read_the_result(oidc_server, settings):
+def test_waiting_processes_name_the_holder_once_and_read_the_result(oidc_server, settings):
     with lakekey("login", environment=settings) as first:
         url = first.url()
         with Program(WANT_HEADERS, environment=settings) as second:
@@ -112,7 +112,7 @@ def test_a_login_given_up_with_ctrl_c_is_told_to_the_waiters(oidc_server, settin
     assert "/authorize?" not in errors
 
 
-def test_whoever_asks_for_a_login_outright_gets_one_although_it_cools_down(oidc_server, settings):
+def test_explicit_login_is_not_held_back_by_the_cool_down(oidc_server, settings):
     with lakekey("login", environment=settings) as first:
         oidc_server.sign_in(first.url(), decline=True)
         first.ends()
@@ -152,7 +152,7 @@ def test_threads_of_one_program_share_a_login_that_one_of_them_walks_away_from(o
     assert (status, output) == (0, "['Authorization']\n")
 
 
-def test_nobody_there_is_said_at_once_and_no_browser_opens(oidc_server, settings, tmp_path):
+def test_unattended_run_is_refused_at_once_without_a_browser(oidc_server, settings, tmp_path):
     tabs = tmp_path / "tabs"
     variables = {**settings, "LAKEKEY_INTERACTIVE": "never", "BROWSER": oidc_server.browser(tabs=tabs)}
     with lakekey("token", environment=variables) as program:

@@ -95,7 +95,7 @@ ELSEWHERE = {
     ("docs/guides/recipes.md", "# crontab"): "tests/integration/pages/test_recipes.py::test_cron_starts_it",
     ("docs/guides/recipes.md", "# ~/.config/systemd/user/job.service"): "tests/integration/pages/test_recipes.py::test_systemd_starts_it",
     ("docs/guides/recipes.md", "# ~/.config/systemd/user/job.timer"): "tests/integration/pages/test_recipes.py::test_systemd_starts_it",
-    ("docs/guides/recipes.md", "import pandas as pd\n\nimport lakekey"): "tests/integration/pages/test_recipes.py::test_jupyter_shows_a_frame_and_a_new_kernel_asks_nobody",
+    ("docs/guides/recipes.md", "import pandas as pd\n\nimport lakekey"): "tests/integration/pages/test_recipes.py::test_jupyter_shows_a_frame_and_a_new_kernel_does_not_prompt",
     ("docs/guides/recipes.md", "# app.py, for: streamlit"): "tests/integration/pages/test_recipes.py::test_streamlit_shows_a_frame_with_one_token",
     ("docs/guides/recipes.md", "import lakekey\n\nfor"): "tests/integration/pages/test_recipes.py::test_two_people_ask_side_by_side",
     ("docs/guides/portal.md", "pip install 'lakekey[sql,web]'"): "tests/integration/web/test_guide.py::test_commands_of_the_guide_register_an_app_that_the_server_takes",

@@ -214,7 +214,7 @@ def test_systemd_starts_it(home, surroundings, box):
     assert timer.sections() == ["Timer", "Install"]
 
 
-def test_jupyter_shows_a_frame_and_a_new_kernel_asks_nobody(home, surroundings, box):
+def test_jupyter_shows_a_frame_and_a_new_kernel_does_not_prompt(home, surroundings, box):
     cell = recipe('pd.read_sql("select current_user() as me", lakekey')
     environment = {**surroundings, "LAKEKEY_INTERACTIVE": "browser", "BROWSER": box.person().command(), "PATH": PYTHON}
     later = cell.replace('lakekey.login("prod")\n', "")

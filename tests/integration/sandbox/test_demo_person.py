@@ -35,7 +35,7 @@ def browser_of(user, decision):
 
 
 @pytest.mark.usefixtures("attended")
-def test_the_demo_opens_the_browser_of_whoever_sits_here(monkeypatch):
+def test_demo_opens_the_browser_of_the_person_who_is_present(monkeypatch):
     monkeypatch.setenv("BROWSER", browser_of("grace@example.com", "sign-in"))
     done = run("demo")
     assert done.returncode == 0, done.stdout + done.stderr

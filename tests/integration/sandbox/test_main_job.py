@@ -115,7 +115,7 @@ def test_a_later_process_finds_the_token_of_a_service_principal(box, monkeypatch
     assert box.counters["token.requests"] == 1
 
 
-def test_a_token_that_ends_while_a_connection_is_open_is_renewed_with_nobody_asked(box, signed_in):
+def test_token_that_expires_during_a_connection_is_renewed_without_a_prompt(box, signed_in):
     provider, who = signed_in
     box.set_lifetime(2)
     first = provider.token()

@@ -260,7 +260,7 @@ def test_a_foreign_token_is_exchanged(oidc_server, workload):
     assert whoami(oidc_server, answer.json()["access_token"]).json()["userName"] == "grace@example.com"
 
 
-def test_a_foreign_token_for_somebody_else_is_refused(oidc_server):
+def test_foreign_token_for_another_audience_is_refused(oidc_server):
     answer = TinyClient(oidc_server, oidc_server.workload_client_id).post(
         grant_type="urn:ietf:params:oauth:grant-type:token-exchange",
         subject_token=oidc_server.subject_token("grace@example.com", audience="another"),

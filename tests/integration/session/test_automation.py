@@ -37,7 +37,7 @@ def announcements(caplog):
     return [record.getMessage() for record in caplog.records if record.name == "lakekey.automation"]
 
 
-def test_a_person_missing_a_service_principal_is_warned_once_with_the_settings_that_mend_it(profiles, unwatched):
+def test_missing_service_principal_is_warned_of_once_with_its_settings(profiles, unwatched):
     with pytest.warns(ServicePrincipalMissingWarning) as caught:
         lakekey.provider("dev")
         lakekey.provider("dev")
@@ -96,7 +96,7 @@ def test_script_without_a_terminal_warns_only_where_no_session_serves(profiles, 
     assert "ServicePrincipalMissingWarning: dev: a run without a terminal" in run().stderr
 
 
-def test_a_scheduled_run_says_once_as_whom_it_runs(box, profiles, unwatched, caplog):
+def test_scheduled_run_reports_its_identity_once(box, profiles, unwatched, caplog):
     p = lakekey.provider("prod")
     with caplog.at_level(logging.INFO, "lakekey.automation"), warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -110,7 +110,7 @@ def test_reusable_refresh_tokens_work_too(server, person):
     assert (session_of(person).peek().refresh_token, server.token_state(kept)) == (kept, "current")
 
 
-def test_a_refresh_token_used_by_somebody_else_ends_the_session_cleanly(server, person, monkeypatch):
+def test_refresh_token_that_another_program_used_ends_the_session_cleanly(server, person, monkeypatch):
     bearer(person)
     stolen = session_of(person).peek().refresh_token
     assert TinyClient(server).refresh(stolen).status_code == 200

@@ -74,7 +74,7 @@ def test_killed_with_a_request_sent_that_the_server_never_processed(machine):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_killed_with_an_answer_on_its_way_that_nobody_will_read(machine, when):
+def test_process_killed_with_an_answer_on_its_way(machine, when):
     for _ in range(REPEATS - 1):
         machine.sign_in()
         kill_in_flight(machine, when, arrives=True)

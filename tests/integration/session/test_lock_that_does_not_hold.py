@@ -34,7 +34,7 @@ def test_the_winners_refresh_token_is_used_where_its_access_token_has_ended(mach
     machine.assert_session_is_whole()
 
 
-def test_where_nobody_won_the_session_is_over_for_all_at_once(machine):
+def test_session_without_a_successful_exchange_ends_for_all_at_once(machine):
     machine.server.revoke_all()
     for _ in range(2):
         with pytest.raises(LoginRequired):

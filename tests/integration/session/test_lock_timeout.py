@@ -63,7 +63,7 @@ def test_a_live_holder_never_loses_its_lock(machine, hanging):
     machine.assert_session_is_whole()
 
 
-def test_a_token_that_still_lives_is_served_whoever_holds_the_lock(oidc_server, tmp_path):
+def test_live_token_is_served_while_another_process_holds_the_lock(oidc_server, tmp_path):
     machine = Machine(oidc_server, tmp_path / "cache")
     machine.sign_in(left=300)  # stale: due for a renewal ahead of time
     with machine.cache.lock(machine.entry_id) as held:
@@ -72,7 +72,7 @@ def test_a_token_that_still_lives_is_served_whoever_holds_the_lock(oidc_server, 
         assert provider.headers() == provider.headers() == {"Authorization": f"Bearer {machine.stored().access_token}"}
 
 
-def test_whoever_waited_in_vain_can_go_on_later(machine, hanging):
+def test_process_that_waited_in_vain_can_go_on_later(machine, hanging):
     provider = machine.provider(lock_timeout=0.3)
     with pytest.raises(LockTimeout):
         provider.headers()

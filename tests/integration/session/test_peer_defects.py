@@ -98,7 +98,7 @@ def test_the_port_is_bound_before_the_browser_opens_and_outlives_strays(desk, tm
     desk.assert_session_is_whole()
 
 
-def test_a_sign_in_that_nobody_finishes_ends(desk):
+def test_unfinished_sign_in_ends(desk):
     nobody = with_browser(f"{shlex.quote(sys.executable)} -c pass %s")
     end = desk.fresh_process(LAKEKEY_LOGIN_TIMEOUT="0.5", **nobody)
     assert end["error"] == "LoginTimeout"
@@ -168,7 +168,7 @@ def test_a_token_that_is_about_to_expire_is_not_handed_out(machine):
 # msal-extensions
 
 
-def test_a_killed_lock_holder_blocks_nobody(machine):
+def test_killed_lock_holder_blocks_no_process(machine):
     with machine.child("pauses_at", "under the lock", "main") as holder:
         holder.until("at")
         holder.kill()
@@ -220,7 +220,7 @@ def test_a_503_page_evicts_nothing(machine, content_type):
 # trino
 
 
-def test_everybody_who_waits_for_a_sign_in_learns_that_it_failed(desk, tmp_path):
+def test_all_who_wait_for_a_sign_in_learn_that_it_failed(desk, tmp_path):
     browser = desk.server.browser(decline=True, after=1, tabs=tmp_path / "tabs")
     with ExitStack() as stack:
         children = [stack.enter_context(desk.child("asks_once", "told", **with_browser(browser))) for _ in range(4)]

@@ -135,13 +135,13 @@ def test_a_cancelled_login_is_not_asked_for_again_at_once(box, profile, monkeypa
     assert box.counters["cancellations"] == 1
 
 
-def test_a_login_as_somebody_else(box, profile):
+def test_login_as_another_person(box, profile):
     error = refusal(WrongIdentity, lakekey.provider(profile("me", user="grace@example.com")).headers)
     assert "ada@example.com" in error.message
     assert "grace@example.com" in error.hint
 
 
-def test_nobody_there_is_said_at_once_and_asks_no_server(box, profile, unattended):
+def test_unattended_run_is_refused_at_once_without_a_request(box, profile, unattended):
     with pytest.warns(lakekey.ServicePrincipalMissingWarning, match="unwatched-1.*client_id and client_secret"):
         provider = lakekey.provider(profile("unwatched-1"))
     error = refusal(LoginRequired, provider.headers)
@@ -149,7 +149,7 @@ def test_nobody_there_is_said_at_once_and_asks_no_server(box, profile, unattende
     assert box.log == []
 
 
-def test_nobody_there_and_a_session_that_is_over(box, profile, monkeypatch):
+def test_unattended_run_with_an_ended_session(box, profile, monkeypatch):
     name = profile("unwatched-2")
     lakekey.provider(name).headers()
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")

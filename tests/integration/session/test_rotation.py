@@ -188,7 +188,7 @@ def test_a_dead_token_is_dropped_and_the_rest_of_the_entry_is_kept(machine):
     assert after == before._replace(refresh_token="", refused=after.refused, generation=after.generation)
 
 
-def test_signing_in_again_mends_a_refused_session(machine):
+def test_signing_in_again_replaces_a_refused_session(machine):
     kill_session(machine)
     with pytest.raises(LoginRequired):
         machine.provider().headers()

@@ -116,7 +116,7 @@ class Soak:
 
 
 @pytest.mark.timeout(180)
-def test_a_soak_with_random_kills_loses_only_answers_that_nobody_received(oidc_server, tmp_path):
+def test_soak_with_random_kills_loses_only_answers_not_received(oidc_server, tmp_path):
     seed = random.getrandbits(32)
     print(f"seed {seed}")  # shown when it fails
     oidc_server.set_ttl(access=3)

@@ -58,7 +58,7 @@ def short_idle(monkeypatch):
 
 
 @pytest.mark.usefixtures("short_idle")
-def test_nobody_waits_for_a_slow_endpoint_while_the_token_lives(machine):
+def test_slow_endpoint_delays_no_caller_while_the_token_lives(machine):
     provider = machine.provider()
     with machine.server.hold("token") as hold:
         provider.headers()
@@ -78,7 +78,7 @@ def test_nobody_waits_for_a_slow_endpoint_while_the_token_lives(machine):
 
 
 @pytest.mark.usefixtures("short_idle")
-def test_nobody_whose_token_lives_waits_for_code_that_another_thread_loads(machine):
+def test_caller_with_a_live_token_does_not_wait_for_another_threads_import(machine):
     """As the background thread does when it renews for the first time, on a disk that may be slow."""
     provider, other, third = machine.provider(), machine.provider(), machine.provider()
     assert provider.token() == other.token() == asyncio.run(third.atoken())  # stale already

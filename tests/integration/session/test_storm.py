@@ -61,7 +61,7 @@ report("result", **outcome(lambda: bool(provider.headers())), loaded=sorted(heav
 """
 
 
-def test_whoever_waits_loads_nothing_that_only_the_work_needs(oidc_server, tmp_path):
+def test_waiting_process_loads_nothing_that_only_the_work_needs(oidc_server, tmp_path):
     """Sixty-four that loaded it would take the processor from the one that works."""
     machine = Machine(oidc_server, tmp_path / "cache")
     machine.sign_in()

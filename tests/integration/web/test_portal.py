@@ -433,7 +433,7 @@ def test_b42_session_revoked_at_databricks_asks_for_one_sign_in_and_recovers(vis
     assert portal.provider(ADA, "prod").token()
 
 
-def test_b43_endpoint_in_trouble_asks_nobody_to_sign_in(visit, place, portal):
+def test_b43_endpoint_in_trouble_asks_no_person_to_sign_in(visit, place, portal):
     ada = visit()
     ada.connect()
     expire(portal)
@@ -485,13 +485,13 @@ def test_b49_portal_gives_each_of_many_users_their_own_token_and_bounded_memory(
     assert len(portal._providers) <= 1024
 
 
-def test_test_button_says_as_whom_it_works(visit):
+def test_test_button_shows_the_identity_it_works_as(visit):
     ada = visit()
     page = ada.connect()
     assert f"prod works: {ADA} is signed in." in ada.press(page, "Test prod").words
 
 
-def test_visitor_whom_the_host_does_not_know_gets_no_sign_in(visit):
+def test_visitor_unknown_to_the_host_gets_no_sign_in(visit):
     stranger = visit(None)
     assert (stranger.get().status, stranger.get("/connections").status) == (401, 401)
 

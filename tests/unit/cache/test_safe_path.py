@@ -63,7 +63,7 @@ def test_hint_is_a_step_that_this_user_can_take(place, monkeypatch):
 
 
 @pytest.mark.parametrize("depth", [0, 1])
-def test_a_directory_above_that_everybody_can_write_to_is_refused_with_the_command_that_mends_it(place, depth):
+def test_world_writable_directory_above_is_refused_with_the_command_that_fixes_it(place, depth):
     above = [place, place.parent][depth]
     above.chmod(0o777)
     error = refusal(place / "cache")
@@ -92,13 +92,13 @@ def test_a_directory_above_that_roots_group_can_write_to_is_accepted(place):
 
 @needs_root
 @pytest.mark.parametrize("depth", [0, 1])
-def test_a_directory_above_that_belongs_to_somebody_else_is_refused(place, depth):
+def test_directory_above_of_another_user_is_refused(place, depth):
     os.chown([place, place.parent][depth], SOMEBODY, 0)
     assert f"belongs to user {SOMEBODY}" in refusal(place / "cache").message
 
 
 @needs_root
-def test_directories_above_that_belong_to_root_are_accepted_by_everybody():
+def test_directories_above_of_root_are_accepted_for_all_users():
     code = "import sys; from lakekey.cache import private_files; private_files.ensure_directory(sys.argv[1])"
     with tempfile.TemporaryDirectory() as above:
         os.chmod(above, 0o755)
@@ -126,7 +126,7 @@ def test_a_link_above_is_followed_to_directories_that_are_checked_too(place):
 
 
 @needs_root
-def test_a_link_above_that_belongs_to_somebody_else_is_refused(place):
+def test_link_above_of_another_user_is_refused(place):
     link = place.parent / "link"
     link.symlink_to(place)
     os.chown(link, SOMEBODY, SOMEBODY, follow_symlinks=False)
@@ -152,7 +152,7 @@ def test_the_cache_directory_itself_may_not_be_a_link(place):
 
 
 @pytest.mark.parametrize("mode", [0o750, 0o705, 0o777])
-def test_a_cache_directory_that_others_can_enter_is_refused_with_the_command_that_mends_it(place, mode):
+def test_cache_directory_open_to_others_is_refused_with_the_command_that_fixes_it(place, mode):
     place.chmod(mode)
     error = refusal(place)
     subprocess.run(error.hint.split(), check=True)
@@ -160,13 +160,13 @@ def test_a_cache_directory_that_others_can_enter_is_refused_with_the_command_tha
 
 
 @needs_root
-def test_a_cache_directory_of_somebody_else_is_refused(place):
+def test_cache_directory_of_another_user_is_refused(place):
     os.chown(place, SOMEBODY, SOMEBODY)
     assert f"belongs to user {SOMEBODY}" in refusal(place).message
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o602, 0o620])
-def test_a_private_file_that_others_can_reach_is_refused_with_the_command_that_mends_it(place, mode):
+def test_private_file_open_to_others_is_refused_with_the_command_that_fixes_it(place, mode):
     durable_files.replace(str(place / "f"), b"x")
     (place / "f").chmod(mode)
     with pytest.raises(UnsafeCache) as caught:
@@ -182,14 +182,14 @@ def test_a_private_file_may_not_be_a_link(place):
         private_files.read(str(place / "f"))
 
 
-def test_a_pipe_in_the_place_of_a_file_is_refused_and_waited_for_by_nobody(place):
+def test_pipe_in_the_place_of_a_file_is_refused_without_waiting(place):
     os.mkfifo(place / "f", 0o600)
     with pytest.raises(UnsafeCache):
         private_files.read(str(place / "f"))
 
 
 @needs_root
-def test_a_private_file_of_somebody_else_is_refused(place):
+def test_private_file_of_another_user_is_refused(place):
     durable_files.replace(str(place / "f"), b"x")
     os.chown(place / "f", SOMEBODY, SOMEBODY)
     with pytest.raises(UnsafeCache, match=f"belongs to user {SOMEBODY}"):

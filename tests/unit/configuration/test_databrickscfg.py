@@ -36,7 +36,7 @@ def test_a_named_profile_inherits_nothing_from_default(file):
     assert dict(found.values) == {"host": "y"}
 
 
-def test_default_serves_where_nobody_named_one(file):
+def test_default_serves_where_none_is_named(file):
     found = databrickscfg.read(file("[DEFAULT]\nhost = x\n"), None)
     assert (found.name, found.values["host"]) == (None, "x")
 

@@ -64,11 +64,11 @@ def test_a_variable_that_says_no_is_none(terminal, value):
     assert automation({"CI": value}) is None
 
 
-def test_never_means_nobody_whatever_the_terminal_says(terminal):
+def test_never_means_unattended_whatever_the_terminal_says(terminal):
     assert automation({"LAKEKEY_INTERACTIVE": "never"}) == "a run with LAKEKEY_INTERACTIVE=never"
 
 
-def test_browser_means_somebody_whatever_else_says(terminal):
+def test_browser_means_a_person_is_present_whatever_else_is_set(terminal):
     terminal(False, False)
     assert automation({"LAKEKEY_INTERACTIVE": " Browser ", "CI": "1"}) is None
 

@@ -134,7 +134,7 @@ def test_a_host_that_credentials_may_not_be_sent_to_is_refused(host):
 
 
 @pytest.mark.parametrize("scopes", ["sql, all-apis", "all-apis sql", ["sql", "all-apis", "sql", "offline_access"]])
-def test_scopes_are_sorted_and_offline_access_is_nobodys_business(scopes):
+def test_scopes_are_sorted_without_offline_access(scopes):
     assert resolve(environ={}, host=HOST, scopes=scopes).scopes == ("all-apis", "sql")
 
 

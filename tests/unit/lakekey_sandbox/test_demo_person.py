@@ -23,7 +23,7 @@ def a_desktop(monkeypatch):
 @pytest.mark.parametrize(
     "place", [{}, {"WSL_DISTRO_NAME": "Ubuntu"}, {"SSH_TTY": "/dev/pts/1", "LAKEKEY_INTERACTIVE": "browser"}]
 )
-def test_somebody_at_a_desktop_gets_the_browser(place):
+def test_person_at_a_desktop_gets_the_browser(place):
     assert is_at_a_browser({**DESKTOP, **place})
 
 
@@ -40,10 +40,10 @@ def test_somebody_at_a_desktop_gets_the_browser(place):
         {"BROWSER": ""},
     ],
 )
-def test_nobody_is_waited_for_where_no_browser_would_be_seen(place):
+def test_no_wait_where_no_browser_would_be_seen(place):
     assert not is_at_a_browser({**DESKTOP, **place})
 
 
-def test_nobody_is_waited_for_without_a_terminal(monkeypatch):
+def test_no_wait_without_a_terminal(monkeypatch):
     monkeypatch.setattr(presence, "_has_terminal", lambda: False)
     assert not is_at_a_browser(DESKTOP)

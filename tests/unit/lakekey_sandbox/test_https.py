@@ -50,7 +50,7 @@ def test_a_connection_serves_many_requests(box):
             assert answer(stream)[0] == 200
 
 
-def test_a_body_that_nobody_reads_does_not_spoil_the_next_request(box):
+def test_unread_body_does_not_spoil_the_next_request(box):
     with connected(box) as connection, connection.makefile("rb") as stream:
         connection.sendall(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello" + REQUEST)
         assert answer(stream)[0] == 404

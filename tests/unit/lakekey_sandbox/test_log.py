@@ -11,7 +11,7 @@ def test_the_log_names_people_and_holds_no_secret(box, client):
     assert not [secret for secret in (*secrets, client.verifier, client.challenge) if secret in text]
 
 
-def test_a_record_says_what_was_asked_by_whom_and_how_it_ended(box, client):
+def test_record_has_the_request_the_caller_and_the_outcome(box, client):
     client.refresh("never issued")
     record = box.log[-1]
     assert (record.method, record.path, record.route) == ("POST", "/oidc/v1/token", "token")

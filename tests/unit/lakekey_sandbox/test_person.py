@@ -38,7 +38,7 @@ def test_a_page_without_a_form_is_reported_in_its_own_words(box, client):
     assert "invalid_client" in person.problem
 
 
-def test_a_callback_that_nobody_serves_is_reported_without_the_code(box, client):
+def test_callback_without_a_listener_is_reported_without_the_code(box, client):
     person = box.person()
     assert not person(client.authorization_url(redirect_uri="http://127.0.0.1:9"))
     assert "http://127.0.0.1:9 cannot be reached" in person.problem

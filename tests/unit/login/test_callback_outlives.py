@@ -159,7 +159,7 @@ def test_an_error_of_the_server_is_an_answer(callback):
 
 
 @pytest.mark.proc
-def test_nobody_but_this_machine_can_connect(callback):
+def test_listener_accepts_this_machine_only(callback):
     for table, loopbacks in (("tcp", {"0100007F"}), ("tcp6", {"00000000000000000000000001000000"})):
         with open(f"/proc/net/{table}", encoding="ascii") as file:
             rows = [line.split() for line in file.readlines()[1:]]

@@ -34,7 +34,7 @@ def test_the_person_is_read_from_the_access_token(server):
 
 
 @pytest.mark.parametrize("claims", [b"[" * 100_000, b"\xff", b"7", {"sub": ["ada@example.com"]}, {"sub": "4711"}])
-def test_claims_that_tell_nobody_are_no_harm(server, claims):
+def test_claims_without_a_person_do_no_harm(server, claims):
     assert who(server, claims) == Identity(None)
 
 

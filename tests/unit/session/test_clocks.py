@@ -204,7 +204,7 @@ def test_a_token_becomes_stale_in_time_before_it_expires(lifetime):
     assert ahead > margin(lifetime) - 1e-6
 
 
-def test_a_failure_that_was_noted_before_the_clock_was_set_back_is_not_everybodys_for_a_day(world):
+def test_failure_from_before_the_clock_was_set_back_is_not_shared(world):
     world.clock.step += DAY
     world.server.trouble.extend(["unavailable"] * 4)
     with pytest.raises(TokenEndpointError):

@@ -17,7 +17,7 @@ def test_a_missing_pyspark_is_said_with_the_command_that_installs_it():
     assert "lakekey[spark]" in caught.value.hint
 
 
-def test_an_option_that_nobody_knows_is_refused():
+def test_unknown_option_is_refused():
     with pytest.raises(ConfigurationError, match="'colour'"):
         lakekey.spark.channel_builder(**SETTINGS, cluster_id="c", colour="red")
 

@@ -53,7 +53,7 @@ def test_a_front_that_always_refuses_is_reported_soon_and_not_fed_with_tokens(co
     assert workspace.counters["token.client_credentials"] == 2
 
 
-def test_a_refusal_is_mended_again_once_the_front_has_recovered(spark, hostile, workspace):
+def test_refused_token_is_replaced_again_once_the_front_has_recovered(spark, hostile, workspace):
     hostile.fault(StatusCode.UNAUTHENTICATED, times=None)
     with pytest.raises(PySparkException):
         spark.sql("select 1").collect()

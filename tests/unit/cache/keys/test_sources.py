@@ -158,9 +158,7 @@ def test_a_key_file_of_our_own_has_to_be_private(directory, tmp_path):
     (0o664, 0, False), (0o646, 0, False), (0o400, 54321, False),
 ])  # fmt: skip
 @pytest.mark.posix_owners
-def test_a_mounted_file_is_accepted_from_root_where_nobody_else_can_change_it(
-    directory, tmp_path, mode, owner, accepted
-):
+def test_mounted_file_that_only_root_can_change_is_accepted(directory, tmp_path, mode, owner, accepted):
     path = mount(tmp_path / "key", mode=mode)
     os.chown(path, owner, owner)
     if accepted:
@@ -188,7 +186,7 @@ def test_a_kubernetes_mount_is_read_through_its_links_and_after_its_swap(directo
 
 @needs_root
 @pytest.mark.posix_owners
-def test_a_mounted_file_behind_somebody_elses_link_is_refused(directory, tmp_path):
+def test_mounted_file_behind_another_users_link_is_refused(directory, tmp_path):
     mount(tmp_path / "real")
     (tmp_path / "key").symlink_to("real")
     os.chown(tmp_path / "key", 54321, 54321, follow_symlinks=False)
@@ -197,7 +195,7 @@ def test_a_mounted_file_behind_somebody_elses_link_is_refused(directory, tmp_pat
 
 
 @pytest.mark.posix_owners
-def test_a_mounted_file_below_a_directory_that_everybody_can_write_to_is_refused(directory, tmp_path):
+def test_mounted_file_below_a_world_writable_directory_is_refused(directory, tmp_path):
     (tmp_path / "open").mkdir()
     path = mount(tmp_path / "open" / "key")
     (tmp_path / "open").chmod(0o777)
