@@ -58,6 +58,24 @@ def test_a_job_that_waits_is_not_added_again(background):
     assert second.threads == first.threads, "there is one thread"
 
 
+def test_a_job_begins_without_the_wait_of_an_idle_thread(background, monkeypatch):
+    monkeypatch.setattr(background_renewal, "_IDLE", 10 * PATIENCE)
+    first, second = Job(), Job()
+    background.submit("a", first)
+    assert first.begun.wait(PATIENCE)
+    monkeypatch.setattr(background_renewal, "_IDLE", 0.05)
+    background.submit("a", second)
+    assert second.begun.wait(PATIENCE)
+    assert second.threads == first.threads
+
+
+def test_the_process_has_one_such_thread():
+    job = Job()
+    background_renewal.submit("a", job)
+    assert job.begun.wait(PATIENCE)
+    assert background_renewal._process._thread in (job.threads[0], None)
+
+
 def test_a_job_that_fails_is_reported_and_ends_no_other(background, caplog):
     def fails():
         raise ZeroDivisionError

@@ -16,6 +16,19 @@ def test_the_default_is_the_host_and_the_cluster_of_the_profile():
     assert address() == "sc://w.cloud.databricks.com:443/;use_ssl=true;x-databricks-cluster-id=profile-cluster"
 
 
+@pytest.mark.parametrize(
+    ("host", "begin"),
+    [
+        ("https://[::1]:8443", "sc://[::1]:8443/;use_ssl=true"),
+        ("https://[::1]", "sc://[::1]:443/;use_ssl=true"),
+        ("http://127.0.0.1", "sc://127.0.0.1:80/;use_ssl=false"),
+        ("http://localhost:8080", "sc://localhost:8080/;use_ssl=false"),
+    ],
+)
+def test_the_hosts_own_address_is_kept(host, begin):
+    assert address(host=host) == f"{begin};x-databricks-cluster-id=profile-cluster"
+
+
 def test_a_cluster_that_is_named_wins_over_the_profiles():
     assert "x-databricks-cluster-id=mine" in address(cluster_id="mine")
 
