@@ -14,7 +14,7 @@ from lakekey.cli.provider import nothing_is_there, target_of
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.target import Target, normalize_host
 from lakekey.errors import ConfigurationError, LakekeyError, StoreUnavailable
-from lakekey.session import inventory
+from lakekey.session import inventory, removal
 from lakekey.session.inventory import Found
 from lakekey.session.renewal import SignedOut
 from lakekey.session.session import Session
@@ -128,7 +128,7 @@ def _of_row(row: Found) -> _Done:
     info = row.info
     if info.auth_type == "external-browser" and (target := inventory.target_of(row)) is not None:
         return _of_target(target)._replace(profile=info.profile)
-    return _Done(info.profile, info.host, inventory.remove(open_cache(), row.entry_id), None)
+    return _Done(info.profile, info.host, removal.remove(open_cache(), row.entry_id), None)
 
 
 def _others(arguments: argparse.Namespace, done: _Done) -> list[Found]:
@@ -216,7 +216,7 @@ def _forget(cache: Cache) -> list[str]:
 
     left = cache.list()
     for name in cache.store.list():
-        inventory.remove(cache, name)
+        removal.remove(cache, name)
     if cache.keys is not None:
         forget(cache.keys.place, cache.keys.environ)
     return left

@@ -4,7 +4,6 @@ An entry remembers the profile under which it was signed in. The configuration m
 by the profile that resolves to it now, and by none where there is none.
 """
 
-import functools
 import itertools
 import os
 import time
@@ -12,21 +11,19 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lakekey._imports import LOADING
 from lakekey.cache.cache import Cache
 from lakekey.cache.client_secrets import is_secret
 from lakekey.cache.entry import Entry, Failure, entry_id
-from lakekey.cache.opening import cache_directory, open_cache
+from lakekey.cache.opening import open_cache
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.settings import DELEGATED, U2M
 from lakekey.configuration.target import DEFAULT_CLIENT, DEFAULT_SCOPES, Target, resolve
 from lakekey.configuration.validation import names_nothing
 from lakekey.errors import CacheError, ConfigurationError, LakekeyError, StoreUnavailable
-from lakekey.observability import audit
 from lakekey.session.expiry import is_live, nears_end, session_end
 
 if TYPE_CHECKING:
-    from lakekey.cache.stores.store import Store
+    pass
 
 SIGNED_IN, RENEWABLE = "signed in", "renews itself"
 SIGNED_OUT, EXPIRED, FAILED = "signed out", "expired", "failed"
@@ -34,7 +31,6 @@ BY_ITSELF, BY_THE_SDK = "signs in by itself", "signed in by the SDK"
 #: The states in which a person has to do something first.
 NEEDS_LOGIN = (SIGNED_OUT, EXPIRED, FAILED)
 
-_PATIENCE = 30.0
 _NAMED = 10  # sessions that a hint names
 _ALIKE = 20  # entries that begin alike, of which a message may name some
 _END = 250_000_000_000  # seconds: the year 9892, beyond which some time zones have no date
@@ -264,43 +260,6 @@ def _option_of(found: Found) -> str:
         return f"-p {found.profiles[0]}"
     user = found.entry.about.get("user") if found.entry is not None else None
     return f"--host {found.info.host}" + (f" --user {user}" if user else "")
-
-
-def remove(cache: Cache, name: str) -> bool:
-    """Remove an entry as it is, whether or not it can be opened.
-
-    Returns:
-        Whether there was one.
-
-    Raises:
-        LockTimeout: Another process holds it.
-    """
-    lock, read = functools.partial(cache.lock, name, to_write=False), functools.partial(cache.store.get, name)
-
-    def who_and_what() -> str:
-        return f"{cache.store.holder(name) or 'another process'} holds the session"
-
-    with LOADING:
-        from lakekey.cache.entry_lock import wait_for
-
-    with wait_for(lock, read, who_and_what, _PATIENCE, time.sleep) as found:
-        envelope = found
-        while envelope is not None and not cache.delete(name, replaces=envelope):
-            envelope = read()  # not every store's lock keeps all others out
-        if envelope is None:
-            return False
-        forget_near(cache.store, name)
-    audit.record(audit.ADMINISTRATION, action="entry_removed", entry=name, store=cache.store.where)
-    return True
-
-
-def forget_near(store: "Store", name: str) -> None:
-    """Forget this host's copy of an entry of a shared store; other hosts' are compared with the store in a while."""
-    if store.shared:
-        with LOADING:
-            from lakekey.cache.near import NearCopies
-
-        NearCopies(os.environ, cache_directory(os.environ), store.where).drop(name)
 
 
 def _profiles_by_entry(environ: Mapping[str, str]) -> dict[str, list[str]]:

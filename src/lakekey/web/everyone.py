@@ -9,7 +9,7 @@ from lakekey.cache.entry import Entry
 from lakekey.configuration.target import person_key
 from lakekey.errors import CacheError, ConfigurationError, StoreUnavailable
 from lakekey.observability import audit
-from lakekey.session import inventory
+from lakekey.session import removal
 from lakekey.session.session import Session
 from lakekey.web import connections
 from lakekey.web.connections import Connection
@@ -226,7 +226,7 @@ class Everyone:
             done = Session(target, environ=self._service.environ).sign_out()
             revocation, gone = done.revocation, done.removed is not None
         # Of a profile or an app that has changed since, only the entry itself is known.
-        gone = inventory.remove(self._cache, held.entry_id) or gone
+        gone = removal.remove(self._cache, held.entry_id) or gone
         if not gone:
             return None
         self._service.forget(held.user, held.profile)

@@ -11,7 +11,7 @@ from lakekey import LoginRequired
 from lakekey.cache import near
 from lakekey.cache.entry import Entry
 from lakekey.providers.provider import Provider
-from lakekey.session import inventory
+from lakekey.session import inventory, removal
 from support.fleet import Fleet
 from support.processes import LAKEKEY
 from support.servers.fault_proxy import FaultProxy
@@ -203,7 +203,7 @@ def test_start_with_a_custom_app_asks_the_store_for_its_secret_once_in_a_while(s
 
 def test_removed_row_is_served_on_this_host_no_more(signed_in, here):
     assert here.headers()
-    assert inventory.remove(signed_in.cache, signed_in.entry_id)
+    assert removal.remove(signed_in.cache, signed_in.entry_id)
     with pytest.raises(LoginRequired):
         Provider(signed_in.target).headers()
 

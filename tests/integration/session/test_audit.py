@@ -19,7 +19,7 @@ from lakekey import CredentialsRefused, LoginDenied, LoginRequired, TokenEndpoin
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.observability import audit
-from lakekey.session import inventory
+from lakekey.session import removal
 from support import secret_scan
 from support.processes import lakekey
 from support.sessions import QUICK, Machine
@@ -129,8 +129,8 @@ def test_changes_of_the_key(bare_machine, lines):
 
 def test_what_an_administrator_does(bare_machine, machine, lines, monkeypatch):
     machine.sign_in()
-    assert inventory.remove(machine.cache, machine.entry_id)
-    assert not inventory.remove(machine.cache, machine.entry_id)
+    assert removal.remove(machine.cache, machine.entry_id)
+    assert not removal.remove(machine.cache, machine.entry_id)
     config = bare_machine / "profiles"
     config.write_text("[app]\nhost = https://dbc-1.cloud.databricks.com\nclient_id = app-1\n")
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(config))

@@ -1,0 +1,53 @@
+"""Removing an entry as it is: also one that cannot be opened, and so has no session to sign out of."""
+
+import functools
+import os
+import time
+from typing import TYPE_CHECKING
+
+from lakekey._imports import LOADING
+from lakekey.cache.cache import Cache
+from lakekey.cache.opening import cache_directory
+from lakekey.observability import audit
+
+if TYPE_CHECKING:
+    from lakekey.cache.stores.store import Store
+
+_PATIENCE = 30.0  # seconds
+
+
+def remove(cache: Cache, name: str) -> bool:
+    """Remove an entry as it is, whether or not it can be opened.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        LockTimeout: Another process holds it.
+    """
+    lock, read = functools.partial(cache.lock, name, to_write=False), functools.partial(cache.store.get, name)
+
+    def who_and_what() -> str:
+        return f"{cache.store.holder(name) or 'another process'} holds the session"
+
+    with LOADING:
+        from lakekey.cache.entry_lock import wait_for
+
+    with wait_for(lock, read, who_and_what, _PATIENCE, time.sleep) as found:
+        envelope = found
+        while envelope is not None and not cache.delete(name, replaces=envelope):
+            envelope = read()  # not every store's lock keeps all others out
+        if envelope is None:
+            return False
+        forget_near(cache.store, name)
+    audit.record(audit.ADMINISTRATION, action="entry_removed", entry=name, store=cache.store.where)
+    return True
+
+
+def forget_near(store: "Store", name: str) -> None:
+    """Forget this host's copy of an entry of a shared store; other hosts' are compared with the store in a while."""
+    if store.shared:
+        with LOADING:
+            from lakekey.cache.near import NearCopies
+
+        NearCopies(os.environ, cache_directory(os.environ), store.where).drop(name)
