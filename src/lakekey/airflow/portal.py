@@ -86,7 +86,8 @@ def portal_of_airflow() -> "Portal | None":
     from airflow.configuration import conf
 
     def words(name: str) -> list[str]:
-        return str(conf.get(_SECTION, name, fallback="")).replace(",", " ").split()
+        given = str(conf.get(_SECTION, name, fallback="")).split(",")  # not at blanks, which names may have
+        return [each.strip() for each in given if each.strip()]
 
     profiles = words("portal_profiles")
     if not profiles:
@@ -112,7 +113,8 @@ class _Person:
     """Who is at the browser, by Airflow's session.
 
     Args:
-        admins: Airflow's names of those who administer, besides those of whom Airflow says it.
+        admins: Airflow's ids of those who administer, besides those of whom Airflow says it. Not names: with some auth
+            managers a person can choose the own one.
     """
 
     def __init__(self, admins: frozenset[str]) -> None:
@@ -129,11 +131,11 @@ class _Person:
             found = await get_user(request, None, await bearer_scheme(request))
         except HTTPException:
             return None
-        name = str(found.get_name())
+        unique = str(found.get_id())
         is_admin = str(getattr(found, "role", "")).upper() == _ADMIN
-        _administers.set(is_admin or name in self._admins)
+        _administers.set(is_admin or unique in self._admins)
         # Airflow's names need not be of one person only, and may differ by case alone; its ids are.
-        return User(name, str(found.get_id()))
+        return User(str(found.get_name()), unique)
 
 
 def _is_one_person(conf: Any) -> bool:

@@ -35,8 +35,8 @@ def get_provider_info() -> dict[str, Any]:
             "lakekey": {
                 "description": "A page in Airflow's UI on which people who develop connect to Databricks.",
                 "options": {
-                    "portal_profiles": _option("Profiles that people connect to; off where empty.", "prod"),
-                    "portal_admins": _option("Airflow's names of those who administer the page.", "ada grace"),
+                    "portal_profiles": _option("Profiles that people connect to; off where empty.", "prod, staging"),
+                    "portal_admins": _option("Airflow's ids of those who administer the page.", "ada, grace"),
                     "portal_automation": _option(
                         "Profile for people=profile of the service principal that tasks use there.", "prod=nightly"
                     ),

@@ -82,6 +82,7 @@ def service(opaque_sandbox, tmp_path_factory):
         AIRFLOW__CORE__TEST_CONNECTION="Enabled",
         AIRFLOW__LAKEKEY__PORTAL_PROFILES="prod",
         AIRFLOW__LAKEKEY__PORTAL_AUTOMATION="prod=nightly",
+        AIRFLOW__LAKEKEY__PORTAL_ADMINS=f"a person who is gone, {HEDY}",
         AIRFLOW_CONN_PERSON=definition(sandbox, login=None, password=None),
         BROWSER=f"touch {opened} #",
         DATABRICKS_CONFIG_FILE=str(config_file),
