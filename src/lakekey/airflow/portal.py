@@ -113,8 +113,8 @@ class _Person:
     """Who is at the browser, by Airflow's session.
 
     Args:
-        admins: Airflow's ids of those who administer, besides those of whom Airflow says it. Not names: with some auth
-            managers a person can choose the own one.
+        admins: Airflow's ids of those who administer, beside Airflow's own administrators. Not names: with some auth
+            managers, people choose their own.
     """
 
     def __init__(self, admins: frozenset[str]) -> None:

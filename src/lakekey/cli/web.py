@@ -27,7 +27,8 @@ After=network-online.target
 ExecStart={program}
 DynamicUser=yes
 StateDirectory=lakekey
-Environment=LAKEKEY_CACHE_DIR=%S/lakekey LAKEKEY_INTERACTIVE=never
+# Not the state directory itself, which is a link where the user is dynamic: no cache may be one.
+Environment=LAKEKEY_CACHE_DIR=%S/lakekey/cache LAKEKEY_INTERACTIVE=never
 # The store and the key, which are not for the unit file: LAKEKEY_STORE=…, LAKEKEY_KEY_SOURCE=…
 EnvironmentFile=-/etc/lakekey/web.env
 Restart=on-failure

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.processes import LAKEKEY
+from support.processes import LAKEKEY, lakekey
 from support.servers.postgresql import Postgresql
 from support.web_browser import Browser
 
@@ -185,6 +185,24 @@ def test_pod_starts_the_same_portal_from_files_and_has_no_right_to_write():
     )  # fmt: skip
     assert "prod" in done.stderr  # the profile is what is missing: the words are known
     assert "usage" not in done.stderr
+
+
+def test_cache_of_the_unit_is_where_systemd_lets_a_dynamic_user_write(place, tmp_path):
+    done = lakekey("web", "prod", "--url", URL, "--user-header", "X", "--trusted-peer", "::1", "--print-unit")
+    (line,) = re.findall(r"^Environment=(.*)$", done.stdout, re.MULTILINE)
+    assert "StateDirectory=lakekey" in done.stdout
+    state = tmp_path / "state"
+    private = state / "private"  # systemd.exec(5), "DynamicUser=": the directory itself, and a link to it
+    (private / "lakekey").mkdir(parents=True)
+    private.chmod(0o700)
+    (state / "lakekey").symlink_to("private/lakekey")
+    variables = dict(word.split("=", 1) for word in line.replace("%S", str(state)).split())
+    added = subprocess.run(
+        [LAKEKEY, "apps", "add", "a", "--client-id", "a", "--host", place.box.host, "--portal", URL],
+        env={**os.environ, **variables}, capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert added.returncode == 0, added.stderr
+    assert list((private / "lakekey").iterdir())
 
 
 def test_unit_that_the_page_prints_is_one_that_systemd_takes(place, tmp_path):
