@@ -7,6 +7,7 @@ import sys
 from lakekey import _terminal
 from lakekey.cli.output import print_error
 from lakekey.cli.provider import provider_of
+from lakekey.cli.style import clean
 from lakekey.cli.workspace_api import WorkspaceApi
 from lakekey.errors import ConfigurationError
 
@@ -29,8 +30,12 @@ def api(arguments: argparse.Namespace) -> int:
         document = None
     if document is not None and (_terminal.is_terminal(sys.stdout) or arguments.json):
         text = json.dumps(document, indent=2, ensure_ascii=not _shows(text))
+        if _terminal.is_terminal(sys.stdout) and not text.replace("\n", "").isprintable():
+            text = json.dumps(document, indent=2)
     elif document is None and arguments.json:
         text = json.dumps({"status": answer.status_code, "content": text})
+    elif _terminal.is_terminal(sys.stdout):
+        text = "\n".join(clean(line.expandtabs()) for line in text.splitlines())
     if text:
         print(text)
     if answer.ok:

@@ -76,8 +76,9 @@ def print_facts(facts: Mapping[str, str | None]) -> None:
 def print_text(text: str, indent: int = 0) -> None:
     """A sentence, broken between words on a terminal. A command to be copied is printed as it is, on one line."""
     from lakekey import _terminal
+    from lakekey.cli import style
 
-    print(f"\n{'':<{indent}}".join(_terminal.folded(text, sys.stdout, indent)), flush=True)
+    print(f"\n{'':<{indent}}".join(_terminal.folded(style.clean(text), sys.stdout, indent)), flush=True)
 
 
 def print_step(text: str, command: str) -> None:
@@ -96,7 +97,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from lakekey import _terminal
     from lakekey.cli import style
 
-    rows = [[style.clean(cell) for cell in row] for row in rows]
+    header, *rows = [[style.clean(cell) for cell in row] for row in (header, *rows)]
     cells = [[(cell, style.colour_of(cell.strip())) for cell in row] for row in rows]
     lines = _terminal.table(header, cells, sys.stdout)
     if lines is not None:

@@ -9,6 +9,7 @@ from typing import Any
 from lakekey._version import __version__
 from lakekey.cache.opening import open_cache
 from lakekey.cli.output import print_json, print_text
+from lakekey.cli.style import clean
 from lakekey.configuration import databrickscfg
 from lakekey.errors import LakekeyError
 from lakekey.session import inventory
@@ -58,8 +59,9 @@ def overview(arguments: argparse.Namespace) -> int:
     elif not sessions:
         print("  Not signed in.")
     if not trouble:
-        print(f"  Profiles: {', '.join(names)}" if names else "  No profiles yet.")
-    print(f"\nNext:          {step}")
+        print("  ", end="")
+        print_text(f"Profiles: {', '.join(names)}" if names else "No profiles yet.", 2)
+    print(f"\nNext:          {clean(step)}")
     print("All commands:  lakekey help")
     return 0
 

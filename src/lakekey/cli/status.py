@@ -22,6 +22,7 @@ from lakekey.cli.output import (
     print_text,
 )
 from lakekey.cli.provider import target_of
+from lakekey.cli.style import clean
 from lakekey.session import inventory
 from lakekey.session.expiry import nears_end
 from lakekey.session.inventory import BY_ITSELF, BY_THE_SDK, NEEDS_LOGIN, Found
@@ -199,7 +200,8 @@ def _print_troubles(found: list[dict[str, Any]]) -> None:
         if facts.get("nears_end"):
             profile = facts.get("profile")
             where = shlex.quote(profile) if profile else f"--host {facts['host']}"
-            print(f"\n{name}: the session ends soon; sign in ahead with: lakekey login {where}")
+            print()
+            print_step(clean(f"{name}: the session ends soon. Sign in ahead with:"), clean(f"lakekey login {where}"))
 
 
 def _error(facts: dict[str, Any]) -> str | None:

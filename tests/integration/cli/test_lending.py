@@ -155,6 +155,14 @@ def test_sql_prints_rows_for_people_and_for_programs(box):
     }  # fmt: skip
 
 
+def test_sql_writes_no_control_characters_of_a_column_or_a_cell(box):
+    done = run("sql", "select '\x1b[2J\u202e' as `a\x1b[2J`, 'two\nlines' as b", "-p", "job")
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    assert "\u202e" not in done.stdout
+    assert done.stdout.splitlines()[1].endswith(r"two\nlines")
+
+
 def test_sql_takes_the_only_warehouse_where_the_profile_names_none(box):
     done = run("sql", "select 1 as one", "-p", "me")
     assert (done.returncode, done.stdout.splitlines()) == (0, ["one", "1"]), done.stderr

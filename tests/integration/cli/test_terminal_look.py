@@ -118,12 +118,21 @@ def test_end_is_said_as_a_person_says_it(days, words):
     assert re.fullmatch(words, ends_in_words(noon + days * 86400, noon))
 
 
-def test_terminal_gets_no_control_characters_and_no_direction_marks(box, tmp_path):
+@pytest.mark.parametrize("command", ["profiles", ""])
+def test_terminal_gets_no_control_characters_and_no_direction_marks(box, tmp_path, command):
     (tmp_path / "databrickscfg").write_text(f"[evil\x1b[2J\u202e]\nhost = {box.host}\n")
-    raw = shown("profiles", columns=140)[2]
+    raw = shown(*command.split(), columns=140)[2]
     assert "\x1b[2J" not in raw
     assert "\u202e" not in raw
     assert r"evil\x1b[2J\u202e" in raw
+
+
+def test_answer_of_a_workspace_commands_no_terminal(box):
+    name = json.dumps({"name": "evil\x9b2J\u202e"})
+    assert run("api", "post", "/api/2.1/jobs/create", "-p", "本番", "--data", name).returncode == 0
+    at_a_terminal = shown("api", "get", "/api/2.1/jobs/list", "-p", "本番", columns=140)[2]
+    assert "evil" in at_a_terminal
+    assert not {"\x9b", "\u202e"} & set(at_a_terminal)
 
 
 def test_wait_counts_down_says_how_to_stop_and_links_the_address(box):
