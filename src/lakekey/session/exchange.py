@@ -18,7 +18,7 @@ from lakekey.session import unsaved
 from lakekey.session.credential import Credential
 from lakekey.session.entry_queue import NotYet
 from lakekey.session.failures import Failures
-from lakekey.session.intent import Guarded, LeaseLost
+from lakekey.session.intent import Guarded, Intent, LeaseLost
 from lakekey.session.saving import Saving
 from lakekey.session.spending import Spending, leaves_doubt
 from lakekey.session.token_answer import entry_from
@@ -73,7 +73,7 @@ class Exchange:
             if self._credential.serves(entry):
                 return entry
             stored = self._cache.read(self._entry_id)
-        guard = Guarded(commitment, self._still_ours)
+        guard = Guarded(commitment, lambda: self._still_ours(entry))
         # From before the intent is dated, after which others wait for `lakekey.session.intent.OUTCOME_AFTER` seconds.
         deadline = time.monotonic() + self._timing.exchange_deadline
         entry, stored = self._spending.declare(entry, stored)
@@ -191,6 +191,9 @@ class Exchange:
         self._events.failed(error)
         return error
 
-    def _still_ours(self) -> bool:
+    def _still_ours(self, entry: Entry) -> bool:
         """Whether no other process may have taken over; where nothing can be lost by that, it does not matter."""
-        return not self._shares or self._cache.still_locked(self._entry_id)
+        if not self._shares:
+            return True
+        intent = Intent.in_entry(entry)
+        return self._cache.still_locked(self._entry_id) and (intent is None or intent.may_be_acted_on)

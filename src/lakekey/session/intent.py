@@ -68,6 +68,11 @@ class Intent(NamedTuple):
         return time.time() - self.since < OUTCOME_AFTER
 
     @property
+    def may_be_acted_on(self) -> bool:
+        """Whether its holder may still begin to send: not after a standstill so long that others may do so soon."""
+        return abs(time.time() - self.since) < OUTCOME_AFTER * 0.9
+
+    @property
     def is_of_the_future(self) -> bool:
         """Whether a clock has stepped back since, so that nothing can be told by its time."""
         return self.since - time.time() > OUTCOME_AFTER

@@ -81,7 +81,7 @@ class Renewal:
         self._sign_in = sign_in
         self._revoke = revoke
         # On one machine the kernel's lock tells whether a holder lives, so no intent is needed there.
-        shares = self._cache.store.shared and grant.needs_person
+        shares = grant.needs_person and self._cache.store.spans_machines
         self._saving = Saving(credential, queue.key, revoke, shares=shares)
         self._exchange = Exchange(credential, queue.key, grant, self._saving, shares=shares)
 

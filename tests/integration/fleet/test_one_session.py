@@ -103,6 +103,24 @@ def test_a8_frozen_holder_that_thaws_with_the_answer_keeps_the_session(fleet, si
     assert_all_is_well(signed_in, oidc_server)
 
 
+def test_a8_frozen_holder_that_thaws_without_an_answer_leaves_the_token_to_one_more_sending(
+    fleet, signed_in, oidc_server
+):
+    with oidc_server.hold() as hold, signed_in.hurried("pauses_at", "nowhere", "main", **PATIENT) as holder:
+        hold.wait()
+        holder.signal(signal.SIGSTOP)
+        hold.release(drop=True)  # before the server has seen it
+        with fleet.host("b").hurried("asks_once", **PATIENT) as other:
+            with pytest.raises(TimeoutError):  # the holder may have an answer
+                other.next(timeout=2.0)
+            holder.signal(signal.SIGCONT)  # it has none, and says so in the entry
+            assert other.result()["error"] == "TokenEndpointError"
+        assert holder.result()["error"] == "TokenEndpointError"
+    with fleet.host("c").hurried("asks_once", **PATIENT) as next_one:  # it need not wait
+        assert next_one.result()["ok"]
+    assert_all_is_well(signed_in, oidc_server, requests=2)
+
+
 def test_a8_late_answer_for_a_reusable_token_is_harmless(fleet, signed_in, oidc_server):
     oidc_server.set_rotation(False)
     assert fleet.host("z").fresh_process()["ok"]  # from which it is known that the token is not rotated

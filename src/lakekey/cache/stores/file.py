@@ -35,6 +35,14 @@ class FileStore:
         self._made_locks: dict[str, FileLocks] = {}  # one at most; `setdefault` decides which
 
     @property
+    def spans_machines(self) -> bool:
+        """See `Store`: on a network file system."""
+        with LOADING:
+            from lakekey.cache.stores.network_files import is_elsewhere
+
+        return is_elsewhere(self._directory)
+
+    @property
     def where(self) -> str:
         """The cache directory."""
         return self._directory

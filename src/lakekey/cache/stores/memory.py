@@ -60,6 +60,7 @@ class MemoryStore:
 
     where = "memory:"
     shared = False
+    spans_machines = False
 
     def __init__(self) -> None:
         self._envelopes = _Values()

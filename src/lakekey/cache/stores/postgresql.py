@@ -116,6 +116,7 @@ class PostgresqlStore:
     """
 
     shared = True
+    spans_machines = True
 
     def __init__(self, address: str, *, lease: float = SECONDS) -> None:
         self._address = address

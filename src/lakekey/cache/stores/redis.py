@@ -122,6 +122,7 @@ class RedisStore:
     """
 
     shared = True
+    spans_machines = True
 
     def __init__(self, address: str, *, lease: float = SECONDS) -> None:
         self._address = address

@@ -50,6 +50,14 @@ class Store(Protocol):
     shared: bool
 
     @property
+    def spans_machines(self) -> bool:
+        """Whether a holder that lives may lose its lock, and another machine go on.
+
+        So it is where hosts share a store, and with files on a network file system. The kernel's lock on one machine
+        ends with its holder only.
+        """
+
+    @property
     def where(self) -> str:
         """The store's place, for people: a path or an address without credentials."""
 
