@@ -61,8 +61,8 @@ def provider_of(conn: Any) -> Provider:
             What it leaves open comes from the worker's environment and ``.databrickscfg``.
 
     Raises:
-        ConfigurationError: A setting is missing, wrong, or contradicts another; or a person is named, as whom
-            every editor of the connection could act.
+        ConfigurationError: A setting is missing, wrong, or contradicts another; or a person is named, and
+            every editor of the connection could act as that person.
     """
     extra = conn.extra_dejson
     given = {name: extra[name] for name in SETTINGS if extra.get(name) not in (None, "")}

@@ -88,7 +88,7 @@ if sys.platform == "win32":
             _kernel.LocalFree(descriptor)
 
     def who_may_enter(path: str) -> Access:
-        """Who may read or change a directory, or what lies in it. What the list denies somebody is not reckoned.
+        """Who may read or change a directory, or what lies in it. What the list denies a user is not counted.
 
         Raises:
             OSError: The list cannot be read.

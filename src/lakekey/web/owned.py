@@ -108,7 +108,7 @@ class OwnedSource:
             if headers["Authorization"] == f"Bearer {entry.access_token}":
                 self._seen = headers["Authorization"]
                 return headers
-            # Not the one that is stored: older, or another person's of whom the store knows no more.
+            # Not the one that is stored: older, or another person's, of which the store knows no more.
             self._source.invalidate(headers["Authorization"].removeprefix("Bearer "))
         raise self._ended()
 

@@ -17,7 +17,7 @@ class Upkeep(Visits):
     """What a person does with a connection."""
 
     async def test(self, request: Request, user: User, profile: str) -> Response:
-        """Try a connection, and say as whom it works."""
+        """Try a connection, and report the identity that it works as."""
         language = self.language(request)
         try:
             who = await threads.run(self._portal.server_of(profile), self._tried, user, profile)

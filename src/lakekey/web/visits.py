@@ -39,7 +39,7 @@ class Visits:
         """Whether a request names this portal, where that has to be asked.
 
         A portal on loopback is reached by every name that an attacker's DNS points there, and a browser takes such a
-        page for one of the attacker's own. Elsewhere the certificate says whom a browser talks to.
+        page for one of the attacker's own. Elsewhere the certificate says which host a browser talks to.
         """
         if not self._is_here:
             return True
