@@ -125,14 +125,11 @@ def _in_clear(arguments: argparse.Namespace) -> bool:
 def _list(arguments: argparse.Namespace) -> int:
     cache = open_cache()
     entries = []
-    for name in cache.list():
-        try:
-            entry = cache.get(name)
-        except CacheError as error:  # one entry that does not open spoils no list
-            print(f"lakekey: {error}", file=sys.stderr)
-            continue
-        if entry is not None and is_secret(entry):
-            entries.append(entry)
+    for _, stored in cache.walk():
+        if isinstance(stored, CacheError):  # one entry that does not open spoils no list
+            print(f"lakekey: {stored}", file=sys.stderr)
+        elif stored.entry is not None and is_secret(stored.entry):
+            entries.append(stored.entry)
     names = ("host", "account_id", "client_id")
     facts = [{name: entry.about.get(name) for name in names} for entry in entries]
     if arguments.json:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lakekey import _log
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import person_key
-from lakekey.errors import CacheError, ConfigurationError, StoreUnavailable
+from lakekey.errors import CacheError, ConfigurationError
 from lakekey.observability import audit
 from lakekey.session import removal
 from lakekey.session.session import Session
@@ -187,15 +187,12 @@ class Everyone:
     def _look(self) -> tuple[list[Held], list[str]]:
         """All connections that can be read, in order; and the entries that cannot be read."""
         found, unread = [], []
-        for entry_id in self._cache.list():
-            try:
-                entry = self._cache.get(entry_id)
-            except StoreUnavailable:
-                raise
-            except CacheError as error:
-                _log.warning("web", "entry %s cannot be read: %s", entry_id[:12], error.message)
+        for entry_id, stored in self._cache.walk():
+            if isinstance(stored, CacheError):
+                _log.warning("web", "entry %s cannot be read: %s", entry_id[:12], stored.message)
                 unread.append(entry_id)
                 continue
+            entry = stored.entry
             if entry is not None and "portal_user" in entry.about:
                 found.append(self._held(entry_id, entry))
         return sorted(found, key=lambda held: (held.user, held.profile)), unread

@@ -242,7 +242,7 @@ class FlowStore:
                 raise _too_many()
             return
         sweep.at = now
-        names = [name for name in self._cache.store.list() if name.startswith(PREFIX)]
+        names = [name for name in self._cache.store.list(after=PREFIX) if name.startswith(PREFIX)]
         looked_at = random.sample(names, min(len(names), max(_SWEPT_AT_ONCE, len(names) // 8)))
         sweep.rows = len(names) - sum(self._remove_if_over(name) for name in looked_at)
         if sweep.rows > MOST_USERS:

@@ -16,7 +16,7 @@ from lakekey.cache.app_registrations import (
     with_offline_access,
 )
 from lakekey.cache.cache import Cache
-from lakekey.errors import CacheError, ConfigurationError, StoreUnavailable
+from lakekey.errors import CacheError, ConfigurationError
 from lakekey.observability import audit
 
 _PATIENCE = 20.0
@@ -172,14 +172,13 @@ class Registrations:
             CacheError: The store cannot be read, or an entry of it where that counts.
         """
         found = []
-        for entry_id in self._cache.list():
-            try:
-                entry = self._cache.get(entry_id)
-            except CacheError as error:
-                if strict or isinstance(error, StoreUnavailable):
-                    raise
-                _log.warning("web", "entry %s cannot be read: %s", entry_id[:12], error.message)
+        for entry_id, stored in self._cache.walk():
+            if isinstance(stored, CacheError):
+                if strict:
+                    raise stored
+                _log.warning("web", "entry %s cannot be read: %s", entry_id[:12], stored.message)
                 continue
+            entry = stored.entry
             if entry is None or "portal_user" not in entry.about:
                 continue
             by_client = entry.about.get("client_id") == app.client_id and app.serves(
