@@ -189,8 +189,12 @@ class PortalService:
             return None
         if profile in self._automation:
             return ()
-        named = (each for each in self._schedules() if each.profile == profile)
-        return tuple(each.name for each in named if is_same(user_of(each.user), user))
+        try:
+            named = [each for each in self._schedules() if each.profile == profile]
+            return tuple(each.name for each in named if is_same(user_of(each.user), user))
+        except Exception as error:  # noqa: BLE001 - connections are shown also where the host's callable fails
+            _log.warning("web", "what runs without a person is not known: %s", type(error).__name__)
+            return None
 
     def connections(self, user: User | str) -> list[Connection]:
         """How all connections of a user stand."""

@@ -53,7 +53,7 @@ def box(sandbox):
 
 @pytest.fixture(scope="session")
 def opaque_sandbox():
-    """Its tokens are no JWTs: those Airflow would mask by their looks, whoever made them known."""
+    """Its tokens are no JWTs: those Airflow would mask by their looks alone."""
     with Sandbox(opaque_tokens=True) as box:
         yield box
 

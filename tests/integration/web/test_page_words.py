@@ -146,6 +146,17 @@ def test_schedules_by_a_coroutine_function_are_refused(place):
         Portal(["prod"], url=URL, user=lambda _: ADA, schedules=schedules)
 
 
+def test_page_is_shown_also_where_the_schedules_cannot_be_told(place, caplog):
+    def schedules():
+        raise OSError("the scheduler is away")
+
+    portal = Portal(["prod"], url=URL, user=lambda _: ADA, schedules=schedules)
+    with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
+        page = Browser(address, ADA, place.box.ca_file).get()
+    assert (page.status, "No service principal is configured for schedules" in page.words) == (200, True)
+    assert "what runs without a person is not known: OSError" in caplog.text
+
+
 def test_namesake_with_another_id_relies_on_nothing(place):
     of_the_first = [Schedule("nightly", "prod", User(ADA, "1"))]
     portal = Portal(["prod"], url=URL, user=lambda _: ADA, schedules=lambda: of_the_first)
@@ -181,3 +192,6 @@ def test_service_of_its_own_reads_schedules_from_a_file(place, tmp_path):
         "--print-unit",
     )
     assert f'"--schedules" "{file}"' in done.stdout
+    file.unlink()
+    done = lakekey("web", "prod", "--url", "http://localhost:8030", "--single-user", ADA, "--schedules", str(file))
+    assert (done.returncode, "cannot be read" in done.stderr) == (2, True)
