@@ -1,6 +1,8 @@
-"""Windows has fewer calls than POSIX: an exchange must get by without those that are missing there."""
+"""Windows has fewer calls than POSIX, and macOS fewer than Linux: an exchange must get by without the missing ones."""
 
 import json
+import os
+import pathlib
 import subprocess
 import sys
 
@@ -27,6 +29,19 @@ for name in ("fcntl", "pwd", "grp", "termios", "resource"):
     sys.modules[name] = None
 os.name = "nt"
 pathlib.WindowsPath = pathlib.PosixPath  # the paths of this system are what they are
+"""
+
+# Absent there by Python's documentation; its F_FULLFSYNC is what this kernel refuses, as a network's file system does.
+_LIKE_MACOS = """
+import asyncio, fcntl, os, pathlib, sys
+import filelock, requests, ssl, subprocess, threading, urllib.request
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+for name in ("copy_file_range", "getrandom", "memfd_create", "pidfd_open", "pipe2", "posix_fadvise", "posix_fallocate"):
+    delattr(os, name)
+fcntl.F_FULLFSYNC = 51
+sys.platform = "darwin"
+for name in [each for each in sys.modules if each.startswith("platformdirs")]:
+    del sys.modules[name]  # which was told of another system
 """
 
 _RENEWS = """
@@ -56,3 +71,19 @@ def test_exchange_needs_no_posix_only_call(lakekey_environment):
     )
     assert done.stdout == "True\n", done.stderr
     assert len(open_cache().list()) == 1
+
+
+def test_exchange_needs_nothing_that_macos_lacks(lakekey_environment):
+    box = lakekey_environment
+    credentials = {"client_id": box.client_id, "client_secret": box.client_secret}
+    settings = {"host": box.host, "ca_file": box.ca_file, **credentials}
+    done = subprocess.run(
+        [sys.executable, "-c", _LIKE_MACOS + _RENEWS, json.dumps(settings)],
+        env={name: value for name, value in os.environ.items() if name != "LAKEKEY_CACHE_DIR"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "True\n", done.stderr
+    assert list(pathlib.Path.home().glob("Library/Application Support/lakekey/entries/*.entry"))
