@@ -27,7 +27,7 @@ _POSIX_ONLY = {
     "linux_desktop": "looks for programs (shell scripts among them) or directories as a Linux desktop does",
     "posix_locks": "asks for locks of fcntl, or lock files that stay when they are free",
     "posix_owners": "asks for owners, modes or links of files",
-    "posix_signals": "stops and continues a process",
+    "posix_signals": "sends another process a signal, or sets a timer of signals",
     "proc": "looks up other processes or sockets in /proc",
     "pseudo_terminal": "opens a pseudo-terminal",
 }

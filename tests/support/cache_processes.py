@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.pace import SLOWER
+
 _PRELUDE = """
 import contextlib, os, sys, time
 from lakekey.cache.entry import Entry; from lakekey.cache.opening import open_cache
@@ -31,6 +33,11 @@ def locked(cache, name):
         time.sleep(0.001)
 """
 
+_NEEDED = ("PATH", "SYSTEMROOT", "TEMP", "USERPROFILE")  # Windows' Python starts with no less
+PATIENCE = 60 * SLOWER  # seconds
+#: What a process that kills itself exits with.
+KILLED_ITSELF = -9 if os.name == "posix" else 9
+
 
 def start(
     directory: Path, code: str, *arguments: str, prefix: tuple[str, ...] = (), **environ: str
@@ -39,8 +46,8 @@ def start(
     return subprocess.Popen(
         [*prefix, sys.executable, "-c", _PRELUDE + code, *arguments],
         env={
-            "PATH": os.environ["PATH"], "HOME": str(directory), "LAKEKEY_CACHE_DIR": str(directory),
-            "LAKEKEY_KEY_SOURCE": "file", **environ,
+            **{name: os.environ[name] for name in _NEEDED if name in os.environ},
+            "HOME": str(directory), "LAKEKEY_CACHE_DIR": str(directory), "LAKEKEY_KEY_SOURCE": "file", **environ,
         },
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -49,6 +56,6 @@ def start(
 def run(directory: Path, code: str, *arguments: str, **options) -> str:
     """Runs a child to its end. Returns what it said, with what it complained about at the end."""
     child = start(directory, code, *arguments, **options)
-    said, complained = child.communicate(timeout=60)
+    said, complained = child.communicate(timeout=PATIENCE)
     assert child.returncode == 0, complained
     return said + complained

@@ -21,10 +21,11 @@ from lakekey.cache.opening import open_cache
 from lakekey.configuration.target import Target, resolve
 from lakekey.providers.provider import Provider
 from lakekey.session.timing import Timing
+from support.pace import SLOWER
 from support.servers.oidc_server import DEFAULT_USER, OidcServer
 from support.tiny_client import TinyClient
 
-PATIENCE = 30.0  # seconds before a test says that an event did not come
+PATIENCE = 30.0 * SLOWER  # seconds before a test says that an event did not come
 HOUR = 3600.0
 QUICK = Timing(first_pause=0.01)  # for tests of what fails: the pauses are short
 

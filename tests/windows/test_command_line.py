@@ -81,10 +81,10 @@ COMMANDS = {
     "completion": (("completion", "bash"), 0, "complete"),
     "complete": (("complete", "lo"), 0, "logout"),
     "version": (("version",), 0, "lakekey "),
-    "apps": (("apps", "--help"), 0, "usage: lakekey apps"),
-    "keep-alive": (("keep-alive", "--help"), 0, "usage: lakekey keep-alive"),
+    "apps": (("apps",), 0, "No app is registered"),
+    "keep-alive": (("keep-alive", "--once", "--json"), 0, '"sessions"'),
     "demo": (("demo", "--help"), 0, "usage: lakekey demo"),
-    "store": (("store", "--help"), 0, "usage: lakekey store"),
+    "store": (("store", "check"), 2, "no store that hosts share"),
     "web": (("web", "--help"), 0, "usage: lakekey web"),
     "help": (("help", "login"), 0, "usage: lakekey login"),
 }  # fmt: skip

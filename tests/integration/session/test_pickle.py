@@ -11,7 +11,7 @@ import pytest
 
 import lakekey
 from support.inside import session_of
-from support.sessions import Machine
+from support.sessions import PATIENCE, Machine
 
 pytestmark = pytest.mark.usefixtures("unattended")
 
@@ -47,7 +47,7 @@ def elsewhere(travelled, environ):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert child.returncode == 0, child.stderr
     return json.loads(child.stdout)

@@ -12,7 +12,7 @@ from lakekey import CredentialsRefused
 from lakekey.session import entry_queue
 from support.inside import session_of
 from support.reports import outcome
-from support.sessions import QUICK, Machine
+from support.sessions import PATIENCE, QUICK, Machine
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_no_child_finds_a_token_kept_in_memory(machine):
 def test_a_process_that_keeps_its_token_in_memory_loads_no_file_locks(machine):
     code = "import lakekey, sys; lakekey.provider().headers(); assert 'filelock' not in sys.modules"
     environ = {**machine.environ, "LAKEKEY_STORE": "memory:"}
-    subprocess.run([sys.executable, "-c", code], env=environ, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], env=environ, check=True, timeout=PATIENCE)
 
 
 def everything_under(directory):

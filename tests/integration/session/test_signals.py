@@ -26,6 +26,7 @@ def assert_nothing_is_lost(machine: Machine) -> None:
     machine.assert_session_is_whole()
 
 
+@pytest.mark.posix_signals
 @SIGNALS
 @pytest.mark.parametrize("step", BEFORE_SENDING)
 def test_before_anything_is_sent_it_takes_effect_at_once(machine, step, number):
@@ -60,6 +61,7 @@ def connecting(pid: int, port: int) -> bool:
     return any(os.readlink(each) in waiting for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink())
 
 
+@pytest.mark.posix_signals
 @SIGNALS
 def test_before_the_connection_is_made_it_takes_effect_at_once(oidc_server, tmp_path, number):
     with OddServer(lambda connection: connection.sendall(b"HTTP/1.1 401 \r\n\r\n")) as server:
@@ -81,6 +83,7 @@ def test_before_the_connection_is_made_it_takes_effect_at_once(oidc_server, tmp_
     assert machine.stored().refresh_token == before.refresh_token
 
 
+@pytest.mark.posix_signals
 @SIGNALS
 @pytest.mark.parametrize("step", AFTER_SENDING)
 def test_once_the_answer_is_here_it_takes_effect_when_that_is_stored(machine, step, number):
@@ -97,6 +100,7 @@ def test_once_the_answer_is_here_it_takes_effect_when_that_is_stored(machine, st
     assert machine.token_requests() == 1
 
 
+@pytest.mark.posix_signals
 @SIGNALS
 @pytest.mark.parametrize("when", AT_THE_SERVER)
 def test_once_the_request_is_sent_its_answer_is_waited_for(oidc_server, machine, when, number):
@@ -112,6 +116,7 @@ def test_once_the_request_is_sent_its_answer_is_waited_for(oidc_server, machine,
     assert machine.token_requests() == 1
 
 
+@pytest.mark.posix_signals
 @SIGNALS
 @pytest.mark.parametrize("when", AT_THE_SERVER)
 def test_where_no_thread_starts_a_signal_waits_for_the_answer_as_well(oidc_server, machine, when, number):
@@ -126,6 +131,7 @@ def test_where_no_thread_starts_a_signal_waits_for_the_answer_as_well(oidc_serve
     assert machine.token_requests() == 1
 
 
+@pytest.mark.posix_signals
 @SIGNALS
 def test_where_no_thread_starts_a_signal_takes_effect_at_once_before_anything_is_sent(machine, number):
     with machine.child("pauses_at", "under the lock", "threadless") as child:
@@ -137,6 +143,7 @@ def test_where_no_thread_starts_a_signal_takes_effect_at_once_before_anything_is
     assert_nothing_is_lost(machine)
 
 
+@pytest.mark.posix_signals
 def test_a_program_that_lives_on_gets_ctrl_c_back_when_the_answer_is_stored(oidc_server, machine):
     with oidc_server.hold(when="after") as hold, machine.child("pauses_at", "nowhere", "living") as child:
         hold.wait()
@@ -150,6 +157,7 @@ def test_a_program_that_lives_on_gets_ctrl_c_back_when_the_answer_is_stored(oidc
         child.wait()
 
 
+@pytest.mark.posix_signals
 def test_a_second_and_a_third_ctrl_c_change_nothing(oidc_server, machine):
     with oidc_server.hold(when="after") as hold, machine.child("pauses_at", "nowhere", "main") as child:
         hold.wait()
@@ -163,6 +171,7 @@ def test_a_second_and_a_third_ctrl_c_change_nothing(oidc_server, machine):
     assert_nothing_is_lost(machine)
 
 
+@pytest.mark.posix_signals
 def test_a_sigterm_is_not_lost_behind_a_ctrl_c_that_is_held_back(oidc_server, machine):
     with oidc_server.hold(when="after") as hold, machine.child("pauses_at", "nowhere", "main") as child:
         hold.wait()
@@ -175,6 +184,7 @@ def test_a_sigterm_is_not_lost_behind_a_ctrl_c_that_is_held_back(oidc_server, ma
     assert_nothing_is_lost(machine)
 
 
+@pytest.mark.posix_signals
 def test_sigterm_on_a_thread_that_follows_anothers_exchange_loses_nothing(oidc_server, machine):
     with oidc_server.hold(when="after") as hold, machine.child("pauses_at", "nowhere", "follower") as child:
         hold.wait()
@@ -213,6 +223,7 @@ def test_the_interpreter_exits_only_when_a_daemon_threads_exchange_is_stored(mac
     assert machine.token_requests() == 1
 
 
+@pytest.mark.posix_signals
 @SIGNALS
 def test_a_signal_while_the_interpreter_waits_to_exit_loses_nothing(machine, number):
     with exits_with_an_exchange_in_flight(machine, "daemon") as child:
@@ -263,6 +274,7 @@ def test_a_task_that_times_out_before_anything_is_sent_holds_up_neither_loop_nor
     assert_nothing_is_lost(machine)
 
 
+@pytest.mark.posix_signals
 def test_a_program_that_is_interrupted_over_and_over_is_never_wedged(machine):
     with machine.child("interrupted_often") as child:
         report = child.result()

@@ -241,6 +241,7 @@ def test_a_job_that_waits_already_is_not_added_again():
     assert runs == [1]
 
 
+@pytest.mark.fork
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.usefixtures("short_idle")
 def test_a_forked_child_renews_in_a_thread_of_its_own(machine):

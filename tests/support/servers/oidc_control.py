@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from support.pace import SLOWER
+
 
 class Control:
     """Speaks to the control plane; usable from any thread, and from children that know its address."""
@@ -190,7 +192,7 @@ class Hold:
         self._id = hold_id
         self._ended = False
 
-    def wait(self, count: int = 1, timeout: float = 15) -> list[dict[str, Any]]:
+    def wait(self, count: int = 1, timeout: float = 15 * SLOWER) -> list[dict[str, Any]]:
         """Blocks until ``count`` requests in all have arrived here; their log entries.
 
         Raises:
