@@ -146,13 +146,15 @@ def test_a42_token_that_several_hosts_report_as_refused_is_renewed_once(fleet, o
     assert oidc_server.counters()["requests.token"] == 1
 
 
-def test_a17_a18_store_that_went_back_in_time_is_noticed_and_the_old_token_not_sent(fleet, oidc_server, server):
+def test_a18_a20_store_restored_from_a_backup_is_noticed_and_the_old_token_not_sent(
+    fleet, oidc_server, server, tmp_path
+):
     host = fleet.host("a")
     host.sign_in()
     oidc_server.reset()
-    before = server.entries()
+    server.back_up(tmp_path / "yesterday")
     assert host.fresh_process()["ok"]
-    server.put_back(before)
+    server.restore(tmp_path / "yesterday")
     copies = near.NearCopies(host.own, host.own["LAKEKEY_CACHE_DIR"], host.address)
     copies.drop(host.entry_id)  # its token would serve for an hour
     ended = host.fresh_process()

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import shutil
 import signal
 import threading
 import time
@@ -15,7 +16,7 @@ from lakekey.errors import StoreUnavailable
 from lakekey.providers.provider import Provider
 from support.fleet import Fleet
 from support.servers.fault_proxy import FaultProxy
-from support.servers.postgresql import Postgresql
+from support.servers.postgresql import Postgresql, private_directory
 from support.store_contract import NAME
 from support.tls import write_certificates
 
@@ -48,6 +49,44 @@ def test_a27_hosts_with_clocks_ten_minutes_off_make_one_request_and_send_no_dead
     signed_in.store(left=-60, refresh_token=signed_in.stored().refresh_token)
     assert fleet.host("slow-again").fresh_process(**clock(-10))["ok"]  # to its clock, it lives for nine minutes more
     assert oidc_server.counters()["requests.token"] == 2
+
+
+@pytest.fixture
+def stepping():
+    """A server whose clock, and no other, is stepped by what is written into a file."""
+    directory = private_directory("lakekey-clock-")  # where the user of the server may read it
+    steps = directory / "steps"
+    steps.write_text("+0")
+    steps.chmod(0o644)
+    fake = {
+        "LD_PRELOAD": FAKETIME,
+        "FAKETIME_TIMESTAMP_FILE": str(steps),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    with Postgresql(environ=fake) as server:
+        yield server, steps
+    shutil.rmtree(directory)
+
+
+@pytest.mark.skipif(FAKETIME is None, reason="libfaketime is not installed")
+def test_a28_clock_of_the_store_that_steps_by_an_hour_costs_one_request_and_holds_no_lease(
+    stepping, oidc_server, tmp_path
+):
+    server, steps = stepping
+    fleet = Fleet(oidc_server, tmp_path, server.address)
+    host = fleet.host("a")
+    host.sign_in(left=3000)
+    oidc_server.reset()
+    for number, step in enumerate(("+3600", "+0", "-3600")):
+        with server.store().lock(NAME) as held:
+            assert held
+            steps.write_text(step)
+            with server.store().lock(NAME) as other:
+                assert other  # it has ended, or is of the future
+        assert fleet.host(f"h{number}").fresh_process()["ok"]
+        assert oidc_server.counters()["requests.token"] <= number + 1
+    host.assert_session_is_whole()
 
 
 def test_a9_holder_whose_host_loses_power_is_succeeded_by_the_stores_clock(fleet, signed_in, oidc_server, server):

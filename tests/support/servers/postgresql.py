@@ -68,6 +68,7 @@ class Postgresql:
         connections: int = CONNECTIONS,
         tls: tuple[Path, Path] | None = None,
         namespace: str | None = None,
+        environ: dict[str, str] | None = None,
     ) -> None:
         """Describes a server; entering the context starts it.
 
@@ -75,12 +76,14 @@ class Postgresql:
             connections: How many it takes, three of them for its owner.
             tls: The files of its key and its certificate.
             namespace: The network namespace that it runs in, on all addresses there.
+            environ: More of its environment.
         """
         self.port = free_port()
         self.password = f"dose{secrets.token_hex(16)}"
         self._connections = connections
         self._tls = tls
         self._namespace = namespace
+        self._environ = [f"{name}={value}" for name, value in (environ or {}).items()]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -131,7 +134,7 @@ class Postgresql:
         inside = ["nsenter", f"--net=/run/netns/{self._namespace}", "--"] if self._namespace else []
         with (self._root / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*inside, *as_user(), program("postgres"), "-D", str(self._data)],
+                [*inside, *as_user(), "env", *self._environ, program("postgres"), "-D", str(self._data)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         deadline = time.monotonic() + _PATIENCE
@@ -204,6 +207,19 @@ class Postgresql:
         with self.owner(DATABASE) as connection:
             cursor = connection.execute(statement, values or None)
             return cursor.fetchall() if cursor.description is not None else []
+
+    def back_up(self, place: Path) -> None:
+        """Copies all that the server has on disk, while it is stopped."""
+        self.stop()
+        subprocess.run(["cp", "-a", str(self._data), str(place)], check=True, timeout=_PATIENCE)
+        self.start()
+
+    def restore(self, place: Path) -> None:
+        """Goes on from such a copy."""
+        self.stop()
+        shutil.rmtree(self._data)
+        subprocess.run(["cp", "-a", str(place), str(self._data)], check=True, timeout=_PATIENCE)
+        self.start()
 
     def clear(self) -> None:
         """As it was at first."""

@@ -104,6 +104,19 @@ class Redis:
             assert time.monotonic() < deadline and self._process.poll() is None, (self._root / "log").read_text()
             time.sleep(0.05)
 
+    def back_up(self, place: Path) -> None:
+        """Copies all that the server has on disk, while it is stopped."""
+        self.stop()
+        shutil.copytree(self._root, place)
+        self.start()
+
+    def restore(self, place: Path) -> None:
+        """Goes on from such a copy."""
+        self.stop()
+        shutil.rmtree(self._root)
+        shutil.copytree(place, self._root)
+        self.start()
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Ends it: SIGTERM as an administrator does, SIGKILL as a crash does."""
         process, self._process = self._process, None
