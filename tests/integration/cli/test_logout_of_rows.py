@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from lakekey.cache.opening import open_cache
 from support.processes import lakekey as run
 
 ADA, GRACE = "ada@example.com", "grace@example.com"
@@ -74,6 +75,20 @@ def test_all_sessions_end_at_once(sessions):
     assert len(done["sessions"]) == 2
     assert rows() == []
     assert run("logout", "--all").stdout == "There was no session.\n"
+
+
+def test_session_that_is_held_keeps_no_other_from_ending_and_the_key_stays(sessions, monkeypatch):
+    (held,) = [each["entry"] for each in rows() if each["auth_type"] == "external-browser"]
+    monkeypatch.setenv("LAKEKEY_LOCK_TIMEOUT", "1")
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")  # no one is waited for
+    with open_cache().lock(held) as ours:
+        assert ours
+        done = run("logout", "--all", "--forget-key", "--json")
+    assert done.returncode == 1
+    assert "lakekey: me: " in done.stderr
+    said = json.loads(done.stdout)
+    assert (len(said["sessions"]), said["key_forgotten"]) == (1, False)
+    assert [each["entry"] for each in rows()] == [held]
 
 
 def test_forget_key_leaves_no_secret_behind(sessions, tmp_path):
