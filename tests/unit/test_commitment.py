@@ -208,6 +208,25 @@ def test_signals_that_strike_at_any_line_of_the_holding_all_take_effect_once():
     assert line > 50
 
 
+def test_a_signal_in_the_midst_of_taking_hold_takes_effect_at_once():
+    def handler(number, frame):
+        raise Interruption(number)
+
+    before = signal.signal(ALARM, handler)
+    trace, _ = strike_at(100)
+    try:
+        held = HeldSignals()
+        sys.settrace(trace)
+        try:
+            with pytest.raises(Interruption):
+                held.hold()
+        finally:
+            sys.settrace(None)
+        assert signal.getsignal(ALARM) is handler
+    finally:
+        signal.signal(ALARM, before)
+
+
 def test_a_handler_that_another_one_sets_on_release_stays():
     def later(number, frame):
         pass
