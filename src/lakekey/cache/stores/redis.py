@@ -199,11 +199,12 @@ class RedisStore:
 
     def read_page(self, *, after: str, limit: int) -> Sequence[tuple[str, Reading]]:
         """See `SharedStore.read_page`. What the index has and the server lost is read as nothing."""
-        names = self.list(after=after, limit=limit)
-        if not names:
-            return []
-        keys = tuple(self._key("entry", name) for name in names)
-        now, *bodies = retried(lambda: self._run(_READ_PAGE, keys))
+        with self.together():
+            names = self.list(after=after, limit=limit)
+            if not names:
+                return []
+            keys = tuple(self._key("entry", name) for name in names)
+            now, *bodies = retried(lambda: self._run(_READ_PAGE, keys))
         return [(name, Reading(body, float(now) / 1000)) for name, body in zip(names, bodies, strict=True)]
 
     def swap_page(self, swaps: Sequence[tuple[str, bytes, bytes]], *, under: Note | None = None) -> set[str]:
