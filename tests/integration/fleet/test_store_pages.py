@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis as client
 
+from lakekey.cache.stores.redis_address import address_of
 from support.processes import LAKEKEY
 from support.servers.postgresql import DATABASE, OWNER, ROLE, free_port
 
@@ -73,7 +74,7 @@ def test_the_commands_of_the_postgresql_page_set_a_store_up(postgresql, environ)
 
 
 def test_the_commands_of_the_redis_page_set_a_store_up(environ, tmp_path):
-    begin, settings = blocks("redis")
+    begin, settings, _ = blocks("redis")
     port = free_port()
     command = without_pip(begin, "redis").strip()
     arguments = f"--port {port} --bind 127.0.0.1 --dir {tmp_path} --save ''"
@@ -98,3 +99,10 @@ def test_the_commands_of_the_redis_page_set_a_store_up(environ, tmp_path):
     finally:
         server.terminate()
         server.wait(60)
+
+
+def test_the_address_with_sentinels_of_the_redis_page_is_one_that_the_store_takes():
+    _, _, sentinels = blocks("redis")
+    address = address_of(sentinels.partition("LAKEKEY_STORE=")[2].strip())
+    assert [host for host, _ in address.sentinels] == [f"s{n}.example.com" for n in (1, 2, 3)]
+    assert (address.service, address.database, address.encrypted) == ("NAME", 0, True)
