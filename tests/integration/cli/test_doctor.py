@@ -267,8 +267,7 @@ def test_a_key_that_is_missing(profile, doctor, monkeypatch):
     assert "there is no key file /nowhere/key" in checks["cache"]["finding"]
 
 
-@pytest.mark.usefixtures("unattended")
-def test_an_unwatched_run_lacks_its_service_principal(box, profile, doctor):
+def test_an_unwatched_run_lacks_its_service_principal(box, unattended, profile, doctor):
     profile(dev={}, prod=principal(box))
     _, checks, _ = doctor("dev")
     assert checks["automation"]["status"] == "warning"

@@ -313,7 +313,6 @@ except lakekey.LoginRequired as error:
 """
 
 
-@pytest.mark.usefixtures("unattended")
-def test_an_error_of_ours_comes_out_of_the_sdk_as_the_page_says(box, monkeypatch):
+def test_an_error_of_ours_comes_out_of_the_sdk_as_the_page_says(box, unattended, monkeypatch):
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # nobody watches, and no service principal is configured
     assert processes.run(ASKS_THE_SDK) == "login_required"

@@ -131,8 +131,7 @@ def test_two_people_have_a_session_each_in_one_process(person, connect, workspac
     assert {tail(ada), tail(grace)} <= {rpc.token for rpc in front.rpcs()}
 
 
-@pytest.mark.usefixtures("unattended")
-def test_missing_sign_in_is_reported_at_once_by_its_name(front, workspace):
+def test_missing_sign_in_is_reported_at_once_by_its_name(front, workspace, unattended):
     with pytest.warns(ServicePrincipalMissingWarning):
         nobody = lakekey.provider(host=front.host, ca_file=front.ca_file, user="nobody@example.com", cluster_id="x")
 
