@@ -58,6 +58,19 @@ def test_a_withdrawal_of_what_was_sent_is_remembered(commitment):
         commitment.commit()
 
 
+def test_a_waiter_of_a_latch_is_woken_when_it_opens():
+    latch, opened = Latch(), []
+    waiter = threading.Thread(target=lambda: opened.append(latch.wait(LONG)))
+    began = time.monotonic()
+    waiter.start()
+    while not latch._locks:  # until it waits
+        assert time.monotonic() - began < LONG
+        time.sleep(0.001)
+    latch.open()
+    waiter.join(LONG / 2)
+    assert opened == [True]
+
+
 def test_a_second_request_may_be_withdrawn_like_the_first(commitment):
     commitment.commit()
     commitment.release()
@@ -137,6 +150,18 @@ def test_every_handler_is_put_back_though_one_raises():
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def test_a_ctrl_c_that_waited_alone_is_raised():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        held = HeldSignals()
+        held.hold()
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            held.release()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_sigterm_is_not_hidden_by_a_ctrl_c_that_waited_with_it():
