@@ -24,9 +24,11 @@ ROOMS = (
     "unit/test_json.py",
     "unit/test_single_flight.py",
     "integration/cache/test_bad_entries.py",
+    "integration/cache/test_key_rotation_under_load.py",
     "integration/configuration/test_federation.py",
     "integration/session/test_asyncio.py",
-    "integration/session/test_invalidate.py",
+    "integration/session/test_kills.py",
+    "integration/session/test_pickle.py",
     "integration/session/test_service_principal.py",
     "integration/session/test_stale_refresh.py",
 )

@@ -78,20 +78,6 @@ def test_service_principal_gets_a_token_once_for_two_processes(service):
     assert service.token_requests() == 1
 
 
-@pytest.mark.parametrize("step", ["before the lock", "under the lock", "temporary written", "stored"])
-def test_a_kill_loses_nothing_that_was_not_in_flight(machine, step):
-    with machine.child("pauses_at", step, "main") as child:
-        child.until("at")
-        child.kill()
-    machine.server.settle()
-    end = machine.fresh_process()
-    if step == "temporary written":  # the answer was not yet in place, and its refresh token is spent
-        assert end["error"] == "LoginRequired"
-        return
-    assert end["ok"], end
-    machine.assert_session_is_whole()
-
-
 @pytest.mark.parametrize("name", ["SIGINT", "SIGBREAK"], ids=["Ctrl-C", "Ctrl-Break"])
 def test_an_interrupt_during_the_exchange_keeps_the_answer(machine, name):
     with machine.server.hold() as hold, machine.python(INTERRUPTED, name) as child:
