@@ -74,7 +74,10 @@ def test_the_commands_of_the_postgresql_page_set_a_store_up(postgresql, environ)
 
 
 def test_the_commands_of_the_redis_page_set_a_store_up(environ, tmp_path):
-    begin, settings, _ = blocks("redis")
+    begin, settings, sentinels = blocks("redis")
+    named = address_of(sentinels.strip().removeprefix("export LAKEKEY_STORE="))  # `test_sentinel.py` runs some
+    assert named.sentinels == tuple((f"s{number}.example.com", 26379) for number in (1, 2, 3))
+    assert (named.service, named.encrypted) == ("NAME", True)
     port = free_port()
     command = without_pip(begin, "redis").strip()
     arguments = f"--port {port} --bind 127.0.0.1 --dir {tmp_path} --save ''"
