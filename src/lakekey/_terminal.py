@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 _WIDE = 100_000  # columns: what is too wide for the terminal is folded, or a block, and never cut
+_HIGH = 25  # lines, which nothing here depends on
 
 
 def is_terminal(stream: Any) -> bool:
@@ -124,6 +125,7 @@ def _console(stream: Any) -> "Console":
     return Console(
         file=stream,
         width=_WIDE,
+        height=_HIGH,  # without it, rich takes a terminal without escapes for one of 80 columns
         force_terminal=is_terminal(stream),
         force_jupyter=False,
         color_system="standard" if shows_escapes(stream) else None,

@@ -36,6 +36,14 @@ def test_pipe_gets_the_plain_table_without_blanks_at_the_ends(monkeypatch):
     ]
 
 
+def test_table_on_a_terminal_without_escapes_is_as_wide_as_the_terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "140")
+    assert _terminal.table(("A", "B"), [[("x" * 60, ""), ("y" * 60, "")]], SCREEN)[1] == f"{'x' * 60}  {'y' * 60}"
+    monkeypatch.setenv("COLUMNS", "100")
+    assert _terminal.table(("A", "B"), [[("x" * 60, ""), ("y" * 60, "")]], SCREEN) is None
+
+
 def test_terminal_gets_the_table_in_colours_where_it_fits(monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
     header, first, _ = _terminal.table(("NAME", "STATE"), ROWS, SCREEN)
