@@ -104,7 +104,7 @@ class Exchange:
         except (TokenEndpointError, CredentialsRefused, InvalidGrant):
             raise  # what `run` writes down of these settles the intent, too
         except BaseException as trouble:  # a proxy or a CA file that cannot be used, an interruption, a lost lease
-            if not guard.sent:
+            if not guard.sent and not guard.in_doubt:
                 self._spending.withdraw(stored)
             if not isinstance(trouble, LeaseLost):
                 raise
@@ -131,7 +131,7 @@ class Exchange:
                         )
                     return renewed, sent_at
             except TokenEndpointError as error:
-                commitment.in_doubt |= commitment.sent and leaves_doubt(error)
+                commitment.answered(doubt=leaves_doubt(error))
                 commitment.release()
                 wait = self._timing.first_pause * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
                 wait += error.retry_after or 0.0  # never sooner than asked, and not all hosts at once

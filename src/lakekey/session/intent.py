@@ -103,7 +103,7 @@ class Guarded:
         still_locked: Whether the lease is still ours.
 
     Attributes:
-        sent: Whether a request was sent, or was about to be.
+        sent: Whether a request was sent, or was about to be, of which it is not known what became.
         in_doubt: Whether one was sent of which it is not known whether the server has consumed the token.
     """
 
@@ -123,6 +123,15 @@ class Guarded:
             raise LeaseLost
         self._commitment.commit()
         self.sent = True
+
+    def answered(self, *, doubt: bool) -> None:
+        """An attempt has failed.
+
+        Args:
+            doubt: Whether the server may have consumed the token, if anything was sent.
+        """
+        self.in_doubt |= self.sent and doubt
+        self.sent = False
 
     def release(self) -> None:
         """See `Commitment.release`."""
