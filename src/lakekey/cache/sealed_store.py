@@ -111,6 +111,12 @@ class SealedStore:
         except OSError:  # the ring was taken away, and where no first key can be written, no entry can be
             return self.ring
 
+    def announced(self) -> tuple[KeyRing, bytes]:
+        """The keys as last read, or as they are now where they never were; and the note that told where they are."""
+        if not self.ring.keys:
+            self.current_ring()
+        return self.keys.announced if self.keys is not None else (self.ring, b"")
+
     # -- envelopes ----------------------------------------------------------------------------------------------
 
     def entry(self, entry_id: str, envelope: bytes) -> Entry:

@@ -69,14 +69,13 @@ def _put_shared(
     """Store in a store that hosts share, in one step with the question whether the key is still in force."""
     store = cast("SharedStore", sealed.store)
     while True:
-        ring = sealed.ring if sealed.ring.keys else sealed.current_ring()
-        said = sealed.keys.announced if sealed.keys is not None else b""
+        ring, said = sealed.announced()
         envelope = seal(ring, entry_id, plaintext)
         try:
             done = store.put(entry_id, envelope, replaces=replaces, under=Note(NOTE, said) if said else None)
             if not done and said:
                 sealed.current_ring()
-                if sealed.keys is not None and sealed.keys.announced != said:
+                if sealed.announced()[1] != said:
                     continue  # it was rotated
                 # Where the new ring cannot be read, the old key opens it until the rotation is through.
                 done = store.read_note(NOTE) != said and store.put(entry_id, envelope, replaces=replaces)

@@ -10,8 +10,14 @@ import pytest
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.cache.envelope import key_id_of, seal
+from lakekey.cache.keys.choice import NOTE
+from lakekey.cache.keys.in_force import Keys
+from lakekey.cache.keys.ring import format_ring, key_id
+from lakekey.cache.keys.sources import choice_of
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
+from lakekey.cache.sealed_store import SealedStore
+from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import CacheError, ConfigurationError, KeyUnavailable, LockTimeout
 from lakekey.oauth.transport import MAX_BODY
 
@@ -213,3 +219,45 @@ def test_newer_entry_is_not_deleted(cache):
     with pytest.raises(CacheError, match="later release"):
         cache.delete(NAME, replaces=content)
     assert cache.store.get(NAME) == content
+
+
+class SharedInMemory:
+    """A store in memory that several hosts would share."""
+
+    shared = spans_machines = True
+
+    def __init__(self, store):
+        self._store = store
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def put(self, entry_id, envelope, *, under=None, **how):
+        if under is not None and self._store.read_note(under.name) != under.content:
+            return False
+        return self._store.put(entry_id, envelope, **how)
+
+
+@pytest.mark.parametrize("looks", range(1, 5))
+def test_thread_that_reads_the_new_ring_meanwhile_leads_no_other_to_seal_under_the_old_key(monkeypatch, looks):
+    store = MemoryStore()
+    old, new = os.urandom(32), os.urandom(32)
+    monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "env")
+    monkeypatch.setenv("LAKEKEY_KEY", format_ring((old,)))
+    keys = Keys(store, os.environ)
+    cache = Cache(SharedInMemory(store), keys)
+    cache.begin()
+    done = store.read_note(NOTE)
+    store.swap_note(NOTE, choice_of(store, done)._replace(rotations=1).to_bytes(), replaces=done)
+    monkeypatch.setenv("LAKEKEY_KEY", format_ring((new, old)))
+    before = iter(range(looks))
+
+    def ring_and_then_another_thread_looks(sealed):
+        ring = sealed.keys.ring
+        if next(before, None) is None:
+            sealed.keys.look()
+        return ring
+
+    monkeypatch.setattr(SealedStore, "ring", property(ring_and_then_another_thread_looks))
+    assert cache.put(NAME, ENTRY, replaces=None)
+    assert key_id_of(store.get(NAME)) == key_id(new).hex()

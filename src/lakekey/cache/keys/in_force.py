@@ -13,7 +13,7 @@ again by the keys that the entries name.
 
 import contextlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey._imports import LOADING
 from lakekey.cache.keys.choice import NOTE, Damaged, KeyChoice, raw_choice
@@ -29,6 +29,14 @@ def _nothing() -> frozenset[str]:
     return frozenset()
 
 
+class _Found(NamedTuple):
+    """What was read at one time: changed in one step, since the threads of a process share it."""
+
+    ring: KeyRing
+    raw: bytes
+    chosen: bool
+
+
 class Keys:
     """The ring of one cache, read again when it may have changed. Looking for it makes and writes nothing.
 
@@ -37,9 +45,6 @@ class Keys:
         environ: The environment.
         moving: Whether the ring is about to be moved, so that the environment may name another source.
         sealed_under: The ids of the keys that the cache's entries name, in hexadecimal.
-
-    Attributes:
-        ring: The ring as last read; `NO_RING` before anything is sealed.
 
     Raises:
         ConfigurationError: The configured source is none of ours, or not the one that holds this cache's key.
@@ -58,21 +63,27 @@ class Keys:
         self.environ = environ
         self._moving = moving
         self._sealed_under = sealed_under
-        self._raw = b""
-        self._chosen = False
         self._remembered = False
-        self.ring = NO_RING
+        self._found = _Found(NO_RING, b"", chosen=False)
         self.look()
+
+    @property
+    def ring(self) -> KeyRing:
+        """The ring as last read; `NO_RING` before anything is sealed."""
+        return self._found.ring
 
     @property
     def chosen(self) -> bool:
         """Whether the source of the ring is written down, or need not be."""
-        return self._chosen
+        return self._found.chosen
 
     @property
-    def announced(self) -> bytes:
-        """The note that said, when the ring was read, where it is; each change of the ring changes it."""
-        return self._raw
+    def announced(self) -> tuple[KeyRing, bytes]:
+        """The ring, and the note that said, when it was read, where it is; each change of the ring changes the note.
+
+        Both at once: another thread may read the next ring at any moment.
+        """
+        return self._found.ring, self._found.raw
 
     def current(self) -> KeyRing:
         """The ring to seal with: chosen now if it never was, read again if another process has changed it since.
@@ -81,9 +92,10 @@ class Keys:
             ConfigurationError, KeyUnavailable: As `Keys` says.
             OSError: A first key cannot be written.
         """
-        if not self._chosen or raw_choice(self.place) != self._raw:
-            self.read()
-        return self.ring
+        found = self._found
+        if not found.chosen or raw_choice(self.place) != found.raw:
+            return self.read()
+        return found.ring
 
     def remember(self) -> None:
         """Keep the copy of the choice outside the cache, which caches of the first releases do not have."""
@@ -95,7 +107,7 @@ class Keys:
 
         if anchor.recall(self.environ, self.place.where) is None:
             with contextlib.suppress(Damaged):
-                choice = choice_of(self.place, self._raw)
+                choice = choice_of(self.place, self._found.raw)
                 if choice is not None:
                     anchor.remember(self.environ, self.place.where, choice)
 
@@ -128,7 +140,7 @@ class Keys:
         elif choice is None and wanted is not None and wanted[0] in GIVEN:
             choice = KeyChoice(wanted[0], f"{wanted[1]} asks for it")
         if choice is None:
-            self.ring, self._raw, self._chosen = NO_RING, raw, False
+            self._found = _Found(NO_RING, raw, chosen=False)
             return NO_RING
         try:
             ring = ring_of(open_source(choice, self.place, self.environ), choice.why)
@@ -136,7 +148,7 @@ class Keys:
             if raw_choice(self.place) == raw:
                 raise
             return self._read(choose=choose)  # it was moved to another source just now
-        self.ring, self._raw, self._chosen = ring, raw, chosen
+        self._found = _Found(ring, raw, chosen)
         return ring
 
     def _choose(self, wanted: tuple[str, str] | None, found: KeyChoice | None) -> KeyChoice:
