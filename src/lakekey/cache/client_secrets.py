@@ -79,7 +79,7 @@ def put_secret(cache: Cache, host: str, account_id: str | None, client_id: str, 
     with cache.locked(name, patience=_PATIENCE) as stored:
         cache.put(name, Entry(about, issued_at=time.time(), client_secret=secret), replaces=stored.envelope)
     if cache.store.shared:
-        _near(os.environ, cache.store.where).forget(name)
+        _near(os.environ, cache.store.name).forget(name)
 
 
 def remove_secret(cache: Cache, host: str, account_id: str | None, client_id: str) -> bool:

@@ -61,7 +61,7 @@ class NearCopies:
     Args:
         environ: The environment, for ``LAKEKEY_CACHE_DIR`` and a key that is given.
         directory: The host's own cache directory; ``""`` where it has none.
-        place: The store's address.
+        place: The store's address, or its name (`lakekey.cache.stores.store.Store.name`).
     """
 
     def __init__(self, environ: Mapping[str, str], directory: str, place: str) -> None:

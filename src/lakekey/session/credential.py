@@ -127,7 +127,7 @@ class Credential:
                 from lakekey.cache.near import NearCopies
 
             environ = self.target.cache_environment(self.environ)
-            place = self._place if self._cache is None else self._cache.store.where
+            place = self._place if self._cache is None else self._cache.store.name
             self._near = NearCopies(environ, cache_directory(environ), place)
         return self._near
 

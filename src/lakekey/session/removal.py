@@ -50,4 +50,4 @@ def forget_near(store: "Store", name: str) -> None:
         with LOADING:
             from lakekey.cache.near import NearCopies
 
-        NearCopies(os.environ, cache_directory(os.environ), store.where).drop(name)
+        NearCopies(os.environ, cache_directory(os.environ), store.name).drop(name)

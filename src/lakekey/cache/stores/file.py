@@ -47,6 +47,11 @@ class FileStore:
         """The cache directory."""
         return self._directory
 
+    @property
+    def name(self) -> str:
+        """The cache directory."""
+        return self._directory
+
     def check(self) -> None:
         """Refuse an unsafe directory, as far as there is one. Nothing is made.
 

@@ -58,7 +58,7 @@ class _Values:
 class MemoryStore:
     """A `lakekey.cache.stores.store.Store` in memory, for processes that must leave nothing behind."""
 
-    where = "memory:"
+    where = name = "memory:"
     shared = False
     spans_machines = False
 

@@ -15,7 +15,7 @@ from lakekey._imports import LOADING
 from lakekey.cache.stores.alike import changing_key, reach_and_clock, retried, settled
 from lakekey.cache.stores.findings import OK, Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
-from lakekey.cache.stores.places import without_credentials
+from lakekey.cache.stores.places import name_of, without_credentials
 from lakekey.cache.stores.store import Note, Reading
 from lakekey.errors import CacheError
 
@@ -129,6 +129,7 @@ class RedisStore:
         self._server: Server | None = None
         self._leases = Leases(self, lease)
         self.where = without_credentials(address)
+        self.name = name_of(address)
 
     def __repr__(self) -> str:
         return f"RedisStore({self.where})"

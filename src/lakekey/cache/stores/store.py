@@ -61,6 +61,10 @@ class Store(Protocol):
     def where(self) -> str:
         """The store's place, for people: a path or an address without credentials."""
 
+    @property
+    def name(self) -> str:
+        """What tells the store from all others, also where its place cannot be shown (`name_of` of its address)."""
+
     def prepare(self) -> None:
         """Make what is missing where that is the store's own matter, and refuse what is not safe.
 
