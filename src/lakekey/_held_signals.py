@@ -16,7 +16,8 @@ class HeldSignals:
     """The handlers that Python calls, replaced by one that remembers while they are held, and else calls them."""
 
     def __init__(self) -> None:
-        self._handlers: dict[int, Any] = {}
+        self._own: dict[int, Any] = {}  # for good: a handler that ran meanwhile may call what it found in their place
+        self._handlers: dict[int, Any] = {}  # those to be put back
         self._came: dict[int, FrameType | None] = {}
         self._holds = False
 
@@ -26,7 +27,7 @@ class HeldSignals:
             for number in signal.valid_signals():
                 handler = signal.getsignal(number)
                 if callable(handler):
-                    self._handlers[number] = handler
+                    self._own[number] = self._handlers[number] = handler
                     signal.signal(number, self._arrive)
             self._holds = True
         except BaseException:
@@ -53,7 +54,7 @@ class HeldSignals:
                 while self._came:
                     number, frame = next(iter(self._came.items()))
                     del self._came[number]  # right before its handler runs: what interrupts sooner takes none away
-                    self._handlers[number](number, frame)
+                    self._own[number](number, frame)
                 while self._handlers:
                     number = next(iter(self._handlers))
                     if signal.getsignal(number) == self._arrive:  # else a handler that ran has replaced it
@@ -69,4 +70,4 @@ class HeldSignals:
         if self._holds:
             self._came.setdefault(number, frame)
         else:
-            self._handlers[number](number, frame)
+            self._own[number](number, frame)

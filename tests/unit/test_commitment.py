@@ -269,3 +269,25 @@ def test_a_handler_that_another_one_sets_on_release_stays():
     finally:
         signal.signal(ALARM, before[0])
         signal.signal(ANOTHER, before[1])
+
+
+def test_handler_that_another_one_took_for_the_one_before_it_goes_on_to_the_programs_own():
+    came, numbers = [], (signal.SIGINT, signal.SIGTERM)
+    own = {number: signal.getsignal(number) for number in numbers}
+
+    def chains(_number, _frame):
+        before = signal.getsignal(signal.SIGINT)
+        signal.signal(signal.SIGINT, lambda *struck: (came.append("new"), before(*struck)))
+
+    try:
+        signal.signal(signal.SIGINT, lambda *_: came.append("own"))
+        signal.signal(signal.SIGTERM, chains)
+        held = HeldSignals()
+        held.hold()
+        signal.raise_signal(signal.SIGTERM)
+        held.release()
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        for number, handler in own.items():
+            signal.signal(number, handler)
+    assert came == ["new", "own"]
