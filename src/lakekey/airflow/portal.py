@@ -131,7 +131,12 @@ class _Person:
             found = await get_user(request, None, await bearer_scheme(request))
         except HTTPException:
             return None
-        unique = str(found.get_id())
+        # A public role has visitors without a sign-in: they would be one person, who shares one connection.
+        known = found is not None and not getattr(found, "is_anonymous", False)
+        given = found.get_id() if known else None
+        if given in (None, ""):
+            return None
+        unique = str(given)
         is_admin = str(getattr(found, "role", "")).upper() == _ADMIN
         _administers.set(is_admin or unique in self._admins)
         # Airflow's names need not be of one person only, and may differ by case alone; its ids are.

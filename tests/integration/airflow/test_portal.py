@@ -1,5 +1,6 @@
 """The page of connections in the UI of a whole Airflow: for people who develop. Tasks stay automation."""
 
+import asyncio
 import configparser
 import logging
 import os
@@ -7,7 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
 
+import lakekey.airflow.portal as portal_plugin
 from lakekey.airflow.portal import LakekeyPortalPlugin
 from support.chromium import chromium
 from support.web_chromium import PortalChromium
@@ -16,6 +19,20 @@ from .conftest import ADA, APP, GRACE, HEDY, SECRET, visitor
 
 # Airflow's own warnings about its own modules are not this project's.
 pytestmark = [pytest.mark.timeout(400), pytest.mark.filterwarnings("ignore")]
+
+
+class Visitor:
+    """A user as an auth manager has one; that of FAB's public role is anonymous, and has no id."""
+
+    def __init__(self, unique, **facts):
+        self._unique = unique
+        vars(self).update(facts)
+
+    def get_id(self):
+        return self._unique
+
+    def get_name(self):
+        return "Anonymous"
 
 
 def connections_of(browser):
@@ -75,6 +92,25 @@ def test_visitor_without_a_session_of_airflow_sees_nothing(people, service, opaq
             browser.cookies["_token"] = token
         assert browser.get().status == 401
         assert browser.get("/connections").status == 401
+
+
+@pytest.mark.parametrize("found", [None, Visitor(None), Visitor(""), Visitor("7", is_anonymous=True)])
+def test_visitors_whom_airflow_lets_in_without_a_sign_in_are_nobody(monkeypatch, found):
+    async def get_user(*_):
+        return found
+
+    monkeypatch.setattr("airflow.api_fastapi.core_api.security.get_user", get_user)
+    request = Request({"type": "http", "headers": []})
+    assert asyncio.run(portal_plugin._Person(frozenset({"None", "", "7"}))(request)) is None
+
+
+def test_person_of_an_auth_manager_whose_ids_are_numbers_is_known_by_it(monkeypatch):
+    async def get_user(*_):
+        return Visitor(7, is_anonymous=False)
+
+    monkeypatch.setattr("airflow.api_fastapi.core_api.security.get_user", get_user)
+    request = Request({"type": "http", "headers": []})
+    assert asyncio.run(portal_plugin._Person(frozenset())(request)) == ("Anonymous", "7")
 
 
 def test_session_that_was_ended_in_airflow_ends_the_page(service, opaque_sandbox):
