@@ -21,9 +21,11 @@ def provider_for(
         return service.provider(user, profile, actor=actor)
     if purpose not in UNATTENDED:
         raise ConfigurationError(f"there is no purpose {purpose!r}", hint=f"use: {', '.join([DEVELOP, *UNATTENDED])}")
-    service.target(profile, user_of(user))  # refuses a profile that the portal does not have
+    who = user_of(user)
+    service.target(profile, who)  # refuses a profile that the portal does not have
     principal = service.automation_of(profile)
     if principal is not None:
+        service.check_actor(who, profile, actor)  # it acts in that person's place
         return Provider(resolve(principal, service.environ), "never", environ=service.environ)
     provider = service.provider(user, profile, actor=actor)
     warn_service_principal_missing(provider.target, UNATTENDED[purpose], stacklevel=4)

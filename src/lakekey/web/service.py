@@ -127,7 +127,7 @@ class PortalService:
             ConfigurationError: There is no such profile here, or the actor may not act as that user.
         """
         who = user_of(user)
-        who = self._check_actor(who, profile, actor)
+        who = self.check_actor(who, profile, actor)
         key = (who.name, who.id, profile)
         looked_at = time.monotonic()  # before the store is: the bound counts from what is known of it
         with self._lock:
@@ -191,7 +191,7 @@ class PortalService:
             return ()
         try:
             named = [each for each in self._schedules() if each.profile == profile]
-            return tuple(each.name for each in named if is_same(user_of(each.user), user))
+            return tuple(str(each.name) for each in named if is_same(user_of(each.user), user))
         except Exception as error:  # noqa: BLE001 - connections are shown also where the host's callable fails
             _log.warning("web", "what runs without a person is not known: %s", type(error).__name__)
             return None
@@ -286,6 +286,21 @@ class PortalService:
             return _is_yes("admin", self._admin(user))
         return any(user.name == named.name and named.id in ("", user.id) for named in map(user_of, self._admin))
 
+    def check_actor(self, user: User, profile: str, actor: User | str | None) -> User:
+        """Refuse an actor who may not act as a user. Returns the user, with the actor's id if they are one."""
+        if actor is None:
+            return user
+        acts = user_of(actor)
+        if acts.name == user.name and user.id in ("", acts.id):
+            return acts
+        if self._may_act is None or not _is_yes("may_act", self._may_act(acts, user, profile)):
+            self._acts(acts, user, profile, audit.REFUSED)
+            raise ConfigurationError(
+                f"{acts.name} may not act as {user.name}", hint="may_act of the portal decides", profile=profile
+            )
+        self._acts(acts, user, profile, audit.DONE)
+        return user
+
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _check_profiles(self) -> None:
@@ -318,21 +333,6 @@ class PortalService:
     def _principal(self, profile: str) -> str | None:
         service = self.automation_of(profile)
         return resolve(service, self.environ).client_id if service is not None else None
-
-    def _check_actor(self, user: User, profile: str, actor: User | str | None) -> User:
-        """Refuse an actor who may not act as a user. Returns the user, with the actor's id if they are one."""
-        if actor is None:
-            return user
-        acts = user_of(actor)
-        if acts.name == user.name and user.id in ("", acts.id):
-            return acts
-        if self._may_act is None or not _is_yes("may_act", self._may_act(acts, user, profile)):
-            self._acts(acts, user, profile, audit.REFUSED)
-            raise ConfigurationError(
-                f"{acts.name} may not act as {user.name}", hint="may_act of the portal decides", profile=profile
-            )
-        self._acts(acts, user, profile, audit.DONE)
-        return user
 
     def _acts(self, actor: User, user: User, profile: str, outcome: str) -> None:
         audit.record(
