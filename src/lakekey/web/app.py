@@ -98,7 +98,8 @@ class Routes(Upkeep):
     async def _leave(self, request: Request, user: User, form: dict[str, str], cookie: browsers.Cookie) -> Response:
         profile = request.path_params["profile"]
         try:
-            host, url = await threads.run(
+            host, url = await threads.run_for(
+                user.name,
                 self._portal.server_of(profile),
                 self._begin,
                 profile,
@@ -161,7 +162,8 @@ class Routes(Upkeep):
             return self.signed_out(request)
         handle = request.query_params.get("flow", "")
         try:
-            outcome = await threads.run(
+            outcome = await threads.run_for(
+                user.name,
                 await self._server_of(handle),
                 self._portal.sign_ins.finish,
                 handle,
@@ -177,7 +179,8 @@ class Routes(Upkeep):
 
     async def _answer(self, request: Request, user: User, form: dict[str, str]) -> Response:
         try:
-            outcome = await threads.run(
+            outcome = await threads.run_for(
+                user.name,
                 await self._server_of(form["flow"]),
                 self._portal.sign_ins.answer,
                 form["flow"],
@@ -270,7 +273,9 @@ def asgi_app(portal: PortalService) -> ASGIApp:
 
     async def put_off(request: Request, error: Exception) -> Response:
         _log.warning("web", "too many requests wait for %s", error)
-        return routes.busy(request)
+        # A route for programs answers in their form, also when it is put off.
+        is_program = request.scope.get("endpoint") in (routes.connections, routes.healthz)
+        return routes.busy_json() if is_program else routes.busy(request)
 
     async def break_off(request: Request, error: Exception) -> Response:
         _log.warning("web", "a request failed: %s", type(error).__name__)  # the server logs where

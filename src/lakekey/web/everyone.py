@@ -206,13 +206,12 @@ class Everyone:
             target = None  # of an app that another has replaced
         if target is None:
             connection = Connection(
-                profile, str(entry.about.get("host", "")), (), connections.CONNECTED, entry.identity
-            )
+                profile, str(entry.about.get("host", "")), (), connections.CONNECTED, entry.identity,
+                schedules=self._service.relying_on(user, profile),
+            )  # fmt: skip
         else:
             connection = self._service.connection_of(target, entry, user)
-        connection = connection._replace(
-            registration=str(entry.about.get("registration", "")), schedules=self._service.relying_on(user, profile)
-        )
+        connection = connection._replace(registration=str(entry.about.get("registration", "")))
         return Held(entry_id, user.name, user.id, profile, target is not None, connection)
 
     def _remove(self, held: Held) -> Removal | None:

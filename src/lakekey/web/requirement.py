@@ -7,7 +7,9 @@ from starlette.requests import Request
 
 from lakekey.errors import CacheError, CredentialsRefused, LoginRequired, TokenEndpointError
 from lakekey.providers.provider import Provider
+from lakekey.session.session import Session
 from lakekey.web import threads
+from lakekey.web.people import User
 from lakekey.web.service import PortalService
 from lakekey.web.visits import Visits
 
@@ -30,8 +32,9 @@ def requirement(portal: PortalService, profile: str) -> Callable[[Request], Awai
         if user is None:
             raise _not_connected("no user is signed in to this service", page, wants_json=wants_json)
         try:
-            provider = await threads.run(threads.STORE, portal.provider, user, profile)
-            await threads.run(portal.server_of(profile), provider.token)
+            provider, waits_for = await threads.run(threads.STORE, _found, portal, user, profile)
+            if waits_for is not None:
+                await threads.run(waits_for, provider.token)
         except LoginRequired as error:
             raise _not_connected(error.message, error.url or page, wants_json=wants_json) from None
         except (TokenEndpointError, CacheError) as error:
@@ -41,6 +44,17 @@ def requirement(portal: PortalService, profile: str) -> Callable[[Request], Awai
         return provider
 
     return connected
+
+
+def _found(portal: PortalService, user: User, profile: str) -> tuple[Provider, str | None]:
+    """The provider, and what its token waits for: a live one for no authorization server, so for none that hangs."""
+    provider = portal.provider(user, profile)
+    if provider._source.is_fresh:  # noqa: SLF001 - as its own atoken() asks, which waits in threads without a bound
+        return provider, None
+    session = Session(provider.target, environ=portal.environ)
+    entry = session.peek()
+    is_live = entry is not None and session.serves(entry)
+    return provider, threads.STORE if is_live else portal.server_of(profile)
 
 
 def _not_connected(message: str, url: str, *, wants_json: bool) -> HTTPException:

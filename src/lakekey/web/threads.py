@@ -4,6 +4,7 @@ An authorization server that hangs holds up a few threads of its own, and nothin
 page nor the sign-ins of other workspaces, and none of the threads in which the host application runs its routes.
 """
 
+import contextlib
 import functools
 import math
 from collections.abc import Callable
@@ -19,6 +20,8 @@ STORE, HEALTH, CALLABLES = "store", "health", "callables"
 _MOST = {STORE: 16, HEALTH: 2, CALLABLES: 40}
 #: Requests that may wait for one authorization server at once, in one process.
 MOST_OF_A_SERVER = 8
+#: Of these, the requests of one user: who presses a button again and again waits for oneself.
+MOST_OF_A_USER = 3
 #: Seconds that a request waits for its turn; then it is told to come again, and nothing was sent.
 PATIENCE, PATIENCE_WITH_A_SERVER = 20.0, 10.0
 
@@ -42,12 +45,8 @@ async def run(waits_for: str, work: Callable[..., T], *given: Any, **named: Any)
     Raises:
         Busy: There was no turn in time.
     """
-    limit = _limit(waits_for, _MOST.get(waits_for, MOST_OF_A_SERVER))
-    turn = object()
-    try:
-        limit.acquire_on_behalf_of_nowait(turn)
-    except anyio.WouldBlock:
-        await _wait_for_turn(limit, turn, waits_for)
+    limit, turn = _limit(waits_for, _MOST.get(waits_for, MOST_OF_A_SERVER)), object()
+    await _wait_for_turn(limit, turn, waits_for)
     try:
         call = functools.partial(work, *given, **named)
         return await anyio.to_thread.run_sync(call, limiter=_limit("", math.inf))
@@ -55,7 +54,34 @@ async def run(waits_for: str, work: Callable[..., T], *given: Any, **named: Any)
         limit.release_on_behalf_of(turn)
 
 
+async def run_for(user: str, waits_for: str, work: Callable[..., T], /, *given: Any, **named: Any) -> T:
+    """The same for one user, of whose requests a few are served at once.
+
+    Args:
+        user: Whose request it is.
+        waits_for: As for `run`, and so on.
+        work: What to do.
+        *given: Its arguments.
+        **named: Its arguments.
+
+    Raises:
+        Busy: There was no turn in time.
+    """
+    name = f"user {user}"  # no name of what is waited for has a space
+    limit, turn = _limit(name, MOST_OF_A_USER), object()
+    await _wait_for_turn(limit, turn, waits_for)
+    try:
+        return await run(waits_for, work, *given, **named)
+    finally:
+        limit.release_on_behalf_of(turn)
+        if not limit.borrowed_tokens and _limits.get().get(name) is limit:
+            del _limits.get()[name]
+
+
 async def _wait_for_turn(limit: anyio.CapacityLimiter, turn: object, waits_for: str) -> None:
+    with contextlib.suppress(anyio.WouldBlock):
+        limit.acquire_on_behalf_of_nowait(turn)
+        return
     try:
         with anyio.fail_after(PATIENCE if waits_for in _MOST else PATIENCE_WITH_A_SERVER):
             await limit.acquire_on_behalf_of(turn)

@@ -20,7 +20,7 @@ class Upkeep(Visits):
         """Try a connection, and report the identity that it works as."""
         language = self.language(request)
         try:
-            who = await threads.run(self._portal.server_of(profile), self._tried, user, profile)
+            who = await threads.run_for(user.name, self._portal.server_of(profile), self._tried, user, profile)
         except LakekeyError as error:
             message = Message(words.text(language, "not-tested", profile=profile, why=error.message), good=False)
             return await self.listing(request, user, message, status=200)
@@ -49,8 +49,8 @@ class Upkeep(Visits):
             return self.not_found(request)
         try:
             before = await threads.run(threads.STORE, self._portal.connection, user, profile)
-            removed, revoked = await threads.run(
-                self._portal.server_of(profile), self._portal.disconnect, user, profile
+            removed, revoked = await threads.run_for(
+                user.name, self._portal.server_of(profile), self._portal.disconnect, user, profile
             )
         except CacheError:
             return self.store_away(request)

@@ -170,13 +170,20 @@ class Visits:
         """Too many requests wait for the same; this one works when it comes again."""
         again = request.method == "GET"
         notice = pages.notice(self.language(request), "later", "busy-more", base=self._portal.path, reload=again)
-        answer = self.page(request, notice, 503)
-        answer.headers["Retry-After"] = "10"
-        return answer
+        return _later(self.page(request, notice, 503))
+
+    def busy_json(self) -> Response:
+        """The same for a program."""
+        return _later(self.json({"error": "busy"}, 503))
 
     def signed_out(self, request: Request) -> Response:
         """The host application knows no user at this browser."""
         return self.page(request, pages.notice(self.language(request), "signed-out", "signed-out-more"), 401)
+
+
+def _later(answer: Response) -> Response:
+    answer.headers["Retry-After"] = "10"
+    return answer
 
 
 async def form_of(request: Request) -> dict[str, str] | None:

@@ -126,6 +126,17 @@ def test_two_identities_of_a_workspace_act_each_for_its_purpose(visit, portal, p
         both.provider_for(ADA, "staging", purpose="schedule")
 
 
+def test_actor_who_may_not_act_as_a_person_gets_no_principal_in_that_persons_place(place):
+    profile = f"\n[robot]\nhost = {place.box.host}\nca_file = {place.box.ca_file}\n"
+    profile += f"client_id = {place.box.client_id}\nclient_secret = {place.box.client_secret}\n"
+    place.config_file.write_text(place.config_file.read_text() + profile)
+    portal = Portal(["prod"], url=URL, user=lambda _: ADA, automation={"prod": "robot"})
+    for purpose in ("schedule", "index"):
+        with pytest.raises(ConfigurationError, match=f"{GRACE} may not act as {ADA}"):
+            portal.provider_for(ADA, "prod", purpose=purpose, actor=GRACE)
+        assert portal.provider_for(ADA, "prod", purpose=purpose, actor=ADA).target.client_id == place.box.client_id
+
+
 def test_b41_administrator_sees_what_depended_on_a_person_who_leaves(visit, portal):
     visit().connect()
     root = visit(ROOT)
@@ -144,6 +155,25 @@ def test_schedules_by_a_coroutine_function_are_refused(place):
 
     with pytest.raises(ConfigurationError, match="schedules is a coroutine function"):
         Portal(["prod"], url=URL, user=lambda _: ADA, schedules=schedules)
+
+
+@pytest.mark.parametrize("name", [7, None])
+def test_page_is_shown_also_where_a_schedule_has_a_name_that_is_no_text(place, name):
+    schedules = [Schedule(name, "prod", ADA)]
+    portal = Portal(["prod"], url=URL, user=lambda _: ADA, admin=[ADA], schedules=lambda: schedules)
+    with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
+        ada = Browser(address, ADA, place.box.ca_file)
+        assert f"rely on this connection: {name}." in ada.connect().words
+        assert f"Schedules: {name}." in ada.get("/admin").words
+
+
+def test_administrators_page_asks_for_schedules_once_for_each_connection(place):
+    asked = []
+    portal = Portal(["prod"], url=URL, user=lambda _: ADA, schedules=lambda: asked.append(1) or OF_ADA)
+    with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
+        Browser(address, ADA, place.box.ca_file).connect()
+    asked.clear()
+    assert len(portal.everyone.all()) == len(asked) == 1
 
 
 def test_page_is_shown_also_where_the_schedules_cannot_be_told(place, caplog):

@@ -19,7 +19,7 @@ from lakekey.web import Portal, threads
 from support.web_browser import Browser
 from support.web_server import serving
 
-from .conftest import ADA, URL
+from .conftest import ADA, GRACE, URL
 
 WAITING = 50
 PATIENCE = 60.0
@@ -97,6 +97,19 @@ def site(place, silent, monkeypatch):
         yield address
 
 
+@pytest.fixture
+def portal_of_own_route(place):
+    """A portal, and an application with a route that needs a connection."""
+    portal = Portal(["prod"], url=URL, user=lambda request: request.headers.get("x-user"))
+
+    async def me(request):
+        await portal.require("prod")(request)
+        return PlainTextResponse("served")
+
+    with serving(Starlette(routes=[Route("/me", me), Mount("/lakekey", app=portal)])) as address:
+        yield portal, address
+
+
 def test_hanging_server_holds_up_its_own_users_only(site, place, silent):
     with crowd(site, place) as pages:
         silent.wait_for(threads.MOST_OF_A_SERVER)
@@ -105,14 +118,108 @@ def test_hanging_server_holds_up_its_own_users_only(site, place, silent):
             assert requests.get(site + path, timeout=20).status_code == 200
         ada = Browser(site, ADA, place.box.ca_file)
         assert f"prod is connected as {ADA}." in ada.connect().words
-        told = [page for page in pages if page.done()]
+        deadline = time.monotonic() + PATIENCE
+        while sum(page.done() for page in pages) < WAITING - threads.MOST_OF_A_SERVER:
+            assert time.monotonic() < deadline, "those who come after are not told in time"
+            time.sleep(0.01)
         silent.close()
         shown = [page.result(PATIENCE) for page in pages]
     assert {page.status for page in shown} == {503}
     busy = [page for page in shown if "Too many people wait" in page.words]
     assert len(busy) == WAITING - threads.MOST_OF_A_SERVER
     assert all(page.headers["Retry-After"] == "10" for page in busy)
-    assert len(told) <= len(busy)
+
+
+def test_route_of_a_person_with_a_live_token_waits_for_no_server(place, portal_of_own_route, monkeypatch):
+    portal, address = portal_of_own_route
+    ada = Browser(address, ADA, place.box.ca_file)
+    assert f"prod is connected as {ADA}." in ada.connect().words
+    me = {"x-user": ADA, "accept": "application/json"}
+    assert requests.get(f"{address}/me", headers=me, timeout=20).text == "served"
+    monkeypatch.setattr(threads, "PATIENCE_WITH_A_SERVER", 0.2)
+    let_go, there = threading.Event(), threading.Barrier(threads.MOST_OF_A_SERVER + 1)
+
+    def hangs():
+        there.wait(PATIENCE)
+        let_go.wait(PATIENCE)
+
+    monkeypatch.setattr(portal.sign_ins, "begin", lambda *_, **__: hangs())
+    with ThreadPoolExecutor(threads.MOST_OF_A_SERVER) as pool:
+        try:
+            for number in range(threads.MOST_OF_A_SERVER):
+                person = Browser(address, f"person{number}@example.com", place.box.ca_file)
+                pool.submit(person.press, person.get(), "Connect prod")
+            there.wait(PATIENCE)
+            assert requests.get(f"{address}/me", headers=me, timeout=20).text == "served"
+            portal._providers.clear()  # as half a minute does: the next one has the token from the store
+            assert requests.get(f"{address}/me", headers=me, timeout=20).text == "served"
+        finally:
+            let_go.set()
+
+
+def test_one_impatient_user_does_not_take_all_turns_at_a_slow_server(place, portal_of_own_route, monkeypatch):
+    portal, address = portal_of_own_route
+    monkeypatch.setattr(threads, "PATIENCE_WITH_A_SERVER", 1.0)
+    let_go, asked, begin = threading.Event(), threading.Semaphore(0), portal.sign_ins.begin
+
+    def slow(target, user, **options):
+        if user.name == GRACE:
+            asked.release()
+            let_go.wait(PATIENCE)
+        return begin(target, user, **options)
+
+    monkeypatch.setattr(portal.sign_ins, "begin", slow)
+    grace = Browser(address, GRACE, place.box.ca_file)
+    page, clicks = grace.get(), threads.MOST_OF_A_SERVER + 4
+    with ThreadPoolExecutor(clicks) as pool:
+        pressed = [pool.submit(grace.press, page, "Connect prod") for _ in range(clicks)]
+        try:
+            for _ in range(threads.MOST_OF_A_USER):
+                assert asked.acquire(timeout=PATIENCE)
+            ada = Browser(address, ADA, place.box.ca_file)
+            assert f"prod is connected as {ADA}." in ada.connect().words
+        finally:
+            let_go.set()
+        shown = [each.result(PATIENCE) for each in pressed]
+    assert {each.status for each in shown} <= {200, 503}
+    assert f"prod is connected as {GRACE}." in grace.connect(signs_in=GRACE).words
+
+
+def test_limits_of_users_are_gone_with_their_requests():
+    async def many():
+        async with anyio.create_task_group() as group:
+            for number in range(20):
+                group.start_soon(threads.run_for, f"person{number % 2}", "https://one", time.monotonic)
+        return set(threads._limits.get())
+
+    assert asyncio.run(many()) == {"", "https://one"}
+
+
+@pytest.mark.parametrize(("path", "name"), [("/healthz", threads.HEALTH), ("/connections", threads.STORE)])
+def test_program_that_is_put_off_is_told_so_in_json(place, monkeypatch, path, name):
+    monkeypatch.setitem(threads._MOST, name, 1)
+    monkeypatch.setattr(threads, "PATIENCE", 0.2)
+    portal = Portal(["prod"], url=URL, user=lambda request: request.headers.get("x-user"))
+    begun, let_go = threading.Event(), threading.Event()
+
+    def hangs(*_):
+        begun.set()
+        let_go.wait(PATIENCE)
+        return []
+
+    monkeypatch.setattr(portal.registrations, "all", hangs)
+    monkeypatch.setattr(portal, "connections", hangs)
+    with serving(portal) as address, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(requests.get, f"{address}/lakekey{path}", headers={"x-user": ADA}, timeout=PATIENCE)
+        try:
+            assert begun.wait(PATIENCE)
+            put_off = requests.get(f"{address}/lakekey{path}", headers={"x-user": ADA}, timeout=20)
+        finally:
+            let_go.set()
+        assert first.result(PATIENCE).status_code == 200
+    assert (put_off.status_code, put_off.headers["Content-Type"]) == (503, "application/json")
+    assert (put_off.json()["error"], put_off.headers["Retry-After"]) == ("busy", "10")
+    assert put_off.headers["Cache-Control"] == "no-store"
 
 
 def test_callables_of_the_application_that_block_do_not_block_the_event_loop(place):
