@@ -269,9 +269,15 @@ def _is_old(ring: KeyRing, entry_id: str, envelope: bytes | CacheError | None) -
 
 
 def _reseal_one(cache: Cache, ring: KeyRing, entry_id: str, patience: float, under: Note | None) -> bool:
-    """Seal an entry again. Returns whether it had to be."""
+    """Seal an entry again. Returns whether it had to be.
+
+    Raises:
+        KeyUnavailable: No key opens it; a damaged one was left where it is, since it cannot be moved away.
+    """
     with cache.locked(entry_id, patience=patience) as stored:
         envelope = stored.envelope
+        if stored.entry is None and envelope is not None:
+            raise KeyUnavailable(f"{cache.store.place(entry_id)} is damaged")
         if stored.entry is None or envelope is None or key_id_of(envelope) == ring.current.hex():
             return False
         plaintext = cache.open(entry_id, envelope)

@@ -18,7 +18,7 @@ from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.cache.sealed_store import SealedStore
 from lakekey.cache.stores.memory import MemoryStore
-from lakekey.errors import CacheError, ConfigurationError, KeyUnavailable, LockTimeout
+from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, KeyUnavailable, LockTimeout
 from lakekey.oauth.transport import MAX_BODY
 
 NAME = "a" * 64
@@ -261,3 +261,19 @@ def test_thread_that_reads_the_new_ring_meanwhile_leads_no_other_to_seal_under_t
     monkeypatch.setattr(SealedStore, "ring", property(ring_and_then_another_thread_looks))
     assert cache.put(NAME, ENTRY, replaces=None)
     assert key_id_of(store.get(NAME)) == key_id(new).hex()
+
+
+def test_rotation_ends_though_a_bad_entry_cannot_be_moved_away(cache, monkeypatch):
+    cache.put("b" * 64, ENTRY, replaces=None)
+    cache.put(NAME, ENTRY, replaces=None)
+    bad = cache.store.get(NAME)[:-1] + b"!"
+    cache.store.put(NAME, bad, replaces=cache.store.get(NAME))
+    old = cache.ring.current.hex()
+
+    def denied(_entry_id, _envelope):
+        raise CacheWriteFailed("the folder cannot be written to")
+
+    monkeypatch.setattr(cache.store, "set_aside", denied)
+    done = rotate(cache)
+    assert (done.unreadable, done.resealed, done.dropped) == ((NAME,), 1, (old,))
+    assert (cache.store.get(NAME), cache.get("b" * 64)) == (bad, ENTRY)
