@@ -150,6 +150,13 @@ def _require_person(session: Session) -> None:
         return
     from lakekey.session.failures import Failures
 
+    entry = session.peek()
+    if entry is not None and entry.refresh_token and entry.identity and entry.refused is None:
+        raise LoginRequired(
+            f"signed in as {entry.identity}, and this run cannot prompt for another sign-in",
+            hint=f"to keep that session: {session.target.login_command} --if-needed",
+            profile=session.target.name,
+        )
     error = Failures(session.target).login_required(None)
     raise error if error.url else _with_a_step_that_is_possible(error)
 

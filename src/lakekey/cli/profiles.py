@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any
 
-from lakekey.cli.output import print_json, print_table, print_text
+from lakekey.cli.output import print_json, print_step, print_table, print_text
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError
@@ -20,7 +20,7 @@ def profiles(arguments: argparse.Namespace) -> int:
         print_json({"config_file": path, "profiles": facts})
         return 0
     if not facts:
-        print(f"There are no profiles in {path}. Make one with: lakekey login NAME --host https://…")
+        print_step(f"There are no profiles in {path}. Make one with:", "lakekey login NAME --host https://…")
         return 0
     rows = [
         (

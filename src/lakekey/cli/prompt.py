@@ -65,5 +65,10 @@ def choose(question: str, options: Sequence[str], *, default: int = 0, none: boo
 
 
 def tell(line: str) -> None:
-    """A line for the person."""
-    print(line, file=sys.stderr, flush=True)
+    """A line for the person, broken between words where the terminal is narrower."""
+    from lakekey import _terminal
+
+    text = line.lstrip(" ")
+    indent = len(line) - len(text)
+    lines = _terminal.folded(text, sys.stderr, indent)
+    print("\n".join(f"{'':<{indent}}{each}" for each in lines), file=sys.stderr, flush=True)

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from lakekey import _log
 from lakekey.cli.arguments import target_settings
 from lakekey.configuration.target import Target, resolve
+from lakekey.configuration.validation import NAME_A_PROFILE
 from lakekey.errors import ConfigurationError
 from lakekey.providers.provider import Provider
 from lakekey.session.session import Session
+
+SIGN_IN_FIRST = "sign in first: lakekey login"
 
 
 def provider_of(arguments: argparse.Namespace) -> Provider:
@@ -46,7 +49,8 @@ def only_session(error: ConfigurationError) -> Target:
     only = inventory.the_only_one()
     if only is not None:
         return only
-    error.hint = "sign in first: lakekey login"
+    if error.hint == NAME_A_PROFILE:  # otherwise it names the profiles that there are
+        error.hint = SIGN_IN_FIRST
     raise error
 
 

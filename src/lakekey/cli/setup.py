@@ -78,7 +78,7 @@ def plan(arguments: argparse.Namespace) -> Plan | None:
             return None
         if not asks:
             if arguments.profile is not None:
-                resolve(arguments.profile, **target_settings(arguments))  # raises, and names the near one
+                _refuse_missing(arguments)
             return None
         arguments.host = _ask_host(arguments)
     given, name = arguments.host, arguments.profile
@@ -160,6 +160,17 @@ def _ask_near_name(arguments: argparse.Namespace, names: list[str], *, asks: boo
     question = f"There is no profile {arguments.profile}. Which is meant?"
     if near is not None and prompt.choose(question, [near, "a new one"]) == 0:
         arguments.profile = near
+
+
+def _refuse_missing(arguments: argparse.Namespace) -> None:
+    """Refuse a profile that is not there, with the command that makes it beside the name that may be meant."""
+    try:
+        resolve(arguments.profile, **target_settings(arguments))
+    except ConfigurationError as error:
+        make = f"lakekey login {shlex.quote(arguments.profile)} --host https://…"
+        if error.hint and "no profile of that name" in error.message:
+            error.hint = f"{error.hint}; make it: {make}"
+        raise
 
 
 def _asks_for_host(arguments: argparse.Namespace, names: list[str], *, asks: bool) -> bool:

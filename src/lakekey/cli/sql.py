@@ -1,6 +1,7 @@
 """``lakekey sql``: one statement on the profile's warehouse, for a quick look."""
 
 import argparse
+import os
 import sys
 from importlib.util import find_spec
 from typing import Any
@@ -49,10 +50,10 @@ def _run(provider: Provider, statement: str, http_path: str, limit: int) -> tupl
     from lakekey.cli.debug import leave_errors_to_us
 
     leave_errors_to_us()
-    said = ""
+    trusted, said = _authorities(provider), ""
     try:
         with (
-            connector.connect(provider, http_path=http_path, enable_telemetry=False) as connection,
+            connector.connect(provider, http_path=http_path, enable_telemetry=False, **trusted) as connection,
             connection.cursor() as cursor,
         ):
             cursor.execute(statement)
@@ -66,6 +67,15 @@ def _run(provider: Provider, statement: str, http_path: str, limit: int) -> tupl
     except Exception as error:  # noqa: BLE001 - the connector raises errors of several libraries
         said = (str(error).splitlines() or [type(error).__name__])[0][:500]
     raise LakekeyError(said, hint=None, profile=provider.target.name)
+
+
+def _authorities(provider: Provider) -> dict[str, Any]:
+    """What the sign-in trusts by these variables: the connector reads OpenSSL's only, and retries for minutes."""
+    if provider.target.ca_file or os.environ.get("SSL_CERT_FILE"):
+        return {}
+    named = (os.environ.get(name, "") for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))
+    bundle = next((path for path in named if os.path.isfile(path)), None)  # it takes no directory
+    return {"_tls_trusted_ca_file": bundle} if bundle else {}
 
 
 def _plain(value: Any) -> Any:

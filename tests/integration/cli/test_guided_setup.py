@@ -89,6 +89,18 @@ def test_one_line_signs_in_and_writes_the_profile(box, file, monkeypatch):
     assert f"you are signed in as {ADA}" in again.stderr
 
 
+def test_second_sign_in_without_a_person_says_that_there_is_a_session(box, file, monkeypatch, unattended):
+    file.write_text(f"[dev]\nhost = {box.host}\n")
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    assert run("login", "dev").returncode == 0
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    done = run("login", "dev")
+    assert done.returncode == 3
+    assert f"signed in as {ADA}, and this run cannot" in done.stderr
+    assert "lakekey login dev --if-needed" in done.stderr
+    assert "not signed in" not in done.stderr
+
+
 def test_profiles_that_are_there_are_offered(box, file):
     file.write_text(f"[prod]\nhost = https://dbc-1.cloud.databricks.com\n[work]\nhost = {box.host}\n")
     with Terminal("login", environment=os.environ) as terminal:

@@ -163,6 +163,15 @@ def test_sql_writes_no_control_characters_of_a_column_or_a_cell(box):
     assert done.stdout.splitlines()[1].endswith(r"two\nlines")
 
 
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_sql_trusts_the_authorities_that_the_sign_in_trusts(box, monkeypatch, variable):
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, box.ca_file)
+    done = run("sql", "select 1 as one", "-p", "job")
+    assert (done.returncode, done.stdout.split()) == (0, ["one", "1"]), done.stderr
+
+
 def test_sql_takes_the_only_warehouse_where_the_profile_names_none(box):
     done = run("sql", "select 1 as one", "-p", "me")
     assert (done.returncode, done.stdout.splitlines()) == (0, ["one", "1"]), done.stderr

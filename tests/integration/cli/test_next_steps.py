@@ -50,6 +50,39 @@ def test_sign_in_without_a_person_names_a_step_of_this_very_run(file, monkeypatc
     assert keeps_quiet not in done.stderr
 
 
+def test_doctor_of_an_empty_home_leads_to_the_login(file):
+    done = run("doctor", "--json")
+    assert json.loads(done.stdout)["checks"][0]["next_step"] == "sign in first: lakekey login"
+
+
+@pytest.mark.parametrize("words", [["token"], ["sql", "select 1"], ["doctor"]], ids=["token", "sql", "doctor"])
+def test_profiles_that_are_there_are_named_where_none_is_the_default(file, words):
+    file.write_text(f"[prod]\nhost = {HOST}\n\n[nightly]\nhost = {HOST}\nclient_id = a\nclient_secret = b\n")
+    done = run(*words)
+    assert "name a profile: prod, nightly" in done.stdout + done.stderr
+
+
+def test_login_to_a_profile_that_is_not_there_names_the_command_that_makes_it(file):
+    file.write_text(f"[prod]\nhost = {HOST}\n")
+    assert "lakekey login other --host https://…" in run("login", "other").stderr
+    slip = run("login", "prd").stderr
+    assert slip.index("did you mean prod?") < slip.index("lakekey login prd --host https://…")
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_sentences_of_an_empty_home_fit_the_terminal(file, columns):
+    with Terminal("profiles", environment=os.environ, columns=columns) as terminal:
+        assert terminal.ends() == 0
+    assert [line for line in terminal.screen.splitlines() if len(line) > columns and " " in line.strip()] == [
+        line for line in terminal.screen.splitlines() if line.startswith("  lakekey login") and len(line) > columns
+    ]
+    with Terminal("login", environment=os.environ, columns=columns) as terminal:
+        terminal.shows("Workspace address.*: $")
+        terminal.types("ftp://nothing.example.com")
+        told = terminal.shows(r"\n( +host is .*?)\nWorkspace address.*: $")[1]
+    assert [line for line in told.splitlines() if len(line) > columns] == []
+
+
 @pytest.mark.parametrize(
     ("lines", "near"),
     [

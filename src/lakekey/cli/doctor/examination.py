@@ -5,8 +5,10 @@ from typing import Any
 
 from lakekey.cli.doctor import compute, configuration, network, person, service, storage
 from lakekey.cli.doctor.check import Check, failed
+from lakekey.cli.provider import SIGN_IN_FIRST
 from lakekey.configuration.layers import Layers, read_layers
 from lakekey.configuration.target import Target, target_of
+from lakekey.configuration.validation import NAME_A_PROFILE
 from lakekey.errors import CacheError, ConfigurationError, LakekeyError
 from lakekey.session import inventory
 
@@ -53,6 +55,8 @@ class Examination:
         except CacheError:
             raise error from None  # the check of the cache says what is wrong with it
         if only is None:
+            if error.hint == NAME_A_PROFILE:
+                error.hint = SIGN_IN_FIRST
             raise error
         if only.profile is not None:
             self.layers = read_layers(only.profile, self.environ, {})
