@@ -20,7 +20,7 @@ STORE, HEALTH, CALLABLES = "store", "health", "callables"
 _MOST = {STORE: 16, HEALTH: 2, CALLABLES: 40}
 #: Requests that may wait for one authorization server at once, in one process.
 MOST_OF_A_SERVER = 8
-#: Of these, the requests of one user: who presses a button again and again waits for oneself.
+#: Of these, the requests of one user: a user who presses a button repeatedly waits for their own requests only.
 MOST_OF_A_USER = 3
 #: Seconds that a request waits for its turn; then it is told to come again, and nothing was sent.
 PATIENCE, PATIENCE_WITH_A_SERVER = 20.0, 10.0
