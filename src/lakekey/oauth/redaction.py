@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 _LONGEST_TEXT = 16384  # characters of a server that are looked at; the rest is not shown
 _RUN = 8  # characters in common that give a secret away; a shorter secret only as a whole
+_LEAST = 3  # characters of base64 that tell something of a secret: fewer stand in every text
 _NESTED = 3  # encodings within encodings
 _CUT = "[redacted]"
 # One escape of each encoding. None repeats without a bound, so it takes linear time.
@@ -67,7 +68,8 @@ def _forms(secret: str) -> Iterable[str]:
         coded = base64.b64encode(b"\0" * before + raw).decode()
         first = (0, 2, 3)[before]  # characters that hold bits of what stands before
         whole = (before + len(raw)) // 3 * 4  # beyond it, a character holds bits of what stands behind
-        yield coded[first:whole]
+        if whole - first >= _LEAST:
+            yield coded[first:whole]
 
 
 def _found(pieces: list[_Piece], marks: list[str]) -> set[int]:

@@ -113,3 +113,10 @@ def test_no_error_of_a_token_endpoint_shows_the_secret(name, status):
             with pytest.raises((TokenEndpointError, CredentialsRefused, InvalidGrant)) as caught:
                 parse(labelled, hidden=(SECRET,))
             assert traces(str(caught.value), encoded) == []
+
+
+@pytest.mark.parametrize("secret", ["bad", "x", "xx", "xxx", "todo"])
+def test_a_stand_in_for_a_secret_leaves_the_error_readable(secret):
+    said = "invalid_client: Client authentication failed"
+    assert redacted(said, [secret]) == said
+    assert secret not in redacted(f"{said} for {secret}", [secret])
