@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -42,7 +43,7 @@ def attended(monkeypatch: pytest.MonkeyPatch) -> None:
 def oidc_server_process() -> Iterator[OidcServer]:
     """One server for the whole run; tests take `oidc_server`, which finds it clean."""
     if facts := os.environ.get("TESTS_OIDC_SERVER"):  # of a run on Windows, whose server Linux runs
-        yield OidcServer.running_elsewhere(facts)
+        yield OidcServer.running_elsewhere(Path(facts).read_text())
         return
     if node() is None and not os.environ.get("LAKEKEY_REQUIRE_ALL"):
         pytest.skip("Node.js is not here: the independent OAuth server cannot run")

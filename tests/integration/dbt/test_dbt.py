@@ -100,10 +100,10 @@ def whole_run(project, *target):
     assert "PASS=1" in dbt(project, "run", "--select", "history", *target)
 
 
-def expect_one_login_and_several_tokens(counted):
+def expect_one_login_and_several_tokens(counted, renewals=2):
     # Each token was fetched by one, for all threads and commands; none was refused on the way.
     assert counted["logins"] == counted["token.authorization_code"] == 1
-    assert counted["token.refresh_token"] >= 2
+    assert counted["token.refresh_token"] >= renewals
     assert counted["token.requests"] == 1 + counted["token.refresh_token"]
     assert (counted["reuses"], counted["refusals"]) == (0, 0)
 
@@ -153,7 +153,7 @@ def test_a_run_on_one_host_and_renewals_on_another_share_one_session(project, se
             finally:
                 elsewhere.kill()
         assert int(asked) > 1  # tokens that the other host has had
-        expect_one_login_and_several_tokens(difference(before, server.counters()))
+        expect_one_login_and_several_tokens(difference(before, server.counters()), renewals=1)
 
 
 def test_a_run_that_is_broken_off_asks_for_no_login_of_its_own(project, server):
