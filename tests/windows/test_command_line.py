@@ -66,7 +66,7 @@ def test_dates_are_written_as_windows_can():
 # Each command, in an encoding that many consoles of Windows have, with its exit status and a word of what it says.
 COMMANDS = {
     "overview": ((), 0, "lakekey"),
-    "login": (("login",), 3, "LAKEKEY_INTERACTIVE"),  # a person signs in above
+    "login": (("login",), 3, "signed in as ada@example.com"),  # a person signs in above
     "status": (("status",), 0, "ada@example.com"),
     "sql": (("sql", "select 1"), 1, "warehouse"),
     "api": (("api", "get", "/api/2.0/clusters/list"), 1, "No API found"),
