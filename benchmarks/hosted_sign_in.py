@@ -48,7 +48,7 @@ def run(_: Any) -> list[Any]:
             note=f"each header checked against its person; {taken:.0f} s, the sign-in pages included"),
         Row(f"{ABANDONED} hosted sign-ins that are begun and abandoned, half of them by one person", each,
             counted=f"{rows} rows, {size // 1024} KiB", met=rows <= MOST_ROWS,
-            note="the others are of many people, of whom those beyond the bound are told to come later"),
+            note="the others come from many people; those beyond the bound are told to try again later"),
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""An authorization server that accepts and never answers holds up its own users, and nobody else's."""
+"""An authorization server that accepts and never answers holds up its own users only."""
 
 import asyncio
 import contextlib

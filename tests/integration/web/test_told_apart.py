@@ -34,7 +34,7 @@ def connect(place, profile, user):
 
 @pytest.fixture
 def namesakes(place):
-    """Two people who have had one name, of whom each has a connection."""
+    """Two people who have had the same name, each with a connection."""
     prod = place.config_file.read_text()
     narrow = prod.replace("[prod]", "[narrow]") + "scopes = sql\n"
     place.config_file.write_text(f"{prod}\n{narrow}")

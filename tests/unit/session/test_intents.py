@@ -1,4 +1,4 @@
-"""Intents where the server has said no: what it did not process, nobody has to wait for or to doubt."""
+"""Intents where the server has said no: no process waits for, or doubts, what it did not process."""
 
 import pytest
 
