@@ -29,7 +29,12 @@ def is_terminal(stream: Any) -> bool:
 
 def shows_escapes(stream: Any) -> bool:
     """Whether a stream is a terminal that shows colours and links, and the person wants them (https://no-color.org)."""
-    if not is_terminal(stream) or os.environ.get("NO_COLOR"):
+    return not os.environ.get("NO_COLOR") and takes_escapes(stream)
+
+
+def takes_escapes(stream: Any) -> bool:
+    """Whether a stream is a terminal with a line that can be written over, and with colours."""
+    if not is_terminal(stream):
         return False
     if os.name == "nt":
         with libraries():

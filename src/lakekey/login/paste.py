@@ -6,6 +6,7 @@ What is pasted is checked exactly as what comes to the listener; nothing of it i
 import queue
 import sys
 import threading
+from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -20,8 +21,16 @@ class Unusable(ValueError):
 class Input(Protocol):
     """Where a person types."""
 
-    def line(self, timeout: float) -> str | None:
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is typed yet on a line that may be written over until then."""
+
+    def line(self, timeout: float, begins: Callable[[], None] | None = None) -> str | None:
         """The next line, or ``None`` where none came within ``timeout`` seconds.
+
+        Args:
+            timeout: How long to wait.
+            begins: Called before what is typed is shown.
 
         Raises:
             EOFError: There will be no more.
@@ -93,7 +102,12 @@ class Asked:
         self._prompt = prompt
         self._asking = False
 
-    def line(self, timeout: float) -> str | None:
+    @property
+    def idle(self) -> bool:
+        """See `Input.idle`. The question stands on that line."""
+        return False
+
+    def line(self, timeout: float, begins: Callable[[], None] | None = None) -> str | None:  # noqa: ARG002 - it shows by itself
         """See `Input.line`."""
         if not self._asking:
             self._asking = True

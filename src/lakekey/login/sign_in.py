@@ -100,7 +100,7 @@ class PersonSignIn:
             _interruptible(
                 commitment, deadline, lambda: preflight.check(self._target, self._client, request), self._timeout
             )
-            self._show(request, listening=callback is not None, pasting=typed is not None, words=words)
+            self._show(request, listening=callback is not None, typed=typed, words=words)
             answer = self._wait(commitment, deadline, request, callback, typed)
             return self._conclude(commitment, request, answer, callback, held)
 
@@ -126,16 +126,18 @@ class PersonSignIn:
                 profile=self._target.name,
             ) from None  # fmt: skip
 
-    def _show(self, request: AuthorizationRequest, *, listening: bool, pasting: bool, words: list[str] | None) -> None:
+    def _show(
+        self, request: AuthorizationRequest, *, listening: bool, typed: paste.Input | None, words: list[str] | None
+    ) -> None:
         who = f" as {self._target.user}" if self._target.user else ""
         opened = listening and words is not None and self._open_browser(words, request.url)
         lines = [f"lakekey: sign in to {self._target.host}{who}."]
         if opened:
             lines.append("A browser opens; if it does not, visit:")
         else:
-            lines.append("Open this address in a browser" + ("" if pasting else " on this machine") + ":")
+            lines.append("Open this address in a browser" + (" on this machine" if typed is None else "") + ":")
         lines.append(f"\n  {_terminal.link(request.url, sys.stderr)}\n")
-        if pasting:
+        if typed is not None:
             lines.append(
                 "\n".join(
                     _terminal.folded(
@@ -145,6 +147,7 @@ class PersonSignIn:
                     )
                 )
             )
+        if not screen.can_count() or (typed is not None and not typed.idle):
             lines.append(self._how_long(self._target.login_timeout))
         print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
 
@@ -160,16 +163,17 @@ class PersonSignIn:
         typed: paste.Input | None,
     ) -> dict[str, str]:
         """The answer, from the listener or from the person's own hand, whichever comes first."""
-        with screen.Countdown(deadline, shown=typed is None) as countdown:
+        with screen.Countdown(deadline) as countdown:
             while time.monotonic() < deadline:
-                countdown.tick()
+                if typed is None or typed.idle:
+                    countdown.tick()
                 if callback is not None and callback.answered.is_set():
                     return callback.answer()
                 commitment.pause(_POLL)
                 if typed is None:
                     continue
                 try:
-                    line = typed.line(_POLL)
+                    line = typed.line(_POLL, countdown.clear)
                     if line is not None and line.strip():
                         return paste.read_pasted(line, redirect_uri=request.redirect_uri, state=request.state)
                 except paste.Unusable as problem:
@@ -201,6 +205,7 @@ class PersonSignIn:
 
     def _by_device(self, commitment: Commitment, deadline: float, held: str | None) -> tuple[TokenResponse, str | None]:
         code = _interruptible(commitment, deadline, lambda: device.begin(self._client), self._timeout)
+        end = min(deadline, code.deadline)
         print(  # noqa: T201
             "\n".join(
                 _terminal.folded(
@@ -209,12 +214,13 @@ class PersonSignIn:
                     sys.stderr,
                 )
             ),
-            self._how_long(max(0, round(min(deadline, code.deadline) - time.monotonic()))),
+            *([] if screen.can_count() else [self._how_long(max(0, round(end - time.monotonic())))]),
             sep="\n",
             file=sys.stderr,
             flush=True,
         )
-        response = device.poll(self._client, code, commitment, min(deadline, code.deadline))
+        with screen.Countdown(end) as countdown:
+            response = device.poll(self._client, code, screen.Counting(commitment, countdown), end)
         if response is None:
             raise self._timeout()
         return response, self._whose(response, None, held)

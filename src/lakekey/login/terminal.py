@@ -10,6 +10,7 @@ import contextlib
 import os
 import select
 import sys
+from collections.abc import Callable
 from typing import IO, Any
 
 with contextlib.suppress(ModuleNotFoundError):  # POSIX alone has it
@@ -40,7 +41,12 @@ class Terminal:
             return self._tty.fileno()
         return sys.stdin.fileno()
 
-    def line(self, timeout: float) -> str | None:
+    @property
+    def idle(self) -> bool:
+        """See `Input.idle`."""
+        return not self._buffer and not self._in_background() and self._take_lines_whole()
+
+    def line(self, timeout: float, begins: Callable[[], None] | None = None) -> str | None:
         """See `Input.line`."""
         if b"\n" not in self._buffer:
             edits = not self._in_background() and self._take_lines_whole()
@@ -48,6 +54,8 @@ class Terminal:
             if not readable or self._in_background():
                 return None
             chunk = os.read(self._descriptor, 4096)
+            if begins:
+                begins()
             if edits:
                 chunk = self._edit(chunk)
             elif not chunk:

@@ -317,10 +317,12 @@ def test_no_browser_prints_the_address_and_paste_reads_the_answer(box):
         terminal.shows("Open this address in a browser")
         terminal.shows("/authorize")
     with Terminal("login", "x", "--host", box.host, "--paste", environment=os.environ, columns=140) as terminal:
-        terminal.shows(r"paste it here and press\sEnter.\s+You have 120 s; Ctrl-C ends it\.")
+        terminal.shows(
+            r"paste it here and press\sEnter.\s+Waiting for you in the browser: 1[12]\d s left, Ctrl-C ends it\."
+        )
     long = ("login", "x", "--host", box.host, "--paste", "--timeout", "7")
     with Terminal(*long, environment=os.environ, columns=140) as terminal:
-        terminal.shows(r"You have 7 s; Ctrl-C ends it\.")
+        terminal.shows(r"[67] s left, Ctrl-C ends it\.")
 
 
 def test_timeout_is_the_one_that_was_asked_for(box, monkeypatch):

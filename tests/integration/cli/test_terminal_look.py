@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ from lakekey import _terminal
 from lakekey.cache.opening import open_cache
 from lakekey.cli.output import ends_in_words
 from support.processes import lakekey as run
+from support.program import environment as program_environment
+from support.servers.oidc_server import OidcServer
 from support.terminal import Terminal
 
 WIDTHS = (40, 80, 140)
@@ -152,6 +155,53 @@ def test_wait_is_quiet_and_plain_where_the_terminal_is_dumb(box):
         assert terminal.ends() == 1
         assert b"\x1b" not in terminal.raw
         assert "s left" not in terminal.screen
+        assert "You have 1 s; Ctrl-C ends it." in terminal.screen
+
+
+def over_ssh(**variables):
+    ssh = {"SSH_CONNECTION": "10.0.0.1 50000 10.0.0.2 22", "LAKEKEY_INTERACTIVE": "auto", "BROWSER": ""}
+    return {**os.environ, **ssh, **variables}
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("way", ["browser", "ssh"])
+def test_wait_counts_down_on_one_line_of_any_width(box, columns, way):
+    """A line that the terminal breaks in two is not written over, but left behind with every second."""
+    environment = over_ssh(NO_COLOR="1") if way == "ssh" else {**os.environ, "LAKEKEY_INTERACTIVE": "browser"}
+    environment["BROWSER"] = "" if way == "ssh" else "none"
+    with Terminal("login", "me", "--timeout", "60", environment=environment, columns=columns) as terminal:
+        first = int(terminal.shows(r"(\d+) s left, Ctrl-C ends it")[1])
+        terminal.shows(f"{first - 1} s left, Ctrl-C ends it")
+        if way == "ssh":
+            assert re.search(r"\bpaste\s+it\s+here\b", terminal.screen)
+            terminal.types("hello")
+            terminal.shows(r"there\s+is\s+no\s+code\s+in\s+it.*s left, Ctrl-C ends it")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.ends() == 130
+        counted = re.findall(r"\r\x1b\[K([^\r\n]*s left[^\r\n]*?)(?=\r)", terminal.raw.decode())
+    assert len(counted) >= 2
+    assert all(len(line) < columns for line in counted)
+    assert terminal.raw.decode().endswith("\r\x1b[Klakekey: interrupted\r\n")
+
+
+def test_wait_does_not_write_over_what_is_typed(box):
+    with Terminal("login", "me", "--timeout", "4", environment=over_ssh()) as terminal:
+        terminal.shows("s left, Ctrl-C ends it")
+        terminal.presses("half an address")
+        terminal.shows("half an address")
+        assert terminal.ends() == 1
+    assert "s left" not in terminal.screen.rpartition("half an address")[2]
+
+
+def test_wait_for_a_code_that_is_typed_elsewhere_counts_down(monkeypatch, tmp_path):
+    with OidcServer(device_flow=True) as server:
+        variables = program_environment(server, tmp_path / "cache")
+        environment = over_ssh(**variables | {"LAKEKEY_INTERACTIVE": "auto", "BROWSER": "", "TERM": "xterm"})
+        with Terminal("login", environment=environment, columns=40) as terminal:
+            first = int(terminal.shows(r"(\d+) s left, Ctrl-C ends it")[1])
+            terminal.shows(f"{first - 1} s left, Ctrl-C ends it")
+            terminal.process.send_signal(signal.SIGINT)
+            assert terminal.ends() == 130
 
 
 LOADED = """
