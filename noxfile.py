@@ -111,7 +111,8 @@ def connectors(session):
     passed_over = ("-W", "ignore::pytest.PytestUnraisableExceptionWarning")
     for release in OLD_CONNECTORS:
         here = environment_of(f"connector-{release}")
-        pytest(session, here, *passed_over, "tests/integration/connectors/test_sql_connector.py")
+        tests = [f"tests/integration/connectors/{name}.py" for name in ("test_sql_connector", "test_sql_lost_answers")]
+        pytest(session, here, *passed_over, *tests)
 
 
 @nox.session

@@ -6,6 +6,7 @@ Wrapped rather than subclassed: the inside of the connector's classes differs be
 
 import contextlib
 import functools
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, Self
@@ -14,6 +15,7 @@ from databricks import sql
 
 from lakekey.providers.provider import Provider
 from lakekey.sql.arguments import Handing
+from lakekey.sql.attempts import counted, watched
 from lakekey.sql.connector_errors import explained, kernel_refusal, refused, typed
 from lakekey.sql.proxy import CursorProxy, Proxy
 from lakekey.sql.statements import is_plain_read, started_nothing
@@ -42,9 +44,11 @@ class Connection(Proxy):
         self._target = provider.target
         self._handing = Handing(provider, pass_through=pass_through)
         self._fixed_token = fixed_token
-        # Whether a statement has run that is not plainly a read. Later ones may depend on what it left in the session:
-        # on a new one, they could meet another table, or stand outside their transaction.
-        self._session_is_shaped = False
+        # How many statements were begun that are not plainly reads. Later ones may depend on what they left in the
+        # session: on a new one, they could meet another table, or stand outside their transaction.
+        self._shaping = 0
+        # Held for a few steps, never over the network, as a statement is begun and as the session is replaced.
+        self._lock = threading.RLock()
         self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
         self.connection = self._open()
 
@@ -63,12 +67,13 @@ class Connection(Proxy):
     @autocommit.setter
     def autocommit(self, mode: bool) -> None:
         self._call(lambda: setattr(self.connection, "autocommit", mode))
-        self._session_is_shaped |= not self.autocommit
+        self._shaping += not self.autocommit
 
     def cursor(self, *args: Any, **kwargs: Any) -> "Cursor":
         """A cursor, as the connector makes it."""
-        cursor = Cursor(self, args, kwargs)
-        self._cursors.add(cursor)
+        with self._lock:
+            cursor = Cursor(self, args, kwargs)
+            self._cursors.add(cursor)
         return cursor
 
     def close(self) -> None:
@@ -81,36 +86,33 @@ class Connection(Proxy):
         Only a refusal of the call that starts it says that it has not run. It is not sent again either if anything may
         hang on the session: an earlier statement that is not plainly a read, or another cursor's statement or result.
         """
-        alone = not (self._fixed_token or self._session_is_shaped or self._is_used_beside(cursor))
         reads = not name.startswith("execute") or is_plain_read(args[0] if args else kwargs.get("operation"))
-        # Beforehand: a statement that fails may have had its effect.
-        self._session_is_shaped |= not reads
+        with self._lock:
+            alone = not (self._fixed_token or self._shaping or self._is_used_beside(cursor))
+            # Beforehand: a statement that fails may have had its effect.
+            self._shaping += not reads
+            cursor.is_running = True
+            first = getattr(cursor.cursor, name)
         try:
-            return self._run(cursor, name, args, kwargs)
-        except sql.exc.Error as error:
-            if not refused(error):
-                raise
-            refusal = error
-        batch = name == "executemany"  # its first rows may be written
-        has_not_run = started_nothing(refusal) and not batch
-        renewed = self._handing.renewed(has_not_run=has_not_run)
-        if not (renewed and alone and has_not_run):
-            raise self._explained(refusal, renewed=renewed, batch=batch)
-        self._reopen()
-        try:
-            return self._run(cursor, name, args, kwargs)
-        except sql.exc.Error as error:
-            if not refused(error):
-                raise
-            refusal = error
-        raise self._refused(refusal)
-
-    def _run(self, cursor: "Cursor", name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        cursor.is_running = True
-        try:
-            result = typed(functools.partial(getattr(cursor.cursor, name), *args, **kwargs))
+            try:
+                return self._run(functools.partial(first, *args, **kwargs), reads=reads)
+            except sql.exc.Error as error:
+                if not refused(error):
+                    raise
+                refusal = error
+            batch = name == "executemany"  # its first rows may be written
+            has_not_run = started_nothing(refusal) and not batch
+            renewed = self._handing.renewed(has_not_run=has_not_run)
+            if not (renewed and alone and has_not_run and self._reopen(cursor, shaping=int(not reads))):
+                raise self._explained(refusal, renewed=renewed, batch=batch)
+            second = getattr(cursor.cursor, name)
+            return self._call(lambda: self._run(functools.partial(second, *args, **kwargs), reads=reads))
         finally:
             cursor.is_running = False
+
+    def _run(self, call: Callable[[], Any], *, reads: bool) -> Any:
+        with counted(repeatable=reads):
+            result = typed(call)
         self._handing.served()
         return result
 
@@ -140,31 +142,43 @@ class Connection(Proxy):
     def _connect(self) -> Any:
         if self._fixed_token:
             self._handing()()
-            return sql.connect(access_token=self._handing.token, **self._arguments)
+            return watched(sql.connect(access_token=self._handing.token, **self._arguments))
         try:
-            return sql.connect(credentials_provider=self._handing, **self._arguments)
+            return watched(sql.connect(credentials_provider=self._handing, **self._arguments))
         except Exception as error:
             kernel_only = kernel_refusal(error, self._target, asked=bool(self._arguments.get("use_kernel")))
             if kernel_only is None:
                 raise
             raise kernel_only from error
 
-    def _reopen(self) -> None:
-        """A new session at the server, for this connection and all its cursors, none of which has a result."""
+    def _reopen(self, cursor: "Cursor", *, shaping: int) -> bool:
+        """Get a new session of the server, for this connection and all its cursors, none of which has a result.
+
+        Args:
+            cursor: The cursor whose statement was refused.
+            shaping: How many of the statements that may have left something in the session are that cursor's.
+
+        Returns:
+            Whether it is in use: not if another thread has begun something on the old one meanwhile.
+        """
         old = self.connection
         try:
-            self.connection = typed(self._connect)
+            new = typed(self._connect)
         except sql.exc.Error as error:
             if not refused(error):
                 raise
             refusal = error
         else:
-            self._carry_over(self.connection)
-            for cursor in list(self._cursors):
-                cursor.renew()
-            with contextlib.suppress(Exception):  # it is given up, and its token was refused
-                old.close()
-            return
+            self._carry_over(new)
+            with self._lock:
+                is_free = old.open and self._shaping == shaping and not self._is_used_beside(cursor)
+                if is_free:
+                    self.connection = new
+                    for each in list(self._cursors):
+                        each.renew()
+            with contextlib.suppress(Exception):  # it is given up; the old one's token was refused
+                (old if is_free else new).close()
+            return is_free
         raise self._refused(refusal)
 
     def _refused(self, refusal: sql.exc.Error) -> sql.exc.Error:

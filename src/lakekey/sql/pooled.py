@@ -12,9 +12,10 @@ from databricks import sql
 
 from lakekey.configuration.target import Target
 from lakekey.sql.arguments import Handing
+from lakekey.sql.attempts import counted, watched
 from lakekey.sql.connector_errors import explained, refused, typed
 from lakekey.sql.proxy import CursorProxy, Proxy
-from lakekey.sql.statements import started_nothing
+from lakekey.sql.statements import is_plain_read, started_nothing
 
 
 class PooledConnection(Proxy):
@@ -35,7 +36,7 @@ class PooledConnection(Proxy):
         self._assigned = {}
         self._handing = handing
         self._target = target
-        self.connection = connection
+        self.connection = watched(connection)
 
     def cursor(self, *args: Any, **kwargs: Any) -> "PooledCursor":
         """A cursor, as the connector makes it."""
@@ -43,7 +44,12 @@ class PooledConnection(Proxy):
 
     def begin(self, cursor: "PooledCursor", name: str, *args: Any, **kwargs: Any) -> Any:
         """Begin a statement, or in ``executemany`` several."""
-        work = functools.partial(getattr(cursor.cursor, name), *args, **kwargs)
+        call = functools.partial(getattr(cursor.cursor, name), *args, **kwargs)
+
+        def work() -> Any:
+            with counted(repeatable=is_plain_read(args[0] if args else kwargs.get("operation"))):
+                return call()
+
         result = self._call(work, batch=name == "executemany")
         self._handing.served()
         return result

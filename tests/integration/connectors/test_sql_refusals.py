@@ -176,6 +176,34 @@ def test_statement_that_another_thread_has_begun_keeps_its_session(box, principa
     assert len(reader.fetchall()) == 5000
 
 
+@pytest.mark.parametrize("statement", ["select unnest(range(0, 5000)) as n", "create temporary view v as select 1"])
+def test_statement_that_another_thread_begins_meanwhile_keeps_its_session(box, principal, connection, statement):
+    first, other = connection.cursor(), connection.cursor(arraysize=1000)
+    box.fault("sql", delay=0.5, status=401)
+    with ThreadPoolExecutor(1) as pool:
+        refused_later = pool.submit(first.execute, "select 1")
+        deadline = time.monotonic() + 60
+        while box.faults_left:  # until the server has the first cursor's call
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        other.execute(statement)  # waits for the connector's lock, which the first cursor's call holds
+        with pytest.raises(sql.exc.RequestError) as caught:
+            refused_later.result(60)
+    assert "was not sent again" in caught.value.__cause__.message
+    if statement.startswith("select"):
+        assert len(other.fetchall()) == 5000
+    else:
+        assert other.execute("select * from v").fetchone()[0] == 1
+
+
+def test_connection_that_is_closed_meanwhile_stays_closed(box, principal, connection, monkeypatch):
+    box.fault("sql", status=401)
+    monkeypatch.setattr(connection, "_carry_over", lambda replacement: connection.connection.close())
+    with pytest.raises(sql.exc.RequestError), connection.cursor() as cursor:
+        cursor.execute("select 1")
+    assert not connection.open
+
+
 def test_result_of_a_cursor_made_by_the_connector_itself_counts_too(box, principal, connection):
     reader = connection.connection.cursor(arraysize=1000)
     reader.execute("select unnest(range(0, 5000)) as n")

@@ -110,6 +110,16 @@ def test_refusal_in_a_batch_says_that_a_part_of_it_may_have_run(engine, box):
     assert "a part of it may have run" in cause_of(caught).message
 
 
+def test_statement_whose_answer_is_lost_is_not_sent_again(engine, box):
+    with engine.connect() as connection:
+        connection.exec_driver_sql("create table lost (n int)")
+        box.fault("sql", drop_after=True)
+        with pytest.raises(sa.exc.DBAPIError, match="the statement may have run, and was not sent again"):
+            connection.exec_driver_sql("insert into lost values (1)")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("select count(*) from lost").scalar_one() == 1
+
+
 def test_refused_metadata_call_is_explained_and_the_token_replaced(engine, box):
     with engine.connect() as connection:
         box.fault("sql", status=401)

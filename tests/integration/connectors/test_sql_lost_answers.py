@@ -1,0 +1,69 @@
+"""An answer of the warehouse gets lost: what the connector then sends again by itself, and what not."""
+
+import pytest
+from databricks import sql
+
+import lakekey
+
+
+@pytest.fixture
+def box(lakekey_environment):
+    return lakekey_environment
+
+
+@pytest.fixture
+def principal(box):
+    return lakekey.provider(
+        host=box.host,
+        ca_file=box.ca_file,
+        http_path=box.http_path,
+        client_id=box.client_id,
+        client_secret=box.client_secret,
+    )
+
+
+@pytest.fixture
+def connection(principal):
+    with lakekey.sql.connect(principal, enable_telemetry=False) as connection:
+        yield connection
+
+
+@pytest.fixture
+def written(principal):
+    """Counts the rows of the table ``written``, over a connection of its own."""
+
+    def ask(statement):
+        with lakekey.sql.connect(principal, enable_telemetry=False) as other, other.cursor() as cursor:
+            return cursor.execute(statement).fetchall()
+
+    ask("create or replace table written (n bigint)")
+    return lambda: ask("select count(*) from written")[0][0]
+
+
+def test_statement_whose_answer_is_lost_is_not_sent_again(box, connection, written):
+    before = box.counters["statements"]
+    box.fault("sql", drop_after=True)
+    with connection.cursor() as cursor, pytest.raises(sql.exc.RequestError) as caught:
+        cursor.execute("insert into written values (1)")
+    assert "the statement may have run, and was not sent again" in str(caught.value.__cause__)
+    assert box.counters["statements"] == before + 1
+    assert written() == 1
+    with connection.cursor() as cursor:
+        assert cursor.execute("select 2").fetchone()[0] == 2, "the connection goes on"
+
+
+def test_read_whose_answer_is_lost_is_sent_again_by_the_connector(box, connection):
+    box.fault("sql", drop_after=True)
+    with connection.cursor() as cursor:
+        assert cursor.execute("select 1").fetchone()[0] == 1
+
+
+def test_refusal_of_the_connectors_second_attempt_does_not_say_that_nothing_has_run(box, connection):
+    box.fault("sql", drop_after=True)
+    box.fault("sql", status=401)
+    before = box.counters["statements"]
+    with connection.cursor() as cursor, pytest.raises(sql.exc.RequestError) as caught:
+        cursor.execute("select 1")
+    assert str(caught.value.context["attempt"]).startswith("2/")
+    assert "it may have run" in caught.value.__cause__.message
+    assert box.counters["statements"] == before + 1
