@@ -20,6 +20,7 @@ MEMORY = {
     "lakekey.session.unsaved": ("_answers",),
     "lakekey.session.wait_notice": ("_told",),
     "lakekey.web.flows": ("_sweeps",),
+    "lakekey.web.redemption": ("_kept",),
 }
 #: Module → names that are set to ``None``.
 SINGLE = {"lakekey.cache.opening": ("_memory_cache",)}

@@ -17,12 +17,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lakekey._imports import libraries
 
 if TYPE_CHECKING:
-    import requests
     from urllib3.connection import HTTPConnection
 
 _STEP = 0.05  # seconds between two looks at whether a wait is over
@@ -49,6 +48,7 @@ class _Context(NamedTuple):
 
 _UNBOUND = _Context()
 _context: ContextVar[_Context] = ContextVar("lakekey_deadline", default=_UNBOUND)
+_watch: ContextVar["Watch"] = ContextVar("lakekey_watch")
 
 
 @contextlib.contextmanager
@@ -97,10 +97,12 @@ class Watch:
 
     Attributes:
         over: Whether the deadline has passed before the exchange was done.
+        reuses: Whether the request went out on a connection that an earlier exchange had left.
     """
 
     def __init__(self, deadline: float) -> None:
         self.over = False
+        self.reuses = False
         self._deadline = deadline
         self._done = threading.Event()
         self._connections: list[HTTPConnection] = []
@@ -163,6 +165,21 @@ class Watch:
         except TimeoutError:
             connection.close()
             raise
+        if self._commitment is not None:
+            self._commitment.commit()
+
+    def use(self, connection: "HTTPConnection") -> None:
+        """Send on a connection; one that an earlier exchange has made is bounded, and committed to, here.
+
+        Raises:
+            TimeoutError: The deadline has passed.
+        """
+        if connection.sock is None or connection.sock in self._sockets:
+            return
+        self._check()
+        self.reuses = True
+        self._connections.append(connection)
+        self._sockets.append(connection.sock)
         if self._commitment is not None:
             self._commitment.commit()
 
@@ -236,49 +253,24 @@ class _Attempt:
 
 
 @contextlib.contextmanager
-def enforced(session: "requests.Session", deadline: float) -> Iterator[Watch]:
-    """Bound what a session sends and receives.
+def enforced(deadline: float) -> Iterator[Watch]:
+    """Bound what this thread sends and receives by connections of `lakekey.oauth.connections`.
 
     Args:
-        session: A session that is used for one exchange.
         deadline: When to give up, by `time.monotonic`.
     """
-    with libraries():
-        from requests.adapters import HTTPAdapter
-        from urllib3.connection import HTTPConnection, HTTPSConnection
-        from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-
-    class Watched(HTTPConnection):
-        def connect(self) -> None:
-            watch.connect(self, super().connect)
-
-    class WatchedTls(HTTPSConnection):
-        def connect(self) -> None:
-            watch.connect(self, super().connect)
-
-    class Pool(HTTPConnectionPool):
-        ConnectionCls = Watched
-
-    class TlsPool(HTTPSConnectionPool):
-        ConnectionCls = WatchedTls
-
-    class Adapter(HTTPAdapter):
-        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            super().init_poolmanager(*args, **kwargs)
-            self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
-
-        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-            manager = super().proxy_manager_for(*args, **kwargs)
-            manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
-            return manager
-
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, Adapter())
     watch = Watch(deadline)
+    token = _watch.set(watch)
     try:
         yield watch
     finally:
+        _watch.reset(token)
         watch.stop()
+
+
+def watch_of_this_exchange() -> Watch:
+    """The watch of the innermost exchange that this thread is in."""
+    return _watch.get()
 
 
 def _start(work: Callable[[], None]) -> bool:

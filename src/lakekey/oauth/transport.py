@@ -16,6 +16,7 @@ from lakekey._hosts import LOOPBACK
 from lakekey._imports import LOADING, libraries
 from lakekey.errors import ConfigurationError, TokenEndpointError
 from lakekey.oauth import certificates, deadlines, monkey_patches
+from lakekey.oauth.connections import KeptConnections, new_adapter
 from lakekey.oauth.proxy import proxy_to
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Transport:
         ca_file: A PEM bundle to trust instead of the environment's and the system's.
         user_agent: The ``User-Agent`` header.
         client_certificate: A certificate and its key to show where the server asks (PEM files), or ``None``.
+        kept: Where connections wait for the next request; ``None``: each request has one of its own.
     """
 
     def __init__(
@@ -89,7 +91,9 @@ class Transport:
         ca_file: str | None = None,
         user_agent: str = "lakekey",
         client_certificate: tuple[str, str] | None = None,
+        kept: KeptConnections | None = None,
     ) -> None:
+        self._kept = kept
         # The library knows the first two of these variables; OpenSSL, and with it everybody else, the third.
         self._ca_file = ca_file or next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), None)
         self._client_certificate = client_certificate
@@ -148,12 +152,12 @@ class Transport:
         form: Mapping[str, str] | None = None,
         basic: tuple[str, str] | None = None,
         deadline: float | None = None,
+        new_connection: bool = False,
     ) -> Answer:
         require_secure(url)
-        proxy_to(url)
+        proxy = proxy_to(url)
         with libraries():
             import encodings.idna  # noqa: F401 - what looking a name up would load
-            import ssl
 
             import requests
             import requests.auth
@@ -166,8 +170,13 @@ class Transport:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TokenEndpointError(_LATE.format(host), hint=_TRY_AGAIN)
-        retryable = True
-        with requests.Session() as session, deadlines.enforced(session, deadline) as watch:
+        retryable, answered = True, False
+        key = (host, proxy, self._ca_file, self._client_certificate)
+        adapter = (self._kept.take(key) if self._kept is not None and not new_connection else None) or new_adapter()
+        # A session for each request, as it would send on the cookies that another person's answer has set.
+        with requests.Session() as session, deadlines.enforced(deadline) as watch:
+            session.mount("https://", adapter)
+            session.mount("http://", adapter)
             # The library looks where a redirect leads although none is followed: it would read an endless body, and
             # stumble over an address that is none.
             session.get_redirect_target = _nowhere  # type: ignore[method-assign]
@@ -187,37 +196,51 @@ class Transport:
                     verify=self._ca_file or None,
                     cert=self._client_certificate,
                 ) as response:
+                    answered = True
                     answer = _read(response, host, watch)
-                    # An answer that ends with its connection ends at the deadline, too: then only JSON is known whole.
-                    if not watch.over or answer.json_object() is not None:
-                        return answer
-                    problem, hint = _LATE.format(host), _TRY_AGAIN
-            except requests.exceptions.SSLError as error:
-                cause = _root_cause(error)
-                problem, hint = (
-                    f"TLS with {host} failed: {_in_words(cause)}",
-                    ("if its certificate comes from a private CA, set ca_file in the profile or REQUESTS_CA_BUNDLE"),
-                )
-                retryable = not isinstance(cause, ssl.SSLCertVerificationError)  # it is the same one in a moment
-            except requests.exceptions.Timeout:
+                if self._kept is not None and not watch.over:
+                    session.adapters.clear()  # which the session would close
+                    self._kept.give(key, adapter)
+                # An answer that ends with its connection ends at the deadline, too: then only JSON is known whole.
+                if not watch.over or answer.json_object() is not None:
+                    return answer
                 problem, hint = _LATE.format(host), _TRY_AGAIN
-            except (requests.exceptions.ProxyError, requests.exceptions.InvalidProxyURL) as error:
-                cause = _root_cause(error)
-                problem, hint = f"the proxy on the way to {host} failed: {_in_words(cause)}", "check HTTPS_PROXY"
-            except requests.exceptions.InvalidSchema as error:
-                cause = _root_cause(error)
-                problem, hint = f"the proxy on the way to {host}: {_in_words(cause)}", "pip install 'requests[socks]'"
             except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 # The second where requests lets it through: a host name with a label that is empty or too long. The
                 # last: something that was to be sent on, such as a device code, is no text that can be encoded.
-                cause = _root_cause(error)
-                problem, hint = f"cannot reach {host}: {_in_words(cause)}", "check the host name and the network"
+                problem, hint, retryable = _explained(error, host)
+        if watch.reuses and not answered and time.monotonic() < deadline:
+            # The server had closed it, or was about to (RFC 9112 §9.3.1); see `KeptConnections`.
+            return self._send(
+                method, url, headers=headers, form=form, basic=basic, deadline=deadline, new_connection=True
+            )
         if retryable and time.monotonic() >= deadline:
             # Cut off by ourselves (`lakekey.oauth.deadlines`), whatever it looked like to the library.
             problem, hint = _LATE.format(host), _TRY_AGAIN
         self.check_files()
         # Raised out here: the library's exception carries the request, and with it the secrets in its body.
         raise TokenEndpointError(problem, hint=hint, retryable=retryable)
+
+
+def _explained(error: Exception, host: str) -> tuple[str, str, bool]:
+    """What went wrong, the next step, and whether the same request may succeed in a moment."""
+    with libraries():
+        import ssl
+
+        from requests import exceptions
+
+    cause = _root_cause(error)
+    if isinstance(error, exceptions.SSLError):
+        hint = "if its certificate comes from a private CA, set ca_file in the profile or REQUESTS_CA_BUNDLE"
+        # Its certificate is the same one in a moment.
+        return f"TLS with {host} failed: {_in_words(cause)}", hint, not isinstance(cause, ssl.SSLCertVerificationError)
+    if isinstance(error, exceptions.Timeout):
+        return _LATE.format(host), _TRY_AGAIN, True
+    if isinstance(error, exceptions.ProxyError | exceptions.InvalidProxyURL):
+        return f"the proxy on the way to {host} failed: {_in_words(cause)}", "check HTTPS_PROXY", True
+    if isinstance(error, exceptions.InvalidSchema):
+        return f"the proxy on the way to {host}: {_in_words(cause)}", "pip install 'requests[socks]'", True
+    return f"cannot reach {host}: {_in_words(cause)}", "check the host name and the network", True
 
 
 def printable(text: str) -> str:

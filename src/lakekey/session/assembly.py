@@ -11,6 +11,7 @@ from lakekey.configuration.target import M2M, Target
 from lakekey.configuration.unpickled import client_secret
 from lakekey.oauth import revocation
 from lakekey.oauth.client import Client
+from lakekey.oauth.connections import KeptConnections
 from lakekey.oauth.discovery import Metadata, discover
 from lakekey.oauth.grants import ClientCredentials, Grant, RefreshToken
 from lakekey.oauth.transport import Transport
@@ -69,14 +70,15 @@ def _exchange_of(target: Target, client: Client, environ: Mapping[str, str]) -> 
     return TokenExchange(client, source, outside, target.token_audience)
 
 
-def client_of(target: Target, cache: Cache | None = None) -> Client:
+def client_of(target: Target, cache: Cache | None = None, *, kept: KeptConnections | None = None) -> Client:
     """The OAuth client of a target. Nothing is sent yet.
 
     Args:
         target: What to sign in to.
         cache: Where its authorization server is remembered; ``None`` to ask the network.
+        kept: See `transport_of`.
     """
-    transport = transport_of(target)
+    transport = transport_of(target, kept=kept)
     # RFC 6749 §6 and OpenID Connect Core §11: a refresh token is asked for by offline_access; a service principal
     # needs none, since it can always ask again.
     wants_refresh_token = target.is_person and not target.disable_oauth_refresh_token
@@ -105,12 +107,18 @@ def client_of(target: Target, cache: Cache | None = None) -> Client:
     )
 
 
-def transport_of(target: Target) -> Transport:
-    """HTTP to a target's host, with the one TLS and proxy setting that serves all calls."""
+def transport_of(target: Target, *, kept: KeptConnections | None = None) -> Transport:
+    """HTTP to a target's host, with the one TLS and proxy setting that serves all calls.
+
+    Args:
+        target: What to sign in to.
+        kept: Where connections wait for the next request; ``None``: each request has one of its own.
+    """
     return Transport(
         ca_file=target.ca_file,
         user_agent=f"lakekey/{_version.__version__}",
         client_certificate=_client_certificate(target),
+        kept=kept,
     )
 
 

@@ -22,6 +22,7 @@ from lakekey.login.identity import identify
 from lakekey.oauth import authorization_code, deadlines, jwt, revocation
 from lakekey.oauth.authorization_code import AuthorizationRequest
 from lakekey.oauth.client import Client
+from lakekey.oauth.connections import KeptConnections
 from lakekey.oauth.pkce import Pkce
 from lakekey.oauth.token_response import TokenResponse
 from lakekey.session.assembly import client_of
@@ -37,6 +38,8 @@ _EXCHANGE_PATIENCE = 30.0
 _LOCK_PATIENCE = 30.0
 _ASK_PATIENCE = 10.0
 _OPENID = frozenset({"openid", "profile", "email", "offline_access"})
+#: The exchange and the question to the workspace go over one connection, and so do sign-ins that follow at once.
+_kept = KeptConnections()
 
 
 class Signed(NamedTuple):
@@ -73,7 +76,7 @@ class Redemption:
         self._cache = credential.cache
         self._entry_id = credential.entry_id
         self._events = credential.events
-        self._client: Client = client_of(target, credential.cache)
+        self._client: Client = client_of(target, credential.cache, kept=_kept)
 
     def redeem(
         self, answer: Mapping[str, str], taken: Callable[[], Mapping[str, str] | None]

@@ -1,6 +1,7 @@
 """What a hosted sign-in costs: how often it waits for the disk, and what a loss of power may take back."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,17 @@ def test_code_is_not_sent_again_when_power_has_taken_its_row_back(place):
     assert (again.code, again.who) == ("connected", ADA)
     assert len(place.token_requests()) == 1
     assert Session(target).peek() == entry
+
+
+def test_exchange_and_question_of_membership_share_one_connection(place, monkeypatch):
+    begun = begin_sign_in("prod", user=ADA, redirect_uri=place.redirect_uri)
+    answer, connect, made = query_of(place.consent(begun.url)), socket.socket.connect, []
+
+    def noting(self, address):
+        made.append(address)
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", noting)
+    assert finish_sign_in("prod", answer=answer, user=ADA, browser=begun.cookie.value).code == "connected"
+    assert len(place.token_requests()) == 1
+    assert len(made) == 1

@@ -8,7 +8,7 @@ from lakekey.cache import opening
 from support.process_state import KEPT, MEMORY, SINGLE, reset_process_state
 
 SOURCE = Path(__file__).parents[3] / "src"
-EMPTY = {"set()", "dict()", "list()", "{}", "[]", "None", "OrderedDict()"}
+EMPTY = {"set()", "dict()", "list()", "{}", "[]", "None", "OrderedDict()", "KeptConnections()"}
 
 
 def remembered():

@@ -1,0 +1,128 @@
+"""Connections of the HTTP library: each bounded by the watch of its exchange, and some kept for the next one."""
+
+import functools
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from lakekey._imports import libraries
+from lakekey.oauth import deadlines
+
+if TYPE_CHECKING:
+    from requests.adapters import HTTPAdapter
+
+_MOST = 8
+
+
+class KeptConnections:
+    """Connections of this process that wait a moment for the next request to the same server.
+
+    A server may close one just as a request is sent on it, and what became of the request is not known then. It is
+    sent once more on a new connection. So they are for what may be sent twice: a question, and an authorization code,
+    which is lost as well if it is not sent again. They are not for a refresh token.
+
+    Args:
+        idle: Seconds that one waits for its next request. Servers close theirs after five seconds or more.
+    """
+
+    def __init__(self, idle: float = 3.0) -> None:
+        self._patience = idle
+        # No lock: a finalizer or a signal handler may come by in the midst of this. Whoever removes one has it.
+        self._idle: list[_Idle] = []
+
+    def take(self, key: "Key") -> "HTTPAdapter | None":
+        """A connection that no other exchange uses, or ``None``; those that have waited too long are closed.
+
+        Args:
+            key: Where it leads, and with which settings.
+        """
+        found: HTTPAdapter | None = None
+        for idle in reversed(list(self._idle)):
+            is_usable = time.monotonic() - idle.since < self._patience and idle.process == os.getpid()
+            if (is_usable and (found is not None or idle.key != key)) or not self._remove(idle):
+                continue
+            if is_usable:
+                found = idle.adapter
+            else:
+                idle.adapter.close()
+        return found
+
+    def give(self, key: "Key", adapter: "HTTPAdapter") -> None:
+        """Keep a connection whose last answer was read whole."""
+        self._idle.append(_Idle(key, adapter))
+        for idle in self._idle[:-_MOST]:
+            if self._remove(idle):
+                idle.adapter.close()
+
+    def clear(self) -> None:
+        """Close them all."""
+        for idle in list(self._idle):
+            if self._remove(idle):
+                idle.adapter.close()
+
+    def _remove(self, idle: "_Idle") -> bool:
+        try:
+            self._idle.remove(idle)
+        except ValueError:  # another exchange has it
+            return False
+        return True
+
+
+Key = tuple[Any, ...]
+
+
+class _Idle:
+    """A connection that waits, with the process that made it: its forked child must not use it as well."""
+
+    def __init__(self, key: Key, adapter: "HTTPAdapter") -> None:
+        self.key = key
+        self.adapter = adapter
+        self.process = os.getpid()
+        self.since = time.monotonic()
+
+
+def new_adapter() -> "HTTPAdapter":
+    """What carries a session's requests; its connections are used by one exchange at a time."""
+    return _adapter_class()(pool_connections=1, pool_maxsize=1)
+
+
+@functools.cache
+def _adapter_class() -> "type[HTTPAdapter]":
+    with libraries():
+        from requests.adapters import HTTPAdapter
+        from urllib3.connection import HTTPConnection, HTTPSConnection
+        from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+    class Watched(HTTPConnection):
+        def connect(self) -> None:
+            deadlines.watch_of_this_exchange().connect(self, super().connect)
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            deadlines.watch_of_this_exchange().use(self)
+            super().request(*args, **kwargs)
+
+    class WatchedTls(HTTPSConnection):
+        def connect(self) -> None:
+            deadlines.watch_of_this_exchange().connect(self, super().connect)
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            deadlines.watch_of_this_exchange().use(self)
+            super().request(*args, **kwargs)
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Watched
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = WatchedTls
+
+    class Adapter(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, **kwargs)
+            self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
+
+        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+            manager = super().proxy_manager_for(*args, **kwargs)
+            manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
+            return manager
+
+    return Adapter
