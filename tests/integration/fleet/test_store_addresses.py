@@ -1,6 +1,7 @@
 """Addresses of shared stores: what is near, what may be shown, and what is refused before anything is sent."""
 
 import socket
+import traceback
 
 import pytest
 
@@ -69,6 +70,33 @@ def test_file_of_services_brings_no_address_that_was_not_judged(tmp_path, monkey
 def test_password_with_an_unencoded_mark_is_not_shown(address):
     assert "s3c" not in without_credentials(address)
     assert without_credentials(address).endswith("://…")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "rediss://s3c?ret@127.0.0.1/0",
+        "rediss://s3c#ret@127.0.0.1/0",
+        "rediss://s3c/?ret@127.0.0.1/0",
+        "rediss://localhost?s3c=ret@127.0.0.1/0",
+        "rediss+sentinel://s3c?ret@127.0.0.1/0",
+        "postgresql://worker:s3c/ret@127.0.0.1/db",
+        "postgresql://s3c/ret@127.0.0.1/db",
+        "postgresql://worker:s3c/ret@127.0.0.1:s3c/db",
+        "postgresql://worker@127.0.0.1:s3c/db",
+    ],
+)
+def test_part_of_a_password_that_would_pass_for_the_place_is_looked_up_by_no_name_and_shown_in_no_error(
+    address, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **_: asked.append(arguments) or [])
+    store = RedisStore(address) if address.startswith("redis") else PostgresqlStore(address)
+    with pytest.raises(ConfigurationError, match="cannot be read") as caught:
+        store.get(NAME)
+    shown = "".join(traceback.format_exception(caught.value)) + (caught.value.hint or "") + str(caught.value)
+    assert "s3c" not in shown and not asked
+    assert "percent-encode" in caught.value.hint or "%XX" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -205,10 +205,13 @@ def settings_of(address: str, environ: Mapping[str, str]) -> dict[str, Any]:
     try:
         given = conninfo.conninfo_to_dict(address)
     except psycopg.Error:  # its message quotes the address
-        given = {}
-        trouble = _wrong(
-            "cannot be read", "write postgresql://USER@HOST:PORT/DATABASE, and percent-encode what is special"
-        )
+        given, trouble = {}, _unreadable()
+    # A raw / in a password ends the place before its @: then the user would pass for the host, and a part of the
+    # password for its port. Both would be shown.
+    path = address.partition("://")[2].partition("?")[0].partition("/")[2]
+    ports = str(given.get("port") or "").split(",")
+    if "@" in path or not all(port == "" or port.isdecimal() for port in ports):
+        trouble = _unreadable()
     if trouble is not None:
         raise trouble
     unknown = sorted(set(given) - set(_KEPT))
@@ -243,6 +246,10 @@ def settings_of(address: str, environ: Mapping[str, str]) -> dict[str, Any]:
         "tcp_user_timeout": 10_000,
     }
     return settings
+
+
+def _unreadable() -> ConfigurationError:
+    return _wrong("cannot be read", "write postgresql://USER@HOST:PORT/DATABASE, and percent-encode what is special")
 
 
 def _wrong(what: str, hint: str) -> ConfigurationError:

@@ -60,9 +60,12 @@ def address_of(text: str) -> Address:
         several = hosts.split(",") if by_sentinels else [hosts]
         nodes = tuple(_node(host, 26379 if by_sentinels else 6379) for host in several)
         database = int(parts.path.strip("/") or 0)
+        split_password = "@" in f"{parts.path}{parts.query}{parts.fragment}"
     except ValueError:  # its message may quote the address
-        nodes = ()
-    if not nodes:
+        nodes, split_password = (), False
+    # A raw /, ? or # in a password ends the place before its @: then a part of the password would pass for the host,
+    # be looked up, and be shown.
+    if not nodes or split_password:
         raise _wrong("cannot be read", "write rediss://USER@HOST:PORT/DATABASE, special characters as %XX")
     options = dict(parse_qsl(parts.query))
     unknown = sorted(set(options) - {*_PARAMETERS, *(_OF_SENTINELS if by_sentinels else ())})
