@@ -2,6 +2,8 @@
 
 import base64
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +52,14 @@ class Host(Machine):
             "LAKEKEY_KEY_SOURCE": "env",
             "LAKEKEY_CACHE_DIR": str(self.directory / "cache"),
             "HOME": str(self.directory),
+            "TMPDIR": str(self.directory / "tmp"),  # so that the others find no marks of its processes
         }
 
     @property
     def environ(self) -> dict[str, str]:
         """The environment of its processes."""
         self.directory.mkdir(mode=0o700, exist_ok=True)
+        (self.directory / "tmp").mkdir(mode=0o700, exist_ok=True)
         return {**super().environ, **self.own}
 
     @property
@@ -67,11 +71,17 @@ class Host(Machine):
         """A process with a lease of a second and little patience; see `support.programs.in_a_hurry`."""
         return self.started("in_a_hurry", module, *arguments, **environ)
 
-    def started(self, module: str, *arguments: str, **environ: str) -> Child:
-        """A process that runs a module of `support.programs`; a context manager."""
-        import sys
+    def started(self, module: str, *arguments: str, before: Sequence[str] = (), **environ: str) -> Child:
+        """A process that runs a module of `support.programs`; a context manager.
 
-        return Child([sys.executable, "-m", f"support.programs.{module}", *arguments], {**self.environ, **environ})
+        Args:
+            module: Which.
+            arguments: Its arguments.
+            before: What stands before the command, such as another program that starts it.
+            environ: Its environment, beside the host's.
+        """
+        command = [*before, sys.executable, "-m", f"support.programs.{module}", *arguments]
+        return Child(command, {**self.environ, **environ})
 
 
 class Fleet:

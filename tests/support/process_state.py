@@ -30,6 +30,7 @@ KEPT = {
     "lakekey._log": ("_held_back",),
     "lakekey.cache.keys.kms.bounded": ("_silent",),
     "lakekey.cache.stores.postgresql_server": ("_servers",),
+    "lakekey.cache.stores.process_mark": ("_marks",),
     "lakekey.cache.stores.redis_server": ("_servers",),
     "lakekey.cache.unwritten": ("_locked",),
     "lakekey.configuration.piped": ("_read",),

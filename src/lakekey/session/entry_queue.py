@@ -136,10 +136,18 @@ class EntryQueue:
                     raise self._failures.lock_timeout(holder, self._entry_id, self._cache.store.where)
                 looked = shared  # each look is a request to the store, and one a turn is enough
                 wait.goes_on()
-                commitment.pause(next_try(time.monotonic() - arrived, longest))
+                self._pause(commitment, next_try(time.monotonic() - arrived, longest))
                 # A result needs no lock, nor that it be free.
                 if (settled := self._settled(self._credential.peek(), known, done)) is not None:
                     return settled
+
+    def _pause(self, commitment: Commitment, seconds: float) -> None:
+        """Wait for some seconds, or until the holder of the lock is known to have died; that costs no request."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            commitment.pause(min(left, LONGEST_POLL))
+            if self._cache.store.is_abandoned(self._entry_id):
+                return
 
     def _settled(self, entry: Entry | None, known: Failure | None, done: Done | None) -> Entry | None:
         """What a sibling has brought about since we began: what we want, or a failure that is ours too."""

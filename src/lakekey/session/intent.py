@@ -6,7 +6,8 @@ is being spent, by which host and since when. Of two holders the comparison of b
 only that one sends. The answer replaces exactly the intent's bytes.
 
 Where an intent has no outcome, the server may or may not have consumed the token. Tokens that the server does not
-rotate are simply sent again. A single-use one is left alone until its holder cannot be waiting for an answer any more;
+rotate are simply sent again. A single-use one is left alone until its holder cannot be waiting for an answer any more,
+or is known to have died on this machine (`lakekey.cache.stores.process_mark`);
 then one process sends it once more, and says so in its own intent. Nothing else could still save the session: its
 holder is dead or has no answer. `LAKEKEY_UNSETTLED=refuse` is for servers that punish reuse beyond the session.
 """
@@ -19,6 +20,7 @@ from typing import NamedTuple
 
 from lakekey._single_flight import Commitment
 from lakekey.cache.entry import Entry
+from lakekey.cache.stores import process_mark
 from lakekey.cache.stores.lease import holder_here
 from lakekey.errors import ConfigurationError
 
@@ -41,6 +43,7 @@ class Intent(NamedTuple):
         since: When, in epoch seconds (UTC); 0 where the holder has noted that no answer will come.
         digest: Which token: SHA-256, in hexadecimal.
         resent: Whether the token may have been sent by another holder before.
+        mark: By which its machine can tell whether the holder has died; ``""`` where it has none.
     """
 
     nonce: str
@@ -48,11 +51,13 @@ class Intent(NamedTuple):
     since: float
     digest: str
     resent: bool = False
+    mark: str = ""
 
     @classmethod
     def to_spend(cls, refresh_token: str, *, resent: bool) -> "Intent":
         """A new intent of this process."""
-        return cls(os.urandom(16).hex(), holder_here(), time.time(), digest_of(refresh_token), resent)
+        digest, mark = digest_of(refresh_token), process_mark.mark_here()
+        return cls(os.urandom(16).hex(), holder_here(), time.time(), digest, resent, mark)
 
     @classmethod
     def in_entry(cls, entry: Entry) -> "Intent | None":
@@ -65,7 +70,7 @@ class Intent(NamedTuple):
     @property
     def is_waited_for(self) -> bool:
         """Whether its holder may still get an answer."""
-        return time.time() - self.since < OUTCOME_AFTER
+        return time.time() - self.since < OUTCOME_AFTER and not process_mark.is_dead(self.mark)
 
     @property
     def may_be_acted_on(self) -> bool:

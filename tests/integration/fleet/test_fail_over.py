@@ -4,7 +4,7 @@ import pytest
 
 from lakekey import LoginRequired
 from lakekey.cache import near
-from lakekey.cache.stores.postgresql import TABLE
+from lakekey.cache.stores.postgresql_table import TABLE
 from lakekey.providers.provider import Provider
 from support.fleet import Fleet
 from support.servers.fault_proxy import FaultProxy

@@ -8,7 +8,7 @@ import pytest
 
 from lakekey.cache.entry import Entry, Failure
 from lakekey.cache.keys.choice import NOTE
-from lakekey.cache.stores.postgresql import TABLE
+from lakekey.cache.stores.postgresql_table import TABLE
 from lakekey.errors import StoreUnavailable, TokenEndpointError
 from lakekey.providers.provider import Provider
 from lakekey.session import exchange, saving

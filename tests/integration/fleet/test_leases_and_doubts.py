@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from lakekey.cache.stores import lease, postgresql_server
-from lakekey.cache.stores.postgresql import TABLE
+from lakekey.cache.stores.postgresql_table import TABLE
 from support.store_contract import NAME
 
 pytestmark = pytest.mark.timeout(120)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lakekey.cache.stores.postgresql import TABLE
+from lakekey.cache.stores.postgresql_table import TABLE
 from support.fleet import Fleet
 from support.namespaces import Network, inside
 from support.servers.postgresql import DATABASE, ROLE, Postgresql

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from lakekey.cache import near
-from lakekey.cache.stores.postgresql import TABLE, PostgresqlStore
+from lakekey.cache.stores.postgresql import PostgresqlStore
+from lakekey.cache.stores.postgresql_table import TABLE
 from lakekey.cache.stores.turns import Turns
 from lakekey.errors import StoreUnavailable
 from lakekey.providers.provider import Provider

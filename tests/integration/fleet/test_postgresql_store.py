@@ -2,7 +2,8 @@
 
 import pytest
 
-from lakekey.cache.stores.postgresql import TABLE, PostgresqlStore
+from lakekey.cache.stores.postgresql import PostgresqlStore
+from lakekey.cache.stores.postgresql_table import TABLE
 from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, StoreUnavailable
 from support.servers.postgresql import ROLE, Pgbouncer, free_port
 from support.store_contract import CONTRACT, NAME

@@ -17,7 +17,8 @@ from typing import Any, Self
 
 import psycopg
 
-from lakekey.cache.stores.postgresql import SCHEMA, TABLE, PostgresqlStore
+from lakekey.cache.stores.postgresql import PostgresqlStore
+from lakekey.cache.stores.postgresql_table import SCHEMA, TABLE
 
 _PATIENCE = 60.0  # seconds for a start on a busy machine
 ROLE, DATABASE, OWNER = "worker", "fleet", "owner"

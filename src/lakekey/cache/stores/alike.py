@@ -78,8 +78,8 @@ def patience_of(given: object, default: float) -> float:
 
 
 @contextlib.contextmanager
-def changing_key(leases: Leases, holder: Callable[[str], str | None], where: str) -> Iterator[None]:
-    """See `KeyPlace.changing_key`; ``holder`` is `Store.holder`, and ``where`` is `Store.where`."""
+def changing_key(leases: Leases, where: str) -> Iterator[None]:
+    """See `KeyPlace.changing_key`; ``where`` is `Store.where`."""
     until = time.monotonic() + _KEY_PATIENCE
     while True:
         with leases.hold(_KEY_LEASE) as held:
@@ -88,7 +88,7 @@ def changing_key(leases: Leases, holder: Callable[[str], str | None], where: str
                 return
         if time.monotonic() > until:
             raise LockTimeout(
-                f"{holder(_KEY_LEASE) or 'another process'} is changing the key of the cache in {where} "
+                f"{leases.holder(_KEY_LEASE) or 'another process'} is changing the key of the cache in {where} "
                 f"for more than {_KEY_PATIENCE:g} s",
                 hint="wait for it, or end it",
             )

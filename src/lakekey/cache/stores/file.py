@@ -215,6 +215,10 @@ class FileStore:
         """See `Store.still_locked`: the kernel takes no lock away."""
         return True
 
+    def is_abandoned(self, entry_id: str) -> bool:  # noqa: ARG002
+        """See `Store.is_abandoned`: such a lock is free."""
+        return False
+
     def schema(self) -> str:
         """See `Store.schema`: nothing has to be run."""
         return ""

@@ -7,6 +7,9 @@ renews it, so it is independent of how long the token endpoint takes.
 A holder that was stopped for longer than the lease has lost it and may not know. So the end is also kept here, by the
 monotonic clock and by the wall clock, which goes on while the machine sleeps, and counted from *before* the store was
 asked: `Leases.still_held` errs on the safe side.
+
+The nonce ends in the mark of its process. A process of the same machine that finds the mark of a dead one takes the
+lease over at once, and names the nonce that it replaces; others wait until the lease ends.
 """
 
 import _thread
@@ -19,23 +22,33 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from lakekey import _log
+from lakekey.cache.stores import process_mark
 from lakekey.errors import CacheError
 
 SECONDS = 10.0
 _PART = 3.0  # a lease is renewed every third of it
+_RANDOM = 16  # bytes of a nonce before the mark
+_AT_ONCE = 1000  # leases of others that are remembered
 
 
 class LeaseKeeper(Protocol):
     """The store's side. Each call is one statement that names the nonce."""
 
-    def take(self, name: str, nonce: bytes, holder: str, seconds: float) -> bool:
-        """Take a lease that is free, has ended, or is already this nonce's. Returns whether it is ours."""
+    def take(self, name: str, nonce: bytes, holder: str, seconds: float, *, instead_of: bytes = b"") -> bytes:
+        """Take a lease that is free, has ended, is already this nonce's, or ``instead_of``'s, whose holder is dead.
+
+        Returns:
+            Whose it is now: this nonce, or another's; empty where that is not known.
+        """
 
     def renew(self, name: str, nonce: bytes, seconds: float) -> bool:
         """Let a lease of this nonce last so many seconds from now. Returns whether it was still ours."""
 
     def release(self, name: str, nonce: bytes) -> None:
         """Remove the lease, if it is this nonce's."""
+
+    def holder(self, name: str) -> str | None:
+        """Who holds a lease that has not ended, for people."""
 
 
 class _Lease:
@@ -48,7 +61,7 @@ class _Lease:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.nonce = os.urandom(16)
+        self.nonce = os.urandom(_RANDOM) + process_mark.mark_here().encode()
         self.pid = os.getpid()
         self.taken = False
         self._good_until = self._good_until_wall = 0.0
@@ -81,6 +94,7 @@ class Leases:
         self._keeper = keeper
         self._seconds = seconds
         self._held: dict[str, _Lease] = {}
+        self._others: dict[str, str] = {}
 
     @contextlib.contextmanager
     def hold(self, name: str) -> Iterator[bool]:
@@ -111,6 +125,20 @@ class Leases:
         lease = self._held.get(name)
         return lease is not None and lease.pid == os.getpid() and lease.is_good
 
+    def is_abandoned(self, name: str) -> bool:
+        """Whether a lease was another's when it was last tried, whose process is known here to be dead since.
+
+        Nothing is sent.
+        """
+        return process_mark.is_dead(self._others.get(name, ""))
+
+    def holder(self, name: str) -> str | None:
+        """Who holds a lease, for people; ``None`` also where the store is away."""
+        try:
+            return self._keeper.holder(name)
+        except CacheError:
+            return None
+
     def _claim(self, lease: _Lease) -> bool:
         """Be the only holder of a name in this process. One atomic step: a signal handler may strike in it."""
         other = self._held.setdefault(lease.name, lease)
@@ -121,8 +149,14 @@ class Leases:
     def _taken(self, lease: _Lease) -> bool:
         """Take it at the store. An answer that was slower than the lease itself is renewed once."""
         asked_at = _now()
-        if not self._keeper.take(lease.name, lease.nonce, holder_here(), self._seconds):
+        whose = self._keeper.take(lease.name, lease.nonce, holder_here(), self._seconds)
+        if whose != lease.nonce and process_mark.is_dead(_mark_in(whose)):
+            asked_at = _now()
+            whose = self._keeper.take(lease.name, lease.nonce, holder_here(), self._seconds, instead_of=whose)
+        if whose != lease.nonce:
+            self._note_other(lease.name, _mark_in(whose))
             return False
+        self._others.pop(lease.name, None)
         lease.taken = True
         lease.lasts(asked_at, self._seconds)
         if not lease.is_good:
@@ -130,6 +164,11 @@ class Leases:
             if self._keeper.renew(lease.name, lease.nonce, self._seconds):
                 lease.lasts(asked_at, self._seconds)
         return lease.is_good
+
+    def _note_other(self, name: str, mark: str) -> None:
+        if len(self._others) >= _AT_ONCE:
+            self._others.clear()  # a process that waits notes it again with the next try
+        self._others[name] = mark
 
     def _start(self, lease: _Lease) -> None:
         if sys.is_finalizing():
@@ -158,6 +197,10 @@ class Leases:
                 )
                 return
             lease.lasts(asked_at, self._seconds)
+
+
+def _mark_in(nonce: bytes) -> str:
+    return nonce[_RANDOM:].decode("ascii", errors="replace")
 
 
 def _now() -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Whether a directory lies on another machine, where a lock may end while its holder lives."""
 
 import os
+from collections.abc import Set as AbstractSet
 
 # NFS gives the locks of a machine up that it has not heard of for a while; so do the others, each in its own way.
 KINDS = frozenset(
@@ -14,9 +15,14 @@ _MOUNTS = "/proc/self/mountinfo"
 
 def is_elsewhere(directory: str) -> bool:
     """Whether a directory is on a network file system, as far as Linux tells; ``False`` where that cannot be told."""
+    return is_on(directory, KINDS)
+
+
+def is_on(directory: str, kinds: AbstractSet[str]) -> bool:
+    """Whether a directory is on a file system of one of some kinds; ``False`` where that cannot be told."""
     try:
         with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
-            return kind_of(os.path.realpath(directory), file.read()) in KINDS
+            return kind_of(os.path.realpath(directory), file.read()) in kinds
     except OSError:
         return False
 

@@ -10,31 +10,17 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import LOADING
-from lakekey.cache.stores.alike import changing_key, reach_and_clock, retried, settled
-from lakekey.cache.stores.findings import FAILED, OK, WARNING, Finding
+from lakekey.cache.stores.alike import changing_key, retried, settled
+from lakekey.cache.stores.findings import Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import name_of, without_credentials
+from lakekey.cache.stores.postgresql_leases import PostgresqlLeases
+from lakekey.cache.stores.postgresql_table import SCHEMA, SCHEMA_VERSION, UPGRADE
 from lakekey.cache.stores.store import Note, Reading
 from lakekey.errors import CacheError
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.postgresql_server import Answer, Server
-
-TABLE = "lakekey_store"
-SCHEMA_VERSION = "1"
-_UPGRADE = "pip install --upgrade lakekey"
-#: What `lakekey store init` runs, and what `--sql` prints for an administrator.
-SCHEMA = """\
-CREATE TABLE IF NOT EXISTS lakekey_store (
-  kind text COLLATE "C" NOT NULL CHECK (kind IN ('entry', 'bad', 'lease', 'note')),
-  name text COLLATE "C" NOT NULL,
-  body bytea NOT NULL,
-  holder text,
-  expires timestamptz,
-  PRIMARY KEY (kind, name)
-);
-INSERT INTO lakekey_store (kind, name, body) VALUES ('note', 'schema', '1') ON CONFLICT DO NOTHING;
-"""
 
 _READ = """
 SELECT (SELECT body FROM lakekey_store WHERE kind = %s AND name = %s), extract(epoch FROM clock_timestamp())::float8
@@ -83,27 +69,6 @@ _SAME_PAGE = """
 SELECT stored.name FROM unnest(%s::text[], %s::bytea[]) AS given (name, new)
 JOIN lakekey_store AS stored ON stored.kind = 'entry' AND stored.name = given.name AND stored.body = given.new
 """
-# A lease that ends later than any could is of a time in which the server's clock was ahead.
-_TAKE = """
-INSERT INTO lakekey_store AS held (kind, name, body, holder, expires)
-VALUES ('lease', %s, %s, %s, clock_timestamp() + %s * interval '1 second')
-ON CONFLICT (kind, name) DO UPDATE SET body = EXCLUDED.body, holder = EXCLUDED.holder, expires = EXCLUDED.expires
-WHERE held.body = EXCLUDED.body OR held.expires <= clock_timestamp()
-   OR held.expires > clock_timestamp() + %s * interval '1 second'
-"""
-_RENEW = """
-UPDATE lakekey_store SET expires = clock_timestamp() + %s * interval '1 second'
-WHERE kind = 'lease' AND name = %s AND body = %s
-"""
-_HOLDER = "SELECT holder FROM lakekey_store WHERE kind = 'lease' AND name = %s AND expires > clock_timestamp()"
-
-_WRITES = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')"
-_DURABLE = "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')"
-_RIGHTS = """
-SELECT name, has_table_privilege('lakekey_store', name)
-FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS name
-"""
-
 _PAGE = 1000
 
 
@@ -121,7 +86,7 @@ class PostgresqlStore:
     def __init__(self, address: str, *, lease: float = SECONDS) -> None:
         self._address = address
         self._server: Server | None = None
-        self._leases = Leases(self, lease)
+        self._leases = Leases(PostgresqlLeases(self._ask, self._require_known_table), lease)
         self._known = False
         self.where = without_credentials(address)
         self.name = name_of(address)
@@ -212,28 +177,13 @@ class PostgresqlStore:
         """See `Store.still_locked`."""
         return self._leases.still_held(entry_id)
 
+    def is_abandoned(self, entry_id: str) -> bool:
+        """See `Store.is_abandoned`."""
+        return self._leases.is_abandoned(entry_id)
+
     def holder(self, entry_id: str) -> str | None:
         """See `Store.holder`."""
-        try:
-            rows = self._ask(_HOLDER, (entry_id,)).rows
-        except CacheError:
-            return None
-        return str(rows[0][0]) if rows else None
-
-    # -- leases (`lakekey.cache.stores.lease.LeaseKeeper`) ---------------------------------------------------------
-
-    def take(self, name: str, nonce: bytes, holder: str, seconds: float) -> bool:
-        """See `LeaseKeeper.take`. Asked again after a lost reply, it recognises its own nonce."""
-        self._require_known_table()
-        return retried(lambda: self._ask(_TAKE, (name, nonce, holder, seconds, seconds + 1.0)).changed == 1)
-
-    def renew(self, name: str, nonce: bytes, seconds: float) -> bool:
-        """See `LeaseKeeper.renew`."""
-        return self._ask(_RENEW, (seconds, name, nonce)).changed == 1
-
-    def release(self, name: str, nonce: bytes) -> None:
-        """See `LeaseKeeper.release`."""
-        self._ask(_DELETE, ("lease", name, nonce))
+        return self._leases.holder(entry_id)
 
     # -- notes -----------------------------------------------------------------------------------------------------
 
@@ -259,7 +209,7 @@ class PostgresqlStore:
 
     def changing_key(self) -> "contextlib.AbstractContextManager[None]":
         """See `KeyPlace.changing_key`."""
-        return changing_key(self._leases, self.holder, self.where)
+        return changing_key(self._leases, self.where)
 
     # -- for administrators ----------------------------------------------------------------------------------------
 
@@ -275,54 +225,10 @@ class PostgresqlStore:
 
     def examine(self) -> Iterator[Finding]:
         """See `Store.examine`."""
-        clock = "SELECT extract(epoch FROM clock_timestamp())::float8"
-        yield from reach_and_clock(self.where, lambda: float(self._ask(clock, ()).rows[0][0]))
-        standby, read_only = self._ask("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')", ()).rows[
-            0
-        ]
-        primary = not standby and read_only == "off"
-        yield Finding(
-            "writes",
-            OK if primary else FAILED,
-            "it takes writes" if primary else "it is a standby" if standby else "it is read-only",
-            None if primary else "name the primary server in LAKEKEY_STORE",
-        )
-        yield self._durability()
-        yield self._encryption()
-        yield from self._table()
+        with LOADING:
+            from lakekey.cache.stores.postgresql_findings import findings
 
-    def _durability(self) -> Finding:
-        values = dict(self._ask(_DURABLE, ()).rows)
-        off = [name for name, value in values.items() if value == "off"]
-        if off:
-            step = f"switch {' and '.join(off)} on; without it a crash brings older refresh tokens back"
-            return Finding("durability", WARNING, f"{' and '.join(off)} is off", step)
-        return Finding("durability", OK, "a write that was confirmed survives a crash of the server")
-
-    def _encryption(self) -> Finding:
-        rows = self._ask("SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()", ()).rows
-        if rows and rows[0][0]:
-            return Finding("encryption", OK, str(rows[0][1]))
-        return Finding("encryption", OK, "none, which only a socket, loopback or a pooler there may do")
-
-    def _table(self) -> Iterator[Finding]:
-        if self._ask("SELECT to_regclass('lakekey_store')", ()).rows[0][0] is None:
-            yield Finding("table", FAILED, "there is none", "an administrator runs: lakekey store init")
-            return
-        rights = dict(self._ask(_RIGHTS, ()).rows)
-        lacking = sorted(name for name, granted in rights.items() if not granted)
-        if lacking:
-            role = self._ask("SELECT current_user", ()).rows[0][0]
-            step = f"an administrator runs there: GRANT {', '.join(lacking)} ON lakekey_store TO {role}"
-            yield Finding("rights", FAILED, f"lacking: {', '.join(lacking)}", step)
-            return
-        yield Finding("rights", OK, "SELECT, INSERT, UPDATE and DELETE on lakekey_store")
-        version = (self.read_note("schema") or b"").decode(errors="replace")
-        known = version in ("", SCHEMA_VERSION)
-        upgrade = None if known else f"upgrade lakekey here: {_UPGRADE}"
-        yield Finding("table", OK if known else FAILED, f"version {version or SCHEMA_VERSION}", upgrade)
-        count = self._ask("SELECT count(*) FROM lakekey_store WHERE kind = 'entry'", ()).rows[0][0]
-        yield Finding("entries", OK, str(count))
+        yield from findings(self.where, self._ask, lambda: self.read_note("schema"))
 
     def _require_known_table(self) -> None:
         """Refuse the table of a later release before anything is written to it; asked once.
@@ -335,7 +241,7 @@ class PostgresqlStore:
         version = (self.read_note("schema") or b"").decode(errors="replace")
         if version not in ("", SCHEMA_VERSION):
             what = f"has the table of a later release (version {version[:20]})"
-            raise CacheError(f"the store {self.where} {what}", hint=f"upgrade lakekey here: {_UPGRADE}")
+            raise CacheError(f"the store {self.where} {what}", hint=f"upgrade lakekey here: {UPGRADE}")
         self._known = True
 
     # -- inside ----------------------------------------------------------------------------------------------------

@@ -16,18 +16,17 @@ from lakekey.cache.stores.alike import changing_key, reach_and_clock, retried, s
 from lakekey.cache.stores.findings import OK, Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import name_of, without_credentials
+from lakekey.cache.stores.redis_leases import NOW, RedisLeases
 from lakekey.cache.stores.store import Note, Reading
-from lakekey.errors import CacheError
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.redis_server import Server
 
 # Every script gets its keys by name, and is read-only or may be run twice without harm. `TIME` is the store's clock;
 # scripts that write after it need effects replication, which is the only kind since Redis 7 and the default since 5.
-_NOW = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
-_READ = _NOW + "return {redis.call('GET', KEYS[1]), now}"
+_READ = NOW + "return {redis.call('GET', KEYS[1]), now}"
 _READ_PAGE = (
-    _NOW
+    NOW
     + """
 local found = {now}
 for i = 1, #KEYS do found[i + 1] = redis.call('GET', KEYS[i]) end
@@ -37,7 +36,7 @@ return found
 # KEYS are pairs of an entry and its lease; ARGV are pairs of what is replaced and what replaces it. One more of both is
 # a note, and what it has to say.
 _SWAP_PAGE = (
-    _NOW
+    NOW
     + """
 local done = {}
 local same = #KEYS % 2 == 0 or redis.call('GET', KEYS[#KEYS]) == ARGV[#ARGV]
@@ -75,41 +74,6 @@ redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[2])
 return 1
 """
-# A lease is a hash of nonce, holder and end. It ends by the comparison with the store's clock, and is removed by its
-# time to live some time later. One that ends later than any could is of a time in which the clock was ahead.
-_TAKE = (
-    _NOW
-    + """
-local held = redis.call('HMGET', KEYS[1], 'nonce', 'expires')
-local ends, lasts = tonumber(held[2] or '0'), tonumber(ARGV[3])
-if held[1] and held[1] ~= ARGV[1] and ends > now and ends <= now + lasts + 1000 then return 0 end
-redis.call('HSET', KEYS[1], 'nonce', ARGV[1], 'holder', ARGV[2], 'expires', string.format('%.0f', now + lasts))
-redis.call('PEXPIRE', KEYS[1], lasts * 10)
-return 1
-"""
-)
-_RENEW = (
-    _NOW
-    + """
-if redis.call('HGET', KEYS[1], 'nonce') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'expires', string.format('%.0f', now + tonumber(ARGV[2])))
-redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[2]) * 10)
-return 1
-"""
-)
-_RELEASE = """
-if redis.call('HGET', KEYS[1], 'nonce') == ARGV[1] then redis.call('DEL', KEYS[1]) end
-return 1
-"""
-_HOLDER = (
-    _NOW
-    + """
-local held = redis.call('HMGET', KEYS[1], 'holder', 'expires')
-if held[2] and tonumber(held[2]) > now then return held[1] end
-return false
-"""
-)
-
 _PAGE = 1000
 
 
@@ -127,7 +91,11 @@ class RedisStore:
     def __init__(self, address: str, *, lease: float = SECONDS) -> None:
         self._address = address
         self._server: Server | None = None
-        self._leases = Leases(self, lease)
+        keeper = RedisLeases(
+            lambda script, name, *values: self._run(script, (self._key("lease", name),), *values),
+            self.prepare,
+        )
+        self._leases = Leases(keeper, lease)
         self.where = without_credentials(address)
         self.name = name_of(address)
 
@@ -229,30 +197,13 @@ class RedisStore:
         """See `Store.still_locked`."""
         return self._leases.still_held(entry_id)
 
+    def is_abandoned(self, entry_id: str) -> bool:
+        """See `Store.is_abandoned`."""
+        return self._leases.is_abandoned(entry_id)
+
     def holder(self, entry_id: str) -> str | None:
         """See `Store.holder`."""
-        try:
-            holder = self._run(_HOLDER, (self._key("lease", entry_id),))
-        except CacheError:
-            return None
-        return holder.decode(errors="replace") if holder else None
-
-    # -- leases (`lakekey.cache.stores.lease.LeaseKeeper`) ---------------------------------------------------------
-
-    def take(self, name: str, nonce: bytes, holder: str, seconds: float) -> bool:
-        """See `LeaseKeeper.take`. Asked again after a lost reply, it recognises its own nonce."""
-        self._asked.require_keeper()
-        milliseconds = int(seconds * 1000)
-        key = self._key("lease", name)
-        return bool(retried(lambda: self._run(_TAKE, (key,), nonce, holder, milliseconds)) == 1)
-
-    def renew(self, name: str, nonce: bytes, seconds: float) -> bool:
-        """See `LeaseKeeper.renew`."""
-        return bool(self._run(_RENEW, (self._key("lease", name),), nonce, int(seconds * 1000)) == 1)
-
-    def release(self, name: str, nonce: bytes) -> None:
-        """See `LeaseKeeper.release`."""
-        self._run(_RELEASE, (self._key("lease", name),), nonce)
+        return self._leases.holder(entry_id)
 
     # -- notes -----------------------------------------------------------------------------------------------------
 
@@ -278,7 +229,7 @@ class RedisStore:
 
     def changing_key(self) -> "contextlib.AbstractContextManager[None]":
         """See `KeyPlace.changing_key`."""
-        return changing_key(self._leases, self.holder, self.where)
+        return changing_key(self._leases, self.where)
 
     # -- for administrators ----------------------------------------------------------------------------------------
 

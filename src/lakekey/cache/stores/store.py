@@ -159,6 +159,12 @@ class Store(Protocol):
         The kernel's lock always is. A lease that could not be renewed in time is not.
         """
 
+    def is_abandoned(self, entry_id: str) -> bool:
+        """Whether the lock was another's when it was last tried, who is known to be dead since. Nothing is sent.
+
+        The kernel's lock is free then. A lease can be taken over on its holder's own machine.
+        """
+
     def holder(self, entry_id: str) -> str | None:
         """Who holds the entry's lock, for people (``process 4711``, ``host a, process 4711``), where known."""
 

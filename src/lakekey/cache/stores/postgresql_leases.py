@@ -1,0 +1,62 @@
+"""Leases in PostgreSQL: rows of the store's table, each judged by the server's clock in one statement."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lakekey.cache.stores.alike import retried
+
+if TYPE_CHECKING:
+    from lakekey.cache.stores.postgresql_server import Answer
+
+# A lease that ends later than any could is of a time in which the server's clock was ahead. Where it is not ours, the
+# second half says whose it was when the statement began.
+TAKE = """
+WITH taken AS (
+  INSERT INTO lakekey_store AS held (kind, name, body, holder, expires)
+  VALUES ('lease', %s, %s, %s, clock_timestamp() + %s * interval '1 second')
+  ON CONFLICT (kind, name) DO UPDATE SET body = EXCLUDED.body, holder = EXCLUDED.holder, expires = EXCLUDED.expires
+  WHERE held.body = EXCLUDED.body OR held.body = %s OR held.expires <= clock_timestamp()
+     OR held.expires > clock_timestamp() + %s * interval '1 second'
+  RETURNING body)
+SELECT body FROM taken UNION ALL
+SELECT body FROM lakekey_store WHERE kind = 'lease' AND name = %s AND NOT EXISTS (SELECT FROM taken)
+"""
+RELEASE = "DELETE FROM lakekey_store WHERE kind = 'lease' AND name = %s AND body = %s"
+_RENEW = """
+UPDATE lakekey_store SET expires = clock_timestamp() + %s * interval '1 second'
+WHERE kind = 'lease' AND name = %s AND body = %s
+"""
+_HOLDER = "SELECT holder FROM lakekey_store WHERE kind = 'lease' AND name = %s AND expires > clock_timestamp()"
+
+
+class PostgresqlLeases:
+    """A `lakekey.cache.stores.lease.LeaseKeeper`.
+
+    Args:
+        ask: Sends a statement with its values.
+        before: Is called before a lease is taken, and refuses a store that must not be written to.
+    """
+
+    def __init__(self, ask: "Callable[[str, Sequence[Any]], Answer]", before: Callable[[], None]) -> None:
+        self._ask = ask
+        self._before = before
+
+    def take(self, name: str, nonce: bytes, holder: str, seconds: float, *, instead_of: bytes = b"") -> bytes:
+        """See `LeaseKeeper.take`. Asked again after a lost reply, it recognises its own nonce."""
+        self._before()
+        values = (name, nonce, holder, seconds, instead_of, seconds + 1.0, name)
+        rows = retried(lambda: self._ask(TAKE, values)).rows
+        return bytes(rows[0][0]) if rows else b""
+
+    def renew(self, name: str, nonce: bytes, seconds: float) -> bool:
+        """See `LeaseKeeper.renew`."""
+        return self._ask(_RENEW, (seconds, name, nonce)).changed == 1
+
+    def release(self, name: str, nonce: bytes) -> None:
+        """See `LeaseKeeper.release`."""
+        self._ask(RELEASE, (name, nonce))
+
+    def holder(self, name: str) -> str | None:
+        """See `LeaseKeeper.holder`."""
+        rows = self._ask(_HOLDER, (name,)).rows
+        return str(rows[0][0]) if rows else None

@@ -1,0 +1,176 @@
+"""The mark of a process on its machine, by which the others there can tell that it has died.
+
+A mark is a file in ``TMPDIR`` (``/tmp``) with a random name, on which its process holds a kernel lock until it ends.
+A process that finds the file, and the lock free, knows that its process ran on this machine and is gone. Nothing else
+counts as a proof. A file that is not there proves nothing: the process may be on another machine or in another
+container, or could leave no mark. Process ids are not asked: they are used again, belong to others in another
+namespace, and are the same in two copies of one virtual machine.
+
+Marks are left and believed on file systems of this machine's kernel only, and hold nothing but their name.
+"""
+
+import atexit
+import contextlib
+import os
+import stat
+import time
+from typing import NamedTuple
+
+from lakekey._imports import LOADING
+from lakekey.cache.stores import network_files
+
+#: Kinds of file systems whose locks are this kernel's alone.
+LOCAL = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "ramfs", "tmpfs", "xfs", "zfs"})
+#: How long a mark's name is, in hexadecimal digits.
+LENGTH = 32
+_OLD = 3600.0  # seconds after which a dead process's mark is removed: all who could ask for it have asked
+_AT_ONCE = 200  # marks that are looked at for that by one process
+
+
+class _Mark(NamedTuple):
+    """The mark of a process.
+
+    Attributes:
+        name: Its name; ``""`` where none could be left.
+        path: Its file.
+        descriptor: Has the lock.
+        file: Device and inode, by which it is told whether the descriptor still has the file.
+    """
+
+    name: str
+    path: str = ""
+    descriptor: int = -1
+    file: tuple[int, int] = (0, 0)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file and the lock are still there. A program may close all descriptors, as daemons do."""
+        if not self.name:
+            return True
+        with contextlib.suppress(OSError):
+            seen, there = os.fstat(self.descriptor), os.lstat(self.path)
+            return (seen.st_dev, seen.st_ino) == self.file == (there.st_dev, there.st_ino)
+        return False
+
+
+_marks: dict[int, _Mark] = {}  # by process id: a forked child makes a mark of its own
+
+
+def mark_here() -> str:
+    """The mark of this process; ``""`` where it can leave none."""
+    pid = os.getpid()
+    mark = _marks.get(pid)
+    if mark is not None and mark.is_whole:
+        return mark.name
+    if mark is not None:
+        _marks.pop(pid, None)
+    made = _made()
+    kept = _marks.setdefault(pid, made)
+    if kept is not made:  # another thread was quicker
+        _remove(made)
+    return kept.name
+
+
+def is_dead(mark: str) -> bool:
+    """Whether the process that left a mark has died, as far as that can be proved here."""
+    if len(mark) != LENGTH or not mark.isalnum():
+        return False
+    directory = _directory()
+    if directory is None:
+        return False
+    try:
+        descriptor = os.open(os.path.join(directory, mark), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        known = os.fstat(descriptor)
+        return stat.S_ISREG(known.st_mode) and known.st_uid == os.geteuid() and _locked(descriptor, shared=True)
+    finally:
+        os.close(descriptor)
+
+
+def _made() -> _Mark:
+    directory = _directory(make=True)
+    if directory is None:
+        return _Mark("")
+    _sweep(directory)
+    name = os.urandom(LENGTH // 2).hex()
+    path = os.path.join(directory, name)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return _Mark("")
+    seen = os.fstat(descriptor)
+    mark = _Mark(name, path, descriptor, (seen.st_dev, seen.st_ino))
+    if not _locked(descriptor, shared=False):
+        _remove(mark)
+        return _Mark("")
+    return mark
+
+
+def _directory(*, make: bool = False) -> str | None:
+    """Where this user's marks are; ``None`` where none can be left or believed."""
+    if not hasattr(os, "geteuid") or not hasattr(os, "O_NOFOLLOW"):
+        return None
+    place = os.path.join(os.environ.get("TMPDIR") or "/tmp", f"lakekey-{os.geteuid()}")  # noqa: S108 - see below
+    try:
+        if make:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(place, 0o700)
+        seen = os.lstat(place)
+    except OSError:
+        return None
+    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.geteuid() or seen.st_mode & 0o022:
+        return None  # others could put marks there
+    return place if network_files.is_on(place, LOCAL) else None
+
+
+def _locked(descriptor: int, *, shared: bool) -> bool:
+    """Try to lock a file until its descriptor is closed."""
+    try:
+        with LOADING:
+            import fcntl
+
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def _sweep(directory: str) -> None:
+    """Remove the marks of processes that died long ago without removing theirs."""
+    with contextlib.suppress(OSError), os.scandir(directory) as found:
+        for _, each in zip(range(_AT_ONCE), found, strict=False):
+            is_old = time.time() - each.stat(follow_symlinks=False).st_mtime > _OLD
+            if is_old and is_dead(each.name):
+                os.unlink(each.path)
+
+
+def _remove(mark: _Mark) -> None:
+    if mark.name and mark.is_whole:
+        with contextlib.suppress(OSError):
+            os.unlink(mark.path)
+        os.close(mark.descriptor)
+
+
+@atexit.register
+def _at_exit() -> None:
+    """Remove this process's file. Its lock goes with the process: a thread may still be at work."""
+    mark = _marks.get(os.getpid())
+    if mark is not None and mark.name and mark.is_whole:
+        with contextlib.suppress(OSError):
+            os.unlink(mark.path)
+
+
+def _after_fork() -> None:
+    """Let go of the parent's lock in the child, which would keep it after the parent's death."""
+    for mark in list(_marks.values()):
+        with contextlib.suppress(OSError):
+            seen = os.fstat(mark.descriptor)
+            if mark.name and (seen.st_dev, seen.st_ino) == mark.file:
+                os.close(mark.descriptor)
+    _marks.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,162 @@
+"""Marks of processes: what proves that a process of this machine has died, and what proves nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from lakekey.cache.stores import process_mark
+from lakekey.cache.stores.process_mark import is_dead, mark_here
+
+pytestmark = [pytest.mark.posix_locks, pytest.mark.posix_owners, pytest.mark.posix_signals]
+LEAVES_ONE = """
+import sys
+from lakekey.cache.stores.process_mark import mark_here
+print(mark_here(), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path, monkeypatch):
+    """Where the marks of this test are."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(process_mark, "_marks", {})
+    yield tmp_path / f"lakekey-{os.geteuid()}"
+    for mark in process_mark._marks.values():
+        process_mark._remove(mark)
+
+
+@pytest.fixture
+def other():
+    """Another process, and its mark."""
+    process = subprocess.Popen([sys.executable, "-c", LEAVES_ONE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with process:
+        yield process, process.stdout.readline().decode().strip()
+        process.kill()
+
+
+def test_process_that_was_killed_is_dead_and_one_that_lives_or_is_stopped_is_not(other):
+    process, mark = other
+    assert len(mark) == process_mark.LENGTH
+    assert not is_dead(mark)
+    process.send_signal(signal.SIGSTOP)
+    assert not is_dead(mark)
+    process.kill()
+    process.wait()
+    assert is_dead(mark)
+
+
+def test_process_that_ends_leaves_nothing_behind(other, directory):
+    process, mark = other
+    process.stdin.close()
+    process.wait()
+    assert list(directory.iterdir()) == []
+    assert not is_dead(mark)  # it gave its leases back itself
+
+
+@pytest.mark.parametrize("mark", ["", "0" * 32, "../" + "0" * 29, "ü" * 32, "0" * 31 + "/"])
+def test_mark_that_is_not_here_proves_nothing(directory, mark):
+    mark_here()
+    assert not is_dead(mark)
+
+
+def test_own_mark_is_one_for_all_threads_and_stays(directory):
+    marks = []
+    threads = [threading.Thread(target=lambda: marks.append(mark_here())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(marks) == 8 and set(marks) == {mark_here()}
+    assert [path.name for path in directory.iterdir()] == [mark_here()]
+
+
+def test_program_that_closes_all_descriptors_gets_another_mark(directory):
+    first = mark_here()
+    os.close(process_mark._marks[os.getpid()].descriptor)
+    second = mark_here()
+    assert second != first
+    assert not is_dead(second)
+
+
+def test_mark_that_was_cleared_away_is_left_again(directory):
+    first = mark_here()
+    (directory / first).unlink()
+    assert mark_here() != first
+    assert (directory / mark_here()).exists()
+
+
+@pytest.mark.fork
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_forked_child_has_its_own_mark_and_does_not_keep_its_parents_alive(directory):
+    program = LEAVES_ONE.replace("sys.stdin.read()", "import os; print(os.fork() and 0, mark_here(), flush=True)\n") + (
+        "sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        first = parent.stdout.readline().decode().strip()
+        lines = [parent.stdout.readline().decode().split() for _ in range(2)]
+        marks = {mark for _, mark in lines}
+        assert first in marks and len(marks) == 2
+        assert not is_dead(first)
+        parent.kill()
+        parent.wait()
+        assert is_dead(first)
+        assert not is_dead((marks - {first}).pop())
+        parent.stdin.close()  # and the child ends
+
+
+@pytest.mark.parametrize("how", ["others write", "a link", "another user's", "a file"])
+def test_directory_in_which_others_could_put_marks_is_not_used(directory, other, how):
+    process, mark = other
+    process.kill()
+    process.wait()
+    assert is_dead(mark)
+    if how == "others write":
+        directory.chmod(0o777)
+    elif how == "a link":
+        directory.rename(directory.with_name("elsewhere"))
+        directory.symlink_to(directory.with_name("elsewhere"))
+    elif how == "a file":
+        directory.rename(directory.with_name("elsewhere"))
+        directory.touch()
+    elif os.geteuid() == 0:
+        os.chown(directory, 4711, 4711)
+    else:
+        pytest.skip("only root gives directories away")
+    assert not is_dead(mark)
+    assert mark_here() == ""
+
+
+def test_file_system_of_other_machines_is_not_used(directory, other, monkeypatch):
+    process, mark = other
+    process.kill()
+    process.wait()
+    monkeypatch.setattr(process_mark, "LOCAL", frozenset({"nfs4"}))
+    assert not is_dead(mark)
+    assert mark_here() == ""
+
+
+def test_marks_of_the_long_dead_are_removed_and_those_of_the_living_stay(directory, other):
+    _, mark = other
+    dead = subprocess.run([sys.executable, "-c", LEAVES_ONE + "\nimport os; os._exit(1)"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, check=False).stdout.decode().strip()  # fmt: skip
+    fresh = subprocess.run([sys.executable, "-c", LEAVES_ONE + "\nimport os; os._exit(1)"], stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, check=False).stdout.decode().strip()  # fmt: skip
+    long_ago = time.time() - 7200
+    for name in (mark, dead):
+        os.utime(directory / name, (long_ago, long_ago))
+    own = mark_here()
+    assert {path.name for path in directory.iterdir()} == {mark, fresh, own}
+
+
+def test_place_that_cannot_be_written_to_leaves_no_mark_and_no_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
+    assert mark_here() == ""
+    assert not is_dead("0" * 32)
+    assert not Path(tmp_path / "nowhere").exists()
