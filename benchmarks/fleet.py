@@ -133,7 +133,7 @@ def start(fleet: Fleet) -> list[Any]:
         raise RuntimeError("a copy was not warm: there were token requests")
     what = "a new process to its first header, warm, the session in"
     return [
-        Row(f"{what} {name}", medians[name], "the floor", medians[name] / medians["floor"], 1.45)
+        Row(f"{what} {name}", medians[name], "the floor", medians[name] / medians["floor"], 1.2)
         for name in ("PostgreSQL", "Redis")
     ]
 

@@ -1,9 +1,13 @@
 """Hosts: which addresses are Databricks', and how one is written."""
 
-from typing import Any
+from __future__ import annotations
 
 from lakekey._imports import LOADING
 from lakekey.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: The DNS zones of the platform, each with its cloud.
 ZONES = {

@@ -1,8 +1,13 @@
 """JSON of others, read within bounds: its size, its depth, and nothing but our caller's ``ValueError``."""
 
+from __future__ import annotations
+
 import json
 import re
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 LONGEST = 1 << 20  # characters or bytes
 DEEPEST = 64  # lists and objects within one another

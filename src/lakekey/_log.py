@@ -5,11 +5,16 @@ program that has not imported it has configured nothing, and would see no lesser
 names; never a token.
 """
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any
 
 from lakekey._imports import libraries
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
 _WARNING = 30
 _held_back: set[str] = set()

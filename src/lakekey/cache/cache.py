@@ -1,21 +1,24 @@
 """The cache: entries in, entries out; sealed in between."""
 
+from __future__ import annotations
+
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
 from lakekey import _log
 from lakekey._imports import LOADING
 from lakekey.cache import unwritten
 from lakekey.cache.entry import DISCOVERY_PREFIX, WEB_PREFIX, Entry, NewerEntry, Stored
 from lakekey.cache.envelope import BadEnvelope
-from lakekey.cache.keys.in_force import Keys
-from lakekey.cache.keys.ring import KeyRing
 from lakekey.cache.sealed_store import SealedStore
 from lakekey.errors import CacheError, CacheWriteFailed, StoreUnavailable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from lakekey.cache.keys.in_force import Keys
+    from lakekey.cache.keys.ring import KeyRing
     from lakekey.cache.sealed_store import Substitute
     from lakekey.cache.stores.store import Store
 
@@ -36,11 +39,11 @@ class Cache:
 
     def __init__(
         self,
-        store: "Store",
+        store: Store,
         keys: KeyRing | Keys | Callable[[], Keys],
         *,
         volatile: str | None = None,
-        instead: "Callable[[Exception], Substitute] | None" = None,
+        instead: Callable[[Exception], Substitute] | None = None,
         replaceable: bool = False,
     ) -> None:
         self._sealed = SealedStore(store, keys, volatile=volatile, instead=instead, replaceable=replaceable)
@@ -49,7 +52,7 @@ class Cache:
         return f"Cache({self._sealed!r})"
 
     @property
-    def store(self) -> "Store":
+    def store(self) -> Store:
         """Where envelopes are kept."""
         return self._sealed.store
 

@@ -1,11 +1,17 @@
 """What the cache keeps for one credential, as plain data."""
 
+from __future__ import annotations
+
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
 
 from lakekey import _json
+from lakekey._named_tuple import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Self
 
 _FORMAT = 1
 _MOST = 8 << 20  # as `lakekey.cache.private_files` has it

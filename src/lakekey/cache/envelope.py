@@ -14,20 +14,33 @@ envelopes share one and the random nonce can never collide under the same key. T
 header and the entry's id: an envelope that was moved to another name, swapped or edited does not open.
 """
 
+from __future__ import annotations
+
 import hmac
 import os
 
+from lakekey._imports import LOADING
 from lakekey.cache.keys.ring import KEY_ID_BYTES, KeyRing
 from lakekey.errors import CacheError
 
-try:
-    from cryptography.exceptions import InvalidTag
+TYPE_CHECKING = False
+if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-except ImportError as problem:  # in a sub-interpreter, which its compiled part does not support
-    raise CacheError(
-        f"the cipher of the cache cannot be loaded: {problem}",
-        hint="use lakekey in the main interpreter, or: pip install --force-reinstall cryptography",
-    ) from None
+else:
+    try:
+        try:
+            # The same class as under its public name, which is in a package of thirteen more modules that load
+            # `typing`, too: together half of what lakekey itself costs a new process.
+            from cryptography.hazmat.bindings._rust import openssl
+
+            AESGCM = openssl.aead.AESGCM
+        except (ImportError, AttributeError):  # a release of the library that has it elsewhere
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    except ImportError as problem:  # in a sub-interpreter, which its compiled part does not support
+        raise CacheError(
+            f"the cipher of the cache cannot be loaded: {problem}",
+            hint="use lakekey in the main interpreter, or: pip install --force-reinstall cryptography",
+        ) from None
 
 MAGIC = b"LKEY"
 VERSION = 1
@@ -109,9 +122,18 @@ def unseal(ring: KeyRing, entry_id: str, envelope: bytes) -> bytes:
     aead = AESGCM(_derive(master, envelope[_SALT_AT:_NONCE_AT], entry_id))
     try:
         return aead.decrypt(envelope[_NONCE_AT:HEADER_BYTES], envelope[HEADER_BYTES:], header + entry_id.encode())
-    except InvalidTag:
-        pass  # raised below, outside, so that nothing of the attempt hangs on the exception
+    except Exception as error:
+        if not _is_invalid_tag(error):
+            raise
+    # Raised here, outside, so that nothing of the attempt hangs on the exception.
     raise BadEnvelope("the envelope was altered, or belongs to another entry")
+
+
+def _is_invalid_tag(error: Exception) -> bool:
+    with LOADING:
+        from cryptography.exceptions import InvalidTag  # for an error only, so not on the warm path
+
+    return isinstance(error, InvalidTag)
 
 
 def key_id_of(envelope: bytes) -> str:

@@ -9,13 +9,14 @@ The copy also says which generation this host has seen, and stays when its token
 one went back in time: it failed over, or was restored from a backup.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Mapping
-from typing import NamedTuple
 
+from lakekey._named_tuple import NamedTuple
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.cache.keys.in_force import Keys
@@ -23,6 +24,10 @@ from lakekey.cache.keys.sources import GIVEN, configured
 from lakekey.cache.stores.file import FileStore
 from lakekey.cache.stores.places import name_of
 from lakekey.errors import LakekeyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CHECKED = 300.0  # seconds
 _AGAIN = 60.0  # seconds after which a comparison with the store is noted again

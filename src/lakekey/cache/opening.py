@@ -1,9 +1,9 @@
 """Opening a cache: which store, where it is, and memory where nothing can be kept."""
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from lakekey import _log
 from lakekey._imports import LOADING
@@ -15,7 +15,10 @@ from lakekey.cache.keys.ring import KeyRing, key_id, new_key
 from lakekey.cache.stores.file import FileStore
 from lakekey.errors import CacheError, CacheWriteFailed, UnsafeCache
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lakekey.cache.sealed_store import Substitute
     from lakekey.cache.stores.store import Store
 
@@ -54,7 +57,7 @@ def open_cache(
         return Cache(memory, ring, volatile=why)
     store = FileStore(os.path.abspath(os.path.expanduser(directory)))
 
-    def instead(error: Exception) -> "Substitute":
+    def instead(error: Exception) -> Substitute:
         if needed and isinstance(error, UnsafeCache):
             raise error
         if isinstance(error, OSError):
@@ -89,7 +92,7 @@ def _open_shared(place: str, environ: Mapping[str, str], *, moving: bool, needed
     return Cache(store, keys, replaceable=not needed)
 
 
-def _sealed_under(store: "Store") -> frozenset[str]:
+def _sealed_under(store: Store) -> frozenset[str]:
     """The ids of the keys that a store's entries name."""
     with LOADING:
         from lakekey.cache.stores.pages import all_entries
@@ -121,7 +124,7 @@ def cache_directory(environ: Mapping[str, str]) -> str:
     return os.path.join(home, ".local", "state", "lakekey") if os.path.isabs(home) else ""
 
 
-def _substitute(reason: str, remedy: str | None) -> "Substitute":
+def _substitute(reason: str, remedy: str | None) -> Substitute:
     """What to do where nothing can be kept: serve from memory, and say so once."""
     shared = _shared_memory()
     if reason not in _reported:

@@ -3,18 +3,25 @@
 `lakekey.cache.durable_files` writes them.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
 import stat
 import sys
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar
 
 from lakekey._imports import LOADING
 from lakekey.cache import safe_path
 from lakekey.errors import UnsafeCache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
 
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # absent on Windows, where links need a privilege
 CLOEXEC = getattr(os, "O_CLOEXEC", 0)
@@ -23,7 +30,6 @@ _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # the open of a pipe that was put here
 _POSIX = os.name == "posix"
 _MOST = 8 << 20  # no file of ours is as large, not even an entry with the largest answer that we take from a server
 _RETRIES = 5
-T = TypeVar("T")
 
 # What passes by itself: a file that another client of the file system has just replaced (ESTALE), a table of open
 # files that is full for a moment.

@@ -6,6 +6,8 @@ the sticky bit keeps them from renaming what is not theirs (``/tmp``). Links are
 ``/home`` and ``/var`` are links on many machines.
 """
 
+from __future__ import annotations
+
 import os
 import stat
 

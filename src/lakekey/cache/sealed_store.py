@@ -1,7 +1,6 @@
 """A store and what seals it: the keys in force, the store's clock, and an envelope's bytes as an entry."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
 from lakekey import _log
 from lakekey._imports import LOADING
@@ -11,7 +10,10 @@ from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing
 from lakekey.errors import CacheError, CacheWriteFailed, KeyUnavailable, UnsafeCache
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lakekey.cache.newest_seen import NewestSeen
     from lakekey.cache.store_time import StoreTime
     from lakekey.cache.stores.store import Store
@@ -31,16 +33,16 @@ class SealedStore:
         newest: The newest bytes seen of each entry, where hosts share the store.
     """
 
-    clock: "StoreTime | None"
-    newest: "NewestSeen | None"
+    clock: StoreTime | None
+    newest: NewestSeen | None
 
     def __init__(
         self,
-        store: "Store",
+        store: Store,
         keys: KeyRing | Keys | Callable[[], Keys],
         *,
         volatile: str | None,
-        instead: "Callable[[Exception], Substitute] | None",
+        instead: Callable[[Exception], Substitute] | None,
         replaceable: bool,
     ) -> None:
         self.store = store
@@ -156,7 +158,7 @@ class SealedStore:
         )
 
 
-def _followed() -> "tuple[StoreTime, NewestSeen]":
+def _followed() -> tuple[StoreTime, NewestSeen]:
     """What is kept of a store that changes beside us."""
     with LOADING:
         from lakekey.cache.newest_seen import NewestSeen

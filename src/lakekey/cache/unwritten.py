@@ -4,14 +4,20 @@ Such an entry stands in for what was stored when it was made. As soon as another
 or this one can store again, it is forgotten.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import time
-from collections.abc import Iterator
 
 from lakekey import _log
 from lakekey.cache.entry import Entry, Failure
-from lakekey.errors import CacheError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lakekey.errors import CacheError
 
 # Store and entry → what is held, and the envelope beside which it stands.
 _entries: dict[tuple[str, str], tuple[Entry, bytes | None]] = {}

@@ -5,7 +5,7 @@ identity provider that is really here means federation, another identity that th
 (`lakekey.configuration.sdk_identities`), and everything else means a person.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
 
 from lakekey._hosts import normalize_host
 from lakekey._imports import LOADING
@@ -21,6 +21,10 @@ from lakekey.configuration.settings import (
     cache_environment,
 )
 from lakekey.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # An argument that only one way of signing in takes, and which.
 _CHOSEN_BY = {

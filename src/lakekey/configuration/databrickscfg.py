@@ -1,13 +1,18 @@
 """Reading ``.databrickscfg``, with the SDK's semantics: no inheritance from ``DEFAULT`` into named profiles."""
 
+from __future__ import annotations
+
 import os
 import stat
 import sys
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from lakekey._imports import LOADING
+from lakekey._named_tuple import NamedTuple
 from lakekey.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 #: The section that is not a profile.
 SETTINGS_SECTION = "__settings__"

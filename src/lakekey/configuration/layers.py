@@ -4,14 +4,20 @@ The order is the SDK's: the caller's arguments, the environment, the profile. Wh
 stands in docs/reference/configuration.md and is tested as such.
 """
 
+from __future__ import annotations
+
 import os
-from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from lakekey._imports import LOADING
+from lakekey._named_tuple import NamedTuple
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.settings import CONFIG_FILE, SETTINGS, checked
 from lakekey.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 ARGUMENT = "argument"
 PROFILE = "profile"

@@ -1,10 +1,15 @@
 """Whether a person is present to sign in, or the run is unattended."""
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Mapping
 
 from lakekey.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # A variable that a scheduler sets for its tasks → what to call the run.
 _AUTOMATION = {

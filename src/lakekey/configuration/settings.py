@@ -3,12 +3,23 @@
 The names and variables of the SDK's settings are the SDK's; a profile has a setting under its own name or an alias.
 """
 
-import os
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple, dataclass_transform
+from __future__ import annotations
 
+import os
+from types import MappingProxyType
+
+from lakekey._named_tuple import NamedTuple
 from lakekey.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, dataclass_transform
+else:
+
+    def dataclass_transform(**_: Any) -> Any:  # noqa: D103 - what the library's does is for type checkers
+        return lambda made: made
+
 
 U2M = "external-browser"
 M2M = "oauth-m2m"

@@ -5,10 +5,10 @@ Each value comes from the first of these that has it: the caller's arguments, th
 `validation` checks what belongs together and fills in the rest.
 """
 
+from __future__ import annotations
+
 import os
-from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 from lakekey._hosts import normalize_host
 from lakekey._imports import LOADING
@@ -25,6 +25,11 @@ from lakekey.configuration.settings import (
     cache_environment,
 )
 from lakekey.configuration.validation import DEFAULT_CLIENT, DEFAULT_SCOPES, Resolved, cluster_path, validated
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 __all__ = [
     "DEFAULT_CLIENT",
@@ -60,17 +65,17 @@ class Target(Resolved, Given):
         values["sdk_settings"] = {n: value for n, value in self.sdk_settings.items() if not _is_secret(n)}
         return _revive, (values,)
 
-    def __copy__(self) -> "Target":
+    def __copy__(self) -> Target:
         return self  # immutable; and a copy within the process, unlike a pickle, need not leave the secret behind
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Target":
+    def __deepcopy__(self, memo: dict[int, Any]) -> Target:
         return self
 
-    def at(self, host: str) -> "Target":
+    def at(self, host: str) -> Target:
         """The target at a host that only the SDK's strategy could find."""
         return _of({**vars(self), "host": host})
 
-    def in_workspace(self, workspace_id: str | None, account_id: str | None) -> "Target":
+    def in_workspace(self, workspace_id: str | None, account_id: str | None) -> Target:
         """The target with the workspace and account that its host names, and the SQL path of its cluster there."""
         workspace = self.workspace_id or workspace_id
         found: dict[str, str | None] = {

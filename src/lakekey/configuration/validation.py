@@ -1,7 +1,8 @@
 """Checking what belongs together in a configuration, and filling in what follows from it."""
 
+from __future__ import annotations
+
 import hashlib
-from collections.abc import Mapping
 from types import MappingProxyType
 
 from lakekey._hosts import is_account_console, normalize_host, workspace_of
@@ -19,6 +20,10 @@ from lakekey.configuration.settings import (
     Record,
 )
 from lakekey.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DEFAULT_CLIENT = "databricks-cli"
 DEFAULT_SCOPES = ("all-apis",)

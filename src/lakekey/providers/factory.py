@@ -1,22 +1,23 @@
 """Making providers: what `lakekey.provider` does, and what the adapters do with a profile, a provider or settings."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
 from lakekey._imports import LOADING
 from lakekey.configuration.target import SETTINGS, Target, resolve
 from lakekey.errors import ConfigurationError, LakekeyError, ServicePrincipalMissingWarning
 from lakekey.providers.provider import Provider
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Unpack
+    from collections.abc import Mapping
+    from typing import Any, Unpack
 
     from lakekey.configuration.arguments import Settings
 
 _warned: set[str] = set()
 
 
-def provider(profile: str | None = None, **settings: "Unpack[Settings]") -> Provider:
+def provider(profile: str | None = None, **settings: Unpack[Settings]) -> Provider:
     """A provider for a profile, or for what the settings say.
 
     Nothing is sent and no person is asked yet: the first header does that.

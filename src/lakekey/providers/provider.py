@@ -1,29 +1,30 @@
 """The provider: what a connector holds. It gives a source of tokens the shapes that connectors expect."""
 
+from __future__ import annotations
+
 import functools
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, overload
 
 from lakekey._imports import LOADING, libraries
-from lakekey.cache.cache import Cache
-from lakekey.configuration.target import Target
 from lakekey.providers.session_source import SessionSource
-from lakekey.providers.sources import HeaderFactory, Headers, TokenSource
 from lakekey.session.session import Session
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from types import ModuleType
+    from typing import Any, overload
 
+    from lakekey.cache.cache import Cache
+    from lakekey.configuration.target import Target
     from lakekey.providers.session_ending import SessionEnding
+    from lakekey.providers.sources import HeaderFactory, Headers, TokenSource
     from lakekey.providers.token import Token
     from lakekey.session.timing import Timing
-
-__all__ = ["HeaderFactory", "Headers", "Provider"]
 
 
 # Loaded once, so that no caller with a live token waits for the lock while another thread loads the protocol code.
 @functools.cache
-def _threads() -> "ModuleType":
+def _threads() -> ModuleType:
     with libraries():
         from lakekey.providers import in_thread
 
@@ -56,7 +57,7 @@ class Provider:
         *,
         cache: Cache | None = None,
         environ: Mapping[str, str] | None = None,
-        timing: "Timing | None" = None,
+        timing: Timing | None = None,
     ) -> None:
         source = _source_of(target, timing, interactive=interactive, cache=cache, environ=environ)
         self._source: TokenSource = source if around is None else around(source)
@@ -88,14 +89,16 @@ class Provider:
         # Without the secret and without tokens: unpickling finds both where the target says, or is an error.
         return Provider, (self._source.target, *self._pickled)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Provider":
+    def __deepcopy__(self, memo: dict[int, Any]) -> Provider:
         return self  # connectors copy their configuration; the session behind it is one all the same
 
-    @overload
-    def __call__(self) -> HeaderFactory: ...
+    if TYPE_CHECKING:
 
-    @overload
-    def __call__(self, cfg: Any) -> Any: ...
+        @overload
+        def __call__(self) -> HeaderFactory: ...
+
+        @overload
+        def __call__(self, cfg: Any) -> Any: ...
 
     def __call__(self, cfg: Any = None) -> Any:
         """A header factory.
@@ -125,7 +128,7 @@ class Provider:
         """
         return self._factory()
 
-    def token(self) -> "Token":
+    def token(self) -> Token:
         """The current access token, renewed where needed.
 
         A token of the SDK's own strategies that never ends, or whose end is not known, ends in the year 9999.
@@ -136,7 +139,7 @@ class Provider:
         """
         return self._source.token()
 
-    async def atoken(self) -> "Token":
+    async def atoken(self) -> Token:
         """`token` for asyncio, trio and anyio: the event loop goes on while a token is renewed.
 
         A cancelled task leaves at once; an exchange that has been sent is completed without it.
@@ -149,7 +152,7 @@ class Provider:
         token: Token = await _threads().in_a_thread(self._source.token)
         return token
 
-    def login(self, *, switch: bool = False) -> "Token":
+    def login(self, *, switch: bool = False) -> Token:
         """Sign in now, whatever is cached; as a person in the browser, as a service principal by its secret.
 
         One of the SDK's own strategies is built again, and asked for a token.
@@ -173,7 +176,7 @@ class Provider:
         """
         return self._source.logout()
 
-    def on_session_ending(self, callback: "Callable[[SessionEnding], None]") -> None:
+    def on_session_ending(self, callback: Callable[[SessionEnding], None]) -> None:
         """Be called when the session nears its end, so that a host can ask its person to sign in ahead.
 
         It is looked at whenever a token is taken into use, so about once an hour; each end is told of once. The call
@@ -223,7 +226,7 @@ class Provider:
         return self._source.needs_login()
 
 
-def _source_of(target: Target, timing: "Timing | None", **session: Any) -> TokenSource:
+def _source_of(target: Target, timing: Timing | None, **session: Any) -> TokenSource:
     """The source of a target's tokens: the one place that chooses."""
     if target.is_delegated:
         with LOADING:

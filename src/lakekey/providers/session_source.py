@@ -3,29 +3,33 @@
 The hot path reads two clocks and one tuple: no lock, no I/O, no object made but the header mapping itself.
 """
 
+from __future__ import annotations
+
 import functools
 import sys
 import time
-from collections.abc import Callable
 from time import monotonic as _monotonic
 from time import time as _time
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from lakekey._imports import LOADING, amid_import
-from lakekey.cache.entry import Entry
-from lakekey.configuration.target import Target
+from lakekey._named_tuple import NamedTuple
 from lakekey.errors import LakekeyError, LockTimeout
-from lakekey.providers.sources import HeaderFactory, Headers, SecondChances
 from lakekey.session.expiry import CLOCK_TOLERANCE, is_on_trial, margin, nears_end, session_end, stale_at
 from lakekey.session.session import Session, SignedOutElsewhere
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
+    from typing import TypeVar
 
+    from lakekey.cache.entry import Entry
+    from lakekey.configuration.target import Target
     from lakekey.providers.session_ending import EndWatch, SessionEnding
+    from lakekey.providers.sources import HeaderFactory, Headers, SecondChances
     from lakekey.providers.token import Token
 
-T = TypeVar("T")
+    T = TypeVar("T")
 
 _FIRST_PAUSE = 10.0
 _LONGEST_PAUSE = 120.0
@@ -35,7 +39,7 @@ _LONGEST_PAUSE = 120.0
 
 
 @functools.cache
-def _token_of() -> "Callable[[Entry], Token]":
+def _token_of() -> Callable[[Entry], Token]:
     with LOADING:
         from lakekey.providers.token import token_of
 
@@ -43,7 +47,7 @@ def _token_of() -> "Callable[[Entry], Token]":
 
 
 @functools.cache
-def _background() -> "ModuleType":
+def _background() -> ModuleType:
     with LOADING:
         from lakekey.providers import background_renewal
 
@@ -87,7 +91,7 @@ class SessionSource:
         self._fresh = _NOTHING
         self._end_watch: EndWatch | None = None
         self._first_pause = self._early_pause = first_pause
-        self._chances = SecondChances()
+        self._made_chances: SecondChances | None = None
         self.headers = self._make_factory()
 
     @property
@@ -104,7 +108,7 @@ class SessionSource:
         """See `TokenSource.sdk_headers`."""
         return
 
-    def token(self) -> "Token":
+    def token(self) -> Token:
         """See `TokenSource.token`."""
         self.headers()
         snapshot = self._snapshot
@@ -127,7 +131,7 @@ class SessionSource:
             self._snapshot = None
             self._fresh = _NOTHING
 
-    def on_session_ending(self, callback: "Callable[[SessionEnding], None]") -> None:
+    def on_session_ending(self, callback: Callable[[SessionEnding], None]) -> None:
         """See `TokenSource.on_session_ending`."""
         self._watch().add(callback)
         if self._snapshot is not None:
@@ -139,7 +143,7 @@ class SessionSource:
         if snapshot is not None and snapshot.entry.access_token != access_token:
             return True
         on_trial = snapshot is not None and is_on_trial(snapshot.entry, time.time())
-        served = self._chances.take(access_token, on_trial=on_trial)
+        served = self._chances().take(access_token, on_trial=on_trial)
         entry = self._with_profile(
             lambda: self._session.usable(rejected=access_token, known=access_token, served=served)
         )
@@ -149,7 +153,7 @@ class SessionSource:
 
     def served(self, access_token: str) -> None:
         """See `TokenSource.served`."""
-        self._chances.served(access_token)
+        self._chances().served(access_token)
 
     def identity(self) -> str | None:
         """See `TokenSource.identity`."""
@@ -256,7 +260,15 @@ class SessionSource:
         if nears_end(entry, time.time()):
             self._watch().near(entry, session_end(entry))
 
-    def _watch(self) -> "EndWatch":
+    def _chances(self) -> SecondChances:
+        if self._made_chances is None:
+            with LOADING:
+                from lakekey.providers.sources import SecondChances
+
+            self._made_chances = SecondChances()
+        return self._made_chances
+
+    def _watch(self) -> EndWatch:
         if self._end_watch is None:
             with LOADING:
                 from lakekey.providers.session_ending import EndWatch

@@ -4,10 +4,15 @@ A source is the session of this machine (`session_source`), a strategy of databr
 around another source. `lakekey.providers.provider.Provider` gives any of them the shapes that connectors expect.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from lakekey.cache.entry import Entry
     from lakekey.configuration.target import Target
     from lakekey.providers.session_ending import SessionEnding
@@ -31,19 +36,19 @@ class TokenSource(Protocol):
     """
 
     headers: HeaderFactory
-    target: "Target"
+    target: Target
 
     @property
     def is_fresh(self) -> bool:
         """Whether `headers` and `token` answer at once."""
 
-    def located(self) -> "Target":
+    def located(self) -> Target:
         """The target with its host, which for some sources only a request can tell."""
 
     def sdk_headers(self) -> Any | None:
         """What databricks-sdk calls for headers, where the source has it from there; else ``None``."""
 
-    def token(self) -> "Token":
+    def token(self) -> Token:
         """See `Provider.token`."""
 
     def login(self, *, switch: bool) -> None:
@@ -64,10 +69,10 @@ class TokenSource(Protocol):
     def needs_login(self) -> bool:
         """See `Provider.needs_login`."""
 
-    def stored(self) -> "Entry | None":
+    def stored(self) -> Entry | None:
         """What the cache has of it; ``None`` where it keeps nothing there."""
 
-    def on_session_ending(self, callback: "Callable[[SessionEnding], None]") -> None:
+    def on_session_ending(self, callback: Callable[[SessionEnding], None]) -> None:
         """See `Provider.on_session_ending`."""
 
 

@@ -3,21 +3,24 @@
 It knows nothing of queues and exchanges: what works on the entry is handed a credential.
 """
 
+from __future__ import annotations
+
 import os
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from lakekey._imports import LOADING
-from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry, entry_id
 from lakekey.cache.opening import cache_directory, is_shared, open_cache
-from lakekey.configuration.target import Target
 from lakekey.errors import StoreUnavailable
 from lakekey.session.expiry import is_live, is_on_trial
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lakekey.cache.cache import Cache
     from lakekey.cache.near import NearCopies
+    from lakekey.configuration.target import Target
     from lakekey.observability.events import Events
     from lakekey.session.timing import Timing
 
@@ -40,7 +43,7 @@ class Credential:
         cache: Cache | None = None,
         environ: Mapping[str, str] | None = None,
         interactive: str | None = None,
-        timing: "Timing | None" = None,
+        timing: Timing | None = None,
     ) -> None:
         self.target = target
         self.entry_id = entry_id(target.cache_key_fields())
@@ -120,7 +123,7 @@ class Credential:
             self.near.keep(self.entry_id, entry, digest_of(entry.refresh_token) if entry.refresh_token else "")
 
     @property
-    def near(self) -> "NearCopies":
+    def near(self) -> NearCopies:
         """This host's copies of entries of the store; only for one that hosts share."""
         if self._near is None:
             with LOADING:
@@ -162,7 +165,7 @@ class Credential:
         return automation(self.environ, self.interactive) is None
 
     @property
-    def timing(self) -> "Timing":
+    def timing(self) -> Timing:
         """How long its steps take; loaded when there is something to do, so not for a warm start."""
         if self._timing is None:
             with LOADING:
@@ -172,7 +175,7 @@ class Credential:
         return self._timing
 
     @property
-    def events(self) -> "Events":
+    def events(self) -> Events:
         """Where it is told what happens to this session; loaded with the first event, so not for a warm start."""
         if self._events is None:
             with LOADING:

@@ -1,8 +1,10 @@
 """When a token is fresh, stale or expired. Pure arithmetic on epoch seconds (UTC); no clock is read here."""
 
-import os
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
+import os
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lakekey.cache.entry import Entry
 
@@ -49,19 +51,19 @@ def replaced_before_its_time(issued_at: float, expires_at: float, now: float) ->
     return issued_at <= now < expires_at - _staleness(issued_at, expires_at)
 
 
-def is_on_trial(entry: "Entry", now: float) -> bool:
+def is_on_trial(entry: Entry, now: float) -> bool:
     """Whether a token replaced a refused one so recently that yet another would not be served either."""
     return entry.on_trial and 0 <= now - entry.issued_at < TRIAL
 
 
-def session_end(entry: "Entry") -> float:
+def session_end(entry: Entry) -> float:
     """When a person's session ends at the latest, in epoch seconds; 0 if unknown."""
     if not entry.refresh_token:
         return 0.0
     return min((end for end in (entry.refresh_expires_at, entry.session_ends_at) if end), default=0.0)
 
 
-def nears_end(entry: "Entry", now: float) -> bool:
+def nears_end(entry: Entry, now: float) -> bool:
     """Whether a session is in the last fifth of its time, or its last day: time to sign in again.
 
     The end of a refresh token that each refresh replaces moves on with it; it is near only when that has stopped.

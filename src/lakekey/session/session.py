@@ -4,21 +4,23 @@ With a warm cache, a new process loads nothing but this and `credential`. Waitin
 only the process that renews loads the network code.
 """
 
+from __future__ import annotations
+
 import os
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from lakekey._imports import LOADING
-from lakekey.cache.cache import Cache
-from lakekey.cache.entry import Entry
-from lakekey.configuration.target import Target
 from lakekey.session.credential import Credential
 from lakekey.session.expiry import stale_at
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lakekey._single_flight import Commitment
-    from lakekey.cache.entry import Stored
+    from lakekey.cache.cache import Cache
+    from lakekey.cache.entry import Entry, Stored
+    from lakekey.configuration.target import Target
     from lakekey.session.entry_queue import EntryQueue
     from lakekey.session.renewal import Renewal, SignedOut
     from lakekey.session.timing import Timing
@@ -46,7 +48,7 @@ class Session:
         cache: Cache | None = None,
         environ: Mapping[str, str] | None = None,
         interactive: str | None = None,
-        timing: "Timing | None" = None,
+        timing: Timing | None = None,
     ) -> None:
         self.credential = Credential(target, cache=cache, environ=environ, interactive=interactive, timing=timing)
         self.target = target
@@ -115,7 +117,7 @@ class Session:
 
         return unsaved.revives(self.queue.key, entry)
 
-    def _renew(self, commitment: "Commitment", stored: "Stored") -> Entry:
+    def _renew(self, commitment: Commitment, stored: Stored) -> Entry:
         return self.renewal.renew(commitment, stored)  # loaded when it is our turn, not before
 
     def sign_in(self, *, switch: bool = False) -> Entry:
@@ -124,7 +126,7 @@ class Session:
         self.credential.keep_near(entry)
         return entry
 
-    def sign_out(self) -> "SignedOut":
+    def sign_out(self) -> SignedOut:
         """Remove the entry for every process, and revoke its tokens if the server offers that."""
         done = self.renewal.sign_out()
         if self.credential.shared:
@@ -168,7 +170,7 @@ class Session:
         return max(0.0, CHECKED - self.credential.age)
 
     @property
-    def queue(self) -> "EntryQueue":
+    def queue(self) -> EntryQueue:
         """The queue for the entry."""
         if self._queue is None:
             with LOADING:
@@ -178,7 +180,7 @@ class Session:
         return self._queue
 
     @property
-    def renewal(self) -> "Renewal":
+    def renewal(self) -> Renewal:
         """What renews this session; loads the protocol code on first use."""
         # A forked child builds its own: the parent's threads may have held a lock in it at the moment of the fork.
         if self._renewal is None or self._assembled_in != os.getpid():

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import grpc
 
 from lakekey.errors import ConfigurationError, LoginRequired
-from lakekey.providers.provider import Headers, Provider
+from lakekey.providers.provider import Provider
+from lakekey.providers.sources import Headers
 
 try:
     from pyspark.sql.connect.client.retries import RetryException

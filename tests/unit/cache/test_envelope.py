@@ -1,11 +1,15 @@
 """The sealed envelope."""
 
 import os
+import subprocess
+import sys
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import aead
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from lakekey.cache import envelope as envelope_module
 from lakekey.cache.envelope import HEADER_BYTES, BadEnvelope, UnknownKey, hkdf, key_id_of, seal, unseal
 from lakekey.cache.keys.ring import KeyRing, key_id
 
@@ -113,3 +117,23 @@ def test_hkdf_gives_what_rfc_5869_gives(key, salt, info, expected):
 def test_hkdf_gives_what_the_library_gives(length):
     key, salt, info = os.urandom(32), os.urandom(16), os.urandom(80)
     assert hkdf(key, salt, info, length) == HKDF(SHA256(), length, salt, info).derive(key)
+
+
+def test_the_cipher_is_the_librarys_public_one():
+    assert envelope_module.AESGCM is aead.AESGCM
+
+
+def test_a_library_that_has_the_cipher_in_its_public_place_only_serves():
+    code = f"""
+import sys
+from cryptography.hazmat.bindings import _rust
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+del _rust.openssl
+from lakekey.cache import envelope
+from lakekey.cache.keys.ring import KeyRing, key_id
+key = bytes(32)
+ring = KeyRing({{key_id(key): key}}, key_id(key), "env", "TEST")
+assert envelope.AESGCM is AESGCM
+assert envelope.unseal(ring, "{NAME}", envelope.seal(ring, "{NAME}", b"plain")) == b"plain"
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -6,15 +6,18 @@ that is written here, since looking for it costs more than everything else toget
 this note last, so that comparing its bytes tells a running process whether to read the ring again.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
-from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey import _json
 from lakekey._imports import LOADING
+from lakekey._named_tuple import NamedTuple
 from lakekey.cache.private_files import remedy
 from lakekey.errors import KeyUnavailable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lakekey.cache.keys.source import KeyPlace
 
@@ -69,7 +72,7 @@ class KeyChoice(NamedTuple):
         return content.replace(_CHECK + _NO_CHECK.encode(), _CHECK + _digest(content), 1)
 
 
-def raw_choice(place: "KeyPlace") -> bytes:
+def raw_choice(place: KeyPlace) -> bytes:
     """The bytes of ``cache.json``; none where there is none yet."""
     try:
         return place.read_note(NOTE) or b""
@@ -114,7 +117,7 @@ def parse(content: bytes, path: str) -> KeyChoice:
 _KINDS = {**dict.fromkeys(KeyChoice._fields, ""), "rotations": 0}
 
 
-def write_choice(place: "KeyPlace", choice: KeyChoice, *, replaces: bytes) -> bool:
+def write_choice(place: KeyPlace, choice: KeyChoice, *, replaces: bytes) -> bool:
     """Write the decision down, durably.
 
     Args:

@@ -1,11 +1,13 @@
 """Key rings in files: the cache's own key file, and secrets that are mounted."""
 
+from __future__ import annotations
+
 import os
-from typing import TYPE_CHECKING
 
 from lakekey.cache import private_files
 from lakekey.errors import KeyUnavailable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lakekey.cache.keys.source import KeyPlace
 
@@ -22,7 +24,7 @@ class KeyFile:
 
     name = "file"
 
-    def __init__(self, place: "KeyPlace") -> None:
+    def __init__(self, place: KeyPlace) -> None:
         self._place = place
         self.where = place.note_place(NOTE)
 

@@ -11,17 +11,21 @@ error; it never starts a second key, and never falls back to a weaker place. A c
 again by the keys that the entries name.
 """
 
+from __future__ import annotations
+
 import contextlib
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey._imports import LOADING
+from lakekey._named_tuple import NamedTuple
 from lakekey.cache.keys.choice import NOTE, Damaged, KeyChoice, raw_choice
 from lakekey.cache.keys.ring import NO_RING, KeyRing
 from lakekey.cache.keys.sources import GIVEN, choice_of, configured, open_source, require_for_all, ring_of
 from lakekey.errors import KeyUnavailable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from lakekey.cache.keys.source import KeyPlace
 
 
@@ -53,7 +57,7 @@ class Keys:
 
     def __init__(
         self,
-        place: "KeyPlace",
+        place: KeyPlace,
         environ: Mapping[str, str],
         *,
         moving: bool = False,

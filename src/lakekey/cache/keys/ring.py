@@ -6,13 +6,18 @@ separated by white space, the current one first; what follows a ``#`` on a line 
 key, so the text needs none. Where the text comes from is the business of `lakekey.cache.keys.sources`.
 """
 
+from __future__ import annotations
+
 import binascii
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
+from lakekey._named_tuple import NamedTuple
 from lakekey.errors import KeyUnavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 KEY_BYTES = 32
 KEY_ID_BYTES = 8

@@ -1,8 +1,8 @@
 """The key sources: which one the environment asks for, which one a cache has chosen, and the ring that one holds."""
 
+from __future__ import annotations
+
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from lakekey._imports import LOADING
 from lakekey.cache.keys import file
@@ -10,7 +10,10 @@ from lakekey.cache.keys.choice import NOTE, KeyChoice, parse
 from lakekey.cache.keys.ring import KeyRing, parse_ring
 from lakekey.errors import ConfigurationError, KeyUnavailable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lakekey.cache.keys.source import KeyPlace, KeySource, OwnKeySource
 
 SOURCES = ("keyring", "file", "env", "passphrase", "kms")
@@ -18,7 +21,7 @@ FOR_ALL = ("env", "mounted", "kms")  # what several hosts can share
 GIVEN = ("env", "mounted")  # brought by the caller's environment; we read them and never write them
 
 
-def choice_of(place: "KeyPlace", raw: bytes) -> KeyChoice | None:
+def choice_of(place: KeyPlace, raw: bytes) -> KeyChoice | None:
     """The choice that a cache has made, if it has.
 
     Args:
@@ -37,7 +40,7 @@ def choice_of(place: "KeyPlace", raw: bytes) -> KeyChoice | None:
     return None
 
 
-def require_for_all(place: "KeyPlace", source: str | None) -> None:
+def require_for_all(place: KeyPlace, source: str | None) -> None:
     """Refuse a source that is one host's own for a store that hosts share: each host would make another key.
 
     Args:
@@ -62,7 +65,7 @@ def require_for_all(place: "KeyPlace", source: str | None) -> None:
     )
 
 
-def ring_of(source: "KeySource", why: str = "") -> KeyRing:
+def ring_of(source: KeySource, why: str = "") -> KeyRing:
     """The ring that a source holds.
 
     Raises:
@@ -101,7 +104,7 @@ def configured(environ: Mapping[str, str]) -> tuple[str, str] | None:
     return None
 
 
-def open_source(choice: KeyChoice, place: "KeyPlace", environ: Mapping[str, str]) -> "KeySource":
+def open_source(choice: KeyChoice, place: KeyPlace, environ: Mapping[str, str]) -> KeySource:
     """The source that a choice names.
 
     Raises:
@@ -119,7 +122,7 @@ def open_source(choice: KeyChoice, place: "KeyPlace", environ: Mapping[str, str]
     return own_source(choice, place, environ)
 
 
-def own_source(choice: KeyChoice, place: "KeyPlace", environ: Mapping[str, str]) -> "OwnKeySource":
+def own_source(choice: KeyChoice, place: KeyPlace, environ: Mapping[str, str]) -> OwnKeySource:
     """The source that a choice names, which must be one that we write ourselves."""
     if choice.source == "file":
         return file.KeyFile(place)

@@ -1,14 +1,16 @@
 """The file store: one sealed file and one lock file an entry, in a directory that only its owner can enter."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING
 
 from lakekey._imports import LOADING
 from lakekey.cache import private_files
 from lakekey.errors import CacheError, CacheWriteFailed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -80,7 +82,7 @@ class FileStore:
         except OSError as error:
             raise _write_failed(self._directory, error) from None
 
-    def read(self, entry_id: str) -> "Reading":
+    def read(self, entry_id: str) -> Reading:
         """See `Store.read`."""
         with LOADING:
             from lakekey.cache.stores.store import Reading  # not on the warm path, which calls `get`
@@ -167,11 +169,11 @@ class FileStore:
         ids = sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
         return [entry_id for entry_id in ids if entry_id > after][:limit]
 
-    def together(self) -> "contextlib.AbstractContextManager[None]":
+    def together(self) -> contextlib.AbstractContextManager[None]:
         """See `Store.together`: there is no connection."""
         return contextlib.nullcontext()
 
-    def lock(self, entry_id: str, *, to_write: bool = True) -> "contextlib.AbstractContextManager[bool]":
+    def lock(self, entry_id: str, *, to_write: bool = True) -> contextlib.AbstractContextManager[bool]:
         """See `Store.lock`. The kernel frees the lock of a process that dies; the file stays and means nothing."""
         return self._locks.entry(entry_id, to_write=to_write)
 
@@ -207,7 +209,7 @@ class FileStore:
         """See `KeyPlace.note_place`."""
         return os.path.join(self._directory, name)
 
-    def changing_key(self) -> "contextlib.AbstractContextManager[None]":
+    def changing_key(self) -> contextlib.AbstractContextManager[None]:
         """See `KeyPlace.changing_key`."""
         return self._locks.key(self.note_place("cache.lock"))
 
@@ -227,7 +229,7 @@ class FileStore:
         """See `Store.set_up`."""
         self.prepare()
 
-    def examine(self) -> "Iterator[Finding]":
+    def examine(self) -> Iterator[Finding]:
         """See `Store.examine`: ``lakekey doctor`` looks at the directory."""
         return iter(())
 
@@ -236,7 +238,7 @@ class FileStore:
         return self._locks.holder(entry_id)
 
     @property
-    def _locks(self) -> "FileLocks":
+    def _locks(self) -> FileLocks:
         """The locks, which the warm path has no need of."""
         with LOADING:
             from lakekey.cache.stores.file_lock import FileLocks
