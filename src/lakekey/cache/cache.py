@@ -114,7 +114,8 @@ class Cache:
         except (BadEnvelope, ValueError, TypeError) as error:
             reason = str(error) if isinstance(error, BadEnvelope) else "its content is not an entry"
             # One that cannot be moved away is what a write has to replace.
-            return Stored(None, None if self._set_aside(entry_id, envelope, reason) else envelope)
+            moved = self._set_aside(entry_id, envelope, reason)
+            return Stored(None, None if moved else envelope, damaged=True)
         raise newer
 
     def _envelope(self, entry_id: str) -> bytes | None:
@@ -298,6 +299,8 @@ class Cache:
     def _set_aside(self, entry_id: str, envelope: bytes, reason: str) -> bool:
         """Move a bad envelope out of the way. Returns whether it is, or will be by the holder of the entry's lock."""
         place = self.store.place(entry_id)
+        if self.store.shared and not self.store.still_locked(entry_id) and self.store.holder(entry_id) is not None:
+            return True  # its holder may have an answer under way, and would take one that is gone for signed out
         try:
             aside = self.store.set_aside(entry_id, envelope)
         except CacheWriteFailed:

@@ -148,10 +148,12 @@ class Stored(NamedTuple):
     Attributes:
         entry: The entry, or ``None`` where there is none that opens.
         envelope: The bytes read, or ``None``.
+        damaged: Whether there was one that does not open, which is not the same as none.
     """
 
     entry: Entry | None
     envelope: bytes | None
+    damaged: bool = False
 
 
 def _kind(default: object) -> type | tuple[type, ...]:

@@ -5,6 +5,7 @@ import time
 
 from lakekey._single_flight import Commitment
 from lakekey.cache.entry import Entry, Stored
+from lakekey.cache.making_way import begun_again
 from lakekey.errors import (
     CacheWriteFailed,
     CredentialsRefused,
@@ -14,7 +15,6 @@ from lakekey.errors import (
 from lakekey.oauth import deadlines
 from lakekey.oauth.grants import Grant
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
-from lakekey.session import unsaved
 from lakekey.session.credential import Credential
 from lakekey.session.entry_queue import NotYet
 from lakekey.session.failures import Failures
@@ -63,20 +63,17 @@ class Exchange:
             LakekeyError: As `Session.usable` says.
         """
         attempts = attempts or self._timing.attempts
-        held = unsaved.get(self._key)
-        if held is not None and held.spent != entry.refresh_token:
-            unsaved.drop(self._key)
-        elif held is not None:
-            # An earlier answer could not be written, and what is stored is what it was bought with. Nothing is sent
-            # before it is: another answer would be lost as that one almost was.
-            entry = self._saving.save_held(stored)
-            if self._credential.serves(entry):
-                return entry
-            stored = self._cache.read(self._entry_id)
+        if (held := self._saving.save_held(entry, stored)) is not None:
+            if self._credential.serves(held):
+                return held
+            entry, stored = held, self._cache.read(self._entry_id)
+            if not held.refresh_token:
+                raise self._failures.login_required(held)
         guard = Guarded(commitment, lambda: self._still_ours(entry))
         # From before the intent is dated, after which others wait for `lakekey.session.intent.OUTCOME_AFTER` seconds.
         deadline = time.monotonic() + self._timing.exchange_deadline
         entry, stored = self._spending.declare(entry, stored)
+        since = begun_again(self._cache)
         try:
             response, sent_at = self._send_or_withdraw(guard, entry, stored, attempts, deadline)
         except InvalidGrant as refusal:
@@ -88,7 +85,10 @@ class Exchange:
             if response.problem:
                 raise self._keep_refresh_token(commitment, entry, stored, response, sent_at)
             renewed = self._saving.save(
-                entry_from(self._target, entry, response, sent_at), stored, spent=entry.refresh_token
+                entry_from(self._target, entry, response, sent_at),
+                stored,
+                spent=entry.refresh_token,
+                since=since,
             )
             commitment.release()
             self._events.refreshed(renewed.identity)

@@ -98,14 +98,7 @@ class Renewal:
         entry = stored.entry
         if not self._grant.needs_person:
             return self._exchange_stored(commitment, stored)
-        if entry is not None and unsaved.revives(self._queue.key, entry):
-            # Another host had no answer and has ended the session for that. This process has the answer.
-            entry = self._saving.save_held(stored)
-            if self._credential.serves(entry):
-                return entry
-            stored = self._cache.read(self._entry_id)
-            entry = stored.entry
-        if entry is not None and entry.refresh_token:
+        if entry is not None and (entry.refresh_token or unsaved.revives(self._queue.key, entry)):
             try:
                 return self._exchange.run(commitment, entry, stored)
             except LoginRequired:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from lakekey.cache.entry import Entry, Stored
+from lakekey.cache.making_way import begun_again, read_or_clear, was_emptied
 from lakekey.errors import CacheError, CacheWriteFailed, LakekeyError, LoginRequired, StoreUnavailable
 from lakekey.session import unsaved
 from lakekey.session.credential import Credential
@@ -34,13 +35,14 @@ class Saving:
         self._cache = credential.cache
         self._entry_id = credential.entry_id
 
-    def save(self, entry: Entry, stored: Stored, *, spent: str = "") -> Entry:
+    def save(self, entry: Entry, stored: Stored, *, spent: str = "", since: int | None = None) -> Entry:
         """Make an answer durable. It is the newest there is, so it also supersedes what a broken lock let in.
 
         Args:
             entry: The answer.
             stored: What it replaces.
             spent: The refresh token that it was bought with, if it was.
+            since: What `begun_again` was before it was bought; ``None``: what it is.
 
         Returns:
             What is stored: the answer, unless another process has stored a newer one meanwhile.
@@ -49,34 +51,42 @@ class Saving:
             LoginRequired: The session was signed out of meanwhile, on another host; it is not brought back.
             CacheError: The answer could not be stored. It is kept in this process.
         """
-        replaces = stored.envelope
         try:
-            while not self._put_patiently(entry, replaces):
-                now = self._cache.read(self._entry_id)
-                if self._shares and spent:
-                    if now.entry is None:
-                        break
-                    if now.entry.refresh_token != spent and not unsaved.was_given_up(entry, now.entry):
-                        return now.entry
-                replaces = now.envelope
-                if now.entry is not None:
-                    entry = entry._replace(generation=max(entry.generation, now.entry.generation + 1))
-            else:
-                return entry
+            saved = self._store(entry, stored, spent, begun_again(self._cache) if since is None else since)
         except CacheError as error:
             before = spent or (stored.entry.refresh_token if stored.entry is not None else "")
             if before:
                 unsaved.keep(self._key, before, entry)
             self._events.failed(error)
             raise
+        if saved is not None:
+            return saved
         if self._revoke is not None:
             self._revoke(entry)
         raise self._failures.login_required(None)
 
-    def save_held(self, stored: Stored) -> Entry:
-        """Store the answer that this process holds. Raises as `save`."""
+    def save_held(self, entry: Entry, stored: Stored) -> Entry | None:
+        """Store an earlier answer that could not be written, if this process holds one for what is stored.
+
+        Nothing is sent before it is: another answer would be lost as that one almost was.
+
+        Args:
+            entry: What is stored: what the answer was bought with, or the end of the session, which another host has
+                given up since it had no answer.
+            stored: The same, as it was read.
+
+        Returns:
+            What is stored now; ``None`` where no answer is held for it.
+
+        Raises:
+            LoginRequired, CacheError: As `save`.
+        """
         held = unsaved.get(self._key)
-        assert held is not None
+        if held is None:
+            return None
+        if held.spent != entry.refresh_token and not unsaved.was_given_up(held.entry, entry):
+            unsaved.drop(self._key)
+            return None
         try:
             saved = self.save(held.entry, stored, spent=held.spent)
         except LoginRequired:
@@ -95,13 +105,40 @@ class Saving:
         except (CacheWriteFailed, StoreUnavailable) as unwritten:
             self._events.unwritten(unwritten)
 
+    def _store(self, entry: Entry, stored: Stored, spent: str, since: int) -> Entry | None:
+        """Store an answer, or find a newer one. Returns what is stored; ``None``: another host has signed out.
+
+        An entry that was damaged meanwhile is no sign-out, and neither is a store that was emptied.
+        """
+        may_be_overtaken = self._shares and spent != ""
+        replaces, damaged = stored.envelope, False
+        while not self._put_patiently(entry, replaces):
+            now = read_or_clear(self._cache, self._entry_id)
+            replaces, damaged = now.envelope, damaged or now.damaged
+            if now.entry is None:
+                if may_be_overtaken and not damaged and not was_emptied(self._cache, since):
+                    return None
+                continue
+            if may_be_overtaken and now.entry.refresh_token != spent and not unsaved.was_given_up(entry, now.entry):
+                return now.entry
+            entry = entry._replace(generation=max(entry.generation, now.entry.generation + 1))
+        return entry
+
     def _put_patiently(self, entry: Entry, replaces: bytes | None) -> bool:
         """Store an answer. A store that is away for a moment is waited for: the answer cannot be had again."""
         until = time.monotonic() + _PATIENCE
         while True:
             try:
                 return self._cache.put(self._entry_id, entry, replaces=replaces) is not None
+            except CacheWriteFailed:
+                raise
             except StoreUnavailable:
                 if time.monotonic() > until:
                     raise
-            time.sleep(self._timing.first_pause)
+                time.sleep(self._timing.first_pause)
+                continue
+            except CacheError as error:
+                trouble = error  # a file has come in its place that cannot be read, or the key is not at hand
+            if not read_or_clear(self._cache, self._entry_id).damaged:
+                raise trouble
+            replaces = None

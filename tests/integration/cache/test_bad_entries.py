@@ -84,7 +84,7 @@ def test_under_the_entrys_own_lock_it_is_set_aside_as_well(cache):
     spoil(cache, b"bad")
     with cache.lock(NAME) as held:
         assert held
-        assert cache.read(NAME) == (None, None)
+        assert cache.read(NAME) == (None, None, True)
         assert cache.put(NAME, Entry({}, refresh_token="anew"), replaces=None)
     assert cache.get(NAME).refresh_token == "anew"
 

@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from lakekey.cache.entry import Entry, Failure
+from lakekey.cache.envelope import seal
 from lakekey.cache.keys.choice import NOTE
+from lakekey.cache.keys.ring import KeyRing, key_id
 from lakekey.cache.stores.postgresql_table import TABLE
 from lakekey.errors import StoreUnavailable, TokenEndpointError
 from lakekey.providers.provider import Provider
@@ -86,6 +88,37 @@ def test_answer_in_hand_is_stored_though_another_host_gave_the_session_up(signed
         holder.go_on()
         assert holder.result()["ok"]
     assert signed_in.stored().refused is None
+    signed_in.assert_session_is_whole()
+    assert refreshes(oidc_server) == 1
+
+
+def unreadable(host, postgresql):
+    stored = host.cache.read(host.entry_id).envelope
+    assert host.cache.store.put(host.entry_id, stored[:50], replaces=stored)
+
+
+def unreadable_and_looked_at(host, postgresql):
+    unreadable(host, postgresql)
+    assert host.cache.get(host.entry_id) is None
+
+
+def of_another_key(host, postgresql):
+    stored, key = host.cache.read(host.entry_id).envelope, bytes(32)
+    other = seal(KeyRing({key_id(key): key}, key_id(key), "memory", "a test"), host.entry_id, b"{}")
+    assert host.cache.store.put(host.entry_id, other, replaces=stored)
+
+
+def emptied(host, postgresql):
+    postgresql.sql(f"DELETE FROM {TABLE} WHERE kind <> 'lease'")
+
+
+@pytest.mark.parametrize("damage", [unreadable, unreadable_and_looked_at, of_another_key, emptied])
+def test_answer_is_stored_over_an_entry_that_went_bad_meanwhile(signed_in, oidc_server, postgresql, damage):
+    with signed_in.started("pauses_at", "answer received", "main") as holder:
+        holder.until("at")
+        damage(signed_in, postgresql)
+        holder.go_on()
+        assert holder.result()["ok"]
     signed_in.assert_session_is_whole()
     assert refreshes(oidc_server) == 1
 

@@ -66,7 +66,7 @@ def test_equal_entries_are_different_writes(cache):
 def test_an_entry_that_does_not_open_counts_as_none_and_is_reported(cache, content, caplog):
     cache.store.put(NAME, content, replaces=None)
     with caplog.at_level(logging.WARNING, "lakekey.cache"):
-        assert cache.read(NAME) == (None, None)
+        assert cache.read(NAME) == (None, None, True)
     assert "set aside" in caplog.text
     assert cache.list() == []
     assert cache.put(NAME, ENTRY, replaces=None)

@@ -91,7 +91,7 @@ def test_entry_whose_loss_costs_no_session_is_kept_in_this_process(cache, disk, 
     stored = cache.put(NAME, ENTRY, replaces=None)
     disk.full = True
     kept = cache.put(NAME, entry, replaces=stored.envelope)
-    assert kept == (entry._replace(generation=2), stored.envelope)
+    assert kept == (entry._replace(generation=2), stored.envelope, False)
     assert cache.read(NAME) == kept
     assert not cache.keeps(NAME)
     with pytest.raises(CacheWriteFailed):
@@ -135,7 +135,7 @@ def test_without_the_store_only_what_can_be_had_again_is_kept(cache, disk):
     with pytest.raises(StoreUnavailable), cache.lock(NAME):
         pass
     replaceable = Cache(disk, cache.keys, replaceable=True)
-    assert replaceable.put(NAME, FOR_LATER, replaces=None) == (FOR_LATER, None)
+    assert replaceable.put(NAME, FOR_LATER, replaces=None) == (FOR_LATER, None, False)
     assert replaceable.get(NAME) == FOR_LATER
     with replaceable.lock(NAME) as held, replaceable.lock(NAME) as again:
         assert (held, again) == (True, False)

@@ -1,8 +1,11 @@
 """Errors as the entry keeps them, and back."""
 
+import time
+import types
+
 import pytest
 
-from lakekey.cache.entry import Failure
+from lakekey.cache.entry import Entry, Failure
 from lakekey.configuration.target import resolve
 from lakekey.errors import CredentialsRefused, LoginDenied, LoginTimeout, TokenEndpointError
 from lakekey.session.failures import Failures
@@ -45,3 +48,40 @@ def test_pause_that_the_server_asked_for_is_kept():
 
 def test_failure_of_another_secret_is_not_ours():
     assert not FAILURES.in_backoff(FAILURES.of(TokenEndpointError("busy"))._replace(proof="another secret's"))
+
+
+@pytest.mark.parametrize(("ago", "pauses"), [(-5, False), (0.0, True), (0.5, True), (50, False)])
+def test_failure_is_left_alone_for_a_moment_and_one_of_the_future_never_is(ago, pauses):
+    failure = FAILURES.of(TokenEndpointError("busy"))
+    assert FAILURES.in_backoff(failure._replace(at=time.time() - ago)) is pauses
+    assert not FAILURES.in_backoff(None)
+
+
+@pytest.mark.parametrize("ago", [-5, 5])
+def test_failed_sign_in_of_the_future_stops_no_tab(ago):
+    failure = FAILURES.of(LoginTimeout("too late"))
+    assert FAILURES.in_login_cooldown(failure._replace(at=time.time() - ago)) is (ago > 0)
+
+
+def test_end_of_a_session_is_newer_than_it_and_says_why():
+    ended = FAILURES.ended(Entry({}, generation=7, refresh_token="r", spending=("x",)), "revoked")
+    assert (ended.generation, ended.refresh_token, ended.spending) == (8, "", None)
+    error = FAILURES.login_required(ended)
+    assert error.message == "the session is over (revoked)"
+    assert error.hint == "run: lakekey login --host https://dbc.cloud.databricks.com"
+    assert error.url is None
+
+
+def test_missing_sign_in_names_the_command_or_the_portal():
+    assert "not signed in" in FAILURES.login_required(None).message
+    assert "not signed in" in FAILURES.login_required(Entry({})).message
+    target = types.SimpleNamespace(user="ada@example.com", connect_url="https://portal/connect", name="dbc")
+    error = Failures(target).login_required(None)
+    assert error.message == "ada@example.com is not connected"
+    assert error.hint == "ada@example.com connects at https://portal/connect"
+    assert error.url == "https://portal/connect"
+
+
+def test_wait_for_a_lock_names_the_entry_by_its_first_twelve_characters():
+    error = FAILURES.lock_timeout("process 7", "0123456789abcdef", "/cache")
+    assert error.message.startswith("process 7 holds entry 0123456789ab of /cache for more than ")

@@ -1,11 +1,14 @@
 """Intents where the server has said no: no process waits for, or doubts, what it did not process."""
 
+import time
+
 import pytest
 
-from lakekey import TokenEndpointError
+from lakekey import ConfigurationError, TokenEndpointError
+from lakekey.cache.entry import Entry
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.oauth import deadlines
-from lakekey.session.intent import Intent, LeaseLost
+from lakekey.session.intent import Guarded, Intent, LeaseLost, digest_of, unsettled
 from support.inside import session_of
 from support.model import Clock, ModelServer
 from support.model_providers import cache_over, provider_over
@@ -61,3 +64,106 @@ def test_lease_lost_after_a_no_takes_the_intent_back_and_goes_on(server, provide
     provider.invalidate(provider.token().access_token)
     assert len(server.sent) == 2
     assert Intent.in_entry(session_of(provider).peek()) is None
+
+
+def intent(ago, token="r", **more):
+    return Intent("nonce", "host a, process 7", time.time() - ago, digest_of(token), **more)
+
+
+@pytest.mark.parametrize(
+    ("ago", "waited_for", "acted_on", "of_the_future"),
+    [
+        (0, True, True, False),
+        (44, True, True, False),
+        (46, True, False, False),
+        (49, True, False, False),
+        (51, False, False, False),
+        (-44, True, True, False),
+        (-49, True, False, False),
+        (-51, True, False, True),
+    ],
+)
+def test_intent_is_waited_for_for_50_seconds_and_acted_on_for_45(ago, waited_for, acted_on, of_the_future):
+    found = intent(ago)
+    assert found.is_waited_for is waited_for
+    assert found.may_be_acted_on is acted_on
+    assert found.is_of_the_future is of_the_future
+
+
+def test_intent_counts_for_the_token_that_it_names_only():
+    assert Intent.in_entry(Entry({}, refresh_token="r", spending=tuple(intent(0)))).digest == digest_of("r")
+    assert Intent.in_entry(Entry({}, refresh_token="s", spending=tuple(intent(0)))) is None
+    assert Intent.in_entry(Entry({}, refresh_token="r")) is None
+
+
+def test_intent_of_a_release_that_knows_no_resending_was_not_resent():
+    found = Intent.in_entry(Entry({}, refresh_token="r", spending=tuple(intent(0))[:4]))
+    assert found.resent is False
+
+
+def test_two_intents_of_one_process_are_told_apart():
+    first, second = Intent.to_spend("r", resent=False), Intent.to_spend("r", resent=True)
+    assert first.nonce != second.nonce
+    assert (first.digest, first.resent, second.resent) == (digest_of("r"), False, True)
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"), [(None, "resend"), ("", "resend"), (" Refuse ", "refuse"), ("RESEND", "resend")]
+)
+def test_variable_says_what_becomes_of_a_token_in_doubt(value, meant):
+    assert unsettled({} if value is None else {"LAKEKEY_UNSETTLED": value}) == meant
+
+
+def test_variable_of_another_value_is_an_error():
+    with pytest.raises(ConfigurationError, match="LAKEKEY_UNSETTLED='maybe' is invalid"):
+        unsettled({"LAKEKEY_UNSETTLED": "maybe"})
+
+
+class Calls:
+    """A commitment that notes what it is told."""
+
+    def __init__(self):
+        self.made = []
+
+    def commit(self):
+        self.made.append("commit")
+
+    def release(self):
+        self.made.append("release")
+
+    def pause(self, seconds):
+        self.made.append(seconds)
+
+
+def test_commitment_is_passed_on_while_the_lease_is_held():
+    calls = Calls()
+    guard = Guarded(calls, lambda: True)
+    assert not guard.sent
+    guard.commit()
+    assert guard.sent
+    guard.pause(0.5)
+    guard.release()
+    assert calls.made == ["commit", 0.5, "release"]
+
+
+def test_nothing_is_committed_to_once_the_lease_is_lost():
+    calls = Calls()
+    guard = Guarded(calls, lambda: False)
+    with pytest.raises(LeaseLost):
+        guard.commit()
+    assert calls.made == []
+    assert not guard.sent
+
+
+@pytest.mark.parametrize("sent", [True, False])
+@pytest.mark.parametrize("doubt", [True, False])
+def test_doubt_needs_that_something_was_sent_and_stays(sent, doubt):
+    guard = Guarded(Calls(), lambda: True)
+    if sent:
+        guard.commit()
+    guard.answered(doubt=doubt)
+    assert guard.in_doubt is (sent and doubt)
+    assert not guard.sent
+    guard.commit()
+    guard.answered(doubt=False)
+    assert guard.in_doubt is (sent and doubt)

@@ -50,6 +50,9 @@ class Keys:
         moving: Whether the ring is about to be moved, so that the environment may name another source.
         sealed_under: The ids of the keys that the cache's entries name, in hexadecimal.
 
+    Attributes:
+        begun_again: How often the choice was gone and had to be made again: the store was emptied.
+
     Raises:
         ConfigurationError: The configured source is none of ours, or not the one that holds this cache's key.
         KeyUnavailable: The source holds no usable key, or cannot be reached.
@@ -68,6 +71,7 @@ class Keys:
         self._moving = moving
         self._sealed_under = sealed_under
         self._remembered = False
+        self.begun_again = 0
         self._found = _Found(NO_RING, b"", chosen=False)
         self.look()
 
@@ -139,6 +143,7 @@ class Keys:
             if (choice.source == "file" and wanted is None) or choice.source == "kms":
                 self._refuse_weaker(choice)
         if choose and not chosen:
+            self.begun_again += bool(self._found.raw and not raw)
             choice, chosen = self._choose(wanted, choice), True
             raw = raw_choice(self.place)
         elif choice is None and wanted is not None and wanted[0] in GIVEN:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 
 from lakekey._imports import LOADING
 from lakekey.cache import private_files
-from lakekey.errors import CacheError, CacheWriteFailed
+from lakekey.errors import CacheError, CacheWriteFailed, UnsafeCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,8 +110,13 @@ class FileStore:
 
         if self.get(entry_id) != replaces:
             return False
+        path, mark = self._path(entry_id), self._locks.mark(entry_id)
         try:
-            durable_files.replace(self._path(entry_id), envelope, mark=self._locks.mark(entry_id), synced=synced)
+            try:
+                durable_files.replace(path, envelope, mark=mark, synced=synced)
+            except FileNotFoundError:  # the directory was taken away under our lock
+                self.prepare()
+                durable_files.replace(path, envelope, mark=mark, synced=synced)
         except OSError as error:
             raise _write_failed(self._path(entry_id), error) from None
         return True
@@ -128,7 +134,7 @@ class FileStore:
             raise _write_failed(self._path(entry_id), error) from None
         return True
 
-    def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
+    def set_aside(self, entry_id: str, envelope: bytes | None) -> str | None:
         """See `Store.set_aside`: renamed to ``<id>.bad``, in place of an earlier one.
 
         Under the entry's lock: without it, a sibling could put a good entry between the look and the renaming.
@@ -146,9 +152,22 @@ class FileStore:
         """See `Store.removal`."""
         return f"rm {self._path(entry_id)}"
 
-    def _move_aside(self, entry_id: str, envelope: bytes) -> str | None:
-        if self.get(entry_id) != envelope:
-            return None
+    def _move_aside(self, entry_id: str, envelope: bytes | None) -> str | None:
+        if self._cannot_be_read(entry_id) if envelope is None else self.get(entry_id) == envelope:
+            return self._rename_aside(entry_id)
+        return None
+
+    def _cannot_be_read(self, entry_id: str) -> bool:
+        """Whether there is a file that cannot or must not be read, and not for a moment only."""
+        try:
+            private_files.read(self._path(entry_id))
+        except UnsafeCache:
+            return True
+        except OSError as error:
+            return error.errno in (errno.EACCES, errno.EPERM, errno.EIO)
+        return False
+
+    def _rename_aside(self, entry_id: str) -> str:
         aside = self._path(entry_id, ".bad")
         try:
             private_files.patiently(lambda: os.replace(self._path(entry_id), aside), denied=True)

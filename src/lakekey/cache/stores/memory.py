@@ -93,9 +93,9 @@ class MemoryStore:
         """See `Store.delete`."""
         return self._envelopes.swap(entry_id, None, replaces=replaces)
 
-    def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
+    def set_aside(self, entry_id: str, envelope: bytes | None) -> str | None:
         """See `Store.set_aside`: dropped, since nothing could look at it later."""
-        return "nowhere" if self.delete(entry_id, replaces=envelope) else None
+        return "nowhere" if envelope is not None and self.delete(entry_id, replaces=envelope) else None
 
     def place(self, entry_id: str) -> str:  # noqa: ARG002
         """See `Store.place`."""

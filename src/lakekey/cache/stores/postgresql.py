@@ -126,9 +126,9 @@ class PostgresqlStore:
 
         return settled(lambda: self._ask(_DELETE, ("entry", entry_id, replaces)).changed == 1, look)
 
-    def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
+    def set_aside(self, entry_id: str, envelope: bytes | None) -> str | None:
         """See `Store.set_aside`: it stays in the table, as a row of its own kind."""
-        moved = self._ask(_SET_ASIDE, (entry_id, envelope)).changed == 1
+        moved = envelope is not None and self._ask(_SET_ASIDE, (entry_id, envelope)).changed == 1
         return f"{self.place(entry_id)} of kind 'bad'" if moved else None
 
     def place(self, entry_id: str) -> str:

@@ -139,10 +139,10 @@ class RedisStore:
 
         return settled(lambda: bool(self._run(_DELETE, keys, replaces, entry_id) == 1), look)
 
-    def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
+    def set_aside(self, entry_id: str, envelope: bytes | None) -> str | None:
         """See `Store.set_aside`."""
         keys = (self._key("entry", entry_id), self._index, self._key("bad", entry_id))
-        moved = self._run(_SET_ASIDE, keys, envelope, entry_id) == 1
+        moved = envelope is not None and self._run(_SET_ASIDE, keys, envelope, entry_id) == 1
         return f"{self._key('bad', entry_id)} in {self.where}" if moved else None
 
     def place(self, entry_id: str) -> str:

@@ -111,8 +111,12 @@ class Store(Protocol):
             CacheWriteFailed: It could not be removed.
         """
 
-    def set_aside(self, entry_id: str, envelope: bytes) -> str | None:
+    def set_aside(self, entry_id: str, envelope: bytes | None) -> str | None:
         """Move a bad envelope out of the way, and nothing else that has come in its place.
+
+        Args:
+            entry_id: Which.
+            envelope: The bad one; ``None``: what is there, which cannot be read. Only files can be so.
 
         Returns:
             Where to, or ``None`` if it is there no more, or is being dealt with by the holder of the entry's lock.
