@@ -10,9 +10,10 @@ from lakekey import _log
 from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
 from lakekey.errors import CacheError, ConfigurationError, StoreUnavailable
 from lakekey.web import browser as browsers
-from lakekey.web import pages, threads, words
+from lakekey.web import frame, pages, threads, words
 from lakekey.web.everyone import Everyone, Held, Removal
-from lakekey.web.pages import Form, Message, say
+from lakekey.web.frame import say
+from lakekey.web.pages import Form, Message
 from lakekey.web.people import User
 from lakekey.web.registrations import Registrations
 from lakekey.web.visits import Visits
@@ -99,7 +100,7 @@ class Administration(Visits):
         except CacheError:
             return self.store_away(request)
         language = self.language(request)
-        shown = pages.page(language, say(language, "administration"), body)
+        shown = frame.page(language, say(language, "administration"), body)
         return self.page(request, shown, status, cookie=self._cookie(request, value))
 
     def _body(self, language: str, form: Form, message: Message | None) -> str:

@@ -17,7 +17,7 @@ from lakekey import _log
 from lakekey.configuration.target import Target
 from lakekey.errors import CacheError, ConfigurationError, LakekeyError, LoginFailed, TokenEndpointError
 from lakekey.web import browser as browsers
-from lakekey.web import outcomes, pages, return_path, tabs, threads
+from lakekey.web import frame, outcomes, pages, return_path, tabs, threads
 from lakekey.web.administration import Administration
 from lakekey.web.flows import Flow
 from lakekey.web.outcomes import Outcome
@@ -60,7 +60,7 @@ class Routes(Upkeep):
         if user is None:
             return self.json({"error": "not_signed_in"}, 401)
         try:
-            listed = await threads.run(threads.STORE, self._portal.connections, user)
+            listed = await self.connections_of(user)
         except CacheError as error:
             return self.json({"error": error.code}, 503)
         return self.json({"user": user.name, "connections": [each.as_json() for each in listed]})
@@ -75,7 +75,7 @@ class Routes(Upkeep):
 
     async def script(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature
         """The script of a page whose sign-ins have a tab of their own."""
-        headers = {name: value for name, value in pages.HEADERS.items() if name != "Content-Type"}
+        headers = {name: value for name, value in frame.HEADERS.items() if name != "Content-Type"}
         return Response(tabs.SCRIPT, media_type="text/javascript", headers=headers)
 
     # -- the sign-in --------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from lakekey.session.session import Session
 from lakekey.web import connections
 from lakekey.web.connections import Connection
 from lakekey.web.people import User
+from lakekey.web.reliance import Reliance
 from lakekey.web.service import PortalService
 
 _TOLD = "web-told"
@@ -84,11 +85,13 @@ class Everyone:
     Args:
         service: The portal.
         actor: Who administers, for the audit records; ``None`` for the user of this process.
+        reliance: What runs without a person; ``None`` to ask the host application at each look.
     """
 
-    def __init__(self, service: PortalService, *, actor: str | None = None) -> None:
+    def __init__(self, service: PortalService, *, actor: str | None = None, reliance: Reliance | None = None) -> None:
         self._service = service
         self._actor = actor
+        self._reliance = reliance
         self._cache = service.cache
 
     def all(self) -> list[Held]:
@@ -187,6 +190,7 @@ class Everyone:
     def _look(self) -> tuple[list[Held], list[str]]:
         """All connections that can be read, in order; and the entries that cannot be read."""
         found, unread = [], []
+        reliance = self._service.reliance() if self._reliance is None else self._reliance
         for entry_id, stored in self._cache.walk():
             if isinstance(stored, CacheError):
                 _log.warning("web", "entry %s cannot be read: %s", entry_id[:12], stored.message)
@@ -194,10 +198,10 @@ class Everyone:
                 continue
             entry = stored.entry
             if entry is not None and "portal_user" in entry.about:
-                found.append(self._held(entry_id, entry))
+                found.append(self._held(entry_id, entry, reliance))
         return sorted(found, key=lambda held: (held.user, held.profile)), unread
 
-    def _held(self, entry_id: str, entry: Entry) -> Held:
+    def _held(self, entry_id: str, entry: Entry, reliance: Reliance) -> Held:
         owner = entry.about["portal_user"]
         profile = str(entry.about.get("profile", ""))
         user = User(str(owner.get("name", "")), str(owner.get("id", "")))
@@ -207,10 +211,10 @@ class Everyone:
         if target is None:
             connection = Connection(
                 profile, str(entry.about.get("host", "")), (), connections.CONNECTED, entry.identity,
-                schedules=self._service.relying_on(user, profile),
+                schedules=reliance.on(user, profile),
             )  # fmt: skip
         else:
-            connection = self._service.connection_of(target, entry, user)
+            connection = self._service.connection_of(target, entry, user, reliance)
         connection = connection._replace(registration=str(entry.about.get("registration", "")))
         return Held(entry_id, user.name, user.id, profile, target is not None, connection)
 

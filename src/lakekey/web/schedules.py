@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from lakekey.web import connections
 from lakekey.web.connections import Connection, Schedule
 from lakekey.web.people import User, user_of
+from lakekey.web.reliance import Reliance
 from lakekey.web.service import PortalService
 
 OK, WARNING, FAILS = "ok", "warning", "fails"
@@ -51,13 +52,14 @@ def check(service: PortalService, schedules: Iterable[Schedule]) -> list[Schedul
         ConfigurationError: A schedule names a profile that the portal does not have, or no possible user.
         CacheError: The store cannot be read.
     """
-    return [_checked(service, each) for each in schedules]
+    reliance = service.reliance()
+    return [_checked(service, each, reliance) for each in schedules]
 
 
-def _checked(service: PortalService, schedule: Schedule) -> ScheduleCheck:
+def _checked(service: PortalService, schedule: Schedule, reliance: Reliance) -> ScheduleCheck:
     user = user_of(schedule.user)
     named = schedule.name, schedule.profile, schedule.user.name if isinstance(schedule.user, User) else schedule.user
-    connection = service.connection(user, schedule.profile)
+    connection = service.connection(user, schedule.profile, reliance=reliance)
     url = service.page_of(schedule.profile)
     if connection.principal is not None:
         reason = f"it acts as the service principal {connection.principal}"

@@ -1,12 +1,9 @@
 """What the portal does without a browser: whose connection is which, and the providers that act as its users."""
 
 import functools
-import inspect
 import os
-import threading
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,21 +18,17 @@ from lakekey.providers.provider import Provider
 from lakekey.session.failures import Failures
 from lakekey.session.session import Session
 from lakekey.web import access_log
-from lakekey.web.connections import Connection, Schedule, connection_of, is_of, is_same
+from lakekey.web.connections import Connection, connection_of, is_of
 from lakekey.web.owned import OwnedSource
 from lakekey.web.pages import fragment
 from lakekey.web.people import ANY_USER, User, user_of
+from lakekey.web.permissions import IsAdmin, MayAct, Permissions, refuse_coroutines
+from lakekey.web.provider_cache import ProviderCache
 from lakekey.web.registrations import Registrations, check_public_address, same_name, slug
+from lakekey.web.reliance import Reliance, Schedules, ask
 from lakekey.web.sign_in import SignIns, hosted_target
 
 UserOf = Callable[[Any], "User | str | Awaitable[User | str | None] | None"]
-IsAdmin = Callable[[User], bool] | Collection[str] | None
-MayAct = Callable[[User, User, str], bool]
-Schedules = Callable[[], Iterable[Schedule]]
-
-#: Seconds after which `Portal.provider` looks at the store again: the longest that a disconnected user is served.
-FRESH = 30.0
-_MOST_PROVIDERS = 1024
 
 
 class PortalService:
@@ -51,7 +44,7 @@ class PortalService:
             callable is not a coroutine function; only ``True`` counts as a yes.
         automation: Profile for people → profile of the service principal that schedules use for the same workspace.
         schedules: Says what runs without a person, so that the page warns where a schedule relies on a connection, and
-            an administrator sees what depends on a person. It is asked for each connection that is shown.
+            an administrator sees what depends on a person. It is asked once for each page.
         may_act: Says whether a user may act as another: gets the actor, the other, and the profile. Without it, only
             calls that name no actor, or the same person, are served. Of its answers, too, only ``True`` is a yes.
         warn_days: Days before its end at which a connection counts as near its end.
@@ -89,13 +82,11 @@ class PortalService:
         self.cache = open_cache(self.environ)
         self.sign_ins = SignIns(self.cache, environ=self.environ)
         self.registrations = Registrations(self.cache)
-        _refuse_coroutines(admin=admin, schedules=schedules, may_act=may_act)
-        self._admin = [admin] if isinstance(admin, str | User) else admin
+        self.permissions = Permissions(admin, may_act)
+        refuse_coroutines(schedules=schedules)
         self._automation = dict(automation or {})
         self._schedules = schedules
-        self._may_act = may_act
-        self._providers: OrderedDict[tuple[str, str, str], tuple[float, Provider]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._providers = ProviderCache()
         self._servers: dict[str, str] = {}
         self._check_profiles()
         if self.cache.volatile:
@@ -128,30 +119,27 @@ class PortalService:
         """
         who = user_of(user)
         who = self.check_actor(who, profile, actor)
-        key = (who.name, who.id, profile)
         looked_at = time.monotonic()  # before the store is: the bound counts from what is known of it
-        with self._lock:
-            made_at, found = self._providers.get(key, (0.0, None))
-            if found is not None and looked_at - made_at < FRESH:
-                self._providers.move_to_end(key)
-                return found
+        if (found := self._providers.find(who, profile, looked_at)) is not None:
+            return found
         target = self.target(profile, who)
         session = Session(target, environ=self.environ)
         entry = session.peek()
         if entry is None or not is_of(entry, who) or not (entry.refresh_token or session.serves(entry)):
-            with self._lock:
-                self._providers.pop(key, None)
+            self._providers.drop(who, profile)
             raise self._login_required(target, entry if entry is not None and is_of(entry, who) else None)
         around = functools.partial(OwnedSource, user=who) if who.id else None
         provider = Provider(target, around=around, environ=self.environ)
-        with self._lock:
-            self._providers[key] = looked_at, provider
-            while len(self._providers) > _MOST_PROVIDERS:
-                self._providers.popitem(last=False)
+        self._providers.keep(who, profile, looked_at, provider)
         return provider
 
-    def connection(self, user: User | str, profile: str) -> Connection:
+    def connection(self, user: User | str, profile: str, *, reliance: Reliance | None = None) -> Connection:
         """How a user's connection stands.
+
+        Args:
+            user: Whose.
+            profile: Which.
+            reliance: What runs without a person; ``None`` to ask the host application.
 
         Raises:
             ConfigurationError: There is no such profile here.
@@ -164,12 +152,20 @@ class PortalService:
             target,
             Session(target, environ=self.environ).peek(),
             who,
+            self.reliance() if reliance is None else reliance,
             registration=app.name if app is not None else "",
             principal=self._principal(profile),
         )
 
     def connection_of(
-        self, target: Target, entry: Entry | None, user: User, *, registration: str = "", principal: str | None = None
+        self,
+        target: Target,
+        entry: Entry | None,
+        user: User,
+        reliance: Reliance,
+        *,
+        registration: str = "",
+        principal: str | None = None,
     ) -> Connection:
         """The connection that an entry is, with dates and states by the store's clock."""
         entry = self.cache.in_store_time(entry) if entry is not None else None
@@ -181,24 +177,16 @@ class PortalService:
             principal=principal,
             warning=self.warning,
             now=self.cache.now(),
-        )._replace(schedules=self.relying_on(user, target.profile or ""))
+        )._replace(schedules=reliance.on(user, target.profile or ""))
 
-    def relying_on(self, user: User, profile: str) -> tuple[str, ...] | None:
-        """The schedules that rely on a person's connection; none where a service principal is configured for them."""
-        if self._schedules is None:
-            return None
-        if profile in self._automation:
-            return ()
-        try:
-            named = [each for each in self._schedules() if each.profile == profile]
-            return tuple(str(each.name) for each in named if is_same(user_of(each.user), user))
-        except Exception as error:  # noqa: BLE001 - connections are shown also where the host's callable fails
-            _log.warning("web", "what runs without a person is not known: %s", type(error).__name__)
-            return None
+    def reliance(self) -> Reliance:
+        """What runs without a person, asked of the host application, whose callable may block."""
+        return ask(self._schedules, self._automation)
 
-    def connections(self, user: User | str) -> list[Connection]:
-        """How all connections of a user stand."""
-        return [self.connection(user, profile) for profile in self.profiles]
+    def connections(self, user: User | str, *, reliance: Reliance | None = None) -> list[Connection]:
+        """How all connections of a user stand; for ``reliance`` see `connection`."""
+        known = self.reliance() if reliance is None else reliance
+        return [self.connection(user, profile, reliance=known) for profile in self.profiles]
 
     def disconnect(self, user: User | str, profile: str) -> tuple[bool, str | None]:
         """Remove a user's connection for every process, and revoke it.
@@ -225,9 +213,7 @@ class PortalService:
 
     def forget(self, user: str, profile: str) -> None:
         """Serve no provider of a user that was made before."""
-        with self._lock:
-            for key in [key for key in self._providers if key[0] == user and key[2] == profile]:
-                del self._providers[key]
+        self._providers.forget(user, profile)
 
     # -- what the routes stand on -------------------------------------------------------------------------------
 
@@ -280,11 +266,7 @@ class PortalService:
 
     def is_admin(self, user: User) -> bool:
         """Whether a user administers."""
-        if self._admin is None:
-            return False
-        if callable(self._admin):
-            return _is_yes("admin", self._admin(user))
-        return any(user.name == named.name and named.id in ("", user.id) for named in map(user_of, self._admin))
+        return self.permissions.is_admin(user)
 
     def check_actor(self, user: User, profile: str, actor: User | str | None) -> User:
         """Refuse an actor who may not act as a user. Returns the user, with the actor's id if they are one."""
@@ -293,7 +275,7 @@ class PortalService:
         acts = user_of(actor)
         if acts.name == user.name and user.id in ("", acts.id):
             return acts
-        if self._may_act is None or not _is_yes("may_act", self._may_act(acts, user, profile)):
+        if not self.permissions.may_act(acts, user, profile):
             self._acts(acts, user, profile, audit.REFUSED)
             raise ConfigurationError(
                 f"{acts.name} may not act as {user.name}", hint="may_act of the portal decides", profile=profile
@@ -344,23 +326,3 @@ class PortalService:
         page = self.page_of(target.profile or "")
         error = Failures(target).login_required(entry)
         return LoginRequired(error.message, hint=f"{target.user} connects at {page}", profile=target.name, url=page)
-
-
-def _refuse_coroutines(**given: Any) -> None:
-    """Refuse coroutine functions where an answer is needed at once: a coroutine that has not run would be no answer."""
-    for name, function in given.items():
-        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
-            raise ConfigurationError(
-                f"{name} is a coroutine function, and its answer is needed at once", hint="make it a plain function"
-            )
-
-
-def _is_yes(name: str, answer: Any) -> bool:
-    """Whether a callable of the host application says yes: with ``True``, not with whatever counts as true."""
-    if not isinstance(answer, bool):
-        _log.warning(
-            "web", "%s answered with %s, which counts as no: return True or False", name, type(answer).__name__
-        )
-        if inspect.iscoroutine(answer):
-            answer.close()  # it will not run, and Python is not to complain about that
-    return answer is True

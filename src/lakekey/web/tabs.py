@@ -5,7 +5,7 @@ authorization server's ``Cross-Origin-Opener-Policy`` cuts: the tabs tell each o
 the one that stays asks the server when it is looked at again. Without scripts it has a link that does the same.
 """
 
-from lakekey.web import pages
+from lakekey.web import frame
 
 #: The script, at ``/tab.js``. It shows nothing and takes no words from others; it only opens the page again.
 SCRIPT = """\
@@ -34,4 +34,4 @@ def policy(url: str) -> str:
         url: The portal's own address.
     """
     here = url.replace(";", "%3B").replace(",", "%2C")  # as the policy's own grammar has it (CSP3 §2.2)
-    return f"{pages.HEADERS['Content-Security-Policy']}; script-src {here}/tab.js; connect-src {here}/connections"
+    return f"{frame.HEADERS['Content-Security-Policy']}; script-src {here}/tab.js; connect-src {here}/connections"

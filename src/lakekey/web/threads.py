@@ -15,9 +15,9 @@ import anyio.to_thread
 from anyio.lowlevel import RunVar
 
 #: What else there is to wait for, beside the hosts of authorization servers: the store, the look at it that
-#: ``/healthz`` takes, and the host application's own callables.
-STORE, HEALTH, CALLABLES = "store", "health", "callables"
-_MOST = {STORE: 16, HEALTH: 2, CALLABLES: 40}
+#: ``/healthz`` takes, the host application's own callables, and among them the one that knows its schedules.
+STORE, HEALTH, CALLABLES, SCHEDULES = "store", "health", "callables", "schedules"
+_MOST = {STORE: 16, HEALTH: 2, CALLABLES: 40, SCHEDULES: 16}
 #: Requests that may wait for one authorization server at once, in one process.
 MOST_OF_A_SERVER = 8
 #: Of these, the requests of one user: a user who presses a button repeatedly waits for their own requests only.

@@ -10,6 +10,7 @@ from lakekey.web import threads, words
 from lakekey.web.connections import Connection
 from lakekey.web.pages import Message
 from lakekey.web.people import User
+from lakekey.web.reliance import Reliance
 from lakekey.web.visits import Visits
 
 
@@ -48,7 +49,8 @@ class Upkeep(Visits):
         if profile not in self._portal.profiles:
             return self.not_found(request)
         try:
-            before = await threads.run(threads.STORE, self._portal.connection, user, profile)
+            unasked = Reliance(None, ())  # what relies on it is not told here
+            before = await threads.run(threads.STORE, self._portal.connection, user, profile, reliance=unasked)
             removed, revoked = await threads.run_for(
                 user.name, self._portal.server_of(profile), self._portal.disconnect, user, profile
             )

@@ -11,9 +11,11 @@ from lakekey import _log
 from lakekey._hosts import LOOPBACK, in_address
 from lakekey.errors import CacheError, ConfigurationError
 from lakekey.web import browser as browsers
-from lakekey.web import pages, tabs, threads, words
+from lakekey.web import connections_page, frame, pages, tabs, threads, words
+from lakekey.web.connections import Connection
 from lakekey.web.pages import Form, Message
 from lakekey.web.people import User, user_of
+from lakekey.web.reliance import Reliance
 from lakekey.web.service import PortalService
 
 _LONGEST_FORM = 16 * 1024
@@ -122,12 +124,12 @@ class Visits:
 
     def json(self, content: dict[str, Any], status: int = 200) -> Response:
         """An answer that is JSON."""
-        headers = {name: value for name, value in pages.HEADERS.items() if name != "Content-Type"}
+        headers = {name: value for name, value in frame.HEADERS.items() if name != "Content-Type"}
         return JSONResponse(content, status, headers=headers)
 
     def dressed(self, request: Request, response: Response, *, cookie: browsers.Cookie | None = None) -> Response:
         """An answer with the headers that every one has."""
-        response.headers.update(pages.HEADERS)
+        response.headers.update(frame.HEADERS)
         if cookie is not None and request.cookies.get(cookie.key) != cookie.value:
             response.set_cookie(cookie.key, cookie.value, path="/", secure=cookie.secure, httponly=True, samesite="lax")
         return response
@@ -137,19 +139,34 @@ class Visits:
     ) -> Response:
         """The page of connections, with what has just happened."""
         try:
-            listed = await threads.run(threads.STORE, self._portal.connections, user)
+            listed = await self.connections_of(user)
         except CacheError:
             return self.store_away(request, reload=request.method == "GET")
         value = self.browser(request) or browsers.new_value()
         form = Form(self._portal.path, browsers.form_token(value, user.name), self._portal.new_tab)
         administers = await self.is_admin(user)
-        extra = pages.administration_link(self.language(request), self._portal.path) if administers else ""
+        extra = connections_page.administration_link(self.language(request), self._portal.path) if administers else ""
         now = self._portal.cache.now()
-        shown = pages.overview(self.language(request), user.name, listed, form, message=message, extra=extra, now=now)
+        shown = connections_page.overview(
+            self.language(request), user.name, listed, form, message=message, extra=extra, now=now
+        )
         answer = self.page(request, shown, status, cookie=self._cookie(request, value))
         if self._portal.new_tab:
             answer.headers["Content-Security-Policy"] = tabs.policy(self._portal.url)
         return answer
+
+    async def connections_of(self, user: User) -> list[Connection]:
+        """How the connections of a user stand.
+
+        Raises:
+            CacheError: The store cannot be read.
+        """
+        reliance = await self.reliance()
+        return await threads.run(threads.STORE, self._portal.connections, user, reliance=reliance)
+
+    async def reliance(self) -> Reliance:
+        """What runs without a person, asked once for a page; the host application's callable may block."""
+        return await threads.run(threads.SCHEDULES, self._portal.reliance)
 
     async def is_admin(self, user: User) -> bool:
         """Whether a user administers the portal; the host application's callable may block."""

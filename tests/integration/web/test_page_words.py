@@ -9,7 +9,7 @@ from starlette.routing import Mount
 
 from lakekey.errors import ConfigurationError, LoginRequired, ServicePrincipalMissingWarning
 from lakekey.providers import factory
-from lakekey.web import Portal, Schedule, User, connections, pages
+from lakekey.web import Portal, Schedule, User, connections, connections_page
 from lakekey.web.connections import Connection
 from lakekey.web.pages import Form
 from support.processes import lakekey
@@ -32,7 +32,7 @@ def shown(language, state, **facts):
     connection = Connection(
         "prod", "https://x.cloud.databricks.com", ("sql",), state, who=ADA, registration="app", **facts
     )
-    page = pages.overview(language, ADA, [connection], Form("/lakekey", "t"), now=NOW.timestamp())
+    page = connections_page.overview(language, ADA, [connection], Form("/lakekey", "t"), now=NOW.timestamp())
     return page.decode()
 
 
@@ -167,13 +167,25 @@ def test_page_is_shown_also_where_a_schedule_has_a_name_that_is_no_text(place, n
         assert f"Schedules: {name}." in ada.get("/admin").words
 
 
-def test_administrators_page_asks_for_schedules_once_for_each_connection(place):
+def test_schedules_are_asked_for_once_for_a_page_of_many_connections(place):
     asked = []
-    portal = Portal(["prod"], url=URL, user=lambda _: ADA, schedules=lambda: asked.append(1) or OF_ADA)
+    other = f"\n[staging]\nhost = {place.box.host}\nca_file = {place.box.ca_file}\nscopes = sql\n"
+    place.config_file.write_text(place.config_file.read_text() + other)
+    portal = Portal(
+        ["prod", "staging"], url=URL, user=lambda _: ADA, admin=[ADA], schedules=lambda: asked.append(1) or OF_ADA
+    )
     with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
-        Browser(address, ADA, place.box.ca_file).connect()
+        ada = Browser(address, ADA, place.box.ca_file)
+        for button in ("Connect prod", "Connect staging"):
+            ada.connect(button)
+        for path, told in (("/", "They stop when it ends"), ("/connections", "elsewhere"), ("/admin", "elsewhere")):
+            asked.clear()
+            assert told in ada.get(path).words
+            assert asked == [1], path
     asked.clear()
-    assert len(portal.everyone.all()) == len(asked) == 1
+    assert len(portal.everyone.all()) == len(portal.connections(ADA)) == 2
+    portal.check_schedules(OF_ADA[3:] * 3)
+    assert asked == [1] * 3
 
 
 def test_page_is_shown_also_where_the_schedules_cannot_be_told(place, caplog):

@@ -242,6 +242,29 @@ def test_callables_of_the_application_that_block_do_not_block_the_event_loop(pla
         assert admin.result(PATIENCE).status == 200
 
 
+def test_schedules_that_are_slow_to_tell_hold_up_neither_the_store_nor_other_callables(place):
+    """More pages wait for them than the store has threads: what needs the store, or says who is there, goes on."""
+    asked, go_on = threading.Semaphore(0), threading.Event()
+
+    def slow():
+        asked.release()
+        go_on.wait(PATIENCE)
+        return []
+
+    portal = Portal(["prod"], url=URL, user=lambda request: request.headers.get("x-user"), schedules=slow)
+    with serving(portal) as address, ThreadPoolExecutor(20) as pool:
+        pages = [pool.submit(Browser(address, ADA, place.box.ca_file).get) for _ in range(20)]
+        try:
+            for _ in range(16):
+                assert asked.acquire(timeout=PATIENCE)
+            unknown = f"{address}/lakekey/callback/{place.app}?code=c&state={'s' * 60}"
+            assert requests.get(unknown, timeout=PATIENCE).status_code == 400
+            assert Browser(address, None, place.box.ca_file).get().status == 401
+        finally:
+            go_on.set()
+        assert {page.result(PATIENCE).status for page in pages} == {200}
+
+
 def test_limits_are_of_one_event_loop_and_wait_no_longer_than_told(monkeypatch):
     let_go = threading.Event()
 

@@ -1,0 +1,61 @@
+"""Who administers a portal, and who may act as whom: as the host application says, and only by a plain yes."""
+
+import inspect
+from collections.abc import Callable, Collection
+from typing import Any
+
+from lakekey import _log
+from lakekey.errors import ConfigurationError
+from lakekey.web.people import User, user_of
+
+IsAdmin = Callable[[User], bool] | Collection[str] | None
+MayAct = Callable[[User, User, str], bool]
+
+
+class Permissions:
+    """What the host application allows its users.
+
+    Args:
+        admin: Who administers: names, or a callable that gets the `User`. A `User` with an id is that person only.
+        may_act: Says whether a user may act as another: gets the actor, the other, and the profile.
+
+    Raises:
+        ConfigurationError: One of them is a coroutine function.
+    """
+
+    def __init__(self, admin: IsAdmin, may_act: MayAct | None) -> None:
+        refuse_coroutines(admin=admin, may_act=may_act)
+        self._admin = [admin] if isinstance(admin, str | User) else admin
+        self._may_act = may_act
+
+    def is_admin(self, user: User) -> bool:
+        """Whether a user administers."""
+        if self._admin is None:
+            return False
+        if callable(self._admin):
+            return _is_yes("admin", self._admin(user))
+        return any(user.name == named.name and named.id in ("", user.id) for named in map(user_of, self._admin))
+
+    def may_act(self, actor: User, user: User, profile: str) -> bool:
+        """Whether a user may act as another."""
+        return self._may_act is not None and _is_yes("may_act", self._may_act(actor, user, profile))
+
+
+def refuse_coroutines(**given: Any) -> None:
+    """Refuse coroutine functions where an answer is needed at once: a coroutine that has not run would be no answer."""
+    for name, function in given.items():
+        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+            raise ConfigurationError(
+                f"{name} is a coroutine function, and its answer is needed at once", hint="make it a plain function"
+            )
+
+
+def _is_yes(name: str, answer: Any) -> bool:
+    """Whether a callable of the host application says yes: with ``True``, not with whatever counts as true."""
+    if not isinstance(answer, bool):
+        _log.warning(
+            "web", "%s answered with %s, which counts as no: return True or False", name, type(answer).__name__
+        )
+        if inspect.iscoroutine(answer):
+            answer.close()  # it will not run, and Python is not to complain about that
+    return answer is True
