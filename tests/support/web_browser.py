@@ -34,11 +34,18 @@ class Page:
 
     def form(self, button):
         """The action and the fields of the form with such a button."""
-        for action, inside in re.findall(r'<form method="post" action="([^"]*)">(.*?)</form>', self.text, re.DOTALL):
+        for action, inside in re.findall(
+            r'<form method="post" action="([^"]*)"[^>]*>(.*?)</form>', self.text, re.DOTALL
+        ):
             if html.unescape(re.search(r"<button[^>]*>(.*?)</button>", inside)[1]) == button:
-                fields = re.findall(r'name="([^"]*)" value="([^"]*)"', inside)
+                inputs = [each for each in re.findall(r"<input[^>]*>", inside) if _is_sent(each)]
+                fields = [found for each in inputs for found in re.findall(r'name="([^"]*)" value="([^"]*)"', each)]
                 return html.unescape(action), {name: html.unescape(value) for name, value in fields}
         raise AssertionError(f"no button {button!r} on: {self.words}")
+
+
+def _is_sent(field):
+    return 'type="checkbox"' not in field or " checked" in field
 
 
 class Browser:

@@ -8,17 +8,15 @@ from typing import Any
 from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
 from lakekey.cache.opening import open_cache
 from lakekey.cli.output import print_facts, print_json, print_table
-from lakekey.configuration.target import U2M, resolve
 from lakekey.errors import ConfigurationError
 from lakekey.web.registrations import Registrations
 
 
 def list_(arguments: argparse.Namespace) -> int:
     """List the registrations."""
-    registrations = Registrations(open_cache())
-    apps = registrations.all()
+    apps = Registrations(open_cache()).counted()
     if arguments.json:
-        print_json([_facts(app, len(registrations.connections_of(app, strict=False))) for app in apps])
+        print_json([_facts(app, count) for app, count in apps])
         return 0
     if not apps:
         print(
@@ -31,9 +29,9 @@ def list_(arguments: argparse.Namespace) -> int:
             app.client_id,
             ", ".join(app.hosts) or f"account {app.account_id}",
             "default" if app.is_default else "",
-            str(len(registrations.connections_of(app, strict=False))),
+            str(count),
         )
-        for app in apps
+        for app, count in apps
     ]
     print_table(("NAME", "CLIENT ID", "WORKSPACES", "", "CONNECTIONS"), rows)
     return 0
@@ -88,9 +86,12 @@ def set_default(arguments: argparse.Namespace) -> int:
 
 
 def rotate_secret(arguments: argparse.Namespace) -> int:
-    """Replace the secret; the older one is used beside it, unless it is dropped."""
+    """Replace the secret; the older one is used beside it, unless it is dropped, or until the change is finished."""
     registrations = Registrations(open_cache())
     app = registrations.get(arguments.name)
+    if arguments.finish:
+        registrations.forget_older_secret(arguments.name)
+        return _done(arguments, f"The older secret of {arguments.name} is forgotten.")
     registrations.rotate_secret(
         arguments.name, _ask(f"New client secret of {app.client_id}: "), keep_older=not arguments.drop_older
     )
@@ -110,30 +111,22 @@ def remove(arguments: argparse.Namespace) -> int:
 
 def check(arguments: argparse.Namespace) -> int:
     """Ask the authorization server whether it takes the app's sign-ins; exit status 1 where it does not."""
-    from lakekey.login import preflight
-    from lakekey.oauth import authorization_code
-    from lakekey.session.assembly import client_of
+    from lakekey.web import app_check
 
     app = Registrations(open_cache()).get(arguments.name)
-    profile = arguments.profile
-    host = None if profile else next(iter(app.hosts), None)
-    if profile is None and host is None:
-        raise ConfigurationError(
-            f"{app.name} names an account and no workspace to ask", hint=f"lakekey apps check {app.name} -p PROFILE"
-        )
-    target = resolve(
-        profile, host=host, client_id=app.client_id, auth_type=U2M, user="preflight", scopes=app.scopes,
-        discovery_url=app.discovery_url,
-    )  # fmt: skip
-    client = client_of(target)
-    metadata = client.discover()
-    wrong = None if "S256" in (metadata.challenge_methods or ()) else "does not offer the code challenge method S256"
-    if app.issuer and metadata.issuer != app.issuer:
-        wrong = f"names the issuer {metadata.issuer}, and {app.issuer} is registered"
-    if wrong is not None:
-        raise ConfigurationError(f"the authorization server of {target.host} {wrong}", hint="ask its administrator")
-    preflight.check(target, client, authorization_code.begin(client, app.redirect_uri))
-    return _done(arguments, f"{target.host} takes the sign-ins of {app.name}.", issuer=metadata.issuer)
+    asked = [app_check.target_of(app, arguments.profile, None)] if arguments.profile else app_check.targets_of(app)
+    checked = [app_check.check(app, target) for target in asked]
+    if arguments.json:
+        print_json({"name": app.name, "issuer": checked[0].issuer, "workspaces": [each._asdict() for each in checked]})
+        return 0
+    said = {
+        app_check.TAKEN: " It accepts the secret." if app.secret else "",
+        app_check.OLDER_TAKEN: " It accepts the older secret only, not the new one yet.",
+        app_check.UNTOLD: " Whether it accepts the secret shows when a person signs in." if app.secret else "",
+    }
+    for each in checked:
+        print(f"{each.host} takes the sign-ins of {app.name}.{said[each.secret]}")
+    return 0
 
 
 def _done(arguments: argparse.Namespace, said: str, **facts: Any) -> int:

@@ -50,6 +50,7 @@ def apps(parser: Parser) -> None:
         (("lakekey apps rotate-secret prod", ""),),
     )
     rotate.add_argument("--drop-older", action="store_true", help="do not go on to try the older one")
+    rotate.add_argument("--finish", action="store_true", help="ask for no new secret: forget the older one")
     remove = action(actions, "apps remove", "remove an app", (("lakekey apps remove prod", ""),))
     remove.add_argument("--with-connections", action="store_true", help="although connections need it")
     check = action(

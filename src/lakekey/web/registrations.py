@@ -16,6 +16,7 @@ from lakekey.cache.app_registrations import (
     with_offline_access,
 )
 from lakekey.cache.cache import Cache
+from lakekey.cache.entry import Entry
 from lakekey.errors import CacheError, ConfigurationError
 from lakekey.observability import audit
 
@@ -136,6 +137,22 @@ class Registrations:
         self._change(change)
         self._told("app secret replaced", self.get(name))
 
+    def forget_older_secret(self, name: str) -> None:
+        """End the change of a secret: the older one is not kept beside the new one any longer.
+
+        Raises:
+            ConfigurationError: There is no registration of that name, or it has one secret only.
+        """
+
+        def change(apps: list[AppRegistration]) -> list[AppRegistration]:
+            app = _named(apps, name)
+            if not app.older_secret:
+                raise ConfigurationError(f"{name} has no older secret", hint="lakekey apps show says what it has")
+            return [each._replace(older_secret="") if each.name == name else each for each in apps]
+
+        self._change(change)
+        self._told("app older secret forgotten", self.get(name))
+
     def remove(self, name: str, *, with_connections: bool = False) -> int:
         """Remove a registration.
 
@@ -178,15 +195,19 @@ class Registrations:
                     raise stored
                 _log.warning("web", "entry %s cannot be read: %s", entry_id[:12], stored.message)
                 continue
-            entry = stored.entry
-            if entry is None or "portal_user" not in entry.about:
-                continue
-            by_client = entry.about.get("client_id") == app.client_id and app.serves(
-                str(entry.about.get("host", "")), entry.about.get("account_id")
-            )
-            if by_client or entry.about.get("registration") == app.name:
+            if _needs(stored.entry, app):
                 found.append(entry_id)
         return found
+
+    def counted(self) -> list[tuple[AppRegistration, int]]:
+        """All of them, each with the number of connections that were made through it; one look at the store.
+
+        Raises:
+            CacheError: The store cannot be read. An entry that cannot be read is not counted.
+        """
+        apps = self.all()
+        entries = [stored.entry for _, stored in self._cache.walk() if not isinstance(stored, CacheError)]
+        return [(app, sum(_needs(entry, app) for entry in entries)) for app in apps]
 
     def _told(self, action: str, app: AppRegistration) -> None:
         _log.info("web", "%s: %s", action, app.name)
@@ -265,6 +286,16 @@ def check_public_address(address: str, what: str) -> str:
             hint="use https://…, without a query; http only on localhost",
         )
     return address
+
+
+def _needs(entry: Entry | None, app: AppRegistration) -> bool:
+    """Whether an entry is a connection that was made through a registration."""
+    if entry is None or "portal_user" not in entry.about:
+        return False
+    by_client = entry.about.get("client_id") == app.client_id and app.serves(
+        str(entry.about.get("host", "")), entry.about.get("account_id")
+    )
+    return by_client or entry.about.get("registration") == app.name
 
 
 def _named(apps: list[AppRegistration], name: str) -> AppRegistration:

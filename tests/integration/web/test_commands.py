@@ -93,10 +93,23 @@ def test_app_that_cannot_be_is_refused_with_the_next_step(place, arguments, said
 def test_b14_check_of_an_app_says_which_redirect_uri_to_register(place):
     done = lakekey("apps", "check", place.app, "-p", "prod")
     assert done.returncode == 0, done.stderr
+    assert f"{place.box.host} takes the sign-ins of {place.app}. It accepts the secret." in done.stdout
     place.box.register_client(place.app, client_secret=place.secret, redirect_uris=["https://elsewhere.example/cb"])
     done = lakekey("apps", "check", place.app, "-p", "prod")
     assert done.returncode == 1
     assert f"register the redirect URL {place.redirect_uri}" in done.stderr
+
+
+def test_secret_that_is_changed_is_tried_and_its_change_finished(place):
+    assert typed("a-secret-of-next-week\n", "apps", "rotate-secret", place.app).returncode == 0
+    (tried,) = facts("apps", "check", place.app, "-p", "prod")["workspaces"]
+    assert tried["secret"] == "older-accepted"
+    assert lakekey("apps", "rotate-secret", place.app, "--finish").returncode == 0
+    assert facts("apps", "show", place.app)["secret"] == "one"
+    refused = lakekey("apps", "check", place.app, "-p", "prod")
+    assert (refused.returncode, f"lakekey apps rotate-secret {place.app}" in refused.stderr) == (1, True)
+    again = lakekey("apps", "rotate-secret", place.app, "--finish")
+    assert (again.returncode, "has no older secret" in again.stderr) == (2, True)
 
 
 def test_schedules_of_a_file_are_checked_before_they_run(place, tmp_path):

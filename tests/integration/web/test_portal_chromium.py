@@ -23,6 +23,7 @@ pytestmark = pytest.mark.skipif(
 )
 DOCS = Path(__file__).parents[3] / "docs" / "guides"
 RENEW_SCREENSHOTS = bool(os.environ.get("LAKEKEY_SCREENSHOTS"))  # read now: tests see no LAKEKEY_ variables
+FOLDS = "document.querySelectorAll('details').forEach(each => each.open = true)"
 CONNECT = 'form[action$="/connect/prod"] button'
 
 
@@ -131,16 +132,22 @@ def test_b51_page_passes_axe_in_both_themes_states_and_languages(site, place, tm
         ada.reads("Connections of all users")
         for scheme in ("light", "dark"):
             ada.media(prefers_color_scheme=scheme)
+            keep(ada, f"portal-administration-{scheme}", height=1240)
+            unfold(ada)
             assert ada.findings() == []
+            ada.script(FOLDS.replace("true", "false"))
+        unfold(ada)
         ada.media(prefers_color_scheme="light", forced_colors="active", prefers_reduced_motion="reduce")
         assert ada.findings() == []
         ada.script("document.documentElement.removeAttribute('lang')")
         assert [finding.partition(":")[0] for finding in ada.findings()] == ["html-has-lang"]  # the rules do run
 
 
-def keep(browser, name):
+def keep(browser, name, *, height=None):
     """Renews a picture of the guide, where that is asked for."""
     if RENEW_SCREENSHOTS:
+        if height is not None:
+            browser.size(900, height)
         (DOCS / f"{name}.png").write_bytes(browser.screenshot())
 
 
@@ -155,7 +162,13 @@ def test_b51_pages_fit_narrow_screens_and_large_text(site, place, tmp_path):
         assert fits(ada)
         ada.open(f"{site[0]}/lakekey/admin")
         ada.reads("Connections of all users")
+        unfold(ada)
         assert fits(ada)
+
+
+def unfold(browser):
+    """Opens all folds of a page."""
+    browser.script(FOLDS)
 
 
 def fits(browser):
@@ -164,7 +177,9 @@ def fits(browser):
         browser.size(width, zoom=zoom)
         across = browser.script("return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert across[0] <= across[1], browser.address
-        heights = browser.script("return [...document.querySelectorAll('button')].map(each => each.offsetHeight)")
+        heights = browser.script(
+            "return [...document.querySelectorAll('button, summary, input:not([type=hidden])')].map(each => each.offsetHeight)"
+        )
         assert min(heights) >= 24  # WCAG 2.2, 2.5.8
     return True
 
@@ -179,6 +194,44 @@ def test_b51_keyboard_alone_connects_and_focus_is_on_what_has_happened(site, pla
         ada.choose('button[value="sign-in"]')
         ada.reads("is connected")
         assert ada.script("return document.activeElement.getAttribute('role')") == "status"
+
+
+def test_administrator_registers_tries_and_removes_an_app_without_scripts(site, place, tmp_path):
+    address, portal = site
+    place.box.register_client(
+        "second-app", client_secret="a-secret-of-it", redirect_uris=[f"{address}/lakekey/callback/second"],
+        grants=("authorization_code", "refresh_token"),
+    )  # fmt: skip
+    with person(site, place, tmp_path / "ada", ADA, scripts=False) as ada:
+        connect(ada, ADA)
+        ada.reads("is connected")
+        ada.open(f"{address}/lakekey/admin")
+        ada.choose('details:has(input[name="client_id"]) > summary')
+        typed = {"name": "second", "client_id": "second-app", "host": place.box.host, "secret": "a-secret-of-it"}
+        for name, text in typed.items():
+            ada.type(f"#new-{name}", text)
+        ada.choose('details details:has(input[name="session_minutes"]) > summary')
+        ada.type("#new-session_minutes", "43200")
+        ada.choose("#new-default")
+        ada.choose('form:has(input[name="client_id"]) > button')
+        words = ada.reads("second is registered here")
+        assert f"register its redirect URI {address}/lakekey/callback/second" in words
+        assert "Sessions last 43200 minutes" in words
+        ada.choose('li:has(input[value="check"]):has(input[value="second"]) form:has(input[value="check"]) button')
+        ada.reads("takes the sign-ins of second. It accepts the secret.")
+        ada.open(f"{address}/lakekey/")
+        connect(ada, ADA)
+        ada.reads(f"prod is connected as {ADA}.")
+        ada.open(f"{address}/lakekey/admin")
+        removal = (
+            'li:has(form input[value="remove-app"]):has(input[value="second"]) details:has(input[value="remove-app"])'
+        )
+        assert "although connections need it" not in ada.text()
+        ada.choose(f"{removal} > summary")
+        ada.reads("Connections that need it: 1. They end with their next renewal.")
+        ada.choose(f"{removal} button")
+        ada.reads("second is removed. Connections that end with their next renewal: 1.")
+    assert [app.name for app in portal.registrations.all()] == ["chromium-app"]
 
 
 def test_b55_page_of_a_user_is_not_shown_again_after_signing_out(site, place, tmp_path):

@@ -1,0 +1,257 @@
+"""What the administrator's page shows: the apps, and the people with their connections. No secret is on it.
+
+What cannot be taken back lies behind a fold that says what it ends, and opens without a script.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import NamedTuple
+
+from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
+from lakekey.web import connections, words
+from lakekey.web.connections_page import state
+from lakekey.web.everyone import Held
+from lakekey.web.frame import page, say, spelled, time_element
+from lakekey.web.pages import Form, Message, message_box
+
+#: The fields of the form that registers an app, in its order; those before the fold are asked of every app.
+FIELDS = ("name", "client_id", "host", "secret")
+MORE_FIELDS = ("account_id", "scopes", "refresh_token_minutes", "session_minutes", "issuer", "discovery_url")
+_REQUIRED = frozenset({"name", "client_id"})
+#: People that are shown at once.
+MOST = 50
+
+
+class View(NamedTuple):
+    """What the page is made of.
+
+    Attributes:
+        apps: The registrations, each with the number of its connections.
+        held: The connections of all users.
+        portal: The portal's own address.
+        now: The time by which its dates are.
+        search: A part of a name, to which the list of users is cut.
+        given: What was typed into the form that could not be taken; no secret.
+    """
+
+    apps: Sequence[tuple[AppRegistration, int]]
+    held: Sequence[Held]
+    portal: str
+    now: datetime
+    search: str = ""
+    given: Mapping[str, str] | None = None
+
+
+def administration(language: str, view: View, form: Form, message: Message | None) -> bytes:
+    """The page."""
+    apps = "".join(_app(language, app, count, form) for app, count in view.apps)
+    body = (
+        f'{message_box(message)}<p><a href="{escape(form.base)}/">{say(language, "back")}</a></p>'
+        f"<h2>{say(language, 'apps')}</h2>"
+        + (f"<ul>{apps}</ul>" if apps else f"<p>{say(language, 'no-apps')}</p>")
+        + _new_app(language, view, form)
+        + f"<h2>{say(language, 'everyone')}</h2>"
+        + _people(language, view, form)
+    )
+    return page(language, say(language, "administration"), body)
+
+
+# -- apps ---------------------------------------------------------------------------------------------------------
+
+
+def _app(language: str, app: AppRegistration, count: int, form: Form) -> str:
+    """An app: what it is, and what can be done with it."""
+    shown = f"<li><h3>{escape(app.name)}</h3>"
+    if app.is_default:
+        shown += f"<p><strong>{say(language, 'is-default')}</strong></p>"
+    shown += _facts(language, _app_facts(language, app, count))
+    shown += _button(language, form, "check", "check-app", app=app.name)
+    if app.of_profile:  # it follows its profile, and nothing of it is changed here
+        return f"{shown}</li>"
+    if not app.is_default:
+        shown += _button(language, form, "default", "make-default", app=app.name)
+    if app.older_secret:
+        shown += _button(language, form, "forget-secret", "forget-secret", app=app.name)
+    return f"{shown}{_new_secret(language, app, form)}{_removal(language, app, count, form)}</li>"
+
+
+def _app_facts(language: str, app: AppRegistration, count: int) -> Iterable[tuple[str, str]]:
+    secret = say(language, "secret-two" if app.older_secret else "secret-one" if app.secret else "secret-none")
+    changed = datetime.fromtimestamp(app.secret_changed_at, UTC) if app.secret and app.secret_changed_at else None
+    yield "app-redirect-uri", f"<code>{escape(app.redirect_uri)}</code>"
+    yield "app-client", escape(app.client_id)
+    yield "app-workspaces", escape(" ".join(host.removeprefix("https://") for host in app.hosts))
+    yield "app-account", escape(app.account_id or "")
+    yield "app-scopes", escape(" ".join(app.scopes))
+    yield "app-secret", secret
+    yield "app-secret-since", _time(language, changed)
+    yield "app-refresh-tokens", _minutes(language, app.refresh_token_lifetime_in_minutes)
+    yield "app-sessions", _minutes(language, app.absolute_session_lifetime_in_minutes)
+    yield "app-issuer", escape(app.issuer or "")
+    yield "app-metadata", escape(app.discovery_url or "")
+    yield "app-profile", escape(app.of_profile)
+    yield "app-connections", str(count)
+
+
+def _minutes(language: str, minutes: float | None) -> str:
+    return say(language, "minutes", minutes=f"{minutes:g}") if minutes else ""
+
+
+def _new_secret(language: str, app: AppRegistration, form: Form) -> str:
+    name = f"secret-{app.name}"
+    fields = (
+        f'<label for="{name}">{say(language, "new-secret", app=app.name)}</label>'
+        f'<input type="password" id="{name}" name="secret" value="" autocomplete="off" required>'
+    )
+    if app.secret:
+        fields += _checkbox(language, f"keep-{app.name}", "keep_older", "keep-older", checked=True)
+    label = words.text(language, "replace-secret", app=app.name)
+    whole = _form(form, label, fields, do="secret", app=app.name)
+    return _fold(say(language, "replace-secret-of", app=app.name), whole)
+
+
+def _removal(language: str, app: AppRegistration, count: int, form: Form) -> str:
+    more = say(language, "app-needed", count=str(count)) if count else say(language, "app-not-needed")
+    label = words.text(language, "remove-app-anyway" if count else "remove-app", app=app.name)
+    said = "yes" if count else "no"  # a connection that is made meanwhile is counted when the button is pressed
+    button = form.button("admin", label, do="remove-app", app=app.name, with_connections=said)
+    return _fold(say(language, "removal-of", what=app.name), f"<p>{more}</p>{button}")
+
+
+def _new_app(language: str, view: View, form: Form) -> str:
+    given = {"scopes": " ".join(DEFAULT_SCOPES)} if view.given is None else view.given
+    redirect_uri = f"{view.portal}/callback/{words.text(language, 'name-placeholder')}"
+
+    def field(name: str) -> str:
+        return _field(language, name, given.get(name, ""), redirect_uri)
+
+    more = "".join(map(field, MORE_FIELDS))
+    more += _checkbox(language, "new-default", "default", "field-default", checked=given.get("default") == "yes")
+    fields = "".join(map(field, FIELDS)) + _fold(say(language, "more-fields"), more, is_open=view.given is not None)
+    whole = _form(form, words.text(language, "add"), fields, do="add")
+    return _fold(say(language, "add-app"), whole, is_open=not view.apps or view.given is not None)
+
+
+def _field(language: str, name: str, value: str, redirect_uri: str) -> str:
+    kind = "password" if name == "secret" else "number" if name.endswith("_minutes") else "text"
+    least = ' min="1"' if kind == "number" else ""
+    required = " required" if name in _REQUIRED else ""
+    hint = ""
+    if words.has(f"hint-{name}"):
+        hint = f'<p class="quiet" id="hint-{name}">{say(language, f"hint-{name}", redirect_uri=redirect_uri)}</p>'
+        required += f' aria-describedby="hint-{name}"'
+    return (
+        f'<label for="new-{name}">{say(language, f"field-{name}")}</label>{hint}'
+        f'<input type="{kind}" id="new-{name}" name="{name}" value="{escape(value)}"{least} autocomplete="off"'
+        f"{required}>"
+    )
+
+
+# -- people -------------------------------------------------------------------------------------------------------
+
+
+def _people(language: str, view: View, form: Form) -> str:
+    of_each: dict[tuple[str, str], list[Held]] = {}
+    for held in view.held:
+        of_each.setdefault((held.user, held.user_id), []).append(held)
+    if not of_each:
+        return f"<p>{say(language, 'no-connections')}</p>"
+    names = [name for name, _ in of_each]
+    sought = view.search.casefold().strip()
+    found = [(who, helds) for who, helds in of_each.items() if sought in who[0].casefold()]
+    shown = "".join(
+        _person(language, f"{name} ({unique})" if names.count(name) > 1 else name, helds, view.now, form)
+        for (name, unique), helds in found[:MOST]
+    )
+    hidden = len(found) - min(len(found), MOST)
+    counted = say(language, "people-found", count=str(len(found)), all=str(len(of_each)))
+    more = f" {say(language, 'people-hidden', count=str(hidden))}" if hidden else ""
+    search = _search(language, view.search, form) if len(of_each) > 1 else ""
+    return f'{search}<p class="quiet">{counted}{more}</p>' + (f"<ul>{shown}</ul>" if shown else "")
+
+
+def _search(language: str, search: str, form: Form) -> str:
+    return (
+        f'<form method="get" action="{escape(form.base)}/admin" role="search">'
+        f'<label for="search">{say(language, "search-people")}</label>'
+        f'<input type="search" id="search" name="user" value="{escape(search)}" autocomplete="off">'
+        f"<button>{say(language, 'search')}</button></form>"
+    )
+
+
+def _person(language: str, label: str, helds: Sequence[Held], now: datetime, form: Form) -> str:
+    """A person and their connections. Namesakes are told apart by their ids."""
+    rows = "".join(_held(language, held, now, form) for held in helds)
+    depends = list(dict.fromkeys(each for held in helds for each in held.connection.schedules or ()))
+    told = f"<p>{say(language, 'ends-connections', profiles=', '.join(held.profile for held in helds))}</p>"
+    told += _depending(language, depends, is_known=all(held.connection.schedules is not None for held in helds))
+    all_of_them = words.text(language, "remove-user", user=label)
+    user, unique = helds[0].user, helds[0].user_id
+    told += form.button("admin", all_of_them, do="remove-user", user=user, user_id=unique)
+    return f"<li><h3>{escape(spelled(label))}</h3>{rows}{_fold(say(language, 'removal-of', what=label), told)}</li>"
+
+
+def _depending(language: str, schedules: Sequence[str], *, is_known: bool) -> str:
+    if schedules:
+        return f"<p><strong>{say(language, 'depends', schedules=', '.join(schedules))}</strong></p>"
+    return f"<p>{say(language, 'depends-nothing' if is_known else 'depends-unknown')}</p>"
+
+
+def _held(language: str, held: Held, now: datetime, form: Form) -> str:
+    connection = held.connection
+    facts = [
+        ("as", escape(spelled(connection.who or "?"))),
+        ("workspace", escape(connection.host.removeprefix("https://"))),
+        ("app", escape(connection.registration)),
+        ("since", _time(language, connection.connected_at)),
+        ("until", _time(language, connection.ends_at if connection.state == connections.ENDS_SOON else None)),
+        ("schedules", escape(", ".join(map(spelled, connection.schedules or ())))),
+    ]
+    told = f'<p class="state quiet">{say(language, "held-old")}</p>'
+    if held.offered:
+        told = state(language, connection, now)
+    label = words.text(language, "remove-held", profile=held.profile, user=held.user)
+    return (
+        f'<div class="row"><h4>{escape(spelled(held.profile))}</h4>{told}{_facts(language, facts)}'
+        f"{form.button('admin', label, do='remove', entry=held.entry_id)}</div>"
+    )
+
+
+def _time(language: str, moment: datetime | None) -> str:
+    return time_element(language, moment) if moment is not None else ""
+
+
+# -- pieces -------------------------------------------------------------------------------------------------------
+
+
+def _facts(language: str, facts: Iterable[tuple[str, str]]) -> str:
+    """Facts that are there, by the keys of their names; the values are HTML."""
+    rows = "".join(f"<dt>{say(language, key)}</dt><dd>{value}</dd>" for key, value in facts if value)
+    return f"<dl>{rows}</dl>"
+
+
+def _button(language: str, form: Form, action: str, key: str, *, app: str) -> str:
+    return form.button("admin", words.text(language, key, app=app), do=action, app=app)
+
+
+def _fold(summary: str, inside: str, *, is_open: bool = False) -> str:
+    return f"<details{' open' if is_open else ''}><summary>{summary}</summary><div>{inside}</div></details>"
+
+
+def _checkbox(language: str, place: str, name: str, key: str, *, checked: bool) -> str:
+    is_checked = " checked" if checked else ""
+    box = f'<input type="checkbox" id="{place}" name="{name}" value="yes"{is_checked}>'
+    return f'<p class="choice">{box}<label for="{place}">{say(language, key)}</label></p>'
+
+
+def _form(form: Form, label: str, fields: str, **hidden: str) -> str:
+    """A form with fields, which are HTML already."""
+    sent = "".join(
+        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
+        for name, value in {"token": form.token, **hidden}.items()
+    )
+    return (
+        f'<form method="post" action="{escape(form.base)}/admin" class="fields">{sent}{fields}'
+        f'<button class="first">{escape(label)}</button></form>'
+    )

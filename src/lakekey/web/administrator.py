@@ -1,0 +1,148 @@
+"""What an administrator does on the page: one method for each of its buttons, each returning what to tell."""
+
+from collections.abc import Callable, Mapping
+
+from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
+from lakekey.errors import ConfigurationError
+from lakekey.web import app_check, words
+from lakekey.web.everyone import Everyone, Removal
+from lakekey.web.people import User
+from lakekey.web.registrations import Registrations
+from lakekey.web.reliance import Reliance
+from lakekey.web.service import PortalService
+
+Fields = Mapping[str, str]
+
+
+class Administrator:
+    """An administrator at the page.
+
+    Args:
+        portal: The portal.
+        language: In which to tell what was done.
+        actor: Who it is, for the audit records.
+        reliance: What runs without a person.
+    """
+
+    def __init__(self, portal: PortalService, language: str, actor: User, reliance: Reliance) -> None:
+        self._portal = portal
+        self._language = language
+        self._registrations = Registrations(portal.cache, actor=actor.name)
+        self._everyone = Everyone(portal, actor=actor.name, reliance=reliance)
+
+    def do(self, form: Fields) -> str:
+        """What a form asks for.
+
+        Raises:
+            LakekeyError: It cannot be done, or not wholly.
+        """
+        act = _ACTS.get(form.get("do", ""))
+        if act is None:
+            raise ConfigurationError("there is no such action", hint="open the page again")
+        return act(self, form)
+
+    def add(self, form: Fields) -> str:
+        """Register an app."""
+        name = form.get("name", "").strip()
+        kept = self._registrations.add(
+            AppRegistration(
+                name,
+                form.get("client_id", "").strip(),
+                hosts=tuple(form.get("host", "").replace(",", " ").split()),
+                account_id=form.get("account_id", "").strip() or None,
+                discovery_url=form.get("discovery_url", "").strip() or None,
+                issuer=form.get("issuer", "").strip() or None,
+                scopes=tuple(form.get("scopes", "").replace(",", " ").split()) or DEFAULT_SCOPES,
+                secret=form.get("secret", "").strip(),
+                refresh_token_lifetime_in_minutes=_minutes(form.get("refresh_token_minutes", "")),
+                absolute_session_lifetime_in_minutes=_minutes(form.get("session_minutes", "")),
+                redirect_uri=self._portal.redirect_uri(name),
+                is_default=form.get("default") == "yes",
+            )
+        )
+        return self._text("app-added", app=kept.name, redirect_uri=kept.redirect_uri)
+
+    def check(self, form: Fields) -> str:
+        """Try an app at each of its workspaces; nothing is changed."""
+        app, said = self._registrations.get(form.get("app", "")), []
+        for target in app_check.targets_of(app, self._portal.profiles, self._portal.environ):
+            checked = app_check.check(app, target)
+            said.append(self._text("app-taken", app=app.name, host=checked.host.removeprefix("https://")))
+            if app.secret or checked.secret == app_check.UNTOLD:
+                said.append(self._text(f"secret-{checked.secret}"))
+        return " ".join(said)
+
+    def make_default(self, form: Fields) -> str:
+        """Use an app where a profile names no client id."""
+        name = form.get("app", "")
+        self._registrations.set_default(name)
+        return self._text("app-made-default", app=name)
+
+    def replace_secret(self, form: Fields) -> str:
+        """Replace a secret; the older one stays beside it where that is asked for."""
+        name = form.get("app", "")
+        self._registrations.rotate_secret(name, form.get("secret", ""), keep_older=form.get("keep_older") == "yes")
+        beside = " " + self._text("secret-beside") if self._registrations.get(name).older_secret else ""
+        return self._text("secret-replaced", app=name) + beside
+
+    def forget_older_secret(self, form: Fields) -> str:
+        """End the change of a secret."""
+        name = form.get("app", "")
+        self._registrations.forget_older_secret(name)
+        return self._text("secret-forgotten", app=name)
+
+    def remove_app(self, form: Fields) -> str:
+        """Remove an app; with connections only where the page has said that there are some."""
+        name = form.get("app", "")
+        count = self._registrations.remove(name, with_connections=form.get("with_connections") == "yes")
+        ended = " " + self._text("app-connections-end", count=str(count)) if count else ""
+        return self._text("app-removed", app=name) + ended
+
+    def remove_connection(self, form: Fields) -> str:
+        """Remove one connection of a person."""
+        return self._removed(self._everyone.remove_one(form.get("entry", "")))
+
+    def remove_person(self, form: Fields) -> str:
+        """Remove all connections of a person who leaves."""
+        removed = self._everyone.remove(User(form.get("user", ""), form.get("user_id", "")))
+        return " ".join(map(self._removed, removed))
+
+    def _removed(self, removal: Removal) -> str:
+        told = self._text(
+            "removed",
+            user=removal.user,
+            profile=removal.profile,
+            revocation=self._text(f"was-{(removal.revocation or 'not-asked').replace(' ', '-')}"),
+        )
+        if not removal.schedules:
+            return told
+        return f"{told} {self._text('depended', schedules=', '.join(removal.schedules))}"
+
+    def _text(self, key: str, **values: str) -> str:
+        return words.text(self._language, key, **values)
+
+
+_ACTS: Mapping[str, Callable[[Administrator, Fields], str]] = {
+    "add": Administrator.add,
+    "check": Administrator.check,
+    "default": Administrator.make_default,
+    "secret": Administrator.replace_secret,
+    "forget-secret": Administrator.forget_older_secret,
+    "remove-app": Administrator.remove_app,
+    "remove": Administrator.remove_connection,
+    "remove-user": Administrator.remove_person,
+}
+#: What can be asked for, by the form's field ``do``.
+ACTIONS = frozenset(_ACTS)
+
+
+def _minutes(text: str) -> float | None:
+    text = text.strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text[:9]) > 0 and len(text) < 9):
+        raise ConfigurationError(
+            f"{text[:20]!r} is not a number of minutes",
+            hint="give the lifetime as registered at the server, or nothing",
+        )
+    return float(text)
