@@ -2,10 +2,13 @@
 
 import argparse
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from lakekey.cli.output import in_words, print_json, print_text
+from lakekey.cli import prompt
+from lakekey.cli.next_step import first_use
+from lakekey.cli.output import in_words, print_json, print_step, print_text
 from lakekey.cli.provider import nothing_is_there, provider_for_target, session_and_provider, target_of
 from lakekey.configuration.presence import NO_TERMINAL, automation, interactive_mode
 from lakekey.configuration.target import Target
@@ -15,7 +18,7 @@ from lakekey.providers.token import Token
 from lakekey.session.session import Session
 
 if TYPE_CHECKING:
-    from lakekey.cli.setup import Written
+    from lakekey.cli.setup import Plan, Written
 
 
 def login(arguments: argparse.Namespace) -> int:
@@ -31,6 +34,16 @@ def login(arguments: argparse.Namespace) -> int:
         if arguments.check:
             raise LoginRequired("not signed in", hint=f"run: lakekey login {arguments.profile or ''}".rstrip())
     plan = setup.plan(arguments)
+    try:
+        return _sign_in(arguments, plan)
+    except LakekeyError as error:
+        setup.complete_hint(error, arguments, plan)
+        raise
+
+
+def _sign_in(arguments: argparse.Namespace, plan: "Plan | None") -> int:
+    from lakekey.cli import setup
+
     session, provider = _provider_with_secret(arguments)
     _require_person(session)  # before anything is made: a run that cannot sign in leaves no key and no file behind
     session.cache.begin()
@@ -88,13 +101,11 @@ def _tell_next(target: Target, profile: "Written | None") -> None:
         default = ", the default one" if profile.is_default else ""
         print_text(f"Profile {profile.name}{default}, written to {profile.path}.")
         name, warehouse = profile.name, profile.values.get("warehouse_id")
-    option = f" -p {name}" if name else ""
+    print()
     if name is None and target.is_person:
-        print(f"\nTo give it a name: lakekey profiles add NAME --host {target.host}")
-    elif warehouse:
-        print(f'\nNext: lakekey sql "select 1"{option}')
+        print_step("To give it a name:", f"lakekey profiles add NAME --host {shlex.quote(target.host)}")
     else:
-        print(f"\nNext: lakekey token{option}")
+        print(f"Next: {first_use(name, warehouse=bool(warehouse))}")
 
 
 def _live(arguments: argparse.Namespace) -> tuple[Provider, Token] | None:
@@ -124,7 +135,7 @@ def _tell_signed_in(arguments: argparse.Namespace, provider: Provider, token: To
         facts = {"profile": target.profile, "host": target.host, "auth_type": target.auth_type, "identity": who}
         print_json({**facts, "expiry": token.expires_at.isoformat()})
     else:
-        print(f"Signed in to {target.host}" + (f" as {who}." if who else "."))
+        print_text(f"Signed in to {target.host}" + (f" as {who}." if who else "."))
     return 0
 
 
@@ -141,7 +152,7 @@ def _tell_if_signed_in(session: Session) -> None:
 
     end = session_end(entry)
     until = f", and the session ends {in_words(end - time.time())}" if end else ""
-    print(f"lakekey: you are signed in as {entry.identity}{until}; signing in again.", file=sys.stderr)
+    prompt.tell(f"lakekey: you are signed in as {entry.identity}{until}; signing in again.")
 
 
 def _require_person(session: Session) -> None:

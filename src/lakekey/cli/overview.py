@@ -8,9 +8,11 @@ from typing import Any
 
 from lakekey._version import __version__
 from lakekey.cache.opening import open_cache
+from lakekey.cli.next_step import first_use
 from lakekey.cli.output import print_json, print_text
 from lakekey.cli.style import clean
 from lakekey.configuration import databrickscfg
+from lakekey.configuration.target import resolve
 from lakekey.errors import LakekeyError
 from lakekey.session import inventory
 from lakekey.session.inventory import Found, SessionInfo
@@ -69,18 +71,25 @@ def overview(arguments: argparse.Namespace) -> int:
 def _next_step(found: list[Found], names: list[str]) -> str:
     usable = [each for each in found if each.info.state not in inventory.NEEDS_LOGIN]
     if usable:
-        return _token_of(usable[0], alone=len(usable) == 1 and not names)
+        return _use_of(usable[0], alone=len(usable) == 1 and not names)
     over = next((each.info.profile for each in found if each.info.profile), None) or (names[0] if names else None)
-    return f"lakekey login {over or ''}".rstrip()
+    return f"lakekey login {shlex.quote(over) if over else ''}".rstrip()
 
 
-def _token_of(found: Found, *, alone: bool) -> str:
-    """The command that prints its token: by its profile, else by what leads there without one."""
+def _use_of(found: Found, *, alone: bool) -> str:
+    """The command that uses it: by its profile, else by what leads there without one."""
     name = found.info.profile
     if name is not None:
-        return f"lakekey token {shlex.quote(name)}"
+        return first_use(name, warehouse=_has_warehouse(name))
     target = None if alone else inventory.target_of(found)
     return f"lakekey token{target.login_command.removeprefix('lakekey login') if target else ''}"
+
+
+def _has_warehouse(profile: str) -> bool:
+    try:
+        return resolve(profile).http_path is not None
+    except LakekeyError:
+        return False
 
 
 def _profiles() -> list[str]:

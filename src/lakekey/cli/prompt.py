@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from lakekey import _terminal
 from lakekey.configuration.presence import automation
 from lakekey.errors import ConfigurationError
 
@@ -23,7 +24,7 @@ def ask(question: str, *, default: str = "") -> str:
         ConfigurationError: The input ended.
     """
     shown = f"{question} [{default}]: " if default else f"{question}: "
-    sys.stderr.write(shown)
+    sys.stderr.write("\n".join(_terminal.folded(shown, sys.stderr)))
     sys.stderr.flush()
     line = sys.stdin.readline()
     if not line:
@@ -66,8 +67,6 @@ def choose(question: str, options: Sequence[str], *, default: int = 0, none: boo
 
 def tell(line: str) -> None:
     """A line for the person, broken between words where the terminal is narrower."""
-    from lakekey import _terminal
-
     text = line.lstrip(" ")
     indent = len(line) - len(text)
     lines = _terminal.folded(text, sys.stderr, indent)

@@ -19,6 +19,7 @@ from lakekey.providers.provider import Provider
 from lakekey.session import inventory
 
 _TRIES = 3
+_IN_THE_PROFILE, _AS_AN_OPTION = "set ca_file in the profile", "name it with --ca-file"
 _NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -119,6 +120,20 @@ def refuse_another_host(arguments: argparse.Namespace) -> None:
     )
 
 
+def complete_hint(error: LakekeyError, arguments: argparse.Namespace, plan: Plan | None) -> None:
+    """Word the next step of a sign-in that failed as the command that was typed, which also writes the profile.
+
+    The sign-in itself knows no profile yet: it would name the host alone, and a setting of a profile that is not there.
+    """
+    if error.hint is None or arguments.profile is not None:
+        return
+    error.hint = error.hint.replace(_IN_THE_PROFILE, _AS_AN_OPTION)
+    if plan is not None and plan.name is not None:
+        host = shlex.quote(normalize_host(plan.raw_host, None))
+        named = f"lakekey login {shlex.quote(plan.name)} --host {shlex.quote(plan.raw_host)}"
+        error.hint = error.hint.replace(f"lakekey login --host {host}", named)
+
+
 def finish(arguments: argparse.Namespace, plan: Plan, provider: Provider) -> Written | None:
     """Choose the compute and write the profile, once the sign-in has succeeded."""
     if plan.name is None:
@@ -207,14 +222,34 @@ def _ask_host(arguments: argparse.Namespace) -> str:
             host = normalize_host(text, None)
             if is_account_console(host) and arguments.account_id is None:
                 arguments.account_id = prompt.ask("Account id (in the console's menu, at your name)") or None
-            check_host(host, arguments)
+            _check_with_certificates(host, arguments)
         except LakekeyError as error:
+            complete_hint(error, arguments, None)
             if not left:
                 raise
             prompt.tell(f"  {error.message}" + (f" ({error.hint})" if error.hint else ""))
         else:
             return text
     raise ConfigurationError("no address was typed", hint="lakekey login NAME --host https://…")
+
+
+def _check_with_certificates(host: str, arguments: argparse.Namespace) -> None:
+    """Check a host; where its certificate is from a private authority, ask for those to trust, and check it again."""
+    try:
+        check_host(host, arguments)
+    except LakekeyError as error:
+        if _IN_THE_PROFILE not in (error.hint or "") or arguments.ca_file is not None:
+            raise
+        prompt.tell(f"  {error.message}.")
+        given = prompt.ask("A private CA? The file with its certificates (PEM), or Enter for none")
+        if not given:
+            raise
+        arguments.ca_file = os.path.abspath(os.path.expanduser(given))
+        try:
+            check_host(host, arguments)
+        except LakekeyError:
+            arguments.ca_file = None  # it was not that, and is asked for again
+            raise
 
 
 def check_host(host: str, arguments: argparse.Namespace) -> None:

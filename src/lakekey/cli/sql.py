@@ -3,9 +3,10 @@
 import argparse
 import os
 import sys
-from importlib.util import find_spec
 from typing import Any
 
+from lakekey.cli import prompt
+from lakekey.cli.next_step import has_sql_connector
 from lakekey.cli.output import print_json, print_table
 from lakekey.cli.provider import provider_of
 from lakekey.cli.workspace_api import WorkspaceApi
@@ -15,7 +16,7 @@ from lakekey.providers.provider import Provider
 
 def sql(arguments: argparse.Namespace) -> int:
     """Run the statement and print its rows."""
-    if find_spec("databricks") is None or find_spec("databricks.sql") is None:
+    if not has_sql_connector():
         raise ConfigurationError("the SQL connector is not installed", hint="pip install 'lakekey[sql]'")
     statement = sys.stdin.read() if arguments.statement == "-" else arguments.statement
     provider = provider_of(arguments)
@@ -28,7 +29,8 @@ def sql(arguments: argparse.Namespace) -> int:
     if names:
         print_table(names, [["NULL" if value is None else str(value) for value in row] for row in rows])
     if more:
-        print(f"\nThe first {arguments.limit} rows; more with --limit.", file=sys.stderr)
+        sys.stderr.write("\n")
+        prompt.tell(f"The first {arguments.limit} rows; more with --limit.")
     return 0
 
 

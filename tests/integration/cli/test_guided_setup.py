@@ -45,18 +45,23 @@ def profiles_of(file):
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
-def test_an_empty_home_is_asked_for_address_and_name_and_gets_a_profile(box, file):
-    with Terminal("login", environment=os.environ) as terminal:
+@pytest.mark.parametrize("columns", [40, 80, 140])
+def test_an_empty_home_is_asked_for_address_and_name_and_gets_a_profile(box, file, columns):
+    with Terminal("login", environment=os.environ, columns=columns) as terminal:
         terminal.shows("Workspace address.*: $")
         terminal.types(box.host)
         terminal.shows(r"Name of the profile \[local\]: $")
         terminal.types("dev")
-        terminal.shows(f"Signed in to {box.host} as {ADA}")
+        terminal.shows(rf"Signed\s+in\s+to\s+{box.host}\s+as\s+{ADA}")
         terminal.shows(r"Cluster for Spark \[none\]: $")
         terminal.types("")
-        terminal.shows(rf"Profile dev, the default one, written to\s{re.escape(str(file))}")
+        terminal.shows(rf"Profile\s+dev,\s+the\s+default\s+one,\s+written\s+to\s+{re.escape(str(file))}")
         terminal.shows('Next: lakekey sql "select 1" -p dev')
         assert terminal.ends() == 0
+    too_wide = [line for line in terminal.screen.splitlines() if len(line) > columns]
+    assert [line for line in too_wide if " " in line.strip() and box.host not in line] == []
+    with Terminal(environment=os.environ, columns=columns) as terminal:
+        terminal.shows('Next: +lakekey sql "select 1" -p dev')  # the same step again, for who has cleared the screen
     written = profiles_of(file)
     assert written["dev"] == {"host": box.host, "auth_type": "external-browser", "warehouse_id": "sandbox"}
     assert written["__settings__"] == {"default_profile": "dev"}
@@ -108,6 +113,43 @@ def test_profiles_that_are_there_are_offered(box, file):
         terminal.types("work")
         terminal.shows(f"Signed in to {box.host} as {ADA}")
         assert terminal.ends() == 0
+
+
+def test_certificates_of_a_private_authority_are_asked_for_and_kept(box, file, monkeypatch, tmp_path):
+    trusted = os.environ["REQUESTS_CA_BUNDLE"]
+    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    refused = run("login", "dev", "--host", box.host)
+    assert (refused.returncode, "name it with --ca-file" in refused.stderr) == (1, True), refused.stderr
+    assert "in the profile" not in refused.stderr
+    monkeypatch.delenv("LAKEKEY_INTERACTIVE")
+    with Terminal("login", environment=os.environ) as terminal:
+        terminal.shows("Workspace address.*: $")
+        terminal.types(box.host)
+        terminal.shows(r"TLS.*failed.*A private CA\?.*: $")
+        terminal.types(str(tmp_path / "missing.pem"))
+        terminal.shows(r"there\s+is\s+no\s+ca_file.*Workspace address.*: $")
+        terminal.types(box.host)
+        terminal.shows(r"A private CA\?.*: $")
+        terminal.types(trusted)
+        terminal.shows("Name of the profile.*: $")
+        terminal.types("dev")
+        terminal.shows(r"Cluster for Spark \[none\]: $")
+        terminal.types("")
+        assert terminal.ends() == 0
+    assert profiles_of(file)["dev"]["ca_file"] == trusted
+    assert run("token", "dev").returncode == 0
+
+
+def test_next_step_after_a_sign_in_that_ended_keeps_the_name(box, file, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    monkeypatch.setenv("BROWSER", "none")
+    host = f"{box.host}/?o=42"
+    done = run("login", "my work", "--host", host, "--timeout", "1")
+    assert done.returncode == 1
+    assert f"lakekey login 'my work' --host '{host}' --timeout 300" in done.stderr
+    assert not file.exists()
 
 
 def test_address_that_does_not_answer_is_asked_for_again(box, file):
