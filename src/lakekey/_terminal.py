@@ -82,13 +82,20 @@ def link(address: str, stream: Any) -> str:
     return _rendered(_console(stream), Text(address, Style(link=address)))
 
 
-def folded(text: str, stream: Any, indent: int = 0) -> list[str]:
-    """The lines of a text beside an indent; never broken inside a word, which may be an address to be copied."""
+def folded(text: str, stream: Any, indent: int = 0, words: Sequence[str] | None = None) -> list[str]:
+    """The lines of a text beside an indent; never broken inside a word, which may be an address to be copied.
+
+    Args:
+        text: What is shown.
+        stream: Where; anything but a terminal gets one line.
+        indent: The columns that are taken already.
+        words: What is not broken, with a blank between; ``None`` for what stands between its blanks.
+    """
     room = width(stream)
     if room is None or indent + columns(text) <= room:
         return [text]
     lines = [""]  # rich breaks, or cuts, a word that is too long
-    for word in text.split(" "):
+    for word in text.split(" ") if words is None else words:
         longer = f"{lines[-1]} {word}" if lines[-1] else word
         if lines[-1] and indent + columns(longer) > room:
             lines.append(word)

@@ -7,7 +7,7 @@ from typing import Any
 
 from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
 from lakekey.cache.opening import open_cache
-from lakekey.cli.output import print_facts, print_json, print_table
+from lakekey.cli.output import print_facts, print_json, print_table, print_text
 from lakekey.errors import ConfigurationError
 from lakekey.web.registrations import Registrations
 
@@ -19,7 +19,7 @@ def list_(arguments: argparse.Namespace) -> int:
         print_json([_facts(app, count) for app, count in apps])
         return 0
     if not apps:
-        print(
+        print_text(
             "No app is registered. Add one with: lakekey apps add NAME --client-id ID --host https://… --portal https://…"
         )
         return 0
@@ -75,7 +75,8 @@ def add(arguments: argparse.Namespace) -> int:
     )
     _show(kept, 0, as_json=arguments.json)
     if not arguments.json:
-        print(f"\nRegister this redirect URI for the app, then try it: lakekey apps check {name}")
+        print()
+        print_text(f"Register this redirect URI for the app, then try it: lakekey apps check {name}")
     return 0
 
 
@@ -133,7 +134,7 @@ def _done(arguments: argparse.Namespace, said: str, **facts: Any) -> int:
     if arguments.json:
         print_json({"name": arguments.name, **facts})
     else:
-        print(said)
+        print_text(said)
     return 0
 
 

@@ -8,7 +8,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from lakekey.cli.output import print_json, print_table
+from lakekey.cli.output import print_json, print_table, print_text
 from lakekey.session.keep_alive import FAILED, SIGN_IN, KeptSession, Round, keep_alive
 
 _UNITS = """\
@@ -65,9 +65,9 @@ def _show(found: Round, arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json({"held_by": found.held_by, "sessions": [_facts(kept) for kept in found.sessions]})
     elif found.held_by is not None:
-        print(f"{found.held_by} is at it, so nothing was done here.")
+        print_text(f"{found.held_by} is at it, so nothing was done here.")
     elif not found.sessions:
-        print("There is no person's session to keep alive. Begin with: lakekey login")
+        print_text("There is no person's session to keep alive. Begin with: lakekey login")
     else:
         rows = [
             (

@@ -7,7 +7,7 @@ from typing import Any
 
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
-from lakekey.cli.output import print_facts, print_json, print_table
+from lakekey.cli.output import print_facts, print_json, print_table, print_text
 from lakekey.configuration.target import resolve
 
 
@@ -21,7 +21,7 @@ def keys(arguments: argparse.Namespace) -> int:
         print_json(facts)
         return 0
     if not facts["keys"] and not facts["unreadable"]:
-        print(f"No key is chosen yet for {facts['store']}: that is done with the first thing that is sealed.")
+        print_text(f"No key is chosen yet for {facts['store']}: that is done with the first thing that is sealed.")
         return 0
     print_facts(
         {
@@ -36,9 +36,11 @@ def keys(arguments: argparse.Namespace) -> int:
     rows = [(key["id"], "seals and opens" if key["current"] else "opens", str(key["entries"])) for key in facts["keys"]]
     print_table(("KEY", "USE", "ENTRIES"), rows)
     if facts["unreadable"]:
-        print(f"\n{facts['unreadable']} entries are sealed under keys that are not here.")
+        print()
+        print_text(f"{facts['unreadable']} entries are sealed under keys that are not here.")
     if len(rows) > 1:
-        print("\nA rotation was begun and not finished. Go on with: lakekey keys rotate")
+        print()
+        print_text("A rotation was begun and not finished. Go on with: lakekey keys rotate")
     return 0
 
 
@@ -59,15 +61,15 @@ def _rotate(arguments: argparse.Namespace) -> int:
         print_json({**done._asdict(), "source": cache.ring.source, "where": cache.ring.where})
         return 1 if done.busy else 0
     begun = "The interrupted rotation was continued" if done.continued else "The key was rotated"
-    print(f"{begun}: {done.current} seals now, {_count(done.resealed, 'entry', 'entries')} sealed again.")
+    print_text(f"{begun}: {done.current} seals now, {_count(done.resealed, 'entry', 'entries')} sealed again.")
     if done.dropped:
-        print(f"Dropped: {', '.join(done.dropped)}.")
+        print_text(f"Dropped: {', '.join(done.dropped)}.")
     if done.unused:
-        print(f"Nothing is sealed under {', '.join(done.unused)} any more: remove it from {cache.ring.where}.")
+        print_text(f"Nothing is sealed under {', '.join(done.unused)} any more: remove it from {cache.ring.where}.")
     if done.unreadable:
-        print(f"{_count(len(done.unreadable), 'entry', 'entries')} could not be opened, and stay as they are.")
+        print_text(f"{_count(len(done.unreadable), 'entry', 'entries')} could not be opened, and stay as they are.")
     if done.busy:
-        print(f"{_count(len(done.busy), 'entry', 'entries')} were held by others. Go on with: lakekey keys rotate")
+        print_text(f"{_count(len(done.busy), 'entry', 'entries')} were held by others. Go on with: lakekey keys rotate")
     return 1 if done.busy else 0
 
 

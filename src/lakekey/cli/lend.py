@@ -9,11 +9,11 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from types import FrameType
 
+from lakekey.cli import prompt
 from lakekey.cli.output import print_json
 from lakekey.cli.provider import provider_for_target
 from lakekey.cli.serving.databricks_cli import target_at, target_for_others
@@ -54,7 +54,7 @@ def env(arguments: argparse.Namespace) -> int:
     if arguments.profile is None:
         who = f" of {target.user}" if target.user else ""
         named = f"the profile {target.profile}" if target.profile else f"the session{who} at {target.host}"
-        print(f"lakekey: these variables lend {named}", file=sys.stderr)
+        prompt.tell(f"lakekey: these variables lend {named}")
     for name, value in variables.items():
         print(_assignment(name, value, arguments.shell))
     return 0

@@ -68,7 +68,7 @@ def _nothing(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(_Done(None, "", removed=False, revocation=None)._asdict())
     else:
-        print("No person is signed in, so there is nothing to sign out of. All rows: lakekey status")
+        print_text("No person is signed in, so there is nothing to sign out of. All rows: lakekey status")
     return 0
 
 
@@ -159,7 +159,7 @@ def _all(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print_json({"sessions": [], "key_forgotten": False, "secrets_removed": 0})
         else:
-            print("There was no session and no key.")
+            print_text("There was no session and no key.")
         return 0
     ended = _Ended(itertools.chain(first, rows))
     secrets: list[str] = []
@@ -176,13 +176,13 @@ def _all(arguments: argparse.Namespace) -> int:
         said = f" {_AT_THE_SERVER[each.revocation]}" if each.revocation is not None else ""
         print_text(f"Signed out of {each.host}.{said}" if each.host else "Removed an entry that could not be opened.")
     if not ended.seen:
-        print("There was no session.")
+        print_text("There was no session.")
     if key()["key_forgotten"]:
-        print(
+        print_text(
             f"The key is removed from {cache.ring.where}"
             + (f", with {len(secrets)} sealed secrets." if secrets else ".")
         )
-        print(f"What is left is not secret: {cache.store.where}")
+        print_text(f"What is left is not secret: {cache.store.where}")
     return 1 if ended.failed else 0
 
 

@@ -6,6 +6,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+# What the commands begin with that our next steps name, and the words that may stand before one.
+_PROGRAMS = {
+    *("lakekey", "pip", "ls", "df", "mv", "rm", "mkdir", "chmod", "chown", "sudo", "namei", "lsof", "systemctl"),
+    *("icacls", "takeown", "dir", "del", "move", "md", "powershell", "ss", "umask", "export", "curl"),
+}
+_BEFORE = ("or", "and", "then", "run")
+
 # `lakekey.cli.style` is imported where something is shown to a person: `lakekey token` prints a word.
 
 
@@ -52,11 +59,44 @@ def _json(facts: Any) -> str:
 
 def print_error(message: str, hint: str | None) -> None:
     """An error on standard error: what happened, and the next step."""
+    from lakekey import _terminal
     from lakekey.cli import style
 
-    print(f"{style.paint('lakekey:', style.BAD, sys.stderr)} {style.clean(message)}", file=sys.stderr)
+    first, *rest = _terminal.folded(f"lakekey: {style.clean(message)}", sys.stderr)
+    lines = [style.paint("lakekey:", style.BAD, sys.stderr) + first.removeprefix("lakekey:"), *rest]
+    print("\n".join(lines), file=sys.stderr)
     if hint:
-        print(f"  → {style.clean(hint)}", file=sys.stderr)
+        print("\n".join(step_lines(hint, sys.stderr, 2)), file=sys.stderr)
+
+
+def step_lines(step: str, stream: Any, indent: int) -> list[str]:
+    """The lines of a next step behind its arrow: broken between words on a terminal, and never inside a command."""
+    from lakekey import _terminal
+    from lakekey.cli import style
+
+    step = style.clean(step)
+    first, *rest = _terminal.folded(step, stream, indent + 2, _unbroken(step, ":"))
+    return [f"{'':<{indent}}→ {first}", *(f"{'':<{indent + 2}}{line}" for line in rest)]
+
+
+def _unbroken(text: str, before: str = "") -> list[str]:
+    """The words of a text, where a command that a person copies counts as one: to the next comma or semicolon.
+
+    Args:
+        text: The text.
+        before: What stands before it. A step may begin with a command; a sentence that begins so is about the program.
+    """
+    found: list[str] = []
+    inside = False
+    for word in text.split(" "):
+        last = found[-1] if found else before
+        begins = word in _PROGRAMS and (last.endswith((":", ",", ";")) or last in _BEFORE)
+        if inside:
+            found[-1] += f" {word}"
+        else:
+            found.append(word)
+        inside = (inside or begins) and not word.endswith((",", ";"))
+    return found
 
 
 def print_facts(facts: Mapping[str, str | None]) -> None:
@@ -74,11 +114,12 @@ def print_facts(facts: Mapping[str, str | None]) -> None:
 
 
 def print_text(text: str, indent: int = 0) -> None:
-    """A sentence, broken between words on a terminal. A command to be copied is printed as it is, on one line."""
+    """A sentence, broken between words on a terminal, and never inside a command to be copied."""
     from lakekey import _terminal
     from lakekey.cli import style
 
-    print(f"\n{'':<{indent}}".join(_terminal.folded(style.clean(text), sys.stdout, indent)), flush=True)
+    text = style.clean(text)
+    print(f"\n{'':<{indent}}".join(_terminal.folded(text, sys.stdout, indent, _unbroken(text))), flush=True)
 
 
 def print_step(text: str, command: str) -> None:

@@ -1,6 +1,7 @@
 """A command's parser: its own usage for its own errors, an example in its help, and a near name for a slip."""
 
 import argparse
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -53,8 +54,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the usage of this command and what is wrong; exit with status 2."""
-        step = f"{PROGRAM} help {self.command}".rstrip()
-        self.exit(2, f"{self.format_usage()}{PROGRAM}: {message}\n  → see: {step}\n")
+        from lakekey.cli.output import print_error
+
+        self.print_usage(sys.stderr)
+        print_error(message, f"see: {PROGRAM} help {self.command}".rstrip())
+        self.exit(2)
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parse the arguments after the command's name.

@@ -4,7 +4,7 @@ import argparse
 import os
 
 from lakekey._hosts import normalize_host, workspace_of
-from lakekey.cli.output import print_json
+from lakekey.cli.output import print_json, print_text
 from lakekey.configuration import databrickscfg, profile_writer
 from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError
@@ -70,9 +70,9 @@ def _done(arguments: argparse.Namespace, path: str, kept: str | None, said: str,
     if arguments.json:
         print_json({"profile": arguments.name, "config_file": path, "copy": kept})
     else:
-        print(said)
+        print_text(said)
         if kept:
-            print(f"The file as it was before: {kept}")
+            print_text(f"The file as it was before: {kept}")
         if step:
             print(f"Next: {step}")
     return 0

@@ -7,8 +7,9 @@ import sys
 from lakekey.cache.cache import Cache
 from lakekey.cache.client_secrets import is_secret, put_secret, remove_secret, secret_id
 from lakekey.cache.opening import open_cache
+from lakekey.cli import prompt
 from lakekey.cli.arguments import target_settings
-from lakekey.cli.output import print_json, print_table
+from lakekey.cli.output import print_json, print_table, print_text
 from lakekey.cli.provider import provider_for_target, target_of
 from lakekey.configuration.auth_type import no_person
 from lakekey.configuration.target import Target, resolve
@@ -38,7 +39,8 @@ def secret(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({**where, **done})
     else:
-        print(text)
+        for line in text.split("\n"):
+            print_text(line)
     return 0
 
 
@@ -107,12 +109,12 @@ def seal_secret(target: Target) -> Cache:
     return cache
 
 
-def _ask(prompt: str) -> str:
+def _ask(question: str) -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline()
     import getpass
 
-    return getpass.getpass(prompt)
+    return getpass.getpass(question)
 
 
 def _in_clear(arguments: argparse.Namespace) -> bool:
@@ -127,7 +129,7 @@ def _list(arguments: argparse.Namespace) -> int:
     entries = []
     for _, stored in cache.walk():
         if isinstance(stored, CacheError):  # one entry that does not open spoils no list
-            print(f"lakekey: {stored}", file=sys.stderr)
+            prompt.tell(f"lakekey: {stored}")
         elif stored.entry is not None and is_secret(stored.entry):
             entries.append(stored.entry)
     names = ("host", "account_id", "client_id")
@@ -137,5 +139,5 @@ def _list(arguments: argparse.Namespace) -> int:
     elif facts:
         print_table(("HOST", "CLIENT"), [(str(each["host"]), str(each["client_id"])) for each in facts])
     else:
-        print("No client secret is sealed here. Begin with: lakekey secret set PROFILE")
+        print_text("No client secret is sealed here. Begin with: lakekey secret set PROFILE")
     return 0

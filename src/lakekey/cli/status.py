@@ -77,11 +77,13 @@ def _one(arguments: argparse.Namespace) -> int:
             print()
             print_text(_WHAT_IT_MEANS[state])
         if facts["nears_end"]:
-            print(f"\nThe session ends soon. Sign in ahead with: {session.target.login_command}")
+            print()
+            print_text(f"The session ends soon. Sign in ahead with: {session.target.login_command}")
         if state in NEEDS_LOGIN:
             # A service principal whose secret is refused would sign in by itself: only its configuration can be fixed.
             fix = None if session.target.is_person else facts["next_step"]
-            print(f"\nNext: {fix}" if fix else f"\nSign in with: {session.target.login_command}")
+            print()
+            print_text(f"Next: {fix}" if fix else f"Sign in with: {session.target.login_command}")
     return 3 if state in NEEDS_LOGIN else 0
 
 
@@ -99,7 +101,7 @@ def _all(arguments: argparse.Namespace) -> int:
         print_table(header, [_cells(facts) for facts in found])
         _print_troubles(found)
     elif arguments.after:
-        print("There are no more sessions.")
+        print_text("There are no more sessions.")
     else:
         print_step("No session yet. Begin with:", "lakekey login")
     if more:

@@ -6,7 +6,7 @@ import os
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import is_shared, open_cache
 from lakekey.cache.stores.findings import FAILED, Finding
-from lakekey.cli.output import print_json, print_table
+from lakekey.cli.output import print_json, print_table, print_text
 from lakekey.errors import ConfigurationError
 from lakekey.observability import audit
 
@@ -30,7 +30,9 @@ def _init(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"store": cache.store.where, "ready": True})
     else:
-        print(f"{cache.store.where} is ready. Give the workers' role its rights there, then run: lakekey store check")
+        print_text(
+            f"{cache.store.where} is ready. Give the workers' role its rights there, then run: lakekey store check"
+        )
     return 0
 
 
@@ -44,7 +46,8 @@ def _check(arguments: argparse.Namespace) -> int:
         print_table(("CHECK", "STATE", "FINDING"), [_row(finding) for finding in findings])
         for finding in findings:
             if finding.next_step:
-                print(f"\n{finding.name}: {finding.next_step}")
+                print()
+                print_text(f"{finding.name}: {finding.next_step}")
     return 1 if bad else 0
 
 
@@ -68,10 +71,10 @@ def _copy(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({**done._asdict(), "from": source.store.where, "to": target.store.where})
     else:
-        print(f"{len(done.moved)} entries moved from {source.store.where} to {target.store.where}.")
+        print_text(f"{len(done.moved)} entries moved from {source.store.where} to {target.store.where}.")
         for name, reason in done.left:
-            print(f"{name[:12]} stays: {reason}")
-        print("Set LAKEKEY_STORE to the new store now. What is left in the old one cannot be renewed there.")
+            print_text(f"{name[:12]} stays: {reason}")
+        print_text("Set LAKEKEY_STORE to the new store now. What is left in the old one cannot be renewed there.")
     return 1 if done.left else 0
 
 

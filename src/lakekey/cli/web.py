@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lakekey._hosts import LOOPBACK
-from lakekey.cli.output import print_json, print_table
+from lakekey.cli.output import print_json, print_table, print_text
 from lakekey.errors import ConfigurationError
 from lakekey.web.connections import Schedule
 from lakekey.web.people import ANY_USER, User
@@ -198,14 +198,14 @@ def _read_schedules(path: str) -> list[Schedule]:
 
 
 def _say(portal: Portal, arguments: argparse.Namespace) -> None:
-    print(f"The portal for {', '.join(portal.profiles)} is at {portal.url}")
+    print_text(f"The portal for {', '.join(portal.profiles)} is at {portal.url}")
     for profile in portal.profiles:
         app = portal.app_of(portal.target(profile, ANY_USER))
         uri = portal.redirect_uri(app.name if app is not None else profile.lower())
         registered = "" if app is not None else "  (no app is registered yet: lakekey apps add)"
         print(f"  {profile}: redirect URI {uri}{registered}")
     if arguments.single_user:
-        print(f"Every visitor of this machine is {arguments.single_user}.")
+        print_text(f"Every visitor of this machine is {arguments.single_user}.")
     sys.stdout.flush()
 
 

@@ -66,6 +66,39 @@ def test_tables_and_sentences_fit_the_terminal(box, columns):
         assert box.host in screen or command in ("", "keys", *LEAVING), command
 
 
+# Command lines that fail, each with the step to copy that it names.
+FAILING = [
+    ("token nowhere", "lakekey profiles"),
+    ("token me --nonsense", "lakekey help token"),
+    ("stauts", "lakekey help"),
+    ("run me", "lakekey run PROFILE -- COMMAND …"),
+    ("profiles add dev", "lakekey profiles add dev --host https://…"),
+    ("logout me --forget-key", "lakekey logout --all --forget-key"),
+    ("sql", "lakekey help sql"),
+    ("login me --host https://other.example.com", "lakekey profiles add me --host https://other.example.com --replace"),
+]
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_errors_and_their_next_steps_fit_the_terminal(box, columns):
+    """A line is longer only where one word is, or the command that a person copies, which stands on one line."""
+    for words, step in FAILING:
+        status, screen, _ = shown(*words.split(), columns=columns)
+        assert status in (2, 3), screen
+        assert " → " in screen
+        assert re.search(rf"(^ +|→ |: |; |, ){re.escape(step)}$", screen, re.MULTILINE), screen
+        for line in screen.splitlines():
+            fits = _terminal.columns(line) <= columns or is_one_word(line.replace("→ ", "  "))
+            assert fits or line.strip("→ ").startswith("lakekey "), (words, line)
+
+
+def test_errors_are_one_line_and_one_step_in_a_pipe(box):
+    for words, step in FAILING:
+        error = [line for line in run(*words.split()).stderr.splitlines() if not line.startswith(("usage: ", " " * 7))]
+        assert [line[:4] for line in error] == ["lake", "  → "], (words, error)
+        assert error[1].endswith(step), error
+
+
 def test_narrow_terminal_shows_a_block_for_each_session(box):
     narrow, wide = shown("status", columns=60)[1], shown("status", columns=160)[1]
     assert re.search(r"^profile +me$", narrow, re.MULTILINE)

@@ -35,7 +35,8 @@ class Screen:
     def __init__(self):
         self.master, self.slave = pty.openpty()
         self.shown = bytearray()
-        threading.Thread(target=self._watch, daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
 
     def _watch(self):
         with contextlib.suppress(OSError):
@@ -56,6 +57,7 @@ class Screen:
 
     def close(self):
         os.close(self.slave)
+        self._watcher.join(PATIENCE)  # before its number is another terminal's, whose echo it would take
         os.close(self.master)
 
 

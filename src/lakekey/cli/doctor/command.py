@@ -10,7 +10,7 @@ from lakekey.cli.arguments import target_settings
 from lakekey.cli.doctor.check import FAILED, OK, WARNING, Check
 from lakekey.cli.doctor.configuration import settings
 from lakekey.cli.doctor.examination import Examination, examine
-from lakekey.cli.output import print_json, print_table, print_text
+from lakekey.cli.output import print_json, print_table, print_text, step_lines
 
 _INDENT = 25  # of the findings, in columns
 _NARROW = 60  # columns: where fewer are there, a finding stands below its check
@@ -69,7 +69,7 @@ def _show(check: Check) -> None:
         print_text(finding, 2)
     if check.next_step:
         indent = _INDENT if room is None or room >= _NARROW else 2
-        print(f"{'':<{indent}}→ {style.clean(check.next_step)}", flush=True)
+        print("\n".join(step_lines(check.next_step, sys.stdout, indent)), flush=True)
 
 
 def _show_sum(checks: list[Check]) -> None:

@@ -8,7 +8,7 @@ from lakekey.cache.entry import entry_id
 from lakekey.cache.opening import open_cache
 from lakekey.cli.importing import plaintext_sessions
 from lakekey.cli.importing.plaintext_sessions import PlainSession
-from lakekey.cli.output import print_json, print_table
+from lakekey.cli.output import print_json, print_table, print_text
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.target import U2M, Target, resolve
 from lakekey.errors import CacheWriteFailed, ConfigurationError
@@ -37,7 +37,7 @@ def imports(arguments: argparse.Namespace) -> int:
         print_json({"sessions": [_facts(outcome) for outcome in outcomes], "deleted": sorted(set(deleted))})
         return 0
     if not outcomes:
-        print("No session of databricks-sdk or the Databricks CLI matches a profile or a host.")
+        print_text("No session of databricks-sdk or the Databricks CLI matches a profile or a host.")
         return 0
     rows = [
         (outcome.target.profile or "", outcome.target.host, outcome.sessions[0].tool, outcome.words)
@@ -45,11 +45,13 @@ def imports(arguments: argparse.Namespace) -> int:
     ]
     print_table(("PROFILE", "HOST", "FROM", "OUTCOME"), rows)
     if deleted:
-        print(f"\nDeleted from {', '.join(sorted(set(deleted)))}.")
+        print()
+        print_text(f"Deleted from {', '.join(sorted(set(deleted)))}.")
     elif plain:
         files = ", ".join(sorted({session.path for session in plain.values()}))
-        print(f"\nTheir plain text is still in {files}.")
-        print(
+        print()
+        print_text(f"Their plain text is still in {files}.")
+        print_text(
             "A refresh token that two tools use may end the session for both. Delete it with: lakekey import --delete"
         )
     return 0
