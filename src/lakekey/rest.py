@@ -83,9 +83,8 @@ def httpx_auth(profile: str | Provider | None = None, **settings: "Unpack[Settin
         return answer.status_code == 401
 
     def again(request: httpx.Request) -> bool:
-        """Whether it can be sent again: an iterator or an open file is gone; httpx rewinds the files of a form."""
-        form = request.headers.get("Content-Type", "").startswith("multipart/form-data")
-        return form or isinstance(request.stream, httpx.ByteStream)
+        """Whether it can be sent again, whole."""
+        return isinstance(request.stream, httpx.ByteStream) or _is_whole_form(request.stream)
 
     class LakekeyAuth(httpx.Auth):
         def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -158,6 +157,32 @@ def _position(body: Any) -> int | None:
         return None
 
 
+def _rewound(body: Any, body_at: int | None) -> bool:
+    """Whether a body is at hand once more, from where it began. What can only be read is gone."""
+    if body_at is None:
+        return body is None or isinstance(body, (bytes, str))
+    try:
+        body.seek(body_at)
+    except (AttributeError, OSError, ValueError):
+        return False
+    return True
+
+
+def _is_whole_form(stream: object) -> bool:
+    """Whether a body of httpx's is a form, and none of its files is a pipe: httpx would send that again empty."""
+    fields = getattr(stream, "fields", None)
+    return fields is not None and all(_can_be_rewound(getattr(field, "file", b"")) for field in fields)
+
+
+def _can_be_rewound(file: Any) -> bool:
+    if isinstance(file, (bytes, str)):
+        return True
+    try:
+        return bool(file.seekable())
+    except AttributeError:
+        return False
+
+
 def _repeat(
     provider: Provider, answer: "requests.Response", body_at: int | None, options: dict[str, Any]
 ) -> "requests.Response":
@@ -170,18 +195,13 @@ def _repeat(
     # First of all: whatever becomes of this request, the next one is not to carry the refused token.
     if answer.status_code != 401 or not provider.invalidate(token):
         return answer
-    if body_at is not None:
-        request.body.seek(body_at)  # type: ignore[union-attr]
-    elif hasattr(request.body, "__iter__") and not isinstance(request.body, (bytes, str)):
+    if not _rewound(request.body, body_at):
         return answer  # a stream that is gone cannot be sent again
     answer.content  # noqa: B018 - read to the end, so that the connection can be used again
-    answer.close()
     again = request.copy()
-    again.hooks = {"response": []}
     again.headers.update(provider.headers())
     repeated: requests.Response = answer.connection.send(again, **options)
     repeated.history.append(answer)
-    repeated.request = again
     if repeated.ok:
         provider.served(_token_of(again))
     return repeated

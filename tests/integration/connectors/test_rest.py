@@ -267,6 +267,59 @@ def test_a_body_that_can_be_read_only_once_is_not_sent_again(box, principal):
     assert box.counters["token.client_credentials"] == 2, "the next request is to have a new token"
 
 
+class OnlyRead:
+    """A body that can be read, as encoders of forms can, and no more."""
+
+    def __init__(self, content):
+        self._content = io.BytesIO(content)
+        self.read = self._content.read
+
+    def __len__(self):
+        return len(self._content.getvalue())
+
+
+class Unseekable(io.RawIOBase):
+    """A stream that tells where it is, as urllib3's answers do, and cannot go back."""
+
+    def __init__(self, content):
+        self._content = io.BytesIO(content)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        return self._content.readinto(buffer)
+
+    def tell(self):
+        return self._content.tell()
+
+
+@pytest.mark.parametrize("body", [OnlyRead, Unseekable])
+def test_a_body_that_cannot_be_rewound_is_not_sent_again_empty(box, principal, body):
+    box.revoke(token=principal.token().access_token)
+    answer = requests.get(box.host + ME, auth=lakekey.requests_auth(principal), data=body(b"x" * 5000), timeout=20)
+    assert answer.status_code == 401
+    assert answer.history == []
+
+
+@pytest.mark.parametrize("file", [Unseekable(b"x" * 5000), OnlyRead(b"x" * 5000)], ids=["unseekable", "only read"])
+def test_a_form_whose_file_cannot_be_rewound_is_not_sent_again_empty(box, principal, file):
+    box.revoke(token=principal.token().access_token)
+    with httpx.Client(auth=lakekey.httpx_auth(principal), verify=trust(box)) as client:
+        answer = client.request("GET", box.host + ME, files={"part": file, "text": b"at hand"})
+        again = client.request("GET", box.host + ME, files={"part": b"at hand"}, data={"field": "value"})
+    assert (answer.status_code, again.status_code) == (401, 200)
+    assert sum(record.route == "scim" for record in box.log) == 2, "and no second attempt"
+
+
+def test_an_iterator_that_calls_itself_a_form_is_not_sent_again(box, principal):
+    box.revoke(token=principal.token().access_token)
+    form = {"Content-Type": "multipart/form-data; boundary=b"}
+    with httpx.Client(auth=lakekey.httpx_auth(principal), verify=trust(box)) as client:
+        answer = client.request("GET", box.host + ME, content=iter([b"--b--"]), headers=form)
+    assert answer.status_code == 401
+
+
 def test_a_file_that_was_read_by_the_first_attempt_is_sent_whole_by_the_second(box, principal):
     box.revoke(token=principal.token().access_token)
     answer = requests.get(
