@@ -11,7 +11,7 @@ see `libraries`.
 
 import os
 import sys
-from _thread import RLock
+from _thread import RLock, get_ident
 
 TYPE_CHECKING = False  # as `typing` has it, which `import lakekey` does without
 if TYPE_CHECKING:
@@ -51,11 +51,24 @@ def holds_a_lock() -> bool:
     """Whether the calling thread has one of the locks that any other thread may need to go on.
 
     A signal handler, or a finalizer that the garbage collector runs, has what the code beneath it has: `LOADING` in the
-    midst of a late import, `logging`'s in ``dictConfig``, `threading`'s while a thread starts.
+    midst of a late import, `logging`'s in ``dictConfig``, `threading`'s while a thread starts. A thread that is not
+    quite started yet counts as well: the one that starts it, which may be the one that works, waits for that.
     """
     others = (("logging", "_lock"), ("threading", "_active_limbo_lock"))
     locks = [getattr(sys.modules.get(module), name, None) for module, name in others]
-    return amid_import() or any(map(_owned, locks))
+    return amid_import() or any(map(_owned, locks)) or _is_being_started()
+
+
+def _is_being_started() -> bool:
+    """Whether the calling thread is one of `threading`'s that is not quite started yet, or about to end."""
+    threading = sys.modules.get("threading")
+    # What asks for the current thread too early, such as a log record, is given a dummy.
+    if threading is None or type(threading._active.get(get_ident())) not in (type(None), threading._DummyThread):  # noqa: SLF001
+        return False
+    frame: FrameType = sys._getframe()  # noqa: SLF001 - the only way to tell it from a thread that C has started
+    while frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code is threading.Thread._bootstrap.__code__  # noqa: SLF001
 
 
 def _owned(lock: object) -> bool:

@@ -152,6 +152,29 @@ def test_a_caller_with_a_lock_in_hand_does_not_wait_for_another_thread():
     other.join()
 
 
+@pytest.mark.parametrize("early", [False, True], ids=["", "after it has asked which thread it is"])
+def test_a_thread_that_the_work_starts_does_not_wait_for_the_work(monkeypatch, early):
+    flights, got = Flights(), []
+    beginning = threading.Thread._set_ident
+
+    def begins(thread):
+        beginning(thread)
+        if thread.name == "lakekey-keeper":  # for whose start the work waits
+            if early:
+                threading.current_thread()  # as each log record does
+            with pytest.raises(Busy):  # as a finalizer asks that the garbage collector runs
+                flights.run("key", work, patience=LONG)
+            got.append("busy")
+
+    def work(commitment):
+        commitment.commit()
+        return "done"
+
+    monkeypatch.setattr(threading.Thread, "_set_ident", begins)
+    assert flights.run("key", work, patience=LONG) == "done"
+    assert got == ["busy"]
+
+
 def test_a_cancelled_waiter_leaves_and_withdraws_the_work():
     flights, begun = Flights(), threading.Event()
     waiter, ended = Waiter(), []

@@ -6,6 +6,7 @@ slots run out the connection that has waited longest makes room, so that a scann
 """
 
 import contextlib
+import contextvars
 import selectors
 import socket
 import sys
@@ -92,7 +93,9 @@ class LoopbackServer:
         self._wake_receiver.setblocking(False)
         self._selector.register(self._wake_receiver, selectors.EVENT_READ)
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="lakekey-callback", daemon=True)
+        # In this context: code that runs in there, such as a finalizer, is a part of what waits for the answer.
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name="lakekey-callback", daemon=True)
         self._started = False
 
     def start(self) -> None:

@@ -3,6 +3,7 @@
 What is pasted is checked exactly as what comes to the listener; nothing of it is logged or repeated.
 """
 
+import contextvars
 import queue
 import sys
 import threading
@@ -111,7 +112,9 @@ class Asked:
         """See `Input.line`."""
         if not self._asking:
             self._asking = True
-            threading.Thread(target=self._ask, name="lakekey-paste", daemon=True).start()
+            # In this context: code that runs in there, such as a finalizer, is a part of what waits for the line.
+            context = contextvars.copy_context()
+            threading.Thread(target=context.run, args=(self._ask,), name="lakekey-paste", daemon=True).start()
         try:
             line = self._lines.get(timeout=timeout)
         except queue.Empty:

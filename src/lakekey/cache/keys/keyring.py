@@ -160,6 +160,7 @@ def within(limit: float, call: Callable[[], T]) -> T:
         KeyringTrouble: It failed, or did not answer in time.
     """
     with LOADING:
+        import contextvars
         import threading
 
     results: list[T] = []
@@ -171,7 +172,9 @@ def within(limit: float, call: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001 - told apart below, in the caller's thread
             errors.append(error)
 
-    thread = threading.Thread(target=run, name="lakekey-keyring", daemon=True)
+    # In this context: code that runs in there, such as a finalizer, is a part of what waits for it.
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(run,), name="lakekey-keyring", daemon=True)
     try:
         thread.start()
     except RuntimeError:  # the interpreter is exiting and may start no more threads (3.12.0 and 3.12.1)

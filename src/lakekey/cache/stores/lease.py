@@ -14,6 +14,7 @@ lease over at once, and names the nonce that it replaces; others wait until the 
 
 import _thread
 import contextlib
+import contextvars
 import os
 import socket
 import sys
@@ -173,9 +174,10 @@ class Leases:
     def _start(self, lease: _Lease) -> None:
         if sys.is_finalizing():
             return  # it would never run; the lease lasts as long as it lasts
-        # Not one of `threading`'s: the code that waits for this work may have interrupted the start of a thread.
+        # Not one of `threading`'s: the code that waits for this work may have interrupted the start of a thread. In
+        # this context: a finalizer that runs in there does not wait for the work, whose lease would end meanwhile.
         with contextlib.suppress(RuntimeError):
-            _thread.start_new_thread(self._renew, (lease,))
+            _thread.start_new_thread(contextvars.copy_context().run, (self._renew, lease))
 
     def _renew(self, lease: _Lease) -> None:
         while not lease.over.acquire(timeout=self._seconds / _PART):
