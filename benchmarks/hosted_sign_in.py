@@ -65,7 +65,12 @@ def abandoned() -> tuple[float, int, int]:
     began = time.perf_counter()
     for number in range(ABANDONED):
         user = "one@example.com" if number % 2 else f"person{number}@example.com"
-        given = {"user": user, "state": flows.state_digest(flows.new_state(user)), "expires_at": time.time() + 600}
+        given = {
+            "user": user,
+            "user_id": "",
+            "state": flows.state_digest(flows.new_state(user)),
+            "expires_at": time.time() + 600,
+        }
         try:
             store.add(flows.Flow(**{**empty, **settled, **given}))
         except LoginFailed:

@@ -93,21 +93,25 @@ class Flow(NamedTuple):
     @property
     def handle(self) -> str:
         """What the second step is known by; it helps only the browser that began."""
-        return f"{row_of(self.user)}.{self.state}"
+        return f"{row_of(self.user, self.user_id)}.{self.state}"
 
     def ended(self, outcome: dict[str, Any]) -> "Flow":
         """The sign-in with its outcome, and without what only the exchange needed."""
         return self._replace(stage=DONE, outcome=outcome, answer=None, tokens=None, verifier="", nonce=None)
 
 
-def row_of(user: str) -> str:
-    """The row of a user's sign-ins: never the name itself, so that no name becomes a path or shows in an address."""
-    return hashlib.sha256(f"lakekey flows\0{user}".encode()).hexdigest()[:32]
+def row_of(user: str, user_id: str = "") -> str:
+    """The row of a user's sign-ins: never the name itself, so that no name becomes a path or shows in an address.
+
+    Two users of one name, whom ids tell apart, have a row each: neither pushes a sign-in of the other out.
+    """
+    whose = f"{user}\0{user_id}" if user_id else user
+    return hashlib.sha256(f"lakekey flows\0{whose}".encode()).hexdigest()[:32]
 
 
-def new_state(user: str) -> str:
+def new_state(user: str, user_id: str = "") -> str:
     """A new ``state``: the user's row, and 256 random bits (RFC 6749 §10.12)."""
-    return f"{row_of(user)}.{secrets.token_urlsafe(32)}"
+    return f"{row_of(user, user_id)}.{secrets.token_urlsafe(32)}"
 
 
 def state_digest(state: str) -> str:
@@ -152,7 +156,7 @@ class FlowStore:
             CacheError: It could not be stored.
         """
         self._sweep()
-        row = row_of(flow.user)
+        row = row_of(flow.user, flow.user_id)
 
         def append(flows: list[Flow]) -> tuple[list[Flow], None]:
             # Of too many, those that are over go first, and then the oldest.

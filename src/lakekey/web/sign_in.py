@@ -93,7 +93,7 @@ class SignIns:
         metadata = client.discover()
         if (wrong := _wrong_metadata(metadata, issuer)) is not None:
             raise Outcome(outcomes.BAD_METADATA, detail=wrong, profile=target.name).to_error()
-        state = flows.new_state(user.name)
+        state = flows.new_state(user.name, user.id)
         hint = user.name if "@" in user.name else None
         try:
             request = authorization_code.begin(

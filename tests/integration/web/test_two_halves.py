@@ -277,7 +277,11 @@ def test_b29_thousands_of_abandoned_starts_leave_a_bounded_store_and_others_unaf
 
     def begin(user):
         state = flows.new_state(user)
-        fields = dict.fromkeys(Flow._fields, "x" * 43) | {"state": flows.state_digest(state), "user": user}
+        fields = dict.fromkeys(Flow._fields, "x" * 43) | {
+            "state": flows.state_digest(state),
+            "user": user,
+            "user_id": "",
+        }
         store.add(Flow(**{**fields, "expires_at": time.time() + 600, "stage": "open", "since": 0.0,
                           "answer": None, "tokens": None, "outcome": None}))  # fmt: skip
         return flows.handle_of_state(state)
