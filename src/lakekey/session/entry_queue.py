@@ -85,6 +85,14 @@ class EntryQueue:
 
         return self.share(_flights, f"{self.key}:{purpose}", queue)
 
+    def in_turn(self, commitment: Commitment, work: Work) -> Entry:
+        """Do some work on the entry when its turn comes, from inside a flight that does more than that.
+
+        Raises:
+            LakekeyError: As `run` says.
+        """
+        return self._queue(commitment, None, None, work)
+
     def share(self, flights: Flights[T], key: str, work: Callable[[Commitment], T]) -> T:
         """Do some work once for all threads that want it, and wait for it for as long as it may take and no longer.
 

@@ -11,13 +11,21 @@ from lakekey.cache.opening import cache_directory
 from lakekey.observability import audit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lakekey.cache.entry import Entry
     from lakekey.cache.stores.store import Store
 
 _PATIENCE = 30.0  # seconds
 
 
-def remove(cache: Cache, name: str) -> bool:
+def remove(cache: Cache, name: str, only: "Callable[[Entry], bool] | None" = None) -> bool:
     """Remove an entry as it is, whether or not it can be opened.
+
+    Args:
+        cache: The store.
+        name: The entry's name.
+        only: Whether an entry is the one that is meant, asked under its lock; ``None``: any is, and none is opened.
 
     Returns:
         Whether there was one.
@@ -25,7 +33,13 @@ def remove(cache: Cache, name: str) -> bool:
     Raises:
         LockTimeout: Another process holds it.
     """
-    lock, read = functools.partial(cache.lock, name, to_write=False), functools.partial(cache.store.get, name)
+    lock = functools.partial(cache.lock, name, to_write=False)
+
+    def read() -> bytes | None:
+        if only is None:
+            return cache.store.get(name)
+        stored = cache.read(name)
+        return stored.envelope if stored.entry is not None and only(stored.entry) else None
 
     def who_and_what() -> str:
         return f"{cache.store.holder(name) or 'another process'} holds the session"

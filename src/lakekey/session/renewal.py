@@ -51,6 +51,9 @@ class SignedOut(NamedTuple):
     revocation: str | None
 
 
+_sign_outs: Flights[SignedOut] = Flights()
+
+
 class Renewal:
     """Renews one session.
 
@@ -148,24 +151,37 @@ class Renewal:
             lambda commitment, stored: self._login(commitment, stored, switch=switch),
         )
 
-    def sign_out(self) -> SignedOut:
-        """Remove the entry, so that no process finds it, and then revoke its tokens where the server offers that."""
-        removed = self.forget()
-        has_tokens = removed is not None and (removed.refresh_token or removed.access_token)
-        revocation = self._revoke(removed) if removed is not None and has_tokens and self._revoke else None
-        if removed is not None:
-            self._events.signed_out(removed.identity, revocation)
-        return SignedOut(removed, revocation)
+    def sign_out(self, only: Callable[[Entry], bool] | None = None, *, whose: str = "") -> SignedOut:
+        """Remove the entry, so that no process finds it, and then revoke its tokens where the server offers that.
 
-    def forget(self) -> Entry | None:
+        Threads that ask for the same meanwhile share one removal, one revocation and its outcome.
+
+        Args:
+            only: Whether an entry is the one that is meant, asked under its lock; ``None``: any is.
+            whose: What sets ``only`` apart from that of others who ask.
+        """
+
+        def sign_out(commitment: Commitment) -> SignedOut:
+            removed = self._forget(commitment, only)
+            has_tokens = removed is not None and (removed.refresh_token or removed.access_token)
+            revocation = self._revoke(removed) if removed is not None and has_tokens and self._revoke else None
+            if removed is not None:
+                self._events.signed_out(removed.identity, revocation)
+            return SignedOut(removed, revocation)
+
+        return self._queue.share(_sign_outs, f"{self._queue.key}:{whose}", sign_out)
+
+    def _forget(self, commitment: Commitment, only: Callable[[Entry], bool] | None) -> Entry | None:
         """Remove the entry. Returns what it was."""
 
         def remove(_: Commitment, stored: Stored) -> Entry:
+            if only is not None and stored.entry is not None and not only(stored.entry):
+                return Entry({})
             if not self._cache.delete(self._entry_id, replaces=stored.envelope) and stored.envelope is not None:
                 raise NotYet(None)  # it was changed just now, by a holder that has lost the lock: look again
-            return stored.entry or Entry(self._target.description())
+            return stored.entry or Entry({})
 
-        removed = self._queue.run("forget", None, None, remove)
+        removed = self._queue.in_turn(commitment, remove)
         return removed if removed.generation else None
 
     # -- under the lock -----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from lakekey.session.expiry import stale_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lakekey._single_flight import Commitment
     from lakekey.cache.cache import Cache
@@ -126,9 +126,14 @@ class Session:
         self.credential.keep_near(entry)
         return entry
 
-    def sign_out(self) -> SignedOut:
-        """Remove the entry for every process, and revoke its tokens if the server offers that."""
-        done = self.renewal.sign_out()
+    def sign_out(self, only: Callable[[Entry], bool] | None = None, *, whose: str = "") -> SignedOut:
+        """Remove the entry for every process, and revoke its tokens if the server offers that.
+
+        Args:
+            only: Whether an entry is the one that is meant, asked under its lock; ``None``: any is.
+            whose: What sets ``only`` apart from that of others who ask.
+        """
+        done = self.renewal.sign_out(only, whose=whose)
         if self.credential.shared:
             self.credential.near.drop(self.entry_id)
         return done

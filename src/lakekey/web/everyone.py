@@ -220,13 +220,18 @@ class Everyone:
 
     def _remove(self, held: Held) -> Removal | None:
         """Remove a connection; ``None`` where it was gone already."""
-        revocation, gone = None, False
-        if held.offered:
-            target = self._service.target(held.profile, User(held.user, held.user_id))
-            done = Session(target, environ=self._service.environ).sign_out()
+        revocation, session = None, self._session(held)
+
+        def is_listed(entry: Entry) -> bool:
+            """Whether it is still the connection that was listed; the name may have become another person's."""
+            owner = entry.about.get("portal_user") or {}
+            return (owner.get("name", ""), owner.get("id", "")) == (held.user, held.user_id)
+
+        if session is not None:
+            done = session.sign_out(is_listed, whose=f"listed {held.user_id}")
             revocation, gone = done.revocation, done.removed is not None
-        # Of a profile or an app that has changed since, only the entry itself is known.
-        gone = removal.remove(self._cache, held.entry_id) or gone
+        else:  # of a profile or an app that has changed since, only the entry itself is known
+            gone = removal.remove(self._cache, held.entry_id, is_listed)
         if not gone:
             return None
         self._service.forget(held.user, held.profile)
@@ -243,6 +248,14 @@ class Everyone:
             store=self._cache.store.where,
         )
         return Removal(held.user, held.profile, revocation, held.connection.schedules)
+
+    def _session(self, held: Held) -> Session | None:
+        """The session that a connection is, where its profile still leads to it."""
+        if not held.offered:
+            return None
+        target = self._service.target(held.profile, User(held.user, held.user_id))
+        session = Session(target, environ=self._service.environ)
+        return session if session.entry_id == held.entry_id else None
 
     def _ending(self, held: Held, now: float) -> Ending | None:
         ends_at = held.connection.ends_at

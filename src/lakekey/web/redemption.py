@@ -283,7 +283,10 @@ class Redemption:
         earlier = stored.entry
         if earlier is not None and earlier.refresh_token and not is_of(earlier, self._user):
             # Of the name's earlier owner, who cannot reach it any more.
-            revocation.revoke(self._client, earlier.refresh_token)
+            at_server = revocation.revoke(self._client, earlier.refresh_token)
+            name = self._user.name
+            _log.warning("web", "%s: another user of the name %s has lost this connection", self._target.name, name)
+            self._events.signed_out(earlier.identity, at_server)
         self._events.signed_in(signed.name)
 
     def _give_back(self, response: TokenResponse) -> None:

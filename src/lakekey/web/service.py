@@ -202,11 +202,8 @@ class PortalService:
         who = user_of(user)
         target = self.target(profile, who)
         session = Session(target, environ=self.environ)
-        entry = session.peek()
-        if entry is not None and not is_of(entry, who):
-            return False, None
         self.forget(who.name, profile)
-        done = session.sign_out()
+        done = session.sign_out(lambda entry: is_of(entry, who), whose=who.id)
         self.forget(who.name, profile)  # what was made while it was removed
         _log.info("web", "%s: %s disconnected (%s)", profile, who.name, done.revocation or "nothing to revoke")
         return done.removed is not None, done.revocation

@@ -13,7 +13,7 @@ from lakekey.configuration.target import resolve
 from lakekey.providers import background_renewal, session_source
 from lakekey.providers.background_renewal import Background
 from lakekey.providers.provider import Provider
-from lakekey.session import entry_queue
+from lakekey.session import renewal
 from lakekey.session.timing import Timing
 from support.inside import source_of
 from support.sessions import Machine
@@ -192,7 +192,7 @@ def test_a_renewal_that_comes_after_a_sign_out_is_not_taken_into_use(machine):
         hold.wait()
         signing_out = threading.Thread(target=provider.logout)
         signing_out.start()
-        wait_until(lambda: any(key.endswith(":forget") for key in list(entry_queue._flights._running)))
+        wait_until(lambda: bool(renewal._sign_outs._running))
         hold.release()
         signing_out.join()
     wait_until(lambda: not background_threads())

@@ -148,7 +148,8 @@ def revocations(place):
     return [record.status for record in place.box.log if record.route == "revoke"]
 
 
-def test_b39_clicks_at_once_all_say_what_became_of_the_connection(ada, place, portal):
+def test_b39_clicks_at_once_revoke_once_and_all_say_what_became_of_the_connection(ada, place, portal, caplog):
+    caplog.set_level("INFO", "lakekey.audit")
     action, fields = ada.get().form("Disconnect prod")
     at_once = threading.Barrier(4)
 
@@ -162,7 +163,9 @@ def test_b39_clicks_at_once_all_say_what_became_of_the_connection(ada, place, po
     done = ("prod is disconnected. Databricks has revoked the session.", "prod was not connected.")
     assert all(any(words in page.words for words in done) for page in pages)
     assert any(done[0] in page.words for page in pages)
-    assert set(revocations(place)) == {200}
+    assert revocations(place) == [200]
+    said = [getattr(each, "lakekey.event") for each in caplog.records if each.name == "lakekey.audit"]
+    assert said.count("sign_out") == 1
     assert place.box.stored_refresh_tokens(ADA) == []
 
 

@@ -1,8 +1,10 @@
 """A name is one person: who administers, who acts for whom, and whose connection it is when a name changes hands."""
 
 import asyncio
+import contextlib
 import functools
 import pickle
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,8 +13,9 @@ from starlette.datastructures import Headers
 
 from lakekey.errors import ConfigurationError, LoginRequired
 from lakekey.session.session import Session
-from lakekey.web import Portal, Schedule, User, begin_sign_in, finish_sign_in
+from lakekey.web import Portal, Schedule, User, begin_sign_in, finish_sign_in, flows
 from lakekey.web.people import user_of
+from lakekey.web.sign_in import SignIns
 from lakekey.web.user_header import UserHeader
 from support.web_people import query_of
 
@@ -145,6 +148,55 @@ def test_new_owner_of_a_name_does_not_disconnect_the_earlier_one(portal, connect
     assert portal.disconnect(FIRST, "prod") == (True, "revoked")
 
 
+@contextlib.contextmanager
+def changing_hands(session):
+    """A connection that becomes the next owner's while something waits for its lock; gives what waits for that."""
+
+    def wait():
+        deadline = time.monotonic() + 60
+        while not any(thread.name == "lakekey-exchange" for thread in threading.enumerate()):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    with session.cache.locked(session.entry_id, patience=30) as stored:
+        yield wait
+        about = {**stored.entry.about, "portal_user": SECOND._asdict()}
+        assert session.cache.put(session.entry_id, stored.entry._replace(about=about), replaces=stored.envelope)
+
+
+def test_connection_that_changes_hands_during_a_disconnect_stays_and_is_not_revoked(portal, connect, place):
+    assert connect(FIRST) == "connected"
+    session = Session(portal.target("prod", FIRST))
+    with ThreadPoolExecutor(1) as pool:
+        with changing_hands(session) as wait:
+            removing = pool.submit(portal.disconnect, FIRST, "prod")
+            wait()
+        assert removing.result(60) == (False, None)
+    assert session.peek().about["portal_user"]["id"] == SECOND.id
+    assert not [record for record in place.box.log if record.route == "revoke"]
+
+
+@pytest.mark.parametrize("is_offered", [True, False], ids=["offered", "of a profile that is gone"])
+def test_connection_that_changes_hands_after_it_was_listed_is_not_removed(portal, connect, place, is_offered):
+    assert connect(FIRST) == "connected"
+    (listed,) = portal.everyone.all()
+    session = Session(portal.target("prod", FIRST))
+    with changing_hands(session):
+        pass
+    assert portal.everyone._remove(listed._replace(offered=is_offered)) is None
+    assert session.peek().about["portal_user"]["id"] == SECOND.id
+    assert not [record for record in place.box.log if record.route == "revoke"]
+
+
+def test_sign_ins_of_a_namesake_push_none_of_anothers_out(place):
+    sign_ins = SignIns()
+    first = begin_sign_in("prod", user=FIRST, redirect_uri=place.redirect_uri)
+    for _ in range(flows.MOST_OF_A_USER + 1):
+        begin_sign_in("prod", user=SECOND, redirect_uri=place.redirect_uri)
+    query = query_of(place.consent(first.url, ADA))
+    assert sign_ins.receive(query, browser=first.cookie.value, registration="").outcome is None
+
+
 def test_provider_of_the_earlier_owner_does_not_go_on_with_the_next_ones_token(portal, connect):
     assert connect(FIRST) == "connected"
     earlier = portal.provider(FIRST, "prod")
@@ -183,7 +235,7 @@ def test_token_of_the_next_owner_that_is_in_memory_already_is_not_handed_out_eit
     assert provider.token().access_token == own
 
 
-def test_connection_of_the_earlier_owner_is_revoked_when_the_next_one_connects(portal, connect, place):
+def test_connection_of_the_earlier_owner_is_revoked_when_the_next_one_connects(portal, connect, place, caplog):
     def revocations():
         return [record.status for record in place.box.log if record.route == "revoke"]
 
@@ -192,7 +244,11 @@ def test_connection_of_the_earlier_owner_is_revoked_when_the_next_one_connects(p
     assert revocations() == before  # a second device of the same person may still use it
     assert connect(FIRST) == "connected"
     earlier = Session(portal.target("prod", FIRST)).peek().refresh_token
+    caplog.set_level("INFO", "lakekey.audit")
+    caplog.clear()
     assert connect(SECOND) == "connected"
+    said = [getattr(each, "lakekey.event") for each in caplog.records if each.name == "lakekey.audit"]
+    assert said == ["sign_out", "sign_in"]
     assert revocations() == [*before, 200]
     assert place.box.revoke(token=earlier) == 0  # there is nothing left of it to revoke
     assert portal.provider(SECOND, "prod").identity() == ADA
