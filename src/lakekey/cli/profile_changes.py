@@ -33,7 +33,8 @@ def remove(arguments: argparse.Namespace) -> int:
     """Remove a profile; its session is another matter."""
     path = _path(arguments)
     kept = profile_writer.remove_profile(path, arguments.name)
-    return _done(arguments, path, kept, f"Removed the profile {arguments.name} from {path}.", None)
+    said = f"Removed the profile {arguments.name} from {path}."
+    return _done(arguments, path, kept, said, None, but=", but for secrets that were only in that profile")
 
 
 def set_default(arguments: argparse.Namespace) -> int:
@@ -66,13 +67,15 @@ def _check(values: dict[str, str], name: str) -> None:
         raise
 
 
-def _done(arguments: argparse.Namespace, path: str, kept: str | None, said: str, step: str | None) -> int:
+def _done(
+    arguments: argparse.Namespace, path: str, kept: str | None, said: str, step: str | None, *, but: str = ""
+) -> int:
     if arguments.json:
         print_json({"profile": arguments.name, "config_file": path, "copy": kept})
     else:
         print_text(said)
         if kept:
-            print_text(f"The file as it was before: {kept}")
+            print_text(f"The file as it was before{but}: {kept}")
         if step:
             print(f"Next: {step}")
     return 0

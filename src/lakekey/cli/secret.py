@@ -11,6 +11,7 @@ from lakekey.cli import prompt
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import print_json, print_table, print_text
 from lakekey.cli.provider import provider_for_target, target_of
+from lakekey.configuration import databrickscfg
 from lakekey.configuration.auth_type import no_person
 from lakekey.configuration.target import Target, resolve
 from lakekey.errors import CacheError, ConfigurationError
@@ -27,6 +28,8 @@ def secret(arguments: argparse.Namespace) -> int:
         done, text = {"sealed": True}, f"Sealed in {cache.store.where}, under the key in {cache.ring.where}."
         if _in_clear(arguments):
             text += "\nIt also stands in clear in the profile: take the line client_secret out of it."
+        if copy := _copy_in_clear(target):
+            text += f"\nThe copy {copy} has it in clear, too: remove that file."
         if arguments.check:
             _try(arguments, target)
             done["works"], text = True, f"{text}\nIt works: {target.host} gave a token for {target.client_id}."
@@ -122,6 +125,19 @@ def _in_clear(arguments: argparse.Namespace) -> bool:
         return resolve(arguments.profile, **target_settings(arguments)).sources.get("client_secret") == "profile"
     except ConfigurationError:
         return False
+
+
+def _copy_in_clear(target: Target) -> str | None:
+    """The copy of the profiles' file from before its last change, where that still holds the client's secret."""
+    copy = f"{os.path.realpath(target.config_file)}.bak" if target.config_file else ""
+    if not os.path.isfile(copy):
+        return None
+    try:
+        found, _ = databrickscfg.profiles(copy)
+    except ConfigurationError:
+        return None
+    ours = (each.values for each in found if each.values.get("client_id") == target.client_id)
+    return copy if any(values.get("client_secret") for values in ours) else None
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -1,8 +1,9 @@
 """Writing profiles: one section of ``.databrickscfg`` changes, and the rest of the file stays as it was.
 
-Each function here replaces the file atomically (mode 0600) and keeps the text before in ``<file>.bak``. A link is
-followed: the file that it leads to is replaced, and the link stays. Writers take turns by a lock beside the file. The
-result is parsed before it is written, and must say what was wanted and, of every other section, what it said before.
+Each function here replaces the file atomically (mode 0600) and keeps the text before in ``<file>.bak``, without the
+secrets that the change takes out of the file: what is removed must not live on in a copy. A link is followed: the file
+that it leads to is replaced, and the link stays. Writers take turns by a lock beside the file. The result is parsed
+before it is written, and must say what was wanted and, of every other section, what it said before.
 """
 
 import os
@@ -15,6 +16,7 @@ from lakekey._imports import libraries
 from lakekey.cache import durable_files
 from lakekey.configuration import databrickscfg, profile_parser, profile_text
 from lakekey.configuration.databrickscfg import SETTINGS_SECTION
+from lakekey.configuration.settings import SETTINGS
 from lakekey.errors import ConfigurationError
 
 _PATIENCE = 10.0  # seconds to wait for another writer, whose turn takes milliseconds
@@ -188,7 +190,7 @@ def _change(path: str | None, name: str | None, edit: Callable[[str, _Sections],
                     break
                 backup = f"{real}.bak" if read is not None else None
                 if backup:
-                    durable_files.replace(backup, content)
+                    durable_files.replace(backup, _copy(content, text, before, wanted))
                 if _read(real) == read:  # another program, which knows nothing of our lock, has not written meanwhile
                     durable_files.replace(real, changed.encode())
                     return backup
@@ -201,6 +203,18 @@ def _change(path: str | None, name: str | None, edit: Callable[[str, _Sections],
         hint = f"ls -ld {os.path.dirname(real)} {real}" if _POSIX else look_at(real)
         raise ConfigurationError(f"{shown} cannot be written: {reason}", hint=hint, profile=name) from None
     raise ConfigurationError(f"{shown} cannot be changed safely: {trouble}", hint=f"edit {shown} by hand", profile=name)
+
+
+def _copy(content: bytes, text: str, before: _Sections, after: _Sections) -> bytes:
+    """What is kept of the file: all of it, but for the secrets that it no longer holds after the change."""
+    secrets = {name for name, setting in SETTINGS.items() if setting.secret}
+    kept = {value for values in after.values() for key, value in values.items() if key in secrets}
+    copy = text
+    for section, values in before.items():
+        lost = {key: None for key, value in values.items() if key in secrets and value not in kept}
+        if lost:
+            copy = profile_text.with_values(copy, section, lost)
+    return content if copy == text else copy.encode()
 
 
 def _read(path: str) -> bytes | None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+import subprocess
 import sys
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from lakekey.cli import setup
 from lakekey.cli.workspace_api import Compute
 from lakekey.errors import LakekeyError
+from support.processes import LAKEKEY
 from support.processes import lakekey as run
 from support.terminal import Terminal
 
@@ -322,6 +324,19 @@ def test_first_profile_and_default_are_one_write_with_one_copy(box, file, monkey
     assert profiles_of(file)["__settings__"] == {"default_profile": "dev"}
     copy = file.with_name(".databrickscfg.bak")
     assert (copy.read_text() if copy.exists() else None) == text
+
+
+def test_secret_of_a_removed_profile_is_in_no_file(box, file, tmp_path):
+    secret = "dose-of-a-removed-profile"
+    file.write_text(f"[job]\nhost = {box.host}\nclient_id = {box.client_id}\nclient_secret = {secret}\n")
+    assert run("profiles", "add", "dev", "--host", box.host).returncode == 0
+    words = [LAKEKEY, "secret", "set", "job"]
+    sealed = subprocess.run(words, input=box.client_secret, capture_output=True, text=True, timeout=60, check=True)
+    assert f"The copy {file}.bak has it in clear, too: remove that file." in sealed.stdout
+    assert "but for secrets that were only in that profile: " in run("profiles", "remove", "job").stdout
+    files = [each for each in tmp_path.rglob("*") if each.is_file()]
+    assert file.with_name(".databrickscfg.bak") in files
+    assert [each for each in files if secret.encode() in each.read_bytes()] == []
 
 
 def test_forgetting_the_key_of_an_empty_home_touches_nothing(box, monkeypatch, tmp_path):

@@ -278,3 +278,28 @@ def test_change_by_another_program_is_kept_though_size_and_time_stay_as_they_wer
 
     profile_writer._change(str(path), "dev", edit)
     assert path.read_bytes() == written + b"\n[dev]\nhost = https://dev.example\n"
+
+
+@pytest.mark.parametrize("key", ["client_secret", "token", "PASSWORD", "azure_client_secret", "google_credentials"])
+def test_copy_keeps_no_secret_that_the_change_takes_out(path, key):
+    """Not even one in several lines; and all the rest of the file."""
+    gone = f"[job]\nhost = https://job.example\n{key} = dose-first\n  dose-second\n# why\nuser = ada\n".encode()
+    path.write_bytes(FILE + b"\n" + gone)
+    copy = pathlib.Path(remove_profile(str(path), "job"))
+    assert copy.read_bytes() == FILE + b"\n[job]\nhost = https://job.example\n# why\nuser = ada\n"
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+
+
+def test_copy_keeps_no_secret_that_a_setting_loses(path):
+    copy = write_profile(str(path), "Other", {"token": None}, replace=True)
+    assert pathlib.Path(copy).read_bytes() == FILE.replace(b"  token : dapi\n", b"")
+    assert b"dapi" not in path.read_bytes()
+
+
+def test_copy_of_a_file_that_keeps_its_secrets_is_byte_for_byte(path):
+    path.write_bytes(FILE + b"\n[twin]\nhost = https://twin.example\ntoken = dapi\n")
+    before = path.read_bytes()
+    copies = [pathlib.Path(rename_profile(str(path), "Other", "another")).read_bytes(), path.read_bytes()]
+    copies.append(pathlib.Path(remove_profile(str(path), "twin")).read_bytes())
+    assert copies[0] == before
+    assert copies[1] == copies[2]
