@@ -17,21 +17,6 @@ WHO = "from databricks.sdk import WorkspaceClient as W; print(W().current_user.m
 SECRETS = "import os; print('\\n'.join(f'{n}={v}' for n, v in os.environ.items()))"
 
 
-@pytest.fixture
-def box(lakekey_environment, monkeypatch, tmp_path):
-    """A workspace, with a profile of a person and one of a service principal."""
-    box = lakekey_environment
-    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID"):
-        monkeypatch.delenv(name)
-    file = tmp_path / "databrickscfg"
-    file.write_text(
-        f"[me]\nhost = {box.host}\nauth_type = external-browser\n\n"
-        f"[job]\nhost = {box.host}\nwarehouse_id = sandbox\nclient_id = {box.client_id}\nclient_secret = {box.client_secret}\n"
-    )
-    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(file))
-    return box
-
-
 def test_run_lends_the_session_to_an_sdk_and_hands_out_no_token(box):
     done = run("run", "job", "--", sys.executable, "-c", WHO)
     assert (done.returncode, done.stdout.strip()) == (0, box.client_id), done.stderr

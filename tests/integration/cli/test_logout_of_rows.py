@@ -12,21 +12,6 @@ ADA, GRACE = "ada@example.com", "grace@example.com"
 
 
 @pytest.fixture
-def box(lakekey_environment, monkeypatch, tmp_path):
-    """A workspace with a profile of a person, one of a service principal, and one of another person."""
-    box = lakekey_environment
-    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID"):
-        monkeypatch.delenv(name)
-    file = tmp_path / "databrickscfg"
-    file.write_text(
-        f"[me]\nhost = {box.host}\nauth_type = external-browser\n\n"
-        f"[job]\nhost = {box.host}\nclient_id = {box.client_id}\nclient_secret = {box.client_secret}\n"
-    )
-    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(file))
-    return box
-
-
-@pytest.fixture
 def sessions(box):
     assert run("login", "me").returncode == 0
     assert run("token", "job").returncode == 0

@@ -216,17 +216,10 @@ def test_help_fits_the_terminal(monkeypatch, capsys, columns):
 
 
 @pytest.fixture
-def box(lakekey_environment, monkeypatch, tmp_path):
-    """A workspace, with a service principal's profile whose secret is wrong, and one that is right."""
-    box = lakekey_environment
-    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID"):
-        monkeypatch.delenv(name)
-    file = tmp_path / "databrickscfg"
-    file.write_text(
-        f"[job]\nhost = {box.host}\nclient_id = {box.client_id}\nclient_secret = {box.client_secret}\n"
-        f"[bad]\nhost = {box.host}\nclient_id = {box.client_id}\nclient_secret = dose-wrong\n"
-    )
-    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(file))
+def box(box, tmp_path):
+    """The same with a service principal's profile whose secret is wrong."""
+    with (tmp_path / "databrickscfg").open("a") as file:
+        file.write(f"\n[bad]\nhost = {box.host}\nclient_id = {box.client_id}\nclient_secret = dose-wrong\n")
     return box
 
 

@@ -3,42 +3,6 @@
 import pytest
 from databricks import sql
 
-import lakekey
-
-
-@pytest.fixture
-def box(lakekey_environment):
-    return lakekey_environment
-
-
-@pytest.fixture
-def principal(box):
-    return lakekey.provider(
-        host=box.host,
-        ca_file=box.ca_file,
-        http_path=box.http_path,
-        client_id=box.client_id,
-        client_secret=box.client_secret,
-    )
-
-
-@pytest.fixture
-def connection(principal):
-    with lakekey.sql.connect(principal, enable_telemetry=False) as connection:
-        yield connection
-
-
-@pytest.fixture
-def written(principal):
-    """Counts the rows of the table ``written``, over a connection of its own."""
-
-    def ask(statement):
-        with lakekey.sql.connect(principal, enable_telemetry=False) as other, other.cursor() as cursor:
-            return cursor.execute(statement).fetchall()
-
-    ask("create or replace table written (n bigint)")
-    return lambda: ask("select count(*) from written")[0][0]
-
 
 def test_statement_whose_answer_is_lost_is_not_sent_again(box, connection, written):
     before = box.counters["statements"]

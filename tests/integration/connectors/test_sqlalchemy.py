@@ -15,22 +15,6 @@ from support.thrift_answers import refusal_of_thrift
 
 
 @pytest.fixture
-def box(lakekey_environment):
-    return lakekey_environment
-
-
-@pytest.fixture
-def principal(box):
-    return lakekey.provider(
-        host=box.host,
-        ca_file=box.ca_file,
-        http_path=box.http_path,
-        client_id=box.client_id,
-        client_secret=box.client_secret,
-    )
-
-
-@pytest.fixture
 def engine(principal):
     engine = lakekey.sqlalchemy.create_engine(principal, connect_args={"enable_telemetry": False}, pool_pre_ping=True)
     yield engine

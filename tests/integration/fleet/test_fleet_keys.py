@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -22,6 +21,7 @@ from lakekey.cache.rotation import rotate
 from lakekey.errors import ConfigurationError, KeyUnavailable, LockTimeout
 from support.cache_processes import _PRELUDE
 from support.servers.openbao import OpenBao
+from support.waiting import until
 
 PATIENCE = 60.0
 KEY = "a2V5IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMgbG9uZy4="
@@ -150,13 +150,6 @@ def said(process, text=""):
     return out.strip()
 
 
-def waits_for(happens):
-    deadline = time.monotonic() + PATIENCE
-    while not happens():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
-
-
 def name(number):
     return f"{number:064x}"
 
@@ -188,7 +181,7 @@ def test_a_host_that_lost_its_lock_while_it_made_the_first_key_takes_the_others(
     late = host(tmp_path, 1, FIRST, "late", GATE=str(gated))
     late.stdin.write("go\n")
     late.stdin.flush()
-    waits_for(gated.with_suffix(".reached").exists)
+    until(gated.with_suffix(".reached").exists)
     server.lose_leases()  # as if it had been stopped for a while
     other = said(host(tmp_path, 2, FIRST, "other"), "go\n")
     gated.touch()
@@ -203,7 +196,7 @@ def test_a_host_that_lost_its_lock_in_a_rotation_overwrites_no_newer_ring(fleet,
     assert cache.put(name(1), Entry({}, refresh_token="kept"), replaces=None)
     code = "from lakekey.cache.rotation import rotate\ntry:\n    rotate(open_cache())\nexcept LockTimeout as error:\n"
     late = host(tmp_path, 1, code + "    say(error.message)", GATE=str(gated))
-    waits_for(gated.with_suffix(".reached").exists)
+    until(gated.with_suffix(".reached").exists)
     server.lose_leases()
     done = rotate(new_process())
     gated.touch()

@@ -20,6 +20,7 @@ from support.servers.fault_proxy import FaultProxy
 from support.servers.postgresql import Postgresql, private_directory
 from support.store_contract import NAME
 from support.tls import write_certificates
+from support.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 FAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), None)
@@ -227,9 +228,7 @@ def test_threads_hand_one_connection_on_and_hang_up_at_the_end():
     threads += [threading.Thread(target=other) for _ in range(5)]
     for thread in threads[1:]:
         thread.start()
-    deadline = time.monotonic() + 30
-    while turns._waiting < 5 and time.monotonic() < deadline:
-        time.sleep(0.005)
+    until(lambda: turns._waiting == 5)
     go_on.set()
     for thread in threads:
         thread.join()

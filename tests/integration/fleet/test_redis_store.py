@@ -15,6 +15,7 @@ from support.servers.fault_proxy import FaultProxy
 from support.servers.postgresql import free_port
 from support.servers.redis import Redis, valkey
 from support.store_contract import CONTRACT, NAME
+from support.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -192,13 +193,6 @@ def cluster():
         other.command("CLUSTER", "MEET", "127.0.0.1", owner.port, bus[0])
         until(lambda: b"cluster_state:ok" in other.command("CLUSTER", "INFO"))
         yield owner, other
-
-
-def until(happens):
-    deadline = time.monotonic() + 60
-    while not happens():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 def test_a47_cluster_keeps_the_store_in_one_slot_and_moved_is_followed(cluster):

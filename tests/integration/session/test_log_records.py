@@ -3,7 +3,6 @@
 import logging
 import re
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -14,30 +13,16 @@ from lakekey.errors import CacheError, LockTimeout
 from lakekey.session import wait_notice
 from lakekey.session.timing import Timing
 from support.inside import session_of, source_of
-from support.sessions import QUICK, Machine
+from support.sessions import Machine
+from support.waiting import until
 
 ROOT = Path(__file__).parents[3]
 SECRET = "dose-a-secret-that-must-not-be-seen"
 
 
 @pytest.fixture
-def machine(oidc_server, tmp_path, monkeypatch, attended):
-    """A machine whose person has an expired session, and is at the browser."""
-    monkeypatch.setenv("BROWSER", oidc_server.browser().removesuffix(" &"))
-    machine = Machine(oidc_server, tmp_path / "cache", timing=QUICK)
-    machine.sign_in()
-    oidc_server.reset()
-    return machine
-
-
-@pytest.fixture
-def unwatched(machine, unattended):
-    return machine
-
-
-@pytest.fixture
-def service(oidc_server, tmp_path, monkeypatch):
-    return Machine(oidc_server, tmp_path / "cache", service=True, timing=QUICK)
+def machine(attended_machine):
+    return attended_machine
 
 
 @pytest.fixture
@@ -53,13 +38,6 @@ def records(caplog):
         return found[0].getMessage()
 
     return find
-
-
-def waits_for(happens):
-    deadline = time.monotonic() + 20
-    while not happens():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.005)
 
 
 def test_a_refresh(unwatched, records):
@@ -110,7 +88,7 @@ def test_the_adoption_of_a_token_that_another_process_fetches_meanwhile(unwatche
         hold.wait()
         asking = threading.Thread(target=unwatched.provider(timing=Timing(wait_notice=0.0)).headers)
         asking.start()
-        waits_for(lambda: wait_notice._told)
+        until(lambda: wait_notice._told)
         hold.release()
         assert sibling.result()["ok"]
         asking.join()
@@ -166,7 +144,7 @@ def test_a_failure_ahead_of_time(unwatched, records, monkeypatch):
     with unwatched.server.fault("token", "status", status=503, times=None):
         provider.headers()
         provider.headers()
-        waits_for(lambda: source_of(provider)._early_pause != 60.0)
+        until(lambda: source_of(provider)._early_pause != 60.0)
     records(": renewing ahead of time", "background", "DEBUG", unwatched)
     records("cannot renew ahead of time", "provider", "WARNING", unwatched)
 

@@ -34,6 +34,7 @@ from databricks.sql.types import SSLOptions
 import lakekey
 from support import processes
 from support.inside import session_of
+from support.waiting import until
 
 # What they leave to the garbage collector is theirs to answer for.
 pytestmark = [
@@ -97,13 +98,6 @@ def waited_for(process):
     finally:
         process.kill()
         process.communicate()
-
-
-def until(holds):
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.02)
 
 
 def free_port():

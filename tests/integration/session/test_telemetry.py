@@ -18,7 +18,7 @@ from lakekey.session.keep_alive import keep_alive
 from lakekey.session.timing import Timing
 from support import secret_scan
 from support.exported import Exported
-from support.sessions import QUICK, Machine
+from support.waiting import until
 
 ATTEMPTS = 4
 
@@ -41,23 +41,8 @@ def exported(sdk, monkeypatch):
 
 
 @pytest.fixture
-def machine(oidc_server, tmp_path, monkeypatch, attended):
-    """A machine whose person has an expired session, and is at the browser."""
-    monkeypatch.setenv("BROWSER", oidc_server.browser().removesuffix(" &"))
-    machine = Machine(oidc_server, tmp_path / "cache", timing=QUICK)
-    machine.sign_in()
-    oidc_server.reset()
-    return machine
-
-
-@pytest.fixture
-def unwatched(machine, unattended):
-    return machine
-
-
-@pytest.fixture
-def service(oidc_server, tmp_path, monkeypatch):
-    return Machine(oidc_server, tmp_path / "cache", service=True, timing=QUICK)
+def machine(attended_machine):
+    return attended_machine
 
 
 def about(machine, **more):
@@ -66,13 +51,6 @@ def about(machine, **more):
         "server.address": "127.0.0.1", "server.port": port, "lakekey.auth_type": machine.target.auth_type,
         "lakekey.entry_id": machine.entry_id[:12], **more,
     }  # fmt: skip
-
-
-def waits_for(happens):
-    deadline = time.monotonic() + 20
-    while not happens():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.005)
 
 
 def test_a_refresh(unwatched, exported):
@@ -157,7 +135,7 @@ def test_a_token_that_another_process_fetches_meanwhile(unwatched, exported):
         hold.wait()
         asking = threading.Thread(target=unwatched.provider(timing=Timing(wait_notice=0.0)).headers)
         asking.start()
-        waits_for(lambda: wait_notice._told)
+        until(lambda: wait_notice._told)
         hold.release()
         assert sibling.result()["ok"]
         asking.join()
@@ -171,7 +149,7 @@ def test_a_wait_after_which_it_is_our_turn(unwatched, exported):
         hold.wait()
         asking = threading.Thread(target=unwatched.provider(timing=Timing(wait_notice=0.0)).headers)
         asking.start()
-        waits_for(lambda: wait_notice._told)
+        until(lambda: wait_notice._told)
         hold.release(1, drop=True)  # whatever the sibling had sent never reached the server
         sibling.kill()
         hold.release()
@@ -274,7 +252,7 @@ def test_a_forked_child_tells_what_is_its_own_and_nothing_of_its_parents(unwatch
         os._exit(0 if done.wait(10) and told == ["the child's"] else 1)
     go_on.set()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    waits_for(lambda: told == ["the parent's"])
+    until(lambda: told == ["the parent's"])
 
 
 def test_the_page_lists_every_span_and_every_instrument():
