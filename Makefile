@@ -34,9 +34,9 @@ format: setup
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# Our numbers beside our peers'; bench-docs puts them into docs/.
+# Our numbers beside our peers'; bench-docs puts them into docs/. Some of them: make bench BENCH="hot_path cold_start".
 bench: setup
-	$(NOX) bench
+	$(NOX) bench -- $(BENCH)
 
 bench-docs: setup
 	$(NOX) bench -- --docs

@@ -205,10 +205,14 @@ def docs_pictures(session):
 
 @nox.session
 def bench(session):
-    """Our numbers beside our peers', which live in an environment of their own; ``--docs`` puts them into docs/."""
+    """Our numbers beside our peers', which live in an environment of their own; ``--docs`` puts them into docs/.
+
+    Other arguments are names of benchmarks; without any, all are run.
+    """
     system_packages(session)
     here = environment_of("bench")
-    session.run(here, "benchmarks/run.py", "--json", "build/bench.json")
+    names = [argument for argument in session.posargs if argument != "--docs"]
+    session.run(here, "benchmarks/run.py", "--json", "build/bench.json", *names)
     if "--docs" in session.posargs:
         session.run(here, "benchmarks/plot.py", "build/bench.json")
 
