@@ -1,8 +1,12 @@
 """What a person pastes is taken for what it is."""
 
+import io
+import sys
+import threading
+
 import pytest
 
-from lakekey.login.paste import Unusable, read_pasted
+from lakekey.login.paste import Asked, Unusable, open_input, read_pasted
 
 REDIRECT = "http://localhost:8020"
 
@@ -61,3 +65,55 @@ def test_what_is_not_the_answer_is_not_repeated(text, complaint):
     with pytest.raises(Unusable, match=complaint) as caught:
         pasted(text)
     assert "the-stat" not in str(caught.value)
+
+
+def test_code_in_plain_http_is_taken_at_the_usual_port_of_http_alone():
+    assert pasted("http://localhost/cb?code=c&state=the-state", "http://localhost:80/cb")["code"] == "c"
+    for other in ("http://localhost:443/cb", "https://localhost:80/cb"):
+        with pytest.raises(Unusable, match="not the address"):
+            pasted(f"{other}?code=c&state=the-state", "http://localhost/cb")
+
+
+def test_program_that_asks_by_input_asks_once_for_each_line(monkeypatch):
+    asked, answers = [], iter(["first", "second"])
+    begun, may_answer = threading.Event(), threading.Event()
+
+    def answer(prompt):
+        asked.append((prompt, threading.current_thread().daemon))
+        begun.set()
+        assert may_answer.wait(60)
+        return next(answers)
+
+    monkeypatch.setattr("builtins.input", answer)
+    program = Asked("Paste it: ")
+    assert program.line(0.0) is None
+    assert begun.wait(60)
+    assert program.line(0.0) is None
+    assert asked == [("Paste it: ", True)]
+    may_answer.set()
+    assert program.line(60) == "first"
+    assert program.line(60) == "second"
+    assert len(asked) == 2
+    assert not program.idle
+
+
+def test_program_that_may_not_ask_has_no_more_lines(monkeypatch):
+    def refuse(prompt):
+        raise RuntimeError("no input here")
+
+    monkeypatch.setattr("builtins.input", refuse)
+    with pytest.raises(EOFError):
+        Asked().line(60)
+
+
+@pytest.mark.parametrize(("notebook", "platform", "asks"), [(True, "linux", True), (False, "win32", True)])
+def test_notebooks_and_the_console_of_windows_are_asked_by_input(monkeypatch, notebook, platform, asks):
+    monkeypatch.setattr(sys, "platform", platform)
+    assert isinstance(open_input(notebook=notebook), Asked) is asks
+
+
+@pytest.mark.posix_signals
+def test_program_without_a_terminal_is_not_asked(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert open_input(notebook=False) is None
