@@ -1,12 +1,15 @@
 """JSON of others is read within bounds."""
 
+import ast
 import json
 import time
+from pathlib import Path
 
 import pytest
 
 from lakekey import _json
-from lakekey.errors import TokenEndpointError
+from lakekey.cli.api import _body
+from lakekey.errors import ConfigurationError, TokenEndpointError
 from lakekey.oauth.token_response import parse
 from lakekey.oauth.transport import Answer
 
@@ -56,3 +59,28 @@ def test_nested_error_of_a_server_is_an_error_of_ours(depth):
     for status in (200, 400):
         with pytest.raises(TokenEndpointError):
             parse(Answer(status, "application/json", body, None))
+
+
+def readers():
+    """Where the package reads JSON by anything but `_json.loads`: the calls, as they are written."""
+    source = Path(_json.__file__).parent
+    for path in source.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                read = ast.unparse(node.func)
+                if read in ("json.load", "json.loads") or (node.func.attr == "json" and not node.args):
+                    yield f"{path.relative_to(source).as_posix()}: {ast.unparse(node)}"
+
+
+def test_json_of_others_is_read_within_bounds_everywhere():
+    assert sorted(readers()) == [
+        "_json.py: json.loads(text)",
+        "cli/web.py: json.loads(os.environ[SETTINGS])",  # our own process wrote it
+        "login/preflight.py: json.loads(string)",  # one string, with nothing nested in it
+    ]
+
+
+@pytest.mark.parametrize("text", ['{"a":' * 100_000, '{"a":' * 5_000 + "1" + "}" * 5_000])
+def test_command_is_given_a_deep_document_and_ends_with_an_error_of_ours(text):
+    with pytest.raises(ConfigurationError, match="--data is not JSON"):
+        _body(text)

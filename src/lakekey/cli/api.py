@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from lakekey import _terminal
+from lakekey import _json, _terminal
 from lakekey.cli.output import print_error
 from lakekey.cli.provider import provider_of
 from lakekey.cli.style import clean
@@ -25,7 +25,7 @@ def api(arguments: argparse.Namespace) -> int:
     )
     text = answer.content.decode(errors="replace")
     try:
-        document = json.loads(text)
+        document = _json.loads(text, longest=len(text))
     except ValueError:
         document = None
     if document is not None and (_terminal.is_terminal(sys.stdout) or arguments.json):
@@ -69,7 +69,7 @@ def _body(data: str | None) -> bytes | None:
     else:
         text = data
     try:
-        json.loads(text)
+        _json.loads(text, longest=len(text))
     except ValueError:
         raise ConfigurationError("--data is not JSON", hint="""--data '{"name": "value"}'""") from None
     return text.encode()

@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lakekey import _json
 from lakekey._imports import libraries
 from lakekey.errors import LakekeyError, TokenEndpointError
 from lakekey.providers.provider import Provider
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = (10.0, 60.0)  # seconds to connect, and between two bytes
 _PAGES = 20
+_MOST = 32 << 20  # bytes of a page of a list
 _FOR_PEOPLE = ("UI", "API")
 
 
@@ -125,7 +127,7 @@ class WorkspaceApi:
 
 def _document(answer: "requests.Response") -> dict[str, Any]:
     try:
-        document = answer.json()
+        document = _json.loads(answer.content, longest=_MOST)
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}

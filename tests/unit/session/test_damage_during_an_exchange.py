@@ -165,3 +165,21 @@ def test_reader_leaves_alone_what_only_makes_way_for_an_answer(damage):
     with pytest.raises(KeyUnavailable if damage is of_another_key else CacheError):
         provider_over(world.cache, world.server).headers()
     assert path.read_bytes() == bad
+
+
+@pytest.mark.posix_owners
+def test_answer_is_kept_while_the_program_can_open_no_file_and_stored_when_it_can():
+    resource = pytest.importorskip("resource")
+    world = world_in(FileStore)
+    path = Path(world.cache.store.place(world.entry_id))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open(os.devnull, os.O_RDONLY)
+    os.close(free)
+    try:
+        with pytest.raises(CacheError, match="open files"):
+            world.renew(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1])))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert not path.with_suffix(".bad").exists()
+    world.provider.invalidate(world.token)
+    world.assert_answer_is_stored()
