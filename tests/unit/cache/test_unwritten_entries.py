@@ -1,13 +1,18 @@
 """Entries that cannot be written: which are kept in this process, and when what is stored counts again."""
 
 import os
+import time
 
 import pytest
 
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
+from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.opening import open_cache
-from lakekey.errors import CacheWriteFailed, StoreUnavailable
+from lakekey.cache.stores.memory import MemoryStore
+from lakekey.cache.stores.store import Reading
+from lakekey.errors import CacheWriteFailed, StoreUnavailable, UnsafeCache
+from support.model_providers import cache_over
 
 NAME = "a" * 64
 ENTRY = Entry({"host": "https://x"}, access_token="an-access-token", refresh_token="a-refresh-token", logged_in_at=1.0)
@@ -166,3 +171,49 @@ def test_session_that_only_this_process_has_is_renewed_on_a_full_disk(cache, dis
     cache.put(NAME, RENEWED._replace(rotates=True), replaces=stored.envelope)
     with cache.lock(NAME) as held:
         assert held
+
+
+class Shared(MemoryStore):
+    """A store that hosts share, as far as writing is concerned."""
+
+    shared = True
+
+    def read(self, entry_id):
+        return Reading(self.get(entry_id), time.time())
+
+    def put(self, entry_id, envelope, *, replaces, synced=True, under=None):
+        return super().put(entry_id, envelope, replaces=replaces)
+
+
+def test_what_a_shared_store_could_not_take_is_forgotten_as_soon_as_it_has_something(cache):
+    disk = Disk(Shared())
+    shared = Cache(disk, cache_over().ring, replaceable=True)
+    disk.away = True
+    shared.put(NAME, FOR_LATER, replaces=None)
+    assert not shared.keeps(NAME)
+    disk.away = False
+    assert shared.put(NAME, FOR_LATER, replaces=None)
+    assert shared.keeps(NAME)
+
+
+def test_process_that_has_written_an_entry_can_heal_a_store_that_went_back():
+    shared = cache_over(Shared())
+    first = shared.put(NAME, ENTRY, replaces=None)
+    second = shared.put(NAME, RENEWED, replaces=first.envelope)
+    assert shared.store.put(NAME, first.envelope, replaces=second.envelope)
+    assert shared.heal(NAME, first)
+    assert shared.store.get(NAME) == second.envelope
+
+
+def test_first_write_to_an_unsafe_place_goes_where_nothing_is_kept():
+    class Unsafe(MemoryStore):
+        def prepare(self):
+            raise UnsafeCache("others could read it", hint="chmod")
+
+    memory = cache_over()
+    unsafe = Unsafe()
+    cache = Cache(unsafe, Keys(unsafe, {}), instead=lambda error: (memory.store, memory.ring, error.message))
+    assert cache.put(NAME, FOR_LATER, replaces=None)
+    assert cache.volatile == "others could read it"
+    assert memory.get(NAME).access_token == "another"
+    assert unsafe.list() == []

@@ -74,6 +74,17 @@ def test_short_secret_is_cut_out_as_a_whole_only():
     assert redacted("abc is wrong, not ab", ("abc",)) == "[redacted] is wrong, not ab"
 
 
+def test_run_of_eight_characters_gives_a_secret_away_and_one_of_seven_does_not():
+    token = "rt-0123456789abcdefghijklmnop"
+    assert redacted(f"see:{token[3:11]}!", (token,)) == "see:[redacted]!"
+    assert redacted(f"see:{token[3:10]}!", (token,)) == f"see:{token[3:10]}!"
+
+
+@pytest.mark.parametrize("secrets", [(), ("rt-0123456789",)])
+def test_text_is_shown_as_far_as_it_is_looked_at(secrets):
+    assert redacted("x" * 20_000, secrets) == "x" * 16_384
+
+
 def test_text_without_a_secret_stays_as_it_is():
     said = "AADSTS70008: 100% sure \\u00e9 &amp; expired"
     assert redacted(said, ("rt-0123456789",)) == said

@@ -43,6 +43,15 @@ def test_lifetime_counts_from_when_the_request_was_sent():
 def test_configured_lifetime_of_refresh_tokens_fills_in_for_a_silent_server():
     kept = entry_from(target(refresh_token_lifetime_in_minutes=10), Entry({}), ANSWER, 1000.0)
     assert kept.refresh_expires_at == 1600.0
+    assert entry_from(target(), Entry({}), ANSWER, 1000.0).refresh_expires_at == 0.0
+
+
+def test_scopes_are_those_granted_else_those_before_else_those_asked_for():
+    asked = target(scopes=["all-apis"])
+    before = Entry({}, scopes=("sql",))
+    assert entry_from(asked, before, ANSWER._replace(scopes=("offline_access",)), 1.0).scopes == ("offline_access",)
+    assert entry_from(asked, before, ANSWER, 1.0).scopes == ("sql",)
+    assert entry_from(asked, Entry({}), ANSWER, 1.0).scopes == asked.scopes
 
 
 def test_token_that_replaces_one_before_its_time_is_on_trial():
