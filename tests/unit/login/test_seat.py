@@ -9,7 +9,7 @@ from lakekey.configuration.presence import automation, in_notebook
 from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError
 from lakekey.login import browser, redirect
-from lakekey.login.seat import seat
+from lakekey.login.seat import Seat, seat
 
 URL = "https://w.example.com/authorize?a=1&b=2"
 
@@ -146,3 +146,14 @@ def test_an_address_that_cannot_be_read_is_refused():
 def test_ports_that_are_none_are_refused(ports):
     with pytest.raises(ConfigurationError, match="redirect_ports"):
         redirect.redirect_of(target(redirect_ports=ports))
+
+
+def test_wsl_is_a_place_whose_browser_is_elsewhere():
+    assert seat({"WSL_DISTRO_NAME": "Ubuntu"}) == Seat("WSL", remote=True, wsl=True, notebook=False)
+
+
+@pytest.mark.parametrize(("asks", "place"), [(True, "a notebook"), (False, "this machine")])
+def test_machine_without_a_mark_of_another_place_is_this_one(monkeypatch, asks, place):
+    monkeypatch.setitem(sys.modules, "IPython", Kernel(asks))
+    monkeypatch.setattr("os.path.exists", lambda path: False)
+    assert seat({}) == Seat(place, notebook=asks)
