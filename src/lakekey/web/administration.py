@@ -94,5 +94,4 @@ class Administration(Visits):
 
 def _with_hint(error: LakekeyError) -> str:
     """What an error says, and the next step."""
-    said = f"{error.message[:1].upper()}{error.message[1:]}"
-    return f"{said} → {error.hint}" if error.hint else said
+    return f"{error.message} → {error.hint}" if error.hint else error.message

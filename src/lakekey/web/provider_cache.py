@@ -44,6 +44,11 @@ class ProviderCache:
             while len(self._made) > _MOST:
                 self._made.popitem(last=False)
 
+    def clear(self) -> None:
+        """Drop all of them."""
+        with self._lock:
+            self._made.clear()
+
     def drop(self, user: User, profile: str) -> None:
         """Drop the provider of one person."""
         with self._lock:

@@ -5,6 +5,8 @@ authorization server's ``Cross-Origin-Opener-Policy`` cuts: the tabs tell each o
 the one that stays asks the server when it is looked at again. Without scripts it has a link that does the same.
 """
 
+from urllib.parse import urlsplit
+
 from lakekey.web import frame
 
 #: The script, at ``/tab.js``. It shows nothing and takes no words from others; it only opens the page again.
@@ -33,5 +35,7 @@ def policy(url: str) -> str:
     Args:
         url: The portal's own address.
     """
+    if ":" in (urlsplit(url).hostname or ""):  # hosts of the policy's grammar are names and IPv4 (CSP3 §2.3.1)
+        return f"{frame.HEADERS['Content-Security-Policy']}; script-src 'self'; connect-src 'self'"
     here = url.replace(";", "%3B").replace(",", "%2C")  # as the policy's own grammar has it (CSP3 §2.2)
     return f"{frame.HEADERS['Content-Security-Policy']}; script-src {here}/tab.js; connect-src {here}/connections"

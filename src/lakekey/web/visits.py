@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -18,6 +19,7 @@ from lakekey.web.people import User, user_of
 from lakekey.web.reliance import Reliance
 from lakekey.web.service import PortalService
 
+_OF_THE_BODY = frozenset({"content-length", "content-encoding", "transfer-encoding"})
 _LONGEST_FORM = 16 * 1024
 _PORTS = {"http": 80, "https": 443}
 
@@ -171,6 +173,20 @@ class Visits:
     async def is_admin(self, user: User) -> bool:
         """Whether a user administers the portal; the host application's callable may block."""
         return await threads.run(threads.CALLABLES, self._portal.is_admin, user)
+
+    def refused(self, request: Request, error: HTTPException, *, as_json: bool) -> Response:
+        """An answer with the status and headers that a route, or a callable of the host application, has raised."""
+        language = self.language(request)
+        title, more = {401: ("signed-out", "signed-out-more"), 403: ("forbidden", "forbidden-more")}.get(
+            error.status_code, ("not-found", "not-found-more")
+        )
+        answer = self.page(request, pages.notice(language, title, more, base=self._portal.path), error.status_code)
+        if as_json:
+            answer = self.json({"error": title.replace("-", "_")}, error.status_code)
+        for name, value in (error.headers or {}).items():  # such as Allow, WWW-Authenticate or Location
+            if name.title() not in frame.HEADERS and name.lower() not in _OF_THE_BODY:
+                answer.headers[name] = value
+        return answer
 
     def not_found(self, request: Request) -> Response:
         """Anything that is not there, or is not this user's: in the same words."""

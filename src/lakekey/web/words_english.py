@@ -45,6 +45,8 @@ TEXTS = {
     "signed-out-more": "Sign in to the service first, then open this page again.",
     "not-found": "Nothing here",
     "not-found-more": "There is no such page or connection.",
+    "forbidden": "You may not open this page",
+    "forbidden-more": "This service does not let you connect here. Ask its administrator.",
     "stale": "This page was open for too long, or in another session. Nothing was done. Please press the button again.",
     "foreign": "The request came from another site, so nothing was done. Open this page at {url}.",
     "broken": "Something went wrong",

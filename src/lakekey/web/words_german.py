@@ -45,6 +45,8 @@ TEXTS = {
     "signed-out-more": "Melden Sie sich zuerst beim Dienst an und öffnen Sie diese Seite dann noch einmal.",
     "not-found": "Hier ist nichts",
     "not-found-more": "Diese Seite oder Verbindung gibt es nicht.",
+    "forbidden": "Sie dürfen diese Seite nicht öffnen",
+    "forbidden-more": "Dieser Dienst lässt Sie hier nichts verbinden. Fragen Sie seine Verwaltung.",
     "stale": "Diese Seite war zu lange oder in einer anderen Sitzung offen. Es ist nichts geschehen. Bitte drücken Sie "
     "den Knopf noch einmal.",
     "foreign": "Die Anfrage kam von einer anderen Website, darum ist nichts geschehen. Öffnen Sie diese Seite unter {url}.",

@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route
 from lakekey.cache.entry import Entry
 from lakekey.errors import LoginRequired
 from lakekey.session.session import Session
-from lakekey.web import Portal, User, service
+from lakekey.web import Portal, User, provider_cache
 from support.web_browser import Browser
 from support.web_server import serving
 
@@ -83,7 +83,7 @@ class Answering(BaseHTTPRequestHandler):
 def crowd(place, monkeypatch):
     """A portal with the connections of five hundred people, of which every fifth has to be renewed."""
     monkeypatch.setenv("LAKEKEY_STORE", "memory:")
-    monkeypatch.setattr(service, "_MOST_PROVIDERS", 100)
+    monkeypatch.setattr(provider_cache, "_MOST", 100)
     with TokenServer() as server:
         place.config_file.write_text(f"[prod]\nhost = {server.url}\nclient_id = an-app\n")
         portal = Portal(["prod"], url="http://localhost:8030", user=lambda request: request.headers.get("x-user"))
@@ -192,7 +192,7 @@ def test_b39_disconnect_during_a_renewal_is_not_undone_by_its_answer(ada, place,
 
 
 def test_b39_disconnect_reaches_sixteen_workers_within_the_bound(ada, place, monkeypatch):
-    monkeypatch.setattr(service, "FRESH", 0.1)
+    monkeypatch.setattr(provider_cache, "FRESH", 0.1)
     served, over = threading.Barrier(17), threading.Event()
 
     def work(_):
@@ -213,7 +213,7 @@ def test_b39_disconnect_reaches_sixteen_workers_within_the_bound(ada, place, mon
         served.wait(PATIENCE)
         before = len(place.token_requests())
         assert "prod is disconnected." in ada.press(ada.get(), "Disconnect prod").words
-        time.sleep(service.FRESH)  # the bound itself
+        time.sleep(provider_cache.FRESH)  # the bound itself
         over.set()
         assert [each.result(PATIENCE) for each in working] == [False] * 16
     assert len(place.token_requests()) == before

@@ -1,5 +1,6 @@
 """Faults that reviews of the portal have found, each as what must happen instead."""
 
+import os
 import sys
 import threading
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.routing import Mount
 
 from lakekey.errors import CacheError, ConfigurationError, LoginFailed, WrongIdentity
@@ -35,6 +37,47 @@ def visit(portal, place):
     """Opens a browser before the portal."""
     with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
         yield lambda user=ADA, **options: Browser(address, user, place.box.ca_file, **options)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (401, {"WWW-Authenticate": 'Bearer realm="the host"'}),
+        (403, {}),
+        (303, {"Location": "/sign-in"}),
+        (429, {"Retry-After": "7", "Cache-Control": "public", "Content-Length": "1"}),
+    ],
+)
+def test_refusal_of_the_host_application_keeps_its_status_and_headers(place, status, headers):
+    def user(_):
+        raise HTTPException(status, headers=headers)
+
+    with serving(Portal(["prod"], url=URL, user=user)) as address:
+        for path in ("/", "/connections", "/finish?flow=x", "/admin"):
+            answer = Browser(address, ADA, place.box.ca_file).get(path)
+            assert answer.status == status
+            assert answer.headers["Cache-Control"] == "no-store"
+            kept = {name: value for name, value in headers.items() if name not in ("Cache-Control", "Content-Length")}
+            assert {name: answer.headers.get(name) for name in kept} == kept
+            assert ("application/json" in answer.headers["Content-Type"]) == (path == "/connections")
+
+
+def test_route_that_takes_no_such_method_says_which_it_takes(visit):
+    refused = visit().request("DELETE", "/lakekey/connect/prod")
+    assert (refused.status, refused.headers["Allow"]) == (405, "POST")
+
+
+def test_answer_that_comes_to_a_host_with_another_store_is_logged(visit, place, tmp_path, caplog):
+    """Two hosts at one address, each with a file store of its own: the answer lands where the sign-in is not known."""
+    ada = visit()
+    answer = ada.back(ada.leave())
+    other = {**os.environ, "LAKEKEY_CACHE_DIR": str(tmp_path / "another host")}
+    with serving(Portal(["prod"], url=URL, user=lambda _: ADA, environ=other)) as address:
+        ada.address, here = address, ada.address
+        assert "took too long, or it was not begun here" in ada.request("GET", answer).words
+    assert "hosts that serve one address need one store (LAKEKEY_STORE)" in caplog.text
+    ada.address = here
+    assert "is connected" in ada.arrive(answer).words
 
 
 # -- addresses and hosts ----------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Sign-ins on the page itself and in a tab of their own, in a real browser, with providers that cut their windows off."""
 
+import socket
 import time
 
 import pytest
@@ -21,11 +22,12 @@ PATIENCE = 60.0
 @pytest.fixture
 def site(request, place, tmp_path):
     """A host application with the portal in it; gives its address and the portal."""
-    listener = free_socket()
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    host = "[::1]" if getattr(request, "param", "") == "new tab by IPv6" else "127.0.0.1"
+    listener = socket.create_server((host.strip("[]"), 0), family=socket.AF_INET6) if ":" in host else free_socket()
+    address = f"http://{host}:{listener.getsockname()[1]}"
     Registrations(open_cache()).remove(place.app)
     Place(place.box, tmp_path, "chromium-app", url=f"{address}/lakekey").register()
-    new_tab = getattr(request, "param", "new tab") == "new tab"
+    new_tab = getattr(request, "param", "new tab") != "same page"
     portal = Portal(
         ["prod"], url=f"{address}/lakekey", user=lambda request: request.cookies.get("host"), new_tab=new_tab
     )
@@ -58,6 +60,7 @@ def test_b21_provider_that_cuts_itself_off_returns_to_the_same_page(site, place,
         assert ada.script("return document.scripts.length") == 0
 
 
+@pytest.mark.parametrize("site", ["new tab", "new tab by IPv6"], indirect=True)
 def test_w19_tab_that_stays_learns_of_a_sign_in_that_has_no_opener(site, place, tmp_path):
     with person(site, place, tmp_path / "ada", ADA) as ada:
         assert "Connect prod (opens a new tab)" in ada.text()

@@ -15,7 +15,9 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
+from lakekey.errors import StoreUnavailable
 from lakekey.web import Portal, threads
+from lakekey.web.health import Health
 from support.web_browser import Browser
 from support.web_server import serving
 
@@ -202,7 +204,7 @@ def test_program_that_is_put_off_is_told_so_in_json(place, monkeypatch, path, na
     portal = Portal(["prod"], url=URL, user=lambda request: request.headers.get("x-user"))
     begun, let_go = threading.Event(), threading.Event()
 
-    def hangs(*_):
+    def hangs(*_, **__):
         begun.set()
         let_go.wait(PATIENCE)
         return []
@@ -240,6 +242,39 @@ def test_callables_of_the_application_that_block_do_not_block_the_event_loop(pla
             go_on.set()
         assert "Administration" in page.result(PATIENCE).words
         assert admin.result(PATIENCE).status == 200
+
+
+def test_flood_of_probes_looks_at_the_store_once_and_recovery_shows_at_once():
+    looked, let_go, broken = [], threading.Event(), threading.Event()
+
+    def look():
+        looked.append(1)
+        assert let_go.wait(PATIENCE)
+        if broken.is_set():
+            raise StoreUnavailable("away")
+
+    async def probes(health, count):
+        told = []
+
+        async def probe():
+            told.append(await health.trouble())
+
+        async with anyio.create_task_group() as group:
+            for _ in range(count):
+                group.start_soon(probe)
+            while not looked:
+                await anyio.lowlevel.checkpoint()
+            let_go.set()
+        return told
+
+    health = Health(look, stands=PATIENCE)
+    assert asyncio.run(probes(health, 500)) == [None] * 500
+    assert len(looked) <= threads._MOST[threads.HEALTH]
+    broken.set()
+    health = Health(look, stands=PATIENCE)
+    assert asyncio.run(probes(health, 1)) == ["store_unavailable"]
+    broken.clear()
+    assert asyncio.run(probes(health, 1)) == [None]
 
 
 def test_schedules_that_are_slow_to_tell_hold_up_neither_the_store_nor_other_callables(place):

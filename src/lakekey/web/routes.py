@@ -1,0 +1,277 @@
+"""The portal's routes for its users.
+
+A change is a POST with a form token, from the portal's own page; no GET changes anything but the end of a sign-in.
+"""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from lakekey import _log
+from lakekey.configuration.target import Target
+from lakekey.errors import CacheError, ConfigurationError, LakekeyError, LoginFailed, TokenEndpointError
+from lakekey.web import browser as browsers
+from lakekey.web import frame, outcomes, pages, return_path, tabs, threads
+from lakekey.web.flows import Flow
+from lakekey.web.health import Health
+from lakekey.web.outcomes import Outcome
+from lakekey.web.pages import Form, Message
+from lakekey.web.people import ANY_USER, User
+from lakekey.web.service import PortalService
+from lakekey.web.upkeep import Upkeep
+
+_REFUSED = {outcomes.UNKNOWN: 400, outcomes.LATE: 400}
+
+
+class Routes(Upkeep):
+    """What each route does."""
+
+    def __init__(self, portal: PortalService) -> None:
+        super().__init__(portal)
+        self._health = Health(lambda: portal.registrations.all())  # noqa: PLW0108 - found when it is asked
+
+    def all(self) -> list[Route]:
+        """The routes, which are fixed."""
+        return [
+            Route("/", self.overview, methods=["GET"]),
+            Route("/connections", self.connections, methods=["GET"]),
+            Route("/connect/{profile:path}", self.connect, methods=["POST"]),
+            Route("/callback/{registration}", self.callback, methods=["GET"]),
+            Route("/finish", self.finish, methods=["GET"]),
+            Route("/disconnect/{profile:path}", self.disconnect, methods=["POST"]),
+            Route("/healthz", self.healthz, methods=["GET"]),
+            *([Route("/tab.js", self.script, methods=["GET"])] if self._portal.new_tab else []),
+        ]
+
+    # -- what changes nothing -----------------------------------------------------------------------------------
+
+    async def overview(self, request: Request) -> Response:
+        """The page of connections."""
+        user = await self.user(request)
+        if user is None:
+            return self.signed_out(request)
+        return await self.listing(request, user)
+
+    async def connections(self, request: Request) -> Response:
+        """The same as JSON."""
+        user = await self.user(request)
+        if user is None:
+            return self.json({"error": "not_signed_in"}, 401)
+        try:
+            listed = await self.connections_of(user)
+        except CacheError as error:
+            return self.json({"error": error.code}, 503)
+        return self.json({"user": user.name, "connections": [each.as_json() for each in listed]})
+
+    async def healthz(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature
+        """Whether the store can be read."""
+        trouble = await self._health.trouble()
+        if trouble is not None:
+            return self.json({"status": "unavailable", "error": trouble}, 503)
+        return self.json({"status": "ok"})
+
+    async def script(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature
+        """The script of a page whose sign-ins have a tab of their own."""
+        headers = {name: value for name, value in frame.HEADERS.items() if name != "Content-Type"}
+        return Response(tabs.SCRIPT, media_type="text/javascript", headers=headers)
+
+    # -- the sign-in --------------------------------------------------------------------------------------------
+
+    async def connect(self, request: Request) -> Response:
+        """Begin a sign-in; test a connection; or answer whether another person is meant."""
+        ready = await self.changing(request)
+        if isinstance(ready, Response):
+            return ready
+        user, form, cookie = ready
+        profile = request.path_params["profile"]
+        if profile not in self._portal.profiles:
+            return self.not_found(request)
+        if "flow" in form:
+            return await self._answer(request, user, form)
+        if "test" in form:
+            return await self.test(request, user, profile)
+        return await self._leave(request, user, form, cookie)
+
+    async def _leave(self, request: Request, user: User, form: dict[str, str], cookie: browsers.Cookie) -> Response:
+        profile = request.path_params["profile"]
+        try:
+            host, url = await threads.run_for(
+                user.name,
+                self._portal.server_of(profile),
+                self._begin,
+                profile,
+                user,
+                cookie.value,
+                return_path.checked(form.get("return_to")),
+            )
+        except CacheError:
+            return self.store_away(request)
+        except LakekeyError as error:
+            trouble = await threads.run(threads.STORE, self._trouble, request, profile, user, error)
+            return await self.listing(request, user, trouble, status=_status(error))
+        name = urlsplit(host).hostname or host
+        return self.page(request, pages.leaving(self.language(request), name, url), cookie=cookie)
+
+    def _begin(self, profile: str, user: User, cookie: str, return_to: str) -> tuple[str, str]:
+        portal = self._portal
+        target = portal.target(profile, user)
+        app = portal.app_of(target)
+        if app is None:
+            raise Outcome(outcomes.NO_APP, profile=profile).to_error()
+        url = portal.sign_ins.begin(
+            target,
+            user,
+            redirect_uri=portal.redirect_uri(app.name),
+            registration=app.name,
+            browser=cookie,
+            return_to=return_to,
+            issuer=app.issuer,
+        )
+        return target.host, url
+
+    async def callback(self, request: Request) -> Response:
+        """The first step of the end: whose answer this is. The host application's own session is not needed."""
+        if request.method == "HEAD" or _is_prefetch(request):
+            return self.page(request, b"", 204)
+        query = request.scope["query_string"].decode("latin-1")
+        registration = request.path_params["registration"]
+        try:
+            received = await threads.run(
+                threads.STORE,
+                self._portal.sign_ins.receive,
+                query,
+                browser=self.browser(request),
+                registration=registration,
+            )
+        except CacheError:
+            return self.store_away(request, reload=True)
+        if received.outcome is not None:
+            self._log_unknown(request, received.outcome)
+            return self._refused(request, received.outcome)
+        onward = f"{self._portal.path}/finish?flow={received.handle}"
+        return self.page(request, pages.moving_on(self.language(request), onward))
+
+    async def finish(self, request: Request) -> Response:
+        """The second step: who is at the browser, the exchange, and who signed in."""
+        if request.method == "HEAD" or _is_prefetch(request):
+            return self.page(request, b"", 204)
+        user = await self.user(request)
+        if user is None:
+            return self.signed_out(request)
+        handle = request.query_params.get("flow", "")
+        try:
+            outcome = await threads.run_for(
+                user.name,
+                await self._server_of(handle),
+                self._portal.sign_ins.finish,
+                handle,
+                browser=self.browser(request),
+                user=user,
+                target_of=self._target_of(user),
+            )
+        except CacheError:
+            return self.store_away(request, reload=True)
+        except ConfigurationError as error:
+            return await self.listing(request, user, Message(error.message, good=False), status=409)
+        return await self._show(request, user, outcome, handle)
+
+    async def _answer(self, request: Request, user: User, form: dict[str, str]) -> Response:
+        try:
+            outcome = await threads.run_for(
+                user.name,
+                await self._server_of(form["flow"]),
+                self._portal.sign_ins.answer,
+                form["flow"],
+                browser=self.browser(request),
+                user=user,
+                accept=form.get("accept") == "yes",
+                target_of=self._target_of(user),
+            )
+        except CacheError:
+            return self.store_away(request)
+        return await self._show(request, user, outcome, form["flow"])
+
+    async def _show(self, request: Request, user: User, outcome: Outcome, handle: str) -> Response:
+        language = self.language(request)
+        if outcome.code == outcomes.BUSY:
+            onward = f"{self._portal.path}/finish?flow={handle}"
+            return self.page(request, pages.moving_on(language, onward, seconds=1))
+        if outcome.code == outcomes.ASKS:
+            form = Form(self._portal.path, self.token(request, user))
+            return self.page(request, pages.question(language, user.name, outcome, handle, form))
+        if outcome.code == outcomes.CONNECTED and return_path.checked(outcome.return_to):
+            return self.dressed(request, RedirectResponse(outcome.return_to, 303))
+        if outcome.code in (outcomes.OTHER_BROWSER, outcomes.NO_COOKIE):
+            return self._refused(request, outcome)
+        status = 200 if outcome.code in (outcomes.CONNECTED, outcomes.KEPT) else _REFUSED.get(outcome.code, 409)
+        return await self.listing(request, user, await self._message(request, outcome), status=status)
+
+    def _log_unknown(self, request: Request, outcome: Outcome) -> None:
+        """Log an answer to a sign-in that is not in the store, to a browser that has been here."""
+        if outcome.code == outcomes.LATE and self.browser(request) is not None:
+            store = self._portal.cache.store
+            one = "" if store.shared else "; hosts that serve one address need one store (LAKEKEY_STORE)"
+            _log.warning("web", "an answer came to a sign-in that has ended, or is not of %s%s", store.where, one)
+
+    def _refused(self, request: Request, outcome: Outcome) -> Response:
+        """A page for a browser of which nothing is known."""
+        status = _REFUSED.get(outcome.code, 403)
+        language, base = self.language(request), self._portal.path
+        return self.page(request, pages.notice(language, "title", outcome.code, _blank(outcome), base=base), status)
+
+    # -- words -----------------------------------------------------------------------------------------------------
+
+    async def _server_of(self, handle: str) -> str:
+        """The authorization server that a step of a sign-in waits for."""
+        profiles = self._portal.profiles
+        if len(profiles) == 1:
+            return self._portal.server_of(profiles[0])
+        flow = await threads.run(threads.STORE, self._portal.sign_ins.flows.find, handle)
+        return flow.host if flow is not None else threads.STORE
+
+    def _target_of(self, user: User) -> Callable[[Flow], Target]:
+        return lambda flow: self._portal.target(flow.profile, user)
+
+    async def _message(self, request: Request, outcome: Outcome) -> Message:
+        app, redirect_uri = "", ""
+        if outcome.code in outcomes.ADMINISTRATOR and outcome.profile in self._portal.profiles:
+            app, redirect_uri = await threads.run(threads.STORE, self._app_words, outcome.profile)
+        return pages.outcome_message(self.language(request), outcome, app=app, redirect_uri=redirect_uri)
+
+    def _app_words(self, profile: str) -> tuple[str, str]:
+        """The app's name and the redirect URI to register, for a message to the administrator."""
+        found = self._portal.app_of(self._portal.target(profile, ANY_USER))
+        name = found.name if found is not None else profile
+        return name, self._portal.redirect_uri(name)
+
+    def _trouble(self, request: Request, profile: str, user: User, error: LakekeyError) -> Message:
+        """What a page says of a sign-in that could not begin."""
+        language = self.language(request)
+        app, redirect_uri = self._app_words(profile)
+        if isinstance(error, TokenEndpointError):
+            outcome = Outcome(outcomes.TRY_LATER)
+        elif isinstance(error, LoginFailed) and "too many" in error.message:
+            outcome = Outcome(outcomes.TOO_MANY)
+        elif isinstance(error, LoginFailed) and "no app" in error.message:
+            outcome = Outcome(outcomes.NO_APP)
+        else:
+            outcome = Outcome(outcomes.BAD_METADATA, detail=error.message)
+        _log.warning("web", "%s: the sign-in of %s could not begin: %s", profile, user.name, error.message)
+        return pages.outcome_message(language, outcome, app=app, redirect_uri=redirect_uri)
+
+
+def _is_prefetch(request: Request) -> bool:
+    """Whether the browser only looks ahead."""
+    return "prefetch" in request.headers.get("sec-purpose", request.headers.get("purpose", ""))
+
+
+def _blank(outcome: Outcome) -> dict[str, str]:
+    """What the text of an outcome may ask for, where nothing of it is told to the browser."""
+    return {"who": "?", "expected": "?", "detail": "", "app": "", "redirect_uri": "", "profile": outcome.profile}
+
+
+def _status(error: LakekeyError) -> int:
+    return 503 if isinstance(error, TokenEndpointError) else 409
