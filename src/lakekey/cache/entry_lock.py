@@ -75,6 +75,7 @@ def attempt(sealed: SealedStore, entry_id: str, read: Callable[[], Stored], *, t
     try:
         if to_write:
             sealed.begin()
+            sealed.require_same_key()
     except StoreUnavailable as error:
         away = error
     with contextlib.ExitStack() as stack:

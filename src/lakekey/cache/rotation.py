@@ -122,6 +122,8 @@ def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotati
             raise _not_ours(ring)
         with cache.store.together():
             resealed, busy, unreadable = _reseal(cache, keys, ring, raw, patience)
+        if cache.store.shared and not busy:
+            _announce_given(keys, chosen, ring, raw)
         return Rotation(ring.current.hex(), False, resealed, (), () if busy else _others(ring), busy, unreadable)
     continued = len(ring.keys) > 1 and not moves
     keys_then = _in_order(ring) if continued else (new_key(), *_in_order(ring))
@@ -174,6 +176,15 @@ def _announce(
         raise _changed_elsewhere(keys)
     anchor.remember(keys.environ, keys.place.where, chosen)
     return ring_of(source, chosen.why), chosen
+
+
+def _announce_given(keys: Keys, chosen: KeyChoice, ring: KeyRing, replaces: bytes) -> None:
+    """Say which key seals now, so that a host that has the old one alone notices before it writes."""
+    current = ring.current.hex()
+    if chosen.current != current:
+        announced = chosen._replace(current=current, rotations=chosen.rotations + 1)
+        if not write_choice(keys.place, announced, replaces=replaces):
+            raise _changed_elsewhere(keys)
 
 
 def _changed_elsewhere(keys: Keys) -> LockTimeout:

@@ -94,6 +94,11 @@ class SealedStore:
             self.store, self._fixed, self.volatile = self._instead(error)
             self._keys = None
 
+    def require_same_key(self) -> None:
+        """See `Keys.require_same`."""
+        if self.clock is not None and self.keys is not None:
+            self.keys.require_same()
+
     def current_ring(self) -> KeyRing:
         """The keys as they are now, for what is to be sealed."""
         keys = self.keys

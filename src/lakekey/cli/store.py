@@ -3,6 +3,7 @@
 import argparse
 import os
 
+from lakekey.cache import keys_of_entries
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import is_shared, open_cache
 from lakekey.cache.stores.findings import FAILED, Finding
@@ -39,6 +40,8 @@ def _init(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     cache = _shared(arguments)
     findings = list(cache.store.examine())
+    if not any(finding.status == FAILED for finding in findings):
+        findings += keys_of_entries.findings(cache)
     bad = any(finding.status == FAILED for finding in findings)
     if arguments.json:
         print_json({"store": cache.store.where, "ok": not bad, "checks": [finding._asdict() for finding in findings]})

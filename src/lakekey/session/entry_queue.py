@@ -17,7 +17,9 @@ from lakekey.session.wait_notice import Wait
 if TYPE_CHECKING:
     from lakekey.session.credential import Credential
 
-_LONGEST_SHARED_POLL = 1.0  # of a store that hundreds of processes ask
+# Of a store that hundreds of processes ask: as seldom as is bearable, and more so where it is slow to answer.
+_LONGEST_SHARED_POLL, _LONGEST_SLOW_POLL = 1.0, 5.0
+_SHARE = 2.0  # a process that waits asks for a third of the time at most
 
 Done = Callable[[Entry], bool]
 Work = Callable[[Commitment, Stored], Entry]
@@ -38,6 +40,14 @@ class NotYet(Exception):
     def __init__(self, holder: str | None) -> None:
         super().__init__(holder)
         self.holder = holder
+
+
+def longest_shared_poll(took: float) -> float:
+    """The longest pause before a shared store is asked again, in seconds, by how long its last answers took.
+
+    A crowd that went on asking a busy store at the same rate would keep it busy.
+    """
+    return min(max(_LONGEST_SHARED_POLL, _SHARE * took), _LONGEST_SLOW_POLL)
 
 
 class EntryQueue:
@@ -121,12 +131,13 @@ class EntryQueue:
         deadline = arrived + self._patience()
         attended = self._credential.attended
         shared = self._cache.store.shared
-        longest = _LONGEST_SHARED_POLL if shared else LONGEST_POLL
+        longest = LONGEST_POLL
         holder: str | None = None
         looked = False
         notice = self._timing.wait_notice
         with Wait(self._entry_id, self._events, self._whom_we_wait_for, aloud=attended, patience=notice) as wait:
             while True:
+                asked_at = time.monotonic()
                 # A caller that wants nothing done removes the entry, for which a full disk has room enough.
                 with self._cache.lock(self._entry_id, to_write=done is not None) as held:
                     if held or not looked:
@@ -143,6 +154,8 @@ class EntryQueue:
                     holder = holder or self._holder()
                     raise self._failures.lock_timeout(holder, self._entry_id, self._cache.store.where)
                 looked = shared  # each look is a request to the store, and one a turn is enough
+                if shared:
+                    longest = longest_shared_poll(time.monotonic() - asked_at)
                 wait.goes_on()
                 self._pause(commitment, next_try(time.monotonic() - arrived, longest))
                 # A result needs no lock, nor that it be free.

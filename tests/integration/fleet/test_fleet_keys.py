@@ -401,7 +401,7 @@ def test_hosts_with_different_keys_get_a_clear_error_and_lose_nothing(fleet, ser
     assert "restore that key" in refused.hint
     assert mine not in str(refused)
     assert here.store.get("a" * 64) == sealed
-    # What it signs in to itself is under its own key, and is as clear to the first.
+    # What it has in hand already it stores under its own key, and that is as clear to the first.
     assert elsewhere.put("b" * 64, Entry({}, refresh_token="other"), replaces=None)
     with pytest.raises(KeyUnavailable, match="which is not in LAKEKEY_KEY"):
         here.get("b" * 64)

@@ -56,7 +56,7 @@ def test_check_says_what_the_worker_may_and_what_the_server_promises(postgresql,
     reach = checks.pop("reach")  # which a busy machine makes slow
     assert reach["status"] == "ok" or int(reach["finding"].split()[-2]) >= 1000
     assert {name: check["status"] for name, check in checks.items()} == {
-        **dict.fromkeys(("clock", "writes", "encryption", "rights", "table", "entries"), "ok"),
+        **dict.fromkeys(("clock", "writes", "encryption", "rights", "table", "entries", "key"), "ok"),
         "durability": "warning",
     }
     assert "fsync" in checks["durability"]["finding"]  # which the tests' server has switched off

@@ -39,6 +39,7 @@ class _Found(NamedTuple):
     ring: KeyRing
     raw: bytes
     chosen: bool
+    foreign: str = ""
 
 
 class Keys:
@@ -105,6 +106,24 @@ class Keys:
             return self.read()
         return found.ring
 
+    def require_same(self) -> None:
+        """Refuse to begin a write under another key than the hosts that share this cache have; see `first_use`.
+
+        Not once something is to be stored that may be the only copy: that is sealed under the key at hand.
+
+        Raises:
+            KeyUnavailable: This process was given another key.
+        """
+        found = self._found
+        if found.foreign and not self._moving:
+            held = ", ".join(name.hex() for name in found.ring.keys)
+            raise KeyUnavailable(
+                f"the cache in {self.place.where} is sealed under key {found.foreign}, and {found.ring.where} has "
+                f"{held} only; other hosts could not open what is sealed under that",
+                hint="give every host the same key; while it is changed, the new one and the old one behind it. If the "
+                f"first is lost for good, remove {self.place.note_place(NOTE)} and sign in again",
+            )
+
     def remember(self) -> None:
         """Keep the copy of the choice outside the cache, which caches of the first releases do not have."""
         if self._remembered or self.ring.source == "file":
@@ -157,7 +176,10 @@ class Keys:
             if raw_choice(self.place) == raw:
                 raise
             return self._read(choose=choose)  # it was moved to another source just now
-        self._found = _Found(ring, raw, chosen)
+        known = {name.hex() for name in ring.keys}
+        shared = self.place.shared and choice.source in GIVEN
+        foreign = choice.current if shared and choice.current not in known else ""
+        self._found = _Found(ring, raw, chosen, foreign)
         return ring
 
     def _choose(self, wanted: tuple[str, str] | None, found: KeyChoice | None) -> KeyChoice:

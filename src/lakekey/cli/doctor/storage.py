@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from lakekey._commands import look_at
+from lakekey.cache import keys_of_entries
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
 from lakekey.cli.doctor.check import FAILED, OK, WARNING, Check
@@ -30,9 +31,9 @@ def check_cache(target: Target | None, environ: Mapping[str, str]) -> Iterator[C
     cache = open_cache(settings, place=target.store if target is not None else None)
     place = cache.store.where
     if cache.store.shared:
-        for finding in cache.store.examine():
-            yield Check(f"store {finding.name}", finding.status, finding.finding, finding.next_step)
-    elif os.path.isdir(place):
+        yield from _check_shared(cache)
+        return
+    if os.path.isdir(place):
         yield _check_directory(place, _entries(cache))
     else:
         yield Check("cache", OK, f"{place} {_entries(cache)}")
@@ -41,6 +42,15 @@ def check_cache(target: Target | None, environ: Mapping[str, str]) -> Iterator[C
         yield Check("key", OK, f"from {ring.source} {ring.where}, current {ring.current.hex()}")
     else:
         yield Check("key", OK, "none yet: it is chosen with the first sign-in")
+
+
+def _check_shared(cache: Cache) -> Iterator[Check]:
+    failed = False
+    for finding in cache.store.examine():
+        failed |= finding.status == FAILED
+        yield Check(f"store {finding.name}", finding.status, finding.finding, finding.next_step)
+    for finding in () if failed else keys_of_entries.findings(cache):
+        yield Check(finding.name, finding.status, finding.finding, finding.next_step)
 
 
 def _check_directory(place: str, entries: str) -> Check:
