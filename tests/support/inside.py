@@ -1,7 +1,7 @@
 """Where tests reach behind a provider: the one place that knows how."""
 
+from lakekey.providers.hot_path import SessionSource
 from lakekey.providers.provider import Provider
-from lakekey.providers.session_source import SessionSource
 from lakekey.session.session import Session
 
 

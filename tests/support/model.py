@@ -10,7 +10,7 @@ from unittest import mock
 from lakekey._single_flight import Commitment
 from lakekey.errors import TokenEndpointError
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
-from lakekey.providers import background_renewal, session_source
+from lakekey.providers import background_renewal, hot_path
 from lakekey.session import credential as credential_module
 from lakekey.session import entry_queue, exchange, failures, renewal, saving
 
@@ -49,10 +49,10 @@ class Clock:
         """Within it the session and its providers go by this clock, and background work is done at once."""
         mine = types.SimpleNamespace(time=self.time, monotonic=self.monotonic)
         with contextlib.ExitStack() as stack:
-            for module in (session_source, credential_module, entry_queue, exchange, saving, renewal, failures):
+            for module in (hot_path, credential_module, entry_queue, exchange, saving, renewal, failures):
                 stack.enter_context(mock.patch.object(module, "time", mine))
-            stack.enter_context(mock.patch.object(session_source, "_time", self.time))
-            stack.enter_context(mock.patch.object(session_source, "_monotonic", self.monotonic))
+            stack.enter_context(mock.patch.object(hot_path, "_time", self.time))
+            stack.enter_context(mock.patch.object(hot_path, "_monotonic", self.monotonic))
             stack.enter_context(mock.patch.object(background_renewal, "submit", lambda _, job: job()))
             yield
 

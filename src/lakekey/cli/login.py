@@ -159,7 +159,7 @@ def _require_person(session: Session) -> None:
     """Refuse a sign-in for which a person is needed, where none can be asked."""
     if not session.target.is_person or session.credential.attended:
         return
-    from lakekey.session.failures import Failures
+    from lakekey.session.login_required import login_required
 
     entry = session.peek()
     if entry is not None and entry.refresh_token and entry.identity and entry.refused is None:
@@ -168,7 +168,7 @@ def _require_person(session: Session) -> None:
             hint=f"to keep that session: {session.target.login_command} --if-needed",
             profile=session.target.name,
         )
-    error = Failures(session.target).login_required(None)
+    error = login_required(session.target, None)
     raise error if error.url else _with_a_step_that_is_possible(error)
 
 

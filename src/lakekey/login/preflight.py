@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 from lakekey import _log
 from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError, CredentialsRefused, LoginFailed, TokenEndpointError
-from lakekey.login.redirect import is_built_in
+from lakekey.login.ports import is_built_in
 from lakekey.oauth.authorization_code import AuthorizationRequest, begin
 from lakekey.oauth.client import Client
 from lakekey.oauth.transport import Answer, printable

@@ -1,17 +1,13 @@
-"""The redirect address that is registered for the app, and the ports that may stand in it (RFC 8252 §7.3)."""
+"""The redirect address that is registered for the app (RFC 8252 §7.3); `lakekey.login.ports` has the ports in it."""
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from lakekey._hosts import LOOPBACK, in_address
-from lakekey.configuration.target import DEFAULT_CLIENT, Target
+from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError
-
-ANY_PORT = 0
-# The ports that the platform registered for its built-in public clients.
-_BUILT_IN = {DEFAULT_CLIENT: range(8020, 8041), "databricks-sql-python": range(8020, 8025)}
+from lakekey.login.ports import FIRST, default_ports, ports_of
 
 
 class Redirect(NamedTuple):
@@ -19,7 +15,7 @@ class Redirect(NamedTuple):
 
     Attributes:
         host_name: ``localhost``, ``127.0.0.1`` or ``::1``, as registered.
-        ports: Ports to try in order; `ANY_PORT` for whichever is free.
+        ports: Ports to try in order; `lakekey.login.ports.ANY_PORT` for whichever is free.
         path: The path, as registered.
         fixed: The whole address where it is none of this machine, and the answer can only be pasted; else ``None``.
     """
@@ -32,12 +28,7 @@ class Redirect(NamedTuple):
     @property
     def address(self) -> str:
         """The address to name where nothing listens: with the first port."""
-        return self.fixed or f"http://{in_address(self.host_name)}:{self.ports[0] or 8020}{self.path}"
-
-
-def is_built_in(client_id: str) -> bool:
-    """Whether the platform itself registered a client."""
-    return client_id in _BUILT_IN
+        return self.fixed or f"http://{in_address(self.host_name)}:{self.ports[0] or FIRST}{self.path}"
 
 
 def redirect_of(target: Target) -> Redirect:
@@ -46,7 +37,7 @@ def redirect_of(target: Target) -> Redirect:
     Raises:
         ConfigurationError: It is none that an answer can come to.
     """
-    ports: Sequence[int] = _BUILT_IN.get(target.client_id, range(8020, 8041))
+    ports: Sequence[int] = default_ports(target.client_id)
     host_name, path, port = "localhost", "", None
     if target.redirect_url:
         try:
@@ -65,28 +56,13 @@ def redirect_of(target: Target) -> Redirect:
     if target.redirect_port is not None:
         ports = [target.redirect_port]
     elif target.redirect_ports:
-        ports = _ports(str(target.redirect_ports), target)
+        listed = ports_of(str(target.redirect_ports))
+        if not listed:
+            raise _wrong("redirect_ports", target.redirect_ports, target)
+        ports = listed
     elif port is not None:
         ports = [port]
     return Redirect(host_name, ports, path)
-
-
-def _ports(text: str, target: Target) -> list[int]:
-    """Ports from ``any`` or a list such as ``8020-8024, 8030``."""
-    if text.strip().lower() == "any":
-        return [ANY_PORT]
-    ports: list[int] = []
-    for part in text.replace(",", " ").split():
-        match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", part)
-        if match is None:
-            raise _wrong("redirect_ports", text, target)
-        first, last = int(match[1]), int(match[2] or match[1])
-        if not 1 <= first <= last <= 65535 or last - first > 1000:
-            raise _wrong("redirect_ports", text, target)
-        ports += range(first, last + 1)
-    if not ports:
-        raise _wrong("redirect_ports", text, target)
-    return ports
 
 
 def _wrong(setting: str, value: str, target: Target) -> ConfigurationError:

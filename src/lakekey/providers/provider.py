@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from lakekey._imports import LOADING, libraries
-from lakekey.providers.session_source import SessionSource
+from lakekey.providers.hot_path import SessionSource
 from lakekey.session.session import Session
 
 TYPE_CHECKING = False

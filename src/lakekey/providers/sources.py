@@ -1,6 +1,6 @@
 """What a provider's headers come from: one protocol, and what its sources share.
 
-A source is the session of this machine (`session_source`), a strategy of databricks-sdk (`sdk_strategy`), or a wrapper
+A source is the session of this machine (`hot_path`), a strategy of databricks-sdk (`sdk_strategy`), or a wrapper
 around another source. `lakekey.providers.provider.Provider` gives any of them the shapes that connectors expect.
 """
 

@@ -19,6 +19,7 @@ from lakekey.session.credential import Credential
 from lakekey.session.entry_queue import NotYet
 from lakekey.session.failures import Failures
 from lakekey.session.intent import Guarded, Intent, LeaseLost
+from lakekey.session.login_required import login_required
 from lakekey.session.saving import Saving
 from lakekey.session.spending import Spending, leaves_doubt
 from lakekey.session.token_answer import entry_from
@@ -68,7 +69,7 @@ class Exchange:
                 return held
             entry, stored = held, self._cache.read(self._entry_id)
             if not held.refresh_token:
-                raise self._failures.login_required(held)
+                raise login_required(self._target, held)
         guard = Guarded(commitment, lambda: self._still_ours(entry))
         # From before the intent is dated, after which others wait for `lakekey.session.intent.OUTCOME_AFTER` seconds.
         deadline = time.monotonic() + self._timing.exchange_deadline
@@ -171,7 +172,7 @@ class Exchange:
             except (CacheWriteFailed, StoreUnavailable) as unwritten:
                 self._events.unwritten(unwritten)
         self._events.session_ended(ended.identity)
-        raise self._failures.login_required(ended)
+        raise login_required(self._target, ended)
 
     def _keep_refresh_token(
         self, commitment: Commitment, entry: Entry, stored: Stored, response: TokenResponse, sent_at: float

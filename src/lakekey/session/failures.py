@@ -12,7 +12,6 @@ from lakekey.errors import (
     LakekeyError,
     LockTimeout,
     LoginFailed,
-    LoginRequired,
     TokenEndpointError,
 )
 from lakekey.session.timing import USUAL, Timing
@@ -101,19 +100,6 @@ class Failures:
             refused=Failure("login_required", f"the session is over ({why})", time.time()),
             failure=None,
         )
-
-    def login_required(self, entry: Entry | None) -> LoginRequired:
-        """The error of a session that is over, or never began, where no person is there to sign in."""
-        url, user = self._target.connect_url, self._target.user
-        if entry is not None and entry.refused is not None:
-            message = entry.refused.message
-        elif url:
-            message = f"{user} is not connected"
-        else:
-            message = "not signed in, and this run cannot prompt for a sign-in"
-        if url:
-            return LoginRequired(message, hint=f"{user} connects at {url}", profile=self._target.name, url=url)
-        return LoginRequired(message, hint=f"run: {self._target.login_command}", profile=self._target.name)
 
 
 def _kind(code: str) -> type[LakekeyError]:

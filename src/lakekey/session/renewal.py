@@ -24,6 +24,7 @@ from lakekey.session.credential import Credential
 from lakekey.session.entry_queue import EntryQueue, NotYet
 from lakekey.session.exchange import Exchange
 from lakekey.session.failures import Failures
+from lakekey.session.login_required import login_required
 from lakekey.session.saving import Saving
 from lakekey.session.token_answer import entry_from
 
@@ -143,7 +144,7 @@ class Renewal:
 
             return self._queue.run("again", before, is_new, self._exchange_stored)
         if self._sign_in is None:
-            raise self._failures.login_required(None)
+            raise login_required(self._target, None)
         return self._queue.run(
             "switch" if switch else "sign-in",
             before,
@@ -207,7 +208,7 @@ class Renewal:
 
     def _login(self, commitment: Commitment, stored: Stored, *, switch: bool = False, unasked: bool = False) -> Entry:
         if self._sign_in is None:
-            raise self._failures.login_required(stored.entry)
+            raise login_required(self._target, stored.entry)
         before = stored.entry or Entry(self._target.description())
         sent_at = time.time()
         try:

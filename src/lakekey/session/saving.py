@@ -9,6 +9,7 @@ from lakekey.errors import CacheError, CacheWriteFailed, LakekeyError, LoginRequ
 from lakekey.session import unsaved
 from lakekey.session.credential import Credential
 from lakekey.session.failures import Failures
+from lakekey.session.login_required import login_required
 
 _PATIENCE = 20.0  # seconds that an answer is tried to be stored in a store that is away
 
@@ -30,6 +31,7 @@ class Saving:
         self._revoke = revoke
         self._shares = shares
         self._timing = credential.timing
+        self._target = credential.target
         self._failures = Failures(credential.target, credential.timing)
         self._events = credential.events
         self._cache = credential.cache
@@ -63,7 +65,7 @@ class Saving:
             return saved
         if self._revoke is not None:
             self._revoke(entry)
-        raise self._failures.login_required(None)
+        raise login_required(self._target, None)
 
     def save_held(self, entry: Entry, stored: Stored) -> Entry | None:
         """Store an earlier answer that could not be written, if this process holds one for what is stored.

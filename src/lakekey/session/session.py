@@ -92,9 +92,9 @@ class Session:
         over = entry is None or (not entry.refresh_token and not self._has_answer_for(entry))
         if self.target.is_person and not self.credential.attended and over:
             with LOADING:
-                from lakekey.session.failures import Failures
+                from lakekey.session.login_required import login_required
 
-            error = Failures(self.target).login_required(entry)
+            error = login_required(self.target, entry)
             if entry is None and self.credential.was_seen_here():
                 error.message = (
                     f"the store {self.cache.store.where} has no session any more, though this host has seen one: "

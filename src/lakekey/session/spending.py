@@ -8,6 +8,7 @@ from lakekey.errors import CacheError, LoginRequired, TokenEndpointError
 from lakekey.session.entry_queue import NotYet
 from lakekey.session.failures import Failures
 from lakekey.session.intent import REFUSE, Guarded, Intent, unsettled
+from lakekey.session.login_required import login_required
 
 if TYPE_CHECKING:
     from lakekey.session.credential import Credential
@@ -30,6 +31,7 @@ class Spending:
         self._cache = credential.cache
         self._entry_id = credential.entry_id
         self._environ = credential.environ
+        self._target = credential.target
         self._failures = Failures(credential.target)
 
     def declare(self, entry: Entry, stored: Stored) -> tuple[Entry, Stored]:
@@ -116,7 +118,7 @@ class Spending:
             return
         if self._cache.heal(self._entry_id, stored):
             raise NotYet(None)
-        error = self._failures.login_required(None)
+        error = login_required(self._target, None)
         error.message = (
             f"the store {self._cache.store.where} went back in time: this host has seen a newer session than it has "
             "now, so it failed over or was restored, and its refresh token is not sent"
@@ -126,7 +128,7 @@ class Spending:
     def _end(self, entry: Entry, stored: Stored, why: str) -> LoginRequired:
         ended = self._failures.ended(entry, why)
         self._cache.put(self._entry_id, ended, replaces=stored.envelope)
-        return self._failures.login_required(ended)
+        return login_required(self._target, ended)
 
 
 def _in_doubt(entry: Entry) -> Entry:

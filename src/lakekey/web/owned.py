@@ -7,7 +7,7 @@ from lakekey.configuration.target import Target
 from lakekey.errors import LoginRequired
 from lakekey.providers.sources import HeaderFactory, Headers, TokenSource
 from lakekey.providers.token import Token
-from lakekey.session.failures import Failures
+from lakekey.session.login_required import login_required
 from lakekey.web.connections import is_of
 from lakekey.web.people import User
 
@@ -117,6 +117,6 @@ class OwnedSource:
         return entry is not None and not is_of(entry, self._user)
 
     def _ended(self) -> LoginRequired:
-        error = Failures(self.target).login_required(None)
+        error = login_required(self.target, None)
         error.profile = self.target.name
         return error

@@ -15,7 +15,7 @@ from lakekey.configuration.target import Target, resolve
 from lakekey.errors import ConfigurationError, LoginRequired
 from lakekey.observability import audit
 from lakekey.providers.provider import Provider
-from lakekey.session.failures import Failures
+from lakekey.session.login_required import login_required
 from lakekey.session.session import Session
 from lakekey.web import access_log
 from lakekey.web.connections import Connection, connection_of, is_of
@@ -321,5 +321,5 @@ class PortalService:
 
     def _login_required(self, target: Target, entry: Entry | None) -> LoginRequired:
         page = self.page_of(target.profile or "")
-        error = Failures(target).login_required(entry)
+        error = login_required(target, entry)
         return LoginRequired(error.message, hint=f"{target.user} connects at {page}", profile=target.name, url=page)

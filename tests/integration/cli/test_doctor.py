@@ -18,7 +18,7 @@ from lakekey.cache.client_secrets import put_secret
 from lakekey.cache.opening import open_cache
 from lakekey.cli import main
 from lakekey.cli.doctor import network, storage
-from lakekey.cli.doctor.check import WARNING
+from lakekey.cli.doctor.finding import WARNING
 
 SECRET = "dose-a-secret-that-must-not-be-seen"
 

@@ -10,7 +10,7 @@ import pytest
 
 from lakekey import _imports
 from lakekey.configuration.target import resolve
-from lakekey.providers import background_renewal, session_source
+from lakekey.providers import background_renewal, hot_path
 from lakekey.providers.background_renewal import Background
 from lakekey.providers.provider import Provider
 from lakekey.session import renewal
@@ -265,7 +265,7 @@ def test_a_forked_child_renews_in_a_thread_of_its_own(machine):
 def _child_renews(provider):
     try:
         assert background_threads() == []
-        source_of(provider)._fresh = session_source._NOTHING  # as if its pause were over
+        source_of(provider)._fresh = hot_path._NOTHING  # as if its pause were over
         wait_until(lambda: _look_again(provider) != {"Authorization": "Bearer alive"})
         assert background_threads()
     except BaseException as error:
@@ -277,5 +277,5 @@ def _child_renews(provider):
 def _look_again(provider):
     header = provider.headers()
     if header == {"Authorization": "Bearer alive"}:
-        source_of(provider)._fresh = session_source._NOTHING
+        source_of(provider)._fresh = hot_path._NOTHING
     return header

@@ -32,7 +32,7 @@ OURS = (
     "lakekey.configuration.auth_type", "lakekey.configuration.databrickscfg", "lakekey.configuration.layers",
     "lakekey.configuration.presence", "lakekey.configuration.settings", "lakekey.configuration.target",
     "lakekey.configuration.validation", "lakekey.errors", "lakekey.providers", "lakekey.providers.factory",
-    "lakekey.providers.provider", "lakekey.providers.session_source", "lakekey.session",
+    "lakekey.providers.provider", "lakekey.providers.hot_path", "lakekey.session",
     "lakekey.session.credential", "lakekey.session.expiry",
     "lakekey.session.session",
 )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lakekey.cli.doctor.examination import Examination
+from lakekey.cli.doctor.checks import Examination
 from lakekey.configuration.settings import SETTINGS
 from lakekey.configuration.target import resolve
 from lakekey.errors import LakekeyError

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from flask import Flask
 
-from lakekey_sandbox import api, authority, jobs, oidc, sql
+from lakekey_sandbox import authority, jobs, oidc, rest_routes, sql
 from lakekey_sandbox.clients import SCOPES, Client, built_in
 from lakekey_sandbox.control import Controls
 from lakekey_sandbox.faults import FaultInjector
@@ -61,7 +61,7 @@ class Sandbox(Controls):
     """
 
     warehouse_id = sql.WAREHOUSE_ID
-    cluster_id = api.CLUSTER_ID
+    cluster_id = rest_routes.CLUSTER_ID
     http_path = f"/sql/1.0/warehouses/{sql.WAREHOUSE_ID}"
 
     def __init__(
@@ -138,7 +138,7 @@ class Sandbox(Controls):
             self._realm.clients.add(client)
         app = Flask("lakekey.sandbox", static_folder=None, template_folder=None)
         oidc.mount(app, self._realm)
-        api.mount(app, self._realm, self.telemetry.append)
+        rest_routes.mount(app, self._realm, self.telemetry.append)
         jobs.mount(app, self._realm)
         sql.mount(app, self._realm, self._warehouse)
         self._server.app = Recorder(FaultInjector(app.wsgi_app, self._faults), self._log)

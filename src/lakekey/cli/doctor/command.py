@@ -7,9 +7,9 @@ import sys
 from lakekey import _terminal
 from lakekey.cli import style
 from lakekey.cli.arguments import target_settings
-from lakekey.cli.doctor.check import FAILED, OK, WARNING, Check
+from lakekey.cli.doctor.checks import Examination, examine
 from lakekey.cli.doctor.configuration import settings
-from lakekey.cli.doctor.examination import Examination, examine
+from lakekey.cli.doctor.finding import FAILED, OK, WARNING, Check
 from lakekey.cli.output import print_json, print_table, print_text, step_lines
 
 _INDENT = 25  # of the findings, in columns

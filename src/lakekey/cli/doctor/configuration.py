@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lakekey._hosts import LOOPBACK, cloud_of
-from lakekey.cli.doctor.check import OK, WARNING, Check
+from lakekey.cli.doctor.finding import OK, WARNING, Check
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.auth_type import conflicts
 from lakekey.configuration.layers import ENVIRONMENT, PROFILE, Layers

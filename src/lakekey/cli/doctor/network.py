@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from lakekey.cli.doctor.check import FAILED, OK, WARNING, Check, failed
+from lakekey.cli.doctor.finding import FAILED, OK, WARNING, Check, failed
 from lakekey.configuration.target import Target
 from lakekey.errors import LakekeyError
 from lakekey.oauth.discovery import discover

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Mapping
 
 from lakekey._commands import listeners
-from lakekey.cli.doctor.check import FAILED, OK, WARNING, Check
+from lakekey.cli.doctor.finding import FAILED, OK, WARNING, Check
 from lakekey.configuration.presence import automation
 from lakekey.configuration.target import Target
-from lakekey.login.redirect import ANY_PORT, redirect_of
+from lakekey.login.ports import ANY_PORT
+from lakekey.login.redirect import redirect_of
 
 
 def check_ports(target: Target) -> Check:

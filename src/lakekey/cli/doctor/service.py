@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 
-from lakekey.cli.doctor.check import FAILED, OK, Check
+from lakekey.cli.doctor.finding import FAILED, OK, Check
 from lakekey.cli.serving.own_files import trouble_with
 
 

@@ -11,7 +11,7 @@ from lakekey._commands import look_at
 from lakekey.cache import keys_of_entries
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
-from lakekey.cli.doctor.check import FAILED, OK, WARNING, Check
+from lakekey.cli.doctor.finding import FAILED, OK, WARNING, Check
 from lakekey.cli.output import in_words
 from lakekey.configuration.target import Target
 from lakekey.session.expiry import is_live

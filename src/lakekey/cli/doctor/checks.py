@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lakekey.cli.doctor import compute, configuration, network, person, service, storage
-from lakekey.cli.doctor.check import Check, failed
+from lakekey.cli.doctor.finding import Check, failed
 from lakekey.cli.provider import SIGN_IN_FIRST
 from lakekey.configuration.layers import Layers, read_layers
 from lakekey.configuration.target import Target, target_of
