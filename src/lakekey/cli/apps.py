@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from lakekey import _terminal
 from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
 from lakekey.cache.opening import open_cache
 from lakekey.cli.output import print_facts, print_json, print_table, print_text
@@ -188,7 +189,7 @@ def _ask(prompt: str) -> str:
     else:
         import getpass
 
-        typed = getpass.getpass(prompt).strip()
+        typed = getpass.getpass("\n".join(_terminal.folded(prompt, sys.stderr))).strip()
     if not typed:
         raise ConfigurationError("no secret was typed", hint="try again, or pipe it in")
     return typed

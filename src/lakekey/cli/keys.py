@@ -7,7 +7,7 @@ from typing import Any
 
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
-from lakekey.cli.output import print_facts, print_json, print_table, print_text
+from lakekey.cli.output import print_facts, print_json, print_table, print_text, when
 from lakekey.configuration.target import resolve
 
 
@@ -28,7 +28,7 @@ def keys(arguments: argparse.Namespace) -> int:
             "source": facts["source"],
             "where": facts["where"],
             "why": facts["why"],
-            "since": facts["since"],
+            "since": when(facts["since"]),
             "kept in": facts["store"],
         }
     )

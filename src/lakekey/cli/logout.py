@@ -53,7 +53,7 @@ def logout(arguments: argparse.Namespace) -> int:
     if nothing_is_there(arguments):
         return _nothing(arguments)
     row = _row(arguments)
-    done = _of_row(row) if row is not None else _of_target(target_of(arguments))
+    done = _of_row(row) if row is not None else _of_target(_target(arguments))
     if arguments.json:
         print_json(done._asdict())
         return 0
@@ -62,6 +62,16 @@ def logout(arguments: argparse.Namespace) -> int:
         whose = f" of {other.info.identity}" if other.info.identity else ""
         print_step(f"There is another session{whose} at {other.info.host}:", f"lakekey logout {other.entry_id[:12]}")
     return 0
+
+
+def _target(arguments: argparse.Namespace) -> Target:
+    try:
+        return target_of(arguments)
+    except ConfigurationError as error:
+        if arguments.profile is not None and arguments.profile not in _profile_names():
+            # What a profile led to that is gone is still there, as a row without a name.
+            error.hint = f"{error.hint}; sessions without a profile are rows of: lakekey status"
+        raise
 
 
 def _nothing(arguments: argparse.Namespace) -> int:
@@ -180,7 +190,7 @@ def _all(arguments: argparse.Namespace) -> int:
     if key()["key_forgotten"]:
         print_text(
             f"The key is removed from {cache.ring.where}"
-            + (f", with {len(secrets)} sealed secrets." if secrets else ".")
+            + (f", with {len(secrets)} sealed secret{'s' if len(secrets) > 1 else ''}." if secrets else ".")
         )
         print_text(f"What is left is not secret: {cache.store.where}")
     return 1 if ended.failed else 0

@@ -91,6 +91,7 @@ def _unbroken(text: str, before: str = "") -> list[str]:
     for word in text.split(" "):
         last = found[-1] if found else before
         begins = word in _PROGRAMS and (last.endswith((":", ",", ";")) or last in _BEFORE)
+        begins = begins or (word.startswith("--") and last.endswith(":"))
         if inside:
             found[-1] += f" {word}"
         else:
@@ -159,6 +160,17 @@ def in_words(seconds: float) -> str:
             break
     text = f"{amount:.0f} {unit}"
     return f"in {text}" if seconds >= 0 else f"{text} ago"
+
+
+def when(iso: str | None) -> str | None:
+    """A moment in the person's own time, with its zone, and how far it is from now."""
+    if iso is None:
+        return None
+    import time
+    from datetime import datetime
+
+    moment = datetime.fromisoformat(iso)
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z} ({in_words(moment.timestamp() - time.time())})"
 
 
 def ends_in_words(ends_at: float, now: float) -> str:

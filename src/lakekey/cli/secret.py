@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 
+from lakekey import _terminal
 from lakekey.cache.cache import Cache
 from lakekey.cache.client_secrets import is_secret, put_secret, remove_secret, secret_id
 from lakekey.cache.opening import open_cache
@@ -117,7 +118,7 @@ def _ask(question: str) -> str:
         return sys.stdin.readline()
     import getpass
 
-    return getpass.getpass(question)
+    return getpass.getpass("\n".join(_terminal.folded(question, sys.stderr)))
 
 
 def _in_clear(arguments: argparse.Namespace) -> bool:

@@ -20,6 +20,7 @@ from lakekey.cli.output import (
     print_step,
     print_table,
     print_text,
+    when,
 )
 from lakekey.cli.provider import target_of
 from lakekey.cli.style import clean
@@ -62,11 +63,11 @@ def _one(arguments: argparse.Namespace) -> int:
                 "role": f"group {facts['group_id']}" if facts["group_id"] else None,
                 "state": _shown_state(facts),
                 "last error": _error(facts),
-                "access token ends": _when(facts["expires_at"]),
-                "refresh token ends": _when(facts["refresh_expires_at"]),
-                "session ends": _when(facts["session_ends_at"]),
-                "last renewed": _when(facts["renewed_at"]),
-                "signed in": _when(facts["signed_in_at"]),
+                "access token ends": when(facts["expires_at"]),
+                "refresh token ends": when(facts["refresh_expires_at"]),
+                "session ends": when(facts["session_ends_at"]),
+                "last renewed": when(facts["renewed_at"]),
+                "signed in": when(facts["signed_in_at"]),
                 "kept in": place["store"],
                 "key": f"{place['key_source']} {place['key']}" if place["key_source"] else None,
                 "because": place["key_reason"] or None,
@@ -209,7 +210,7 @@ def _print_troubles(found: list[dict[str, Any]]) -> None:
 def _error(facts: dict[str, Any]) -> str | None:
     if not facts["reason"]:
         return None
-    at = _when(facts.get("failed_at"))
+    at = when(facts.get("failed_at"))
     return f"{facts['reason']}, {at}" if at else str(facts["reason"])
 
 
@@ -228,15 +229,6 @@ def _iso(seconds: float) -> str | None:
     from datetime import UTC, datetime
 
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if 0 < seconds < _END else None
-
-
-def _when(iso: str | None) -> str | None:
-    if iso is None:
-        return None
-    from datetime import datetime
-
-    moment = datetime.fromisoformat(iso)
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z} ({_from_now(iso)})"
 
 
 def _from_now(iso: str | None) -> str | None:

@@ -149,6 +149,15 @@ def _respelled(layers: Layers, name: str) -> str | None:
     return f"did you mean {name}? [{layers.profile}] of {layers.config_file} says {key}" if key else None
 
 
+def _way_to_set(layers: Layers, name: str) -> str:
+    if name == "client_secret" and layers.profile:  # first the way that leaves it nowhere in clear
+        with LOADING:
+            import shlex
+
+        return f"set DATABRICKS_CLIENT_SECRET, or seal it: lakekey secret set {shlex.quote(layers.profile)}"
+    return f"set {name} in the profile, or DATABRICKS_{name.upper()}"
+
+
 def _check(layers: Layers, given: Given, auth_type: str, host: str) -> None:
     profile = layers.profile or host
     if auth_type == M2M:
@@ -157,7 +166,7 @@ def _check(layers: Layers, given: Given, auth_type: str, host: str) -> None:
                 why = next((f"; {name} ({at}) {w}" for (n, at), w in layers.ignored.items() if n == name), "")
                 raise ConfigurationError(
                     f"{name} is missing, which {M2M} needs{why}",
-                    hint=_respelled(layers, name) or f"set {name} in the profile, or DATABRICKS_{name.upper()}",
+                    hint=_respelled(layers, name) or _way_to_set(layers, name),
                     profile=profile,
                 )
     if given.group_id and auth_type in DELEGATED and auth_type != "runtime-oauth":

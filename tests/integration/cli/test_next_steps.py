@@ -125,6 +125,19 @@ def test_nothing_to_sign_out_of_is_no_error(file):
         assert json.loads(run("logout", "--json").stdout)["removed"] is False
 
 
+def test_secret_that_is_missing_leads_to_the_command_that_seals_it(file):
+    file.write_text(f"[my job]\nhost = {HOST}\nauth_type = oauth-m2m\nclient_id = a\n")
+    done = run("token", "my job")
+    assert done.returncode == 2
+    assert done.stderr.endswith("or seal it: lakekey secret set 'my job'\n")
+
+
+def test_sign_out_of_a_profile_that_is_gone_leads_to_its_row(file):
+    file.write_text(f"[prod]\nhost = {HOST}\n")
+    assert run("logout", "gone").stderr.endswith("; sessions without a profile are rows of: lakekey status\n")
+    assert "rows of" not in run("token", "gone").stderr
+
+
 def test_check_of_an_empty_home_says_that_a_login_is_needed(file):
     done = run("login", "--check")
     assert (done.returncode, done.stdout) == (3, "")
@@ -286,4 +299,4 @@ def test_wait_that_ended_names_the_option_for_a_longer_one(box, monkeypatch):
     monkeypatch.setenv("BROWSER", "none")
     done = run("login", "--host", box.host, "--no-save", "--timeout", "1")
     assert done.returncode == 1
-    assert re.search(r"allow longer: lakekey login .*--timeout 300, or LAKEKEY_LOGIN_TIMEOUT=300\n", done.stderr)
+    assert re.search(r"allow longer by LAKEKEY_LOGIN_TIMEOUT=300, or: lakekey login .*--timeout 300\n", done.stderr)
