@@ -82,15 +82,15 @@ def _app_facts(language: str, app: AppRegistration, count: int) -> Iterable[tupl
     yield "app-redirect-uri", f"<code>{escape(app.redirect_uri)}</code>"
     yield "app-client", escape(app.client_id)
     yield "app-workspaces", escape(" ".join(host.removeprefix("https://") for host in app.hosts))
-    yield "app-account", escape(app.account_id or "")
-    yield "app-scopes", escape(" ".join(app.scopes))
+    yield "app-account", escape(spelled(app.account_id or ""))
+    yield "app-scopes", escape(spelled(" ".join(app.scopes)))
     yield "app-secret", secret
     yield "app-secret-since", _time(language, changed)
     yield "app-refresh-tokens", _minutes(language, app.refresh_token_lifetime_in_minutes)
     yield "app-sessions", _minutes(language, app.absolute_session_lifetime_in_minutes)
-    yield "app-issuer", escape(app.issuer or "")
-    yield "app-metadata", escape(app.discovery_url or "")
-    yield "app-profile", escape(app.of_profile)
+    yield "app-issuer", escape(spelled(app.issuer or ""))
+    yield "app-metadata", escape(spelled(app.discovery_url or ""))
+    yield "app-profile", escape(spelled(app.of_profile))
     yield "app-connections", str(count)
 
 

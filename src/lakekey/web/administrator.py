@@ -50,7 +50,7 @@ class Administrator:
                 form.get("client_id", "").strip(),
                 hosts=tuple(form.get("host", "").replace(",", " ").split()),
                 account_id=form.get("account_id", "").strip() or None,
-                discovery_url=form.get("discovery_url", "").strip() or None,
+                discovery_url=_https(form.get("discovery_url", "").strip()),
                 issuer=form.get("issuer", "").strip() or None,
                 scopes=tuple(form.get("scopes", "").replace(",", " ").split()) or DEFAULT_SCOPES,
                 secret=form.get("secret", "").strip(),
@@ -65,7 +65,14 @@ class Administrator:
     def check(self, form: Fields) -> str:
         """Try an app at each of its workspaces; nothing is changed."""
         app, said = self._registrations.get(form.get("app", "")), []
-        for target in app_check.targets_of(app, self._portal.profiles, self._portal.environ):
+        # Only where this portal signs in: a form of the page chooses no other host for the server to ask.
+        targets = app_check.targets_by_profile(app, self._portal.profiles, self._portal.environ)
+        if not targets:
+            raise ConfigurationError(
+                f"no profile of this portal leads to a workspace of {app.name}",
+                hint=f"its profiles are: {', '.join(self._portal.profiles)}; elsewhere: lakekey apps check {app.name}",
+            )
+        for target in targets:
             checked = app_check.check(app, target)
             said.append(self._text("app-taken", app=app.name, host=checked.host.removeprefix("https://")))
             if app.secret or checked.secret == app_check.UNTOLD:
@@ -134,6 +141,13 @@ _ACTS: Mapping[str, Callable[[Administrator, Fields], str]] = {
 }
 #: What can be asked for, by the form's field ``do``.
 ACTIONS = frozenset(_ACTS)
+
+
+def _https(address: str) -> str | None:
+    """An address on another machine; plain http is for loopback, which a visitor has no business with."""
+    if address and not address.startswith("https://"):
+        raise ConfigurationError(f"{address[:80]!r} is not an https address", hint="give the metadata's https://…")
+    return address or None
 
 
 def _minutes(text: str) -> float | None:

@@ -48,7 +48,7 @@ def targets_of(
     Raises:
         ConfigurationError: It names an account, and no profile leads to a workspace of it.
     """
-    found = [target for profile in profiles if _serves(app, target := target_of(app, profile, None, environ))]
+    found = targets_by_profile(app, profiles, environ)
     known = {target.host for target in found}
     found += [target_of(app, None, host, environ) for host in app.hosts if host not in known]
     if not found:
@@ -56,6 +56,18 @@ def targets_of(
             f"{app.name} names an account and no workspace to ask", hint=f"lakekey apps check {app.name} -p PROFILE"
         )
     return found
+
+
+def targets_by_profile(
+    app: AppRegistration, profiles: Iterable[str], environ: Mapping[str, str] | None = None
+) -> list[Target]:
+    """The targets of those profiles that an app serves, each workspace once."""
+    found: dict[str, Target] = {}
+    for profile in profiles:
+        target = target_of(app, profile, None, environ)
+        if _serves(app, target):
+            found.setdefault(target.host, target)
+    return list(found.values())
 
 
 def target_of(

@@ -12,6 +12,8 @@ from lakekey import _log
 from lakekey.errors import ConfigurationError
 from lakekey.web.people import User, user_of
 
+#: The bits before an IPv4 address in an IPv6 one (RFC 4291 §2.5.5.2).
+_MAPPED = 96
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -81,8 +83,17 @@ class UserHeader:
 
 def _network(peer: str) -> Network:
     try:
-        return ipaddress.ip_network(peer.strip(), strict=False)
+        network = ipaddress.ip_network(peer.strip(), strict=False)
     except ValueError:
         raise ConfigurationError(
             f"{peer!r} is not an address or a network", hint="use an address such as 10.0.0.7, or 10.1.0.0/16"
         ) from None
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is not None and network.prefixlen >= _MAPPED:
+        network = ipaddress.ip_network((mapped, network.prefixlen - _MAPPED))
+    if not network.prefixlen:
+        raise ConfigurationError(
+            f"{peer!r} lists every address there is, so any visitor could name the user",
+            hint="list the addresses of the proxy: --trusted-peer 10.0.0.7",
+        )
+    return network

@@ -4,8 +4,9 @@ import inspect
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import anyio
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from lakekey import _log
@@ -21,6 +22,8 @@ from lakekey.web.service import PortalService
 
 _OF_THE_BODY = frozenset({"content-length", "content-encoding", "transfer-encoding"})
 _LONGEST_FORM = 16 * 1024
+#: Seconds within which a form has to be here; ours are small.
+_SLOWEST_FORM = 30.0
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -224,10 +227,14 @@ async def form_of(request: Request) -> dict[str, str] | None:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
         return None
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LONGEST_FORM:
-            return None
+    try:
+        with anyio.fail_after(_SLOWEST_FORM):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _LONGEST_FORM:
+                    return None
+    except (TimeoutError, ClientDisconnect):
+        return None
     try:
         return dict(parse_qsl(body.decode("ascii"), max_num_fields=20, keep_blank_values=True, errors="strict"))
     except ValueError:

@@ -1,5 +1,7 @@
 """The administrator's page."""
 
+import socket
+
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -145,6 +147,34 @@ def test_b14_app_is_tried_on_the_page_and_a_wrong_redirect_uri_or_secret_is_told
     place.box.register_client("portal-app", client_secret=place.secret, redirect_uris=["https://elsewhere.example/cb"])
     refused = root.press(root.get("/admin"), "Try portal-app")
     assert (refused.status, f"→ register the redirect URL {place.redirect_uri}" in refused.words) == (409, True)
+
+
+def test_page_lets_the_server_ask_no_host_that_the_portal_does_not_sign_in_to(visit, portal):
+    root = visit()
+    with socket.create_server(("127.0.0.1", 0)) as inside:
+        inside.settimeout(0)
+        here = f"127.0.0.1:{inside.getsockname()[1]}"
+        action, fields = root.get("/admin").form("Register")
+        given = {**fields, "name": "probe", "client_id": "x", "host": f"https://{here}"}
+        refused = root.post(action, {**given, "discovery_url": f"http://{here}/"})
+        assert (refused.status, "is not an https address" in refused.words) == (409, True)
+        root.post(action, given)
+        tried = root.press(root.get("/admin"), "Try probe")
+        assert (tried.status, "no profile of this portal leads to a workspace of probe" in tried.words) == (409, True)
+        with pytest.raises(BlockingIOError):
+            inside.accept()
+
+
+def test_names_and_scopes_of_an_app_are_shown_as_text(visit):
+    root = visit()
+    action, fields = root.get("/admin").form("Register")
+    odd = '"><script>x</script>\N{RIGHT-TO-LEFT OVERRIDE}'
+    given = {"name": "odd", "client_id": "<b>x", "account_id": odd, "issuer": odd, "scopes": odd}
+    page = root.post(action, {**fields, **given})
+    assert page.status == 200
+    assert "<script" not in page.text
+    assert "<b>x" not in page.text
+    assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in page.text
 
 
 def test_b44_two_secrets_stand_side_by_side_until_the_older_one_is_forgotten(visit, portal, place):

@@ -173,6 +173,20 @@ def test_b34_header_names_the_user_only_once_and_only_from_a_listed_peer(peer, h
     assert UserHeader("X-User", ["10.1.0.0/16"])(Request(peer, *headers)) == user
 
 
+@pytest.mark.parametrize("listed", ["::ffff:10.1.2.3", "::ffff:10.1.0.0/112"])
+def test_b34_peer_that_is_listed_as_ipv4_in_ipv6_is_the_same_peer(listed):
+    for peer in ("10.1.2.3", "::ffff:10.1.2.3", "::ffff:a01:203"):
+        assert UserHeader("X-User", [listed])(Request(peer, ("X-User", ADA))) == User(ADA)
+    assert UserHeader("X-User", [listed])(Request("10.2.0.1", ("X-User", ADA))) is None
+    assert UserHeader("X-User", [listed])(Request("::a01:203", ("X-User", ADA))) is None
+
+
+@pytest.mark.parametrize("listed", ["0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96"])
+def test_b34_list_that_trusts_every_peer_is_refused(listed):
+    with pytest.raises(ConfigurationError, match="lists every address"):
+        UserHeader("X-User", ["10.0.0.7", listed])
+
+
 def test_b34_empty_list_of_peers_is_refused():
     with pytest.raises(ConfigurationError, match="no peer is listed"):
         UserHeader("X-User", [])

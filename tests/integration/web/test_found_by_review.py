@@ -1,12 +1,15 @@
 """Faults that reviews of the portal have found, each as what must happen instead."""
 
+import asyncio
 import os
+import socket
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from starlette.applications import Starlette
@@ -15,7 +18,7 @@ from starlette.routing import Mount
 
 from lakekey.errors import CacheError, ConfigurationError, LoginFailed, WrongIdentity
 from lakekey.session.session import Session
-from lakekey.web import Portal, User, begin_sign_in, finish_sign_in
+from lakekey.web import Portal, User, begin_sign_in, finish_sign_in, visits
 from lakekey.web.sign_in import SignIns, hosted_target
 from support.web_browser import Browser
 from support.web_people import query_of
@@ -65,6 +68,40 @@ def test_refusal_of_the_host_application_keeps_its_status_and_headers(place, sta
 def test_route_that_takes_no_such_method_says_which_it_takes(visit):
     refused = visit().request("DELETE", "/lakekey/connect/prod")
     assert (refused.status, refused.headers["Allow"]) == (405, "POST")
+
+
+def test_form_that_does_not_come_or_breaks_off_changes_nothing_and_raises_nothing(visit, portal, monkeypatch, caplog):
+    monkeypatch.setattr(visits, "_SLOWEST_FORM", 0.2)
+    ada = visit()
+    ada.get()
+    head = (
+        f"POST /lakekey/disconnect/prod HTTP/1.1\r\nHost: portal.example.com\r\nX-User: {ADA}\r\nContent-Length: 99\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\nConnection: close\r\n\r\n"
+    )
+    at = urlsplit(ada.address)
+    with socket.create_connection((at.hostname, at.port), timeout=PATIENCE) as slow:
+        slow.sendall(head.encode() + b"token=")
+        assert slow.recv(4096).startswith(b"HTTP/1.1 403 ")
+    monkeypatch.setattr(visits, "_SLOWEST_FORM", PATIENCE)
+    with socket.create_connection((at.hostname, at.port), timeout=PATIENCE) as gone:
+        gone.sendall(head.encode() + b"token=")
+    ada.get()
+    assert "ClientDisconnect" not in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/lakekey/", "/lakekey/admin", "/lakekey/connect/prod"])
+def test_websocket_is_closed_before_it_is_open(portal, path):
+    told = []
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        told.append(message["type"])
+
+    scope = {"type": "websocket", "path": path, "root_path": "", "headers": [], "query_string": b"", "scheme": "ws"}
+    asyncio.run(portal(scope, receive, send))
+    assert told == ["websocket.close"]
 
 
 def test_answer_that_comes_to_a_host_with_another_store_is_logged(visit, place, tmp_path, caplog):
