@@ -323,9 +323,11 @@ def _not_theirs(flow: Flow | None, browser: str | None, user: User) -> Outcome |
         return Outcome(outcomes.LATE)
     if not browsers.is_value(browser):
         return Outcome(outcomes.NO_COOKIE)
+    is_theirs = (flow.user, flow.user_id) == (user.name, user.id)
     if not hmac.compare_digest(browsers.digest(browser or ""), flow.browser):
-        return Outcome(outcomes.OTHER_BROWSER)
-    if (flow.user, flow.user_id) != (user.name, user.id):
+        # Of another person in another browser, it is as if it were not there.
+        return Outcome(outcomes.OTHER_BROWSER if is_theirs else outcomes.LATE)
+    if not is_theirs:
         return Outcome(outcomes.OTHER_USER, who=flow.user, expected=user.name)
     return None
 
