@@ -1,12 +1,15 @@
 """Five hundred people before one server at once, each with their own header; and clicks that cross each other."""
 
-import contextlib
 import http.client
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -191,30 +194,19 @@ def test_b39_disconnect_during_a_renewal_is_not_undone_by_its_answer(ada, place,
         portal.provider(ADA, "prod")
 
 
-def test_b39_disconnect_reaches_sixteen_workers_within_the_bound(ada, place, monkeypatch):
-    monkeypatch.setattr(provider_cache, "FRESH", 0.1)
-    served, over = threading.Barrier(17), threading.Event()
-
-    def work(_):
-        """A worker that acts for Ada, time and again; returns whether it was served after the bound."""
-        worker = Portal(["prod"], url=URL, user=lambda request: None)
-        assert worker.provider(ADA, "prod").headers()
-        served.wait(PATIENCE)
-        while not over.is_set():
-            with contextlib.suppress(LoginRequired):
-                worker.provider(ADA, "prod").headers()
-        try:
-            return bool(worker.provider(ADA, "prod").headers())
-        except LoginRequired:
-            return False
-
-    with ThreadPoolExecutor(16) as pool:
-        working = [pool.submit(work, number) for number in range(16)]
-        served.wait(PATIENCE)
+def test_b39_disconnect_reaches_sixteen_processes_within_the_bound(ada, place):
+    bound = 0.5
+    program = [sys.executable, "-m", "support.programs.acting_processes", URL, ADA, "16", str(bound)]
+    support = str(Path(__file__).parents[2])
+    environ = {**os.environ, "PYTHONPATH": support}
+    with subprocess.Popen(
+        program, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as acting:
+        assert [acting.stdout.readline() for _ in range(16)] == ["served\n"] * 16
         before = len(place.token_requests())
         assert "prod is disconnected." in ada.press(ada.get(), "Disconnect prod").words
-        time.sleep(provider_cache.FRESH)  # the bound itself
-        over.set()
-        assert [each.result(PATIENCE) for each in working] == [False] * 16
+        time.sleep(bound)  # the bound itself
+        said, errors = acting.communicate("", PATIENCE)
+    assert (said.splitlines(), errors) == (["refused"] * 16, "")
     assert len(place.token_requests()) == before
     assert place.box.stored_refresh_tokens(ADA) == []
