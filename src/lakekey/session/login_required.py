@@ -21,4 +21,8 @@ def login_required(target: Target, entry: Entry | None) -> LoginRequired:
         message = "not signed in, and this run cannot prompt for a sign-in"
     if url:
         return LoginRequired(message, hint=f"{user} connects at {url}", profile=target.name, url=url)
-    return LoginRequired(message, hint=f"run: {target.login_command}", profile=target.name)
+    hint = f"run: {target.login_command}"
+    if user and entry is None:
+        # Whose page could be linked to is not known in a store that no portal keeps connections in.
+        hint += f"; where a portal signs {user} in, set LAKEKEY_STORE, or LAKEKEY_CACHE_DIR, as the portal has it"
+    return LoginRequired(message, hint=hint, profile=target.name)

@@ -376,4 +376,5 @@ def test_b48_process_without_the_portals_store_finds_no_connection_and_opens_no_
     with pytest.raises(LoginRequired) as refusal:
         lakekey.provider("prod", user=ADA).headers()
     assert refusal.value.url is None  # it knows of no portal
+    assert "set LAKEKEY_STORE, or LAKEKEY_CACHE_DIR, as the portal has it" in refusal.value.hint
     assert not (tmp_path / "of-another-host").exists()
