@@ -44,10 +44,14 @@ complete -c lakekey -f -a '(lakekey complete (commandline -opc)[2..-1] (commandl
 # In $PROFILE: lakekey completion powershell | Out-String | Invoke-Expression
 Register-ArgumentCompleter -Native -CommandName lakekey -ScriptBlock {
     param($word, $ast, $position)
-    $words = @($ast.CommandElements | Select-Object -Skip 1 | ForEach-Object { $_.ToString() })
+    $words = @($ast.CommandElements | Select-Object -Skip 1 | ForEach-Object {
+        $quoted = $_ -is [System.Management.Automation.Language.StringConstantExpressionAst]
+        if ($quoted) { $_.Value } else { $_.ToString() }
+    })
     if (-not $word) { $words += '=' }
     lakekey complete @words 2>$null | ForEach-Object {
-        [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
+        $typed = if ($_ -match '^[\\w.:/@=+-]+$') { $_ } else { "'" + $_.Replace("'", "''") + "'" }
+        [System.Management.Automation.CompletionResult]::new($typed, $_, 'ParameterValue', $_)
     }
 }
 """,

@@ -28,6 +28,7 @@ def profiles(tmp_path, monkeypatch):
         (["log"], ["login", "logout"]),
         (["login", "pr"], ["prod"]),
         (["status", "-p", ""], ["prod", "my work"]),
+        (["status", "-p", "="], ["prod", "my work"]),  # PowerShell's script, which cannot hand over an empty word
         (["-p", "prod", "tok"], ["token"]),
         (["login", "--no-b"], ["--no-browser"]),
         (["profiles", "re"], ["remove", "rename"]),
