@@ -1,0 +1,162 @@
+"""Files that are written whole or not at all: room for them, what killed writers leave, and what is removed."""
+
+import errno
+import os
+import time
+
+import pytest
+
+from lakekey.cache import durable_files
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "an.entry")
+
+
+def refusing(number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+def test_look_for_room_leaves_nothing(path, tmp_path):
+    durable_files.try_room(path, 4096)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_look_for_room_leaves_nothing_under_a_mark_either(path, tmp_path):
+    durable_files.try_room(path, 4096, mark=durable_files.new_mark())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.posix_owners
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_disk_without_room_is_told_and_nothing_is_left(path, tmp_path, monkeypatch, number):
+    monkeypatch.setattr(os, "posix_fallocate", refusing(number))
+    with pytest.raises(OSError, match=os.strerror(number)):
+        durable_files.try_room(path, 4096)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.posix_owners
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL])
+def test_file_system_that_sets_no_room_aside_is_written_to(path, monkeypatch, number):
+    monkeypatch.setattr(os, "posix_fallocate", refusing(number))
+    durable_files.try_room(path, 4096)
+    monkeypatch.setattr(os, "write", refusing(errno.ENOSPC))
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        durable_files.try_room(path, 4096)
+
+
+def test_as_much_room_is_looked_for_as_is_needed(path, monkeypatch):
+    sizes = []
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    write = os.write
+    monkeypatch.setattr(
+        os, "write", lambda descriptor, content: sizes.append(len(content)) or write(descriptor, content)
+    )
+    durable_files.try_room(path, 4096)
+    assert sizes == [4096]
+
+
+def test_what_a_writer_that_was_killed_left_is_cleared_up_by_its_mark(path, tmp_path):
+    left, other = (tmp_path / f"an.entry.{mark}.tmp" for mark in ("a-mark", "another"))
+    left.write_text("half")
+    other.write_text("half")
+    durable_files.clear_up(path, "a-mark")
+    durable_files.clear_up(path, "a-mark")
+    assert list(tmp_path.iterdir()) == [other]
+
+
+def test_two_writers_have_marks_of_their_own():
+    first, second = durable_files.new_mark(), durable_files.new_mark()
+    assert first != second
+    assert first.startswith(f"{os.getpid()}.")
+
+
+def test_temporary_files_are_swept_up_when_they_are_old_enough(tmp_path):
+    now = time.time()
+    old, young, entry = (tmp_path / name for name in ("a.x.tmp", "b.y.tmp", "c.entry"))
+    for file, age in ((old, 20), (young, 5), (entry, 20)):
+        file.write_text("")
+        os.utime(file, (now - age, now - age))
+    durable_files.sweep(str(tmp_path), now - 10)
+    assert sorted(tmp_path.iterdir()) == [young, entry]
+    durable_files.sweep(str(tmp_path / "nowhere"), now)
+
+
+def test_file_that_is_not_there_is_removed_already(path):
+    durable_files.replace(path, b"content")
+    durable_files.remove(path)
+    assert not os.path.exists(path)
+    durable_files.remove(path)
+
+
+def test_write_that_fails_leaves_the_old_content_and_no_temporary_file(path, tmp_path, monkeypatch):
+    durable_files.replace(path, b"old")
+    monkeypatch.setattr(os, "write", refusing(errno.EIO))
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        durable_files.replace(path, b"new")
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"old"]
+
+
+def test_content_that_is_taken_in_parts_is_written_whole(path, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:3]))
+    durable_files.replace(path, b"0123456789")
+    with open(path, "rb") as file:
+        assert file.read() == b"0123456789"
+
+
+def test_write_whose_temporary_file_is_taken_every_time_is_told(path, tmp_path, monkeypatch):
+    taken = []
+    replace = os.replace
+
+    def take(temporary, name):
+        if len(taken) < often:
+            taken.append(temporary)
+            os.unlink(temporary)
+        replace(temporary, name)
+
+    monkeypatch.setattr(os, "replace", take)
+    often = 4
+    durable_files.replace(path, b"content")
+    assert os.path.exists(path)
+    often = 99
+    with pytest.raises(FileNotFoundError):
+        durable_files.replace(path, b"content")
+    assert len(taken) == 4 + 5
+
+
+@pytest.mark.parametrize("synced", [True, False])
+def test_file_and_directory_reach_the_disk_where_that_is_asked_for(path, monkeypatch, synced):
+    done = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: done.append(descriptor) or fsync(descriptor))
+    durable_files.replace(path, b"content", synced=synced)
+    assert len(done) == synced * (2 if os.name == "posix" else 1)
+    done.clear()
+    durable_files.replace(path, b"content")
+    assert done
+    done.clear()
+    durable_files.remove(path)
+    assert len(done) == (os.name == "posix")
+
+
+@pytest.mark.posix_owners
+@pytest.mark.parametrize("mode", [0o600, 0o700])
+def test_umask_takes_nothing_from_the_owner_and_gives_nothing_to_others(path, mode):
+    before = os.umask(0o777)
+    try:
+        durable_files.replace(path, b"content", mode=mode)
+    finally:
+        os.umask(before)
+    assert os.stat(path).st_mode & 0o777 == mode
+    before = os.umask(0)
+    try:
+        durable_files.replace(path, b"content", mode=mode)
+    finally:
+        os.umask(before)
+    assert os.stat(path).st_mode & 0o777 == mode

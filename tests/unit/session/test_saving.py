@@ -1,0 +1,138 @@
+"""Storing an answer: a store that is away is waited for, and what cannot be stored is kept and told."""
+
+import logging
+
+import pytest
+
+from lakekey.cache.stores.memory import MemoryStore
+from lakekey.errors import CacheWriteFailed, LoginRequired, StoreUnavailable, TokenEndpointError
+from lakekey.session import saving, unsaved
+from support.inside import session_of
+from support.model import Clock, ModelServer
+from support.model_providers import cache_over, provider_over
+
+pytestmark = pytest.mark.usefixtures("unattended")
+
+
+class Shaky(MemoryStore):
+    """A store whose lock may be lost, and that fails the next writes that it is told of."""
+
+    spans_machines = True
+
+    def __init__(self):
+        super().__init__()
+        self.trouble = []
+
+    def put(self, entry_id, envelope, **how):
+        if self.trouble:
+            raise self.trouble.pop()
+        return super().put(entry_id, envelope, **how)
+
+
+@pytest.fixture
+def store():
+    return Shaky()
+
+
+@pytest.fixture
+def server():
+    return ModelServer(Clock())
+
+
+@pytest.fixture
+def provider(store, server):
+    cache = cache_over(store)
+    provider_over(cache, server, person=True).login()
+    return provider_over(cache, server)
+
+
+def away():
+    return StoreUnavailable("the store is away", hint="start it")
+
+
+def key_of(provider):
+    return session_of(provider).queue.key
+
+
+def renew(provider):
+    provider.invalidate(provider.token().access_token)
+
+
+def entry_of(provider):
+    return session_of(provider).peek()
+
+
+def test_store_that_is_away_for_a_moment_is_waited_for(provider, store, server):
+    server.on_request = lambda: store.trouble.extend([away(), away()])
+    renew(provider)
+    assert server.state(entry_of(provider).refresh_token) == "current"
+    assert unsaved.get(key_of(provider)) is None
+
+
+@pytest.mark.parametrize("error", [away(), CacheWriteFailed("no space", hint="make room")])
+def test_answer_that_cannot_be_stored_is_told_kept_and_stored_by_the_next_call(
+    provider, store, server, error, monkeypatch, caplog
+):
+    monkeypatch.setattr(saving, "_PATIENCE", -1.0)
+    server.on_request = lambda: store.trouble.append(error)
+    caplog.set_level(logging.INFO, "lakekey")
+    with pytest.raises(type(error)):
+        renew(provider)
+    assert "not renewed" in caplog.text
+    assert unsaved.get(key_of(provider)).entry.refresh_token not in ("", entry_of(provider).refresh_token)
+    server.on_request = lambda: None
+    caplog.clear()
+    renew(provider)
+    assert len(server.sent) == 1
+    assert server.state(entry_of(provider).refresh_token) == "current"
+    assert unsaved.get(key_of(provider)) is None
+    assert "renewed" in caplog.text
+
+
+def test_answer_for_another_token_than_the_stored_one_is_dropped(provider, server):
+    unsaved.keep(key_of(provider), "another-token", entry_of(provider)._replace(access_token="of-another"))
+    renew(provider)
+    assert unsaved.get(key_of(provider)) is None
+    assert entry_of(provider).access_token != "of-another"
+    assert len(server.sent) == 1
+
+
+def test_answer_of_a_session_that_was_signed_out_of_is_given_back_and_dropped(provider, store, server):
+    session = session_of(provider)
+    given_back = []
+    session.renewal._saving._revoke = given_back.append
+    unsaved.keep(session.queue.key, entry_of(provider).refresh_token, entry_of(provider)._replace(access_token="late"))
+
+    def sign_out(entry_id, envelope, **how):
+        store.delete(entry_id, replaces=store.get(entry_id))
+        return False
+
+    store.put = sign_out
+    with pytest.raises(LoginRequired):
+        renew(provider)
+    assert [entry.access_token for entry in given_back] == ["late"]
+    assert unsaved.get(session.queue.key) is None
+    assert server.sent == []
+
+
+def test_failure_is_told_and_left_for_the_siblings(provider, server, caplog):
+    caplog.set_level(logging.INFO, "lakekey")
+    server.trouble.extend(["unavailable"] * 9)
+    with pytest.raises(TokenEndpointError):
+        renew(provider)
+    assert "not renewed" in caplog.text
+    assert entry_of(provider).failure.code == "token_endpoint"
+
+
+def test_failure_that_cannot_be_left_is_told_no_less(provider, store, server, caplog):
+    caplog.set_level(logging.INFO, "lakekey")
+
+    def fail():
+        store.trouble.append(CacheWriteFailed("no space", hint="make room"))
+
+    server.trouble.extend(["unavailable"] * 9)
+    server.on_request = fail
+    with pytest.raises(TokenEndpointError):
+        renew(provider)
+    assert "not renewed" in caplog.text
+    assert "no space" in caplog.text
