@@ -102,6 +102,11 @@ class Renewal:
         entry = stored.entry
         if not self._grant.needs_person:
             return self._exchange_stored(commitment, stored)
+        if entry is None and (signed_in := self._saving.save_held(Entry({}), stored)) is not None:
+            if self._credential.serves(signed_in):
+                return signed_in
+            stored = self._cache.read(self._entry_id)
+            entry = stored.entry
         if entry is not None and (entry.refresh_token or unsaved.revives(self._queue.key, entry)):
             try:
                 return self._exchange.run(commitment, entry, stored)
@@ -180,7 +185,9 @@ class Renewal:
                 return Entry({})
             if not self._cache.delete(self._entry_id, replaces=stored.envelope) and stored.envelope is not None:
                 raise NotYet(None)  # it was changed just now, by a holder that has lost the lock: look again
-            return stored.entry or Entry({})
+            held = unsaved.get(self._queue.key)
+            unsaved.drop(self._queue.key)  # an answer that could not be stored: the newest tokens of the session
+            return (held.entry if held is not None else stored.entry) or Entry({})
 
         removed = self._queue.in_turn(commitment, remove)
         return removed if removed.generation else None

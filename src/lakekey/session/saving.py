@@ -57,8 +57,7 @@ class Saving:
             saved = self._store(entry, stored, spent, begun_again(self._cache) if since is None else since)
         except CacheError as error:
             before = spent or (stored.entry.refresh_token if stored.entry is not None else "")
-            if before:
-                unsaved.keep(self._key, before, entry)
+            unsaved.keep(self._key, before, entry)
             self._events.failed(error)
             raise
         if saved is not None:
@@ -74,7 +73,7 @@ class Saving:
 
         Args:
             entry: What is stored: what the answer was bought with, or the end of the session, which another host has
-                given up since it had no answer.
+                given up since it had no answer; an empty one where there is none, and a sign-in's answer is held.
             stored: The same, as it was read.
 
         Returns:

@@ -15,7 +15,8 @@ class Unsaved(NamedTuple):
     """An answer that could not be written.
 
     Attributes:
-        spent: The refresh token that it was bought with, which is dead where tokens are single-use.
+        spent: The refresh token that it was bought with, which is dead where tokens are single-use; that of the
+            session which a sign-in replaces; or ``""``, for a sign-in where there was none.
         entry: What should be stored.
     """
 

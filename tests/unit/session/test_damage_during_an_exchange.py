@@ -157,6 +157,23 @@ def test_sign_out_meanwhile_is_still_one(store):
     assert world.cache.get(world.entry_id) is None
 
 
+def test_sign_out_meanwhile_is_still_one_where_hosts_share_the_store():
+    world = World(cache_over(ElsewhereInMemory()))
+    store = world.cache.store
+    with pytest.raises(LoginRequired):
+        world.renew(lambda: store.delete(world.entry_id, replaces=store.get(world.entry_id)))
+    assert world.cache.get(world.entry_id) is None
+
+
+@pytest.mark.parametrize("damage", [of_another_key, of_a_later_release])
+def test_what_makes_way_is_told_with_where_it_is_kept(damage, caplog):
+    world = world_in(FileStore)
+    path = Path(world.cache.store.place(world.entry_id))
+    bad = damage(path.read_bytes(), world.entry_id, world.cache.ring)
+    world.renew(lambda: path.write_bytes(bad))
+    assert f"it makes way for what is newer, and is kept as {path.with_suffix('.bad')}" in caplog.text
+
+
 @pytest.mark.parametrize("damage", [of_another_key, of_a_later_release])
 def test_reader_leaves_alone_what_only_makes_way_for_an_answer(damage):
     world = world_in(FileStore)

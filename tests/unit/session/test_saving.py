@@ -136,3 +136,44 @@ def test_failure_that_cannot_be_left_is_told_no_less(provider, store, server, ca
         renew(provider)
     assert "not renewed" in caplog.text
     assert "no space" in caplog.text
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["again", "for the first time"])
+def test_answer_of_a_sign_in_that_cannot_be_stored_is_kept_for_the_next_call(store, server, before, monkeypatch):
+    monkeypatch.setattr(saving, "_PATIENCE", -1.0)
+    cache = cache_over(store)
+    person = provider_over(cache, server, person=True)
+    if before:
+        person.login()
+    signed_in = []
+
+    def sign_in(*arguments, **options):
+        signed_in.append(True)
+        store.trouble.append(away())
+        return server.sign_in(*arguments, **options)
+
+    session_of(person).renewal._sign_in = sign_in
+    with pytest.raises(StoreUnavailable):
+        person.login()
+    person.invalidate(person.token().access_token if before else "none")
+    assert len(signed_in) == 1
+    assert server.sent == []
+    assert server.state(entry_of(person).refresh_token) == "current"
+    assert unsaved.get(key_of(person)) is None
+
+
+def test_sign_out_gives_back_an_answer_that_could_not_be_stored_and_brings_no_session_back(
+    provider, store, server, monkeypatch
+):
+    monkeypatch.setattr(saving, "_PATIENCE", -1.0)
+    given_back = []
+    session_of(provider).renewal._revoke = lambda entry: given_back.append(entry.refresh_token) or "revoked"
+    server.on_request = lambda: store.trouble.append(away())
+    with pytest.raises(StoreUnavailable):
+        renew(provider)
+    answer = unsaved.get(key_of(provider)).entry
+    provider.logout()
+    assert given_back == [answer.refresh_token]
+    assert unsaved.get(key_of(provider)) is None
+    with pytest.raises(LoginRequired):
+        provider.headers()
