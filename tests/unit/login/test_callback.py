@@ -1,5 +1,6 @@
 """The loopback redirect: one answer is taken, everything else is outlived."""
 
+import errno
 import socket
 from http.client import HTTPConnection
 from urllib.parse import urlencode
@@ -8,7 +9,7 @@ import pytest
 
 from lakekey.errors import LoginFailed
 from lakekey.login import listener
-from lakekey.login.callback import Callback
+from lakekey.login.callback import Callback, _has_ipv6
 
 STATE = "the-state"
 PAGE = b"<p>Signed in</p>"
@@ -168,3 +169,18 @@ def test_folded_header_is_turned_away(callback, headers):
 def test_ipv6_listener_takes_no_ipv4_connections():
     with listener.listen("::1", 0) as sock:
         assert sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1
+
+
+def test_machine_whose_ipv6_has_no_loopback_has_none(monkeypatch):
+    class WithoutLoopback(socket.socket):
+        def bind(self, address):
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+
+    monkeypatch.setattr(socket, "has_ipv6", True)
+    monkeypatch.setattr(socket, "socket", WithoutLoopback)
+    assert not _has_ipv6()
+
+
+def test_python_without_ipv6_has_none(monkeypatch):
+    monkeypatch.setattr(socket, "has_ipv6", False)
+    assert not _has_ipv6()
