@@ -27,7 +27,7 @@ class KeptConnections:
 
     def __init__(self, idle: float = 3.0) -> None:
         self._patience = idle
-        # No lock: a finalizer or a signal handler may come by in the midst of this. Whoever removes one has it.
+        # No lock: a finalizer or a signal handler may come by in the midst of this. The thread that removes one has it.
         self._idle: list[_Idle] = []
 
     def take(self, key: "Key") -> "HTTPAdapter | None":

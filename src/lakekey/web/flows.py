@@ -103,7 +103,7 @@ class Flow(NamedTuple):
 def row_of(user: str, user_id: str = "") -> str:
     """The row of a user's sign-ins: never the name itself, so that no name becomes a path or shows in an address.
 
-    Two users of one name, whom ids tell apart, have a row each: neither pushes a sign-in of the other out.
+    Two users of one name with different ids have a row each: neither pushes a sign-in of the other out.
     """
     whose = f"{user}\0{user_id}" if user_id else user
     return hashlib.sha256(f"lakekey flows\0{whose}".encode()).hexdigest()[:32]

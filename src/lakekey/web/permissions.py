@@ -1,4 +1,4 @@
-"""Who administers a portal, and who may act as whom: as the host application says, and only by a plain yes."""
+"""Who administers a portal, and who may act for another user: as the host application says, and only by a plain yes."""
 
 import inspect
 from collections.abc import Callable, Collection

@@ -38,7 +38,7 @@ def run(*, browser: bool | None = None, as_json: bool = False) -> int:
     Args:
         as_json: Whether what it ends with goes to standard output as JSON, and all before it to standard error.
         browser: Whether the person at the screen signs in, or one is played against the sign-in page; ``None`` for the
-            former where somebody is there and has a browser.
+            former where a person is there and has a browser.
 
     Returns:
         The exit status: 0 where everything held, 1 where something did not.
@@ -89,7 +89,7 @@ class _Demo:
         self.tell.say(
             f"refresh token  {_mark(before[1])} → {_mark(after[1])}   (single use: the server voids the old one)"
         )
-        self.check("both tokens rotated, nobody was asked", before[0] != after[0] and before[1] != after[1])
+        self.check("both tokens rotated, no person was asked", before[0] != after[0] and before[1] != after[1])
 
         self.tell.step("The same as a service principal: no person, no browser")
         job = lakekey.provider("sandbox-m2m")

@@ -18,7 +18,7 @@ _PATIENCE = 60.0  # seconds for a person who did not ask for the browser, and ma
 
 
 def is_at_a_browser(environ: Mapping[str, str]) -> bool:
-    """Whether a person sits here who can see a browser open; else one is played, and nothing waits for nobody.
+    """Whether a person sits here who can see a browser open; else one is played, and nothing waits.
 
     Args:
         environ: The environment in which the demo was started.

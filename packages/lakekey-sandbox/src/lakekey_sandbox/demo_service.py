@@ -67,7 +67,7 @@ class Service:
         return HTMLResponse(page, headers={"cache-control": "no-store"})
 
     def _rows(self, user: str) -> str:
-        """As whom the service acts for a user, in each workspace."""
+        """The identity with which the service acts for a user, in each workspace."""
         found = []
         for profile in self.portal.profiles:
             try:

@@ -114,5 +114,5 @@ def _accept(policy: FederationPolicy, token: str, audiences: tuple[str, ...]) ->
     if not isinstance(subject, str) or not subject:
         raise FederationRefused(f"The subject token has no claim {policy.subject_claim}")
     if policy.subject is not None and not hmac.compare_digest(policy.subject, subject):
-        raise FederationRefused("The subject token is for somebody else")
+        raise FederationRefused("The subject token is for another subject")
     return policy.client_id or subject

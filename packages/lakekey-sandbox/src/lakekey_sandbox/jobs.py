@@ -1,6 +1,6 @@
 """The Jobs API, as far as orchestrators use it: jobs are kept, runs go through their states, nothing is executed.
 
-A run moves on each time somebody looks at it: pending, running, ended well. So a client that polls sees every state,
+A run moves on each time it is looked at: pending, running, ended well. So a client that polls sees every state,
 and no test has to wait for a clock.
 """
 
@@ -54,7 +54,7 @@ class _Jobs:
             run_id = next(self._numbers)
             self._runs[run_id] = {
                 "run_id": run_id,
-                # A run that was submitted has a job of its own, which nobody sees.
+                # A run that was submitted has a job of its own, which is not listed.
                 "job_id": job_id if job_id is not None else next(self._numbers),
                 "creator_user_name": owner,
                 "run_name": settings.get("run_name") or settings.get("name") or "Untitled",

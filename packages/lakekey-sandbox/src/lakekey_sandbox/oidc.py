@@ -103,7 +103,7 @@ def _routes(realm: Realm) -> Blueprint:
 def _authorization(server: AuthorizationServer, realm: Realm) -> Response:
     """RFC 6749 §4.1.1: asks the person on GET, and takes the answer on POST."""
     try:
-        # With somebody's answer in the form, prompt=none and its kin are settled.
+        # With a person's answer in the form, prompt=none and its kin are settled.
         user = _answer(realm) if request.method == "POST" else None
         grant = server.get_consent_grant(end_user=user)
     except OAuth2Error as error:
@@ -134,7 +134,7 @@ def _answer(realm: Realm) -> Subject | None:
     if decision == "cancel":
         return None
     if decision != "sign-in" or name not in realm.users:
-        raise InvalidRequestError("The form names nobody who can sign in")
+        raise InvalidRequestError("The form names no person who can sign in")
     return Subject(name)
 
 

@@ -23,7 +23,7 @@ button.first {{ background: var(--good); border-color: var(--good); color: var(-
 """
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _HEADERS = {
-    # The page's address holds the client's state: it goes to nobody else and into no cache.
+    # The page's address holds the client's state: it goes to no other site and into no cache.
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     # Not framed (RFC 9700 §4.16). No form-action: browsers apply it to the redirect that answers the form.

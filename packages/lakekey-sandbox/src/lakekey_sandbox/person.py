@@ -39,7 +39,7 @@ class Person:
     Attributes:
         user: Who signs in.
         ca_file: The authority's certificate (PEM) that the sandbox's own is checked against.
-        decision: ``sign-in``, or ``cancel`` for somebody who declines.
+        decision: ``sign-in``, or ``cancel`` for a person who declines.
         problem: What went wrong in the last call, or ``None``.
         final_page: The text of the last page that was seen.
     """

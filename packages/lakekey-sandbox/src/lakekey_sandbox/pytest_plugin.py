@@ -1,9 +1,9 @@
 """Fixtures for the tests of programs that sign in to Databricks.
 
-``lakekey_sandbox`` is a running workspace for the whole test session, ``lakekey_person`` somebody who signs
+``lakekey_sandbox`` is a running workspace for the whole test session, ``lakekey_person`` a person who signs
 in to it, ``lakekey_environment`` an environment in which a program under test finds both by itself.
 
-The plugin loads with every pytest run where lakekey is installed; it imports the sandbox only when asked.
+The plugin loads with every pytest run where lakekey-sandbox is installed; it imports the sandbox only when asked.
 """
 
 import os

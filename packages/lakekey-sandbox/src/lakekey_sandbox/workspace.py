@@ -207,5 +207,5 @@ class Sandbox(Controls):
         }
 
     def person(self, user: str | None = None, *, decision: Decision = "sign-in") -> Person:
-        """Somebody who signs in, or cancels, at the sign-in page; the first user where none is named."""
+        """A person who signs in, or cancels, at the sign-in page; the first user where none is named."""
         return Person(user or self.users[0], ca_file=self.ca_file, decision=decision)

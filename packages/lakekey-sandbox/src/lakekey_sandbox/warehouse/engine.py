@@ -61,7 +61,7 @@ class Ticket(Protocol):
 
     Attributes:
         name: Unique among all runs.
-        cancelled: Nobody wants the result any more. An engine looks before it begins; once it has begun, it is
+        cancelled: No caller wants the result any more. An engine looks before it begins; once it has begun, it is
             interrupted.
     """
 

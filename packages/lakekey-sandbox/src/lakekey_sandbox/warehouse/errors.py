@@ -53,7 +53,7 @@ def unsupported(what: str) -> SqlError:
 
 
 def cancelled() -> SqlError:
-    """A statement that somebody stopped."""
+    """A statement that was stopped."""
     return SqlError("OPERATION_CANCELED", "Operation was canceled.", "HY008")
 
 

@@ -17,7 +17,7 @@ class Session:
     """An open session and its operations.
 
     Attributes:
-        subject: Whom it belongs to.
+        subject: The user that it belongs to.
         engine: Where its statements run.
         touched: Monotonic seconds of the last request in it.
     """
@@ -66,7 +66,7 @@ class Registry:
         """The session of a handle.
 
         Raises:
-            RequestRefused: There is none, or it belongs to somebody else: the answer does not tell which.
+            RequestRefused: There is none, or it belongs to another user: the answer does not tell which.
         """
         identifier = handle.sessionId if handle else None
         with self._lock:
@@ -80,7 +80,7 @@ class Registry:
         """The operation of a handle.
 
         Raises:
-            RequestRefused: There is none, or it belongs to somebody else: the answer does not tell which.
+            RequestRefused: There is none, or it belongs to another user: the answer does not tell which.
         """
         identifier = handle.operationId if handle else None
         with self._lock:
