@@ -132,6 +132,21 @@ def redis_client() -> object:
     return redis.Redis.from_url(os.environ["BENCH_REDIS"])
 
 
+def live_token(connection: object) -> dict:
+    """The stored token, refreshed and stored again where it has expired."""
+    token = json.loads(read(connection))
+    if not is_live(token):
+        token = refreshed(token)
+        write(connection, json.dumps(token))
+    return token
+
+
+def release(client: object, key: str, mine: str) -> None:
+    """Ends a lock that is still ours."""
+    if client.get(key) == mine.encode():
+        client.delete(key)
+
+
 def lease_ask() -> bool:
     client, mine = redis_client(), uuid.uuid4().hex
     with database() as connection:
@@ -151,14 +166,11 @@ def lease_ask() -> bool:
         if held:
             threading.Thread(target=watch, daemon=True).start()
         try:
-            token = json.loads(read(connection))
-            if not is_live(token):
-                token = refreshed(token)
-                write(connection, json.dumps(token))
+            token = live_token(connection)
         finally:
             over.set()
-            if held and client.get("peer-lease") == mine.encode():
-                client.delete("peer-lease")
+            if held:
+                release(client, "peer-lease", mine)
         return is_live(token)
 
 
@@ -176,13 +188,9 @@ def lock_ask() -> bool:
         else:
             raise TimeoutError("the lock was not to be had")
         try:
-            token = json.loads(read(connection))
-            if not is_live(token):
-                token = refreshed(token)
-                write(connection, json.dumps(token))
+            token = live_token(connection)
         finally:
-            if client.get("peer-lock") == mine.encode():
-                client.delete("peer-lock")
+            release(client, "peer-lock", mine)
         time.sleep(REST_OF_THE_REQUEST)
         return is_live(token)
 
