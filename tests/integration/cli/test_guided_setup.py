@@ -82,8 +82,7 @@ def test_a_cluster_is_offered_and_can_be_left_out(box, file):
         assert profiles_of(file)[name].get("cluster_id") == cluster
 
 
-def test_one_line_signs_in_and_writes_the_profile(box, file, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+def test_one_line_signs_in_and_writes_the_profile(box, file, attended):
     file.write_text("# mine\n[old]\nhost = https://dbc-1.cloud.databricks.com\n")
     file.chmod(0o600)
     done = run("login", "dev", "--host", box.host, "--json")
@@ -144,8 +143,7 @@ def test_certificates_of_a_private_authority_are_asked_for_and_kept(box, file, m
     assert run("token", "dev").returncode == 0
 
 
-def test_next_step_after_a_sign_in_that_ended_keeps_the_name(box, file, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+def test_next_step_after_a_sign_in_that_ended_keeps_the_name(box, file, monkeypatch, attended):
     monkeypatch.setenv("BROWSER", "none")
     host = f"{box.host}/?o=42"
     done = run("login", "my work", "--host", host, "--timeout", "1")
@@ -198,8 +196,7 @@ def test_without_a_person_there_is_no_question_but_a_step_that_is_possible(box, 
     assert not re.search(rf"lakekey {re.escape(' '.join(words))}$", hint)
 
 
-def test_session_without_a_profile_is_found_by_every_command(box, file, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+def test_session_without_a_profile_is_found_by_every_command(box, file, attended):
     done = run("login", "--host", box.host)
     assert f"lakekey profiles add NAME --host {box.host}" in done.stdout
     assert not file.exists()
@@ -221,8 +218,7 @@ def test_session_without_a_profile_is_found_by_every_command(box, file, monkeypa
     assert (gone.returncode, "lakekey login" in gone.stderr) == (2, True)
 
 
-def test_doctor_examines_the_profile_of_the_one_session_without_a_default(box, file, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+def test_doctor_examines_the_profile_of_the_one_session_without_a_default(box, file, attended):
     file.write_text(f"[work]\nhost = {box.host}\nwarehouse_idd = w\n")
     assert run("login", "work").returncode == 0
     examined = json.loads(run("doctor", "--json").stdout)
@@ -245,8 +241,7 @@ def test_sign_in_without_a_person_leaves_no_key_and_no_cache(box, file, monkeypa
 
 
 @pytest.mark.parametrize("words", [[], ["--if-needed"], ["--no-save"]])
-def test_host_that_is_not_the_profiles_own_is_refused_before_the_browser(box, file, monkeypatch, words):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+def test_host_that_is_not_the_profiles_own_is_refused_before_the_browser(box, file, words, attended):
     text = "[dev]\nhost = https://dbc-1.cloud.databricks.com\n"
     file.write_text(text)
     before = box.counters["logins"]
@@ -259,8 +254,7 @@ def test_host_that_is_not_the_profiles_own_is_refused_before_the_browser(box, fi
     assert run("login", "dev", "--host", f"{box.host}/", *words).returncode == 0
 
 
-def test_workspace_that_is_not_the_profiles_own_is_refused(box, file, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+def test_workspace_that_is_not_the_profiles_own_is_refused(box, file, attended):
     file.write_text(f"[dev]\nhost = {box.host}\nworkspace_id = 1\n")
     done = run("login", "dev", "--host", f"{box.host}/?o=2")
     assert (done.returncode, "workspace 1" in done.stderr) == (2, True)
@@ -307,8 +301,9 @@ def test_warehouse_is_chosen_among_those_there_are(monkeypatch, capsys, found, t
 
 
 @pytest.mark.parametrize(("name", "place"), [("a[b", ".databrickscfg"), ("dev", "missing/cfg")])
-def test_profile_that_cannot_be_written_is_refused_before_the_browser(box, tmp_path, monkeypatch, name, place):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+def test_profile_that_cannot_be_written_is_refused_before_the_browser(
+    box, tmp_path, monkeypatch, name, place, attended
+):
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / place))
     before = box.counters["logins"]
     done = run("login", name, "--host", box.host)
@@ -316,8 +311,7 @@ def test_profile_that_cannot_be_written_is_refused_before_the_browser(box, tmp_p
 
 
 @pytest.mark.parametrize("text", [None, "# mine, and no profile yet\n"])
-def test_first_profile_and_default_are_one_write_with_one_copy(box, file, monkeypatch, text):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+def test_first_profile_and_default_are_one_write_with_one_copy(box, file, text, attended):
     if text:
         file.write_text(text)
     assert run("login", "dev", "--host", box.host).returncode == 0
@@ -359,8 +353,7 @@ def test_provider_finds_the_one_session_and_names_several(box, monkeypatch):
     assert run("token").returncode == 2
 
 
-def test_if_needed_signs_in_once_and_check_never_does(box, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+def test_if_needed_signs_in_once_and_check_never_does(box, attended):
     before = box.counters["logins"]
     assert run("login", "--check", "--host", box.host).returncode == 3
     for _ in range(2):
@@ -382,8 +375,7 @@ def test_no_browser_prints_the_address_and_paste_reads_the_answer(box):
         terminal.shows(r"[67] s left, Ctrl-C ends it\.")
 
 
-def test_timeout_is_the_one_that_was_asked_for(box, monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+def test_timeout_is_the_one_that_was_asked_for(box, attended):
     done = run("login", "--host", box.host, "--no-browser", "--timeout", "1")
     assert done.returncode == 1
     assert "within 1 s" in done.stderr
