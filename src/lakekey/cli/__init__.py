@@ -92,7 +92,10 @@ def _command_first(argv: Sequence[str]) -> list[str]:
         before.append(word)
         if word in ("-p", "--profile") and rest:
             before.append(rest.pop(0))
-    return [rest[0], *before, *rest[1:]] if rest else ["overview", *before]
+    if rest:
+        return [rest[0], *before, *rest[1:]]
+    of_a_profile = any(word.partition("=")[0] in ("-p", "--profile") for word in before)
+    return ["status" if of_a_profile else "overview", *before]
 
 
 def _fail(arguments: argparse.Namespace, error: LakekeyError) -> int:

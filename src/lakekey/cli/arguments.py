@@ -16,6 +16,8 @@ def parser_of(name: str) -> Parser:
     parser.set_defaults(run=later(command.run), command=name)
     common(parser)
     command.options(parser)
+    if not parser.knows("--profile"):  # typed from habit where it changes nothing, as before `version`
+        parser.add_argument("-p", "--profile", dest="profile_option", help=argparse.SUPPRESS)
     return parser
 
 

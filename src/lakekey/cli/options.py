@@ -179,6 +179,7 @@ def store(parser: Parser) -> None:
     parser.add_argument("action", choices=("init", "check", "copy"), help="what to do")
     parser.add_argument("place", nargs="*", metavar="STORE", help="(default: LAKEKEY_STORE); copy takes FROM and TO")
     parser.add_argument("--sql", action="store_true", help="with init: print the statements for an administrator")
+    parser.add_argument("-p", "--profile", metavar="PROFILE", help="the profile whose store it is (default: this one)")
 
 
 def import_(parser: Parser) -> None:

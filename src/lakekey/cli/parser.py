@@ -28,6 +28,10 @@ class Parser(argparse.ArgumentParser):
         self.command = command.removeprefix(BY_ITSELF)
         self._summary, self._examples = summary, examples
 
+    def knows(self, option: str) -> bool:
+        """Whether it has an option of that name."""
+        return option in self._option_string_actions
+
     def format_usage(self) -> str:
         """The usage in a line: what must be given, and that there are options."""
         self.usage = self._short_usage()

@@ -14,6 +14,10 @@ def profiles(arguments: argparse.Namespace) -> int:
     """List the profiles of the file, each as it resolves by itself."""
     path = databrickscfg.location(arguments.config_file or os.environ.get("DATABRICKS_CONFIG_FILE", "").strip())
     found, default = databrickscfg.profiles(path)
+    wanted, names = getattr(arguments, "profile", None), [str(profile.name) for profile in found]
+    if wanted is not None and wanted not in names:
+        raise databrickscfg.no_such_profile(path, wanted, names)
+    found = [profile for profile in found if wanted in (None, profile.name)]
     chosen = os.environ.get("DATABRICKS_CONFIG_PROFILE", "").strip() or default
     facts = [_facts(str(profile.name), path, default=profile.name == chosen) for profile in found]
     if arguments.json:

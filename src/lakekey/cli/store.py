@@ -8,6 +8,7 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.opening import is_shared, open_cache
 from lakekey.cache.stores.findings import FAILED, Finding
 from lakekey.cli.output import print_json, print_table, print_text
+from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError
 from lakekey.observability import audit
 
@@ -61,7 +62,7 @@ def _row(finding: Finding) -> tuple[str, str, str]:
 def _copy(arguments: argparse.Namespace) -> int:
     from lakekey.cache.moving import move
 
-    if arguments.sql or len(arguments.place) != 2:
+    if arguments.sql or arguments.profile is not None or len(arguments.place) != 2:
         raise ConfigurationError(
             "copy takes two stores", hint="lakekey store copy file: postgresql://worker@db.example.com/lakekey"
         )
@@ -84,6 +85,15 @@ def _copy(arguments: argparse.Namespace) -> int:
 def _shared(arguments: argparse.Namespace) -> Cache:
     if len(arguments.place) > 1:
         raise ConfigurationError(f"{arguments.action} takes one store", hint="or none: LAKEKEY_STORE says which")
+    if arguments.profile is not None and not arguments.place:
+        target = resolve(arguments.profile)
+        if target.store and is_shared(target.store):
+            return open_cache(target.cache_environment(os.environ), place=target.store)
+        raise ConfigurationError(
+            "the profile names no store that hosts share",
+            hint="set store in it, such as postgresql://worker@db.example.com/lakekey",
+            profile=arguments.profile,
+        )
     place = arguments.place[0] if arguments.place else os.environ.get("LAKEKEY_STORE", "")
     if not is_shared(place.strip()):
         raise ConfigurationError(

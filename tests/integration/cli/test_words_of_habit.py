@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import lakekey as product
-from lakekey.cli.arguments import parser_of
+from lakekey.cli.arguments import parse, parser_of
 from lakekey.cli.commands import COMMANDS
 from support.processes import lakekey as run
 from support.program import environment
@@ -142,11 +142,29 @@ def test_error_of_a_command_shows_that_commands_usage(home):
         ["status", "--profile=prod"],
         ["-p", "prod", "status"],
         ["--profile", "prod", "--json", "status"],
+        ["-p", "prod"],
     ],
 )
 def test_profile_is_taken_as_word_and_as_option_everywhere(profiles, words):
     done = run(*words, "--json") if "--json" not in words else run(*words)
     assert (done.returncode, json.loads(done.stdout)["profile"]) == (3, "prod")
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("overview", "complete")])
+def test_no_command_refuses_the_option_of_a_profile(name):
+    """Nor where it changes nothing: people type it from habit. What follows ``run --`` is not ours."""
+    words = {"auth": ["token"], "sql": ["select 1"], "api": ["GET", "/"], "secret": ["list"], "store": ["check"]}
+    required = [*words.get(name, ["bash"] if name == "completion" else []), "-p", "prod"]
+    arguments = parse([name, *required])
+    assert "prod" in (getattr(arguments, "profile", None), *(getattr(arguments, "profiles", None) or ()))
+
+
+def test_profiles_of_one_name_are_that_one(profiles):
+    assert [each["profile"] for each in json.loads(run("profiles", "-p", "prod", "--json").stdout)["profiles"]] == [
+        "prod"
+    ]
+    assert run("profiles", "-p", "prd").returncode == 2
+    assert "the profile names no store that hosts share" in run("store", "check", "-p", "prod").stderr
 
 
 def test_profile_is_an_option_of_the_portal_as_well(home):
