@@ -107,7 +107,7 @@ def _schedules(language: str, connection: Connection) -> str:
     if connection.principal is not None:
         return f'<p class="quiet">{say(language, "principal", principal=connection.principal)}</p>'
     if connection.schedules is None:
-        return f'<p class="note">{say(language, "no-principal")}</p>'
+        return f'<p class="quiet">{say(language, "no-principal")}</p>'
     if not connection.schedules:
         return ""
     named = ", ".join(map(spelled, connection.schedules))

@@ -149,6 +149,38 @@ def test_b14_app_is_tried_on_the_page_and_a_wrong_redirect_uri_or_secret_is_told
     assert (refused.status, f"→ register the redirect URL {place.redirect_uri}" in refused.words) == (409, True)
 
 
+def test_each_act_on_the_page_is_an_audit_record_and_looking_is_none(visit, caplog):
+    visit(ADA).connect()
+    root = visit()
+
+    def filled(button, **given):
+        action, fields = root.get("/admin").form(button)
+        return root.post(action, {**fields, **given})
+
+    with caplog.at_level("INFO", logger="lakekey.audit"):
+        filled("Try portal-app")
+        root.get("/admin?user=ada")
+        filled("Register", name="second", client_id="second-app", account_id="an-account")
+        filled("Register", name="second", client_id="second-app", account_id="an-account")  # it is there already
+        filled("Replace the secret of portal-app", secret="a-newer-secret-of-the-app")
+        filled("Forget the older secret of portal-app")
+        filled(f"Remove prod of {ADA}")
+        filled("Remove second")
+    acts = [
+        tuple(getattr(record, f"lakekey.{name}", None) for name in ("action", "detail", "actor"))
+        for record in caplog.records
+        if getattr(record, "lakekey.event", "") == "administration"
+    ]
+    assert acts == [
+        ("app_added", "second", ROOT),
+        ("app_secret_replaced", "portal-app", ROOT),
+        ("app_older_secret_forgotten", "portal-app", ROOT),
+        ("connection_removed", "refused", ROOT),
+        ("app_removed", "second", ROOT),
+    ]
+    assert "secret-of-the-app" not in caplog.text
+
+
 def test_page_lets_the_server_ask_no_host_that_the_portal_does_not_sign_in_to(visit, portal):
     root = visit()
     with socket.create_server(("127.0.0.1", 0)) as inside:
