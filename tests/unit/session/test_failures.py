@@ -1,7 +1,6 @@
 """Errors as the entry keeps them, and back."""
 
 import time
-import types
 
 import pytest
 
@@ -9,7 +8,6 @@ from lakekey.cache.entry import Entry, Failure
 from lakekey.configuration.target import resolve
 from lakekey.errors import CredentialsRefused, LoginDenied, LoginTimeout, TokenEndpointError
 from lakekey.session.failures import Failures
-from lakekey.session.login_required import login_required
 
 TARGET = resolve(environ={}, host="https://dbc.cloud.databricks.com")
 FAILURES = Failures(TARGET)
@@ -68,20 +66,7 @@ def test_failed_sign_in_of_the_future_stops_no_tab(ago):
 def test_end_of_a_session_is_newer_than_it_and_says_why():
     ended = FAILURES.ended(Entry({}, generation=7, refresh_token="r", spending=("x",)), "revoked")
     assert (ended.generation, ended.refresh_token, ended.spending) == (8, "", None)
-    error = login_required(TARGET, ended)
-    assert error.message == "the session is over (revoked)"
-    assert error.hint == "run: lakekey login --host https://dbc.cloud.databricks.com"
-    assert error.url is None
-
-
-def test_missing_sign_in_names_the_command_or_the_portal():
-    assert "not signed in" in login_required(TARGET, None).message
-    assert "not signed in" in login_required(TARGET, Entry({})).message
-    target = types.SimpleNamespace(user="ada@example.com", connect_url="https://portal/connect", name="dbc")
-    error = login_required(target, None)
-    assert error.message == "ada@example.com is not connected"
-    assert error.hint == "ada@example.com connects at https://portal/connect"
-    assert error.url == "https://portal/connect"
+    assert ended.refused.message == "the session is over (revoked)"
 
 
 def test_wait_for_a_lock_names_the_entry_by_its_first_twelve_characters():

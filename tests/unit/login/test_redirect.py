@@ -1,0 +1,42 @@
+"""The redirect address of a target, and the ports in it."""
+
+import pytest
+
+from lakekey.configuration.target import resolve
+from lakekey.errors import ConfigurationError
+from lakekey.login.redirect import redirect_of
+
+
+def target(**settings):
+    return resolve(host="https://w.example.com", **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "ports", "first"),
+    [
+        ({}, list(range(8020, 8041)), "http://localhost:8020"),
+        ({"client_id": "databricks-sql-python"}, list(range(8020, 8025)), "http://localhost:8020"),
+        ({"redirect_port": 9000}, [9000], "http://localhost:9000"),
+        ({"redirect_ports": "9000-9002, 9010"}, [9000, 9001, 9002, 9010], "http://localhost:9000"),
+        ({"redirect_ports": "any"}, [0], "http://localhost:8020"),
+        ({"redirect_url": "http://127.0.0.1:9000/cb"}, [9000], "http://127.0.0.1:9000/cb"),
+        ({"redirect_url": "http://[::1]:9000/cb"}, [9000], "http://[::1]:9000/cb"),
+        ({"redirect_url": "http://localhost/cb"}, list(range(8020, 8041)), "http://localhost:8020/cb"),
+        ({"redirect_url": "http://localhost:9000/cb", "redirect_port": 9001}, [9001], "http://localhost:9001/cb"),
+        ({"redirect_url": "https://a.example.com/cb"}, [443], "https://a.example.com/cb"),
+    ],
+)
+def test_the_registered_address_and_its_ports(settings, ports, first):
+    found = redirect_of(target(**settings))
+    assert (list(found.ports), found.address) == (ports, first)
+
+
+def test_an_address_that_cannot_be_read_is_refused():
+    with pytest.raises(ConfigurationError, match="redirect_url 'http://\\[::1' is none"):
+        redirect_of(target(redirect_url="http://[::1"))
+
+
+@pytest.mark.parametrize("ports", ["x", "0", "70000", "9-8", "1-60000", ","])
+def test_ports_that_are_none_are_refused(ports):
+    with pytest.raises(ConfigurationError, match="redirect_ports"):
+        redirect_of(target(redirect_ports=ports))
