@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from lakekey.cli import output, streams
-from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired
+from lakekey.errors import LakekeyError
 
 # ``gh auth login``, ``gcloud auth login``, …: the same command here, without ``auth``.
 _AFTER_AUTH = ("login", "logout", "status", "profiles", "env")
@@ -100,10 +100,8 @@ def _command_first(argv: Sequence[str]) -> list[str]:
 
 def _fail(arguments: argparse.Namespace, error: LakekeyError) -> int:
     if arguments.json:
-        output.print_json({"error": error.code, "message": error.message, "hint": error.hint, "profile": error.profile})
+        output.print_json(output.error_facts(error))
     else:
         where = f"{error.profile}: " if error.profile and not error.message.startswith(error.profile) else ""
         output.print_error(f"{where}{error.message}", error.hint)
-    if isinstance(error, LoginRequired):
-        return LOGIN_NEEDED
-    return USAGE if isinstance(error, ConfigurationError) else FAILED
+    return output.status_of(error)

@@ -1,15 +1,19 @@
 """``lakekey keep-alive``: renew the sessions that would expire unused, and report which end when."""
 
 import argparse
+import itertools
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-from lakekey.cli.output import print_json, print_table, print_text
-from lakekey.session.keep_alive import FAILED, SIGN_IN, KeptSession, Round, keep_alive
+from lakekey.cli.output import print_json_rows, print_table, print_text
+from lakekey.session.keep_alive import FAILED, SIGN_IN, KeptSession, round_of
+
+_ROWS = 1000  # of a table
 
 _UNITS = """\
 # Save as ~/.config/systemd/user/lakekey-keep-alive.service, and what follows the next comment beside it;
@@ -48,27 +52,50 @@ def keep(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, finish)
     while True:
-        warn = arguments.warn_days * 86400.0
-        found = keep_alive(*arguments.profiles, rate=arguments.rate, warn=warn, pause=done.wait)
-        _show(found, arguments)
+        status = _round(arguments, done.wait)
         if arguments.once or done.is_set():
             break
         if done.wait(arguments.every):
             return 0
-    states = {kept.state for kept in found.sessions}
-    if arguments.profiles and SIGN_IN in states:
-        return 3
-    return 1 if FAILED in states else 0
+    return status
 
 
-def _show(found: Round, arguments: argparse.Namespace) -> None:
+def _round(arguments: argparse.Namespace, pause: Callable[[float], object]) -> int:
+    """One round, which is shown. Returns the exit status.
+
+    A store may have a hundred thousand sessions: as JSON each is printed when it is done; a table has the first ones.
+    """
+    states: set[str] = set()
+    held_by: list[str | None] = [None]
+
+    def rows() -> Iterator[KeptSession]:
+        warn = arguments.warn_days * 86400.0
+        each = round_of(*arguments.profiles, rate=arguments.rate, warn=warn, pause=pause)
+        while True:
+            try:
+                kept = next(each)
+            except StopIteration as end:
+                held_by[0] = end.value
+                return
+            states.add(kept.state)
+            yield kept
+
+    found = rows()
+    first = list(itertools.islice(found, 1))  # which also finds out whether there can be a round
+    found = itertools.chain(first, found)
+    status = 0
     if arguments.json:
-        print_json({"held_by": found.held_by, "sessions": [_facts(kept) for kept in found.sessions]})
-    elif found.held_by is not None:
-        print_text(f"{found.held_by} is at it, so nothing was done here.")
-    elif not found.sessions:
-        print_text("There is no person's session to keep alive. Begin with: lakekey login")
+        status = print_json_rows({}, "sessions", map(_facts, found), lambda: {"held_by": held_by[0]})
     else:
+        _show(list(itertools.islice(found, _ROWS)), sum(1 for _ in found), held_by[0])
+    sys.stdout.flush()
+    if arguments.profiles and SIGN_IN in states:
+        return status or 3
+    return status or (1 if FAILED in states else 0)
+
+
+def _show(sessions: list[KeptSession], more: int, held_by: str | None) -> None:
+    if sessions:
         rows = [
             (
                 kept.profile or kept.workspace,
@@ -77,10 +104,15 @@ def _show(found: Round, arguments: argparse.Namespace) -> None:
                 _date(kept.lapses_at),
                 _date(kept.ends_at),
             )
-            for kept in found.sessions
+            for kept in sessions
         ]
         print_table(("SESSION", "PERSON", "STATE", "LAPSES UNUSED", "SIGN IN AGAIN BY"), rows)
-    sys.stdout.flush()
+        if more:
+            print_text(f"There were {more} more; with --json all are printed.")
+    if held_by is not None:
+        print_text(f"{held_by} is at it, so nothing {'more ' if sessions else ''}was done here.")
+    elif not sessions:
+        print("There is no person's session to keep alive. Begin with: lakekey login")
 
 
 def _facts(kept: KeptSession) -> dict[str, Any]:

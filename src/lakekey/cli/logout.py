@@ -180,8 +180,8 @@ def _all(arguments: argparse.Namespace) -> int:
         return {"key_forgotten": arguments.forget_key and not ended.failed, "secrets_removed": len(secrets)}
 
     if arguments.json:
-        print_json_rows({}, "sessions", (each._asdict() for each in ended), key)
-        return 1 if ended.failed else 0
+        status = print_json_rows({}, "sessions", (each._asdict() for each in ended), key)
+        return status or (1 if ended.failed else 0)
     for each in ended:
         said = f" {_AT_THE_SERVER[each.revocation]}" if each.revocation is not None else ""
         print_text(f"Signed out of {each.host}.{said}" if each.host else "Removed an entry that could not be opened.")

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired
+
 # What the commands begin with that our next steps name, and the words that may stand before one.
 _PROGRAMS = {
     *("lakekey", "pip", "ls", "df", "mv", "rm", "mkdir", "chmod", "chown", "sudo", "namei", "lsof", "systemctl"),
@@ -21,27 +23,49 @@ def print_json(facts: Any) -> None:
     print(_json(facts))
 
 
-def print_json_rows(facts: dict[str, Any], name: str, rows: Iterable[Any], rest: Callable[[], dict[str, Any]]) -> None:
+def error_facts(error: LakekeyError) -> dict[str, Any]:
+    """An error, as every command prints it with ``--json``."""
+    return {"error": error.code, "message": error.message, "hint": error.hint, "profile": error.profile}
+
+
+def status_of(error: LakekeyError) -> int:
+    """The exit status of a command that an error has ended."""
+    return 3 if isinstance(error, LoginRequired) else 2 if isinstance(error, ConfigurationError) else 1
+
+
+def print_json_rows(facts: dict[str, Any], name: str, rows: Iterable[Any], rest: Callable[[], dict[str, Any]]) -> int:
     """The same document for a list of any length, which is printed as it comes and is never whole in memory.
+
+    Where an error ends the list, the document is whole all the same: the error stands behind what there was.
 
     Args:
         facts: What stands before the list.
         name: The list's name.
         rows: What it holds.
         rest: Gives what stands behind it, when it has ended.
+
+    Returns:
+        The exit status: 0, or that of the error.
     """
+    status = 0
     print("{", end="")
     for key, value in facts.items():
         print(f"\n  {_json(key)}: {_nested(_json(value), 2)},", end="")
     print(f"\n  {_json(name)}: [", end="")
     mark = ""
-    for row in rows:
-        print(f"{mark}\n    {_nested(_json(row), 4)}", end="")
-        mark = ","
+    behind: dict[str, Any] = {}
+    try:
+        for row in rows:
+            print(f"{mark}\n    {_nested(_json(row), 4)}", end="")
+            mark = ","
+        behind = rest()
+    except LakekeyError as error:
+        status, behind = status_of(error), error_facts(error)
     print("\n  ]" if mark else "]", end="")
-    for key, value in rest().items():
+    for key, value in behind.items():
         print(f",\n  {_json(key)}: {_nested(_json(value), 2)}", end="")
     print("\n}")
+    return status
 
 
 def _nested(text: str, indent: int) -> str:

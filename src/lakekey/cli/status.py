@@ -130,10 +130,9 @@ def _all_as_json(cache: Cache, rows: Iterator[dict[str, Any]], limit: int | None
             yield facts
 
     first = list(itertools.islice(rows, 1))  # which also finds out where the key is
-    print_json_rows(
+    return print_json_rows(
         _place(cache), "sessions", shown(), lambda: {"next": last[0] if limit and next(rows, None) else None}
     )
-    return 0
 
 
 def _row(found: Found) -> dict[str, Any]:

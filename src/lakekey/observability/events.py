@@ -5,7 +5,7 @@ that share the entry. None has a token, a code or a secret. docs/reference/obser
 """
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from lakekey import _log
@@ -139,16 +139,16 @@ class Events:
             self._telemetry.count(name, error_type)
 
 
-def sessions_kept(kept: Sequence[tuple[str, str]], next_end: float | None, environ: Mapping[str, str]) -> None:
+def sessions_kept(kept: Mapping[tuple[str, str], int], next_end: float | None, environ: Mapping[str, str]) -> None:
     """What a round of keep-alive found (`lakekey.session.keep_alive`), as metrics.
 
     Args:
-        kept: The workspace and the state of each session.
+        kept: How many sessions there are, by workspace and state.
         next_end: Seconds until a person has to sign in again, or ``None`` if unknown.
         environ: The environment, for ``LAKEKEY_OTEL``.
     """
 
-    def load() -> "Callable[[Sequence[tuple[str, str]], float | None], None]":
+    def load() -> "Callable[[Mapping[tuple[str, str], int], float | None], None]":
         with libraries():
             from lakekey.observability.session_metrics import report
 

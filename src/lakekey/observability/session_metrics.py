@@ -1,7 +1,7 @@
 """Metrics of the sessions that are kept alive, loaded only where ``LAKEKEY_OTEL`` is on (`events`)."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from opentelemetry import metrics
@@ -19,9 +19,11 @@ _next_end = _meter.create_gauge(
 _last: set[tuple[str, str]] = set()  # what the round before counted, and must fall to 0 where it is gone
 
 
-def report(kept: Sequence[tuple[str, str]], next_end: float | None) -> None:
+def report(kept: Mapping[tuple[str, str], int], next_end: float | None) -> None:
     """See `lakekey.observability.events.sessions_kept`."""
-    counts = Counter((urlsplit(workspace).hostname or workspace, state) for workspace, state in kept)
+    counts: Counter[tuple[str, str]] = Counter()
+    for (workspace, state), number in kept.items():
+        counts[urlsplit(workspace).hostname or workspace, state] += number
 
     def set_all() -> None:
         for workspace, state in _last | counts.keys():

@@ -15,7 +15,9 @@ from lakekey.errors import LakekeyError
 _DAY = 86400.0
 _NOTE = "keep-alive"
 
-_given: set[tuple[str, float, int]] = set()  # where the store takes no note, a process repeats itself no more often
+_MOST = 10_000
+# Entry → its end and the day of the last report: where the store takes no note, a process repeats itself no more often.
+_given: dict[str, tuple[float, int]] = {}
 
 
 class EndNotices:
@@ -48,9 +50,11 @@ class EndNotices:
         day = self._day(now, ends)
         if day < 0 or (day <= self._day(self._last, ends) and entry.logged_in_at <= self._last):
             return False
-        if (entry_id, ends, day) in _given:
+        if _given.get(entry_id) == (ends, day):
             return False
-        _given.add((entry_id, ends, day))
+        if len(_given) >= _MOST:  # and the note of the store tells those that are forgotten here
+            _given.clear()
+        _given[entry_id] = ends, day
         self._any = True
         return True
 

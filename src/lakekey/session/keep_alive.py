@@ -9,7 +9,8 @@ import hashlib
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -103,11 +104,30 @@ def keep_alive(
         ConfigurationError: A name leads to nothing.
         CacheError: The cache cannot be used.
     """
-    environ = os.environ if environ is None else environ
-    caches = list(_chosen(names, environ))
     done: list[KeptSession] = []
-    pace = _Pace(60.0 / rate, pause)
-    for selection, cache, chosen in caches:
+    each = round_of(*names, rate=rate, warn=warn, environ=environ, pause=pause)
+    while True:
+        try:
+            done.append(next(each))
+        except StopIteration as end:
+            return Round(done, end.value)
+
+
+def round_of(
+    *names: str,
+    rate: float = RATE,
+    warn: float = WARN,
+    environ: Mapping[str, str] | None = None,
+    pause: Callable[[float], object] = time.sleep,
+) -> Generator[KeptSession, None, str | None]:
+    """The same round, one session after the other: a hundred thousand are never in memory. Arguments as `keep_alive`.
+
+    Returns:
+        Which process is at a round of its own, as `Round.held_by`.
+    """
+    environ = os.environ if environ is None else environ
+    sums, pace = _Sums(), _Pace(60.0 / rate, pause)
+    for selection, cache, chosen in list(_chosen(names, environ)):
         first = list(itertools.islice(chosen, 1))
         if not first:
             continue
@@ -115,16 +135,17 @@ def keep_alive(
             if not held:
                 holder = cache.store.holder(LOCK) or "another process"
                 _log.info("keep_alive", "%s keeps the sessions of %s alive", holder, cache.store.where)
-                return Round(done, holder)
+                return holder
             notices = EndNotices(cache, selection, warn)
             try:
                 for found, kept in _Pass(cache, environ, pace).over(itertools.chain(first, chosen)):
-                    done.append(kept)
+                    sums.add(kept)
                     _warn(found.entry, kept, notices)
+                    yield kept
             finally:
                 notices.close()
-    _report(done, environ)
-    return Round(done)
+    _report(sums, environ)
+    return None
 
 
 def is_due(entry: Entry, lapses: float, ends: float, now: float) -> bool:
@@ -293,14 +314,36 @@ def _warn(entry: Entry | None, kept: KeptSession, notices: EndNotices) -> None:
     )  # fmt: skip
 
 
-def _report(done: list[KeptSession], environ: Mapping[str, str]) -> None:
+class _Sums:
+    """What a round has found, summed up.
+
+    Attributes:
+        counts: How many sessions, by workspace and state.
+        next_end: When the first of them ends, in epoch seconds; ``None`` where that is not known.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.next_end: float | None = None
+
+    def add(self, kept: KeptSession) -> None:
+        """Count one more."""
+        self.counts[kept.workspace, kept.state] += 1
+        if kept.ends_at is not None:
+            ends = kept.ends_at.timestamp()
+            self.next_end = ends if self.next_end is None else min(self.next_end, ends)
+
+
+def _report(sums: _Sums, environ: Mapping[str, str]) -> None:
     """As metrics where OpenTelemetry is on, and as one audit record where something was done."""
-    now = time.time()
-    counts = {state: sum(kept.state == state for kept in done) for state in (RENEWED, FAILED, SIGN_IN)}
+    counts = dict.fromkeys((RENEWED, FAILED, SIGN_IN), 0)
+    for (_, state), number in sums.counts.items():
+        if state in counts:
+            counts[state] += number
     if counts[RENEWED] or counts[FAILED]:
         said = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
-        _log.info("keep_alive", "%d sessions looked at: %s", len(done), said)
+        _log.info("keep_alive", "%d sessions looked at: %s", sums.counts.total(), said)
         outcome = audit.FAILED if counts[FAILED] else audit.DONE
         audit.record(audit.ADMINISTRATION, environ=environ, action="keep_alive", outcome=outcome, detail=said)
-    ends = [kept.ends_at.timestamp() - now for kept in done if kept.ends_at is not None]
-    events.sessions_kept([(kept.workspace, kept.state) for kept in done], min(ends, default=None), environ)
+    next_end = sums.next_end - time.time() if sums.next_end is not None else None
+    events.sessions_kept(sums.counts, next_end, environ)

@@ -12,10 +12,12 @@ import pytest
 
 import lakekey
 from lakekey.cache.entry import Entry
+from lakekey.cli import keep_alive as keep_alive_command
+from lakekey.cli import main
 from lakekey.errors import ConfigurationError
 from lakekey.session import end_notices
 from lakekey.session import keep_alive as module
-from lakekey.session.keep_alive import LOCK, is_due, keep_alive
+from lakekey.session.keep_alive import LOCK, is_due, keep_alive, round_of
 from support.processes import LAKEKEY
 from support.processes import lakekey as command
 from support.sessions import Machine
@@ -111,12 +113,12 @@ def test_a_server_in_trouble_is_left_alone_and_nothing_is_lost(machine):
     assert machine.stored().refresh_token
 
 
-def fill(machine, number):
+def fill(machine, number, *, left=-2 * DAY):
     """Sessions of other people at the same workspace, each due."""
     others = []
     for count in range(number):
         other = Machine(machine.server, machine.directory, user=f"user-{count}@example.com")
-        other.store(left=-2 * DAY, refresh_token=f"a token of {count}", identity=f"user-{count}@example.com")
+        other.store(left=left, refresh_token=f"a token of {count}", identity=f"user-{count}@example.com")
         others.append(other)
     return others
 
@@ -200,6 +202,36 @@ def test_a_reusable_token_ends_when_it_ends(machine):
     age(machine, 1, refresh_expires_at=ends, rotates=False)
     (kept,) = keep_alive().sessions
     assert kept.ends_at.timestamp() == pytest.approx(ends, abs=1)
+
+
+def test_notices_that_a_store_does_not_take_stay_bounded_in_memory(machine, monkeypatch):
+    monkeypatch.setattr(end_notices, "_MOST", 3)
+    age(machine, 0.1)
+    entry, ends = machine.stored(), time.time() + DAY
+    notices = end_notices.EndNotices(machine.cache, "", 3 * DAY)
+    assert [notices.is_due(f"{number:064x}", entry, ends) for number in range(8)] == [True] * 8
+    assert len(end_notices._given) <= 3
+    assert not notices.is_due(f"{7:064x}", entry, ends)
+
+
+def test_sessions_of_a_round_are_told_one_after_the_other(machine):
+    age(machine, 0.1)
+    fill(machine, 3, left=3000)
+    each = round_of()
+    assert next(each).state == "not due"
+    with machine.cache.lock(LOCK) as held:
+        assert not held  # the round is not over
+    assert len(list(each)) == 3
+
+
+def test_table_has_the_first_sessions_and_says_how_many_there_were(machine, monkeypatch, capsys):
+    age(machine, 0.1)
+    fill(machine, 3, left=3000)
+    monkeypatch.setattr(keep_alive_command, "_ROWS", 2)
+    assert main(["keep-alive", "--once"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("not due" in line for line in lines) == 2
+    assert lines[-1] == "There were 2 more; with --json all are printed."
 
 
 def test_profiles_and_entries_can_be_chosen(machine):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from lakekey.cli.output import print_json_rows
+from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, StoreUnavailable
 
 ROW = {"name": "Zoë\nof two lines", "of": {"more": [1, 2]}, "none": []}
 
@@ -16,3 +17,27 @@ def test_rows_that_are_printed_one_by_one_make_the_usual_document(rows, facts, r
     print_json_rows(facts, "sessions", iter(rows), lambda: rest)
     whole = json.dumps({**facts, "sessions": rows, **rest}, indent=2, ensure_ascii=False)
     assert capsys.readouterr().out == f"{whole}\n"
+
+
+@pytest.mark.parametrize("rows", [[], [ROW], [ROW, {}]])
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(StoreUnavailable("gone", hint="try"), 1), (LoginRequired("over"), 3), (ConfigurationError("x"), 2)],
+)
+def test_document_is_whole_where_an_error_ends_its_list(rows, error, status, capsys):
+    def breaks():
+        yield from rows
+        raise error
+
+    assert print_json_rows({"store": "here"}, "sessions", breaks(), lambda: {"next": None}) == status
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["store"] == "here" and printed["sessions"] == rows and "next" not in printed
+    assert (printed["error"], printed["message"], printed["hint"]) == (error.code, error.message, error.hint)
+
+
+def test_document_is_whole_where_what_stands_behind_the_list_fails(capsys):
+    def fails():
+        raise LakekeyError("the key stays")
+
+    assert print_json_rows({}, "sessions", [ROW], fails) == 1
+    assert json.loads(capsys.readouterr().out)["message"] == "the key stays"
