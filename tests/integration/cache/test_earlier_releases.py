@@ -7,13 +7,11 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
 
 import pytest
 
+from support.earlier_releases import EARLIER, ROOT, unpack
 from support.processes import lakekey as run
-
-from .conftest import EARLIER, ROOT
 
 pytestmark = pytest.mark.timeout(300)
 # Prints the token that a provider has; with `renews`, of one that a server is said to have refused.
@@ -34,10 +32,7 @@ print(json.dumps([lakekey.__file__, token]))
 def earlier(request, tmp_path_factory):
     """The folder of an earlier release's source."""
     place = tmp_path_factory.mktemp("earlier")
-    archive = place / "src.tar"
-    subprocess.run(["git", "-C", ROOT, "archive", "-o", str(archive), request.param, "src"], check=True, timeout=60)
-    with tarfile.open(archive) as packed:
-        packed.extractall(place, filter="data")
+    unpack(request.param, place, "src")
     return place / "src"
 
 

@@ -2,8 +2,12 @@
 
 import pytest
 
+from support import earlier_releases
 from support.servers.postgresql import Postgresql
 from support.servers.redis import Redis, valkey
+
+if not earlier_releases.are_there():
+    collect_ignore = ["test_mixed_releases.py"]
 
 
 @pytest.fixture(scope="session")

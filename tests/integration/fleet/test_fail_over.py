@@ -1,5 +1,7 @@
 """PostgreSQL with a standby: the primary dies, the standby is promoted, and the old primary comes back."""
 
+import signal
+
 import pytest
 
 from lakekey import LoginRequired
@@ -60,21 +62,29 @@ def assert_presented_once_each(server, requests):
     assert counters["grant.error.invalid_grant"] == 0  # what a token that is presented twice is answered with
 
 
+@pytest.mark.parametrize("how", ["dies", "stands still"])
 def test_a17_fail_over_to_a_synchronous_standby_in_mid_refresh_costs_nothing(
-    fleet, signed_in, oidc_server, primary, standby
+    fleet, signed_in, oidc_server, primary, standby, how
 ):
     primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
     primary.sql("SELECT pg_reload_conf()")
     with oidc_server.hold() as hold, signed_in.started("asks_once") as holder:
         hold.wait()
         with fleet.host("b").started("asks_once") as other:
-            primary.crash()
+            if how == "dies":
+                primary.crash()
+            else:
+                primary.signal(signal.SIGSTOP)  # it takes connections, and answers none
             standby.promote()
             hold.release()
             assert holder.result()["ok"]
             assert other.result()["ok"]
     assert_presented_once_each(oidc_server, 1)
-    signed_in.assert_session_is_whole()
+    try:
+        signed_in.assert_session_is_whole()
+    finally:
+        if how == "stands still":
+            primary.signal(signal.SIGCONT)
 
 
 def test_a17_token_that_a_lagging_standby_brings_back_is_not_sent_and_the_newer_one_is_put_back(

@@ -18,6 +18,7 @@ from lakekey.providers.provider import Provider
 from support.fleet import Fleet
 from support.servers.fault_proxy import FaultProxy
 from support.servers.postgresql import Postgresql, private_directory
+from support.servers.redis import Redis, valkey
 from support.store_contract import NAME
 from support.tls import write_certificates
 from support.waiting import until
@@ -53,8 +54,12 @@ def test_a27_hosts_with_clocks_ten_minutes_off_make_one_request_and_send_no_dead
     assert oidc_server.counters()["requests.token"] == 2
 
 
-@pytest.fixture
-def stepping():
+def stepping_valkey(environ):
+    return Redis(program=valkey(), environ=environ)  # Debian's Redis does not start with libfaketime
+
+
+@pytest.fixture(params=[Postgresql, stepping_valkey])
+def stepping(request):
     """A server whose clock, and no other, is stepped by what is written into a file."""
     directory = private_directory("lakekey-clock-")  # where the user of the server may read it
     steps = directory / "steps"
@@ -66,7 +71,7 @@ def stepping():
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
-    with Postgresql(environ=fake) as server:
+    with request.param(environ=fake) as server:
         yield server, steps
     shutil.rmtree(directory)
 

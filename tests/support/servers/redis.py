@@ -1,6 +1,7 @@
 """A real Redis or Valkey server on loopback, with a password; replicas of it; and a sentinel that fails over to one."""
 
 import contextlib
+import os
 import secrets
 import shutil
 import signal
@@ -37,15 +38,23 @@ class Redis:
         password: The one of its user.
     """
 
-    def __init__(self, *settings: str, program: str = "redis-server", replica_of: "Redis | None" = None) -> None:
+    def __init__(
+        self,
+        *settings: str,
+        program: str = "redis-server",
+        replica_of: "Redis | None" = None,
+        environ: dict[str, str] | None = None,
+    ) -> None:
         """Describes a server; entering the context starts it.
 
         Args:
             *settings: More of its settings, as on its command line.
             program: Which server.
             replica_of: Whose replica it is.
+            environ: More of its environment.
         """
         self.port = free_port()
+        self._environ = {**os.environ, **(environ or {})}
         self.password = replica_of.password if replica_of else f"dose{secrets.token_hex(16)}"
         self._settings = list(settings)
         self._program = program
@@ -95,6 +104,7 @@ class Redis:
                 "--logfile", str(self._root / "log"), "--daemonize", "no", *self._settings,
             ],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            env=self._environ,
         )  # fmt: skip
         deadline = time.monotonic() + _PATIENCE
         while True:

@@ -277,3 +277,25 @@ def test_rotation_ends_though_a_bad_entry_cannot_be_moved_away(cache, monkeypatc
     done = rotate(cache)
     assert (done.unreadable, done.resealed, done.dropped) == ((NAME,), 1, (old,))
     assert (cache.store.get(NAME), cache.get("b" * 64)) == (bad, ENTRY)
+
+
+def test_threads_that_look_for_the_keys_at_once_all_find_them(bare_machine):
+    """The first request of a program with many threads: none may see the keys half found."""
+    both = threading.Barrier(2)
+    made = []
+
+    def find():
+        both.wait(30)  # each thread has seen that they were not found yet
+        made.append(Keys(MemoryStore(), {"LAKEKEY_KEY": base64.b64encode(bytes(32)).decode()}))
+        return made[-1]
+
+    sealed = SealedStore(MemoryStore(), find, volatile=None, instead=None, replaceable=False)
+    seen = []
+    threads = [threading.Thread(target=lambda: seen.append((sealed.keys, sealed.ring))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(made) == len(seen) == 2
+    assert all(keys in made and ring.keys for keys, ring in seen)
+    assert sealed.keys in made and len(made) == 2  # and no thread looks for them again
