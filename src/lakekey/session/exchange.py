@@ -30,15 +30,13 @@ class Exchange:
 
     Args:
         credential: Whose entry it is.
-        key: The key of its queue.
         grant: How it is renewed without a person.
         saving: Stores the answers.
         shares: Whether another host may spend the same refresh token.
     """
 
-    def __init__(self, credential: Credential, key: str, grant: Grant, saving: Saving, *, shares: bool) -> None:
+    def __init__(self, credential: Credential, grant: Grant, saving: Saving, *, shares: bool) -> None:
         self._credential = credential
-        self._key = key
         self._grant = grant
         self._saving = saving
         self._shares = shares

@@ -87,7 +87,7 @@ class Renewal:
         # On one machine the kernel's lock tells whether a holder lives, so no intent is needed there.
         shares = grant.needs_person and self._cache.store.spans_machines
         self._saving = Saving(credential, queue.key, revoke, shares=shares)
-        self._exchange = Exchange(credential, queue.key, grant, self._saving, shares=shares)
+        self._exchange = Exchange(credential, grant, self._saving, shares=shares)
 
     def renew(self, commitment: Commitment, stored: Stored) -> Entry:
         """Bring a usable token about, under the entry's lock: by one exchange, else by one sign-in.
