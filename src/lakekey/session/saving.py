@@ -57,7 +57,8 @@ class Saving:
             saved = self._store(entry, stored, spent, begun_again(self._cache) if since is None else since)
         except CacheError as error:
             before = spent or (stored.entry.refresh_token if stored.entry is not None else "")
-            unsaved.keep(self._key, before, entry)
+            if before or entry.logged_in_at:  # what needs no person can be had again
+                unsaved.keep(self._key, before, entry)
             self._events.failed(error)
             raise
         if saved is not None:

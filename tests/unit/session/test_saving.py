@@ -177,3 +177,15 @@ def test_sign_out_gives_back_an_answer_that_could_not_be_stored_and_brings_no_se
     assert unsaved.get(key_of(provider)) is None
     with pytest.raises(LoginRequired):
         provider.headers()
+
+
+def test_answer_that_needs_no_person_is_asked_for_again(store, server, monkeypatch):
+    monkeypatch.setattr(saving, "_PATIENCE", -1.0)
+    server.needs_person = False
+    job = provider_over(cache_over(store), server)
+    monkeypatch.setattr(server, "renew", lambda refresh_token, *, deadline: server._issue(None))
+    store.trouble.append(away())
+    with pytest.raises(StoreUnavailable):
+        job.headers()
+    assert unsaved.get(key_of(job)) is None
+    assert job.headers() == {"Authorization": f"Bearer {entry_of(job).access_token}"}
