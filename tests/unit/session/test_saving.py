@@ -186,6 +186,7 @@ def test_answer_that_needs_no_person_is_asked_for_again(store, server, monkeypat
     monkeypatch.setattr(server, "renew", lambda refresh_token, *, deadline: server._issue(None))
     store.trouble.append(away())
     with pytest.raises(StoreUnavailable):
-        job.headers()
+        job.login()
     assert unsaved.get(key_of(job)) is None
-    assert job.headers() == {"Authorization": f"Bearer {entry_of(job).access_token}"}
+    job.login()
+    assert server.lives(entry_of(job).access_token)
