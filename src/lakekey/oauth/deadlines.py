@@ -173,11 +173,16 @@ class Watch:
 
         Raises:
             TimeoutError: The deadline has passed.
+            ConnectionResetError: It cannot be used again.
         """
         if connection.sock is None or connection.sock in self._sockets:
             return
         self._check()
         self.reuses = True
+        if getattr(connection.sock, "pending", int)():
+            # What came unasked would be taken for this request's answer. The library looks at the socket only, and
+            # not at what TLS has decrypted already.
+            raise ConnectionResetError("the server sent more than its answer")
         self._connections.append(connection)
         self._sockets.append(connection.sock)
         if self._commitment is not None:

@@ -1,8 +1,10 @@
 """Connections that wait a moment for the next request to the same server."""
 
 import contextlib
+import io
 import os
 import socket
+import ssl
 import threading
 import time
 
@@ -12,16 +14,19 @@ from lakekey.errors import TokenEndpointError
 from lakekey.oauth import deadlines
 from lakekey.oauth.connections import KeptConnections
 from lakekey.oauth.transport import Transport
+from support.tls import write_certificates
 
 FORM = {"grant_type": "authorization_code", "code": "a-code"}
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n%b\r\n{}"
+ANOTHERS = b'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"a": "b"}'
 CLOSE, SILENCE, HALF = b"close", b"silence", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"
 
 
 class Server:
     """Answers the requests of each connection as that connection's list says, and notes what was asked on which."""
 
-    def __init__(self, *answers):
+    def __init__(self, *answers, wrap=lambda connection: connection):
+        self._wrap = wrap
         self.asked = []
         self.ended = threading.Event()
         self._answers = answers
@@ -51,7 +56,7 @@ class Server:
     def _accepted(self):
         while not self.ended.is_set():
             with contextlib.suppress(TimeoutError):
-                return self._listener.accept()[0]
+                return self._wrap(self._listener.accept()[0])
         return None
 
     def _answer(self, connection, number, answers):
@@ -141,6 +146,22 @@ def test_cookies_of_an_answer_do_not_go_with_the_next_request(kept):
         assert "ada" not in server.asked[1][1]
 
 
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_answer_that_nothing_asked_for_is_not_taken_for_the_next_ones(kept, tmp_path, secure):
+    certificates = write_certificates(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.cert, certificates.key)
+    wrap = (lambda sock: context.wrap_socket(sock, server_side=True)) if secure else (lambda sock: sock)
+    read_ahead = io.DEFAULT_BUFFER_SIZE - len(GOOD % b"X: \r\n")
+    first = GOOD % (b"X: " + b"x" * read_ahead + b"\r\n")  # all that is read with it, so that the rest begins a line
+    with Server([first + ANOTHERS], [GOOD % b""], wrap=wrap) as server:
+        transport = Transport(kept=kept, ca_file=str(certificates.ca))
+        url = server.url.replace("http:", "https:") if secure else server.url
+        assert transport.get(url).json_object() == {}
+        assert transport.get(url).json_object() == {}
+        assert on(server) == [0, 1]
+
+
 def test_deadline_holds_on_a_kept_connection(kept):
     with Server([GOOD % b"", SILENCE]) as server:
         transport = Transport(kept=kept)
@@ -210,7 +231,7 @@ def test_work_commits_before_it_sends_on_a_kept_connection(kept):
         assert on(server) == [0]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked here")
+@pytest.mark.fork
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_forked_child_does_not_use_its_parents_connection(kept):
     with Server([GOOD % b"", GOOD % b""]) as server:
