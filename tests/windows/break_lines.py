@@ -28,17 +28,20 @@ class Break(NamedTuple):
 
 UNIT, HERE = "tests/unit", "tests/windows"
 FILES = f"{UNIT}/cache/test_private_files.py"
+CONSOLE = f"{HERE}/test_console.py"
+SHOWN = f"{CONSOLE}::test_console_shows_what_its_code_page_lacks_and_colours_where_it_can"
+LISTS = f"{HERE}/test_places.py::test_access_lists_are_read_as_windows_gives_them"
 BREAKS = (
     Break("cache/private_files.py", 'getattr(os, "O_BINARY", 0)', "0", FILES),
     Break("cache/private_files.py", "error.errno == errno.EACCES and", "False and", f"{HERE}/test_sharing.py"),
     Break("cache/private_files.py", "in _IN_USE\n", "in ()\n", FILES),
     Break("cache/private_files.py", 'if sys.platform == "win32":', "if False:", f"{HERE}/test_sharing.py"),
     Break("cache/durable_files.py", '_POSIX = os.name == "posix"', "_POSIX = True", FILES),
-    Break("cache/shared_opening.py", "_EVERY_SHARING = 0x7", "_EVERY_SHARING = 0x3", f"{HERE}/test_sharing.py"),
-    Break("cache/private_files.py", "        make_directory(path)", "        os.mkdir(path)", f"{HERE}/test_places.py::test_access_lists_are_read_as_windows_gives_them"),
-    Break("cache/access_list.py", "(A;OICI;FA;;;{_ADMINISTRATORS})", "(A;OICI;FA;;;WD)", f"{HERE}/test_places.py::test_access_lists_are_read_as_windows_gives_them"),
-    Break("cache/access_list.py", "head.mask & _COUNTS", "head.mask & 0x80000000", f"{HERE}/test_places.py::test_access_lists_are_read_as_windows_gives_them"),
-    Break("cache/access_list.py", "_LIST = 1, 0x1 | 0x4", "_LIST = 1, 0x1", f"{HERE}/test_places.py::test_access_lists_are_read_as_windows_gives_them"),
+    Break("_shared_opening.py", "_EVERY_SHARING = 0x7", "_EVERY_SHARING = 0x3", f"{HERE}/test_sharing.py"),
+    Break("cache/private_files.py", "        make_directory(path)", "        os.mkdir(path)", LISTS),
+    Break("cache/access_list.py", "(A;OICI;FA;;;{_ADMINISTRATORS})", "(A;OICI;FA;;;WD)", LISTS),
+    Break("cache/access_list.py", "head.mask & _COUNTS", "head.mask & 0x80000000", LISTS),
+    Break("cache/access_list.py", "_LIST = 1, 0x1 | 0x4", "_LIST = 1, 0x1", LISTS),
     Break("cli/doctor/storage.py", 'if sys.platform == "win32":', "if False:", f"{HERE}/test_places.py::test_doctor_says_who_else_may_open_the_cache"),
     Break("cache/safe_path.py", '_POSIX = os.name == "posix"', "_POSIX = True", FILES),
     Break(
@@ -53,17 +56,32 @@ BREAKS = (
     Break("login/paste.py", 'or sys.platform == "win32"', "", f"{HERE}/test_command_line.py::test_a_person_pastes_the_address"),
     Break("oauth/deadlines.py", "left + _DRAIN if", "None if", f"{UNIT}/oauth/test_transport.py"),
     Break("cli/output.py", 'if os.name == "posix" else "%d %b"', "", f"{HERE}/test_command_line.py::test_dates_are_written_as_windows_can"),
-    Break("cli/serving/command.py", "done.wait(_SLICE)", "done.wait()", f"{HERE}/test_serve.py"),
-    Break("cli/serving/command.py", ', "SIGBREAK")', ")", f"{HERE}/test_serve.py"),
+    Break("cli/serving/command.py", "done.wait(_SLICE)", "done.wait()", f"{CONSOLE}::test_serve_hands_out_tokens_until_it_is_interrupted"),
+    Break("cli/serving/command.py", ', "SIGBREAK")', ")", f"{CONSOLE}::test_serve_hands_out_tokens_until_it_is_interrupted"),
     Break("configuration/databrickscfg.py", '_POSIX = os.name == "posix"', "_POSIX = True", f"{UNIT}/configuration/test_databrickscfg.py"),
     Break("configuration/databrickscfg.py", 'if sys.platform == "win32":', "if False:", f"{HERE}/test_sharing.py::test_file_of_profiles_that_another_program_has_open_is_read_when_it_is_free"),
     Break("configuration/profile_writer.py", '_POSIX = os.name == "posix"', "_POSIX = True", f"{UNIT}/configuration/test_profile_writer.py"),
+    Break("_terminal.py", 'if os.name == "nt":', "if False:", SHOWN),
+    Break("_terminal.py", "return not detect_legacy_windows()", "return False", SHOWN),
+    Break("cli/streams.py", 'if os.name == "nt" and current.isatty():', "if False:", SHOWN),
+    Break("_commands.py", 'return sys.platform == "win32"', "return False", f"{UNIT}/test_commands.py"),
+    Break("_shared_opening.py", "_APPEND = 0x4", "_APPEND = 0x2", f"{HERE}/test_sharing.py::test_audit_records_of_several_processes_are_all_there"),
+    Break("observability/audit.py", 'if sys.platform == "win32":', "if False:", f"{HERE}/test_sharing.py::test_audit_records_of_several_processes_are_all_there"),
+    Break("observability/audit.py", 'if os.name != "posix":', "if False:", f"{HERE}/test_sharing.py::test_audit_records_of_several_processes_are_all_there"),
+    Break("cache/private_files.py", '_POSIX = os.name == "posix"', "_POSIX = True", FILES),
+    Break("cache/private_files.py", "max(patience, PATIENCE_TO_REPLACE) if in_use else patience", "patience", FILES),
+    Break("cache/access_list.py", "_TOKEN_QUERY, _TOKEN_USER = 0x8, 1", "_TOKEN_QUERY, _TOKEN_USER = 0x8, 4", LISTS),
+    Break("cache/access_list.py", "accounts.setdefault(_text(owner))", "pass", LISTS),
+    Break("cache/access_list.py", "for one in (me, _SYSTEM, _ADMINISTRATORS, _WHO_MAKES):", "for one in (me, _SYSTEM):", LISTS),
+    Break("cache/access_list.py", "if known else account", "if False else account", LISTS),
+    Break("cache/keys/kms/gcp.py", 'if os.name == "nt"', "if False", f"{UNIT}/cache/keys/test_gcp.py"),
+    Break("cli/serving/command.py", 'if sys.platform == "win32":', "if False:", f"{CONSOLE}::test_serve_hands_out_tokens_until_it_is_interrupted"),
+    Break("cli/serving/databricks_program.py", 'if os.name != "posix":', "if False:", f"{HERE}/test_command_line.py::test_every_command_speaks_to_a_console_of_windows"),
+    Break("cli/serving/own_files.py", '_POSIX = os.name == "posix"', "_POSIX = True", f"{CONSOLE}::test_serve_hands_out_tokens_until_it_is_interrupted"),
 )  # fmt: skip
 # What Wine has no way to show, or makes no difference, with the reason.
 NOT_SHOWN = {
-    "cache/shared_opening.py, O_BINARY": "equivalent: open_osfhandle reads bytes unless it is told O_TEXT",
-    "_terminal.py, a console that shows colours": "tests have pipes, and no console of Windows",
-    "cli/streams.py, a console that takes Unicode": "tests have pipes, and no console of Windows",
+    "_shared_opening.py, O_BINARY": "equivalent: open_osfhandle reads bytes unless it is told O_TEXT",
     "login/listener.py, SO_EXCLUSIVEADDRUSE": "Linux's kernel refuses a second listener of a port in any case",
     "cli/doctor/person.py, SO_EXCLUSIVEADDRUSE": "the same",
     "cli/serving/metadata_service.py, allow_reuse_address": "the same",

@@ -1,5 +1,9 @@
 """What Windows denies while another process has a file open: it is tried again, seen here, and the answer is kept."""
 
+import getpass
+import json
+from contextlib import ExitStack
+
 import pytest
 
 from support import wine
@@ -9,7 +13,7 @@ pytestmark = pytest.mark.timeout(600)
 # Holds a file as a program does that shares nothing (0), all but deleting (3, as Python's own `open`), or as we do.
 HOLDS = """
 import _winapi, os, sys
-from lakekey.cache.shared_opening import open_to_read
+from lakekey._shared_opening import open_to_read
 from support.reports import report, wait_for_word
 path, sharing = sys.argv[1:]
 if sharing == "ours":
@@ -104,3 +108,34 @@ def test_file_of_profiles_that_another_program_has_open_is_read_when_it_is_free(
         end = asker.result()
     assert end["ok"], end
     assert end["denials"]["CreateFile"] >= 1
+
+
+RECORDS = """
+import sys
+from lakekey.observability import audit
+from support.reports import report, wait_for_word
+report("ready")
+wait_for_word()
+for number in range(40):
+    audit.record(audit.ADMINISTRATION, action="test", detail="x" * 400, who=f"{sys.argv[1]}-{number}")
+report("result")
+"""
+
+
+def test_audit_records_of_several_processes_are_all_there(service, tmp_path):
+    file = tmp_path / "audit.jsonl"
+    environ = {"LAKEKEY_AUDIT": wine.windows(file)}
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(service.python(RECORDS, str(number), **environ)) for number in range(3)]
+        for child in crowd:
+            child.until("ready")
+        for child in crowd:
+            child.go_on()
+        for child in crowd:
+            child.result()
+    lines = file.read_bytes().decode().splitlines(keepends=True)
+    records = [json.loads(line) for line in lines]
+    assert {each["who"] for each in records} == {f"{writer}-{number}" for writer in range(3) for number in range(40)}
+    assert len(records) == 120
+    assert all(line.endswith("}\n") for line in lines)  # as on other systems
+    assert {each["os_user"] for each in records} == {getpass.getuser()}

@@ -178,7 +178,7 @@ def read_given(path: str) -> bytes:
 def _open_to_read(path: str) -> int:
     if sys.platform == "win32":
         with LOADING:
-            from lakekey.cache.shared_opening import open_to_read
+            from lakekey._shared_opening import open_to_read
 
         return open_to_read(path)
     return os.open(path, os.O_RDONLY | NOFOLLOW | CLOEXEC | BINARY | _NONBLOCK)

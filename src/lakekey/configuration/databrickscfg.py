@@ -210,9 +210,9 @@ def open_to_read(path: str) -> int:
 def _open(path: str) -> int:
     if sys.platform == "win32":
         with LOADING:
-            from lakekey.cache import shared_opening
+            from lakekey import _shared_opening
 
-        return shared_opening.open_to_read(path)
+        return _shared_opening.open_to_read(path)
     # Not blocking: a pipe that nothing writes to, or a terminal, would hold the program for ever.
     return os.open(path, os.O_RDONLY | _NONBLOCK | _CLOEXEC | _BINARY)
 

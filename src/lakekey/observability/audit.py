@@ -143,14 +143,23 @@ def _append(path: str, line: str) -> None:
 
     It is opened for each line: a log rotation may have moved it away.
     """
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    flags |= getattr(os, "O_NONBLOCK", 0)  # so that a pipe that no one reads is an error, and no wait
-    descriptor = os.open(os.path.expanduser(path), flags, 0o600)
+    descriptor = _open_to_append(os.path.expanduser(path))
     try:
         _refuse_unsafe(os.fstat(descriptor))
         os.write(descriptor, line.encode())
     finally:
         os.close(descriptor)
+
+
+def _open_to_append(path: str) -> int:
+    if sys.platform == "win32":
+        with LOADING:
+            from lakekey._shared_opening import open_to_append
+
+        return open_to_append(path)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    flags |= getattr(os, "O_NONBLOCK", 0)  # so that a pipe that no one reads is an error, and no wait
+    return os.open(path, flags, 0o600)
 
 
 def _refuse_unsafe(found: os.stat_result) -> None:
