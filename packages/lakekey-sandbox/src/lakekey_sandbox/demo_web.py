@@ -34,6 +34,7 @@ with lakekey.sql.connect(provider, enable_telemetry=False) as connection, connec
     print(cursor.fetchone()[0])
 """
 _SLICE = 0.25  # seconds
+_PATIENCE = 300.0  # seconds for the worker, on a machine that has much to do
 
 
 def run_web(*, stay: bool | None = None, as_json: bool = False) -> int:
@@ -184,7 +185,7 @@ def _register(service: Service, boxes: dict[str, Sandbox]) -> None:
 
 def _in_a_worker(profile: str, user: str) -> str:
     command = [sys.executable, "-c", _WORKER, profile, user]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()  # noqa: S603
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PATIENCE).stdout.strip()  # noqa: S603
 
 
 def _stay(service: Service, tell: Narrator) -> None:
