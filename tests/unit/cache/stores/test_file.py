@@ -2,10 +2,11 @@
 
 import os
 import stat
+import time
 
 import pytest
 
-from lakekey.cache.stores.file import FileStore
+from lakekey.cache.stores.file import _GIVEN_UP, FileStore
 from lakekey.errors import CacheWriteFailed, UnsafeCache
 
 NAME, OTHER = "a" * 64, "b" * 64
@@ -48,6 +49,32 @@ def test_only_the_bytes_that_are_there_are_deleted(store):
     assert not store.delete(NAME, replaces=b"older")
     assert store.delete(NAME, replaces=b"first")
     assert (store.get(NAME), store.list()) == (None, [])
+
+
+@pytest.mark.parametrize("tick", [100, 2 * 10**9], ids=["100 ns", "2 s"])
+def test_replaced_bytes_are_read_where_the_time_and_size_of_the_file_stay(store, directory, tick):
+    store.put(NAME, b"first", replaces=None)
+    path = directory / "entries" / f"{NAME}.entry"
+    at = time.time_ns() // tick * tick
+    os.utime(path, ns=(at, at))
+    assert store.get(NAME) == b"first"
+    store.put(NAME, b"other", replaces=b"first")
+    os.utime(path, ns=(at, at))
+    assert path.stat().st_mtime_ns == at
+    assert store.get(NAME) == b"other"
+    assert not store.delete(NAME, replaces=b"first")
+
+
+@pytest.mark.parametrize("tick", [100, 2 * 10**9], ids=["100 ns", "2 s"])
+def test_only_what_was_given_up_is_swept_up_whatever_the_tick_of_file_times(store, directory, tick):
+    left = {directory / "entries" / f"{name}.entry.tmp": age for name, age in ((NAME, 5.0), (OTHER, -5.0))}
+    for path, more in left.items():
+        path.write_bytes(b"half an entry")
+        at = int((time.time() - _GIVEN_UP - more) * 1e9) // tick * tick
+        os.utime(path, ns=(at, at))
+        assert path.stat().st_mtime_ns == at
+    store.list()
+    assert [path.exists() for path in left] == [False, True]
 
 
 def test_a_bad_entry_is_set_aside_and_loses_only_itself(store):
