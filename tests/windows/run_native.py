@@ -20,6 +20,7 @@ ROOMS = (
     "unit/login",
     "unit/oauth",
     "unit/session",
+    "unit/test_commands.py",
     "unit/test_commitment.py",
     "unit/test_hosts.py",
     "unit/test_json.py",

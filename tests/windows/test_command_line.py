@@ -83,13 +83,12 @@ COMMANDS = {
     "version": (("version",), 0, "lakekey "),
     "apps": (("apps",), 0, "No app is registered"),
     "keep-alive": (("keep-alive", "--once", "--json"), 0, '"sessions"'),
-    "demo": (("demo", "--help"), 0, "usage: lakekey demo"),
     "store": (("store", "check"), 2, "no store that hosts share"),
-    "web": (("web", "--help"), 0, "usage: lakekey web"),
+    "web": (("web", "check", "--schedules", "-"), 2, "not a list of schedules"),  # served in test_console.py
     "help": (("help", "login"), 0, "usage: lakekey login"),
 }  # fmt: skip
-# These have tests of their own.
-OTHERS = {"token", "keys", "logout", "serve"}
+# These have tests of their own, here and in test_console.py.
+OTHERS = {"token", "keys", "logout", "serve", "demo"}
 
 
 def test_every_command_has_a_test_here():
@@ -103,6 +102,16 @@ def test_every_command_speaks_to_a_console_of_windows(run, command):
     assert "Traceback" not in output + errors
     assert said in output + errors
     assert status == expected or expected is None, output + errors
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("more", [(), ("--web",)], ids=["main job", "hosted sign-in"])
+def test_demo_holds(more):
+    status, output, errors = wine.run(
+        wine.LAKEKEY, "demo", "--no-browser", *more, timeout=900, PYTHONIOENCODING="cp1252"
+    )
+    assert "Everything held." in output, output + errors
+    assert (status, "Traceback" in output + errors) == (0, False)
 
 
 def test_doctor_speaks_in_ascii(run):

@@ -1,4 +1,4 @@
-"""The connectors on Windows, against the sandbox on Linux's loopback."""
+"""The connectors on Windows, against the sandbox on Linux's loopback; and ``lakekey.exe`` as the program that SDKs call."""
 
 import pytest
 
@@ -29,3 +29,19 @@ def test_sql_connector_and_sdk_share_one_token_of_a_service_principal(oidc_serve
         with service.python(ASKS, **{**environ, **credentials}) as child:
             assert child.result() == {"event": "result", "row": [42], "me": box.client_id}
         assert box.counters["token.requests"] == 1
+
+
+CALLS = """
+import sys
+from databricks.sdk.core import Config
+from support.reports import report
+config = Config(auth_type="databricks-cli", databricks_cli_path=sys.argv[1])
+report("result", header=config.authenticate())
+"""
+
+
+def test_sdk_calls_lakekey_for_a_persons_token(machine):
+    with machine.python(CALLS, wine.windows(wine.LAKEKEY)) as child:
+        header = child.result()["header"]
+    assert header == {"Authorization": f"Bearer {machine.stored().access_token}"}
+    assert machine.token_requests() == 1

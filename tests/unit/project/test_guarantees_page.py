@@ -8,6 +8,84 @@ PAGE = (ROOT / "docs/explanation/guarantees.md").read_text(encoding="utf-8")
 TABLE = PAGE.partition("## Stores that hosts share")[2].partition("\n## ")[0]
 TESTS = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
 
+SYSTEMS = PAGE.partition("### Where this was run")[2].partition("\n## ")[0]
+#: What each line of that table rests on in its column for Windows: tests that run there, or run programs there.
+ON_WINDOWS = {
+    "one request for many": ["windows/test_session.py::test_16_processes_of_4_threads_make_one_request"],
+    "Ctrl-C during the exchange": ["windows/test_session.py::test_an_interrupt_during_the_exchange_keeps_the_answer"],
+    "Ctrl-C ends": [
+        "windows/test_console.py::test_serve_hands_out_tokens_until_it_is_interrupted",
+        "windows/test_console.py::test_portal_is_served_until_ctrl_break",
+        "windows/test_console.py::test_sandbox_runs_until_ctrl_c",
+    ],
+    "a killed process costs nothing": [
+        "integration/session/test_kills.py::test_killed_with_nothing_sent_or_everything_stored"
+    ],
+    "a killed process between": [
+        "integration/session/test_kills.py::test_killed_with_an_answer_that_was_not_stored_yet"
+    ],
+    "no lock outlives": ["integration/session/test_kills.py::test_a_waiting_process_takes_over_from_a_killed_holder"],
+    "a file that another program has open": [
+        "windows/test_sharing.py::test_answer_is_kept_while_the_entry_cannot_be_replaced"
+    ],
+    "a reader of ours": ["windows/test_sharing.py::test_file_that_we_read_may_be_renamed_and_deleted_meanwhile"],
+    "old or new": ["integration/session/test_kills.py::test_a_service_principal_loses_nothing_by_any_kill"],
+    "the new entry is on disk": ["unit/cache/test_private_files.py::test_content_is_kept_byte_for_byte"],
+    "owners, modes and links": [
+        "windows/test_places.py::test_access_lists_are_read_as_windows_gives_them",
+        "windows/test_places.py::test_doctor_says_who_else_may_open_the_cache",
+    ],
+    "the key is in the desktop": [
+        "windows/test_command_line.py::test_credential_manager_keeps_the_key",
+        "windows/test_command_line.py::test_credential_manager_that_cannot_be_used",
+    ],
+    "an account without a profile": ["windows/test_places.py::test_account_without_a_profile_gets_a_token"],
+    "full and read-only disks": [
+        "windows/test_places.py::test_service_principal_is_served_where_nothing_can_be_written",
+        "windows/test_places.py::test_persons_refresh_token_is_not_spent_where_nothing_can_be_written",
+    ],
+    "dbt's adapter": ["windows/test_dbt.py::test_adapter_of_dbt_signs_in_and_asks_the_warehouse"],
+    "long paths": [
+        "windows/test_places.py::test_path_longer_than_260_characters",
+        "windows/test_places.py::test_share_of_a_server",
+        "windows/test_places.py::test_folder_of_onedrive",
+        "windows/test_command_line.py::test_home_of_a_user_name_that_is_not_ascii",
+    ],
+    "an answer that never comes": [
+        "unit/oauth/test_transport.py::test_a_server_that_says_nothing_is_given_up_at_the_deadline"
+    ],
+    "output in the console": [
+        "windows/test_command_line.py::test_every_command_speaks_to_a_console_of_windows",
+        "windows/test_command_line.py::test_doctor_speaks_in_ascii",
+        "windows/test_console.py::test_console_shows_what_its_code_page_lacks_and_colours_where_it_can",
+    ],
+    "colours": ["windows/test_console.py::test_console_shows_what_its_code_page_lacks_and_colours_where_it_can"],
+    "a pasted address": ["windows/test_console.py::test_long_address_is_pasted_into_a_console"],
+    "every command": [
+        "windows/test_command_line.py::test_every_command_has_a_test_here",
+        "windows/test_command_line.py::test_demo_holds",
+    ],
+    "an SDK gets its tokens": ["windows/test_connectors.py::test_sdk_calls_lakekey_for_a_persons_token"],
+    "audit records": ["windows/test_sharing.py::test_audit_records_of_several_processes_are_all_there"],
+    "times of files": [
+        "unit/cache/stores/test_file.py::test_replaced_bytes_are_read_where_the_time_and_size_of_the_file_stay",
+        "unit/cache/stores/test_file.py::test_only_what_was_given_up_is_swept_up_whatever_the_tick_of_file_times",
+    ],
+    "a forked child": ["windows/test_session.py::test_spawned_processes_get_the_provider_by_pickle"],
+}
+
+
+def test_each_line_about_windows_rests_on_tests_that_run_there():
+    lines = [line.removeprefix("| ") for line in SYSTEMS.splitlines() if line.startswith("| ")][1:]
+    assert [sum(line.startswith(begin) for begin in ON_WINDOWS) for line in lines] == [1] * len(lines)
+    assert len(lines) == len(ON_WINDOWS)
+    rooms = (ROOT / "tests/windows/run_native.py").read_text(encoding="utf-8")
+    for named in (each for tests in ON_WINDOWS.values() for each in tests):
+        path, _, test = named.partition("::")
+        assert f"def {test}(" in (ROOT / "tests" / path).read_text(encoding="utf-8"), named
+        folders = {path, *map(str, Path(path).parents)}
+        assert path.startswith("windows/") or any(f'"{folder}"' in rooms for folder in folders), named
+
 
 def test_each_failure_of_a_shared_store_has_its_row():
     assert re.findall(r"^\| (A\d+) \|", TABLE, flags=re.MULTILINE) == [f"A{number}" for number in range(1, 49)]
