@@ -6,6 +6,8 @@ are always pipes: with a file or a closed stream, Python cannot make its own und
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +34,20 @@ def environ(**more: str) -> dict[str, str]:
         "WINEDLLOVERRIDES": "mscoree,mshtml,winedbg.exe=",  # no offers to install things, no debugger that waits
         **more,
     }
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """Keeps a program running, and with it the services of Wine.
+
+    Else each program that is the only one starts them, which takes seconds, and they hold its pipes until they end.
+    """
+    stays = ["wine", str(PYTHON), "-c", "import sys; sys.stdin.read()"]
+    ends = ["wine", str(PYTHON), "-c", ""]
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environ()}
+    with subprocess.Popen(stays, stdin=subprocess.PIPE, **silent):
+        subprocess.run(ends, stdin=subprocess.DEVNULL, check=True, **silent)  # which waits for the services
+        yield
 
 
 def start(program: str | Path, *arguments: str, **more: str) -> subprocess.Popen[str]:

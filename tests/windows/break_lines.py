@@ -56,8 +56,8 @@ BREAKS = (
     Break("login/paste.py", 'or sys.platform == "win32"', "", f"{HERE}/test_command_line.py::test_a_person_pastes_the_address"),
     Break("oauth/deadlines.py", "left + _DRAIN if", "None if", f"{UNIT}/oauth/test_transport.py"),
     Break("cli/output.py", 'if os.name == "posix" else "%d %b"', "", f"{HERE}/test_command_line.py::test_dates_are_written_as_windows_can"),
-    Break("cli/serving/command.py", "done.wait(_SLICE)", "done.wait()", f"{CONSOLE}::test_serve_hands_out_tokens_until_it_is_interrupted"),
-    Break("cli/serving/command.py", ', "SIGBREAK")', ")", f"{CONSOLE}::test_serve_hands_out_tokens_until_it_is_interrupted"),
+    Break("cli/serving/command.py", "done.wait(_SLICE)", "done.wait()", f"{CONSOLE}::test_serve_hands_out_tokens_until_ctrl_c"),
+    Break("cli/serving/command.py", ', "SIGBREAK")', ")", f"{HERE}/test_serve.py"),
     Break("configuration/databrickscfg.py", '_POSIX = os.name == "posix"', "_POSIX = True", f"{UNIT}/configuration/test_databrickscfg.py"),
     Break("configuration/databrickscfg.py", 'if sys.platform == "win32":', "if False:", f"{HERE}/test_sharing.py::test_file_of_profiles_that_another_program_has_open_is_read_when_it_is_free"),
     Break("configuration/profile_writer.py", '_POSIX = os.name == "posix"', "_POSIX = True", f"{UNIT}/configuration/test_profile_writer.py"),
@@ -75,9 +75,9 @@ BREAKS = (
     Break("cache/access_list.py", "for one in (me, _SYSTEM, _ADMINISTRATORS, _WHO_MAKES):", "for one in (me, _SYSTEM):", LISTS),
     Break("cache/access_list.py", "if known else account", "if False else account", LISTS),
     Break("cache/keys/kms/gcp.py", 'if os.name == "nt"', "if False", f"{UNIT}/cache/keys/test_gcp.py"),
-    Break("cli/serving/command.py", 'if sys.platform == "win32":', "if False:", f"{CONSOLE}::test_serve_hands_out_tokens_until_it_is_interrupted"),
+    Break("cli/serving/command.py", 'if sys.platform == "win32":', "if False:", f"{CONSOLE}::test_serve_hands_out_tokens_until_ctrl_c"),
     Break("cli/serving/databricks_program.py", 'if os.name != "posix":', "if False:", f"{HERE}/test_command_line.py::test_every_command_speaks_to_a_console_of_windows"),
-    Break("cli/serving/own_files.py", '_POSIX = os.name == "posix"', "_POSIX = True", f"{CONSOLE}::test_serve_hands_out_tokens_until_it_is_interrupted"),
+    Break("cli/serving/own_files.py", '_POSIX = os.name == "posix"', "_POSIX = True", f"{CONSOLE}::test_serve_hands_out_tokens_until_ctrl_c"),
 )  # fmt: skip
 # What Wine has no way to show, or makes no difference, with the reason.
 NOT_SHOWN = {

@@ -54,6 +54,13 @@ class WindowsMachine(Machine):
         return WindowsChild(["wine", str(wine.PYTHON), "-c", code, *arguments], self.windows_environ(**environ))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def services_of_wine():
+    """They run all the time."""
+    with wine.running():
+        yield
+
+
 @pytest.fixture
 def machine(oidc_server, tmp_path):
     """A machine of Windows whose session has an expired access token."""

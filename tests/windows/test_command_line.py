@@ -38,6 +38,35 @@ def test_a_person_signs_in_by_a_browser(oidc_server, machine, run):
     assert "as ada@example.com" in output
 
 
+# The browser of this user is a program that fills the forms in; afterwards it is again what it was.
+DEFAULT_BROWSER = """
+import subprocess, sys, winreg
+from support.programs import person_oidc
+from support.reports import report
+program, ca_file = sys.argv[1:]
+place = winreg.HKEY_CLASSES_ROOT, r"https\\shell\\open\\command"
+before = winreg.QueryValue(*place)
+person = [sys.executable, person_oidc.__file__, "--user", "ada@example.com", "--ca-file", ca_file]
+winreg.SetValue(*place, winreg.REG_SZ, subprocess.list2cmdline(person) + ' "%1"')
+try:
+    done = subprocess.run([program, "login"], capture_output=True, text=True, encoding="utf-8")
+finally:
+    winreg.SetValue(*place, winreg.REG_SZ, before)
+report("result", status=done.returncode, said=done.stdout + done.stderr)
+"""
+
+
+def test_a_person_signs_in_by_the_default_browser(oidc_server, machine):
+    machine.server.reset()
+    environ = {"LAKEKEY_INTERACTIVE": "browser", "LAKEKEY_LOGIN_TIMEOUT": "200"}
+    with machine.python(
+        DEFAULT_BROWSER, wine.windows(wine.LAKEKEY), wine.windows(oidc_server.ca_file), **environ
+    ) as child:
+        end = child.result()
+    assert end["status"] == 0, end["said"]
+    assert "as ada@example.com" in end["said"]
+
+
 def test_a_person_pastes_the_address(oidc_server, machine):
     machine.server.reset()
     environ = machine.windows_environ(LAKEKEY_INTERACTIVE="paste", BROWSER="none", LAKEKEY_LOGIN_TIMEOUT="100")

@@ -65,8 +65,7 @@ class Console:
         self._calls.SetConsoleCP(page)
         self._calls.SetConsoleOutputCP(page)
         self._program = subprocess.Popen(self._command)
-        for number in (signal.SIGINT, signal.SIGBREAK):
-            signal.signal(number, signal.SIG_IGN)  # they go to all programs of a console
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it goes to all programs of a console
 
     def look(self) -> dict[str, object]:
         """The rows that have been written to, their colours, and the program's exit status, if it has ended."""
@@ -91,9 +90,9 @@ class Console:
         )
         self._calls.WriteConsoleInputW(self._input, keys, len(keys), byref(wintypes.DWORD()))
 
-    def interrupt(self, number: int) -> None:
-        """Ctrl-C (0) or Ctrl-Break (1), to all programs of this console."""
-        self._calls.GenerateConsoleCtrlEvent(number, 0)
+    def press_ctrl_c(self) -> None:
+        """Ctrl-C, to all programs of this console. Wine has no way to send Ctrl-Break."""
+        self._calls.GenerateConsoleCtrlEvent(signal.CTRL_C_EVENT, 0)
 
     def kill(self) -> None:
         """End the program."""

@@ -14,8 +14,9 @@ ON_WINDOWS = {
     "one request for many": ["windows/test_session.py::test_16_processes_of_4_threads_make_one_request"],
     "Ctrl-C during the exchange": ["windows/test_session.py::test_an_interrupt_during_the_exchange_keeps_the_answer"],
     "Ctrl-C ends": [
-        "windows/test_console.py::test_serve_hands_out_tokens_until_it_is_interrupted",
-        "windows/test_console.py::test_portal_is_served_until_ctrl_break",
+        "windows/test_console.py::test_serve_hands_out_tokens_until_ctrl_c",
+        "windows/test_serve.py::test_serve_hands_out_tokens_until_ctrl_break",
+        "windows/test_console.py::test_portal_is_served_until_ctrl_c",
         "windows/test_console.py::test_sandbox_runs_until_ctrl_c",
     ],
     "a killed process costs nothing": [
@@ -61,6 +62,7 @@ ON_WINDOWS = {
     ],
     "colours": ["windows/test_console.py::test_console_shows_what_its_code_page_lacks_and_colours_where_it_can"],
     "a pasted address": ["windows/test_console.py::test_long_address_is_pasted_into_a_console"],
+    "the default browser": ["windows/test_command_line.py::test_a_person_signs_in_by_the_default_browser"],
     "every command": [
         "windows/test_command_line.py::test_every_command_has_a_test_here",
         "windows/test_command_line.py::test_demo_holds",
