@@ -22,7 +22,8 @@ from lakekey_sandbox.demo_steps import Narrator, environment
 from lakekey_sandbox.serve import write_profiles
 from lakekey_sandbox.workspace import Sandbox
 
-_SHORTEST_LIFETIME = 24  # seconds: long enough for the first steps on a busy machine, short enough to watch it end
+# Seconds: long enough for the first steps on a busy machine, short enough to watch it end; and the most to wait for.
+_SHORTEST_LIFETIME, _LONGEST_LIFETIME = 24, 120
 _LOADS = 6  # the first token lives as long as this many loads of the connector, where that is longer
 _PATIENCE = 300.0  # seconds for another program, on a machine that has much to do
 _SECOND_PROGRAM = """
@@ -61,7 +62,8 @@ def _first_lifetime() -> int:
     """Seconds: a second program must find the token before half of its life is over, however slow this machine is."""
     began = time.monotonic()
     importlib.import_module("databricks.sql.client")
-    return max(_SHORTEST_LIFETIME, math.ceil(_LOADS * (time.monotonic() - began)))
+    wanted = math.ceil(_LOADS * (time.monotonic() - began))
+    return min(max(_SHORTEST_LIFETIME, wanted), _LONGEST_LIFETIME)
 
 
 class _Demo:
