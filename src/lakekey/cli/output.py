@@ -11,7 +11,7 @@ from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired
 # What the commands begin with that our next steps name, and the words that may stand before one.
 _PROGRAMS = {
     *("lakekey", "pip", "ls", "df", "mv", "rm", "mkdir", "chmod", "chown", "sudo", "namei", "lsof", "systemctl"),
-    *("icacls", "takeown", "dir", "del", "move", "md", "powershell", "ss", "umask", "export", "curl"),
+    *("icacls", "takeown", "dir", "del", "move", "md", "powershell", "ss", "umask", "export", "gcloud", "aws", "az"),
 }
 _BEFORE = ("or", "and", "then", "run")
 
