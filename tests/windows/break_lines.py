@@ -49,7 +49,7 @@ BREAKS = (
         f"{UNIT}/cache/stores/test_lock_line.py",
     ),
     Break("cache/opening.py", 'in ("win32", "darwin")', 'in ("darwin",)', f"{HERE}/test_places.py::test_cache_lies_in_the_users_local_application_data"),
-    Break("cache/keys/anchor.py", '"APPDATA"', '"HOME_OF"', f"{UNIT}/cache/test_choice_of_the_key.py"),
+    Break("cache/keys/anchor.py", '"APPDATA"', '"HOME_OF"', f"{UNIT}/cache/keys/test_choice.py"),
     Break("cache/keys/joining.py", "min(left, _SLICE)", "left", f"{UNIT}/cache/keys/test_joining.py"),
     Break("login/browser.py", 'if sys.platform == "win32":', "if False:", f"{UNIT}/login/test_browser.py"),
     Break("login/browser.py", "posix=_POSIX", "posix=True", f"{UNIT}/login/test_seat.py"),
