@@ -14,7 +14,6 @@ import pytest
 
 import lakekey
 from lakekey import TokenEndpointError
-from lakekey.cache.stores.file import FileStore
 from support.programs import workers
 from support.sessions import Child, Machine
 
@@ -338,32 +337,3 @@ def test_a_child_does_not_spend_the_refresh_token_of_a_session_in_its_parents_me
     counters = oidc_server.counters()
     assert counters["requests.token.refresh_token"] == 1
     assert counters["grant.error.invalid_grant"] == 0
-
-
-HOLDS = """
-import ctypes, os, sys, time
-from lakekey.cache.stores.file import FileStore
-with FileStore(sys.argv[1]).lock("a" * 64):
-    child = (ctypes.PyDLL(None).fork if sys.argv[2] == "c" else os.fork)()
-    print(child, flush=True)
-    time.sleep(600)
-"""
-
-
-@pytest.mark.parametrize(("by", "free"), [("c", False), ("python", True)])
-def test_child_that_c_code_forks_keeps_the_lock_until_it_ends(tmp_path, by, free):
-    cache = tmp_path / "cache"
-    cache.mkdir(mode=0o700)
-    command = [sys.executable, "-c", HOLDS, str(cache), by]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
-        child = int(holder.stdout.readline())
-        try:
-            holder.kill()
-            holder.wait()
-            with FileStore(str(cache)).lock("a" * 64) as held:
-                assert held is free
-        finally:
-            os.kill(child, signal.SIGKILL)
-            holder.stdout.read()  # ends when the child has
-    with FileStore(str(cache)).lock("a" * 64) as held:
-        assert held
