@@ -87,10 +87,13 @@ def change(node: ast.AST) -> bool:
 
 def breaks(path: Path) -> Iterator[Break]:
     """Each break of a file."""
-    tree = ast.parse(path.read_text("utf-8"))
+    text = path.read_text("utf-8")
+    tree, lines = ast.parse(text), text.splitlines()
     for at, original in enumerate(ast.walk(tree)):
         if not hasattr(original, "lineno") or not change(copy.deepcopy(original)):
             continue
+        if lines[original.lineno - 1] == "TYPE_CHECKING = False":
+            continue  # only type checkers take it for true
         broken = copy.deepcopy(tree)
         node = next(node for number, node in enumerate(ast.walk(broken)) if number == at)
         before = ast.unparse(original)
