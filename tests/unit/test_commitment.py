@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 
 import pytest
 
@@ -113,6 +114,17 @@ def test_the_thread_that_keeps_the_interpreter_does_not_wait_for_ever(commitment
     assert [thread.daemon for thread in keepers] == [False]
     keepers[0].join(LONG)
     assert not keepers[0].is_alive()
+
+
+@pytest.mark.fork
+def test_a_forked_child_does_not_wait_for_what_its_parent_has_sent(commitment):
+    commitment.commit()
+    with warnings.catch_warnings(action="ignore"):
+        child = os.fork()
+    if child == 0:
+        os._exit(len(_commitment._in_the_air))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert _commitment._in_the_air
 
 
 def test_signals_wait_while_the_main_thread_itself_has_sent_something(commitment, alarm):

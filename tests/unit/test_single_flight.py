@@ -1,11 +1,14 @@
 """One thread works, the others wait: for no longer than they mean to, and never for themselves."""
 
+import logging
+import os
 import threading
 import time
+import warnings
 
 import pytest
 
-from lakekey import _single_flight
+from lakekey import _log, _single_flight
 from lakekey._single_flight import Busy, Flights, Overdue, Waiter, Withdrawn
 
 SHORT = 0.3
@@ -176,7 +179,7 @@ def test_a_thread_that_the_work_starts_does_not_wait_for_the_work(monkeypatch, e
 
 
 def test_a_cancelled_waiter_leaves_and_withdraws_the_work():
-    flights, begun = Flights(), threading.Event()
+    flights, begun, withdrawn = Flights(), threading.Event(), threading.Event()
     waiter, ended = Waiter(), []
 
     def work(commitment):
@@ -184,7 +187,7 @@ def test_a_cancelled_waiter_leaves_and_withdraws_the_work():
         try:
             commitment.pause(LONG)
         except Withdrawn:
-            ended.append("withdrawn")
+            withdrawn.set()
             raise
 
     def run():
@@ -196,5 +199,95 @@ def test_a_cancelled_waiter_leaves_and_withdraws_the_work():
     thread.start()
     begun.wait()
     waiter.cancel()
+    assert withdrawn.wait(LONG / 2)
     thread.join()
-    assert "left" in ended
+    assert ended == ["left"]
+
+
+def test_a_waiter_that_was_cancelled_is_no_later_calls():
+    waiter = Waiter()
+    with _single_flight.on(waiter):
+        waiter.cancel()
+    assert Flights().run("key", lambda commitment: "done", patience=LONG) == "done"
+
+
+def test_a_second_waiter_keeps_what_the_first_one_no_longer_waits_for():
+    flights, begun, go_on = Flights(), threading.Event(), threading.Event()
+    first, results = Waiter(), []
+
+    def work(commitment):
+        begun.set()
+        go_on.wait(LONG)
+        commitment.pause(0)
+        return "done"
+
+    def run(waiter):
+        with _single_flight.on(waiter):
+            try:
+                results.append(flights.run("key", work, patience=LONG))
+            except Withdrawn:
+                results.append("cancelled")
+
+    threads = [threading.Thread(target=run, args=(waiter,)) for waiter in (first, Waiter())]
+    threads[0].start()
+    begun.wait()
+    threads[1].start()
+    deadline = time.monotonic() + LONG
+    while len(flights._running["key"].waiters) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    first.cancel()
+    threads[0].join()
+    go_on.set()
+    threads[1].join()
+    assert results == ["cancelled", "done"]
+
+
+@pytest.mark.parametrize("name", ["urllib3.connectionpool", "lakekey.session"])
+def test_records_that_are_made_inside_the_work_reach_a_handler_from_a_callers_thread(name):
+    handled = []
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            handled.append((record.getMessage(), threading.current_thread(), _single_flight.inside()))
+
+    def work(_):
+        if name.startswith("lakekey."):
+            _log.warning(name.partition(".")[2], "told of %s", "it")
+        else:
+            logging.getLogger(name).warning("told of %s", "it")
+        assert handled == []
+
+    handler, logger = Handler(), logging.getLogger(name)
+    logger.addHandler(handler)
+    try:
+        Flights().run("key", work, patience=LONG)
+        assert handled == [("told of it", threading.current_thread(), False)]
+        logging.getLogger(name).warning("told of %s", "it")
+        assert len(handled) == 2, "outside the work, at once"
+    finally:
+        logger.removeHandler(handler)
+
+
+@pytest.mark.fork
+def test_a_forked_child_does_work_of_its_own():
+    flights, begun, go_on = Flights(), threading.Event(), threading.Event()
+
+    def work(_):
+        begun.set()
+        go_on.wait(LONG)
+
+    thread = threading.Thread(target=lambda: flights.run("key", work, patience=LONG))
+    thread.start()
+    begun.wait()
+    with warnings.catch_warnings(action="ignore"):
+        child = os.fork()
+    if child == 0:
+        try:
+            os._exit(flights.run("key", lambda commitment: 7, patience=LONG))
+        finally:
+            os._exit(1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    go_on.set()
+    thread.join()
+    assert status == 7

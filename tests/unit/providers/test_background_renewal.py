@@ -1,8 +1,10 @@
 """The background thread: every job runs, none twice, none ends the thread, and an idle thread ends itself."""
 
 import logging
+import os
 import threading
 import time
+import warnings
 
 import pytest
 
@@ -123,3 +125,22 @@ def test_jobs_added_as_the_thread_ends_run(background, monkeypatch):
         assert job.begun.wait(PATIENCE)
         time.sleep(0.0005)  # about as long as the thread waits for another
     assert [len(job.threads) for job in jobs] == [1] * 300
+
+
+@pytest.mark.fork
+def test_a_forked_child_leaves_its_parents_jobs_to_the_parent(background):
+    held, waits, own = Job(held=True), Job(), Job()
+    background.submit("held", held)
+    assert held.begun.wait(PATIENCE)
+    background.submit("waits", waits)
+    with warnings.catch_warnings(action="ignore"):
+        child = os.fork()
+    if child == 0:
+        try:
+            background.submit("own", own)
+            os._exit(0 if own.begun.wait(PATIENCE) and not waits.threads else 2)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    held.may.set()
+    assert waits.begun.wait(PATIENCE)
