@@ -19,7 +19,7 @@ class _Attempts:
 
     Attributes:
         repeatable: Whether the statement does nothing but read: a second one does no harm.
-        failed: How many attempts the connector has followed by another one.
+        failed: How many attempts that were sent the connector has followed by another one.
         lost: What the last attempt ended with, if it broke off and no other one may follow.
     """
 
@@ -67,8 +67,9 @@ class _Counting(DatabricksRetryPolicy):  # type: ignore[misc]  # the connector h
     ) -> Any:
         """What urllib3 calls before it sends a call again, with the answer or the error that it got."""
         attempts = _current.get()
-        if attempts is not None and self.command_type is CommandType.EXECUTE_STATEMENT:
-            if error is not None and not attempts.repeatable and not self._is_connection_error(error):
+        was_sent = error is None or not self._is_connection_error(error)
+        if attempts is not None and was_sent and self.command_type is CommandType.EXECUTE_STATEMENT:
+            if error is not None and not attempts.repeatable:
                 attempts.lost = UnsafeToRetryError(
                     "the connection broke off before the server had answered: the statement may have run, and was not "
                     f"sent again ({type(error).__name__})"
