@@ -235,6 +235,7 @@ class Flights(Generic[T]):
             self._do_here(key, flight, flight.starter)
 
     def _work(self, key: str, flight: _Flight[T]) -> None:
+        _inside.set(flight)  # for good, and before the claim: code that asks from here on does not wait for this thread
         if not flight.claim(object()):
             return
         try:

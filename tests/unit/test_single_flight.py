@@ -155,6 +155,26 @@ def test_a_caller_with_a_lock_in_hand_does_not_wait_for_another_thread():
     other.join()
 
 
+@pytest.mark.parametrize("step", ["_log.hold_back", "_Flight.claim", "Commitment.release"])
+def test_the_thread_of_the_work_does_not_wait_for_it_before_it_begins_and_after_it(monkeypatch, step):
+    flights, asked, thread = Flights(), [], threading.get_ident()
+    owner, _, name = step.rpartition(".")
+    owner = getattr(_single_flight, owner)
+    original = getattr(owner, name)
+
+    def asks(*arguments):
+        result = original(*arguments)
+        if threading.get_ident() != thread:
+            with pytest.raises(Busy):  # as a finalizer asks, or a profiler
+                flights.run("key", lambda commitment: "another", patience=LONG)
+            asked.append("busy")
+        return result
+
+    monkeypatch.setattr(owner, name, asks)
+    assert flights.run("key", lambda commitment: "done", patience=LONG) == "done"
+    assert asked == ["busy"]
+
+
 @pytest.mark.parametrize("early", [False, True], ids=["", "after it has asked which thread it is"])
 def test_a_thread_that_the_work_starts_does_not_wait_for_the_work(monkeypatch, early):
     flights, got = Flights(), []

@@ -6,7 +6,8 @@ AT_ONCE = 2.0
 
 
 @pytest.mark.parametrize(
-    "way", ["profiler", "collector", "log handler", "log handler first", "dictConfig", "threads' lock"]
+    "way",
+    ["profiler", "profiler everywhere", "collector", "log handler", "log handler first", "dictConfig", "threads' lock"],
 )
 def test_a_renewal_ends_though_foreign_code_asks_in_its_midst(machine, way):
     with machine.child("asks_inside", way) as child:

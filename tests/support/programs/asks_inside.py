@@ -4,6 +4,7 @@ Usage: ``python -m support.programs.asks_inside HOW``; see `WAYS`. It reports wh
 """
 
 import gc
+import itertools
 import logging
 import logging.config
 import signal
@@ -19,6 +20,7 @@ from lakekey.session.exchange import Exchange
 from support.reports import outcome, report
 
 EACH = 40  # of the calls outside lakekey, one in so many asks
+FEW = 7  # of all calls
 got: Counter[str] = Counter()
 
 
@@ -40,6 +42,20 @@ def _profiler(provider: lakekey.Provider) -> None:
             ask(provider)
 
     threading.setprofile(hook)
+
+
+def _profiler_everywhere(provider: lakekey.Provider) -> None:
+    """At some calls of everything in each thread that `threading` starts, and in this one."""
+    calls, asking = itertools.count(), threading.local()
+
+    def hook(_frame: Any, event: str, _: Any) -> None:
+        if event == "call" and next(calls) % FEW == 0 and not getattr(asking, "now", False):
+            asking.now = True
+            ask(provider)
+            asking.now = False
+
+    threading.setprofile(hook)
+    sys.setprofile(hook)
 
 
 class _Abandoned:
@@ -125,6 +141,7 @@ def _import(provider: lakekey.Provider) -> None:
 
 WAYS: dict[str, Callable[[lakekey.Provider], None]] = {
     "profiler": _profiler,
+    "profiler everywhere": _profiler_everywhere,
     "collector": _collector,
     "log handler": _log,
     "log handler first": _log_first,
@@ -140,5 +157,6 @@ if __name__ == "__main__":
         provider.identity()  # opens the cache
     WAYS[sys.argv[1]](provider)
     ended = outcome(lambda: bool(provider.headers()))
+    sys.setprofile(None)
     threading.setprofile(None)
     report("result", **ended, got=dict(got))
