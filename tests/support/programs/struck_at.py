@@ -8,6 +8,7 @@ with all that it imports.
 
 import signal
 import sys
+import threading
 import time
 from types import FrameType
 from typing import Any
@@ -34,7 +35,7 @@ class Strike:
         if not any(part in frame.f_code.co_filename for part in STRUCK):
             return None
         if event == "line":
-            if self.left == 1 and LOADING._is_owned():
+            if self.left == 1 and (LOADING._is_owned() or threading._active_limbo_lock._is_owned()):
                 # A tracer can strike where a signal cannot: after the last line of a `with`, before the lock is free.
                 return self
             self.left -= 1
