@@ -7,6 +7,7 @@ that it describes; tests look at the bytes as well (`asked`).
 import base64
 import json
 import os
+import ssl
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, NamedTuple, Self
@@ -16,6 +17,8 @@ from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from support.tls import Certificates
 
 
 class Asked(NamedTuple):
@@ -47,6 +50,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.do_POST()
 
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except (ssl.SSLError, ConnectionError):  # a client that does not trust us
+            self.close_connection = True
+
     def log_message(self, *_: object) -> None:
         pass
 
@@ -54,9 +63,13 @@ class _Handler(BaseHTTPRequestHandler):
 class _Service(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, certificates: Certificates | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        if certificates is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificates.cert, certificates.key)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f"http{'s' if certificates is not None else ''}://127.0.0.1:{self.server_port}"
         self.asked: list[Asked] = []
         self.refusal: tuple[int, dict[str, Any]] | None = None
 
@@ -80,8 +93,8 @@ class AzureVault(_Service):
     token = "azure-bearer-of-the-test-9a1b"
     identity_secret = "identity-header-of-the-test-77"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, certificates: Certificates | None = None) -> None:
+        super().__init__(certificates)
         self.versions = {"v1": rsa.generate_private_key(65537, 2048)}
         self.key = f"{self.url}/keys/lakekey"
 
@@ -141,8 +154,8 @@ class GoogleKms(_Service):
     name = "projects/p/locations/europe-west1/keyRings/fleet/cryptoKeys/lakekey"
     flips = False
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, certificates: Certificates | None = None) -> None:
+        super().__init__(certificates)
         self._key = AESGCM(os.urandom(32))
         self._account = rsa.generate_private_key(65537, 2048)
 
