@@ -140,6 +140,7 @@ def test_answer_is_stored_in_place_of_what_must_not_be_read(store, strike):
     assert os.path.lexists(path.with_suffix(".bad"))
 
 
+@pytest.mark.posix_locks
 @pytest.mark.parametrize("store", [FileStore, OnANetwork])
 def test_answer_is_stored_although_the_cache_was_removed_meanwhile(store):
     world = world_in(store)
