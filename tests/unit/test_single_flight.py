@@ -89,6 +89,12 @@ def test_code_that_outlives_the_work_may_wait_again():
     assert contexts[0].run(flights.run, "key", lambda commitment: "again", patience=LONG) == "again"
 
 
+def test_report_outside_of_the_work_is_made_at_once():
+    told = []
+    _single_flight.later(lambda: told.append(1))
+    assert told == [1]
+
+
 def test_reports_of_the_work_are_made_by_a_caller():
     flights = Flights()
     told = []

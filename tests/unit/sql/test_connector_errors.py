@@ -1,10 +1,12 @@
 """What an error of the connector means."""
 
+from types import SimpleNamespace
+
 import pytest
 from databricks.sql.exc import RequestError
 
 from lakekey.errors import LoginRequired, TokenRefused
-from lakekey.sql.connector_errors import explained, refused, unwrap
+from lakekey.sql.connector_errors import explained, kernel_refusal, refused, unwrap
 
 
 def test_error_of_ours_is_found_wherever_the_connector_keeps_it():
@@ -76,3 +78,16 @@ def test_code_of_an_earlier_answer_is_no_refusal():
         caused = RequestError("no", context)
         caused.__cause__ = RuntimeError(origin)
         assert not refused(caused)
+
+
+class OfTheWarehouse(Exception):
+    """How newer connectors mark the warehouse's refusal."""
+
+    SQL_STATE = "KP001"
+
+
+@pytest.mark.parametrize("error", [OfTheWarehouse("thrift is not served"), RuntimeError("SQLSTATE: KP001")])
+def test_refusal_of_thrift_is_known_by_its_mark_and_by_its_text(error):
+    target = SimpleNamespace(name="prod")
+    assert "fixed_token=True" in kernel_refusal(error, target, asked=False).hint
+    assert kernel_refusal(RuntimeError("another"), target, asked=False) is None
