@@ -6,7 +6,10 @@ counts as a proof. A file that is not there proves nothing: the process may be o
 container, or could leave no mark. Process ids are not asked: they are used again, belong to others in another
 namespace, and are the same in two copies of one virtual machine.
 
-Marks are left and believed on file systems of this machine's kernel only, and hold nothing but their name.
+A copy of the file, in an image or a snapshot that was made of a running machine, has no lock and proves nothing either.
+So the file says by what it is known to be the first one: the boot of its machine, and its device and number there.
+
+Marks are left and believed on file systems of this machine's kernel only.
 """
 
 import atexit
@@ -24,6 +27,8 @@ LOCAL = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay
 #: How long a mark's name is, in hexadecimal digits.
 LENGTH = 32
 _OLD = 3600.0  # seconds after which a dead process's mark is removed: all who could ask for it have asked
+_LONGEST = 120  # bytes of a mark's file
+_BOOT = "/proc/sys/kernel/random/boot_id"
 _AT_ONCE = 200  # marks that are looked at for that by one process
 
 
@@ -76,17 +81,43 @@ def is_dead(mark: str) -> bool:
     if len(mark) != LENGTH or not mark.isalnum():
         return False
     directory = _directory()
-    if directory is None:
-        return False
+    return directory is not None and _is_free(os.path.join(directory, mark), only_original=True)
+
+
+def _is_free(path: str, *, only_original: bool) -> bool:
+    """Whether a file is one of this user's on which no process holds a lock.
+
+    Args:
+        path: The file.
+        only_original: Whether a copy of a mark does not count.
+    """
     try:
-        descriptor = os.open(os.path.join(directory, mark), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return False
     try:
-        known = os.fstat(descriptor)
-        return stat.S_ISREG(known.st_mode) and known.st_uid == os.geteuid() and _locked(descriptor, shared=True)
+        seen = os.fstat(descriptor)
+        if not stat.S_ISREG(seen.st_mode) or seen.st_uid != os.geteuid():
+            return False
+        if only_original and not 0 < seen.st_size <= _LONGEST:
+            return False
+        if only_original and os.read(descriptor, _LONGEST) != _origin(seen):
+            return False
+        return _locked(descriptor, shared=True)
+    except OSError:
+        return False
     finally:
         os.close(descriptor)
+
+
+def _origin(seen: os.stat_result) -> bytes:
+    """What tells a mark's file from its copies.
+
+    Raises:
+        OSError: This machine does not say which boot it is in.
+    """
+    with open(_BOOT, "rb") as file:
+        return b"%s %d %d" % (file.read().strip(), seen.st_dev, seen.st_ino)
 
 
 def _made() -> _Mark:
@@ -102,10 +133,19 @@ def _made() -> _Mark:
         return _Mark("")
     seen = os.fstat(descriptor)
     mark = _Mark(name, path, descriptor, (seen.st_dev, seen.st_ino))
-    if not _locked(descriptor, shared=False):
+    # Written under the lock: what is not whole yet proves nothing.
+    if not _locked(descriptor, shared=False) or not _is_written(descriptor, seen):
         _remove(mark)
         return _Mark("")
     return mark
+
+
+def _is_written(descriptor: int, seen: os.stat_result) -> bool:
+    try:
+        origin = _origin(seen)
+        return len(origin) <= _LONGEST and os.write(descriptor, origin) == len(origin)
+    except OSError:  # a full disk
+        return False
 
 
 def _directory(*, make: bool = False) -> str | None:
@@ -138,11 +178,11 @@ def _locked(descriptor: int, *, shared: bool) -> bool:
 
 
 def _sweep(directory: str) -> None:
-    """Remove the marks of processes that died long ago without removing theirs."""
+    """Remove the marks of processes that died long ago without removing theirs, and old copies of marks."""
     with contextlib.suppress(OSError), os.scandir(directory) as found:
         for _, each in zip(range(_AT_ONCE), found, strict=False):
             is_old = time.time() - each.stat(follow_symlinks=False).st_mtime > _OLD
-            if is_old and is_dead(each.name):
+            if is_old and _is_free(each.path, only_original=False):
                 os.unlink(each.path)
 
 

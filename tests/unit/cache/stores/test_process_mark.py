@@ -77,6 +77,30 @@ def test_own_mark_is_one_for_all_threads_and_stays(directory):
     assert [path.name for path in directory.iterdir()] == [mark_here()]
 
 
+@pytest.mark.parametrize("how", ["another file", "another boot"])
+def test_copy_of_a_living_processs_mark_in_an_image_or_snapshot_proves_nothing(
+    other, directory, how, tmp_path, monkeypatch
+):
+    process, mark = other
+    if how == "another file":  # as in the image of a running container, or in a copied directory
+        copy = directory / "copy"
+        copy.write_bytes((directory / mark).read_bytes())
+        copy.rename(directory / mark)
+    else:  # as on a machine that began with the disk of a running one
+        boot = tmp_path / "boot_id"
+        boot.write_text("5a6b1c2d-0000-4000-8000-000000000000\n")
+        monkeypatch.setattr(process_mark, "_BOOT", str(boot))
+        process.kill()  # what is left of it here is a file without a lock, as on the copied disk
+        process.wait()
+    assert not is_dead(mark)
+
+
+def test_machine_that_does_not_say_its_boot_is_without_marks(directory, monkeypatch):
+    monkeypatch.setattr(process_mark, "_BOOT", str(directory / "nowhere"))
+    assert mark_here() == ""
+    assert list(directory.iterdir()) == []
+
+
 def test_program_that_closes_all_descriptors_gets_another_mark(directory):
     first = mark_here()
     os.close(process_mark._marks[os.getpid()].descriptor)
