@@ -37,8 +37,11 @@ def read_or_clear(cache: Cache, entry_id: str) -> Stored:
 
 
 def begun_again(cache: Cache) -> int:
-    """How often this process has found the store emptied, and begun again."""
-    return 0 if cache.keys is None else cache.keys.begun_again
+    """How often this process has found the store emptied, and begun again; 0 also where the store is away."""
+    try:
+        return 0 if cache.keys is None else cache.keys.begun_again
+    except StoreUnavailable:  # a service principal goes on in memory
+        return 0
 
 
 def was_emptied(cache: Cache, since: int) -> bool:

@@ -159,7 +159,7 @@ def test_f6_service_principal_goes_on_in_memory_with_one_warning(oidc_server, tm
     host = Fleet(oidc_server, tmp_path, server.address_at(proxy.port, connect_timeout="0"), service=True).host("a")
     proxy.away()
     ended = host.fresh_process()
-    assert ended["ok"]
+    assert ended["ok"], ended
     assert oidc_server.counters()["requests.token"] == 1
 
 
