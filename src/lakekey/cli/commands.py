@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lakekey.cli import options, web_options
+from lakekey.cli import options, profile_options, web_options
 from lakekey.cli.parser import Parser
 
 SIGN_IN, USE, CONFIGURE, OTHERS, TRY = "Sign in", "Use a session", "Configure and check", "Other programs", "Try it"
@@ -100,7 +100,7 @@ COMMANDS: dict[str, Command] = {
         "profiles:profiles",
         "list the profiles, or change them",
         CONFIGURE,
-        options.profiles,
+        profile_options.profiles,
         (("lakekey profiles", "all, and what each means"), ("lakekey profiles set-default prod", "")),
     ),
     "secret": Command(

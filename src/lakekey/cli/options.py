@@ -102,60 +102,37 @@ def doctor(parser: Parser) -> None:
     parser.add_argument("--connect", action="store_true", help="also sign in, and try the warehouse or the cluster")
 
 
-def _config_file(parser: argparse.ArgumentParser, *, default: Any = None) -> None:
+def config_file(parser: argparse.ArgumentParser, *, default: Any = None) -> None:
+    """Which file has the profiles."""
     summary = "the profiles (default: ~/.databrickscfg)"
     parser.add_argument("--config-file", metavar="FILE", default=default, help=summary)
 
 
-def profiles(parser: Parser) -> None:
-    """``lakekey profiles``."""
-    _config_file(parser)
-    actions = parser.add_subparsers(title="to change the file", metavar="ACTION", parser_class=ActionParser)
-    add = action(actions, "profiles add", "write a profile", (("lakekey profiles add dev --host https://…", ""),))
-    add.add_argument("name", metavar="NAME", help="the profile")
-    add.add_argument("--host", metavar="URL", help="the workspace's address")
-    for option in ("warehouse-id", "cluster-id", "auth-type", "client-id", "account-id", "user", "scopes", "ca-file"):
-        add.add_argument(f"--{option}", metavar="VALUE", help="written as it is")
-    add.add_argument(
-        "--replace", action="store_true", help="change the settings that are given in a profile of that name"
-    )
-    remove = action(
-        actions,
-        "profiles remove",
-        "remove a profile; its session stays until logout",
-        (("lakekey profiles remove dev", ""),),
-    )
-    remove.add_argument("name", metavar="NAME", help="the profile")
-    default = action(
-        actions,
-        "profiles set-default",
-        "choose the profile that is used where none is named",
-        (("lakekey profiles set-default dev", ""),),
-    )
-    default.add_argument("name", metavar="NAME", help="the profile")
-    rename = action(
-        actions,
-        "profiles rename",
-        "rename a profile; its session stays",
-        (("lakekey profiles rename dev lab", ""),),
-    )
-    rename.add_argument("name", metavar="OLD", help="the profile")
-    rename.add_argument("new", metavar="NEW", help="its new name")
-    for name, parsed in (("add", add), ("remove", remove), ("set-default", default), ("rename", rename)):
-        parsed.set_defaults(run=later(f"profile_changes:{name.replace('-', '_')}"))
-        _config_file(parsed, default=argparse.SUPPRESS)
-
-
 def action(
-    actions: Any, command: str, summary: str, examples: Sequence[tuple[str, str]] = ()
+    actions: Any,
+    command: str,
+    summary: str,
+    examples: Sequence[tuple[str, str]] = (),
+    *,
+    takes_profile: bool = False,
 ) -> argparse.ArgumentParser:
-    """The parser of a command below a command, such as ``profiles add``."""
+    """The parser of a command below a command, such as ``profiles add``.
+
+    Args:
+        actions: What `argparse` returned for the actions of the command.
+        command: The words of both.
+        summary: What it does, in a line.
+        examples: Lines to type, and what each does.
+        takes_profile: Whether the caller adds ``--profile``. Elsewhere the option is taken, and changes nothing.
+    """
     name = command.rpartition(" ")[2]
     parser: argparse.ArgumentParser = actions.add_parser(
         name, prog=f"lakekey {command}", help=summary, summary=summary, examples=examples
     )
     parser.set_defaults(parser=parser)
     common(parser, default=argparse.SUPPRESS)  # so that what stands before the action counts, too
+    if not takes_profile:
+        parser.add_argument("-p", "--profile", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return parser
 
 
@@ -186,7 +163,7 @@ def import_(parser: Parser) -> None:
     """``lakekey import``."""
     _profile(parser, many=True, which="(default: all profiles and hosts found)")
     parser.add_argument("--delete", action="store_true", help="delete what was imported from the plain-text files")
-    _config_file(parser)
+    config_file(parser)
 
 
 def serve(parser: Parser) -> None:
@@ -213,7 +190,8 @@ def keep_alive(parser: Parser) -> None:
 def auth(parser: Parser) -> None:
     """``lakekey auth``."""
     actions = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=ActionParser)
-    token = action(actions, "auth token", "print a token as JSON", (("lakekey auth token -p prod", ""),))
+    example = ("lakekey auth token -p prod", "")
+    token = action(actions, "auth token", "print a token as JSON", (example,), takes_profile=True)
     token.add_argument("--profile", "-p", help="a profile of .databrickscfg")
     token.add_argument("--host", help="the workspace, or the accounts' host")
     token.add_argument("--account-id", help="the account, beside its host")

@@ -83,7 +83,18 @@ class Parser(argparse.ArgumentParser):
             if getattr(arguments, "profile", None) not in (None, profile):
                 self.error(f"two profiles are named, {arguments.profile} and {profile}")
             arguments.profile = profile
+        if hasattr(arguments, "name_option"):
+            self._settle_name(arguments)
         return arguments
+
+    def _settle_name(self, arguments: argparse.Namespace) -> None:
+        """Take the profile that an action changes from its word or from its option."""
+        word, option = arguments.name, arguments.name_option
+        if word and option and word != option:
+            arguments.parser.error(f"two profiles are named, {word} and {option}")
+        arguments.name = word or option
+        if not arguments.name:
+            arguments.parser.error("name the profile")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:

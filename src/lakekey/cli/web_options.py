@@ -58,6 +58,7 @@ def apps(parser: Parser) -> None:
         "apps check",
         "ask the authorization server whether it takes the app's sign-ins",
         (("lakekey apps check prod", ""),),
+        takes_profile=True,
     )
     check.add_argument("-p", "--profile", metavar="PROFILE", help="the profile to ask through")
     named = {

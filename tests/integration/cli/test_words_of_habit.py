@@ -159,6 +159,37 @@ def test_no_command_refuses_the_option_of_a_profile(name):
     assert "prod" in (getattr(arguments, "profile", None), *(getattr(arguments, "profiles", None) or ()))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "profiles add prod",
+        "profiles remove prod",
+        "profiles set-default prod",
+        "profiles rename prod lab",
+        "auth token",
+        "auth path",
+        "apps list",
+        "apps show nightly",
+        "apps check nightly",
+    ],
+)
+def test_no_action_refuses_the_option_of_a_profile(words):
+    words = words.split()
+    named = "prod" in words
+    arguments = parse([*words, "-p", "prod"])
+    assert (arguments.name if named else arguments.profile) == "prod"
+    if named:
+        words.remove("prod")
+        assert parse([*words[:2], "-p", "prod", *words[2:]]).name == "prod"
+
+
+def test_an_action_names_one_profile(profiles):
+    assert "two profiles are named, prod and nightly" in run("profiles", "remove", "prod", "-p", "nightly").stderr
+    done = run("profiles", "remove")
+    assert (done.returncode, "name the profile" in done.stderr) == (2, True), done.stderr
+    assert run("profiles", "set-default", "-p", "nightly").returncode == 0
+
+
 def test_profiles_of_one_name_are_that_one(profiles):
     assert [each["profile"] for each in json.loads(run("profiles", "-p", "prod", "--json").stdout)["profiles"]] == [
         "prod"

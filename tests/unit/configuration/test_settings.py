@@ -314,9 +314,9 @@ def test_a_file_that_may_not_be_read_is_an_error_and_no_reason_to_use_another_id
     config_file = tmp_path / "cfg"
     config_file.write_text(f"[dev]\nhost = {HOST}\n")
     config_file.chmod(0)
-    # Whoever may read everything gives that up first.
+    # A process that may read everything gives that up first, and with it perhaps its interpreter's own files.
     program = (
-        "import os, shlex, sys, lakekey.configuration.target as t, lakekey.errors as e\n"
+        "import contextlib, os, shlex, sys, lakekey.configuration.target as t, lakekey.errors as e\n"
         "if os.geteuid() == 0: os.setuid(65534)\n"
         "try: t.resolve(None, {'DATABRICKS_CONFIG_FILE': sys.argv[1]})\n"
         "except e.ConfigurationError as error: print(error)\n"
