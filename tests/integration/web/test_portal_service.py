@@ -137,7 +137,7 @@ def test_container_without_rights_and_with_a_read_only_root_connects_a_person(se
         assert f"prod is connected as {ADA}." in browser.connect().words
         server.stop()
         try:
-            assert health(port) != 0
+            wait_until(lambda: health(port) != 0, process, log)  # it looks at the store once a second
         finally:
             server.start()
         wait_until(lambda: health(port) == 0, process, log)
