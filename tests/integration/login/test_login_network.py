@@ -122,7 +122,7 @@ def test_an_unknown_ca_is_refused_with_the_setting_that_helps(settings):
         status, _, errors = program.ends()
     assert status == 1
     assert "TLS with" in errors
-    assert "ca_file" in errors
+    assert "--ca-file" in errors
 
 
 class TokenEndpoint:
