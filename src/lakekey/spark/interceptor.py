@@ -66,10 +66,11 @@ class SignIn(
 
     def intercept_unary_unary(self, continuation: Continuation, details: Any, request: Any) -> Any:
         """Signs a call; sends it once more if the server refuses its token."""
-        headers = self.headers(tidying=_tidies_up(details.method, request))
+        tidying = _tidies_up(details.method, request)
+        headers = self.headers(tidying=tidying)
         call = continuation(signed(details, headers), request)
-        if refuses_token(call) and self.renew(headers, call):
-            headers = self.headers()
+        if refuses_token(call) and self.renew(headers, call, tidying=tidying):
+            headers = self.headers(tidying=tidying)
             call = continuation(signed(details, headers), request)
         return self._judged(call, headers)
 
@@ -112,13 +113,14 @@ class SignIn(
             raise LoginRequired("the session is over", hint=f"run: {target.login_command}", profile=target.name)
         return self._provider.headers()
 
-    def renew(self, headers: Headers, call: Any, *, in_mid_stream: bool = False) -> bool:
+    def renew(self, headers: Headers, call: Any, *, in_mid_stream: bool = False, tidying: bool = False) -> bool:
         """Replace a token that the server refused.
 
         Args:
             headers: The headers with the token.
             call: The call that failed.
             in_mid_stream: Whether the server had accepted it for the stream that it then cut.
+            tidying: Whether the call only cleared up; see `headers`.
 
         Returns:
             Whether there is another one to try.
@@ -126,7 +128,7 @@ class SignIn(
         Raises:
             LakekeyError: There is no other to be had.
         """
-        if self.headers() != headers:
+        if self.headers(tidying=tidying) != headers:
             return True  # renewed meanwhile
         if headers == self._on_trial:
             return False
@@ -144,7 +146,7 @@ class SignIn(
             if self._provider.target.is_delegated and call.code() is grpc.StatusCode.PERMISSION_DENIED:
                 return False
             raise
-        self._on_trial = self.headers()
+        self._on_trial = self.headers(tidying=tidying)
         return True
 
     def accept(self, headers: Headers) -> None:
@@ -182,6 +184,7 @@ class Responses:
         self._request = request
         self._received = False
         self._begun_again = False
+        self._tidying = _tidies_up(details.method, request)
         self._begin()
 
     def __getattr__(self, name: str) -> Any:
@@ -201,7 +204,7 @@ class Responses:
                 if not refuses_token(error):
                     explain(error, self._sign_in.provider)
                     raise
-                if not self._sign_in.renew(self._headers, error, in_mid_stream=self._received):
+                if not self._sign_in.renew(self._headers, error, in_mid_stream=self._received, tidying=self._tidying):
                     raise
                 if self._received and _can_be_reattached(self._details.method, self._request):
                     raise RetryException from error
@@ -216,7 +219,7 @@ class Responses:
                 return response
 
     def _begin(self) -> None:
-        self._headers = self._sign_in.headers(tidying=_tidies_up(self._details.method, self._request))
+        self._headers = self._sign_in.headers(tidying=self._tidying)
         self._call = self._continuation(signed(self._details, self._headers), self._request)
 
 
