@@ -1,5 +1,6 @@
 """One Spark server, one workspace and one front for the whole run; what a test sets is gone after it."""
 
+import gc
 import os
 import sys
 import time
@@ -37,6 +38,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     unwanted = [item for item in items if item.get_closest_marker("databricks_connect")]
     items[:] = [item for item in items if item not in unwanted]
     config.hook.pytest_deselected(items=unwanted)
+
+
+def pytest_runtest_logfinish() -> None:
+    """Have sessions of a test end with it.
+
+    pyspark 3.5 takes a lock of its own in ``SparkSession.__del__``. Where the garbage collector comes by while pyspark
+    starts threads under that lock, it waits for itself.
+    """
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
