@@ -188,6 +188,26 @@ def test_a_session_that_is_over_is_stopped_without_asking_anybody_to_sign_in(per
     assert workspace.counters["logins"] == 1
 
 
+def test_release_that_is_refused_after_a_sign_out_asks_no_person_to_sign_in(
+    person, connect, hostile, workspace, wait_for, tmp_path
+):
+    ada = person()
+    bundle = tmp_path / "all.pem"
+    bundle.write_text("".join(Path(path).read_text() for path in (ada.target.ca_file, hostile.ca_file)))
+    ada = lakekey.provider(host=ada.target.host, user=ada.target.user, ca_file=str(bundle))
+    spark = connect(ada, hostile.url)
+    spark.sql("select 1").collect()
+    wait(spark.client._release_futures, timeout=30)
+    hostile.clear()
+    hostile.fault(StatusCode.UNAUTHENTICATED, method="ReleaseExecute", times=None, delay=2.0)
+    spark.sql("select 2").collect()
+    wait_for(lambda: "ReleaseExecute" in hostile.methods())
+    ada.logout()
+    wait(spark.client._release_futures, timeout=30)
+
+    assert workspace.counters["logins"] == 1
+
+
 def test_a_variable_with_a_token_does_not_leak_into_the_session(principal, connect, front, monkeypatch):
     monkeypatch.setenv("SPARK_CONNECT_AUTHENTICATE_TOKEN", "somebody-elses-token")
     monkeypatch.setenv("SPARK_REMOTE", "sc://127.0.0.1:1")

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -154,26 +154,6 @@ def test_every_rpc_of_a_session_carries_the_token(spark, hostile, provider):
 
     assert {"ExecutePlan", "ReleaseExecute", "Config", "Interrupt"} <= set(hostile.methods())
     assert {token for _, token in hostile.seen} == {provider.token().access_token}
-
-
-def test_release_that_is_refused_after_a_sign_out_asks_no_person_to_sign_in(
-    person, connect, hostile, workspace, wait_for, tmp_path
-):
-    ada = person()
-    bundle = tmp_path / "all.pem"
-    bundle.write_text("".join(Path(path).read_text() for path in (ada.target.ca_file, hostile.ca_file)))
-    ada = lakekey.provider(host=ada.target.host, user=ada.target.user, ca_file=str(bundle))
-    spark = connect(ada, hostile.url)
-    spark.sql("select 1").collect()
-    wait(spark.client._release_futures, timeout=30)
-    hostile.clear()
-    hostile.fault(StatusCode.UNAUTHENTICATED, method="ReleaseExecute", times=None, delay=2.0)
-    spark.sql("select 2").collect()
-    wait_for(lambda: "ReleaseExecute" in hostile.methods())
-    ada.logout()
-    wait(spark.client._release_futures, timeout=30)
-
-    assert workspace.counters["logins"] == 1
 
 
 def test_streams_that_are_cut_at_once_for_one_token_share_one_renewal(spark, hostile, workspace):
