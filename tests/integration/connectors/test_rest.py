@@ -18,18 +18,6 @@ import lakekey
 ME = "/api/2.0/preview/scim/v2/Me"
 
 
-@pytest.fixture
-def box(lakekey_environment):
-    return lakekey_environment
-
-
-@pytest.fixture
-def principal(box):
-    return lakekey.provider(
-        host=box.host, ca_file=box.ca_file, client_id=box.client_id, client_secret=box.client_secret
-    )
-
-
 def ask_requests(box, provider, body=None):
     return requests.get(box.host + ME, auth=lakekey.requests_auth(provider), data=body, timeout=20).status_code
 
