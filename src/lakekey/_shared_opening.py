@@ -12,9 +12,7 @@ if sys.platform == "win32":
     import _winapi
     import msvcrt
 
-    _EVERY_SHARING = 0x7  # FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE
-    _APPEND = 0x4 | 0x80 | 0x100000  # FILE_APPEND_DATA | FILE_READ_ATTRIBUTES | SYNCHRONIZE
-    _OPEN_ALWAYS = 4
+    EVERY_SHARING = 0x7  # FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE
 
     def open_to_read(path: str) -> int:
         """A descriptor of a file that is there; it is not inherited by other programs.
@@ -23,17 +21,6 @@ if sys.platform == "win32":
             OSError: As from `os.open`.
         """
         handle = _winapi.CreateFile(
-            path, _winapi.GENERIC_READ, _EVERY_SHARING, _winapi.NULL, _winapi.OPEN_EXISTING, 0, _winapi.NULL
+            path, _winapi.GENERIC_READ, EVERY_SHARING, _winapi.NULL, _winapi.OPEN_EXISTING, 0, _winapi.NULL
         )
         return msvcrt.open_osfhandle(handle, os.O_RDONLY | os.O_BINARY | os.O_NOINHERIT)
-
-    def open_to_append(path: str) -> int:
-        """A descriptor of a file, made where it is missing, that cannot but write to its end.
-
-        Python's own ``O_APPEND`` looks for the end before it writes, so two programs may write over each other there.
-
-        Raises:
-            OSError: As from `os.open`.
-        """
-        handle = _winapi.CreateFile(path, _APPEND, _EVERY_SHARING, _winapi.NULL, _OPEN_ALWAYS, 0, _winapi.NULL)
-        return msvcrt.open_osfhandle(handle, os.O_WRONLY | os.O_BINARY | os.O_NOINHERIT)

@@ -1,7 +1,8 @@
 """Breaks each line that is there for Windows alone, one at a time, and reports the breaks that no test notices.
 
 Run by hand: ``.venv/bin/python tests/windows/break_lines.py [WORD]``; a word takes the breaks of files whose path has
-it. The source is put back after each. A test under ``tests/windows`` is run from Linux, any other in Wine's Python.
+it. The source is put back after each. A test under ``tests/windows`` is run from Linux, any other in Windows' Python.
+tests/unit/project/test_windows_breaks.py sees to it that the list follows the source and the tests.
 """
 
 import subprocess
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.wine import PYTHON, ROOT, environ
+from support.wine import ROOT
 
 SOURCE = ROOT / "src/lakekey"
 LONGEST = 400  # seconds
@@ -30,6 +31,7 @@ UNIT, HERE = "tests/unit", "tests/windows"
 FILES = f"{UNIT}/cache/test_private_files.py"
 CONSOLE = f"{HERE}/test_console.py"
 SHOWN = f"{CONSOLE}::test_console_shows_what_its_code_page_lacks_and_colours_where_it_can"
+TURN = f"{HERE}/test_sharing.py::test_audit_record_waits_for_its_turn_and_is_made_without_one_where_there_is_none"
 LISTS = f"{HERE}/test_places.py::test_access_lists_are_read_as_windows_gives_them"
 BREAKS = (
     Break("cache/private_files.py", 'getattr(os, "O_BINARY", 0)', "0", FILES),
@@ -37,7 +39,7 @@ BREAKS = (
     Break("cache/private_files.py", "in _IN_USE\n", "in ()\n", FILES),
     Break("cache/private_files.py", 'if sys.platform == "win32":', "if False:", f"{HERE}/test_sharing.py"),
     Break("cache/durable_files.py", '_POSIX = os.name == "posix"', "_POSIX = True", FILES),
-    Break("_shared_opening.py", "_EVERY_SHARING = 0x7", "_EVERY_SHARING = 0x3", f"{HERE}/test_sharing.py"),
+    Break("_shared_opening.py", "EVERY_SHARING = 0x7", "EVERY_SHARING = 0x3", f"{HERE}/test_sharing.py"),
     Break("cache/private_files.py", "        make_directory(path)", "        os.mkdir(path)", LISTS),
     Break("cache/access_list.py", "(A;OICI;FA;;;{_ADMINISTRATORS})", "(A;OICI;FA;;;WD)", LISTS),
     Break("cache/access_list.py", "head.mask & _COUNTS", "head.mask & 0x80000000", LISTS),
@@ -65,9 +67,12 @@ BREAKS = (
     Break("_terminal.py", "return not detect_legacy_windows()", "return False", SHOWN),
     Break("cli/streams.py", 'if os.name == "nt" and current.isatty():', "if False:", SHOWN),
     Break("_commands.py", 'return sys.platform == "win32"', "return False", f"{UNIT}/test_commands.py"),
-    Break("_shared_opening.py", "_APPEND = 0x4", "_APPEND = 0x2", f"{HERE}/test_sharing.py::test_audit_records_of_several_processes_are_all_there"),
-    Break("observability/audit.py", 'if sys.platform == "win32":', "if False:", f"{HERE}/test_sharing.py::test_audit_records_of_several_processes_are_all_there"),
-    Break("observability/audit.py", 'if os.name != "posix":', "if False:", f"{HERE}/test_sharing.py::test_audit_records_of_several_processes_are_all_there"),
+    Break("observability/appending.py", "_APPEND = 0x4", "_APPEND = 0x2", f"{HERE}/test_sharing.py"),
+    Break("observability/appending.py", "not _kernel.LockFile(handle, *_TURN)", "False", TURN),
+    Break("observability/appending.py", "_PATIENCE = 1.0", "_PATIENCE = 1e9", TURN),
+    Break("observability/appending.py", "except OSError:\n            os.write", "except TypeError:\n            os.write", TURN),
+    Break("observability/audit.py", 'if sys.platform == "win32":', "if False:", TURN),
+    Break("observability/audit.py", 'if os.name != "posix":', "if False:", TURN),
     Break("cache/private_files.py", '_POSIX = os.name == "posix"', "_POSIX = True", FILES),
     Break("cache/private_files.py", "max(patience, PATIENCE_TO_REPLACE) if in_use else patience", "patience", FILES),
     Break("cache/access_list.py", "_TOKEN_QUERY, _TOKEN_USER = 0x8, 1", "_TOKEN_QUERY, _TOKEN_USER = 0x8, 4", LISTS),
@@ -92,20 +97,17 @@ NOT_SHOWN = {
 
 def notices(test: str) -> bool:
     """Whether a test fails."""
-    options = ["-q", "-x", "-p", "no:randomly", "--timeout", "200", test]
-    there = ["wine", str(PYTHON)] if test.startswith(UNIT) else [sys.executable]
-    return bool(
-        subprocess.run(
-            [*there, "-m", "pytest", *options],
-            cwd=ROOT,
-            env=environ(PYTHONIOENCODING="utf-8"),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=LONGEST,
-            check=False,
-        ).returncode
-        == 1
+    options = ["-x", "-p", "no:randomly", "--timeout", "200", test]
+    runner = ["-m", "pytest"] if test.startswith(HERE) else [f"{HERE}/run_native.py"]
+    done = subprocess.run(
+        [sys.executable, *runner, *options],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=LONGEST,
+        check=False,
     )
+    return done.returncode == 1
 
 
 def main(word: str) -> int:

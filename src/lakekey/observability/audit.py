@@ -143,18 +143,29 @@ def _append(path: str, line: str) -> None:
 
     It is opened for each line: a log rotation may have moved it away.
     """
-    descriptor = _open_to_append(os.path.expanduser(path))
+    path = os.path.expanduser(path)
+    descriptor = _open_to_append(path)
     try:
         _refuse_unsafe(os.fstat(descriptor))
-        os.write(descriptor, line.encode())
+        _write_to_end(path, descriptor, line.encode())
     finally:
         os.close(descriptor)
+
+
+def _write_to_end(path: str, descriptor: int, line: bytes) -> None:
+    if sys.platform == "win32":
+        with LOADING:
+            from lakekey.observability.appending import write_in_turn
+
+        write_in_turn(path, descriptor, line)
+    else:
+        os.write(descriptor, line)
 
 
 def _open_to_append(path: str) -> int:
     if sys.platform == "win32":
         with LOADING:
-            from lakekey._shared_opening import open_to_append
+            from lakekey.observability.appending import open_to_append
 
         return open_to_append(path)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
