@@ -38,6 +38,8 @@ def pytest_configure(config):
     for name, meaning in _POSIX_ONLY.items():
         config.addinivalue_line("markers", f"{name}: {meaning}, which only POSIX systems offer")
     config.addinivalue_line("markers", "every_input: tries many inputs, which no platform reads in a way of its own")
+    config.addinivalue_line("markers", "on_windows: tests/windows/run_native.py runs it by Windows' Python, too")
+    config.addinivalue_line("markers", "integration: on Windows, what lies in that folder")
 
 
 def pytest_collection_modifyitems(items):
@@ -45,6 +47,8 @@ def pytest_collection_modifyitems(items):
     if os.name == "posix":
         return
     for item in items:
+        if "integration" in item.path.parts:
+            item.add_marker("integration")
         for name in _POSIX_ONLY:
             if item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=f"{_NOT_HERE}{name}"))

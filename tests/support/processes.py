@@ -1,14 +1,14 @@
 """Programs of their own: what a test starts beside itself, with the environment that the test has set."""
 
 import os
-import signal
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-LAKEKEY = os.path.join(os.path.dirname(sys.executable), "lakekey")
+LAKEKEY = os.path.join(sysconfig.get_path("scripts"), "lakekey")
 _PATIENCE = 60  # seconds
 
 
@@ -63,4 +63,4 @@ def lakekey_running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
+                process.kill()

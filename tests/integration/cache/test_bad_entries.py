@@ -12,6 +12,8 @@ from lakekey.cache.opening import open_cache
 from lakekey.errors import CacheError, UnsafeCache
 from support.cache_processes import start
 
+pytestmark = pytest.mark.on_windows
+
 NAME = "a" * 64
 OTHER = "b" * 64
 

@@ -45,6 +45,7 @@ def key_ids(cache):
     return {key_id_of(cache.store.get(entry_id)) for entry_id in cache.list()}
 
 
+@pytest.mark.on_windows
 def test_rotations_while_processes_write_lose_no_write_and_leave_one_key(bare_machine):
     directory = bare_machine / "cache"
     cache = open_cache()
@@ -66,6 +67,7 @@ def test_rotations_while_processes_write_lose_no_write_and_leave_one_key(bare_ma
     assert len(fresh.ring.keys) == 1
 
 
+@pytest.mark.on_windows
 def test_a_running_process_reads_what_was_sealed_under_a_key_it_has_not_seen(bare_machine):
     before, other = open_cache(), open_cache()
     fill(other, 1)
@@ -73,6 +75,7 @@ def test_a_running_process_reads_what_was_sealed_under_a_key_it_has_not_seen(bar
     assert before.get(name(0)).refresh_token == "token 0"
 
 
+@pytest.mark.on_windows
 def test_a_running_process_seals_under_the_new_key_at_once(bare_machine):
     before, other = open_cache(), open_cache()
     done = rotate(other)
@@ -108,7 +111,7 @@ rotate(open_cache(moving=True), to=sys.argv[5] or None)
 """
 
 
-@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("nth", [pytest.param(1, marks=pytest.mark.on_windows), 2])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(("module", "function"), STEPS, ids=[function for _, function in STEPS])
 def test_a_rotation_killed_at_any_step_leaves_a_cache_that_opens_and_is_continued(
@@ -204,6 +207,7 @@ def test_refused_entry_keeps_its_key_until_it_can_be_read(bare_machine):
     assert [open_cache().get(name(number)).refresh_token for number in range(3)] == ["token 0", "token 1", "token 2"]
 
 
+@pytest.mark.on_windows
 def test_two_rotations_at_once_do_one_after_the_other(bare_machine):
     fill(open_cache(), 20)
     code = "from lakekey.cache.rotation import rotate\nsay(rotate(open_cache()).current)"
@@ -249,6 +253,7 @@ def test_key_from_the_environment_is_changed_there(monkeypatch, bare_machine):
     assert open_cache().get(name(1)).refresh_token == "token 1"
 
 
+@pytest.mark.on_windows
 def test_the_command_shows_the_ring_and_changes_it(bare_machine):
     directory = bare_machine / "cache"
     fill(open_cache(), 2)

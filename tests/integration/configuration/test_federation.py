@@ -14,6 +14,8 @@ from lakekey import ConfigurationError, CredentialsRefused, TokenEndpointError
 from lakekey.oauth.jwt import claims
 from support.servers.identity_provider import IdentityProvider
 
+pytestmark = pytest.mark.on_windows
+
 
 @pytest.fixture
 def idp():

@@ -8,7 +8,7 @@ import pytest
 
 from lakekey import LoginRequired
 
-pytestmark = pytest.mark.usefixtures("unattended")
+pytestmark = [pytest.mark.on_windows, pytest.mark.usefixtures("unattended")]
 
 BEAT = 0.01
 

@@ -62,6 +62,7 @@ def events(records):
     return [(each["event"], each["outcome"], each["action"] or each["detail"]) for each in records]
 
 
+@pytest.mark.on_windows
 def test_a_session_from_its_sign_in_to_its_end(machine, lines, monkeypatch):
     provider = machine.provider()
     provider.login()
@@ -206,6 +207,7 @@ def test_opentelemetrys_handler_exports_the_fields(machine):
     secret_scan.exported(str(attributes))
 
 
+@pytest.mark.on_windows
 def test_lines_of_many_processes_do_not_mix(file, lines):
     writers = [subprocess.Popen([sys.executable, "-c", WRITERS, str(number)]) for number in range(6)]
     assert [writer.wait(60) for writer in writers] == [0] * 6

@@ -11,6 +11,8 @@ from support.pace import SLOWER
 from support.reports import outcome
 from support.sessions import Machine
 
+pytestmark = pytest.mark.on_windows
+
 SOON = 10.0 * SLOWER  # seconds; the guarantee is one, on a machine that does nothing else
 REPEATS = 3 if SLOWER == 1 else 1
 FEWER = max(1, REPEATS - 1)

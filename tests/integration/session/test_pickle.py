@@ -13,7 +13,7 @@ import lakekey
 from support.inside import session_of
 from support.sessions import PATIENCE, Machine
 
-pytestmark = pytest.mark.usefixtures("unattended")
+pytestmark = [pytest.mark.on_windows, pytest.mark.usefixtures("unattended")]
 
 _ARRIVES = """
 import base64, json, pickle, sys

@@ -14,6 +14,8 @@ from support.inside import session_of
 from support.reports import outcome
 from support.sessions import PATIENCE, QUICK, Machine
 
+pytestmark = pytest.mark.on_windows
+
 
 @pytest.fixture
 def machine(oidc_server, tmp_path, unattended):

@@ -18,6 +18,8 @@ from lakekey.session.timing import Timing
 from support.inside import source_of
 from support.sessions import Machine
 
+pytestmark = pytest.mark.on_windows
+
 CALLS = 2000
 HOLD = 5.0
 LATEST = HOLD / 2  # whoever waits for what is held takes longer; the time itself is measured in benchmarks/

@@ -68,7 +68,10 @@ ON_WINDOWS = {
         "windows/test_command_line.py::test_demo_holds",
     ],
     "an SDK gets its tokens": ["windows/test_connectors.py::test_sdk_calls_lakekey_for_a_persons_token"],
-    "audit records": ["windows/test_sharing.py::test_audit_records_of_several_processes_are_all_there"],
+    "audit records": [
+        "integration/session/test_audit.py::test_lines_of_many_processes_do_not_mix",
+        "windows/test_sharing.py::test_audit_record_waits_for_its_turn_and_is_made_without_one_where_there_is_none",
+    ],
     "times of files": [
         "unit/cache/stores/test_file.py::test_replaced_bytes_are_read_where_the_time_and_size_of_the_file_stay",
         "unit/cache/stores/test_file.py::test_only_what_was_given_up_is_swept_up_whatever_the_tick_of_file_times",
@@ -84,9 +87,15 @@ def test_each_line_about_windows_rests_on_tests_that_run_there():
     rooms = (ROOT / "tests/windows/run_native.py").read_text(encoding="utf-8")
     for named in (each for tests in ON_WINDOWS.values() for each in tests):
         path, _, test = named.partition("::")
-        assert f"def {test}(" in (ROOT / "tests" / path).read_text(encoding="utf-8"), named
-        folders = {path, *map(str, Path(path).parents)}
-        assert path.startswith("windows/") or any(f'"{folder}"' in rooms for folder in folders), named
+        text = (ROOT / "tests" / path).read_text(encoding="utf-8")
+        assert f"def {test}(" in text, named
+        if path.startswith("unit/"):
+            assert any(f'"{folder}"' in rooms for folder in {path, *map(str, Path(path).parents)}), named
+        elif path.startswith("integration/"):
+            above = text.partition(f"def {test}(")[0].rpartition("\n\n\n")[2]
+            assert "mark.on_windows" in above or re.search(r"^pytestmark = .*mark\.on_windows", text, re.MULTILINE), (
+                named
+            )
 
 
 def test_each_failure_of_a_shared_store_has_its_row():
