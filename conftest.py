@@ -55,12 +55,12 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True)
-def bare_machine(monkeypatch, tmp_path_factory):
+def bare_machine(monkeypatch, directories):
     """No configuration, no cache and no keyring of the machine that runs the tests is seen or touched."""
     for name in list(os.environ):
         if name.startswith(_FOREIGN) or name in _PLACES or name.upper() in _PROXIES:
             monkeypatch.delenv(name)
-    home = tmp_path_factory.mktemp("home")
+    home = next(directories)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))  # which is the home on Windows
     monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(home / "cache"))

@@ -1,5 +1,6 @@
 """Fixtures and a hook for the top ``conftest.py``: ``pytest_plugins = ["support.fixtures"]``."""
 
+import itertools
 import json
 import os
 from collections.abc import Iterator
@@ -13,15 +14,28 @@ from support.servers.oidc_server import OidcServer
 
 
 @pytest.fixture(scope="session")
+def directories(tmp_path_factory) -> Iterator[Path]:
+    """New directories, two for each of thousands of tests: pytest's own way looks through all there are for each."""
+    parent = tmp_path_factory.mktemp("directories")
+
+    def new(number: int) -> Path:
+        directory = parent / str(number)
+        directory.mkdir(mode=0o700)
+        return directory
+
+    return map(new, itertools.count())
+
+
+@pytest.fixture(scope="session")
 def secret_watch() -> secret_scan.Watch:
     """What the whole run has used of secrets."""
     return secret_scan.Watch()
 
 
 @pytest.fixture(autouse=True)
-def no_secret_shows(secret_watch, tmp_path_factory, monkeypatch) -> Iterator[None]:
+def no_secret_shows(secret_watch, directories, monkeypatch) -> Iterator[None]:
     """Every test fails in which a secret of this run shows where none may be."""
-    directory = tmp_path_factory.mktemp("secrets")
+    directory = next(directories)
     monkeypatch.setenv(secret_scan.DIRECTORY_VARIABLE, str(directory))
     with secret_watch.test(directory):
         yield

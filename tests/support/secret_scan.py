@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -48,6 +49,8 @@ _note_secret: Callable[[str], None] | None = None
 _note_seen: Callable[[str, str], None] | None = None
 _directory = ""
 _installed = False
+# What is neither ours nor an error is most of what is alive, and of few kinds.
+_others: set[type] = set()
 
 
 def _secret(value: object) -> None:
@@ -181,7 +184,7 @@ def _install() -> None:
     def noted(self: Any, *arguments: Any, **options: Any) -> None:
         begin(self, *arguments, **options)
         if _note_seen is not None:
-            _seen("an error", f"{self!r} {self} {self.__dict__} " + _frames(traceback.extract_stack()))
+            _seen("an error", f"{self!r} {self} {self.__dict__} " + _frames(traceback.walk_stack(None)))
             # What is handled at this moment becomes its `__context__` when it is raised: shown with it in a traceback,
             # and behind a ``from None`` still there for whoever looks. Later may be too late, if it is freed meanwhile.
             _note_chain(sys.exc_info()[1])
@@ -226,25 +229,30 @@ def _note_chain(error: BaseException | None) -> None:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        shown = "".join(traceback.format_exception_only(error)) + _frames(traceback.extract_tb(error.__traceback__))
-        _seen(f"a {type(error).__name__} that an error was raised over", shown)
+        _seen(f"a {type(error).__name__} that an error was raised over", _traceback(error))
         error = error.__cause__ or error.__context__
 
 
 def _note_reprs() -> None:
-    for thing in gc.get_objects():
+    for thing in [each for each in gc.get_objects() if type(each) not in _others]:
         kind = type(thing)
         module = str(getattr(kind, "__module__", ""))
         if module.startswith("lakekey.") and ".sandbox" not in module:
             _seen(f"the repr of {module}.{kind.__name__}", repr(thing))
-        elif isinstance(thing, BaseException):
-            shown = "".join(traceback.format_exception_only(thing)) + _frames(traceback.extract_tb(thing.__traceback__))
-            _seen(f"the traceback of {kind.__name__}", shown)
+        elif issubclass(kind, BaseException):
+            _seen(f"the traceback of {kind.__name__}", _traceback(thing))
+        else:
+            _others.add(kind)
 
 
-def _frames(stack: traceback.StackSummary) -> str:
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception_only(error)) + _frames(traceback.walk_tb(error.__traceback__))
+
+
+def _frames(stack: Iterator[tuple[FrameType, int]]) -> str:
     """The lines of a traceback that are ours: a test may well have its made-up secret in its own text."""
-    return "".join(traceback.format_list([each for each in stack if each.filename.startswith(_OURS)]))
+    ours = (each for each in stack if each[0].f_code.co_filename.startswith(_OURS))
+    return "".join(traceback.StackSummary.extract(ours).format())
 
 
 class Watch:
@@ -278,8 +286,14 @@ class Watch:
                 else:
                     seen.append((f"{rest[0]} in a program", rest[1]))
         self.places += len(seen)
-        found = sorted({where for where, text in seen for secret in self.secrets if secret in text})
+        suspects = self._ending_in("\0".join({text for _, text in seen}))
+        found = sorted({where for where, text in seen for secret in suspects if secret in text})
         assert not found, f"a secret showed in {', '.join(found)}"
+
+    def _ending_in(self, text: str) -> list[str]:
+        """The secrets whose end the text holds somewhere: of thousands, few have to be looked for in each place."""
+        ends = {text[at : at + _SHORTEST] for at in range(len(text) - _SHORTEST + 1)}
+        return [secret for secret in self.secrets if secret[-_SHORTEST:] in ends]
 
 
 def _write_notes() -> None:
