@@ -1,7 +1,8 @@
 """The parts of the tests, their environments, their order and their repeats: ``make test``, ``make test-<part>``.
 
-`all` runs the main part by itself, and then the others, two at a time, since they mostly wait for servers. A part that
-fails keeps none of the others from being run, and fails the whole.
+`all` runs two parts at a time: the main one, which is the longest, and the others one after the other beside it. Each
+waits for servers and programs about half of its time. A part that fails keeps none of the others from being run, and
+fails the whole.
 """
 
 import os
@@ -25,7 +26,7 @@ nox.options.sessions = ["all"]
 
 FIRST = "main"
 #: The longest first. A new part is a session of its name, and a place in this line.
-TOGETHER = ("windows", "dbt", "spark", "airflow", "versions", "connectors", "wheel", "site")
+OTHERS = ("windows", "dbt", "spark", "wheel", "airflow", "connectors", "versions", "site")
 AT_ONCE = 2
 #: How many tests and parts may be run once more, in all, before the run fails; none where it is not set.
 ALLOWED = "LAKEKEY_REPEATS"
@@ -45,12 +46,12 @@ def everything(session):
     allowed = int(os.environ.get(ALLOWED) or 0)
     nox_itself = [sys.executable, "-m", "nox", "--noxfile", __file__, "--session"]
     arguments = {FIRST: session.posargs}
-    if not run_parts(FIRST, TOGETHER, lambda part: [*nox_itself, part, "--", *arguments.get(part, ())], allowed):
+    if not run_parts(FIRST, OTHERS, lambda part: [*nox_itself, part, "--", *arguments.get(part, ())], allowed):
         session.error("not every part passed")
 
 
-def run_parts(first, together, command, allowed=0):
-    """Runs the first part, and then the others; whether all passed, and no more than allowed needed a second run.
+def run_parts(first, others, command, allowed=0):
+    """Runs the first part and the others; whether all passed, and no more than allowed needed a second run.
 
     With repeats allowed, a part that fails is run once more. The first part sees to that itself, test by test, and
     writes them into the file that `REPEATED` names.
@@ -71,9 +72,8 @@ def run_parts(first, together, command, allowed=0):
             print(f"{part} {'failed' if failed else 'passed'} after {time.monotonic() - begun:.0f} s", flush=True)
             return not failed
 
-        fine = passes(first)
         with ThreadPoolExecutor(AT_ONCE) as workers:
-            fine = all([fine, *workers.map(passes, together)])
+            fine = all(list(workers.map(passes, (first, *others))))
         again = repeated.read_text().split("\n")[:-1]
     if again:
         print(f"run once more: {len(again)}, allowed: {allowed}", *again, sep="\n  ", flush=True)
