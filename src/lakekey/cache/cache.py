@@ -93,13 +93,12 @@ class Cache:
             CacheError: It cannot or must not be read; a later release wrote it, and it is left as it is.
         """
         try:
-            envelope = self._envelope(entry_id)
-        except StoreUnavailable as error:
+            return self._stored(entry_id, self._envelope(entry_id))
+        except StoreUnavailable as error:  # at once, or where what was read has to be moved away or needs another key
             if not self._sealed.replaceable:
                 raise
             unwritten.report(self.store.where, entry_id, error)
             return Stored(unwritten.latest(self.store.where, entry_id), None)
-        return self._stored(entry_id, envelope)
 
     def _stored(self, entry_id: str, envelope: bytes | None) -> Stored:
         """What was read, opened; see `read`."""

@@ -3,7 +3,7 @@
 from lakekey import _log
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Stored
-from lakekey.cache.keys.choice import NOTE
+from lakekey.cache.keys.choice import raw_choice
 from lakekey.errors import CacheError, StoreUnavailable
 
 
@@ -53,7 +53,11 @@ def was_emptied(cache: Cache, since: int) -> bool:
     Args:
         cache: The cache.
         since: What `begun_again` was.
+
+    Raises:
+        StoreUnavailable: The store is away, so it is not known.
+        CacheError: The note is there, and cannot be read.
     """
     if cache.keys is None or not cache.keys.announced[1]:
         return False
-    return cache.keys.begun_again != since or not cache.store.read_note(NOTE)
+    return cache.keys.begun_again != since or not raw_choice(cache.store)

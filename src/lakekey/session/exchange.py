@@ -154,7 +154,11 @@ class Exchange:
             refusal = CredentialsRefused(f"the server refuses the grant ({said})", error="invalid_grant")
             self._saving.note_failure(entry, stored, refusal)
             raise refusal
-        now = self._cache.read(self._entry_id)
+        try:
+            now = self._cache.read(self._entry_id)
+        except StoreUnavailable:  # which tells neither that the session is over nor that there is a newer token
+            self._saving.keep_end(self._failures.ended(entry, said), entry.refresh_token)
+            raise
         if now.entry is not None and now.envelope != stored.envelope:
             # Another process got past the lock, as it can happen on a network file system: that one won.
             if now.entry.access_token != entry.access_token and self._credential.serves(now.entry):
@@ -168,6 +172,7 @@ class Exchange:
             try:
                 self._cache.put(self._entry_id, ended, replaces=now.envelope)
             except (CacheWriteFailed, StoreUnavailable) as unwritten:
+                self._saving.keep_end(ended, entry.refresh_token)
                 self._events.unwritten(unwritten)
         self._events.session_ended(ended.identity)
         raise login_required(self._target, ended)

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from lakekey.cache.entry import Entry, Stored
 from lakekey.cache.making_way import begun_again, read_or_clear, was_emptied
@@ -12,6 +14,7 @@ from lakekey.session.failures import Failures
 from lakekey.session.login_required import login_required
 
 _PATIENCE = 20.0  # seconds that an answer is tried to be stored in a store that is away
+T = TypeVar("T")
 
 
 class Saving:
@@ -78,7 +81,7 @@ class Saving:
             stored: The same, as it was read.
 
         Returns:
-            What is stored now; ``None`` where no answer is held for it.
+            What is stored now, or the end of the session, which need not be; ``None`` where no answer is held for it.
 
         Raises:
             LoginRequired, CacheError: As `save`.
@@ -89,14 +92,28 @@ class Saving:
         if held.spent != entry.refresh_token and not unsaved.was_given_up(held.entry, entry):
             unsaved.drop(self._key)
             return None
+        is_end = held.entry.refused is not None
         try:
             saved = self.save(held.entry, stored, spent=held.spent)
         except LoginRequired:
             unsaved.drop(self._key)
             raise
+        except CacheError:
+            if not is_end:
+                raise
+            return held.entry
         unsaved.drop(self._key)
-        self._events.refreshed(saved.identity)
+        (self._events.session_ended if is_end else self._events.refreshed)(saved.identity)
         return saved
+
+    def keep_end(self, ended: Entry, spent: str) -> None:
+        """Keep in this process that a session is over, which could not be stored; its token is sent no more from here.
+
+        Args:
+            ended: What should be stored.
+            spent: The refresh token that the server has refused.
+        """
+        unsaved.keep(self._key, spent, ended)
 
     def note_failure(self, entry: Entry, stored: Stored, error: LakekeyError) -> None:
         """Tell the siblings, so that those who waited do not repeat the attempt in turn."""
@@ -114,11 +131,16 @@ class Saving:
         """
         may_be_overtaken = self._shares and spent != ""
         replaces, damaged = stored.envelope, False
-        while not self._put_patiently(entry, replaces):
-            now = read_or_clear(self._cache, self._entry_id)
+        until = time.monotonic() + _PATIENCE
+        while not self._put(entry, replaces, until):
+            now = self._patiently(lambda: read_or_clear(self._cache, self._entry_id), until)
             replaces, damaged = now.envelope, damaged or now.damaged
             if now.entry is None:
-                if may_be_overtaken and not damaged and not was_emptied(self._cache, since):
+                if (
+                    may_be_overtaken
+                    and not damaged
+                    and not self._patiently(lambda: was_emptied(self._cache, since), until)
+                ):
                     return None
                 continue
             if may_be_overtaken and now.entry.refresh_token != spent and not unsaved.was_given_up(entry, now.entry):
@@ -126,21 +148,26 @@ class Saving:
             entry = entry._replace(generation=max(entry.generation, now.entry.generation + 1))
         return entry
 
-    def _put_patiently(self, entry: Entry, replaces: bytes | None) -> bool:
-        """Store an answer. A store that is away for a moment is waited for: the answer cannot be had again."""
-        until = time.monotonic() + _PATIENCE
+    def _put(self, entry: Entry, replaces: bytes | None, until: float) -> bool:
+        """Store an answer, also in the place of what cannot be opened here."""
+        while True:
+            put = partial(self._cache.put, self._entry_id, entry, replaces=replaces)
+            try:
+                return self._patiently(put, until) is not None
+            except (CacheWriteFailed, StoreUnavailable):
+                raise
+            except CacheError as error:
+                trouble = error  # a file has come in its place that cannot be read, or the key is not at hand
+            if not self._patiently(lambda: read_or_clear(self._cache, self._entry_id), until).damaged:
+                raise trouble
+            replaces = None
+
+    def _patiently(self, ask: Callable[[], T], until: float) -> T:
+        """Ask a store that may be away for a moment: the answer that is to be stored cannot be had again."""
         while True:
             try:
-                return self._cache.put(self._entry_id, entry, replaces=replaces) is not None
-            except CacheWriteFailed:
-                raise
+                return ask()
             except StoreUnavailable:
                 if time.monotonic() > until:
                     raise
-                time.sleep(self._timing.first_pause)
-                continue
-            except CacheError as error:
-                trouble = error  # a file has come in its place that cannot be read, or the key is not at hand
-            if not read_or_clear(self._cache, self._entry_id).damaged:
-                raise trouble
-            replaces = None
+            time.sleep(self._timing.first_pause)

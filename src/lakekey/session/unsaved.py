@@ -1,4 +1,4 @@
-"""Answers of the token endpoint that could not be written, by session.
+"""Answers of the token endpoint that could not be written, by session; refusals that end one among them.
 
 They are those of the whole process, and of its forked children, since whichever of its providers comes next would
 otherwise send the spent token.

@@ -9,6 +9,7 @@ import pytest
 
 from lakekey.cache.stores import lease, postgresql_server
 from lakekey.cache.stores.postgresql_table import TABLE
+from support.servers.fault_proxy import FaultProxy
 from support.store_contract import NAME
 
 pytestmark = pytest.mark.timeout(120)
@@ -62,6 +63,20 @@ def test_second_threads_lease_does_not_vouch_for_the_first_ones_lost_one(postgre
             assert elsewhere
     second()
     assert got == [False, True]
+
+
+def test_lease_that_could_not_be_released_is_taken_again_by_the_same_process_at_once(server):
+    with FaultProxy(server.port) as proxy:
+        store = type(server.store())(server.readable_at(proxy.port, connect_timeout="0"))
+        with store.lock(NAME) as held:
+            assert held
+            proxy.away()
+        proxy.well()
+        with server.store().lock(NAME) as other:
+            assert not other
+        with store.lock(NAME) as again:
+            assert again
+    assert server.leases() == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

@@ -34,6 +34,7 @@ class FaultProxy:
         self._server = port
         self._swallow = False
         self._refuse = False
+        self._refused: frozenset[int] = frozenset()
         self._delay = 0.0
         self._cut_when: Callable[[bytes], bool] | None = None
         self._swallow_when: Callable[[bytes], bool] | None = None
@@ -51,6 +52,10 @@ class FaultProxy:
         """Every connection is reset, and each new one as well."""
         self._refuse = True
         self._reset_all()
+
+    def refuse(self, *which: int) -> None:
+        """Some of the coming connections are reset, by their numbers; the next one is 1."""
+        self._refused = frozenset(self.connections + number for number in which)
 
     def slow(self, seconds: float) -> None:
         """What the server answers arrives so much later."""
@@ -73,6 +78,7 @@ class FaultProxy:
     def well(self) -> None:
         """Nothing goes wrong any more."""
         self._swallow = self._refuse = False
+        self._refused = frozenset()
         self._delay, self._cut_when, self._swallow_when = 0.0, None, None
 
     # The proxy
@@ -99,7 +105,7 @@ class FaultProxy:
             except OSError:
                 return
             self.connections += 1
-            if self._refuse:
+            if self._refuse or self.connections in self._refused:
                 _reset(client)
                 continue
             threading.Thread(target=self._carry, args=(client,), daemon=True).start()

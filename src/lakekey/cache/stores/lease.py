@@ -96,6 +96,7 @@ class Leases:
         self._seconds = seconds
         self._held: dict[str, _Lease] = {}
         self._others: dict[str, str] = {}
+        self._left_behind: dict[str, bytes] = {}  # nonces of those that could not be released
 
     @contextlib.contextmanager
     def hold(self, name: str) -> Iterator[bool]:
@@ -118,8 +119,10 @@ class Leases:
                 del self._held[name]
             lease.over.release()
             if lease.taken and lease.pid == os.getpid():  # a forked child has it by copy only
-                with contextlib.suppress(CacheError):  # it ends by itself
+                try:
                     self._keeper.release(name, lease.nonce)
+                except CacheError:  # it ends by itself; until then this process takes its own place
+                    self._left_behind[name] = lease.nonce
 
     def still_held(self, name: str) -> bool:
         """Whether a lease of this process is ours for sure. Nothing is sent."""
@@ -150,7 +153,9 @@ class Leases:
     def _taken(self, lease: _Lease) -> bool:
         """Take it at the store. An answer that was slower than the lease itself is renewed once."""
         asked_at = _now()
-        whose = self._keeper.take(lease.name, lease.nonce, holder_here(), self._seconds)
+        mine = self._left_behind.get(lease.name, b"")
+        whose = self._keeper.take(lease.name, lease.nonce, holder_here(), self._seconds, instead_of=mine)
+        self._left_behind.pop(lease.name, None)
         if whose != lease.nonce and process_mark.is_dead(_mark_in(whose)):
             asked_at = _now()
             whose = self._keeper.take(lease.name, lease.nonce, holder_here(), self._seconds, instead_of=whose)
