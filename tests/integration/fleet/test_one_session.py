@@ -94,7 +94,8 @@ def test_a8_frozen_holder_that_thaws_with_the_answer_keeps_the_session(fleet, si
         holder.signal(signal.SIGSTOP)
         hold.release()
         oidc_server.settle()
-        with fleet.host("b").hurried("asks_once", **PATIENT) as other:
+        with fleet.host("b").hurried("queues", **PATIENT) as other:
+            other.until("queued")
             with pytest.raises(TimeoutError):  # longer than the lease lasts
                 other.next(timeout=2.0)
             holder.signal(signal.SIGCONT)
@@ -110,7 +111,8 @@ def test_a8_frozen_holder_that_thaws_without_an_answer_leaves_the_token_to_one_m
         hold.wait()
         holder.signal(signal.SIGSTOP)
         hold.release(drop=True)  # before the server has seen it
-        with fleet.host("b").hurried("asks_once", **PATIENT) as other:
+        with fleet.host("b").hurried("queues", **PATIENT) as other:
+            other.until("queued")
             with pytest.raises(TimeoutError):  # the holder may have an answer
                 other.next(timeout=2.0)
             holder.signal(signal.SIGCONT)  # it has none, and says so in the entry
@@ -148,7 +150,8 @@ def test_a8_late_answer_for_a_reusable_token_is_harmless(fleet, signed_in, oidc_
 def test_a29_endpoint_slower_than_the_lease_gets_one_request(fleet, signed_in, oidc_server):
     with oidc_server.hold() as hold, signed_in.hurried("asks_once", **PATIENT) as holder:
         hold.wait()
-        with fleet.host("b").hurried("asks_once", **PATIENT) as other:
+        with fleet.host("b").hurried("queues", **PATIENT) as other:
+            other.until("queued")
             with pytest.raises(TimeoutError):  # twice as long as the lease lasts that is not renewed
                 other.next(timeout=3.0)
             hold.release()

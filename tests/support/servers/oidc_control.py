@@ -192,7 +192,7 @@ class Hold:
         self._id = hold_id
         self._ended = False
 
-    def wait(self, count: int = 1, timeout: float = 15 * SLOWER) -> list[dict[str, Any]]:
+    def wait(self, count: int = 1, timeout: float = 30 * SLOWER) -> list[dict[str, Any]]:
         """Blocks until ``count`` requests in all have arrived here; their log entries.
 
         Raises:
