@@ -13,6 +13,7 @@ from lakekey.errors import ConfigurationError
 from lakekey.providers import factory
 from lakekey.providers.in_thread import in_a_thread
 from lakekey.providers.provider import Provider
+from lakekey.providers.sources import credentials_of
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -76,7 +77,7 @@ def httpx_auth(profile: str | Provider | None = None, **settings: "Unpack[Settin
 
     def refuses(answer: httpx.Response, token: str) -> bool:
         """Whether the token was refused. Another host, to which a redirect led, has not even seen it."""
-        if not _is_own(provider, str(answer.url)):
+        if not _is_own(provider, str(answer.url)) or credentials_of(answer.request.headers) != token:
             return False
         if answer.is_success:
             provider.served(token)
@@ -86,23 +87,26 @@ def httpx_auth(profile: str | Provider | None = None, **settings: "Unpack[Settin
         """Whether it can be sent again, whole."""
         return isinstance(request.stream, httpx.ByteStream) or _is_whole_form(request.stream)
 
+    # What is sent again is the request that was refused. Where a redirect led to it, the first one was served, and may
+    # have done what it was to do (RFC 9110 §15.4.4).
     class LakekeyAuth(httpx.Auth):
         def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
             token = _attach(request, _headers_for(provider, str(request.url)))
             _route(provider, str(request.url), request.headers)
             answer = yield request
-            if refuses(answer, token) and provider.invalidate(token) and again(request):
-                token = _attach(request, provider.headers())
-                refuses((yield request), token)
+            if refuses(answer, token) and provider.invalidate(token) and again(answer.request):
+                token = _attach(answer.request, provider.headers())
+                refuses((yield answer.request), token)
 
         async def async_auth_flow(self, request: httpx.Request) -> Any:
             # Renewing waits for the network: never on the event loop.
             token = _attach(request, await in_a_thread(lambda: _headers_for(provider, str(request.url))))
             _route(provider, str(request.url), request.headers)
             answer = yield request
-            if refuses(answer, token) and await in_a_thread(lambda: provider.invalidate(token)) and again(request):
-                token = _attach(request, await in_a_thread(provider.headers))
-                refuses((yield request), token)
+            refused = refuses(answer, token) and await in_a_thread(lambda: provider.invalidate(token))
+            if refused and again(answer.request):
+                token = _attach(answer.request, await in_a_thread(provider.headers))
+                refuses((yield answer.request), token)
 
     return LakekeyAuth()
 
@@ -138,7 +142,7 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 def _attach(request: "httpx.Request", headers: dict[str, str]) -> str:
     request.headers.update(headers)
-    return headers["Authorization"].removeprefix("Bearer ")
+    return credentials_of(headers)
 
 
 def _route(provider: Provider, url: str, headers: "MutableMapping[str, str]") -> None:
@@ -187,9 +191,9 @@ def _repeat(
     provider: Provider, answer: "requests.Response", body_at: int | None, options: dict[str, Any]
 ) -> "requests.Response":
     request = answer.request
-    token = _token_of(request)
-    if not _is_own(provider, str(request.url)):
-        return answer
+    token = credentials_of(request.headers)
+    if not token or not _is_own(provider, str(request.url)):
+        return answer  # another host, to which a redirect led, has not even seen it, and may have led back
     if answer.ok:
         provider.served(token)
     # First of all: whatever becomes of this request, the next one is not to carry the refused token.
@@ -203,9 +207,5 @@ def _repeat(
     repeated: requests.Response = answer.connection.send(again, **options)
     repeated.history.append(answer)
     if repeated.ok:
-        provider.served(_token_of(again))
+        provider.served(credentials_of(again.headers))
     return repeated
-
-
-def _token_of(request: "requests.PreparedRequest") -> str:
-    return str(request.headers.get("Authorization", "")).removeprefix("Bearer ")

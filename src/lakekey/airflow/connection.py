@@ -9,7 +9,7 @@ from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError
 from lakekey.providers import factory
 from lakekey.providers.provider import Provider
-from lakekey.providers.sources import Headers, TokenSource
+from lakekey.providers.sources import Headers, TokenSource, credentials_of
 from lakekey.providers.token import Token
 
 #: Extras that switch something on → what it is called at `lakekey.sql.connect`.
@@ -32,7 +32,7 @@ class Masked:
 
         def headers() -> Headers:
             found = source.headers()
-            self._mask(found.get("Authorization", "").partition(" ")[2])
+            self._mask(credentials_of(found))
             return found
 
         self.headers = headers

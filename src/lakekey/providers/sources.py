@@ -11,6 +11,7 @@ from typing import Protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from lakekey.cache.entry import Entry
@@ -74,6 +75,15 @@ class TokenSource(Protocol):
 
     def on_session_ending(self, callback: Callable[[SessionEnding], None]) -> None:
         """See `Provider.on_session_ending`."""
+
+
+def credentials_of(headers: Mapping[str, str]) -> str:
+    """What an ``Authorization`` header holds after its scheme (RFC 9110 §11.4): what `TokenSource.invalidate` takes.
+
+    Args:
+        headers: The headers of a request.
+    """
+    return headers.get("Authorization", "").partition(" ")[2]
 
 
 class SecondChances:

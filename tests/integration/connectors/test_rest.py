@@ -18,16 +18,17 @@ import lakekey
 ME = "/api/2.0/preview/scim/v2/Me"
 
 
-def ask_requests(box, provider, body=None):
-    return requests.get(box.host + ME, auth=lakekey.requests_auth(provider), data=body, timeout=20).status_code
+def ask_requests(box, provider, body=None, method="GET"):
+    auth = lakekey.requests_auth(provider)
+    return requests.request(method, box.host + ME, auth=auth, data=body, timeout=20).status_code
 
 
-def ask_httpx(box, provider, body=None):
+def ask_httpx(box, provider, body=None, method="GET"):
     with httpx.Client(auth=lakekey.httpx_auth(provider), verify=trust(box), follow_redirects=True) as client:
-        return client.request("GET", box.host + ME, content=body).status_code
+        return client.request(method, box.host + ME, content=body).status_code
 
 
-def ask_httpx_async(box, provider, body=None, run=lambda main: asyncio.run(main())):
+def ask_httpx_async(box, provider, body=None, method="GET", run=lambda main: asyncio.run(main())):
     async def parts():
         for part in body:
             yield part
@@ -37,13 +38,13 @@ def ask_httpx_async(box, provider, body=None, run=lambda main: asyncio.run(main(
             auth=lakekey.httpx_auth(provider), verify=trust(box), follow_redirects=True
         ) as client:
             content = body if isinstance(body, bytes | None) else parts()
-            return (await client.request("GET", box.host + ME, content=content)).status_code
+            return (await client.request(method, box.host + ME, content=content)).status_code
 
     return run(ask)
 
 
-def ask_httpx_trio(box, provider, body=None):
-    return ask_httpx_async(box, provider, body, run=trio.run)
+def ask_httpx_trio(box, provider, body=None, method="GET"):
+    return ask_httpx_async(box, provider, body, method, run=trio.run)
 
 
 def trust(box):
@@ -154,6 +155,14 @@ def test_a_second_401_is_the_answer(box, principal, ask):
 
 
 @WAYS
+def test_user_name_and_password_that_are_refused_are_not_sent_again(box, ask):
+    basic = lakekey.provider(host=box.host, ca_file=box.ca_file, username="ada", password="wrong")
+    with pytest.raises(lakekey.LoginRequired, match="basic has no other"):
+        ask(box, basic)
+    assert [record.status for record in box.log if record.route == "scim"] == [401]
+
+
+@WAYS
 def test_many_401s_cost_one_exchange(box, principal, ask):
     box.fault("scim", status=401, times=None)
     assert [ask(box, principal) for _ in range(10)] == [401] * 10
@@ -221,6 +230,36 @@ def test_a_redirect_to_another_host_is_followed_without_the_token(box, principal
         assert ask(box, principal) == status
         server.shutdown()
     assert heard == [None]
+    assert box.counters["token.requests"] == 1
+
+
+@WAYS
+def test_refused_request_that_a_redirect_led_to_is_sent_again_and_not_the_one_that_was_served(box, principal, ask):
+    box.fault("scim", status=303, headers={"Location": box.host + ME})
+    box.fault("scim", status=401)
+    assert ask(box, principal, b"x", "POST") == 200
+    asked = [(record.method, record.status) for record in box.log if record.route == "scim"]
+    assert asked == [("POST", 303), ("GET", 401), ("GET", 200)]
+
+
+@WAYS
+def test_another_host_that_leads_back_gets_no_token_onto_its_request(box, principal, ask):
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(302)
+            self.send_header("Location", box.host + ME)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        box.fault("scim", status=302, headers={"Location": f"http://127.0.0.1:{server.server_address[1]}/"})
+        assert ask(box, principal) == 401
+        server.shutdown()
+    assert [record.status for record in box.log if record.route == "scim"] == [302, 401]
     assert box.counters["token.requests"] == 1
 
 

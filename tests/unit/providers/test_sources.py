@@ -1,6 +1,21 @@
 """Which refused tokens are replaced although they are on trial."""
 
-from lakekey.providers.sources import SecondChances
+import pytest
+
+from lakekey.providers.sources import SecondChances, credentials_of
+
+
+@pytest.mark.parametrize(
+    ("headers", "credentials"),
+    [
+        ({"Authorization": "Bearer one"}, "one"),
+        ({"Authorization": "Basic YWRhOg=="}, "YWRhOg=="),
+        ({"Authorization": "Bearer"}, ""),
+        ({"X-Other": "Bearer one"}, ""),
+    ],
+)
+def test_credentials_are_what_follows_the_scheme(headers, credentials):
+    assert credentials_of(headers) == credentials
 
 
 def test_token_on_trial_that_never_served_is_not_replaced():
