@@ -1,10 +1,13 @@
 """Looking into a JWT (RFC 7519) without trusting it: whose it is, for the cache's key and for messages."""
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 from lakekey import _json
 from lakekey.errors import ConfigurationError
+
+_NO_DATE = 1 << 34  # seconds: the year 2514, well before the last that `datetime` knows in every time zone
 
 
 def claims(token: str, *, unsigned: bool = False) -> dict[str, Any] | None:
@@ -22,6 +25,18 @@ def claims(token: str, *, unsigned: bool = False) -> dict[str, Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def ends_at(found: Mapping[str, Any]) -> float | None:
+    """When a token with these claims expires (RFC 7519 §4.1.4), in epoch seconds; ``None`` where they name no date.
+
+    Args:
+        found: The claims. Any of JSON's values may stand there, and any number.
+    """
+    end = found.get("exp")
+    if isinstance(end, int | float) and not isinstance(end, bool) and 0 < end < _NO_DATE:
+        return float(end)
+    return None
 
 
 def checked(token: str, place: str) -> str:

@@ -20,8 +20,8 @@ from lakekey._imports import LOADING, holds_a_lock, libraries
 from lakekey.configuration.settings import SETTINGS
 from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError
-from lakekey.oauth.jwt import claims
-from lakekey.providers.sources import Headers, SecondChances
+from lakekey.oauth import jwt
+from lakekey.providers.sources import Headers, SecondChances, credentials_of
 from lakekey.providers.token import Token
 from lakekey.providers.unattended import announce
 from lakekey.session.expiry import TRIAL
@@ -139,9 +139,9 @@ class SdkStrategy:
                 hint="use headers()",
                 profile=self.target.name,
             )
-        ends = (claims(token) or {}).get("exp")
+        ends = jwt.ends_at(jwt.claims(token) or {})
         forever = datetime(9999, 1, 1, tzinfo=UTC)  # not the very last moment: east of Greenwich there is none such
-        expires_at = datetime.fromtimestamp(ends, UTC) if isinstance(ends, int) else forever
+        expires_at = datetime.fromtimestamp(ends, UTC) if ends is not None else forever
         return Token(token, "Bearer", expires_at, ())
 
     def login(self, *, switch: bool) -> None:  # noqa: ARG002 - the strategy alone knows who it is
@@ -182,7 +182,7 @@ class SdkStrategy:
 
     def _held(self) -> str:
         """The token of the headers, as they are now."""
-        return self.headers().get("Authorization", "").partition(" ")[2]
+        return credentials_of(self.headers())
 
     def _no_other(self) -> LoginRequired:
         return LoginRequired(

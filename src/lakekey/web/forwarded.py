@@ -144,10 +144,7 @@ def forwarded(
             profile=target.name,
         )
     claims = jwt.claims(access_token) or {}
-    expires = claims.get("exp")
-    ends_at = time.time() + _UNKNOWN_LIFETIME
-    if isinstance(expires, int | float) and not isinstance(expires, bool) and 0 < expires < 1 << 34:
-        ends_at = float(expires)
+    ends_at = jwt.ends_at(claims) or time.time() + _UNKNOWN_LIFETIME
     scope = claims.get("scope")
     scopes = tuple(sorted(scope.split())) if isinstance(scope, str) else target.scopes
     source = _Forwarded(target, access_token, scopes, ends_at, who)

@@ -45,3 +45,16 @@ def test_token_is_known_by_issuer_and_subject_and_described_by_what_a_policy_mat
     assert jwt.checked(f" {token}\n", "the variable T") == token
     assert jwt.subject(token) == "ada at https://idp"
     assert jwt.description(token) == "iss 'https://idp', sub 'ada', aud ['a']"
+
+
+@pytest.mark.parametrize("end", [1800000000, 1800000000.5])
+def test_token_says_when_it_expires_by_a_number_of_seconds(end):
+    assert jwt.ends_at({"exp": end}) == end
+
+
+@pytest.mark.parametrize(
+    "end", [None, True, "1800000000", [1800000000], 0, -1, 10**30, 1 << 34, float("inf"), float("nan")]
+)
+def test_end_that_has_no_date_is_not_told(end):
+    assert jwt.ends_at({"exp": end}) is None
+    assert jwt.ends_at({}) is None
