@@ -1,11 +1,12 @@
-"""What the host says of itself, for a connection that needs it: its workspace and account."""
+"""What the host says of itself, for a connection that needs it: its workspace and account, and the path for SQL."""
 
 import os
 
 from lakekey import _log
+from lakekey._hosts import routed_path
 from lakekey.cache.opening import open_cache
 from lakekey.configuration.target import Target
-from lakekey.errors import LakekeyError
+from lakekey.errors import ConfigurationError, LakekeyError
 from lakekey.session.assembly import client_of
 
 
@@ -25,3 +26,25 @@ def with_workspace(target: Target) -> Target:
         _log.debug("provider", "%s: the workspace is not known: %s", target.name, error.message)
         return target
     return target.in_workspace(found.workspace_id, found.account_id)
+
+
+def sql_path(target: Target, http_path: str | None = None) -> str:
+    """The path of the warehouse or cluster that SQL goes to, which says what workspace it is in, where that is known.
+
+    The host is asked for its workspace only for a cluster whose path is not told.
+
+    Args:
+        target: What is signed in to.
+        http_path: Another warehouse or cluster than the target's.
+
+    Raises:
+        ConfigurationError: None is named.
+    """
+    if not (http_path or target.http_path) and target.cluster_id:
+        target = with_workspace(target)
+    http_path = http_path or target.http_path
+    if not http_path:
+        raise ConfigurationError(
+            "there is no http_path", hint="set warehouse_id or http_path in the profile", profile=target.name
+        )
+    return routed_path(http_path, target.workspace_id)

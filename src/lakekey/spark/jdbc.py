@@ -4,12 +4,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lakekey import _version
-from lakekey._hosts import routed_path
 from lakekey.configuration.target import M2M
 from lakekey.configuration.unpickled import client_secret
-from lakekey.errors import ConfigurationError
 from lakekey.providers import factory
-from lakekey.providers.host_facts import with_workspace
+from lakekey.providers.host_facts import sql_path
 from lakekey.providers.provider import Provider
 
 DRIVER = "com.databricks.client.jdbc.Driver"
@@ -46,19 +44,11 @@ def jdbc_options(profile: str | Provider | None = None, **settings: Any) -> Jdbc
     """
     provider, rest = factory.provider_for(profile, settings)
     target = provider.target
-    http_path = rest.pop("http_path", None)
-    if not (http_path or target.http_path) and target.cluster_id:
-        target = with_workspace(target)
-    http_path = http_path or target.http_path
-    if not http_path:
-        raise ConfigurationError(
-            "there is no http_path", hint="set warehouse_id or http_path in the profile", profile=target.name
-        )
     address = urlsplit(target.host)
     options = {
         "url": f"jdbc:databricks://{address.hostname}:{address.port or 443}",
         "driver": DRIVER,
-        "httpPath": routed_path(http_path, target.workspace_id),
+        "httpPath": sql_path(target, rest.pop("http_path", None)),
         "AuthMech": "11",
         "UserAgentEntry": f"lakekey/{_version.__version__}",
     }

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from lakekey._hosts import routed_path
 from lakekey.configuration.target import Target
-from lakekey.errors import ConfigurationError, LakekeyError
-from lakekey.providers.host_facts import with_workspace
+from lakekey.errors import LakekeyError
+from lakekey.providers.host_facts import sql_path
 from lakekey.providers.provider import Provider
+from lakekey.providers.sources import credentials_of
 
 
 def connect_arguments(target: Target, http_path: str | None = None) -> dict[str, Any]:
@@ -21,14 +21,7 @@ def connect_arguments(target: Target, http_path: str | None = None) -> dict[str,
     Raises:
         ConfigurationError: The target names no warehouse or cluster path.
     """
-    if not (http_path or target.http_path) and target.cluster_id:
-        target = with_workspace(target)
-    http_path = http_path or target.http_path
-    if not http_path:
-        raise ConfigurationError(
-            "there is no http_path", hint="set warehouse_id or http_path in the profile", profile=target.name
-        )
-    http_path = routed_path(http_path, target.workspace_id)
+    http_path = sql_path(target, http_path)
     address = urlsplit(target.host)
     arguments: dict[str, Any] = {"server_hostname": address.netloc, "http_path": http_path}
     if address.port is not None:
@@ -67,9 +60,10 @@ class Handing:
         return self._headers
 
     def _headers(self) -> dict[str, str]:
-        authorization = self._provider.headers()["Authorization"]
-        self.token = authorization.removeprefix("Bearer ")
-        return {self._name: authorization}
+        headers = self._provider.headers()
+        self.token = credentials_of(headers)
+        # With what a cloud's sign-in has beside the token.
+        return {self._name: headers.pop("Authorization"), **headers}
 
     def served(self) -> None:
         """Report that the server accepted the token that was handed out last."""

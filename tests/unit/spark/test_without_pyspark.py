@@ -1,13 +1,14 @@
 """lakekey.spark where pyspark is not installed, as in the environment of these tests."""
 
-import pickle
+import os
+import sys
 
 import pytest
 
 import lakekey
 from lakekey.errors import ConfigurationError
-from lakekey.sandbox import Sandbox
 
+MODE = "SPARK_CONNECT_MODE_ENABLED"
 SETTINGS = {"host": "https://w.cloud.databricks.com", "client_id": "sp", "client_secret": "s3cret-of-the-principal"}
 
 
@@ -22,39 +23,25 @@ def test_unknown_option_is_refused():
         lakekey.spark.channel_builder(**SETTINGS, cluster_id="c", colour="red")
 
 
-def test_jdbc_options_show_no_secret_when_they_are_printed():
-    options = lakekey.spark.jdbc_options(**SETTINGS, warehouse_id="1", schema="sales", query="select 1")
+class Context:
+    """Classic Spark's context, of which a process may run one."""
 
-    assert options["OAuth2Secret"] == SETTINGS["client_secret"]
-    assert SETTINGS["client_secret"] not in f"{options} {options!r}"
-    assert SETTINGS["client_secret"] not in options["url"]
-    assert options["ConnSchema"] == "sales"
-    assert options["query"] == "select 1"
+    def __init__(self, active):
+        self.SparkContext = self
+        self._active_spark_context = active
 
 
-def test_jdbc_needs_a_warehouse():
-    with pytest.raises(ConfigurationError, match="http_path"):
-        lakekey.spark.jdbc_options(**SETTINGS)
+@pytest.mark.parametrize("module", ["pyspark.core.context", "pyspark.context"])
+@pytest.mark.parametrize(("active", "mode"), [(None, "1"), ("a context", None)])
+def test_functions_make_connect_columns_unless_classic_spark_runs_here(monkeypatch, module, active, mode):
+    monkeypatch.setenv(MODE, "")  # so that it is put back
+    monkeypatch.delenv(MODE)
+    monkeypatch.setitem(sys.modules, module, Context(active))
+    lakekey.spark._connect_mode()
+    assert os.environ.get(MODE) == mode
 
 
-@pytest.mark.parametrize("more", [{"group_id": "123"}, {"authorization_details": '[{"type": "unity_catalog"}]'}])
-def test_jdbc_has_a_token_where_the_driver_could_not_ask_for_the_same_rights(more):
-    with Sandbox() as box:
-        principal = lakekey.provider(
-            host=box.host, client_id=box.client_id, client_secret=box.client_secret, ca_file=box.ca_file, **more
-        )
-        options = lakekey.spark.jdbc_options(principal, http_path="/sql/1.0/warehouses/1")
-
-        assert (options["Auth_Flow"], options["Auth_AccessToken"]) == ("0", principal.token().access_token)
-        assert "OAuth2Secret" not in options
-
-
-def test_jdbc_options_of_an_unpickled_provider_have_the_secret_of_the_machine_or_none_at_all(monkeypatch):
-    there = pickle.loads(pickle.dumps(lakekey.provider(**SETTINGS, warehouse_id="1")))
-    with pytest.raises(ConfigurationError, match="pickling"):
-        lakekey.spark.jdbc_options(there)
-
-    monkeypatch.setenv("DATABRICKS_HOST", SETTINGS["host"])
-    monkeypatch.setenv("DATABRICKS_CLIENT_ID", SETTINGS["client_id"])
-    monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", SETTINGS["client_secret"])
-    assert lakekey.spark.jdbc_options(there)["OAuth2Secret"] == SETTINGS["client_secret"]
+def test_mode_that_is_set_is_left_alone(monkeypatch):
+    monkeypatch.setenv(MODE, "0")
+    lakekey.spark._connect_mode()
+    assert os.environ[MODE] == "0"

@@ -1,14 +1,13 @@
 """What the connectors are told of a target."""
 
-import logging
-
 import pytest
 
 import lakekey
 from lakekey._hosts import routed_path
 from lakekey.configuration.target import resolve
-from lakekey.errors import ConfigurationError
+from lakekey.errors import LoginRequired
 from lakekey.sql import connect_arguments
+from lakekey.sql.arguments import Handing
 
 WAREHOUSE = "/sql/1.0/warehouses/w"
 
@@ -77,23 +76,56 @@ def test_what_the_target_says_reaches_the_connector_and_nothing_else():
     }
 
 
-@pytest.mark.parametrize(
-    ("settings", "path", "asks"),
-    [
-        ({"cluster_id": "c"}, None, True),
-        ({"cluster_id": "c"}, "/other", False),
-        ({"cluster_id": "c", "http_path": WAREHOUSE}, None, False),
-        ({"http_path": WAREHOUSE}, None, False),
-        ({}, None, False),
-    ],
-    ids=["a cluster", "a cluster and a path", "a cluster and the target's path", "a path", "nothing"],
-)
-def test_host_is_asked_for_its_workspace_only_for_the_path_of_a_cluster(caplog, settings, path, asks):
-    target = resolve(environ={}, host="https://127.0.0.1:1", **settings)
-    with caplog.at_level(logging.DEBUG, "lakekey.provider"):
-        if path or target.http_path:
-            assert connect_arguments(target, path)["http_path"] == (path or WAREHOUSE)
-        else:
-            with pytest.raises(ConfigurationError, match="http_path"):
-                connect_arguments(target, path)
-    assert ("workspace is not known" in caplog.text) is asks
+class Signs:
+    """What a connection's headers come from; it notes what it is told of their tokens."""
+
+    def __init__(self, *, other=True):
+        self.sent = {"Authorization": "Bearer one", "X-Cloud": "two"}
+        self.other = other
+        self.told = []
+
+    def headers(self):
+        return dict(self.sent)
+
+    def served(self, token):
+        self.told.append(("served", token))
+
+    def invalidate(self, token):
+        self.told.append(("refused", token))
+        if isinstance(self.other, Exception):
+            raise self.other
+        return self.other
+
+
+@pytest.mark.parametrize(("pass_through", "name"), [(False, "Authorization"), (True, "authorization")])
+def test_connector_gets_the_whole_sign_in_and_the_name_that_it_hands_on_only_if_asked(pass_through, name):
+    """In lower case, it goes past the connector's own cache of the token."""
+    assert Handing(Signs(), pass_through=pass_through)()() == {name: "Bearer one", "X-Cloud": "two"}
+    assert "Authorization" in Handing(Signs())()()
+
+
+def test_token_that_was_handed_out_last_is_the_one_that_served_or_was_refused():
+    signs = Signs()
+    handing = Handing(signs)
+    headers = handing()
+    assert handing.token == ""
+    for sent in ("Bearer one", "Basic two"):
+        signs.sent["Authorization"] = sent
+        headers()
+    signs.sent["Authorization"] = "Bearer newer"
+    handing.served()
+    assert handing.invalidate() is True
+    assert signs.told == [("served", "two"), ("refused", "two")]
+
+
+@pytest.mark.parametrize("has_not_run", [True, False])
+@pytest.mark.parametrize("other", [True, False])
+def test_whether_there_is_another_token_is_said(other, has_not_run):
+    assert Handing(Signs(other=other)).renewed(has_not_run=has_not_run) is other
+
+
+def test_why_there_is_no_other_token_is_said_only_where_the_statement_has_not_run():
+    handing = Handing(Signs(other=LoginRequired("sign in")))
+    with pytest.raises(LoginRequired):
+        handing.renewed(has_not_run=True)
+    assert handing.renewed(has_not_run=False) is False
