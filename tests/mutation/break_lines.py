@@ -38,6 +38,7 @@ TIME_LIMIT = 400
 PRELOADED = (
     "pytest", "requests", "httpx", "cryptography.hazmat.primitives.ciphers.aead",
     "databricks.sql", "sqlalchemy", "pandas", "pyarrow", "duckdb", "authlib", "joserfc", "keyring",
+    "pyspark.sql.connect.session",
 )  # fmt: skip
 OPPOSITE = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt,

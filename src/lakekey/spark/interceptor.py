@@ -15,7 +15,7 @@ import grpc
 
 from lakekey.errors import ConfigurationError, LoginRequired
 from lakekey.providers.provider import Provider
-from lakekey.providers.sources import Headers
+from lakekey.providers.sources import Headers, credentials_of
 
 try:
     from pyspark.sql.connect.client.retries import RetryException
@@ -53,16 +53,18 @@ class SignIn(
 
     Args:
         provider: Where the tokens come from.
+        cut_pause: Seconds within which a second token whose streams are cut is not replaced.
     """
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, *, cut_pause: float = _CUT_PAUSE) -> None:
         self._provider = provider
+        self._cut_pause = cut_pause
         self._process = os.getpid()
         # The headers that replaced refused ones, until an RPC succeeds with them. If these are refused too, the token
         # is not what is wrong, and another would be one more request to the token endpoint for each RPC.
         self._on_trial: Headers = {}
         # What was refused when a stream was last cut, and when: all streams of one token may be cut at once.
-        self._cut: tuple[Headers, float] = ({}, -_CUT_PAUSE)
+        self._cut: tuple[Headers, float] = ({}, -cut_pause)
 
     def intercept_unary_unary(self, continuation: Continuation, details: Any, request: Any) -> Any:
         """Signs a call; sends it once more if the server refuses its token."""
@@ -135,11 +137,11 @@ class SignIn(
         if in_mid_stream:
             now = time.monotonic()
             cut, at = self._cut
-            if cut != headers and now - at < _CUT_PAUSE:
+            if cut != headers and now - at < self._cut_pause:
                 return False  # a server that cuts every stream would have us reattach, and renew, for ever
             self._cut = (headers, now)
         try:
-            if not self._provider.invalidate(_token_of(headers)):
+            if not self._provider.invalidate(credentials_of(headers)):
                 return False
         except LoginRequired:
             # A personal access token, say, is all there is. Then it more likely lacks a right, which the server says.
@@ -151,7 +153,7 @@ class SignIn(
 
     def accept(self, headers: Headers) -> None:
         """Note that the server has served an RPC with these headers."""
-        self._provider.served(_token_of(headers))
+        self._provider.served(credentials_of(headers))
         if headers == self._on_trial:
             self._on_trial = {}
 
@@ -277,10 +279,6 @@ def signed(details: Any, headers: Headers) -> CallDetails:
     return CallDetails(
         details.method, details.timeout, metadata, details.credentials, details.wait_for_ready, details.compression
     )
-
-
-def _token_of(headers: Headers) -> str:
-    return headers.get("Authorization", "").partition(" ")[2]
 
 
 def refuses_token(call: Any) -> bool:
