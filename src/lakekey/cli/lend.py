@@ -1,7 +1,7 @@
 """``lakekey env`` and ``lakekey run``: a session for other tools, which get no refresh token and, usually, no token.
 
-``run`` serves tokens on loopback for as long as the command runs (the SDKs' metadata service, docs/serve.md). ``env``
-names the program that the SDKs call for a token. ``--token`` is for tools that take nothing else.
+``run`` serves tokens on loopback for as long as the command runs: the SDKs' metadata service. ``env`` names the program
+that the SDKs call for a token. ``--token`` is for tools that take nothing else.
 """
 
 import argparse

@@ -181,9 +181,9 @@ def keep_alive(parser: Parser) -> None:
     parser.add_argument("--once", action="store_true", help="make one round and end, for a timer")
     every = "between two rounds (default: 3600)"
     parser.add_argument("--every", type=seconds, default=3600, metavar="SECONDS", help=every)
-    parser.add_argument("--rate", type=seconds, default=60, metavar="N", help="renewals a minute (default: 60)")
+    parser.add_argument("--rate", type=whole_number, default=60, metavar="N", help="renewals a minute (default: 60)")
     warn = "report a session's end so long ahead (default: 3)"
-    parser.add_argument("--warn-days", type=seconds, default=3, metavar="DAYS", help=warn)
+    parser.add_argument("--warn-days", type=whole_number, default=3, metavar="DAYS", help=warn)
     parser.add_argument("--print-unit", action="store_true", help="print a service and a timer for systemd, and end")
 
 
@@ -243,7 +243,7 @@ def sql(parser: Parser) -> None:
     parser.add_argument("statement", metavar="STATEMENT", help="one SQL statement, or - for standard input")
     parser.add_argument("-p", "--profile", metavar="PROFILE", help="a profile of .databrickscfg")
     parser.add_argument("--warehouse", metavar="ID", help="the warehouse, where the profile names none")
-    parser.add_argument("--limit", type=seconds, default=1000, metavar="ROWS", help="rows to show (default: 1000)")
+    parser.add_argument("--limit", type=whole_number, default=1000, metavar="ROWS", help="rows to show (default: 1000)")
     _settings(parser)
 
 

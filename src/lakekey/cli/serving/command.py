@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -71,11 +72,12 @@ def _say(hosts: list[str], url: str, arguments: argparse.Namespace) -> None:
         print("For the programs that are to use them (the address is a secret of this machine's user):\n")
         if sys.platform == "win32":
             print("  $env:DATABRICKS_AUTH_TYPE = 'metadata-service'")
-            address = f"Get-Content '{arguments.url_file}'" if arguments.url_file else f"'{url}'"
+            file = (arguments.url_file or "").replace("'", "''")
+            address = f"Get-Content '{file}'" if file else f"'{url}'"
             print(f"  $env:DATABRICKS_METADATA_SERVICE_URL = {address}")
         else:
             print("  export DATABRICKS_AUTH_TYPE=metadata-service")
-            address = f'"$(cat {arguments.url_file})"' if arguments.url_file else url
+            address = f'"$(cat {shlex.quote(arguments.url_file)})"' if arguments.url_file else url
             print(f"  export DATABRICKS_METADATA_SERVICE_URL={address}")
     sys.stdout.flush()  # a program may wait for this line through a pipe
 

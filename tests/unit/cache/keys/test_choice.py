@@ -107,7 +107,7 @@ def test_choice_of_a_later_release_is_left_alone(environ, note, more):
 
 
 def resealed(content):
-    """A note with the check that belongs to it, as docs/cache-format.md says."""
+    """A note with the check that belongs to it, as docs/reference/cache-format.md says."""
     import hashlib
     import re
 
