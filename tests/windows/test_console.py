@@ -103,12 +103,27 @@ def test_long_address_is_pasted_into_a_console(oidc_server, machine):
     machine.server.reset()
     environ = machine.windows_environ(LAKEKEY_INTERACTIVE="paste", BROWSER="none", LAKEKEY_LOGIN_TIMEOUT="200")
     with in_a_console("login", **environ) as console:
-        url = re.search(r"https://\S+/authorize\S+", console.until("Paste the address here: "))[0]
+        url = re.search(r"https://\S+/authorize\S+", console.until("s left, Ctrl-C ends it"))[0]
         answer = oidc_server.sign_in(url, deliver=False)
-        console.type(f"{answer.redirect}&more={'x' * LONG}\r")
+        console.type(f"wrong\x1b{answer.redirect}&mire\b\b\bore={'x' * LONG}\r")  # Escape takes the line back
         end = console.end()
     assert end["status"] == 0, end["text"]
+    assert f"&more={'x' * LONG}" in end["text"]
     assert "as ada@example.com" in end["text"]
+
+
+def test_wait_for_the_browser_counts_down_until_ctrl_c(machine):
+    machine.server.reset()
+    environ = machine.windows_environ(LAKEKEY_INTERACTIVE="browser", BROWSER="none", LAKEKEY_LOGIN_TIMEOUT="200")
+    with in_a_console("login", **environ) as console:
+        first = int(re.search(r"(\d+) s left, Ctrl-C ends it", console.until("s left, Ctrl-C ends it"))[1])
+        seen = console.until(f"{first - 2} s left, Ctrl-C ends it")
+        assert seen.count("s left") == 1  # it is written over
+        console.press_ctrl_c()
+        end = console.end()
+    assert end["status"] == 130, end["text"]
+    assert "lakekey: interrupted" in end["text"]
+    assert "s left" not in end["text"]
 
 
 def test_serve_hands_out_tokens_until_ctrl_c(service, tmp_path):

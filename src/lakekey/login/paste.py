@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from lakekey.login import terminal
+from lakekey.login import console, terminal
 from lakekey.oauth.authorization_answer import read_answer, state_matches
 
 
@@ -96,17 +96,23 @@ def _place(address: str) -> tuple[str, str] | None:
 
 
 class Asked:
-    """A program that asks by ``input()``: a notebook's kernel, or the console of Windows, which cannot be polled."""
+    """A program that asks by ``input()``: a notebook's kernel, or one of Windows with another input than a console.
 
-    def __init__(self, prompt: str = "") -> None:
+    Args:
+        prompt: The question.
+        apart: Whether the program types into a field of its own, and not on the line below what is shown.
+    """
+
+    def __init__(self, prompt: str = "", *, apart: bool = False) -> None:
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._prompt = prompt
+        self._apart = apart
         self._asking = False
 
     @property
     def idle(self) -> bool:
-        """See `Input.idle`. The question stands on that line."""
-        return False
+        """See `Input.idle`. Where the question stands on that line, it is never idle."""
+        return self._apart
 
     def line(self, timeout: float, begins: Callable[[], None] | None = None) -> str | None:  # noqa: ARG002 - it shows by itself
         """See `Input.line`."""
@@ -136,8 +142,10 @@ class Asked:
 
 def open_input(*, notebook: bool) -> Input | None:
     """Where the person here types, or ``None``."""
+    if sys.platform == "win32" and not notebook and console.is_console(sys.stdin):
+        return console.Console()
     if notebook or sys.platform == "win32":
-        return Asked("Paste the address here: ")
+        return Asked("Paste the address here: ", apart=notebook)
     try:
         return terminal.Terminal()
     except (ValueError, OSError, AttributeError):

@@ -148,7 +148,7 @@ class PersonSignIn:
                 )
             )
         if not screen.can_count() or (typed is not None and not typed.idle):
-            lines.append(self._how_long(self._target.login_timeout))
+            lines.append(_how_long(self._target.login_timeout))
         print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
 
     def _open_browser(self, words: list[str], url: str) -> bool:
@@ -177,6 +177,7 @@ class PersonSignIn:
                     if line is not None and line.strip():
                         return paste.read_pasted(line, redirect_uri=request.redirect_uri, state=request.state)
                 except paste.Unusable as problem:
+                    countdown.clear()
                     print(f"lakekey: {problem}", file=sys.stderr, flush=True)  # noqa: T201
                 except EOFError:
                     if callback is None:
@@ -190,10 +191,6 @@ class PersonSignIn:
             hint=f"to answer in a browser of this machine, without pasting: {self._target.login_command} --no-browser",
             profile=self._target.name,
         )
-
-    def _how_long(self, seconds: float) -> str:
-        """How long there is time, where no line counts down; a notebook is interrupted in ways of its own."""
-        return f"You have {seconds:g} s" + ("." if seat(self._environ).notebook else "; Ctrl-C ends it.")
 
     def _timeout(self) -> LoginTimeout:
         longer = max(300, round(2 * self._target.login_timeout))
@@ -214,7 +211,7 @@ class PersonSignIn:
                     sys.stderr,
                 )
             ),
-            *([] if screen.can_count() else [self._how_long(max(0, round(end - time.monotonic())))]),
+            *([] if screen.can_count() else [_how_long(max(0, round(end - time.monotonic())))]),
             sep="\n",
             file=sys.stderr,
             flush=True,
@@ -276,6 +273,11 @@ class PersonSignIn:
             revocation.revoke(self._client, response.refresh_token or response.access_token)
             raise
         return identity.name
+
+
+def _how_long(seconds: float) -> str:
+    """How long there is time, where no line counts down."""
+    return f"You have {seconds:g} s; {screen.how_to_stop()}."
 
 
 def _interruptible(

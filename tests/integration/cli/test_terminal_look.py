@@ -182,7 +182,7 @@ def test_wait_counts_down_says_how_to_stop_and_links_the_address(box):
     assert "lakekey login me --timeout 300" in raw
 
 
-def test_wait_is_quiet_and_plain_where_the_terminal_is_dumb(box):
+def test_wait_is_plain_where_the_terminal_is_dumb(box):
     environment = {**os.environ, "LAKEKEY_INTERACTIVE": "browser", "BROWSER": "none", "TERM": "dumb"}
     with Terminal("login", "me", "--timeout", "1", environment=environment) as terminal:
         assert terminal.ends() == 1

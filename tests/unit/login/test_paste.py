@@ -107,7 +107,7 @@ def test_program_that_may_not_ask_has_no_more_lines(monkeypatch):
 
 
 @pytest.mark.parametrize(("notebook", "platform", "asks"), [(True, "linux", True), (False, "win32", True)])
-def test_notebooks_and_the_console_of_windows_are_asked_by_input(monkeypatch, notebook, platform, asks):
+def test_notebooks_and_windows_without_a_console_are_asked_by_input(monkeypatch, notebook, platform, asks):
     monkeypatch.setattr(sys, "platform", platform)
     assert isinstance(open_input(notebook=notebook), Asked) is asks
 

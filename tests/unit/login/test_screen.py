@@ -1,0 +1,136 @@
+"""The time that is left for a sign-in, as each kind of screen can show it."""
+
+import io
+import os
+import sys
+
+import pytest
+
+from lakekey.login.screen import Countdown, can_count
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self):
+        return True
+
+
+class Cell(io.StringIO):
+    """What a notebook's kernel has in the place of a terminal."""
+
+    __module__ = "ipykernel.iostream"
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def at_a_terminal(monkeypatch, kind):
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", kind)
+    monkeypatch.setattr(sys, "stderr", Screen())
+    return sys.stderr
+
+
+def in_a_notebook(monkeypatch, stream):
+    kernel = type("Kernel", (), {"_allow_stdin": True})
+    shell = type("Shell", (), {"kernel": kernel})
+    monkeypatch.setitem(sys.modules, "IPython", type("IPython", (), {"get_ipython": staticmethod(lambda: shell)}))
+    monkeypatch.setattr(sys, "stderr", stream)
+
+
+def count(clock, seconds, stop=0):
+    """Waits to the end, or until some seconds are left, with the clock's every second."""
+    with Countdown(clock.now + seconds, clock) as countdown:
+        for _ in range(seconds - stop):
+            countdown.tick()
+            clock.now += 1
+        countdown.tick()
+
+
+def on_the_line(written):
+    """What stands on the line at each time that it was written over, as wide as it was."""
+    shown, line = [], ""
+    for text in written.split("\r")[1:]:
+        line = text + line[len(text) :]
+        shown.append(line)
+    return shown
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a console of Windows has no TERM")
+def test_dumb_terminal_is_told_whenever_half_of_the_time_has_gone(monkeypatch, clock):
+    screen = at_a_terminal(monkeypatch, "dumb")
+    assert not can_count()
+    count(clock, 120)
+    assert screen.getvalue() == "".join(f"{left} s left, Ctrl-C ends it.\n" for left in (60, 30, 15))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a console of Windows has no TERM")
+def test_dumb_terminal_that_was_suspended_is_told_what_is_left(monkeypatch, clock):
+    screen = at_a_terminal(monkeypatch, "dumb")
+    with Countdown(clock.now + 120, clock) as countdown:
+        countdown.tick()
+        clock.now += 100
+        countdown.tick()
+        countdown.tick()
+    assert screen.getvalue() == "20 s left, Ctrl-C ends it.\n"
+
+
+def test_log_is_not_told_again(monkeypatch, clock):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    count(clock, 120)
+    assert sys.stderr.getvalue() == ""
+
+
+def test_cell_of_a_notebook_counts_down_on_one_line_and_leaves_it_blank(monkeypatch, clock):
+    in_a_notebook(monkeypatch, Cell())
+    assert can_count()
+    count(clock, 101, stop=98)
+    *shown, cleared, _ = on_the_line(sys.stderr.getvalue())
+    words = "Waiting for you in the browser: {} s left, interrupt the cell to end it."
+    assert [line.rstrip() for line in shown] == [words.format(left) for left in (101, 100, 99, 98)]
+    assert cleared.strip() == ""
+
+
+def test_stream_that_a_notebook_has_led_elsewhere_is_left_alone(monkeypatch, clock):
+    in_a_notebook(monkeypatch, io.StringIO())
+    assert not can_count()
+    count(clock, 5)
+    assert sys.stderr.getvalue() == ""
+
+
+def test_line_that_is_written_over_by_blanks_is_narrower_than_a_terminal_that_has_shrunk(monkeypatch, clock):
+    """A console of Windows without escapes, of which a cell takes the place here."""
+    in_a_notebook(monkeypatch, Cell())
+    monkeypatch.setattr(Cell, "isatty", lambda _: True)
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "100")
+    with Countdown(clock.now + 50, clock) as countdown:
+        countdown.tick()
+        monkeypatch.setenv("COLUMNS", "30")
+        clock.now += 1
+        countdown.tick()
+    after = sys.stderr.getvalue().split("\r")[2:]
+    assert after
+    assert all(len(text) < 30 for text in after)
+
+
+def test_stream_that_is_gone_ends_no_sign_in(monkeypatch, clock):
+    closed = at_a_terminal(monkeypatch, "xterm")
+    with Countdown(clock.now + 5, clock) as countdown:
+        countdown.tick()
+        closed.close()
+        clock.now += 1
+        countdown.tick()
