@@ -4,13 +4,12 @@ Never changed to 0600 after the fact: between ``open`` and ``chmod`` another use
 """
 
 import contextlib
-import errno
 import os
 import sys
 
 from lakekey import _log
 from lakekey._imports import LOADING
-from lakekey.cache import private_files
+from lakekey.cache import exchanged_names, private_files
 from lakekey.cache.private_files import BINARY, CLOEXEC, NOFOLLOW, patiently
 
 _POSIX = os.name == "posix"
@@ -34,7 +33,8 @@ def replace(path: str, content: bytes, *, mark: str | None = None, mode: int = 0
     for attempt in range(_RETRIES):
         temporary = _write_temporary(path, content, mark, mode, synced=synced)
         try:
-            patiently(lambda: os.replace(temporary, path), patience=private_files.PATIENCE_TO_REPLACE, denied=True)  # noqa: B023
+            if synced or not exchanged_names.replace(temporary, path):
+                patiently(lambda: os.replace(temporary, path), patience=private_files.PATIENCE_TO_REPLACE, denied=True)  # noqa: B023
         except FileNotFoundError:
             # Where locks do not hold, a sibling may take what is being written for what was left.
             if attempt == _RETRIES - 1:
@@ -76,7 +76,9 @@ def try_room(path: str, size: int, *, mark: str | None = None) -> None:
     temporary = _temporary(path, mark)
     descriptor = _create(temporary, 0o600)
     try:
-        _allocate(descriptor, size)
+        # Written, and not allocated: a file system that puts off where on the disk it goes reserves the room (and the
+        # quota) all the same, and what is removed again has cost it nothing.
+        _write_all(descriptor, bytes(size))
     finally:
         os.close(descriptor)
         with contextlib.suppress(OSError):
@@ -98,16 +100,10 @@ def sweep(directory: str, older_than: float) -> None:
                         os.unlink(file.path)
 
 
-def _allocate(descriptor: int, size: int) -> None:
-    if hasattr(os, "posix_fallocate"):
-        try:
-            os.posix_fallocate(descriptor, 0, size)
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system has it
-                raise
-        else:
-            return
-    os.write(descriptor, bytes(size))
+def _write_all(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def _temporary(path: str, mark: str | None) -> str:
@@ -121,9 +117,7 @@ def _write_temporary(
     descriptor = _create(temporary, mode)
     try:
         try:
-            view = memoryview(content)
-            while view:
-                view = view[os.write(descriptor, view) :]
+            _write_all(descriptor, content)
             if synced:
                 _sync(descriptor)
         finally:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lakekey.cache import durable_files
+from lakekey.cache import durable_files, exchanged_names
 
 
 @pytest.fixture
@@ -31,34 +31,59 @@ def test_look_for_room_leaves_nothing_under_a_mark_either(path, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.posix_owners
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_disk_without_room_is_told_and_nothing_is_left(path, tmp_path, monkeypatch, number):
-    monkeypatch.setattr(os, "posix_fallocate", refusing(number))
+    monkeypatch.setattr(os, "write", refusing(number))
     with pytest.raises(OSError, match=os.strerror(number)):
         durable_files.try_room(path, 4096)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.posix_owners
-@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL])
-def test_file_system_that_sets_no_room_aside_is_written_to(path, monkeypatch, number):
-    monkeypatch.setattr(os, "posix_fallocate", refusing(number))
-    durable_files.try_room(path, 4096)
-    monkeypatch.setattr(os, "write", refusing(errno.ENOSPC))
+def test_disk_that_has_a_part_of_the_room_has_none(path, tmp_path, monkeypatch):
+    left, write = [3000], os.write
+
+    def take(descriptor, content):
+        if not left[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        part = content[: left[0]]
+        left[0] -= len(part)
+        return write(descriptor, part)
+
+    monkeypatch.setattr(os, "write", take)
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
         durable_files.try_room(path, 4096)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_as_much_room_is_looked_for_as_is_needed(path, monkeypatch):
-    sizes = []
-    monkeypatch.delattr(os, "posix_fallocate", raising=False)
-    write = os.write
+    sizes, write = [], os.write
     monkeypatch.setattr(
         os, "write", lambda descriptor, content: sizes.append(len(content)) or write(descriptor, content)
     )
     durable_files.try_room(path, 4096)
-    assert sizes == [4096]
+    assert sum(sizes) == 4096
+
+
+@pytest.mark.posix_owners
+def test_unsynced_file_takes_its_name_without_a_rename_and_keeps_nothing_of_the_old_one(path, tmp_path, monkeypatch):
+    durable_files.replace(path, b"old", synced=False)
+    renamed, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda *names: renamed.append(names) or replace(*names))
+    durable_files.replace(path, b"new", synced=False)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"new"]
+    assert renamed == []
+    durable_files.replace(path, b"synced")
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"synced"]
+    assert len(renamed) == 1
+
+
+def test_unsynced_file_is_renamed_where_the_file_system_exchanges_no_names(path, tmp_path, monkeypatch):
+    durable_files.replace(path, b"old")
+    monkeypatch.setattr(exchanged_names, "_system_call", lambda: lambda *_: -1)
+    durable_files.replace(path, b"new", synced=False)
+    monkeypatch.setattr(exchanged_names, "_system_call", lambda: None)
+    durable_files.replace(path, b"newer", synced=False)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"newer"]
 
 
 def test_what_a_writer_that_was_killed_left_is_cleared_up_by_its_mark(path, tmp_path):

@@ -61,9 +61,13 @@ class Line:
         """
         if self._descriptor >= 0:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, 0)
+                written = mark.encode()
+                # Over the last one, and cut behind it only where that was longer: some file systems bring a file to
+                # the disk that was emptied and written again.
+                if os.fstat(self._descriptor).st_size > len(written):
+                    os.ftruncate(self._descriptor, 0)
                 os.lseek(self._descriptor, 0, os.SEEK_SET)
-                os.write(self._descriptor, mark.encode())
+                os.write(self._descriptor, written)
 
     def holder(self) -> str | None:
         """Who holds the lock, or held it last, as ``process 4711``, where known."""
