@@ -8,17 +8,29 @@ from lakekey.errors import ConfigurationError
 _SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
-def proxy_to(url: str) -> str | None:
+def proxies_on_the_way(url: str) -> dict[str, str]:
+    """The proxies that the environment names for an address, by scheme; none where it is an exception of theirs."""
+    with libraries():
+        from requests.utils import get_environ_proxies
+
+    return get_environ_proxies(url)
+
+
+def proxy_to(url: str, proxies: dict[str, str] | None = None) -> str | None:
     """The proxy on the way to an address, as ``name:port``, without credentials; ``None`` where there is none.
+
+    Args:
+        url: The address.
+        proxies: What `proxies_on_the_way` found; ``None`` to look.
 
     Raises:
         ConfigurationError: Its address cannot be read. The libraries' own errors would quote the beginning of a
             password that was not percent-encoded.
     """
     with libraries():
-        from requests.utils import get_environ_proxies, select_proxy
+        from requests.utils import select_proxy
 
-    address = select_proxy(url, get_environ_proxies(url))
+    address = select_proxy(url, proxies_on_the_way(url) if proxies is None else proxies)
     return _named(address) if address else None
 
 

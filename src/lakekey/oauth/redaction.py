@@ -45,6 +45,8 @@ def redacted(text: str, secrets: Iterable[str | None]) -> str:
         The text, at most 16,384 characters of it.
     """
     text = text[:_LONGEST_TEXT]
+    if not text:
+        return text
     marks = [mark for secret in secrets if secret for mark in _forms(secret)]
     if not marks:
         return text

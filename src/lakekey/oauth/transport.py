@@ -17,7 +17,7 @@ from lakekey._imports import LOADING, libraries
 from lakekey.errors import ConfigurationError, TokenEndpointError
 from lakekey.oauth import certificates, deadlines, monkey_patches
 from lakekey.oauth.connections import KeptConnections, new_adapter
-from lakekey.oauth.proxy import proxy_to
+from lakekey.oauth.proxy import proxies_on_the_way, proxy_to
 
 if TYPE_CHECKING:
     import requests
@@ -155,7 +155,8 @@ class Transport:
         new_connection: bool = False,
     ) -> Answer:
         require_secure(url)
-        proxy = proxy_to(url)
+        proxies = proxies_on_the_way(url)
+        proxy = proxy_to(url, proxies)
         with libraries():
             import encodings.idna  # noqa: F401 - what looking a name up would load
 
@@ -175,13 +176,13 @@ class Transport:
         adapter = (self._kept.take(key) if self._kept is not None and not new_connection else None) or new_adapter()
         # A session for each request, as it would send on the cookies that another person's answer has set.
         with requests.Session() as session, deadlines.enforced(deadline) as watch:
+            session.trust_env = False  # which was asked above, once: each look goes through all variables
             session.mount("https://", adapter)
             session.mount("http://", adapter)
             # The library looks where a redirect leads although none is followed: it would read an endless body, and
             # stumble over an address that is none.
             session.get_redirect_target = _nowhere  # type: ignore[method-assign]
             if self._ca_file:
-                # A session's `verify` yields to REQUESTS_CA_BUNDLE; the request's own does not. Both are said here.
                 session.verify = self._ca_file
             try:
                 with session.request(
@@ -193,6 +194,7 @@ class Transport:
                     allow_redirects=False,  # a redirect would carry the credentials elsewhere
                     timeout=(min(CONNECT_TIMEOUT, left), watch.read_timeout),
                     stream=True,
+                    proxies=proxies,
                     verify=self._ca_file or None,
                     cert=self._client_certificate,
                 ) as response:
