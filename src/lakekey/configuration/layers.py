@@ -73,7 +73,10 @@ class Layers:
 
     def layer(self, name: str) -> str | None:
         """The strongest layer that has a say on a setting."""
-        return next((layer for layer, found in self.layers.items() if name in found), None)
+        for layer, found in self.layers.items():  # no generator: this is asked 170 times for a target
+            if name in found:
+                return layer
+        return None
 
     def raw(self, name: str) -> Any:
         """The value in force, as it was given; ``None`` where there is none."""
@@ -82,8 +85,10 @@ class Layers:
 
     def source(self, name: str) -> str:
         """Where the value in force comes from; empty where there is none."""
-        layer = self.layer(name)
-        return self.layers[layer][name].source if layer else ""
+        for found in self.layers.values():
+            if name in found:
+                return found[name].source
+        return ""
 
     def get(self, name: str) -> Any:
         """The value in force, brought into form.
@@ -107,7 +112,8 @@ class Layers:
 
     def sources(self) -> dict[str, str]:
         """Setting → where its value comes from."""
-        return {name: self.source(name) for name in (*SETTINGS, "config_file") if self.layer(name)}
+        sources = {name: self.source(name) for name in (*SETTINGS, "config_file")}
+        return {name: source for name, source in sources.items() if source}
 
 
 def read_layers(profile: str | None, environ: Mapping[str, str], arguments: Mapping[str, Any]) -> Layers:
