@@ -206,7 +206,7 @@ class Everyone:
         profile = str(entry.about.get("profile", ""))
         user = User(str(owner.get("name", "")), str(owner.get("id", "")))
         target = self._service.target(profile, user) if profile in self._service.profiles else None
-        if target is not None and Session(target, environ=self._service.environ).entry_id != entry_id:
+        if target is not None and self._service.session(target).entry_id != entry_id:
             target = None  # of an app that another has replaced
         if target is None:
             connection = Connection(
@@ -254,7 +254,7 @@ class Everyone:
         if not held.offered:
             return None
         target = self._service.target(held.profile, User(held.user, held.user_id))
-        session = Session(target, environ=self._service.environ)
+        session = self._service.session(target)
         return session if session.entry_id == held.entry_id else None
 
     def _ending(self, held: Held, now: float) -> Ending | None:

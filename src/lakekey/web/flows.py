@@ -11,11 +11,12 @@ import random
 import re
 import secrets
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, TypeVar
 
 from lakekey import _log
 from lakekey.cache.cache import Cache
-from lakekey.cache.entry import WEB_FLOWS, Entry
+from lakekey.cache.entry import WEB_FLOWS, Entry, Stored
 from lakekey.errors import CacheError, CacheWriteFailed, LoginFailed
 
 PREFIX = "web-flows-"
@@ -205,22 +206,29 @@ class FlowStore:
         return self._change(row, replace)
 
     def _change(self, row: str, change: Callable[[list[Flow]], tuple[list[Flow], T]]) -> T:
-        name = PREFIX + row
-        while True:
-            # No room is looked for first, as before a refresh: what cannot be stored is not begun, and costs nothing.
-            with self._cache.locked(name, patience=_PATIENCE, to_write=False) as stored:
-                before = self._live(stored.entry)
-                after, result = change(before)
-                if after == before:
-                    return result
-                fields = [flow._asdict() for flow in after]
-                entry = Entry({"kind": WEB_FLOWS, "flows": fields}, issued_at=self._clock())
-                # A row that a loss of power takes back costs its person one more sign-in, and no code is sent twice:
-                # the connection says which sign-in it is of. Only tokens that are nowhere else have to outlast it.
-                lasts = any(flow.tokens is not None for flow in after)
-                if self._cache.put(name, entry, replaces=stored.envelope, synced=lasts) is not None:
-                    self._be_durable(name)
-                    return result
+        name, store = PREFIX + row, self._cache.store
+        with store.together():
+            while True:
+                with self._row(name) as stored:
+                    before = self._live(stored.entry)
+                    after, result = change(before)
+                    if after == before:
+                        return result
+                    fields = [flow._asdict() for flow in after]
+                    entry = Entry({"kind": WEB_FLOWS, "flows": fields}, issued_at=self._clock())
+                    # A row that a loss of power takes back costs its person one more sign-in, and no code is sent
+                    # twice: the connection says which sign-in it is of. Only tokens that are nowhere else outlast it.
+                    lasts = any(flow.tokens is not None for flow in after)
+                    if self._cache.put(name, entry, replaces=stored.envelope, synced=lasts) is not None:
+                        self._be_durable(name)
+                        return result
+
+    def _row(self, name: str) -> AbstractContextManager[Stored]:
+        """A row, to be changed. In a store that hosts share, comparing and writing is one step, and needs no lease."""
+        if self._cache.store.shared:
+            return nullcontext(self._cache.read(name))
+        # No room is looked for first, as before a refresh: what cannot be stored is not begun, and costs nothing.
+        return self._cache.locked(name, patience=_PATIENCE, to_write=False)
 
     def _be_durable(self, name: str) -> None:
         """Refuse a row that only this process would know of, since another worker would take the same step again."""

@@ -28,6 +28,11 @@ class Permissions:
         self._admin = [admin] if isinstance(admin, str | User) else admin
         self._may_act = may_act
 
+    @property
+    def asks_for_admin(self) -> bool:
+        """Whether a callable of the host application says who administers; it may block."""
+        return callable(self._admin)
+
     def is_admin(self, user: User) -> bool:
         """Whether a user administers."""
         if self._admin is None:

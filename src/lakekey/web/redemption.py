@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from lakekey import _log
 from lakekey._hosts import is_account_console
+from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry, Stored
 from lakekey.configuration.target import Target, person_key
 from lakekey.errors import (
@@ -66,10 +67,13 @@ class Redemption:
         environ: The environment.
         flow: The sign-in.
         user: Who is at the browser.
+        cache: Where it is stored; ``None`` for what target and environment name.
     """
 
-    def __init__(self, target: Target, environ: Mapping[str, str], flow: Flow, user: User) -> None:
-        credential = Credential(target, environ=environ)
+    def __init__(
+        self, target: Target, environ: Mapping[str, str], flow: Flow, user: User, *, cache: Cache | None = None
+    ) -> None:
+        credential = Credential(target, cache=cache, environ=environ)
         self._target = target
         self._flow = flow
         self._user = user
@@ -106,14 +110,22 @@ class Redemption:
                 if (mine := taken()) is None:
                     return None
                 sent = True
-                if self._is_connected_by_this(stored.entry):
-                    return Outcome(outcomes.CONNECTED, who=stored.entry.identity if stored.entry else None), None
+                if (connected := self._connected_by_this(stored.entry)) is not None:
+                    return connected, None
                 return self._under_lock(stored, mine)
         except CacheError as error:
             if not sent:
                 raise
             _log.warning("web", "%s: a sign-in could not be stored: %s", self._target.name, error.message)
             return Outcome(outcomes.NOT_STORED), None
+
+    def stored(self) -> Outcome | None:
+        """The outcome of a sign-in whose connection is stored, though its row does not say so yet; else ``None``.
+
+        Raises:
+            CacheError: The store cannot be read.
+        """
+        return self._connected_by_this(self._cache.get(self._entry_id))
 
     def settle(self, tokens: dict[str, Any], *, accept: bool) -> Outcome:
         """Store what was asked about, or give it back. Done twice, it is as if it was done once.
@@ -151,14 +163,11 @@ class Redemption:
             and before.logged_in_at >= sent_at
         )
 
-    def _is_connected_by_this(self, before: Entry | None) -> bool:
-        """Whether this sign-in is stored already, and its row has gone back in time with the power."""
-        return (
-            before is not None
-            and before.about.get("sign_in") == self._flow.state
-            and is_of(before, self._user)
-            and before.refresh_token != ""
-        )
+    def _connected_by_this(self, before: Entry | None) -> Outcome | None:
+        """The outcome, where this sign-in is stored already; its row may have gone back in time with the power."""
+        if before is None or before.about.get("sign_in") != self._flow.state or not is_of(before, self._user):
+            return None
+        return Outcome(outcomes.CONNECTED, who=before.identity) if before.refresh_token else None
 
     # -- under the entry's lock ---------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from starlette.requests import Request
 
 from lakekey.errors import CacheError, CredentialsRefused, LoginRequired, TokenEndpointError
 from lakekey.providers.provider import Provider
-from lakekey.session.session import Session
 from lakekey.web import threads
 from lakekey.web.people import User
 from lakekey.web.service import PortalService
@@ -51,7 +50,7 @@ def _found(portal: PortalService, user: User, profile: str) -> tuple[Provider, s
     provider = portal.provider(user, profile)
     if provider._source.is_fresh:  # noqa: SLF001 - as its own atoken() asks, which waits in threads without a bound
         return provider, None
-    session = Session(provider.target, environ=portal.environ)
+    session = portal.session(provider.target)
     entry = session.peek()
     is_live = entry is not None and session.serves(entry)
     return provider, threads.STORE if is_live else portal.server_of(profile)

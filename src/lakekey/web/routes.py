@@ -3,11 +3,13 @@
 A change is a POST with a form token, from the portal's own page; no GET changes anything but the end of a sign-in.
 """
 
+import contextlib
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from lakekey import _log
@@ -15,6 +17,7 @@ from lakekey.configuration.target import Target
 from lakekey.errors import CacheError, ConfigurationError, LakekeyError, LoginFailed, TokenEndpointError
 from lakekey.web import browser as browsers
 from lakekey.web import frame, outcomes, pages, return_path, tabs, threads
+from lakekey.web.connections import Connection
 from lakekey.web.flows import Flow
 from lakekey.web.health import Health
 from lakekey.web.outcomes import Outcome
@@ -161,22 +164,34 @@ class Routes(Upkeep):
         user = await self.user(request)
         if user is None:
             return self.signed_out(request)
-        handle = request.query_params.get("flow", "")
+        handle, left = request.query_params.get("flow", ""), list[Callable[[], None]]()
         try:
-            outcome = await threads.run_for(
-                user.name,
-                await self._server_of(handle),
-                self._portal.sign_ins.finish,
-                handle,
-                browser=self.browser(request),
-                user=user,
-                target_of=self._target_of(user),
+            outcome, listed = await threads.run_for(
+                user.name, await self._server_of(handle), self._finished, handle, self.browser(request), user, left
             )
         except CacheError:
             return self.store_away(request, reload=True)
         except ConfigurationError as error:
             return await self.listing(request, user, Message(error.message, good=False), status=409)
-        return await self._show(request, user, outcome, handle)
+        answer = await self._show(request, user, outcome, handle, listed)
+        if left:  # the connection is stored: the person is told, and its row of the sign-in is done with after that
+            answer.background = BackgroundTask(_done_with, left[0])
+        return answer
+
+    def _finished(
+        self, handle: str, browser: str | None, user: User, left: list[Callable[[], None]]
+    ) -> tuple[Outcome, list[Connection] | None]:
+        """The outcome; and, while the thread is at it, the connections that the page shows then."""
+        portal = self._portal
+        outcome = portal.sign_ins.finish(
+            handle, browser=browser, user=user, target_of=self._target_of(user), later=left.append
+        )
+        if outcome.code != outcomes.CONNECTED or outcome.return_to or portal.asks_for_schedules:
+            return outcome, None
+        try:
+            return outcome, portal.connections(user)
+        except LakekeyError:
+            return outcome, None  # what is connected is connected; the page looks again, and says what is wrong
 
     async def _answer(self, request: Request, user: User, form: dict[str, str]) -> Response:
         try:
@@ -194,7 +209,9 @@ class Routes(Upkeep):
             return self.store_away(request)
         return await self._show(request, user, outcome, form["flow"])
 
-    async def _show(self, request: Request, user: User, outcome: Outcome, handle: str) -> Response:
+    async def _show(
+        self, request: Request, user: User, outcome: Outcome, handle: str, listed: list[Connection] | None = None
+    ) -> Response:
         language = self.language(request)
         if outcome.code == outcomes.BUSY:
             onward = f"{self._portal.path}/finish?flow={handle}"
@@ -203,11 +220,12 @@ class Routes(Upkeep):
             form = Form(self._portal.path, self.token(request, user))
             return self.page(request, pages.question(language, user.name, outcome, handle, form))
         if outcome.code == outcomes.CONNECTED and return_path.checked(outcome.return_to):
-            return self.dressed(request, RedirectResponse(outcome.return_to, 303))
+            return self.onward(outcome.return_to)
         if outcome.code in (outcomes.OTHER_BROWSER, outcomes.NO_COOKIE):
             return self._refused(request, outcome)
         status = 200 if outcome.code in (outcomes.CONNECTED, outcomes.KEPT) else _REFUSED.get(outcome.code, 409)
-        return await self.listing(request, user, await self._message(request, outcome), status=status)
+        message = await self._message(request, outcome)
+        return await self.listing(request, user, message, status=status, listed=listed)
 
     def _log_unknown(self, request: Request, outcome: Outcome) -> None:
         """Log an answer to a sign-in that is not in the store, to a browser that has been here."""
@@ -261,6 +279,11 @@ class Routes(Upkeep):
             outcome = Outcome(outcomes.BAD_METADATA, detail=error.message)
         _log.warning("web", "%s: the sign-in of %s could not begin: %s", profile, user.name, error.message)
         return pages.outcome_message(language, outcome, app=app, redirect_uri=redirect_uri)
+
+
+async def _done_with(left: Callable[[], None]) -> None:
+    with contextlib.suppress(threads.Busy):  # a reload looks at the connection itself
+        await threads.run(threads.STORE, left)
 
 
 def _is_prefetch(request: Request) -> bool:

@@ -123,7 +123,7 @@ class PortalService:
         if (found := self._providers.find(who, profile, looked_at)) is not None:
             return found
         target = self.target(profile, who)
-        session = Session(target, environ=self.environ)
+        session = self.session(target)
         entry = session.peek()
         if entry is None or not is_of(entry, who) or not (entry.refresh_token or session.serves(entry)):
             self._providers.drop(who, profile)
@@ -150,7 +150,7 @@ class PortalService:
         app = self.app_of(target)
         return self.connection_of(
             target,
-            Session(target, environ=self.environ).peek(),
+            self.session(target).peek(),
             who,
             self.reliance() if reliance is None else reliance,
             registration=app.name if app is not None else "",
@@ -179,6 +179,11 @@ class PortalService:
             now=self.cache.now(),
         )._replace(schedules=reliance.on(user, target.profile or ""))
 
+    @property
+    def asks_for_schedules(self) -> bool:
+        """Whether a callable of the host application says what runs without a person; it may block."""
+        return self._schedules is not None
+
     def reliance(self) -> Reliance:
         """What runs without a person, asked of the host application, whose callable may block."""
         return ask(self._schedules, self._automation)
@@ -201,7 +206,7 @@ class PortalService:
         """
         who = user_of(user)
         target = self.target(profile, who)
-        session = Session(target, environ=self.environ)
+        session = self.session(target)
         self.forget(who.name, profile)
         done = session.sign_out(lambda entry: is_of(entry, who), whose=who.id)
         self.forget(who.name, profile)  # what was made while it was removed
@@ -225,6 +230,10 @@ class PortalService:
                 f"this portal has no profile {profile!r}", hint=f"it has: {', '.join(self.profiles)}"
             )
         return hosted_target(profile, user, self.environ)
+
+    def session(self, target: Target) -> Session:
+        """The session that a user's connection is."""
+        return Session(target, cache=self.sign_ins.cache_of(target), environ=self.environ)
 
     def app_of(self, target: Target) -> AppRegistration | None:
         """The app through which a target is signed in to; ``None`` where none is registered.

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from lakekey import _log
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
+from lakekey.configuration.layers import ARGUMENT, PROFILE
 from lakekey.configuration.target import U2M, Target, resolve
 from lakekey.errors import CacheError, ConfigurationError
 from lakekey.oauth import authorization_code
@@ -59,6 +60,12 @@ class SignIns:
         self.cache = cache or open_cache(self.environ)
         self._clock = clock or self.cache.now
         self.flows = FlowStore(self.cache, clock=self._clock)
+
+    def cache_of(self, target: Target) -> Cache | None:
+        """The cache of a target's sessions, opened already; ``None`` where its profile names another."""
+        names_a_store = target.sources.get("store") in (ARGUMENT, PROFILE)
+        is_here = not names_a_store and target.cache_environment(self.environ) is self.environ
+        return self.cache if is_here else None
 
     def begin(
         self,
@@ -160,7 +167,15 @@ class SignIns:
         self.flows.change(handle, take)
         return Received(handle, None)
 
-    def finish(self, handle: str, *, browser: str | None, user: User, target_of: Callable[[Flow], Target]) -> Outcome:
+    def finish(
+        self,
+        handle: str,
+        *,
+        browser: str | None,
+        user: User,
+        target_of: Callable[[Flow], Target],
+        later: Callable[[Callable[[], None]], None] | None = None,
+    ) -> Outcome:
         """Take the second step: exchange the code, verify who signed in, and store the connection.
 
         Args:
@@ -168,6 +183,8 @@ class SignIns:
             browser: The browser's cookie.
             user: Who is at the browser now.
             target_of: What a sign-in signs in to.
+            later: Takes what is left to do of a connection that is stored, to be called when the person has been
+                told; ``None``: it is done at once.
 
         Raises:
             CacheError: The store cannot be reached; nothing was sent, and the same step may be tried again.
@@ -176,8 +193,9 @@ class SignIns:
         if (refused := _not_theirs(flow, browser, user)) is not None:
             return refused
         assert flow is not None
+        redemption = self._redemption(target_of(flow), flow, user)  # before anything is taken: it needs the profile
         if flow.stage != flows.ANSWERED:
-            return self._standing(handle, flow)
+            return self._standing(handle, flow, redemption)
         answer: dict[str, str] | None = None
         left: Flow | None = None
 
@@ -191,14 +209,15 @@ class SignIns:
             left = self.flows.change(handle, take)
             return answer
 
-        # What needs the store or the profile comes before anything is taken.
-        redeemed = Redemption(target_of(flow), self.environ, flow, user).redeem(flow.answer or {}, taken)
+        redeemed = redemption.redeem(flow.answer or {}, taken)
         if redeemed is None:
-            return Outcome(outcomes.LATE) if left is None else self._standing(handle, left)
-        return self._note(handle, flow, *redeemed)
+            return Outcome(outcomes.LATE) if left is None else self._standing(handle, left, redemption)
+        return self._note(handle, flow, *redeemed, later=later)
 
-    def _standing(self, handle: str, flow: Flow) -> Outcome:
+    def _standing(self, handle: str, flow: Flow, redemption: Redemption) -> Outcome:
         """What there is to say of a sign-in that another request has taken; the work of a dead one is taken off it."""
+        if flow.stage == flows.REDEEMING and (stored := redemption.stored()) is not None:
+            return stored._replace(profile=flow.profile or flow.host, return_to=flow.return_to)
 
         def ended(now: Flow) -> Flow:
             if not self._is_dead(now):
@@ -232,7 +251,7 @@ class SignIns:
         if (refused := _not_theirs(flow, browser, user)) is not None:
             return refused
         assert flow is not None
-        redemption = Redemption(target_of(flow), self.environ, flow, user)
+        redemption = self._redemption(target_of(flow), flow, user)
         tokens: dict[str, Any] | None = None
 
         def take(now: Flow) -> Flow:
@@ -245,13 +264,16 @@ class SignIns:
         if now is None:
             return Outcome(outcomes.LATE)
         if tokens is None:
-            return self._standing(handle, now)
+            return self._standing(handle, now, redemption)
         try:
             outcome = redemption.settle(tokens, accept=accept)
         except CacheError:
             self._ask_again(handle)
             raise
         return self._note(handle, flow, outcome, None)
+
+    def _redemption(self, target: Target, flow: Flow, user: User) -> Redemption:
+        return Redemption(target, self.environ, flow, user, cache=self.cache_of(target))
 
     def _ask_again(self, handle: str) -> None:
         try:
@@ -260,7 +282,15 @@ class SignIns:
             # The question is asked again all the same, after the minute in which this request could be at work.
             _log.warning("web", "a question is put off: %s", error.message)
 
-    def _note(self, handle: str, flow: Flow, outcome: Outcome, tokens: dict[str, Any] | None) -> Outcome:
+    def _note(
+        self,
+        handle: str,
+        flow: Flow,
+        outcome: Outcome,
+        tokens: dict[str, Any] | None,
+        *,
+        later: Callable[[Callable[[], None]], None] | None = None,
+    ) -> Outcome:
         outcome = outcome._replace(profile=flow.profile or flow.host, return_to=flow.return_to)
         level = _log.info if outcome.code in (outcomes.CONNECTED, outcomes.ASKS) else _log.warning
         level("web", "%s: sign-in of %s: %s", flow.profile or flow.host, flow.user, outcome.code)
@@ -270,11 +300,17 @@ class SignIns:
                 return now.ended(outcome.as_fields())
             return now._replace(stage=flows.ASKING, since=self._clock(), tokens=tokens, outcome=outcome.as_fields())
 
-        try:
-            self.flows.change(handle, note)
-        except CacheError as error:
-            # What counts is stored, or was told; a reload will say that it was interrupted.
-            _log.warning("web", "the outcome of a sign-in could not be kept: %s", error.message)
+        def write() -> None:
+            try:
+                self.flows.change(handle, note)
+            except CacheError as error:
+                # What counts is stored, or was told; a reload looks at the connection, or says that it was interrupted.
+                _log.warning("web", "the outcome of a sign-in could not be kept: %s", error.message)
+
+        if later is not None and outcome.code == outcomes.CONNECTED:
+            later(write)
+        else:
+            write()
         return outcome
 
 

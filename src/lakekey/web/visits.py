@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import anyio
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from lakekey import _log
 from lakekey._hosts import LOOPBACK, in_address
@@ -125,26 +125,34 @@ class Visits:
         self, request: Request, body: bytes, status: int = 200, *, cookie: browsers.Cookie | None = None
     ) -> Response:
         """An answer that is a page."""
-        return self.dressed(request, Response(body, status), cookie=cookie)
+        answer = Response(body, status, headers=frame.HEADERS)
+        if cookie is not None and request.cookies.get(cookie.key) != cookie.value:
+            answer.set_cookie(cookie.key, cookie.value, path="/", secure=cookie.secure, httponly=True, samesite="lax")
+        return answer
 
     def json(self, content: dict[str, Any], status: int = 200) -> Response:
         """An answer that is JSON."""
         headers = {name: value for name, value in frame.HEADERS.items() if name != "Content-Type"}
         return JSONResponse(content, status, headers=headers)
 
-    def dressed(self, request: Request, response: Response, *, cookie: browsers.Cookie | None = None) -> Response:
-        """An answer with the headers that every one has."""
-        response.headers.update(frame.HEADERS)
-        if cookie is not None and request.cookies.get(cookie.key) != cookie.value:
-            response.set_cookie(cookie.key, cookie.value, path="/", secure=cookie.secure, httponly=True, samesite="lax")
-        return response
+    def onward(self, path: str) -> Response:
+        """An answer that leads to a page of the host application, with the headers that every answer has."""
+        answer = RedirectResponse(path, 303)
+        answer.headers.update(frame.HEADERS)
+        return answer
 
     async def listing(
-        self, request: Request, user: User, message: Message | None = None, *, status: int = 200
+        self,
+        request: Request,
+        user: User,
+        message: Message | None = None,
+        *,
+        status: int = 200,
+        listed: list[Connection] | None = None,
     ) -> Response:
-        """The page of connections, with what has just happened."""
+        """The page of connections, with what has just happened; ``listed`` are those that were looked at just now."""
         try:
-            listed = await self.connections_of(user)
+            listed = await self.connections_of(user) if listed is None else listed
         except CacheError:
             return self.store_away(request, reload=request.method == "GET")
         value = self.browser(request) or browsers.new_value()
@@ -171,10 +179,14 @@ class Visits:
 
     async def reliance(self) -> Reliance:
         """What runs without a person, asked once for a page; the host application's callable may block."""
+        if not self._portal.asks_for_schedules:
+            return self._portal.reliance()
         return await threads.run(threads.SCHEDULES, self._portal.reliance)
 
     async def is_admin(self, user: User) -> bool:
         """Whether a user administers the portal; the host application's callable may block."""
+        if not self._portal.permissions.asks_for_admin:
+            return self._portal.is_admin(user)
         return await threads.run(threads.CALLABLES, self._portal.is_admin, user)
 
     def refused(self, request: Request, error: HTTPException, *, as_json: bool) -> Response:

@@ -85,3 +85,23 @@ def test_exchange_and_question_of_membership_share_one_connection(place, monkeyp
     assert finish_sign_in("prod", answer=answer, user=ADA, browser=begun.cookie.value).code == "connected"
     assert len(place.token_requests()) == 1
     assert len(made) == 1
+
+
+def test_connection_is_told_before_its_row_is_done_with_and_a_reload_says_the_same(place):
+    sign_ins, target, left = SignIns(), hosted_target("prod", User(ADA), os.environ), []
+    begun = begin_sign_in("prod", user=ADA, redirect_uri=place.redirect_uri, return_to="/me")
+    received = sign_ins.receive(query_of(place.consent(begun.url)), browser=begun.cookie.value, registration="")
+
+    def finish(**options):
+        return sign_ins.finish(
+            received.handle, browser=begun.cookie.value, user=User(ADA), target_of=lambda flow: target, **options
+        )
+
+    told = finish(later=left.append)
+    assert (told.code, told.who, told.return_to) == ("connected", ADA, "/me")
+    assert sign_ins.flows.find(received.handle).stage == "redeeming"
+    assert finish() == told
+    left[0]()
+    assert sign_ins.flows.find(received.handle).stage == "done"
+    assert finish() == told
+    assert len(place.token_requests()) == 1
