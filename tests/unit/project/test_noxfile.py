@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,6 +87,16 @@ def test_pytest_writes_down_which_tests_it_repeated(noxfile, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "repeated").read_text().splitlines() == ["test_shaky.py::test_it"]
+
+
+def test_bytecode_is_written_before_a_part_begins(noxfile, monkeypatch, tmp_path):
+    (tmp_path / "module.py").touch()
+    monkeypatch.setattr(noxfile, "COMPILED", (str(tmp_path),))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    found = []
+    session = SimpleNamespace(posargs=(), run=lambda *_, **__: found.extend(tmp_path.rglob("module.*.pyc")))
+    noxfile.pytest(session, sys.executable)
+    assert len(found) == 1
 
 
 def test_every_part_is_a_session(noxfile):
