@@ -46,13 +46,13 @@ def identify(client: Client, host: str, response: TokenResponse, *, nonce: str |
     Raises:
         LoginFailed: The ID token is not for this client, server or sign-in.
     """
-    id_claims = jwt.claims(response.id_token or "", unsigned=True) or {}
-    if id_claims:
+    id_claims = jwt.claims(response.id_token or "", unsigned=True)
+    if id_claims is not None:  # also one that claims nothing, and so none of what it must
         _check_id_token(client, id_claims, nonce)
     access_claims = jwt.claims(response.access_token) or {}
     group = access_claims.get("group_id")
     group = group if isinstance(group, str) and group.isprintable() and group else None
-    if names := _names(id_claims, subject=True):
+    if names := _names(id_claims or {}, subject=True):
         return Identity(names[0], _keys(names), group)
     if names := _names(access_claims, subject=False):
         return Identity(names[0], _keys(names), group)

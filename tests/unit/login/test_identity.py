@@ -17,9 +17,9 @@ from lakekey.oauth.transport import Transport
 pytestmark = pytest.mark.every_input
 
 
-def jwt(claims):
+def jwt(claims, signature="sig"):
     body = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
-    return f"e30.{base64.urlsafe_b64encode(body).decode().rstrip('=')}.sig"
+    return f"e30.{base64.urlsafe_b64encode(body).decode().rstrip('=')}.{signature}"
 
 
 def who(server, claims):
@@ -88,11 +88,11 @@ def id_token(server, **changed):
     return {name: value for name, value in claims.items() if value is not None}
 
 
-def of_id_token(server, claims):
+def of_id_token(server, claims, signature="sig"):
     metadata = Metadata(server.url, f"{server.url}/authorize", f"{server.url}/token")
     client = Client("the-app", None, ("all-apis",), Transport(), lambda: metadata)
     text = json.dumps(claims)  # which writes Infinity and NaN, as servers that use such libraries do
-    response = TokenResponse("opaque", 60.0, None, None, jwt(text.encode()))
+    response = TokenResponse("opaque", 60.0, None, None, jwt(text.encode(), signature))
     return identify(client, server.url, response, nonce="n")
 
 
@@ -131,11 +131,13 @@ def test_id_token_of_this_sign_in_is_believed(server, changed):
         {"exp": float("nan")},
         {"nonce": "another"},
         {"nonce": None},
+        dict.fromkeys(("iss", "aud", "exp", "nonce", "email")),
     ],
 )
-def test_id_token_wrong_in_one_point_is_refused(server, changed):
+@pytest.mark.parametrize("signature", ["sig", ""], ids=["signed", "unsigned"])
+def test_id_token_wrong_in_one_point_is_refused(server, changed, signature):
     with pytest.raises(LoginFailed, match="for another client or another sign-in"):
-        of_id_token(server, id_token(server, **changed))
+        of_id_token(server, id_token(server, **changed), signature)
 
 
 # Who is who
