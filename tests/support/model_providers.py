@@ -6,7 +6,7 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.keys.ring import KeyRing, key_id
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.cache.stores.store import Store
-from lakekey.configuration.target import resolve
+from lakekey.configuration.target import Target, resolve
 from lakekey.providers.provider import Provider
 from lakekey.session.renewal import Renewal
 from lakekey.session.timing import Timing
@@ -23,15 +23,16 @@ def cache_over(store: Store | None = None) -> Cache:
     return Cache(store or MemoryStore(), KeyRing({key_id(key): key}, key_id(key), "memory", "the test"))
 
 
-def provider_over(cache: Cache, server: ModelServer, *, person: bool = False) -> Provider:
+def provider_over(cache: Cache, server: ModelServer, *, person: bool = False, target: Target = TARGET) -> Provider:
     """A provider as a new process has it.
 
     Args:
         cache: What it shares with the others.
         server: Whom it asks.
-        person: Whether somebody is there to sign in.
+        person: Whether a person is there to sign in.
+        target: What it signs in to.
     """
-    provider = Provider(TARGET, cache=cache, interactive="browser" if person else "never", timing=AT_ONCE)
+    provider = Provider(target, cache=cache, interactive="browser" if person else "never", timing=AT_ONCE)
     session = session_of(provider)
     session._renewal = Renewal(session.credential, session.queue, server, server.sign_in if person else None)
     session._assembled_in = os.getpid()

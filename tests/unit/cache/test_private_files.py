@@ -201,3 +201,87 @@ def test_file_is_synced_past_the_drives_cache_on_macos(tmp_path, monkeypatch, of
     durable_files.replace(str(tmp_path / "file"), b"text")
     assert asked == [51, 51]  # the file, and the directory with its name
     assert len(synced) == (0 if offered else 2)
+
+
+def test_call_that_goes_on_failing_is_made_with_pauses_in_between():
+    tries = []
+
+    def call():
+        tries.append(None)
+        raise InterruptedError(errno.EINTR, "interrupted")
+
+    with pytest.raises(InterruptedError):
+        private_files.patiently(call, patience=_MOMENT)
+    assert len(tries) < 20
+
+
+@pytest.mark.proc
+@pytest.mark.parametrize("read", [private_files.read, private_files.read_given])
+def test_reading_leaves_no_descriptor_open(path, read):
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        read(path)
+    assert len(os.listdir("/proc/self/fd")) < before + 20
+
+
+# Files that another user has given us
+
+
+@pytest.mark.posix_owners
+@pytest.mark.parametrize(
+    ("owner", "mode", "wrong"),
+    [
+        ("root", 0o600, None),
+        ("root", 0o644, None),
+        ("root", 0o755, None),
+        ("root", 0o664, "can be changed by other users"),
+        ("root", 0o646, "can be changed by other users"),
+        ("me", 0o600, None),
+        ("me", 0o700, None),
+        ("me", 0o620, "can be changed by other users"),
+        ("me", 0o640, "can be read by other users"),
+        ("me", 0o604, "can be read by other users"),
+        ("another", 0o600, "belongs to user 4712"),
+        ("another", 0o644, "belongs to user 4712"),
+    ],
+)
+def test_given_file_is_read_where_no_other_user_can_change_it(path, monkeypatch, owner, mode, wrong):
+    me, fstat = os.geteuid() or 4711, os.fstat
+    number = {"root": 0, "me": me, "another": 4712}[owner]
+
+    def owned(descriptor):
+        status = fstat(descriptor)
+        return os.stat_result((status.st_mode, *status[1:4], number, *status[5:]))
+
+    os.chmod(path, mode)
+    monkeypatch.setattr(os, "geteuid", lambda: me)
+    monkeypatch.setattr(os, "fstat", owned)
+    if wrong is None:
+        assert private_files.read_given(path) == b"before"
+    else:
+        with pytest.raises(UnsafeCache, match=wrong):
+            private_files.read_given(path)
+
+
+@pytest.mark.posix_owners
+def test_given_file_that_is_swapped_between_look_and_opening_is_read_from_its_new_place(path, tmp_path, monkeypatch):
+    given, real = tmp_path / "given", os.open
+    given.symlink_to("file")
+
+    def swapped(name, *arguments):
+        monkeypatch.setattr(os, "open", real)
+        os.rename(path, f"{path}-2")
+        given.unlink()
+        given.symlink_to("file-2")
+        return real(name, *arguments)
+
+    monkeypatch.setattr(os, "open", swapped)
+    assert private_files.read_given(str(given)) == b"before"
+
+
+@pytest.mark.posix_owners
+def test_given_link_that_leads_nowhere_is_a_file_that_is_not_there(tmp_path):
+    os.chmod(tmp_path, 0o700)
+    (tmp_path / "given").symlink_to("nothing")
+    with pytest.raises(FileNotFoundError):
+        private_files.read_given(str(tmp_path / "given"))
