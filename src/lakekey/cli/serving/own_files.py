@@ -11,8 +11,6 @@ import sys
 from lakekey.cache import durable_files, private_files, safe_path
 from lakekey.errors import CacheWriteFailed, UnsafeCache
 
-_POSIX = os.name == "posix"
-
 
 def write_address(path: str, url: str) -> None:
     """Write the service's address into a file, readable for this user only.
@@ -75,8 +73,6 @@ def trouble_with(path: str, *, roots: bool = False) -> str | None:
     Raises:
         OSError: It cannot be reached.
     """
-    if not _POSIX:
-        return None
     try:
         real = safe_path.resolve_file(path)
     except UnsafeCache:
