@@ -31,6 +31,7 @@ UNIT, HERE = "tests/unit", "tests/windows"
 FILES = f"{UNIT}/cache/test_private_files.py"
 CONSOLE = f"{HERE}/test_console.py"
 SHOWN = f"{CONSOLE}::test_console_shows_what_its_code_page_lacks_and_colours_where_it_can"
+CALLED = f"{HERE}/test_connectors.py::test_sdk_finds_lakekey_by_the_name_of_the_databricks_cli"
 TURN = f"{HERE}/test_sharing.py::test_audit_record_waits_for_its_turn_and_is_made_without_one_where_there_is_none"
 LISTS = f"{HERE}/test_places.py::test_access_lists_are_read_as_windows_gives_them"
 BREAKS = (
@@ -81,8 +82,11 @@ BREAKS = (
     Break("cache/access_list.py", "if known else account", "if False else account", LISTS),
     Break("cache/keys/kms/gcp.py", 'if os.name == "nt"', "if False", f"{UNIT}/cache/keys/test_gcp.py"),
     Break("cli/serving/command.py", 'if sys.platform == "win32":', "if False:", f"{CONSOLE}::test_serve_hands_out_tokens_until_ctrl_c"),
-    Break("cli/serving/databricks_program.py", 'if os.name != "posix":', "if False:", f"{HERE}/test_command_line.py::test_every_command_speaks_to_a_console_of_windows"),
-    Break("cli/serving/own_files.py", '_POSIX = os.name == "posix"', "_POSIX = True", f"{CONSOLE}::test_serve_hands_out_tokens_until_ctrl_c"),
+    Break("cli/serving/databricks_program.py", '"databricks.exe" if sys.platform == "win32" else ', "", CALLED),
+    Break("cli/serving/databricks_program.py", 'if sys.platform == "win32":\n        from', "if False:\n        from", CALLED),
+    Break("cli/serving/databricks_program.py", 'if sys.platform == "win32":  # its', "if False:  # its", CALLED),
+    Break("cli/serving/windows_program.py", "bytes(least)", "b''", CALLED),
+    Break("cli/serving/windows_program.py", "_launcher() + archive", "archive", CALLED),
 )  # fmt: skip
 # What Wine has no way to show, or makes no difference, with the reason.
 NOT_SHOWN = {

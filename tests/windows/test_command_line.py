@@ -105,7 +105,7 @@ COMMANDS = {
     "secret": (("secret", "list"), 0, ""),
     "doctor": (("doctor",), None, "access-control list"),
     "import": (("import",), 0, "No session"),
-    "auth": (("auth", "path"), 2, "lakekey serve"),
+    "auth": (("auth", "path"), 0, r"\bin\databricks.exe"),
     "sandbox": (("sandbox", "--", str(wine.windows(wine.PYTHON)), "-c", "print('in the sandbox')"), 0, "in the sandbox"),
     "completion": (("completion", "bash"), 0, "complete"),
     "complete": (("complete", "lo"), 0, "logout"),

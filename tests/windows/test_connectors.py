@@ -1,4 +1,4 @@
-"""The connectors on Windows, against the sandbox on Linux's loopback; and ``lakekey.exe`` as the program that SDKs call."""
+"""The connectors on Windows, against the sandbox on Linux's loopback; and the program of `lakekey auth path` that SDKs call."""
 
 import pytest
 
@@ -31,16 +31,18 @@ def test_sql_connector_and_sdk_share_one_token_of_a_service_principal(oidc_serve
         assert box.counters["token.requests"] == 1
 
 
+# The SDK finds the program by its name, and takes nothing below 1 MiB then.
 CALLS = """
-import sys
+import os, subprocess, sys
 from databricks.sdk.core import Config
 from support.reports import report
-config = Config(auth_type="databricks-cli", databricks_cli_path=sys.argv[1])
-report("result", header=config.authenticate())
+path = subprocess.run([sys.argv[1], "auth", "path"], capture_output=True, text=True, check=True).stdout.strip()
+os.environ["PATH"] = os.path.dirname(path)
+report("result", header=Config(auth_type="databricks-cli").authenticate())
 """
 
 
-def test_sdk_calls_lakekey_for_a_persons_token(machine):
+def test_sdk_finds_lakekey_by_the_name_of_the_databricks_cli(machine):
     with machine.python(CALLS, wine.windows(wine.LAKEKEY)) as child:
         header = child.result()["header"]
     assert header == {"Authorization": f"Bearer {machine.stored().access_token}"}

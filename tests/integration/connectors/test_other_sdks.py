@@ -21,8 +21,8 @@ from databricks.sdk.core import Config
 import lakekey
 from support.inside import session_of
 from support.node_packages import ensure_installed, node
+from support.processes import LAKEKEY
 
-LAKEKEY = str(Path(sys.executable).with_name("lakekey"))
 JAVASCRIPT = Path(__file__).parents[2] / "support" / "programs" / "sdk_js"
 ADA = "ada@example.com"
 
@@ -106,23 +106,28 @@ def test_the_program_is_as_large_as_the_go_sdk_wants_it_and_for_its_owner_only(p
     assert os.stat(os.path.dirname(program)).st_mode & 0o777 == 0o700
 
 
+@pytest.mark.on_windows
 def test_the_program_tells_the_go_sdk_a_version_that_knows_profiles(program):
     said = run(program, "version").stdout.strip()
     major, minor, patch = re.fullmatch(r"Databricks CLI v(\d+)\.(\d+)\.(\d+)\+[0-9A-Za-z.-]+", said).groups()
     assert (int(major), int(minor), int(patch)) >= (0, 296, 0)
 
 
+@pytest.mark.on_windows
 def test_the_program_imports_nothing_from_where_it_is_run(program, tmp_path):
     (tmp_path / "lakekey.py").write_text("raise SystemExit('imported from the working directory')\n")
     done = subprocess.run([program, "version"], capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
     assert done.stdout.startswith("Databricks CLI"), done.stderr
 
 
+@pytest.mark.on_windows
 def test_program_of_another_installation_is_replaced(program):
     before = os.stat(program).st_ino
     assert run(LAKEKEY, "auth", "path").stdout.strip() == program
     assert os.stat(program).st_ino == before
-    Path(program).write_bytes(Path(program).read_bytes().replace(os.fsencode(sys.executable), b"/gone/bin/python"))
+    content, python = Path(program).read_bytes(), os.fsencode(sys.executable)
+    assert python in content
+    Path(program).write_bytes(content.replace(python, b"/gone/bin/python"))
     run(LAKEKEY, "auth", "path")
     assert run(program, "version").stdout.startswith("Databricks CLI")
 

@@ -67,7 +67,7 @@ ON_WINDOWS = {
         "windows/test_command_line.py::test_every_command_has_a_test_here",
         "windows/test_command_line.py::test_demo_holds",
     ],
-    "an SDK gets its tokens": ["windows/test_connectors.py::test_sdk_calls_lakekey_for_a_persons_token"],
+    "an SDK gets its tokens": ["windows/test_connectors.py::test_sdk_finds_lakekey_by_the_name_of_the_databricks_cli"],
     "audit records": [
         "integration/session/test_audit.py::test_lines_of_many_processes_do_not_mix",
         "windows/test_sharing.py::test_audit_record_waits_for_its_turn_and_is_made_without_one_where_there_is_none",

@@ -1,7 +1,8 @@
 """``lakekey auth path``: a program for ``DATABRICKS_CLI_PATH`` that every SDK takes for the Databricks CLI.
 
 The Go SDK, and with it Terraform, and the Python SDK for a bare name, tell that CLI from the one before it by its size,
-and take nothing below 1 MiB. Ours would be a script of a few hundred bytes, so a larger one is made.
+and take nothing below 1 MiB. Ours would be a script of a few hundred bytes, or on Windows a launcher of a hundred
+thousand, so a larger one is made.
 """
 
 import argparse
@@ -42,17 +43,13 @@ def program() -> str:
         ConfigurationError: There is no place for it here.
         CacheWriteFailed: It cannot be written.
     """
-    if os.name != "posix":
-        raise ConfigurationError(
-            "there is no such program on this system",
-            hint="serve the SDKs with: lakekey serve (docs/guides/other-languages.md)",
-        )
     directory = cache_directory(os.environ)
     if not directory:
         raise ConfigurationError(
             "there is no home directory to keep the program in", hint="LAKEKEY_CACHE_DIR=/a/directory/of/yours"
         )
-    path = os.path.join(os.path.abspath(directory), "bin", "databricks")
+    name = "databricks.exe" if sys.platform == "win32" else "databricks"
+    path = os.path.join(os.path.abspath(directory), "bin", name)
     content = _content()
     try:
         # Looked at each time: the SDKs run it as this user, so no other user may be able to change it later.
@@ -67,6 +64,10 @@ def program() -> str:
 
 
 def _content() -> bytes:
+    if sys.platform == "win32":
+        from lakekey.cli.serving import windows_program
+
+        return windows_program.content(_LEAST)
     beginning = _BEGINNING.format(python=shlex.quote(sys.executable)).encode()
     lines, rest = divmod(_LEAST - len(beginning), 64)
     return beginning + (b"#" * 63 + b"\n") * lines + b"#" * rest + b"\n"
@@ -74,7 +75,11 @@ def _content() -> bytes:
 
 def _is_there(path: str, content: bytes) -> bool:
     with contextlib.suppress(OSError), open(path, "rb") as file:
-        status = os.lstat(path)
-        private = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
-        return private and file.read() == content and os.access(path, os.X_OK)
+        return _is_private(os.lstat(path)) and file.read() == content and os.access(path, os.X_OK)
     return False
+
+
+def _is_private(status: os.stat_result) -> bool:
+    if sys.platform == "win32":  # its directory's access-control list says that
+        return True
+    return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
