@@ -9,17 +9,21 @@ imported. Python asks in the reverse order of registration, so a fork must have 
 see `libraries`.
 """
 
+import _imp
 import os
 import sys
 from _thread import RLock, get_ident
 
 TYPE_CHECKING = False  # as `typing` has it, which `import lakekey` does without
 if TYPE_CHECKING:
-    from collections.abc import Container
-    from types import FrameType
+    from collections.abc import Container, Iterator
+    from types import CodeType, FrameType
 
 LOADING = RLock()  # not `threading`'s, which would be one more module for a warm start
 _after_logging = False
+_IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
+_LOOKUPS_OF_LOCKS = ("_get_module_lock", "cb")  # under the lock of all imports
+_ENDS_OF_THREADS = ("_stop", "_set_tstate_lock", "_maintain_shutdown_locks", "_shutdown")
 
 
 def libraries() -> RLock:
@@ -81,11 +85,34 @@ def importing(roots: "Container[str]") -> bool:
 
     Another thread that needs the module waits until the import is done, and so until the calling code has returned.
     """
-    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - the only way to tell whose import it is
+    return any(
+        code.co_name == "_find_and_load" and code.co_filename == _IMPORT_SYSTEM and _root_of(frame) in roots
+        for code, frame in _frames_beneath()
+    )
+
+
+def amid_locked_step() -> bool:
+    """Whether the calling code has interrupted a step of Python's that each import, or each thread, has to wait for.
+
+    Its lock does not tell whose it is: the frames beneath do. Until Python 3.12, the end of a thread is such a step.
+    Nothing may be waited for here, and no thread may be started.
+    """
+    ends = getattr(sys.modules.get("threading"), "_shutdown_locks_lock", None)
+    steps = set()
+    if ends is not None and ends.locked():
+        code = sys.modules["threading"].Thread._bootstrap.__code__  # noqa: SLF001
+        steps |= {(code.co_filename, name) for name in _ENDS_OF_THREADS}
+    if _imp.lock_held():
+        steps |= {(_IMPORT_SYSTEM, name) for name in _LOOKUPS_OF_LOCKS}
+    return bool(steps) and any((code.co_filename, code.co_name) in steps for code, _ in _frames_beneath())
+
+
+def _frames_beneath() -> "Iterator[tuple[CodeType, FrameType]]":
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the only way to tell whose step it is
     while frame is not None:
-        code = frame.f_code
-        is_import = code.co_name == "_find_and_load" and code.co_filename == "<frozen importlib._bootstrap>"
-        if is_import and str(frame.f_locals.get("name", "")).partition(".")[0] in roots:
-            return True
+        yield frame.f_code, frame
         frame = frame.f_back
-    return False
+
+
+def _root_of(frame: "FrameType") -> str:
+    return str(frame.f_locals.get("name", "")).partition(".")[0]

@@ -62,6 +62,9 @@ def _write(level: int, part: str, message: str, values: tuple[Any, ...]) -> None
 def hold_back(loggers: Iterable[str], keep: Callable[[Callable[[], object]], bool]) -> None:
     """Let records of these loggers wait as ours do, because a handler may need a lock that a waiting thread has.
 
+    Foreign code that runs inside the work may have loggers of its own. So each handler that there is asks as well,
+    before it takes its lock, which the thread may have that is waiting.
+
     Args:
         loggers: The names of the libraries' loggers.
         keep: Keeps a report for later, or returns false where it may be made at once.
@@ -77,3 +80,28 @@ def hold_back(loggers: Iterable[str], keep: Callable[[Callable[[], object]], boo
         if name not in _held_back:
             _held_back.add(name)
             logging.getLogger(name).addFilter(later)
+    for reference in list(getattr(logging, "_handlerList", ())):
+        handler = reference()
+        if handler is not None and not any(isinstance(each, _Later) for each in handler.filters):
+            handler.addFilter(_Later(reference, keep))
+
+
+class _Later:
+    """A handler's filter, by which records wait.
+
+    Args:
+        handler: Gives the handler, while there is one.
+        keep: See `hold_back`.
+    """
+
+    def __init__(self, handler: Callable[[], Any], keep: Callable[[Callable[[], object]], bool]) -> None:
+        self._handler = handler
+        self._keep = keep
+
+    def filter(self, record: Any) -> bool:
+        def handle() -> None:
+            handler = self._handler()
+            if handler is not None:
+                handler.handle(record)
+
+        return not self._keep(handle)

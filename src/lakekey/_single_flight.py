@@ -10,7 +10,8 @@ Three rules keep the work from waiting for itself:
 
 - Inside the work no other work is waited for: `Busy` is raised at once.
 - The work calls nothing of the program. What it has to report waits in the flight (`later`), and a caller reports it.
-- A caller waits for no longer than its patience, and not at all with a lock in hand that the work may need.
+- A caller waits for no longer than its patience, and not at all with a lock in hand that the work may need: Python's
+  (`lakekey._imports`), one of ours that lasts (`as_work`), or one that others wait for (`holding`).
 
 Callers share no lock here: what they share is changed by single operations that the interpreter makes atomic, and each
 waits on a lock of its own. So a signal handler that raises leaves nothing locked.
@@ -29,7 +30,7 @@ from typing import Any, Generic, TypeVar
 
 from lakekey import _log
 from lakekey._commitment import Commitment, Latch, Withdrawn, locked, unlock
-from lakekey._imports import holds_a_lock, importing
+from lakekey._imports import amid_locked_step, holds_a_lock, importing
 from lakekey.errors import LakekeyError
 
 __all__ = ["Busy", "Commitment", "Flights", "Overdue", "Waiter", "Withdrawn", "inside", "later", "on"]
@@ -38,12 +39,16 @@ T = TypeVar("T")
 _GRACE = 0.5
 _SLICE = 0.25  # seconds between two looks of a waiter; a thread that has not begun by then does not get started
 # What the work may import when its turn comes. A caller in the midst of importing one of these cannot wait for it.
-_IMPORTS = frozenset((
-    "certifi", "charset_normalizer", "cryptography", "email", "filelock", "http", "idna", "json", "keyring", "logging",
-    "queue", "random", "requests", "secrets", "socket", "ssl", "urllib", "urllib3",
-))  # fmt: skip
+# `site` imports code of the program as Python starts, and of what `idlelib` imports, a program is a part.
+_IMPORTS = sys.stdlib_module_names - {"site", "idlelib"} | {
+    "OpenSSL", "azure", "backports", "botocore", "brotli", "brotlicffi", "certifi", "chardet", "charset_normalizer",
+    "cryptography", "filelock", "google", "h2", "idna", "importlib_metadata", "jaraco", "jeepney", "keyring",
+    "more_itertools", "msal", "opentelemetry", "platformdirs", "psycopg", "psycopg_binary", "psycopg_c", "redis",
+    "requests", "secretstorage", "simplejson", "socks", "typing_extensions", "urllib3", "zstandard",
+}  # fmt: skip
 _LOGGERS = (
-    "charset_normalizer", "filelock", "keyring.backend", "requests", "urllib3.connection", "urllib3.connectionpool",
+    "charset_normalizer", "filelock", "keyring.backend", "psycopg", "psycopg.pq", "psycopg.transaction", "py.warnings",
+    "redis.client", "redis.connection", "requests", "urllib3.connection", "urllib3.connectionpool",
     "urllib3.poolmanager", "urllib3.util.retry",
 )  # fmt: skip
 
@@ -152,6 +157,45 @@ def later(report: Callable[[], object]) -> None:
         flight.reports.append(report)
 
 
+@contextlib.contextmanager
+def as_work() -> Iterator[None]:
+    """Within it, code that asks is refused at once, and reports wait for its end, as inside a flight.
+
+    For what holds a lock that a flight needs, for as long as something is asked of others.
+    """
+    work = _Flight(Waiter(), lambda _: None)
+    token = _inside.set(work)
+    try:
+        _log.hold_back(_LOGGERS, _postponed)
+        yield
+    finally:
+        work.finished.open()
+        _inside.reset(token)
+        if work.reports:
+            later(work.report)
+
+
+_holding: ContextVar[bool] = ContextVar("lakekey_holding", default=False)
+
+
+@contextlib.contextmanager
+def holding() -> Iterator[None]:
+    """Within it, code that asks waits for no other thread, as with Python's own locks: for a lock that others wait for.
+
+    The lock lets its owner in again: what was asked for is done in the same thread, where no other is at it.
+    """
+    token = _holding.set(True)
+    try:
+        yield
+    finally:
+        _holding.reset(token)
+
+
+def cannot_wait() -> bool:
+    """Whether the calling code must wait for no other thread of ours, and start none: they may wait for it."""
+    return importing(_IMPORTS) or amid_locked_step()
+
+
 class Flights(Generic[T]):
     """The work under way in this process, by key."""
 
@@ -177,9 +221,9 @@ class Flights(Generic[T]):
             Overdue: It did not end in time.
             Withdrawn: The caller's wait was cancelled.
         """
-        if inside() or importing(_IMPORTS) or sys.is_finalizing():  # at its very end, no thread runs any more
+        if inside() or cannot_wait() or sys.is_finalizing():  # at its very end, no thread runs any more
             raise Busy
-        burdened = holds_a_lock()
+        burdened = holds_a_lock() or _holding.get()
         waiter = _waiter.get() or Waiter()
         until = time.monotonic() + patience
         while True:

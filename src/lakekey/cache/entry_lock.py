@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
+from lakekey._single_flight import as_work
 from lakekey.cache import unwritten
 from lakekey.cache.entry import Entry, Stored
 from lakekey.cache.sealed_store import SealedStore
@@ -51,7 +52,8 @@ def wait_for(
     """
     arrived = time.monotonic()
     while True:
-        with lock() as held:
+        # What renews needs this lock, so it must not be waited for from under it.
+        with as_work(), lock() as held:
             if held:
                 yield read()
                 return

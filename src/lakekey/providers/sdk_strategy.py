@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from lakekey import _log
 from lakekey._commitment import Latch
 from lakekey._hosts import normalize_host
-from lakekey._imports import LOADING, holds_a_lock, libraries
+from lakekey._imports import LOADING, amid_locked_step, holds_a_lock, importing, libraries
+from lakekey._single_flight import cannot_wait
 from lakekey.configuration.settings import SETTINGS
 from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError
@@ -38,6 +39,7 @@ T = TypeVar("T")
 _PATIENCE = {"http_timeout_seconds": 30, "retry_timeout_seconds": 30}
 LONGEST_WAIT = 120.0  # seconds for another thread's attempt, which may run a program and ask a service
 _ONE = "attempt"
+_IMPORTS = frozenset(("databricks",))  # what the SDK needs beside a renewal's modules
 
 
 class _Strategy:
@@ -228,8 +230,8 @@ class SdkStrategy:
     def _inside(self, work: Callable[[], T]) -> T:
         """Call the SDK, unless this is code that such a call runs: the SDK's locks would wait for themselves."""
         under_way = _calls.get()
-        if any(each.source is self and not each.ended for each in under_way):
-            self._refuse_to_wait()
+        if any(each.source is self and not each.ended for each in under_way) or amid_locked_step():
+            self._refuse_to_wait()  # the SDK may start a thread
         call = _Call(self)
         token = _calls.set((*under_way, call))
         try:
@@ -259,7 +261,8 @@ class SdkStrategy:
             self._remove(attempt)
 
     def _wait(self, attempt: _Attempt, until: float) -> None:
-        if any(each.source is self and not each.ended for each in _calls.get()) or holds_a_lock():
+        is_inside = any(each.source is self and not each.ended for each in _calls.get())
+        if is_inside or holds_a_lock() or cannot_wait() or importing(_IMPORTS):
             self._refuse_to_wait()
         if not attempt.finished.wait(max(0.0, until - time.monotonic())):
             self._remove(attempt)  # its thread may be gone: an interruption can strike between any two steps

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from databricks import sql
 
+from lakekey._single_flight import holding
 from lakekey.providers.provider import Provider
 from lakekey.sql.arguments import Handing
 from lakekey.sql.attempts import counted, watched
@@ -71,7 +72,7 @@ class Connection(Proxy):
 
     def cursor(self, *args: Any, **kwargs: Any) -> "Cursor":
         """A cursor, as the connector makes it."""
-        with self._lock:
+        with holding(), self._lock:
             cursor = Cursor(self, args, kwargs)
             self._cursors.add(cursor)
         return cursor
@@ -87,7 +88,7 @@ class Connection(Proxy):
         hang on the session: an earlier statement that is not plainly a read, or another cursor's statement or result.
         """
         reads = not name.startswith("execute") or is_plain_read(args[0] if args else kwargs.get("operation"))
-        with self._lock:
+        with holding(), self._lock:
             alone = not (self._fixed_token or self._shaping or self._is_used_beside(cursor))
             # Beforehand: a statement that fails may have had its effect.
             self._shaping += not reads
@@ -170,7 +171,7 @@ class Connection(Proxy):
             refusal = error
         else:
             self._carry_over(new)
-            with self._lock:
+            with holding(), self._lock:
                 is_free = old.open and self._shaping == shaping and not self._is_used_beside(cursor)
                 if is_free:
                     self.connection = new

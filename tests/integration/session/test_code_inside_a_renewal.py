@@ -1,5 +1,7 @@
 """Foreign code runs in every thread at any moment, and may ask for a header: no renewal waits for itself."""
 
+import sys
+
 import pytest
 
 AT_ONCE = 2.0
@@ -33,11 +35,31 @@ def test_a_finalizer_inside_the_renewal_gets_an_error_of_ours_at_once(machine):
     assert end["seconds"] < AT_ONCE + 5
 
 
-def test_code_over_an_import_that_the_renewal_needs_gets_an_error_of_ours(machine):
-    with machine.child("asks_inside", "import") as child:
+@pytest.mark.parametrize(
+    "way",
+    [
+        "import",
+        "import of Python's own",
+        "lock of imports",
+        pytest.param(
+            "end of a thread", marks=pytest.mark.skipif(sys.version_info >= (3, 13), reason="no lock there since 3.13")
+        ),
+    ],
+)
+def test_code_over_a_lock_of_pythons_that_the_renewal_needs_gets_an_error_of_ours(machine, way):
+    with machine.child("asks_inside", way) as child:
         end = child.result()
     assert end["ok"], end
     assert end["got"] == {"LockTimeout": 1}
+    machine.assert_session_is_whole()
+
+
+def test_records_and_warnings_of_foreign_code_inside_a_renewal_wait_for_no_handler_that_asks(machine):
+    with machine.child("asks_inside", "logs inside") as child:
+        end = child.result()
+    assert end["ok"], end
+    assert end["got"]["header"] >= 1, end
+    assert {"program", "program.connection", "py.warnings"} <= set(end["shipped"])
     machine.assert_session_is_whole()
 
 

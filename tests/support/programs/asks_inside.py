@@ -3,6 +3,7 @@
 Usage: ``python -m support.programs.asks_inside HOW``; see `WAYS`. It reports what the renewal gave, and what the foreign code got.
 """
 
+import contextlib
 import gc
 import itertools
 import logging
@@ -10,18 +11,21 @@ import logging.config
 import signal
 import sys
 import threading
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import lakekey
 from lakekey import _single_flight
+from lakekey.session import renewal
 from lakekey.session.exchange import Exchange
 from support.reports import outcome, report
 
 EACH = 40  # of the calls outside lakekey, one in so many asks
 FEW = 7  # of all calls
 got: Counter[str] = Counter()
+shipped: list[str] = []
 
 
 def ask(provider: lakekey.Provider) -> None:
@@ -90,6 +94,7 @@ class _Shipping(logging.Handler):
         self.sending = threading.local()
 
     def emit(self, record: logging.LogRecord) -> None:
+        shipped.append(record.name)
         if not getattr(self.sending, "now", False):
             self.sending.now = True
             ask(self.provider)
@@ -128,15 +133,69 @@ def _threads_lock(provider: lakekey.Provider) -> None:
 
 def _import(provider: lakekey.Provider) -> None:
     """A signal handler strikes while the main thread imports what the renewal needs itself."""
+    _strikes_the_import_of("requests.adapters", provider)
+    import requests  # noqa: F401
 
+
+def _import_of_pythons(provider: lakekey.Provider) -> None:
+    """The same with a module of Python's own that the renewal's libraries load."""
+    assert "zipfile" not in sys.modules
+    _strikes_the_import_of("zipfile", provider)
+    import zipfile  # noqa: F401
+
+
+def _strikes_the_import_of(module: str, provider: lakekey.Provider) -> None:
     class Strikes:
         def find_spec(self, name: str, *_: Any) -> None:
-            if name == "requests.adapters":
+            if name == module:
                 signal.raise_signal(signal.SIGALRM)
 
     signal.signal(signal.SIGALRM, lambda *_: ask(provider))
     sys.meta_path.insert(0, Strikes())
-    import requests  # noqa: F401
+
+
+def _lock_of_imports(provider: lakekey.Provider) -> None:
+    """A finalizer runs while the main thread has the lock of all imports, to look up a module's."""
+    _asks_once_called_by("_get_module_lock", provider)
+    with contextlib.suppress(ImportError):
+        import lakekey_has_no_such_neighbour  # noqa: F401
+
+
+def _end_of_a_thread(provider: lakekey.Provider) -> None:
+    """A finalizer runs while the main thread notes that another one has ended."""
+    thread = threading.Thread(target=int)
+    thread.start()
+    _asks_once_called_by("_maintain_shutdown_locks", provider)
+    thread.join()
+
+
+def _asks_once_called_by(caller: str, provider: lakekey.Provider) -> None:
+    """Asks in the first function that another one calls; as the collector would, which may run there."""
+
+    def hook(frame: Any, event: str, _: Any) -> None:
+        if event == "call" and frame.f_back is not None and frame.f_back.f_code.co_name == caller:
+            sys.setprofile(None)
+            ask(provider)
+
+    sys.setprofile(hook)
+
+
+def _logs_inside(provider: lakekey.Provider) -> None:
+    """Foreign code inside the renewal logs and warns, and a handler asks with its own lock in hand."""
+
+    def hook(frame: Any, event: str, _: Any) -> None:
+        under_way = _single_flight.inside() and frame.f_code.co_filename == renewal.__file__
+        if event == "call" and under_way:
+            threading.setprofile(None)
+            sys.setprofile(None)
+            logging.getLogger("program.connection").warning("closed by the collector")
+            warnings.warn("a connection was left open", ResourceWarning, stacklevel=1)
+
+    warnings.simplefilter("always")
+    logging.captureWarnings(True)
+    logging.getLogger().addHandler(_Shipping(provider))
+    threading.setprofile(hook)
+    logging.getLogger("program").warning("a record")
 
 
 WAYS: dict[str, Callable[[lakekey.Provider], None]] = {
@@ -148,6 +207,10 @@ WAYS: dict[str, Callable[[lakekey.Provider], None]] = {
     "dictConfig": _configuration,
     "threads' lock": _threads_lock,
     "import": _import,
+    "import of Python's own": _import_of_pythons,
+    "lock of imports": _lock_of_imports,
+    "end of a thread": _end_of_a_thread,
+    "logs inside": _logs_inside,
 }
 
 
@@ -159,4 +222,4 @@ if __name__ == "__main__":
     ended = outcome(lambda: bool(provider.headers()))
     sys.setprofile(None)
     threading.setprofile(None)
-    report("result", **ended, got=dict(got))
+    report("result", **ended, got=dict(got), shipped=shipped)

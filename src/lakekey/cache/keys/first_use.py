@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lakekey import _log
 from lakekey._imports import LOADING
+from lakekey._single_flight import as_work
 from lakekey.cache.keys import anchor, choice
 from lakekey.cache.keys.choice import ChangedElsewhere, Damaged, KeyChoice, raw_choice, write_choice
 from lakekey.cache.keys.ring import format_ring, key_id, new_key
@@ -34,7 +35,7 @@ def choose(
         ConfigurationError, KeyUnavailable: The configured source cannot be used.
         OSError: Nothing can be written.
     """
-    with place.changing_key():
+    with as_work(), place.changing_key():
         raw = raw_choice(place)
         try:
             made = choice_of(place, raw)
@@ -87,7 +88,7 @@ def forget(place: "KeyPlace", environ: Mapping[str, str]) -> None:
     Raises:
         KeyUnavailable, CacheError: It cannot be removed.
     """
-    with place.changing_key():
+    with as_work(), place.changing_key():
         try:
             made = choice_of(place, raw_choice(place))
         except Damaged:

@@ -8,7 +8,9 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
+
+from lakekey import _single_flight
 
 _PATIENCE = 10.0  # seconds; then a thread has a connection of its own
 
@@ -35,8 +37,8 @@ class Turns(Generic[C]):
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._user = 0
+        self._lock: Any = threading.RLock()  # which tells whose it is, at any instruction
+        self._used = False  # by the thread that has the lock
         self._waiting = 0
         self._connection: C | None = None
 
@@ -49,21 +51,31 @@ class Turns(Generic[C]):
         """
         if self._pid != os.getpid():
             self._begin()  # a forked child has the parent's connection, and uses it for nothing
-        # A signal handler or a finalizer that strikes in an operation must not wait for what lies under it.
-        mine = self._user != threading.get_ident() and self._enter()
-        connection = self._connection if mine else None
+        if self._is_mine() and self._used:
+            # A signal handler or a finalizer that strikes in an operation must not wait for what lies under it.
+            with contextlib.closing(connect()) as another:
+                yield another
+            return
+        connection: C | None = None
+        entered = False
         try:
-            if connection is None or connection.closed:
-                connection = connect()
-            yield connection
+            if self._is_mine() or self._enter():  # ours already if an interruption struck as an operation ended
+                entered = self._used = True
+                connection = self._connection
+            with _single_flight.holding():
+                if connection is None or connection.closed:
+                    connection = connect()
+                yield connection
         finally:
+            if entered:
+                self._used = False  # first, and without a call: what strikes from here on leaves it to the next turn
+            mine = self._is_mine()  # also if an interruption struck as it was entered
             keep = mine and self._waiting > 0 and connection is not None and not connection.closed
             if mine:
                 self._connection = connection if keep else None
             if connection is not None and not keep:
                 connection.close()
             if mine:
-                self._user = 0
                 self._lock.release()
 
     @contextlib.contextmanager
@@ -74,7 +86,7 @@ class Turns(Generic[C]):
             yield
         finally:
             self._waiting -= 1
-            if self._user != threading.get_ident() and self._waiting == 0 and self._lock.acquire(blocking=False):
+            if not self._is_mine() and self._waiting == 0 and self._lock.acquire(blocking=False):
                 connection, self._connection = self._connection, None
                 self._lock.release()
                 if connection is not None:
@@ -84,9 +96,9 @@ class Turns(Generic[C]):
         """Wait for one's turn. Returns whether it came."""
         self._waiting += 1
         try:
-            entered = self._lock.acquire(timeout=_PATIENCE)
+            return bool(self._lock.acquire(timeout=_PATIENCE))
         finally:
             self._waiting -= 1
-        if entered:
-            self._user = threading.get_ident()
-        return entered
+
+    def _is_mine(self) -> bool:
+        return bool(self._lock._is_owned())  # noqa: SLF001 - there is no other way to ask

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from lakekey import _json
 from lakekey._imports import LOADING
+from lakekey._single_flight import as_work
 from lakekey.cache.keys.choice import UPGRADE, ChangedElsewhere
 from lakekey.cache.keys.kms import bounded
 from lakekey.cache.keys.kms.service import MESSAGES, KeyService, KmsTrouble
@@ -191,7 +192,7 @@ class KmsRing:
     def _unwrap(self, wrapped: bytes, context: str) -> bytes:
         """Ask the service, once in the life of this process."""
         memo = self._memo(wrapped, context)
-        with _one_at_a_time(self._limit):
+        with as_work(), _one_at_a_time(self._limit):  # what renews needs the key, too
             if memo in _unwrapped:
                 return _unwrapped[memo]
             failed = _failed.get(memo)

@@ -1,0 +1,74 @@
+"""Code that strikes under a lock of ours, and asks for a header: what renews needs that lock, so it is not waited for."""
+
+import logging
+import sys
+import time
+
+import pytest
+
+from lakekey import _log
+from lakekey.errors import LockTimeout
+from support.inside import session_of
+
+AT_ONCE = 5.0
+
+
+def asks_in_vain(provider):
+    began = time.monotonic()
+    with pytest.raises(LockTimeout, match="asked from inside"):
+        provider.headers()
+    assert time.monotonic() - began < AT_ONCE
+    return True
+
+
+def test_code_under_an_entrys_lock_gets_an_error_at_once(machine):
+    provider = machine.provider()
+    session = session_of(provider)
+    with session.cache.locked(session.entry_id, patience=30.0):
+        asks_in_vain(provider)
+    assert provider.headers()
+    assert machine.token_requests() == 1
+
+
+def test_code_in_the_choice_of_the_first_key_gets_an_error_at_once(service):
+    provider = service.provider()
+    asked = []
+
+    def hook(frame, event, _):
+        if event == "call" and frame.f_code.co_name == "plan":
+            sys.setprofile(None)
+            asked.append(asks_in_vain(provider))
+
+    sys.setprofile(hook)
+    try:
+        session_of(provider).cache.begin()
+    finally:
+        sys.setprofile(None)
+    assert asked == [True]
+    assert provider.headers()
+
+
+class Looks(logging.Handler):
+    """Looks whether an entry's lock is free when a record comes."""
+
+    def __init__(self, session):
+        super().__init__()
+        self.session = session
+        self.free = []
+
+    def emit(self, record):
+        with self.session.cache.store.lock(self.session.entry_id) as held:
+            self.free.append((record.getMessage(), held))
+
+
+def test_records_that_are_made_under_an_entrys_lock_come_when_it_is_free(machine):
+    session = session_of(machine.provider())
+    looks = Looks(session)
+    logger = logging.getLogger("lakekey.web")
+    logger.addHandler(looks)
+    try:
+        with session.cache.locked(session.entry_id, patience=30.0):
+            _log.warning("web", "said under the lock")
+    finally:
+        logger.removeHandler(looks)
+    assert looks.free == [("said under the lock", True)]
