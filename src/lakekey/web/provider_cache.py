@@ -1,6 +1,6 @@
 """The providers that a portal has made, each for one person's connection, for a bounded time and in bounded number."""
 
-import threading
+import contextlib
 from collections import OrderedDict
 
 from lakekey.providers.provider import Provider
@@ -12,11 +12,14 @@ _MOST = 1024
 
 
 class ProviderCache:
-    """Providers by person and profile; those that were used last are kept."""
+    """Providers by person and profile; those that were used last are kept.
+
+    Without a lock: a finalizer may ask in the midst of each step, and a forked child has the parent's memory as it is.
+    Each step is one operation that the interpreter makes atomic.
+    """
 
     def __init__(self) -> None:
         self._made: OrderedDict[tuple[str, str, str], tuple[float, Provider]] = OrderedDict()
-        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._made)
@@ -30,32 +33,30 @@ class ProviderCache:
             now: The time, by `time.monotonic`.
         """
         key = (user.name, user.id, profile)
-        with self._lock:
-            looked_at, found = self._made.get(key, (0.0, None))
-            if found is None or now - looked_at >= FRESH:
-                return None
+        looked_at, found = self._made.get(key, (0.0, None))
+        if found is None or now - looked_at >= FRESH:
+            return None
+        with contextlib.suppress(KeyError):  # it was dropped this moment
             self._made.move_to_end(key)
-            return found
+        return found
 
     def keep(self, user: User, profile: str, looked_at: float, provider: Provider) -> None:
         """Keep a provider that was made from what the store had at that time."""
-        with self._lock:
-            self._made[user.name, user.id, profile] = looked_at, provider
-            while len(self._made) > _MOST:
+        self._made[user.name, user.id, profile] = looked_at, provider
+        while len(self._made) > _MOST:
+            with contextlib.suppress(KeyError):
                 self._made.popitem(last=False)
 
     def clear(self) -> None:
         """Drop all of them."""
-        with self._lock:
-            self._made.clear()
+        self._made.clear()
 
     def drop(self, user: User, profile: str) -> None:
         """Drop the provider of one person."""
-        with self._lock:
-            self._made.pop((user.name, user.id, profile), None)
+        self._made.pop((user.name, user.id, profile), None)
 
     def forget(self, name: str, profile: str) -> None:
         """Drop those of all who have had a name."""
-        with self._lock:
-            for key in [key for key in self._made if key[0] == name and key[2] == profile]:
-                del self._made[key]
+        for key in list(self._made):
+            if key[0] == name and key[2] == profile:
+                self._made.pop(key, None)
