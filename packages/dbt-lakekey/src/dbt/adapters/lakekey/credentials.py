@@ -1,6 +1,5 @@
 """The credentials of ``type: lakekey``: a profile's name instead of a token."""
 
-import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +22,6 @@ _THEIRS = (
     "oauth_scopes",
     "oidc_token_filepath",
 )
-_guard = threading.Lock()
 
 
 class LakekeyCredentialManager(DatabricksCredentialManager):
@@ -36,17 +34,15 @@ class LakekeyCredentialManager(DatabricksCredentialManager):
     def __init__(self, provider: lakekey.Provider) -> None:
         super().__init__(host=provider.target.host, client_id="", client_secret="")
         self._provider = provider
-        self._made: Config | None = None
+        self._made: dict[str, Config] = {}  # one at most
 
     def __post_init__(self) -> None:
         """Releases of dbt-databricks before 1.12.7 may sign in here, and `dbt parse` is to stay offline."""
 
     @property
     def _config(self) -> Config:
-        with _guard:
-            if self._made is None:
-                self._made = lakekey.sdk.config(self._provider)
-            return self._made
+        # No lock: it would be held over requests. Of two threads that are the first, both use the one that came first.
+        return self._made.get("is") or self._made.setdefault("is", lakekey.sdk.config(self._provider))
 
 
 @dataclass
