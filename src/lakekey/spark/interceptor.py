@@ -25,6 +25,7 @@ except ImportError:  # pyspark 3.5
 _STATUS_DETAILS = "grpc-status-details-bin"
 _REPLAYED = 8 << 20  # bytes
 _CUT_PAUSE = 5.0  # seconds
+_READ_PATIENCE = 1.0  # seconds
 
 Continuation = Callable[["CallDetails", Any], Any]
 
@@ -242,15 +243,19 @@ class Replay:
         self._readers = 0
 
     def begin(self) -> Iterator[Any] | None:
-        """The requests from the first one on, or ``None`` where they were too many to keep.
+        """The requests from the first one on; ``None`` where they were too many to keep, or the next one is awaited.
 
         A reader of an earlier call finds their end.
         """
-        with self._guard:
+        if not self._guard.acquire(timeout=_READ_PATIENCE):
+            return None  # gRPC's thread waits for the program's next request, for as long as the program likes
+        try:
             if self._kept is None:
                 return None
             self._readers += 1
             return self._read(self._readers, list(self._kept))
+        finally:
+            self._guard.release()
 
     def _read(self, reader: int, kept: list[Any]) -> Iterator[Any]:
         yield from kept

@@ -158,3 +158,24 @@ def test_a_wrong_secret_is_said_by_the_first_rpc_and_not_tried_for_minutes(front
 def tail(provider):
     """A token's last characters, as the front logs them."""
     return provider.token().access_token[-12:]
+
+
+def test_an_upload_whose_next_part_is_awaited_is_not_begun_again():
+    from lakekey.spark.interceptor import Replay
+
+    awaited, goes_on = threading.Event(), threading.Event()
+
+    def parts():
+        awaited.set()
+        goes_on.wait(60.0)
+        yield from ()
+
+    replay = Replay(parts())
+    reader = threading.Thread(target=lambda: next(replay.begin(), None))  # as gRPC's own
+    reader.start()
+    try:
+        assert awaited.wait(30.0)
+        assert replay.begin() is None
+    finally:
+        goes_on.set()
+        reader.join(30.0)
