@@ -80,7 +80,7 @@ BREAKS = (
     Break("cache/access_list.py", "accounts.setdefault(_text(owner))", "pass", LISTS),
     Break("cache/access_list.py", "for one in (me, _SYSTEM, _ADMINISTRATORS, _WHO_MAKES):", "for one in (me, _SYSTEM):", LISTS),
     Break("cache/access_list.py", "if known else account", "if False else account", LISTS),
-    Break("cache/keys/kms/gcp.py", 'if os.name == "nt"', "if False", f"{UNIT}/cache/keys/test_gcp.py"),
+    Break("cache/keys/kms/gcp.py", 'if os.name == "nt"', "if False", f"{UNIT}/cache/keys/kms/test_gcp.py"),
     Break("cli/serving/command.py", 'if sys.platform == "win32":', "if False:", f"{CONSOLE}::test_serve_hands_out_tokens_until_ctrl_c"),
     Break("cli/serving/databricks_program.py", '"databricks.exe" if sys.platform == "win32" else ', "", CALLED),
     Break("cli/serving/databricks_program.py", 'if sys.platform == "win32":\n        from', "if False:\n        from", CALLED),
