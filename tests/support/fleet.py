@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
 from lakekey.configuration.target import Target
@@ -54,6 +56,12 @@ class Host(Machine):
             "HOME": str(self.directory),
             "TMPDIR": str(self.directory / "tmp"),  # so that the others find no marks of its processes
         }
+
+    def enter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Makes this process one of the host's, for the rest of the test."""
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+        for name, value in self.own.items():
+            monkeypatch.setenv(name, value)
 
     @property
     def environ(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import pytest
 
 from support import earlier_releases
+from support.fleet import Fleet
 from support.servers.postgresql import Postgresql
 from support.servers.redis import Redis, valkey
 
@@ -56,8 +57,14 @@ def server(request):
 
 
 @pytest.fixture
+def fleet(oidc_server, tmp_path, server):
+    """Hosts that share a store, of each kind; some modules have their own."""
+    return Fleet(oidc_server, tmp_path, server.address)
+
+
+@pytest.fixture
 def signed_in(fleet, oidc_server):
-    """A host whose session has an expired access token, and a single-use refresh token; ``fleet`` is the module's."""
+    """A host whose session has an expired access token, and a single-use refresh token."""
     host = fleet.host("a")
     host.sign_in()
     oidc_server.reset()

@@ -33,8 +33,7 @@ def signed_in(fleet, oidc_server, monkeypatch):
     host = fleet.host("a")
     host.sign_in(left=3000)
     oidc_server.reset()
-    for name, value in host.own.items():
-        monkeypatch.setenv(name, value)
+    host.enter(monkeypatch)
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     return host
 

@@ -14,18 +14,12 @@ from lakekey.cache.stores import process_mark
 from lakekey.cache.stores.lease import Leases
 from lakekey.session.entry_queue import EntryQueue
 from lakekey.session.intent import Intent
-from support.fleet import Fleet
 from support.store_contract import NAME
 
 pytestmark = pytest.mark.timeout(180)
 IMPATIENT = {"LAKEKEY_LOCK_TIMEOUT": "3"}
 ON_POSTGRESQL = pytest.mark.parametrize("server", ["postgresql"], indirect=True)  # where the kind makes no difference
 STEPS = ("under the lock", "intent written", "answer received")
-
-
-@pytest.fixture
-def fleet(oidc_server, tmp_path, server):
-    return Fleet(oidc_server, tmp_path, server.address)
 
 
 @pytest.fixture

@@ -41,9 +41,7 @@ def here(monkeypatch):
     """Makes this process one of a host's, and gives a provider of it."""
 
     def provider(host):
-        host.directory.mkdir(mode=0o700, exist_ok=True)
-        for name, value in host.own.items():
-            monkeypatch.setenv(name, value)
+        host.enter(monkeypatch)
         return Provider(host.target, timing=QUICK)
 
     return provider

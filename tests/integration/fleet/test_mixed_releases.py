@@ -9,7 +9,6 @@ import sys
 import pytest
 
 from support import earlier_releases
-from support.fleet import Fleet
 
 pytestmark = pytest.mark.timeout(180)
 FIRST = pytest.mark.parametrize("first", ["0.1.0", "today's"])
@@ -25,11 +24,6 @@ def earlier(tmp_path_factory):
     said = subprocess.run(where, env=environ, capture_output=True, text=True, check=True, timeout=60).stdout
     assert said.startswith(str(place))
     return environ
-
-
-@pytest.fixture
-def fleet(oidc_server, tmp_path, server):
-    return Fleet(oidc_server, tmp_path, server.address)
 
 
 def assert_presented_once(server):

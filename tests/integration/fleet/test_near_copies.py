@@ -12,7 +12,6 @@ from lakekey.cache import near
 from lakekey.cache.entry import Entry
 from lakekey.providers.provider import Provider
 from lakekey.session import inventory, removal
-from support.fleet import Fleet
 from support.processes import LAKEKEY
 from support.servers.fault_proxy import FaultProxy
 from support.sessions import Child
@@ -23,11 +22,6 @@ import sys, lakekey
 from support.reports import outcome, report
 report("result", **outcome(lambda: bool(lakekey.provider().headers())), loaded=sorted(sys.modules))
 """
-
-
-@pytest.fixture
-def fleet(oidc_server, tmp_path, server):
-    return Fleet(oidc_server, tmp_path, server.address)
 
 
 @pytest.fixture
@@ -43,8 +37,7 @@ def signed_in(fleet, oidc_server):
 @pytest.fixture
 def here(signed_in, monkeypatch):
     """This process as one of host a: a provider in it."""
-    for name, value in signed_in.own.items():
-        monkeypatch.setenv(name, value)
+    signed_in.enter(monkeypatch)
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     return Provider(signed_in.target)
 

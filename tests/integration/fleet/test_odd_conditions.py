@@ -27,11 +27,6 @@ pytestmark = pytest.mark.timeout(180)
 FAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), None)
 
 
-@pytest.fixture
-def fleet(oidc_server, tmp_path, server):
-    return Fleet(oidc_server, tmp_path, server.address)
-
-
 def clock(minutes):
     return {"LD_PRELOAD": FAKETIME, "FAKETIME": f"{minutes:+d}m", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
@@ -135,9 +130,7 @@ def test_a24_slow_store_makes_no_caller_with_a_live_token_wait(signed_in, fleet,
     signed_in.store(left=3000, refresh_token=signed_in.stored().refresh_token)
     with FaultProxy(server.port) as proxy:
         host = fleet.host("slow", address=server.address_at(proxy.port))
-        for name, value in host.own.items():
-            monkeypatch.setenv(name, value)
-        host.directory.mkdir()
+        host.enter(monkeypatch)
         monkeypatch.setattr(near, "CHECKED", 0.0)  # so that it would like to ask again at once
         provider = Provider(host.target)
         provider.headers()

@@ -4,15 +4,8 @@ import signal
 
 import pytest
 
-from support.fleet import Fleet
-
 pytestmark = pytest.mark.timeout(180)
 PATIENT = {"OUTCOME_AFTER": "50"}
-
-
-@pytest.fixture
-def fleet(oidc_server, tmp_path, server):
-    return Fleet(oidc_server, tmp_path, server.address)
 
 
 def refreshes(server):

@@ -34,9 +34,7 @@ def provider(fleet, postgresql, proxy, monkeypatch):
 
     def made(name="b"):
         host = fleet.host(name, address=address)
-        host.directory.mkdir(mode=0o700, exist_ok=True)
-        for variable, value in host.own.items():
-            monkeypatch.setenv(variable, value)
+        host.enter(monkeypatch)
         return Provider(host.target, timing=QUICK)
 
     return made

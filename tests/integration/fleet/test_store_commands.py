@@ -26,9 +26,7 @@ def no_table(postgresql):
 @pytest.fixture
 def host(oidc_server, tmp_path, postgresql, monkeypatch):
     host = Fleet(oidc_server, tmp_path, postgresql.address).host("a")
-    host.directory.mkdir(mode=0o700)
-    for name, value in host.own.items():
-        monkeypatch.setenv(name, value)
+    host.enter(monkeypatch)
     return host
 
 

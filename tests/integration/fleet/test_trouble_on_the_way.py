@@ -33,11 +33,6 @@ def proxy(server):
 
 
 @pytest.fixture
-def fleet(oidc_server, tmp_path, server):
-    return Fleet(oidc_server, tmp_path, server.address)
-
-
-@pytest.fixture
 def behind(fleet, server, proxy):
     """The host whose way to the store leads through the proxy."""
     return fleet.host("a", address=server.readable_at(proxy.port, connect_timeout="3"))

@@ -6,16 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from support.fleet import Fleet
 from support.servers.postgresql import free_port
 from support.sessions import Child
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture
-def fleet(oidc_server, tmp_path, server):
-    return Fleet(oidc_server, tmp_path, server.address)
 
 
 def secrets_of(host, server):
