@@ -32,6 +32,28 @@ def locked(cache, name):
                 return
         time.sleep(0.001)
 """
+#: Rotates the key of its cache, and kills itself before or after some call of a function. Arguments: the function's
+#: module, its name there, ``before`` or ``after``, which of its calls, and where to move the key, or nothing.
+ROTATES_UNTIL_KILLED = """
+import importlib, os, sys
+from lakekey.cache.opening import open_cache
+from lakekey.cache.rotation import rotate
+module, path, when, nth = sys.argv[1], sys.argv[2].split("."), sys.argv[3], int(sys.argv[4])
+place = importlib.import_module(module)
+for step in path[:-1]:
+    place = getattr(place, step)
+original, calls = getattr(place, path[-1]), []
+def killed(*arguments, **options):
+    calls.append(1)
+    if len(calls) == nth and when == "before":
+        os.kill(os.getpid(), 9)
+    result = original(*arguments, **options)
+    if len(calls) == nth:
+        os.kill(os.getpid(), 9)
+    return result
+setattr(place, path[-1], killed)
+rotate(open_cache(moving=True), to="".join(sys.argv[5:]) or None)
+"""
 
 _NEEDED = ("PATH", "SYSTEMROOT", "TEMP", "USERPROFILE")  # Windows' Python starts with no less
 PATIENCE = 60 * SLOWER  # seconds

@@ -10,7 +10,7 @@ from lakekey.cache.keys.ring import format_ring, new_key
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.errors import ConfigurationError, KeyUnavailable, UnsafeCache
-from support.cache_processes import KILLED_ITSELF, PATIENCE, run, start
+from support.cache_processes import KILLED_ITSELF, PATIENCE, ROTATES_UNTIL_KILLED, run, start
 
 # Counts an entry up until it is told to stop, making a new entry now and then; says how often.
 WORKER = """
@@ -90,25 +90,6 @@ STEPS = [
     ("lakekey.cache.stores.file", "FileStore.put"),
     ("lakekey.cache.durable_files", "remove"),
 ]
-KILLED = """
-import importlib
-from lakekey.cache.rotation import rotate
-module, path, when, nth = sys.argv[1], sys.argv[2].split("."), sys.argv[3], int(sys.argv[4])
-place = importlib.import_module(module)
-for step in path[:-1]:
-    place = getattr(place, step)
-original, calls = getattr(place, path[-1]), []
-def killed(*arguments, **options):
-    calls.append(1)
-    if len(calls) == nth and when == "before":
-        os.kill(os.getpid(), 9)
-    result = original(*arguments, **options)
-    if len(calls) == nth:
-        os.kill(os.getpid(), 9)
-    return result
-setattr(place, path[-1], killed)
-rotate(open_cache(moving=True), to=sys.argv[5] or None)
-"""
 
 
 @pytest.mark.parametrize("nth", [pytest.param(1, marks=pytest.mark.on_windows), 2])
@@ -118,7 +99,7 @@ def test_a_rotation_killed_at_any_step_leaves_a_cache_that_opens_and_is_continue
     bare_machine, module, function, when, nth
 ):
     fill(open_cache(), 4)
-    child = start(bare_machine / "cache", KILLED, module, function, when, str(nth), "")
+    child = start(bare_machine / "cache", ROTATES_UNTIL_KILLED, module, function, when, str(nth), "")
     child.communicate(timeout=PATIENCE)
     assert child.returncode == KILLED_ITSELF
     cache = open_cache()
@@ -152,7 +133,9 @@ def test_a_move_to_another_source_killed_at_any_step_is_finished_by_the_next(
     monkeypatch.setenv("LAKEKEY_PASSPHRASE", "correct horse battery staple")
     monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "passphrase")
     settings = {name: os.environ[name] for name in ("LAKEKEY_PASSPHRASE", "LAKEKEY_KEY_SOURCE")}
-    child = start(bare_machine / "cache", KILLED, module, function, when, str(nth), "passphrase", **settings)
+    child = start(
+        bare_machine / "cache", ROTATES_UNTIL_KILLED, module, function, when, str(nth), "passphrase", **settings
+    )
     child.communicate(timeout=PATIENCE)
     assert child.returncode == KILLED_ITSELF
     rotate(open_cache(moving=True), to="passphrase")

@@ -20,16 +20,6 @@ from support.thrift_answers import refusal_of_thrift
 RELEASE = tuple(int(part) for part in version("databricks-sql-connector").split(".")[:2])
 
 
-@pytest.fixture
-def box(lakekey_environment):
-    return lakekey_environment
-
-
-@pytest.fixture
-def principal(box):
-    return service_principal(box)
-
-
 def service_principal(box, **settings):
     return lakekey.provider(
         host=box.host,

@@ -19,7 +19,7 @@ from lakekey.cache.keys.kms import wrapped_ring
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.errors import ConfigurationError, KeyUnavailable, LockTimeout
-from support.cache_processes import _PRELUDE
+from support.cache_processes import _PRELUDE, ROTATES_UNTIL_KILLED
 from support.servers.openbao import OpenBao
 from support.waiting import until
 
@@ -53,25 +53,6 @@ while not select.select([sys.stdin], [], [], 0.05)[0]:
         assert cache.put(name, entry, replaces=stored.envelope)
 os.write(1, f"{me} {count}\\n".encode())
 assert [os.waitpid(child, 0)[1] for child in children] == [0] * len(children)
-"""
-KILLED = """
-import importlib, signal
-from lakekey.cache.rotation import rotate
-module, path, when, nth = sys.argv[1], sys.argv[2].split("."), sys.argv[3], int(sys.argv[4])
-place = importlib.import_module(module)
-for step in path[:-1]:
-    place = getattr(place, step)
-original, calls = getattr(place, path[-1]), []
-def killed(*arguments, **options):
-    calls.append(1)
-    if len(calls) == nth and when == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    result = original(*arguments, **options)
-    if len(calls) == nth:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result
-setattr(place, path[-1], killed)
-rotate(open_cache(moving=True))
 """
 PACKAGE = """
 import os, time
@@ -246,7 +227,7 @@ def test_a_rotation_that_is_killed_at_any_step_goes_on_from_another_host(
     cache = new_process()
     for number in range(3):
         assert cache.put(name(number), Entry({}, refresh_token=f"token {number}"), replaces=None)
-    child = host(tmp_path, 1, KILLED, module, function, when, str(nth))
+    child = host(tmp_path, 1, ROTATES_UNTIL_KILLED, module, function, when, str(nth))
     child.communicate(timeout=PATIENCE)
     assert child.returncode == -signal.SIGKILL
     server.lose_leases()  # which would end by themselves in a few seconds

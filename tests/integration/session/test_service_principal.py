@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-import time
 from contextlib import ExitStack
 
 import pytest
@@ -13,6 +12,7 @@ from lakekey.session import entry_queue
 from support.inside import session_of
 from support.reports import outcome
 from support.sessions import PATIENCE, QUICK, Machine
+from support.waiting import until
 
 pytestmark = pytest.mark.on_windows
 
@@ -131,26 +131,28 @@ def test_who_waits_with_the_right_secret_does_not_fail_with_the_wrong_one(machin
     assert right.headers()["Authorization"] == ends["right"]["value"]
 
 
-def test_threads_with_different_secrets_do_not_share_an_outcome(machine, wrong):
-    """Two providers of one process, one entry: they wait for the same lock, not for the same result."""
-    right = machine.provider()
+def ends_of_threads(server, *providers):
+    """The errors of two threads, of which the second asks while the server holds the first one's request."""
     ends = {}
 
-    def ask(name, provider):
-        ends[name] = outcome(lambda: provider.headers()["Authorization"])
+    def ask(number):
+        ends[number] = outcome(providers[number].headers)["error"]
 
-    with machine.server.hold("token") as hold:
-        first = threading.Thread(target=ask, args=("wrong", wrong))
+    first, second = (threading.Thread(target=ask, args=(number,)) for number in range(2))
+    with server.hold("token") as hold:
         first.start()
         hold.wait()
-        second = threading.Thread(target=ask, args=("right", right))
         second.start()
-        while "right" not in ends and len(entry_queue._flights._running) < 2:
-            time.sleep(0.001)
+        until(lambda: 1 in ends or len(entry_queue._flights._running) == 2)
         hold.release()
         first.join()
         second.join()
-    assert (ends["wrong"]["error"], ends["right"]["error"]) == ("CredentialsRefused", None)
+    return [ends[0], ends[1]]
+
+
+def test_threads_with_different_secrets_do_not_share_an_outcome(machine, wrong):
+    """Two providers of one process, one entry: they wait for the same lock, not for the same result."""
+    assert ends_of_threads(machine.server, wrong, machine.provider()) == ["CredentialsRefused", None]
 
 
 def test_a_grant_that_is_refused_is_no_session_that_is_over(machine):
@@ -165,24 +167,7 @@ def test_a_grant_that_is_refused_is_no_session_that_is_over(machine):
 
 
 def test_a_thread_with_a_wrong_secret_is_not_handed_the_result_of_the_right_ones_exchange(machine, wrong):
-    right = machine.provider()
-    ends = {}
-
-    def ask(name, provider):
-        ends[name] = outcome(lambda: provider.headers()["Authorization"])
-
-    with machine.server.hold("token") as hold:
-        first = threading.Thread(target=ask, args=("right", right))
-        first.start()
-        hold.wait()
-        second = threading.Thread(target=ask, args=("wrong", wrong))
-        second.start()
-        while "wrong" not in ends and len(entry_queue._flights._running) < 2:
-            time.sleep(0.001)
-        hold.release()
-        first.join()
-        second.join()
-    assert (ends["right"]["error"], ends["wrong"]["error"]) == (None, "CredentialsRefused")
+    assert ends_of_threads(machine.server, machine.provider(), wrong) == [None, "CredentialsRefused"]
 
 
 def test_providers_with_caches_of_their_own_do_not_share_an_exchange(machine):

@@ -26,6 +26,11 @@ def assert_nothing_is_lost(machine: Machine) -> None:
     machine.assert_session_is_whole()
 
 
+def assert_ended_by(child: Child, exception: str) -> None:
+    assert child.until("ended")["by"] == exception
+    child.wait()
+
+
 @pytest.mark.posix_signals
 @SIGNALS
 @pytest.mark.parametrize("step", BEFORE_SENDING)
@@ -33,8 +38,7 @@ def test_before_anything_is_sent_it_takes_effect_at_once(machine, step, number):
     with machine.child("pauses_at", step, "main") as child:
         child.until("at")
         child.signal(number)
-        assert child.until("ended")["by"] == BY[number]
-        child.wait()  # though the thread that was to send it still waits for our word
+        assert_ended_by(child, BY[number])  # though the thread that was to send it still waits for our word
     assert machine.token_requests() == 0
     assert_nothing_is_lost(machine)
 
@@ -77,8 +81,7 @@ def test_before_the_connection_is_made_it_takes_effect_at_once(oidc_server, tmp_
             time.sleep(0.01)
         began = time.monotonic()
         child.signal(number)
-        assert child.until("ended")["by"] == BY[number]
-        child.wait()
+        assert_ended_by(child, BY[number])
         assert time.monotonic() - began < 5  # connecting would take 10 s
     assert machine.stored().refresh_token == before.refresh_token
 
@@ -93,8 +96,7 @@ def test_once_the_answer_is_here_it_takes_effect_when_that_is_stored(machine, st
         child.until("signal")
         assert child.alive()
         child.go_on()
-        assert child.until("ended")["by"] == BY[number]
-        child.wait()
+        assert_ended_by(child, BY[number])
     assert machine.token_requests() == 1
     assert_nothing_is_lost(machine)
     assert machine.token_requests() == 1
@@ -110,8 +112,7 @@ def test_once_the_request_is_sent_its_answer_is_waited_for(oidc_server, machine,
         child.until("signal")
         assert child.alive()
         hold.release()
-        assert child.until("ended")["by"] == BY[number]
-        child.wait()
+        assert_ended_by(child, BY[number])
     assert_nothing_is_lost(machine)
     assert machine.token_requests() == 1
 
@@ -125,8 +126,7 @@ def test_where_no_thread_starts_a_signal_waits_for_the_answer_as_well(oidc_serve
         child.signal(number)
         hold.release()
         child.until("signal")
-        assert child.until("ended")["by"] == BY[number]
-        child.wait()
+        assert_ended_by(child, BY[number])
     assert_nothing_is_lost(machine)
     assert machine.token_requests() == 1
 
@@ -137,8 +137,7 @@ def test_where_no_thread_starts_a_signal_takes_effect_at_once_before_anything_is
     with machine.child("pauses_at", "under the lock", "threadless") as child:
         child.until("at")
         child.signal(number)
-        assert child.until("ended")["by"] == BY[number]
-        child.wait()
+        assert_ended_by(child, BY[number])
     assert machine.token_requests() == 0
     assert_nothing_is_lost(machine)
 
@@ -179,8 +178,7 @@ def test_a_sigterm_is_not_lost_behind_a_ctrl_c_that_is_held_back(oidc_server, ma
             child.signal(number)
             child.until("signal")
         hold.release()
-        assert child.until("ended")["by"] == "SystemExit"
-        child.wait()
+        assert_ended_by(child, "SystemExit")
     assert_nothing_is_lost(machine)
 
 
