@@ -81,6 +81,49 @@ def add(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def set_(arguments: argparse.Namespace) -> int:
+    """Change a registration where it is."""
+    registrations, fields = Registrations(open_cache()), _changes(arguments)
+    if not fields:
+        raise ConfigurationError("nothing to change is named", hint="lakekey apps set --help lists what can be")
+    kept, what, ended = registrations.change(arguments.name, with_connections=arguments.with_connections, **fields)
+    if arguments.json:
+        count = len(registrations.connections_of(kept, strict=False))
+        print_json({**_facts(kept, count), "changed": what, "ended_connections": ended})
+        return 0
+    if not what:
+        print_text(f"{arguments.name} is so already.")
+        return 0
+    print_text(f"{kept.name} is changed, for every worker from now on: {', '.join(what)}.")
+    if ended:
+        print_text(f"{ended} connection{'s end' if ended > 1 else ' ends'}: these people have to sign in again.")
+    if "redirect_uri" in what:
+        print_text(f"Register this redirect URI for the app: {kept.redirect_uri}")
+    return 0
+
+
+def _changes(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The fields that the command names; the word ``none`` takes one away."""
+    fields: dict[str, Any] = {}
+    for name in ("account_id", "issuer", "discovery_url"):
+        if (given := getattr(arguments, name)) is not None:
+            fields[name] = None if given == "none" else given
+    if arguments.refresh_token_minutes is not None:
+        fields["refresh_token_lifetime_in_minutes"] = arguments.refresh_token_minutes or None
+    if arguments.session_minutes is not None:
+        fields["absolute_session_lifetime_in_minutes"] = arguments.session_minutes or None
+    if arguments.rename is not None:
+        fields["name"] = arguments.rename
+    if arguments.host:
+        fields["hosts"] = tuple(arguments.host)
+    if arguments.scopes:
+        fields["scopes"] = tuple(arguments.scopes.replace(",", " ").split())
+    if arguments.redirect_uri or arguments.portal:
+        portal, name = arguments.portal or "", arguments.rename or arguments.name
+        fields["redirect_uri"] = arguments.redirect_uri or f"{portal.rstrip('/')}/callback/{name}"
+    return fields
+
+
 def set_default(arguments: argparse.Namespace) -> int:
     """Make a registration the default for its workspaces."""
     Registrations(open_cache()).set_default(arguments.name)

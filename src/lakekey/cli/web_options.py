@@ -36,6 +36,23 @@ def apps(parser: Parser) -> None:
     lasts = "how long its sessions last at most, as registered"
     add.add_argument("--session-minutes", type=whole_number, metavar="MINUTES", help=lasts)
     add.add_argument("--default", action="store_true", help="use it where a profile names no client id")
+    change = action(
+        actions,
+        "apps set",
+        "change an app where it is; what is not named stays",
+        (("lakekey apps set prod --scopes 'sql offline_access'", ""),),
+    )
+    change.add_argument("--rename", metavar="NAME", help="another name here, and so another redirect URI")
+    change.add_argument("--host", metavar="URL", action="append", help="the workspaces, all of them")
+    change.add_argument("--account-id", metavar="ID", help="the account; none: of no account")
+    change.add_argument("--portal", metavar="URL", help="the portal's new address")
+    change.add_argument("--redirect-uri", metavar="URL", help="the redirect URI itself")
+    change.add_argument("--scopes", metavar="LIST", help="what it asks for")
+    change.add_argument("--issuer", metavar="URL", help="the issuer that the server's metadata must name, or none")
+    change.add_argument("--discovery-url", metavar="URL", help="the server's metadata, or none for the workspace's")
+    change.add_argument("--refresh-token-minutes", type=_minutes, metavar="MINUTES", help="as registered, or none")
+    change.add_argument("--session-minutes", type=_minutes, metavar="MINUTES", help="as registered, or none")
+    change.add_argument("--with-connections", action="store_true", help="although connections end by it")
     show = action(actions, "apps show", "show one app, without its secret", (("lakekey apps show prod", ""),))
     default = action(
         actions,
@@ -63,6 +80,7 @@ def apps(parser: Parser) -> None:
     check.add_argument("-p", "--profile", metavar="PROFILE", help="the profile to ask through")
     named = {
         "add": add,
+        "set_": change,
         "show": show,
         "set_default": default,
         "rotate_secret": rotate,
@@ -72,6 +90,10 @@ def apps(parser: Parser) -> None:
     for name, parsed in named.items():
         parsed.add_argument("name", metavar="NAME", help="the app's name here")
         parsed.set_defaults(run=later(f"apps:{name}"))
+
+
+def _minutes(text: str) -> int:
+    return 0 if text == "none" else whole_number(text)
 
 
 def web(parser: Parser) -> None:

@@ -14,7 +14,7 @@ from lakekey.web import threads
 from lakekey.web.administration_page import View, administration
 from lakekey.web.administrator import ACTIONS, Administrator
 from lakekey.web.everyone import Everyone
-from lakekey.web.pages import Form, Message
+from lakekey.web.pages import Form, Message, error_message
 from lakekey.web.people import User
 from lakekey.web.reliance import Reliance
 from lakekey.web.visits import Visits
@@ -55,8 +55,8 @@ class Administration(Visits):
             return self.store_away(request)
         except LakekeyError as error:  # told as it is: a part may be done, or an entry cannot be read
             status = 503 if isinstance(error, CacheError | TokenEndpointError) else 409
-            message = Message(_with_hint(error), good=False)
-            given = {**form, "secret": ""} if form.get("do") == "add" else None
+            message = error_message(self.language(request), error)
+            given = {**form, "secret": ""} if form.get("do") in ("add", "set") else None
             return await self._page(request, user, message, status, given=given)
         return await self._page(request, user, Message(said, good=True))
 
@@ -90,8 +90,3 @@ class Administration(Visits):
             search,
             given,
         )
-
-
-def _with_hint(error: LakekeyError) -> str:
-    """What an error says, and the next step."""
-    return f"{error.message} → {error.hint}" if error.hint else error.message

@@ -9,7 +9,7 @@ from html import escape
 from typing import NamedTuple
 
 from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
-from lakekey.web import connections, words
+from lakekey.web import app_changes, connections, words
 from lakekey.web.connections_page import state
 from lakekey.web.everyone import Held
 from lakekey.web.frame import page, say, spelled, time_element
@@ -45,7 +45,7 @@ class View(NamedTuple):
 
 def administration(language: str, view: View, form: Form, message: Message | None) -> bytes:
     """The page."""
-    apps = "".join(_app(language, app, count, form) for app, count in view.apps)
+    apps = "".join(_app(language, app, count, form, view) for app, count in view.apps)
     body = (
         f'{message_box(message)}<p><a href="{escape(form.base)}/">{say(language, "back")}</a></p>'
         f"<h2>{say(language, 'apps')}</h2>"
@@ -60,7 +60,7 @@ def administration(language: str, view: View, form: Form, message: Message | Non
 # -- apps ---------------------------------------------------------------------------------------------------------
 
 
-def _app(language: str, app: AppRegistration, count: int, form: Form) -> str:
+def _app(language: str, app: AppRegistration, count: int, form: Form, view: View) -> str:
     """An app: what it is, and what can be done with it."""
     shown = f"<li><h3>{escape(app.name)}</h3>"
     if app.is_default:
@@ -73,7 +73,8 @@ def _app(language: str, app: AppRegistration, count: int, form: Form) -> str:
         shown += _button(language, form, "default", "make-default", app=app.name)
     if app.older_secret:
         shown += _button(language, form, "forget-secret", "forget-secret", app=app.name)
-    return f"{shown}{_new_secret(language, app, form)}{_removal(language, app, count, form)}</li>"
+    shown += _changes(language, app, count, form, view) + _new_secret(language, app, form)
+    return f"{shown}{_removal(language, app, count, form)}</li>"
 
 
 def _app_facts(language: str, app: AppRegistration, count: int) -> Iterable[tuple[str, str]]:
@@ -98,6 +99,40 @@ def _minutes(language: str, minutes: float | None) -> str:
     return say(language, "minutes", minutes=f"{minutes:g}") if minutes else ""
 
 
+def _changes(language: str, app: AppRegistration, count: int, form: Form, view: View) -> str:
+    """The form that changes an app, with what it has now; after a refusal, with what was typed."""
+    given = view.given if view.given is not None and view.given.get("app") == app.name else None
+    now = _typed(app) if given is None else given
+    fields = "".join(
+        _field(language, name, now.get(name, ""), app.redirect_uri, of=app.name)
+        for name in ("name", "host", *MORE_FIELDS)
+    )
+    if count:
+        said = given is not None and given.get("with_connections") == "yes"
+        fields += f"<p>{say(language, 'app-may-end', count=str(count))}</p>"
+        fields += _checkbox(language, f"end-{app.name}", "with_connections", "end-connections", checked=said)
+    label = words.text(language, "change-app", app=app.name)
+    whole = _form(form, label, fields, do="set", app=app.name, seen=app_changes.version(app))
+    return _fold(say(language, "change-app-of", app=app.name), whole, is_open=given is not None)
+
+
+def _typed(app: AppRegistration) -> Mapping[str, str]:
+    """An app as its form has it."""
+    minutes = app.refresh_token_lifetime_in_minutes, app.absolute_session_lifetime_in_minutes
+    refresh_token, session = (f"{each:g}" if each else "" for each in minutes)
+    typed = {
+        "name": app.name,
+        "host": " ".join(app.hosts),
+        "account_id": app.account_id or "",
+        "scopes": " ".join(app.scopes),
+        "refresh_token_minutes": refresh_token,
+        "session_minutes": session,
+        "issuer": app.issuer or "",
+        "discovery_url": app.discovery_url or "",
+    }
+    return {name: spelled(value) for name, value in typed.items()}
+
+
 def _new_secret(language: str, app: AppRegistration, form: Form) -> str:
     name = f"secret-{app.name}"
     fields = (
@@ -120,7 +155,8 @@ def _removal(language: str, app: AppRegistration, count: int, form: Form) -> str
 
 
 def _new_app(language: str, view: View, form: Form) -> str:
-    given = {"scopes": " ".join(DEFAULT_SCOPES)} if view.given is None else view.given
+    typed = view.given if view.given is not None and view.given.get("do") == "add" else None
+    given = {"scopes": " ".join(DEFAULT_SCOPES)} if typed is None else typed
     redirect_uri = f"{view.portal}/callback/{words.text(language, 'name-placeholder')}"
 
     def field(name: str) -> str:
@@ -128,22 +164,24 @@ def _new_app(language: str, view: View, form: Form) -> str:
 
     more = "".join(map(field, MORE_FIELDS))
     more += _checkbox(language, "new-default", "default", "field-default", checked=given.get("default") == "yes")
-    fields = "".join(map(field, FIELDS)) + _fold(say(language, "more-fields"), more, is_open=view.given is not None)
+    fields = "".join(map(field, FIELDS)) + _fold(say(language, "more-fields"), more, is_open=typed is not None)
     whole = _form(form, words.text(language, "add"), fields, do="add")
-    return _fold(say(language, "add-app"), whole, is_open=not view.apps or view.given is not None)
+    return _fold(say(language, "add-app"), whole, is_open=not view.apps or typed is not None)
 
 
-def _field(language: str, name: str, value: str, redirect_uri: str) -> str:
+def _field(language: str, name: str, value: str, redirect_uri: str, *, of: str = "") -> str:
+    """A field; its labels and hints are tied to it by an id, which is of the new app or of one that is there."""
+    place = f"set-{of}-{name}" if of else f"new-{name}"
     kind = "password" if name == "secret" else "number" if name.endswith("_minutes") else "text"
     least = ' min="1"' if kind == "number" else ""
     required = " required" if name in _REQUIRED else ""
     hint = ""
     if words.has(f"hint-{name}"):
-        hint = f'<p class="quiet" id="hint-{name}">{say(language, f"hint-{name}", redirect_uri=redirect_uri)}</p>'
-        required += f' aria-describedby="hint-{name}"'
+        hint = f'<p class="quiet" id="hint-{place}">{say(language, f"hint-{name}", redirect_uri=redirect_uri)}</p>'
+        required += f' aria-describedby="hint-{place}"'
     return (
-        f'<label for="new-{name}">{say(language, f"field-{name}")}</label>{hint}'
-        f'<input type="{kind}" id="new-{name}" name="{name}" value="{escape(value)}"{least} autocomplete="off"'
+        f'<label for="{place}">{say(language, f"field-{name}")}</label>{hint}'
+        f'<input type="{kind}" id="{place}" name="{name}" value="{escape(value)}"{least} autocomplete="off"'
         f"{required}>"
     )
 

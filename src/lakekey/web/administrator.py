@@ -1,15 +1,16 @@
 """What an administrator does on the page: one method for each of its buttons, each returning what to tell."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
-from lakekey.errors import ConfigurationError
 from lakekey.web import app_check, words
 from lakekey.web.everyone import Everyone, Removal
 from lakekey.web.people import User
 from lakekey.web.registrations import Registrations
 from lakekey.web.reliance import Reliance
 from lakekey.web.service import PortalService
+from lakekey.web.told import told
 
 Fields = Mapping[str, str]
 
@@ -38,29 +39,39 @@ class Administrator:
         """
         act = _ACTS.get(form.get("do", ""))
         if act is None:
-            raise ConfigurationError("there is no such action", hint="open the page again")
+            raise told("e-action", "there is no such action", hint="open the page again")
         return act(self, form)
 
     def add(self, form: Fields) -> str:
         """Register an app."""
-        name = form.get("name", "").strip()
+        fields = _fields(form)
         kept = self._registrations.add(
             AppRegistration(
-                name,
-                form.get("client_id", "").strip(),
-                hosts=tuple(form.get("host", "").replace(",", " ").split()),
-                account_id=form.get("account_id", "").strip() or None,
-                discovery_url=_https(form.get("discovery_url", "").strip()),
-                issuer=form.get("issuer", "").strip() or None,
-                scopes=tuple(form.get("scopes", "").replace(",", " ").split()) or DEFAULT_SCOPES,
+                client_id=form.get("client_id", "").strip(),
                 secret=form.get("secret", "").strip(),
-                refresh_token_lifetime_in_minutes=_minutes(form.get("refresh_token_minutes", "")),
-                absolute_session_lifetime_in_minutes=_minutes(form.get("session_minutes", "")),
-                redirect_uri=self._portal.redirect_uri(name),
+                redirect_uri=self._portal.redirect_uri(fields["name"]),
                 is_default=form.get("default") == "yes",
+                **fields,
             )
         )
         return self._text("app-added", app=kept.name, redirect_uri=kept.redirect_uri)
+
+    def change(self, form: Fields) -> str:
+        """Change an app where it is; connections end by it only where that is ticked."""
+        kept, what, ended = self._registrations.change(
+            form.get("app", ""),
+            with_connections=form.get("with_connections") == "yes",
+            seen=form.get("seen", ""),
+            **_fields(form),
+        )
+        if not what:
+            return self._text("app-same", app=kept.name)
+        said = [self._text("app-changed", app=kept.name)]
+        if "redirect_uri" in what:
+            said.append(self._text("app-moved", redirect_uri=kept.redirect_uri))
+        if ended:
+            said.append(self._text("app-ended", count=str(ended)))
+        return " ".join(said)
 
     def check(self, form: Fields) -> str:
         """Try an app at each of its workspaces; nothing is changed."""
@@ -68,10 +79,11 @@ class Administrator:
         # Only where this portal signs in: a form of the page chooses no other host for the server to ask.
         targets = app_check.targets_by_profile(app, self._portal.profiles, self._portal.environ)
         if not targets:
-            raise ConfigurationError(
-                f"no profile of this portal leads to a workspace of {app.name}",
+            raise told(
+                "e-elsewhere", f"no profile of this portal leads to a workspace of {app.name}",
                 hint=f"its profiles are: {', '.join(self._portal.profiles)}; elsewhere: lakekey apps check {app.name}",
-            )
+                app=app.name,
+            )  # fmt: skip
         for target in targets:
             checked = app_check.check(app, target)
             said.append(self._text("app-taken", app=app.name, host=checked.host.removeprefix("https://")))
@@ -131,6 +143,7 @@ class Administrator:
 
 _ACTS: Mapping[str, Callable[[Administrator, Fields], str]] = {
     "add": Administrator.add,
+    "set": Administrator.change,
     "check": Administrator.check,
     "default": Administrator.make_default,
     "secret": Administrator.replace_secret,
@@ -143,10 +156,27 @@ _ACTS: Mapping[str, Callable[[Administrator, Fields], str]] = {
 ACTIONS = frozenset(_ACTS)
 
 
+def _fields(form: Fields) -> dict[str, Any]:
+    """What an app is registered with, and may be changed in; the address of metadata is on another machine."""
+    return {
+        "name": form.get("name", "").strip(),
+        "hosts": tuple(form.get("host", "").replace(",", " ").split()),
+        "account_id": form.get("account_id", "").strip() or None,
+        "discovery_url": _https(form.get("discovery_url", "").strip()),
+        "issuer": form.get("issuer", "").strip() or None,
+        "scopes": tuple(form.get("scopes", "").replace(",", " ").split()) or DEFAULT_SCOPES,
+        "refresh_token_lifetime_in_minutes": _minutes(form.get("refresh_token_minutes", "")),
+        "absolute_session_lifetime_in_minutes": _minutes(form.get("session_minutes", "")),
+    }
+
+
 def _https(address: str) -> str | None:
     """An address on another machine; plain http is for loopback, which a visitor has no business with."""
     if address and not address.startswith("https://"):
-        raise ConfigurationError(f"{address[:80]!r} is not an https address", hint="give the metadata's https://…")
+        raise told(
+            "e-https", f"{address[:80]!r} is not an https address", hint="give the metadata's https://…",
+            address=address[:80],
+        )  # fmt: skip
     return address or None
 
 
@@ -155,8 +185,8 @@ def _minutes(text: str) -> float | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and int(text[:9]) > 0 and len(text) < 9):
-        raise ConfigurationError(
-            f"{text[:20]!r} is not a number of minutes",
-            hint="give the lifetime as registered at the server, or nothing",
-        )
+        raise told(
+            "e-minutes", f"{text[:20]!r} is not a number of minutes",
+            hint="give the lifetime as registered at the server, or nothing", typed=text[:20],
+        )  # fmt: skip
     return float(text)

@@ -34,7 +34,7 @@ class Failures:
         _log.warning("web", "a request failed: %s", error)
         if isinstance(error, ConfigurationError):
             language = self._routes.language(request)
-            notice = pages.notice(language, "broken", "misconfigured", {"what": error.message})
+            notice = pages.notice(language, "broken", "misconfigured", quoted=error.message)
             return self._routes.page(request, notice, 500)
         return self._routes.store_away(request)
 

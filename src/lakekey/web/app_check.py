@@ -14,6 +14,7 @@ from lakekey.oauth import authorization_code
 from lakekey.oauth.client import Client
 from lakekey.oauth.token_response import InvalidGrant
 from lakekey.session.assembly import client_of
+from lakekey.web.told import told
 
 #: What the server makes of the app's secret: it takes it, takes the older one only, or does not say.
 TAKEN, OLDER_TAKEN, UNTOLD = "accepted", "older-accepted", "unknown"
@@ -101,11 +102,18 @@ def check(app: AppRegistration, target: Target) -> Checked:
     """
     client = client_of(target)._replace(secret=app.secret or None, older_secret=None)
     metadata = client.discover()
-    wrong = None if "S256" in (metadata.challenge_methods or ()) else "does not offer the code challenge method S256"
+    if "S256" not in (metadata.challenge_methods or ()):
+        raise told(
+            "e-no-s256", f"the authorization server of {target.host} does not offer the code challenge method S256",
+            hint="ask its administrator", host=target.host,
+        )  # fmt: skip
     if app.issuer and metadata.issuer != app.issuer:
-        wrong = f"names the issuer {metadata.issuer}, and {app.issuer} is registered"
-    if wrong is not None:
-        raise ConfigurationError(f"the authorization server of {target.host} {wrong}", hint="ask its administrator")
+        raise told(
+            "e-issuer",
+            f"the authorization server of {target.host} names the issuer {metadata.issuer}, "
+            f"and {app.issuer} is registered",
+            hint="ask its administrator", host=target.host, named=metadata.issuer, issuer=app.issuer,
+        )  # fmt: skip
     preflight.check(target, client, authorization_code.begin(client, app.redirect_uri))
     return Checked(target.host, metadata.issuer, _secret(app, client))
 

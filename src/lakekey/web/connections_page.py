@@ -7,7 +7,7 @@ from html import escape
 from lakekey.web import connections, words
 from lakekey.web.connections import Connection
 from lakekey.web.frame import page, say, spelled, time_element
-from lakekey.web.pages import Form, Message, fragment, message_box, way
+from lakekey.web.pages import Form, Message, fragment, message_box, quotation, way
 
 
 def overview(
@@ -83,9 +83,11 @@ def _why(language: str, connection: Connection) -> str:
     key = f"why-{connection.state}"
     if not words.has(key) or since is None:
         return ""
-    why = connection.why or words.text(language, "why-ended")
     who = spelled(connection.who or "?")
-    return f"<p>{_with_time(language, key, since, why=why, who=who, app=connection.registration)}</p>"
+    told = _with_time(language, key, since, who=who, app=connection.registration)
+    ended = connection.state == connections.SIGN_IN_AGAIN and not connection.why
+    more = f" {say(language, 'why-ended')}" if ended else ""
+    return f"<p>{told}{more}</p>{quotation(connection.why if connection.state != connections.TRY_LATER else '')}"
 
 
 def _facts(language: str, connection: Connection) -> str:

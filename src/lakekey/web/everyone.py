@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lakekey import _log
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import person_key
-from lakekey.errors import CacheError, ConfigurationError
+from lakekey.errors import CacheError
 from lakekey.observability import audit
 from lakekey.session import removal
 from lakekey.session.session import Session
@@ -16,6 +16,7 @@ from lakekey.web.connections import Connection
 from lakekey.web.people import User
 from lakekey.web.reliance import Reliance
 from lakekey.web.service import PortalService
+from lakekey.web.told import told
 
 _TOLD = "web-told"
 _KIND = "web-told"
@@ -124,18 +125,19 @@ class Everyone:
         found = [each for each in held if _is_theirs(each, user)]
         ids = sorted({each.user_id for each in found if each.user_id})
         if len(ids) > 1:
-            raise ConfigurationError(
-                f"{len(ids)} persons have had the name {name}, with the ids {', '.join(ids)}",
-                hint="say which is meant: User(name, id)",
-            )
+            raise told(
+                "e-namesakes", f"{len(ids)} persons have had the name {name}, with the ids {', '.join(ids)}",
+                hint="say which is meant: User(name, id)", user=name, ids=", ".join(ids),
+            )  # fmt: skip
         removed = [self._remove(each) for each in found]
         gone = [each for each in removed if each is not None]
         if unread:
             raise _unread(unread, f"removed for {name}: {len(gone)}")
         if not gone:
-            raise ConfigurationError(
-                f"{name} has no connection", hint="look at the list of connections for how the name is written"
-            )
+            raise told(
+                "e-not-connected", f"{name} has no connection",
+                hint="look at the list of connections for how the name is written", user=name,
+            )  # fmt: skip
         return gone
 
     def remove_one(self, entry_id: str) -> Removal:
@@ -151,7 +153,7 @@ class Everyone:
             raise _unread([entry_id], "nothing is removed")
         removed = self._remove(found) if found is not None else None
         if removed is None:
-            raise ConfigurationError("there is no such connection", hint="it may be removed already")
+            raise told("e-gone", "there is no such connection", hint="it may be removed already")
         return removed
 
     def tell_endings(self, hook: Callable[[Ending], None], *, now: float | None = None) -> list[Ending]:

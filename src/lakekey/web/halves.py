@@ -7,10 +7,10 @@ from lakekey.configuration.target import Target
 from lakekey.errors import LoginFailed
 from lakekey.web import browser as browsers
 from lakekey.web import outcomes, return_path
+from lakekey.web.app_form import check_public_address
 from lakekey.web.flows import Flow
 from lakekey.web.outcomes import Outcome
 from lakekey.web.people import User, user_of
-from lakekey.web.registrations import check_public_address
 from lakekey.web.sign_in import SignIns, hosted_target
 
 

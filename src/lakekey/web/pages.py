@@ -8,9 +8,11 @@ from html import escape
 from typing import NamedTuple
 from urllib.parse import quote
 
+from lakekey.errors import LakekeyError
 from lakekey.web import outcomes, words
 from lakekey.web.frame import page, say, spelled
 from lakekey.web.outcomes import Outcome
+from lakekey.web.told import text_of
 
 _NONE: Mapping[str, str] = {}
 
@@ -21,10 +23,12 @@ class Message(NamedTuple):
     Attributes:
         text: The sentence, not escaped yet.
         good: Whether it is good news; ``None`` where it is neither.
+        quoted: What the server or a lower layer says, in English.
     """
 
     text: str
     good: bool | None = None
+    quoted: str = ""
 
 
 class Form(NamedTuple):
@@ -96,7 +100,14 @@ def question(language: str, user: str, outcome: Outcome, handle: str, form: Form
 
 
 def notice(
-    language: str, title: str, more: str, values: Mapping[str, str] = _NONE, *, base: str = "", reload: bool = False
+    language: str,
+    title: str,
+    more: str,
+    values: Mapping[str, str] = _NONE,
+    *,
+    base: str = "",
+    reload: bool = False,
+    quoted: str = "",
 ) -> bytes:
     """A page that says one thing.
 
@@ -107,10 +118,12 @@ def notice(
         values: What is filled in.
         base: Where the connections are, for a link to them; ``""`` for no link.
         reload: Whether to offer the same address again.
+        quoted: What a lower layer says, in English.
     """
     links = f'<p><a href="">{say(language, "again")}</a></p>' if reload else ""
     links += f'<p><a href="{escape(base)}/">{say(language, "back")}</a></p>' if base else ""
-    return page(language, say(language, title), f'<p role="status">{say(language, more, **values)}</p>{links}')
+    said = f'<p role="status">{say(language, more, **values)}</p>{quotation(quoted)}'
+    return page(language, say(language, title), said + links)
 
 
 def outcome_message(language: str, outcome: Outcome, *, app: str, redirect_uri: str) -> Message:
@@ -126,7 +139,9 @@ def outcome_message(language: str, outcome: Outcome, *, app: str, redirect_uri: 
     if outcome.code == outcomes.CONNECTED:
         return Message(words.text(language, "is-connected", **values), good=True)
     key = outcome.code if words.has(outcome.code) else outcomes.INTERRUPTED
-    return Message(words.text(language, key, **values), good=None if outcome.code == outcomes.KEPT else False)
+    good = None if outcome.code == outcomes.KEPT else False
+    quoted = outcome.detail if outcome.code == outcomes.BAD_METADATA else ""
+    return Message(words.text(language, key, **values), good=good, quoted=quoted)
 
 
 def message_box(message: Message | None) -> str:
@@ -136,4 +151,20 @@ def message_box(message: Message | None) -> str:
     kind = {True: " good", False: " bad", None: ""}[message.good]
     role = "alert" if message.good is False else "status"
     # Focus goes to what has just happened, also without a script.
-    return f'<div class="message{kind}" role="{role}" tabindex="-1" autofocus><p>{escape(message.text)}</p></div>'
+    said = f"<p>{escape(message.text)}</p>{quotation(message.quoted)}"
+    return f'<div class="message{kind}" role="{role}" tabindex="-1" autofocus>{said}</div>'
+
+
+def quotation(words_of_others: str) -> str:
+    """What a server or a lower layer says, marked as English for those who listen (WCAG 2.2, 3.1.2)."""
+    return f'<p class="quiet" lang="en">{escape(spelled(words_of_others))}</p>' if words_of_others else ""
+
+
+def error_message(language: str, error: LakekeyError) -> Message:
+    """What a page says of an error: of one of ours wholly, of others what it means, and behind it their own words."""
+    if (own := text_of(error)) is not None:
+        values = {name: spelled(value) for name, value in own[1].items()}
+        return Message(words.text(language, own[0], **values), good=False)
+    key = f"error-{error.code}" if words.has(f"error-{error.code}") else "error"
+    quoted = f"{error.message} → {error.hint}" if error.hint else error.message
+    return Message(words.text(language, key), good=False, quoted=quoted)

@@ -1,27 +1,26 @@
 """App registrations, as an administrator changes them: each change is one compare-and-swap, seen by all workers."""
 
-import re
 import time
-from collections.abc import Callable
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from lakekey import _log
-from lakekey._hosts import LOOPBACK, normalize_host
 from lakekey.cache.app_registrations import (
     NAME,
     AppRegistration,
     apps_of,
     entry_of,
     read_apps,
-    with_offline_access,
 )
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.errors import CacheError, ConfigurationError
 from lakekey.observability import audit
+from lakekey.web import app_changes
+from lakekey.web.app_form import checked, same_name
+from lakekey.web.told import told
 
 _PATIENCE = 20.0
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class Registrations:
@@ -68,10 +67,7 @@ class Registrations:
 
         def change(apps: list[AppRegistration]) -> list[AppRegistration]:
             if any(each.name == app.name for each in apps):
-                raise ConfigurationError(
-                    f"there is an app registration {app.name!r}",
-                    hint=f"lakekey apps remove {app.name}, or take another name",
-                )
+                raise _taken(app.name)
             others = [each for each in apps if _overlap(each, app) and not each.of_profile]
             added = app._replace(is_default=app.is_default or not others, secret_changed_at=time.time())
             return [*_with_default(apps, added), added]
@@ -100,6 +96,49 @@ class Registrations:
         if app not in self.all():
             self._change(change)
 
+    def change(
+        self, name: str, /, *, with_connections: bool = False, seen: str | None = None, **fields: Any
+    ) -> tuple[AppRegistration, list[str], int]:
+        """Change a registration where it is; `lakekey.web.app_changes` says what may change.
+
+        Args:
+            name: Which.
+            with_connections: Change it although connections end by it.
+            seen: The `app_changes.version` of what was looked at before; ``None``: whatever there is.
+            **fields: What is to be another; an `AppRegistration`'s.
+
+        Returns:
+            The registration as it is kept, the names of what has changed, and how many connections have ended.
+
+        Raises:
+            ConfigurationError: It cannot be changed like that, it was changed meanwhile, or connections would end.
+            CacheError: An entry cannot be read, which may be a connection that would end.
+        """
+        before = self.get(name)
+        after = checked(app_changes.changed(before, fields))
+        what = app_changes.names(before, after)
+        entries = self._entries_of(before, strict=not with_connections) if what else []
+        app_changes.check_server(before, after, entries)
+        ended = len(app_changes.ended_by(before, after, entries))
+        if ended and not with_connections:
+            raise told(
+                "e-ends", f"{ended} connection{'s' if ended > 1 else ''} would end by that: {', '.join(what)}",
+                hint=f"lakekey apps set {name} … --with-connections", app=name, count=str(ended),
+            )  # fmt: skip
+
+        def change(apps: list[AppRegistration]) -> list[AppRegistration]:
+            now = _named(apps, name)
+            if now != before or (seen is not None and app_changes.version(now) != seen):
+                raise told("e-meanwhile", f"{name} was changed meanwhile", hint="look at it, and try again", app=name)
+            if after.name != name and any(each.name == after.name for each in apps):
+                raise _taken(after.name)
+            return [after if each.name == name else each for each in apps]
+
+        self._change(change)
+        if what:
+            self._told("app changed", after, detail=f"{name}: {', '.join(what)}")
+        return after, what, ended
+
     def set_default(self, name: str) -> None:
         """Make one the default for the hosts that it serves.
 
@@ -126,7 +165,7 @@ class Registrations:
             ConfigurationError: There is no registration of that name, or the secret is empty.
         """
         if not secret.strip() or not secret.isprintable():
-            raise ConfigurationError("the secret is empty or holds a line break", hint="give the secret on one line")
+            raise told("e-secret", "the secret is empty or holds a line break", hint="give the secret on one line")
 
         def change(apps: list[AppRegistration]) -> list[AppRegistration]:
             app = _named(apps, name)
@@ -147,7 +186,12 @@ class Registrations:
         def change(apps: list[AppRegistration]) -> list[AppRegistration]:
             app = _named(apps, name)
             if not app.older_secret:
-                raise ConfigurationError(f"{name} has no older secret", hint="lakekey apps show says what it has")
+                raise told(
+                    "e-no-older-secret",
+                    f"{name} has no older secret",
+                    hint="lakekey apps show says what it has",
+                    app=name,
+                )
             return [each._replace(older_secret="") if each.name == name else each for each in apps]
 
         self._change(change)
@@ -170,10 +214,10 @@ class Registrations:
         app = self.get(name)
         count = len(self.connections_of(app, strict=not with_connections))
         if count and not with_connections:
-            raise ConfigurationError(
-                f"{count} connection{'s need' if count > 1 else ' needs'} the app registration {name}",
-                hint=f"lakekey apps remove {name} --with-connections",
-            )
+            raise told(
+                "e-needed", f"{count} connection{'s need' if count > 1 else ' needs'} the app registration {name}",
+                hint=f"lakekey apps remove {name} --with-connections", app=name, count=str(count),
+            )  # fmt: skip
         self._change(lambda apps: [each for each in apps if each.name != name])
         self._told("app removed", app)
         return count
@@ -188,16 +232,20 @@ class Registrations:
         Raises:
             CacheError: The store cannot be read, or an entry of it where that counts.
         """
-        found = []
+        return [entry_id for entry_id, _ in self._walk(app, strict=strict)]
+
+    def _entries_of(self, app: AppRegistration, *, strict: bool) -> list[Entry]:
+        return [entry for _, entry in self._walk(app, strict=strict)]
+
+    def _walk(self, app: AppRegistration, *, strict: bool) -> Iterator[tuple[str, Entry]]:
         for entry_id, stored in self._cache.walk():
             if isinstance(stored, CacheError):
                 if strict:
                     raise stored
                 _log.warning("web", "entry %s cannot be read: %s", entry_id[:12], stored.message)
                 continue
-            if _needs(stored.entry, app):
-                found.append(entry_id)
-        return found
+            if stored.entry is not None and _needs(stored.entry, app):
+                yield entry_id, stored.entry
 
     def counted(self) -> list[tuple[AppRegistration, int]]:
         """All of them, each with the number of connections that were made through it; one look at the store.
@@ -209,14 +257,15 @@ class Registrations:
         entries = [stored.entry for _, stored in self._cache.walk() if not isinstance(stored, CacheError)]
         return [(app, sum(_needs(entry, app) for entry in entries)) for app in apps]
 
-    def _told(self, action: str, app: AppRegistration) -> None:
+    def _told(self, action: str, app: AppRegistration, *, detail: str | None = None) -> None:
         _log.info("web", "%s: %s", action, app.name)
         workspace = ", ".join(app.hosts) or app.account_id
         where = self._cache.store.where
         acts = action.replace(" ", "_")
         audit.record(
-            audit.ADMINISTRATION, action=acts, detail=app.name, workspace=workspace, store=where, actor=self._actor
-        )
+            audit.ADMINISTRATION, action=acts, detail=detail or app.name, workspace=workspace, store=where,
+            actor=self._actor,
+        )  # fmt: skip
 
     def _change(self, change: Callable[[list[AppRegistration]], list[AppRegistration]]) -> list[AppRegistration]:
         while True:
@@ -224,68 +273,6 @@ class Registrations:
                 apps = change(apps_of(stored.entry))
                 if self._cache.put(NAME, entry_of(apps), replaces=stored.envelope) is not None:
                     return apps
-
-
-def checked(app: AppRegistration) -> AppRegistration:
-    """A registration in form.
-
-    Raises:
-        ConfigurationError: A field cannot be what it is.
-    """
-    if not _NAME.fullmatch(app.name):
-        raise ConfigurationError(
-            f"{app.name!r} cannot be the name of an app registration, which is part of an address",
-            hint="use lower-case letters, digits and hyphens",
-        )
-    if not app.client_id.strip() or not app.client_id.isprintable():
-        raise ConfigurationError("the client id is empty or unprintable", hint="give the client id of the app")
-    if not app.hosts and not app.account_id:
-        raise ConfigurationError(
-            "no workspace and no account is named", hint="give a workspace's host, or an account id"
-        )
-    if app.redirect_uri:
-        check_public_address(app.redirect_uri, "the redirect URI")
-    hosts = tuple(normalize_host(host) for host in app.hosts)
-    return app._replace(hosts=hosts, scopes=with_offline_access(app.scopes))
-
-
-def same_name(name: str, one: str, other: str) -> ConfigurationError:
-    """Two profiles would share a callback, and an answer of one server could pass for the other's (RFC 9700 §4.4)."""
-    return ConfigurationError(
-        f"the profiles {one!r} and {other!r} both make the app registration {name}",
-        hint=f"rename one of them; if {one!r} is gone: lakekey apps remove {name}",
-        profile=other,
-    )
-
-
-def slug(name: str) -> str:
-    """The name of the registration that a profile makes, which stands in an address whatever the profile is called."""
-    return re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63] or "default"
-
-
-def check_public_address(address: str, what: str) -> str:
-    """An address that browsers may bring a code to: ``https``, or loopback (RFC 9700 §2.6, RFC 8252 §7.3).
-
-    Returns:
-        The address.
-
-    Raises:
-        ConfigurationError: It is not such an address.
-    """
-    try:
-        parts = urlsplit(address)
-        _ = parts.port
-    except ValueError:
-        parts = urlsplit("")
-    secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-    plain = parts.hostname and not (parts.query or parts.fragment or parts.username) and address.isascii()
-    if not (secure and plain and address.isprintable() and " " not in address):
-        shown = "" if parts.username else f" {address!r}"
-        raise ConfigurationError(
-            f"{what}{shown} is not an address that sign-ins can come back to",
-            hint="use https://…, without a query; http only on localhost",
-        )
-    return address
 
 
 def _needs(entry: Entry | None, app: AppRegistration) -> bool:
@@ -302,8 +289,13 @@ def _named(apps: list[AppRegistration], name: str) -> AppRegistration:
     found = next((app for app in apps if app.name == name), None)
     if found is None:
         names = ", ".join(app.name for app in apps) or "none"
-        raise ConfigurationError(f"there is no app registration {name!r}", hint=f"there are: {names}")
+        raise told("e-no-app", f"there is no app registration {name!r}", hint=f"there are: {names}", app=name)
     return found
+
+
+def _taken(name: str) -> ConfigurationError:
+    hint = f"lakekey apps remove {name}, or take another name"
+    return told("e-taken", f"there is an app registration {name!r}", hint=hint, app=name)
 
 
 def _with_default(apps: list[AppRegistration], chosen: AppRegistration) -> list[AppRegistration]:

@@ -172,7 +172,7 @@ class Routes(Upkeep):
         except CacheError:
             return self.store_away(request, reload=True)
         except ConfigurationError as error:
-            return await self.listing(request, user, Message(error.message, good=False), status=409)
+            return await self.listing(request, user, pages.error_message(self.language(request), error), status=409)
         answer = await self._show(request, user, outcome, handle, listed)
         if left:  # the connection is stored: the person is told, and its row of the sign-in is done with after that
             answer.background = BackgroundTask(_done_with, left[0])

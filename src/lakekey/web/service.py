@@ -18,13 +18,14 @@ from lakekey.providers.provider import Provider
 from lakekey.session.login_required import login_required
 from lakekey.session.session import Session
 from lakekey.web import access_log
+from lakekey.web.app_form import check_public_address, same_name, slug
 from lakekey.web.connections import Connection, connection_of, is_of
 from lakekey.web.owned import OwnedSource
 from lakekey.web.pages import fragment
 from lakekey.web.people import ANY_USER, User, user_of
 from lakekey.web.permissions import IsAdmin, MayAct, Permissions, refuse_coroutines
 from lakekey.web.provider_cache import ProviderCache
-from lakekey.web.registrations import Registrations, check_public_address, same_name, slug
+from lakekey.web.registrations import Registrations
 from lakekey.web.reliance import Reliance, Schedules, ask
 from lakekey.web.sign_in import SignIns, hosted_target
 

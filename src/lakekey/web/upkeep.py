@@ -6,7 +6,7 @@ from starlette.responses import Response
 from lakekey.errors import CacheError, LakekeyError, TokenEndpointError
 from lakekey.oauth import revocation
 from lakekey.session.assembly import transport_of
-from lakekey.web import threads, words
+from lakekey.web import pages, threads, words
 from lakekey.web.connections import Connection
 from lakekey.web.pages import Message
 from lakekey.web.people import User
@@ -23,7 +23,8 @@ class Upkeep(Visits):
         try:
             who = await threads.run_for(user.name, self._portal.server_of(profile), self._tried, user, profile)
         except LakekeyError as error:
-            message = Message(words.text(language, "not-tested", profile=profile, why=error.message), good=False)
+            told = pages.error_message(language, error)
+            message = told._replace(text=words.text(language, "not-tested", profile=profile, why=told.text))
             return await self.listing(request, user, message, status=200)
         return await self.listing(
             request, user, Message(words.text(language, "tested", profile=profile, who=who), good=True)

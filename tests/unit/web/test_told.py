@@ -1,0 +1,43 @@
+"""Errors that the pages say: each has a text in both languages, with the places that it fills."""
+
+import ast
+import string
+from pathlib import Path
+
+import lakekey.web
+from lakekey.errors import StoreUnavailable, TokenEndpointError
+from lakekey.web import pages, words_english, words_german
+from lakekey.web.told import told
+
+
+def raised():
+    """Each ``told(…)`` in the source: its key, and the names of its values."""
+    for path in Path(lakekey.web.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "told":
+                names = {each.arg for each in node.keywords} - {"hint", "profile"}
+                yield node.args[0].value, names
+
+
+def test_each_error_of_the_portal_has_a_text_with_its_values_and_each_text_an_error():
+    found = dict(raised())
+    for key, names in raised():
+        text = words_english.TEXTS[key]
+        assert {name for _, name, _, _ in string.Formatter().parse(text) if name} <= names, key
+    assert found.keys() == {key for key in words_german.TEXTS if key.startswith("e-")}
+
+
+def test_error_of_a_lower_layer_is_said_by_its_kind_and_quoted_as_english():
+    error = TokenEndpointError("the token endpoint answered HTTP 500", hint="try <again>")
+    message = pages.error_message("de", error)
+    assert message.text == "Databricks gab keine brauchbare Antwort. Bitte versuchen Sie es später noch einmal."
+    shown = pages.message_box(message)
+    quoted = "the token endpoint answered HTTP 500 → try &lt;again&gt;"
+    assert f'<p class="quiet" lang="en">{quoted}</p>' in shown
+    assert pages.error_message("de", StoreUnavailable("away")).text == "Das ist nicht gelungen."
+
+
+def test_names_in_an_error_are_shown_as_text():
+    error = told("e-no-app", "there is none", app="<b>\N{RIGHT-TO-LEFT OVERRIDE}")
+    shown = pages.message_box(pages.error_message("en", error))
+    assert "There is no app &lt;b&gt;\N{REPLACEMENT CHARACTER}. It may be removed already." in shown
