@@ -1,7 +1,6 @@
 """Entries that cannot be written: which are kept in this process, and when what is stored counts again."""
 
 import os
-import time
 
 import pytest
 
@@ -10,8 +9,8 @@ from lakekey.cache.entry import Entry
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.opening import open_cache
 from lakekey.cache.stores.memory import MemoryStore
-from lakekey.cache.stores.store import Reading
 from lakekey.errors import CacheWriteFailed, StoreUnavailable, UnsafeCache
+from support.memory_stores import Shared
 from support.model_providers import cache_over
 
 NAME = "a" * 64
@@ -171,18 +170,6 @@ def test_session_that_only_this_process_has_is_renewed_on_a_full_disk(cache, dis
     cache.put(NAME, RENEWED._replace(rotates=True), replaces=stored.envelope)
     with cache.lock(NAME) as held:
         assert held
-
-
-class Shared(MemoryStore):
-    """A store that hosts share, as far as writing is concerned."""
-
-    shared = True
-
-    def read(self, entry_id):
-        return Reading(self.get(entry_id), time.time())
-
-    def put(self, entry_id, envelope, *, replaces, synced=True, under=None):
-        return super().put(entry_id, envelope, replaces=replaces)
 
 
 def test_what_a_shared_store_could_not_take_is_forgotten_as_soon_as_it_has_something(cache):

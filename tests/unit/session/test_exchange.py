@@ -8,16 +8,11 @@ from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import CredentialsRefused, LoginRequired, TokenEndpointError
 from lakekey.oauth.token_response import InvalidGrant
 from support.inside import session_of
+from support.memory_stores import Elsewhere
 from support.model import Clock, ModelServer
 from support.model_providers import cache_over, provider_over
 
 pytestmark = pytest.mark.usefixtures("unattended")
-
-
-class Elsewhere(MemoryStore):
-    """A store whose lock may be lost while its holder lives."""
-
-    spans_machines = True
 
 
 class Refusing(ModelServer):

@@ -11,6 +11,7 @@ from lakekey.configuration.target import resolve
 from lakekey.errors import CredentialsRefused, LoginFailed, LoginRequired, TokenEndpointError
 from lakekey.session import entry_queue, unsaved
 from support.inside import session_of
+from support.memory_stores import Elsewhere
 from support.model import Clock, ModelServer
 from support.model_providers import cache_over, provider_over
 
@@ -297,12 +298,6 @@ def test_entry_that_no_sign_in_has_left_ends_none(person, server, store, monkeyp
 
 
 # What is written before a refresh token is sent
-
-
-class Elsewhere(MemoryStore):
-    """A store whose lock may be lost while its holder lives."""
-
-    spans_machines = True
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,211 @@
+"""One credential between cache, exchange and sign-in, where hosts share the store: what each host keeps near, and sees."""
+
+import logging
+import os
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from lakekey.cache import near
+from lakekey.errors import LoginRequired, StoreUnavailable
+from lakekey.session.session import Session, SignedOutElsewhere
+from support.inside import session_of
+from support.memory_stores import Shared
+from support.model import Clock, ModelServer
+from support.model_providers import TARGET, cache_over, provider_over
+
+pytestmark = pytest.mark.usefixtures("unattended")
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def server():
+    return ModelServer(Clock())
+
+
+@pytest.fixture
+def store():
+    return Shared()
+
+
+@pytest.fixture
+def cache(store):
+    return cache_over(store)
+
+
+@pytest.fixture
+def person(cache, server):
+    provider = provider_over(cache, server, person=True)
+    provider.login()
+    return session_of(provider)
+
+
+@pytest.fixture
+def session(person, cache, server):
+    """A session as a new process of the same host has it."""
+    return session_of(provider_over(cache, server))
+
+
+def copy_of(session):
+    copy = session.credential.near.get(session.entry_id)
+    return copy.entry.access_token if copy is not None else None
+
+
+def change(session, **fields):
+    stored = session.cache.read(session.entry_id)
+    assert session.cache.put(session.entry_id, stored.entry._replace(**fields), replaces=stored.envelope)
+
+
+def sign_out_elsewhere(session):
+    session.cache.store.delete(session.entry_id, replaces=session.cache.store.get(session.entry_id))
+
+
+def later(monkeypatch, seconds):
+    """Lets time pass for this host's copies."""
+    monkeypatch.setattr(near, "time", SimpleNamespace(time=lambda: time.time() + seconds))
+
+
+# What a host keeps
+
+
+def test_host_keeps_a_copy_of_what_it_signed_in_to_and_of_what_it_renewed(person, session):
+    assert copy_of(person) == person.peek().access_token
+    renewed = session.usable(rejected=person.peek().access_token)
+    assert copy_of(session) == renewed.access_token
+
+
+def test_copy_serves_without_a_question_while_it_is_recent(session, store):
+    store.away = True
+    assert session.usable().access_token == copy_of(session)
+
+
+def test_copy_serves_for_as_long_as_its_token_where_the_store_is_away(session, store, monkeypatch):
+    token = copy_of(session)
+    later(monkeypatch, near.CHECKED + 1)
+    store.away = True
+    assert session.usable().access_token == token
+    with pytest.raises(StoreUnavailable):
+        session.usable(rejected=token)
+
+
+def test_copy_that_is_not_recent_does_not_hide_a_sign_out(session, monkeypatch):
+    later(monkeypatch, near.CHECKED + 1)
+    sign_out_elsewhere(session)
+    with pytest.raises(LoginRequired, match="has no session any more, though this host has seen one"):
+        session.usable()
+    assert copy_of(session) == ""
+
+
+def test_session_that_this_host_has_never_seen_is_not_said_to_be_gone(cache, server):
+    with pytest.raises(LoginRequired, match="not signed in"):
+        session_of(provider_over(cache, server)).usable()
+
+
+def test_session_that_ends_without_a_refresh_token_is_not_said_to_be_gone(session, monkeypatch):
+    change(session, refresh_token="", access_token="")
+    later(monkeypatch, near.CHECKED + 1)
+    with pytest.raises(LoginRequired, match="not signed in"):
+        session.usable()
+
+
+def test_sign_out_forgets_the_copy(session):
+    assert session.sign_out().removed is not None
+    assert copy_of(session) == ""
+
+
+def test_sign_out_on_one_machine_keeps_nothing_near(server):
+    provider = provider_over(cache_over(), server, person=True)
+    provider.login()
+    assert session_of(provider).sign_out().removed is not None
+    assert session_of(provider).credential._near is None
+
+
+def test_token_of_another_process_is_told_as_adopted_once(session, caplog):
+    caplog.set_level(logging.INFO, "lakekey")
+    session.usable()
+    session.usable(known=session.peek().access_token)
+    assert "is taken into use" not in caplog.text
+    session.usable(known="an older token")
+    assert "is taken into use" in caplog.text
+
+
+# Asking again ahead of time
+
+
+def test_token_that_is_fresh_in_the_store_is_taken_and_not_renewed(session, server):
+    assert session.renew_early("an older token").access_token == session.peek().access_token
+    assert server.sent == []
+
+
+def test_token_that_is_fresh_is_compared_again_and_kept_near(session, server, monkeypatch):
+    later(monkeypatch, near.CHECKED + 1)
+    assert session.renew_early(session.peek().access_token) == session.peek()
+    assert server.sent == []
+    assert session.credential.near.get(session.entry_id).is_recent
+
+
+def test_token_is_renewed_though_it_is_fresh_where_that_is_wanted(session, server):
+    known = session.peek().access_token
+    assert session.renew_early(known, always=True).access_token != known
+    assert len(server.sent) == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"issued_at": time.time() - HOUR, "expires_at": time.time() + 100}, {"proof": "of another secret"}],
+    ids=["stale", "of another secret"],
+)
+def test_token_that_is_stale_or_not_ours_is_renewed(session, server, fields):
+    change(session, **fields)
+    known = session.peek().access_token
+    renewed = session.renew_early(known)
+    assert renewed.access_token != known
+    assert copy_of(session) == renewed.access_token
+    assert len(server.sent) == 1
+
+
+def test_sign_out_on_another_host_is_noticed_ahead_of_time(session):
+    sign_out_elsewhere(session)
+    with pytest.raises(SignedOutElsewhere):
+        session.renew_early("the token so far")
+    assert copy_of(session) == ""
+
+
+def test_principal_whose_entry_is_gone_is_not_signed_out(session, server, monkeypatch):
+    sign_out_elsewhere(session)
+    monkeypatch.setattr(type(session.target), "is_person", False)
+    before = copy_of(session)
+    assert session.renew_early("the token so far") is None
+    assert copy_of(session) == before
+
+
+def test_session_on_one_machine_is_renewed_ahead_of_time_without_a_look(server):
+    cache = cache_over()
+    provider_over(cache, server, person=True).login()
+    session = session_of(provider_over(cache, server))
+    known = session.peek().access_token
+    assert session.renew_early(known).access_token != known
+    assert session.recheck_after == float("inf")
+
+
+def test_process_asks_again_when_its_copy_is_no_longer_recent(session, monkeypatch):
+    later(monkeypatch, 100.0)
+    session.usable()
+    assert near.CHECKED - 110 < session.recheck_after <= near.CHECKED - 100
+    session.credential.age = near.CHECKED + 1
+    assert session.recheck_after == 0.0
+
+
+# What it is assembled from
+
+
+def test_session_is_assembled_once_in_each_process(monkeypatch):
+    session = Session(TARGET, cache=cache_over())
+    renewal = session.renewal
+    assert session.renewal is renewal
+    monkeypatch.setattr(os, "getpid", lambda: -1)  # as in a forked child
+    forked = session.renewal
+    assert forked is not renewal
+    assert session.renewal is forked
