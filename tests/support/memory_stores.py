@@ -40,7 +40,7 @@ class Shared(MemoryStore):
         envelope: bytes,
         *,
         replaces: bytes | None,
-        synced: bool = True,  # noqa: ARG002
+        synced: bool = True,
         under: Note | None = None,
     ) -> bool:
         """See `SharedStore.put`."""

@@ -1,0 +1,243 @@
+"""The ring in force: chosen once, read again when it was changed, and never another than this user has seen."""
+
+import base64
+import errno
+
+import pytest
+
+from lakekey.cache.keys import anchor
+from lakekey.cache.keys.choice import NOTE, KeyChoice
+from lakekey.cache.keys.in_force import Keys
+from lakekey.cache.keys.ring import key_id
+from lakekey.cache.stores.memory import MemoryStore
+from lakekey.errors import KeyUnavailable
+from support.memory_stores import Shared
+
+ONE, TWO = (base64.b64encode(letter * 32).decode() for letter in (b"1", b"2"))
+ID_OF_ONE = key_id(b"1" * 32).hex()
+PASSPHRASE = "correct horse battery staple"
+
+
+class Unwritable(MemoryStore):
+    """A place in which nothing can be written."""
+
+    def swap_note(self, name, content, *, replaces):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+
+@pytest.fixture
+def place():
+    return MemoryStore()
+
+
+@pytest.fixture
+def environ(tmp_path):
+    """The environment of a user who has a home."""
+    tmp_path.chmod(0o700)
+    return {"HOME": str(tmp_path), "APPDATA": str(tmp_path)}
+
+
+def seen(environ, place):
+    return anchor.recall(environ, place.where)
+
+
+def see(environ, place, choice):
+    """Lets this user have seen a choice in a cache."""
+    anchor.remember(environ, place.where, choice)
+    assert seen(environ, place) == choice
+
+
+def change_note(place):
+    """What another process does that changes the key: here it says the same in other words."""
+    note = place.read_note(NOTE)
+    assert place.swap_note(
+        NOTE, note.replace(b'"why": "', b'"why": "as ever, ').replace(b'"check"', b'"no"'), replaces=note
+    )
+
+
+# Chosen once, and read again when it has changed
+
+
+def test_key_that_is_given_opens_before_anything_is_chosen(place, environ):
+    keys = Keys(place, {**environ, "LAKEKEY_KEY": ONE})
+    assert keys.ring.current.hex() == ID_OF_ONE
+    assert not keys.chosen
+    assert place.read_note(NOTE) is None
+
+
+@pytest.mark.parametrize("more", [{}, {"LAKEKEY_PASSPHRASE": PASSPHRASE}, {"LAKEKEY_KEY_SOURCE": "file"}])
+def test_key_that_would_have_to_be_made_is_not_there_before_it_is_chosen(place, environ, more):
+    keys = Keys(place, {**environ, **more})
+    assert (keys.ring.keys, keys.chosen) == ({}, False)
+
+
+def test_ring_is_read_again_only_when_the_note_has_changed(place, environ):
+    keys = Keys(place, {**environ, "LAKEKEY_KEY": ONE})
+    first = keys.current()
+    assert keys.chosen
+    assert keys.current() is first
+    change_note(place)
+    again = keys.current()
+    assert again is not first
+    assert again.current == first.current
+    assert keys.announced == (again, place.read_note(NOTE))
+
+
+def test_place_that_was_emptied_is_begun_again_and_that_is_counted(place, environ):
+    keys = Keys(place, {**environ, "LAKEKEY_KEY": ONE})
+    keys.current()
+    change_note(place)
+    keys.current()
+    assert keys.begun_again == 0
+    place.remove_note(NOTE)
+    keys.current()
+    assert keys.begun_again == 1
+    assert place.read_note(NOTE) is not None
+
+
+def test_key_that_is_given_needs_nothing_written(environ):
+    keys = Keys(Unwritable(), {**environ, "LAKEKEY_KEY": ONE})
+    assert keys.current().current.hex() == ID_OF_ONE
+
+
+@pytest.mark.parametrize("more", [{}, {"LAKEKEY_PASSPHRASE": PASSPHRASE}])
+def test_first_key_that_cannot_be_written_is_an_error(environ, more):
+    with pytest.raises(OSError, match="Read-only"):
+        Keys(Unwritable(), {**environ, **more, "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}).current()
+
+
+def test_choice_that_is_found_again_serves_though_it_cannot_be_written(environ):
+    place = Unwritable()
+    see(environ, place, KeyChoice("env", "as ever"))
+    keys = Keys(place, {**environ, "LAKEKEY_KEY": ONE}, sealed_under=lambda: frozenset({ID_OF_ONE}))
+    assert keys.current().why == "as ever"
+
+
+# The copy of the choice outside the cache
+
+
+def test_choice_is_remembered_outside_the_cache_once_a_process(place, environ):
+    keys = Keys(place, {**environ, "LAKEKEY_KEY": ONE})
+    keys.current()
+    anchor.forget(environ, place.where)
+    keys.remember()
+    assert seen(environ, place).source == "env"
+    anchor.forget(environ, place.where)
+    keys.remember()
+    assert seen(environ, place) is None
+
+
+def test_choice_that_this_user_has_seen_is_not_replaced_by_remembering(place, environ):
+    keys = Keys(place, {**environ, "LAKEKEY_KEY": ONE})
+    keys.current()
+    before = KeyChoice("mounted", "another host's road")
+    see(environ, place, before)
+    keys.remember()
+    assert seen(environ, place) == before
+
+
+# Another key than other hosts have
+
+
+@pytest.mark.parametrize(("key", "good"), [(ONE, True), (f"{TWO}\n{ONE}", True), (TWO, False)])
+@pytest.mark.parametrize(("store", "moving"), [(Shared, False), (Shared, True), (MemoryStore, False)])
+def test_write_under_another_key_than_the_hosts_share_is_refused(environ, store, moving, key, good):
+    place = store()
+    Keys(place, {**environ, "LAKEKEY_KEY": ONE}).current()
+    keys = Keys(place, {**environ, "LAKEKEY_KEY": key}, moving=moving)
+    if good or moving or not place.shared:
+        keys.require_same()
+    else:
+        with pytest.raises(KeyUnavailable, match=f"is sealed under key {ID_OF_ONE}, and LAKEKEY_KEY has"):
+            keys.require_same()
+
+
+# A choice that is damaged or gone
+
+
+def test_choice_without_entries_yields_to_what_the_user_configures(place, environ):
+    see(environ, place, KeyChoice("env", "as ever"))
+    passphrase = {**environ, "LAKEKEY_PASSPHRASE": PASSPHRASE}
+    assert Keys(place, passphrase).current().source == "passphrase"
+
+
+@pytest.mark.parametrize(
+    ("store", "needed", "hint"),
+    [
+        (MemoryStore, {ID_OF_ONE}, f"restore memory:{NOTE} from a backup"),
+        (MemoryStore, set(), f"nothing is sealed here, so remove it: rm memory:{NOTE}"),
+        (Shared, set(), f"nothing is sealed here, so remove it: memory:{NOTE}"),
+    ],
+)
+def test_damaged_choice_that_is_not_found_says_what_to_do(environ, store, needed, hint):
+    place = store()
+    place.write_note(NOTE, b"{")
+    with pytest.raises(KeyUnavailable, match="is damaged, and no key at hand opens the cache") as caught:
+        Keys(place, environ, sealed_under=lambda: frozenset(needed))
+    assert caught.value.hint == hint
+
+
+def test_choice_that_is_gone_is_no_error_before_something_is_sealed(place, environ):
+    keys = Keys(place, environ, sealed_under=lambda: frozenset({ID_OF_ONE}))
+    assert not keys.ring.keys
+
+
+# Another service than this user has seen
+
+
+KMS = KeyChoice("kms", "it was configured", kms="vault:transit/one", cache="c" * 16)
+
+
+@pytest.fixture
+def wrapped(place):
+    """A cache whose note says that a key management service has wrapped its key."""
+    place.write_note(NOTE, KMS.to_bytes())
+    return place
+
+
+def refusal(place, environ, **options):
+    with pytest.raises(KeyUnavailable) as caught:
+        Keys(place, environ, **options)
+    return caught.value.message
+
+
+def test_service_that_others_may_have_put_there_is_refused(wrapped, environ):
+    see(environ, wrapped, KMS._replace(kms="vault:transit/mine"))
+    assert "was wrapped by 'vault:transit/mine', and now by 'vault:transit/one'" in refusal(wrapped, environ)
+
+
+def test_service_that_is_configured_is_the_one_that_was_seen_from_then_on(wrapped, environ):
+    see(environ, wrapped, KMS._replace(kms="vault:transit/mine"))
+    refusal(wrapped, {**environ, "LAKEKEY_KMS": KMS.kms})  # it holds no ring
+    assert seen(environ, wrapped) == KMS
+
+
+@pytest.mark.parametrize("before", [None, KMS, KeyChoice("passphrase", "as ever")])
+def test_service_is_asked_where_it_is_the_one_that_was_seen_or_stronger(wrapped, environ, before):
+    if before is not None:
+        see(environ, wrapped, before)
+    assert "was wrapped by" not in refusal(wrapped, environ)
+    assert seen(environ, wrapped) == before
+
+
+def test_service_that_is_not_looked_at_is_not_refused_where_the_key_is_moved_away(wrapped, environ):
+    see(environ, wrapped, KMS._replace(kms="vault:transit/mine"))
+    assert "was wrapped by" not in refusal(wrapped, environ, moving=True)
+
+
+def test_another_service_than_the_one_that_wrapped_the_key_is_said_to_be_so(wrapped, environ):
+    said = refusal(wrapped, {**environ, "LAKEKEY_KMS": "vault:transit/two"})
+    assert "LAKEKEY_KMS names 'vault:transit/two'" in said
+
+
+@pytest.mark.parametrize(
+    ("more", "way"),
+    [
+        ({"LAKEKEY_KEY": ONE}, "use another LAKEKEY_CACHE_DIR"),
+        ({"LAKEKEY_PASSPHRASE": PASSPHRASE}, "move the key with: lakekey keys rotate --to passphrase"),
+    ],
+)
+def test_other_source_than_the_chosen_one_is_refused_with_the_way_there(wrapped, environ, more, way):
+    with pytest.raises(KeyUnavailable, match="is kept in 'kms'") as caught:
+        Keys(wrapped, {**environ, **more})
+    assert caught.value.hint == f"unset {next(iter(more))}, or {way}"
