@@ -1,6 +1,8 @@
 """Stores in memory that behave, as far as sessions are concerned, as stores of several machines do."""
 
+import threading
 import time
+from collections.abc import Sequence
 
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.cache.stores.store import Note, Reading
@@ -47,3 +49,19 @@ class Shared(MemoryStore):
         if under is not None and self.read_note(under.name) != under.content:
             return False
         return super().put(entry_id, envelope, replaces=replaces)
+
+    def read_page(self, *, after: str, limit: int) -> Sequence[tuple[str, Reading]]:
+        """See `SharedStore.read_page`."""
+        return [(entry_id, self.read(entry_id)) for entry_id in self.list(after=after, limit=limit)]
+
+    def swap_page(self, swaps: Sequence[tuple[str, bytes, bytes]], *, under: Note | None = None) -> set[str]:
+        """See `SharedStore.swap_page`."""
+        return {
+            entry_id
+            for entry_id, replaces, envelope in swaps
+            if not self._locks.get(entry_id, _FREE).locked()
+            and self.put(entry_id, envelope, replaces=replaces, under=under)
+        }
+
+
+_FREE = threading.Lock()

@@ -1,0 +1,285 @@
+"""Changing the master key: what is sealed again, what keeps the old key, and what is refused."""
+
+import base64
+import json
+import os
+
+import pytest
+
+from lakekey.cache.cache import Cache
+from lakekey.cache.entry import DISCOVERY_PREFIX, Entry
+from lakekey.cache.envelope import key_id_of
+from lakekey.cache.keys.choice import NOTE, ChangedElsewhere, parse
+from lakekey.cache.keys.in_force import Keys
+from lakekey.cache.keys.ring import key_id, new_key
+from lakekey.cache.rotation import rotate
+from lakekey.cache.stores.file import FileStore
+from lakekey.cache.stores.memory import MemoryStore
+from lakekey.errors import (
+    CacheWriteFailed,
+    ConfigurationError,
+    LockTimeout,
+    StoreUnavailable,
+    UnsafeCache,
+)
+from support.memory_stores import Shared
+from support.model_providers import cache_over
+
+NAMES = tuple(letter * 64 for letter in "abc")
+ONE, TWO = (base64.b64encode(letter * 32).decode() for letter in (b"1", b"2"))
+ID_OF_ONE, ID_OF_TWO = (key_id(letter * 32).hex() for letter in (b"1", b"2"))
+PASSPHRASE = "correct horse battery staple"
+NO_WAIT = 0.0
+
+
+@pytest.fixture
+def environ(tmp_path):
+    tmp_path.chmod(0o700)
+    home = {"HOME": str(tmp_path), "APPDATA": str(tmp_path)}
+    return {**home, "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return tmp_path / "cache"
+
+
+def opened(store, environ, *, moving=False):
+    return Cache(store, Keys(store, environ, moving=moving))
+
+
+@pytest.fixture
+def cache(directory, environ):
+    """A cache of three entries under a key file."""
+    return filled(opened(FileStore(str(directory)), {**environ, "LAKEKEY_KEY_SOURCE": "file"}))
+
+
+def filled(cache):
+    for name in NAMES:
+        assert cache.put(name, Entry({}, refresh_token=name), replaces=None)
+    return cache
+
+
+def sealed_under(cache, name=NAMES[0]):
+    return key_id_of(cache.store.get(name))
+
+
+def note_of(cache):
+    return json.loads(cache.store.read_note(NOTE))
+
+
+# A key of our own
+
+
+def test_new_key_seals_everything_and_the_old_one_goes(cache):
+    before = cache.ring.current.hex()
+    done = rotate(cache)
+    assert (done.continued, done.resealed, done.dropped, done.unused) == (False, 3, (before,), ())
+    assert (done.busy, done.unreadable) == ((), ())
+    assert {sealed_under(cache, name) for name in NAMES} == {done.current}
+    assert {key.hex() for key in cache.keys.look().keys} == {done.current}
+    assert note_of(cache)["current"] == done.current != before
+    assert [cache.get(name).refresh_token for name in NAMES] == list(NAMES)
+
+
+def test_each_change_of_the_ring_is_counted_in_the_note(cache):
+    rotate(cache)
+    assert note_of(cache)["rotations"] == 2  # the new key in, the old one out
+
+
+def test_entry_that_is_held_keeps_the_old_key_and_the_next_rotation_goes_on(cache):
+    before = cache.ring.current.hex()
+    with cache.lock(NAMES[0]):
+        held = rotate(cache, patience=NO_WAIT)
+    assert (held.resealed, held.busy, held.dropped) == (2, (NAMES[0],), ())
+    assert before in {key.hex() for key in cache.ring.keys}
+    done = rotate(cache, patience=NO_WAIT)
+    assert (done.continued, done.current, done.resealed, done.dropped) == (True, held.current, 1, (before,))
+
+
+def test_what_is_kept_of_authorization_servers_is_not_sealed_again(cache):
+    name = f"{DISCOVERY_PREFIX}{'d' * 54}"
+    cache.put(name, Entry({}), replaces=None)
+    before = sealed_under(cache, name)
+    assert rotate(cache).resealed == 3
+    assert sealed_under(cache, name) == before
+
+
+@pytest.mark.posix_owners
+def test_entry_that_others_could_read_stops_the_end_of_a_rotation_and_no_other_entry(cache, directory):
+    before = cache.ring.current.hex()
+    (directory / "entries" / f"{NAMES[0]}.entry").chmod(0o644)
+    with pytest.raises(UnsafeCache):
+        rotate(cache)
+    assert before in {key.hex() for key in cache.keys.look().keys}
+    assert sealed_under(cache, NAMES[1]) == cache.ring.current.hex()
+
+
+def test_key_that_lives_in_this_process_only_is_not_changed():
+    with pytest.raises(ConfigurationError, match="lives and dies with its process"):
+        rotate(cache_over())
+
+
+def test_disk_that_is_full_is_an_error_of_the_cache(cache, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(CacheWriteFailed, match=r"cannot change the key of the cache in .*: No space left") as caught:
+        rotate(cache)
+    assert str(cache.store.where) in caught.value.hint
+
+
+def test_source_that_another_process_changed_meanwhile_is_not_written_over(cache, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(cache.store, "swap_note", lambda *_, **__: False)
+        with pytest.raises(LockTimeout, match="has changed the key of the cache"):
+            rotate(cache)
+    assert rotate(cache).continued  # with the key that was made and not announced
+    assert cache.get(NAMES[0]).refresh_token == NAMES[0]
+
+
+# A move to another source
+
+
+def test_ring_that_moves_gets_a_new_key_and_leaves_its_old_place(cache, environ, directory):
+    before = cache.ring.current.hex()
+    moved = opened(cache.store, {**environ, "LAKEKEY_PASSPHRASE": PASSPHRASE}, moving=True)
+    done = rotate(moved, to="passphrase")
+    assert (done.continued, done.resealed, done.dropped) == (False, 3, (before,))
+    assert note_of(moved)["source"] == "passphrase"
+    assert not (directory / "master.key").exists()
+    later = opened(cache.store, {**environ, "LAKEKEY_PASSPHRASE": PASSPHRASE})
+    assert later.get(NAMES[0]).refresh_token == NAMES[0]
+
+
+def test_ring_that_is_moved_where_it_is_gets_a_new_key_there(cache):
+    before = cache.ring.current
+    assert not rotate(cache, to="file").continued
+    assert cache.ring.current != before
+    assert cache.ring.source == "file"
+
+
+def test_old_place_stays_while_an_entry_is_held(cache, environ, directory):
+    moved = opened(cache.store, {**environ, "LAKEKEY_PASSPHRASE": PASSPHRASE}, moving=True)
+    with cache.lock(NAMES[0]):
+        assert rotate(moved, to="passphrase", patience=NO_WAIT).busy
+    assert (directory / "master.key").exists()
+
+
+# A key that is given
+
+
+@pytest.mark.parametrize("store", [MemoryStore, Shared])
+def test_key_that_is_given_is_changed_where_it_is_given(environ, store):
+    cache = filled(opened(store(), {**environ, "LAKEKEY_KEY": ONE}))
+    with pytest.raises(ConfigurationError, match="comes from LAKEKEY_KEY, which is not ours") as caught:
+        rotate(cache)
+    assert caught.value.hint.startswith("set LAKEKEY_KEY to a new key and the old one")
+    both = opened(cache.store, {**environ, "LAKEKEY_KEY": f"{TWO}\n{ONE}"})
+    done = rotate(both)
+    assert (done.current, done.resealed, done.dropped, done.unused) == (ID_OF_TWO, 3, (), (ID_OF_ONE,))
+    assert {sealed_under(both, name) for name in NAMES} == {ID_OF_TWO}
+    if cache.store.shared:
+        assert (note_of(both)["current"], note_of(both)["rotations"]) == (ID_OF_TWO, 1)
+    again = rotate(both)
+    assert (again.resealed, again.unused) == (0, (ID_OF_ONE,))
+    if cache.store.shared:
+        assert note_of(both)["rotations"] == 1  # said once
+
+
+def test_mounted_key_is_changed_in_its_file(environ, tmp_path):
+    file = tmp_path / "key"
+    file.write_text(ONE)
+    file.chmod(0o600)
+    cache = filled(opened(MemoryStore(), {**environ, "LAKEKEY_KEY_FILE": str(file)}))
+    with pytest.raises(ConfigurationError) as caught:
+        rotate(cache)
+    assert caught.value.hint.startswith(f"put a new key above the old one in {file}")
+
+
+def test_given_key_is_not_announced_while_an_entry_is_held(environ):
+    cache = filled(opened(Shared(), {**environ, "LAKEKEY_KEY": ONE}))
+    both = opened(cache.store, {**environ, "LAKEKEY_KEY": f"{TWO}\n{ONE}"})
+    with cache.lock(NAMES[0]):
+        done = rotate(both, patience=NO_WAIT)
+    assert (done.resealed, done.busy, done.unused) == (2, (NAMES[0],), ())
+    assert note_of(both)["current"] == ID_OF_ONE
+
+
+def test_damaged_entry_is_counted_and_keeps_no_key(environ):
+    class Stuck(MemoryStore):
+        """A store from which nothing can be moved away."""
+
+        def set_aside(self, entry_id, envelope):
+            raise CacheWriteFailed("read-only", hint="")
+
+    cache = filled(opened(Stuck(), {**environ, "LAKEKEY_KEY": f"{TWO}\n{ONE}"}))
+    good = cache.store.get(NAMES[0])
+    cache.store.put(NAMES[0], good[:5] + bytes.fromhex(ID_OF_ONE) + good[13:-1] + bytes([good[-1] ^ 1]), replaces=good)
+    done = rotate(cache)
+    assert (done.unreadable, done.busy) == ((NAMES[0],), ())
+
+
+def test_entry_under_a_key_that_is_not_at_hand_is_left_as_it_is(environ):
+    elsewhere = filled(opened(MemoryStore(), {**environ, "LAKEKEY_KEY": base64.b64encode(new_key()).decode()}))
+    cache = opened(MemoryStore(), {**environ, "LAKEKEY_KEY": f"{TWO}\n{ONE}"})
+    foreign = elsewhere.store.get(NAMES[0])
+    cache.store.put(NAMES[0], foreign, replaces=None)
+    assert rotate(cache).unreadable == (NAMES[0],)
+    assert cache.store.get(NAMES[0]) == foreign
+
+
+# A store that hosts share
+
+
+@pytest.fixture
+def shared(environ):
+    cache = filled(opened(Shared(), {**environ, "LAKEKEY_KEY": ONE}))
+    return opened(cache.store, {**environ, "LAKEKEY_KEY": f"{TWO}\n{ONE}"})
+
+
+def test_many_entries_are_sealed_in_one_step(shared, monkeypatch):
+    locked = []
+    monkeypatch.setattr(shared.store, "lock", locked.append)
+    assert rotate(shared).resealed == 3
+    assert locked == []
+
+
+def test_rotation_that_another_host_has_taken_over_stops(shared, monkeypatch):
+    page = shared.store.read_page
+
+    def taken_over(**where):
+        note = shared.store.read_note(NOTE)
+        shared.store.swap_note(NOTE, parse(note, "")._replace(rotations=9).to_bytes(), replaces=note)
+        return page(**where)
+
+    monkeypatch.setattr(shared.store, "read_page", taken_over)
+    with pytest.raises(LockTimeout, match="has changed the key"):
+        rotate(shared)
+    assert {sealed_under(shared, name) for name in NAMES} == {ID_OF_ONE}
+
+
+def test_store_that_goes_away_stops_a_rotation(shared, monkeypatch):
+    def away(*_, **__):
+        raise StoreUnavailable("the store is away", hint="start it")
+
+    monkeypatch.setattr(shared.store, "swap_page", lambda *_, **__: set())
+    monkeypatch.setattr(shared.store, "put", away)
+    with pytest.raises(StoreUnavailable):
+        rotate(shared)
+
+
+def test_announcement_that_another_host_was_quicker_with_is_an_error(shared, monkeypatch):
+    monkeypatch.setattr(shared.store, "swap_note", lambda *_, **__: False)
+    with pytest.raises(LockTimeout, match="has changed the key"):
+        rotate(shared)
+
+
+def test_change_that_is_noticed_elsewhere_is_said_to_be_one(cache, monkeypatch):
+    def changed(*_):
+        raise ChangedElsewhere
+
+    monkeypatch.setattr(cache.keys, "read", changed)
+    with pytest.raises(LockTimeout, match="has changed the key"):
+        rotate(cache)
