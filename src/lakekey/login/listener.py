@@ -99,10 +99,15 @@ class LoopbackServer:
         self._started = False
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Begin to serve. Where that is not possible, it is closed.
+
+        Raises:
+            LoginFailed: No thread can be started.
+        """
         try:
             self._thread.start()
         except RuntimeError as error:
+            self.close()
             raise LoginFailed(
                 f"no thread can be started ({error})", hint="allow more processes or memory (ulimit -u, --pids-limit)"
             ) from None
@@ -119,6 +124,9 @@ class LoopbackServer:
         self.wake()
         if self._started:
             self._thread.join(PATIENCE)
+        else:
+            self._selector.close()
+            self._wake_receiver.close()
         self._close_listeners()
         self._wake_sender.close()
 

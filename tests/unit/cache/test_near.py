@@ -158,6 +158,13 @@ def test_damaged_copy_is_none_and_is_made_again(copies, directory, damage):
     assert copies.get(NAME).entry.access_token == ENTRY.access_token
 
 
+@pytest.mark.posix_owners
+def test_copies_that_others_could_put_there_are_not_believed(copies, directory):
+    copies.keep(NAME, ENTRY, "")
+    (directory / "near").chmod(0o777)
+    assert NearCopies({}, str(directory), ADDRESSES[0]).get(NAME) is None
+
+
 @pytest.mark.parametrize(("byte", "swept"), [(0, True), (1, False)])
 def test_now_and_then_copies_of_a_month_ago_are_removed(copies, directory, monkeypatch, byte, swept):
     copies.keep("b" * 64, ENTRY, "")
@@ -184,7 +191,7 @@ def test_now_and_then_copies_of_a_month_ago_are_removed(copies, directory, monke
         ({"LAKEKEY_KEY": KEY}, "env"),
         ({"LAKEKEY_PASSPHRASE": "correct horse battery staple"}, "file"),
         ({"LAKEKEY_KMS": "vault:transit/lakekey"}, "file"),
-        ({"LAKEKEY_KEY_SOURCE": "keyring"}, "file"),
+        ({"LAKEKEY_KEY_SOURCE": "keyring", "LAKEKEY_KEY_FILE": "/none"}, "file"),
     ],
 )
 def test_key_of_the_copies_is_one_that_is_given_or_a_file_of_this_host(directory, environ, source):

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import threading
 from http.client import HTTPConnection
 from urllib.parse import urlencode
 
@@ -133,6 +134,26 @@ def test_a_port_that_an_answered_login_has_just_left_serves_the_next():
         ask(first, code="a-code", state=STATE)
     with Callback([first.port]) as second:
         assert second.port == first.port
+
+
+def test_port_is_free_again_where_no_thread_can_serve_it(monkeypatch):
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    callback = Callback([0])
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(LoginFailed, match="no thread can be started") as caught, callback:
+            pass
+    assert "ulimit -u" in caught.value.hint
+    with Callback([callback.port]) as again:
+        assert again.port == callback.port
+
+
+def test_thread_has_ended_when_the_sign_in_has():
+    with Callback([0]) as callback:
+        callback.show(PAGE)
+    assert "lakekey-callback" not in {thread.name for thread in threading.enumerate()}
 
 
 @pytest.mark.parametrize("query", [{"code": "c"}, {"code": "c", "state": ""}, {"error": "e", "state": ""}])
