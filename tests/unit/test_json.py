@@ -10,8 +10,8 @@ import pytest
 from lakekey import _json
 from lakekey.cli.api import _body
 from lakekey.errors import ConfigurationError, TokenEndpointError
+from lakekey.oauth.answer import Answer
 from lakekey.oauth.token_response import parse
-from lakekey.oauth.transport import Answer
 
 
 @pytest.mark.parametrize(

@@ -42,11 +42,11 @@ def only_session(error: ConfigurationError) -> Target:
     Raises:
         ConfigurationError: Something is named, there is no session, or there are several.
     """
-    from lakekey.session import inventory  # not for a command that knows what it means
+    from lakekey.session import only_session  # not for a command that knows what it means
 
-    if not inventory.is_nothing_named(error):
+    if not only_session.is_nothing_named(error):
         raise error
-    only = inventory.the_only_one()
+    only = only_session.the_only_one()
     if only is not None:
         return only
     if error.hint == NAME_A_PROFILE:  # otherwise it names the profiles that there are
@@ -58,12 +58,12 @@ def nothing_is_there(arguments: argparse.Namespace) -> bool:
     """Whether neither the command nor the configuration names a session, and no person has one."""
     if arguments.profile is not None or target_settings(arguments):
         return False
-    from lakekey.session import inventory  # not for a command that knows what it means
+    from lakekey.session import only_session  # not for a command that knows what it means
 
     try:
         resolve(None)
     except ConfigurationError as error:
-        return inventory.is_nothing_named(error) and inventory.the_only_one() is None
+        return only_session.is_nothing_named(error) and only_session.the_only_one() is None
     return False
 
 

@@ -16,7 +16,7 @@ from lakekey.configuration.suggestion import nearest
 from lakekey.configuration.target import Target, resolve
 from lakekey.errors import ConfigurationError, LakekeyError
 from lakekey.providers.provider import Provider
-from lakekey.session import inventory
+from lakekey.session import inventory, only_session
 
 _TRIES = 3
 _IN_THE_PROFILE, _AS_AN_OPTION = "set ca_file in the profile", "name it with --ca-file"
@@ -193,7 +193,7 @@ def _asks_for_host(arguments: argparse.Namespace, names: list[str], *, asks: boo
     try:
         resolve(None, **target_settings(arguments))
     except ConfigurationError as error:
-        if not inventory.is_nothing_named(error):
+        if not only_session.is_nothing_named(error):
             return False  # something is wrong, which `resolve` says again
         if not asks:
             known = f"the profiles are {', '.join(names)}; " if names else ""

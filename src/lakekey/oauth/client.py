@@ -5,9 +5,10 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from lakekey.errors import CredentialsRefused
+from lakekey.oauth.answer import Answer
 from lakekey.oauth.discovery import Metadata
 from lakekey.oauth.token_response import TokenResponse, parse
-from lakekey.oauth.transport import Answer, Transport
+from lakekey.oauth.transport import Transport
 
 # Entra ID redeems what was issued to a redirect address of its kind "single-page application" for cross-origin
 # requests only, and says so by this number; what was issued to another kind it redeems without an Origin only.

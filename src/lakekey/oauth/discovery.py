@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from lakekey import _log
 from lakekey._hosts import is_account_console
 from lakekey.errors import ConfigurationError, TokenEndpointError
-from lakekey.oauth.transport import Answer, Transport, require_secure
+from lakekey.oauth.answer import Answer
+from lakekey.oauth.transport import Transport, require_secure
 
 
 class Metadata(NamedTuple):

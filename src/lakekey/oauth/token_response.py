@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import quote_plus
 
 from lakekey.errors import CredentialsRefused, TokenEndpointError
+from lakekey.oauth.answer import Answer
 from lakekey.oauth.redaction import redacted
-from lakekey.oauth.transport import Answer, printable
+from lakekey.oauth.transport import printable
 
 # The server's error code → what it means, and what helps.
 _REFUSALS = {

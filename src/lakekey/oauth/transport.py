@@ -3,19 +3,17 @@
 Everything that talks to an authorization server goes through here, so that one proxy and TLS setting serves all.
 """
 
-import contextlib
-import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from lakekey import _json
 from lakekey._hosts import LOOPBACK
-from lakekey._imports import LOADING, libraries
+from lakekey._imports import libraries
 from lakekey.errors import ConfigurationError, TokenEndpointError
 from lakekey.oauth import certificates, deadlines, monkey_patches
+from lakekey.oauth.answer import Answer, retry_after
 from lakekey.oauth.connections import KeptConnections, new_adapter
 from lakekey.oauth.proxy import proxies_on_the_way, proxy_to
 
@@ -29,50 +27,6 @@ _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _LATE = "{} did not answer in time"
 _LONGEST = 120  # characters of another party's text in an error
 _TRY_AGAIN = "check the network, and try again"
-
-
-class Answer(NamedTuple):
-    """An HTTP answer whose body was read whole.
-
-    Attributes:
-        status: The HTTP status.
-        content_type: The media type, in lower case, without parameters.
-        body: The body, at most `MAX_BODY` bytes.
-        retry_after: Seconds that the server asked to wait (RFC 9110 §10.2.3), or ``None``.
-        location: Where a redirect would lead, or ``None``; none is followed.
-        date: The server's clock as it told it (RFC 9110 §6.6.1), or ``None``.
-    """
-
-    status: int
-    content_type: str
-    body: bytes
-    retry_after: float | None
-    location: str | None = None
-    date: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Answer({self.describe()})"
-
-    def json_object(self) -> dict[str, Any] | None:
-        """The body as a JSON object, or ``None`` if it is anything else.
-
-        The media type does not matter: servers and gateways label JSON as text, or not at all, and an answer that is
-        thrown away for its label may hold the successor of a refresh token that is spent.
-        """
-        try:
-            value = _json.loads(self.body)
-        except ValueError:
-            return None
-        return value if isinstance(value, dict) else None
-
-    @property
-    def says_json(self) -> bool:
-        """Whether the answer is labelled as JSON."""
-        return self.content_type == "application/json" or self.content_type.endswith("+json")
-
-    def describe(self) -> str:
-        """What came, for a message: status and kind, never the content."""
-        return f"HTTP {self.status} with {self.content_type or 'no content type'} ({len(self.body)} bytes)"
 
 
 class Transport:
@@ -299,24 +253,10 @@ def _read(response: "requests.Response", host: str, watch: deadlines.Watch) -> A
         response.status_code,
         content_type,
         body,
-        _retry_after(response.headers.get("Retry-After")),
+        retry_after(response.headers.get("Retry-After")),
         response.headers.get("Location"),
         response.headers.get("Date"),
     )
-
-
-def _retry_after(value: str | None) -> float | None:
-    if value is None:
-        return None
-    with contextlib.suppress(ValueError):
-        seconds = float(value)
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-    with LOADING:
-        from email.utils import parsedate_to_datetime
-
-    with contextlib.suppress(ValueError, TypeError, OverflowError):
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    return None
 
 
 def _root_cause(error: BaseException) -> BaseException:

@@ -45,9 +45,9 @@ def provider(profile: str | None = None, **settings: Unpack[Settings]) -> Provid
 def _only_session(error: ConfigurationError) -> Target:
     """The one session that there is, where nothing at all is configured or named."""
     with LOADING:
-        from lakekey.session import inventory
+        from lakekey.session import only_session
 
-    only = inventory.the_only_one() if inventory.is_nothing_named(error) else None
+    only = only_session.the_only_one() if only_session.is_nothing_named(error) else None
     if only is None:
         raise error
     return only

@@ -4,12 +4,11 @@ An entry remembers the profile under which it was signed in. The configuration m
 by the profile that resolves to it now, and by none where there is none.
 """
 
-import itertools
 import os
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from lakekey.cache.cache import Cache
 from lakekey.cache.client_secrets import is_secret
@@ -18,12 +17,8 @@ from lakekey.cache.opening import open_cache
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.settings import DELEGATED, U2M
 from lakekey.configuration.target import DEFAULT_CLIENT, DEFAULT_SCOPES, Target, resolve
-from lakekey.configuration.validation import names_nothing
 from lakekey.errors import CacheError, ConfigurationError, LakekeyError, StoreUnavailable
 from lakekey.session.expiry import is_live, nears_end, session_end
-
-if TYPE_CHECKING:
-    pass
 
 SIGNED_IN, RENEWABLE = "signed in", "renews itself"
 SIGNED_OUT, EXPIRED, FAILED = "signed out", "expired", "failed"
@@ -31,7 +26,6 @@ BY_ITSELF, BY_THE_SDK = "signs in by itself", "signed in by the SDK"
 #: The states in which a person has to do something first.
 NEEDS_LOGIN = (SIGNED_OUT, EXPIRED, FAILED)
 
-_NAMED = 10  # sessions that a hint names
 _ALIKE = 20  # entries that begin alike, of which a message may name some
 _END = 250_000_000_000  # seconds: the year 9892, beyond which some time zones have no date
 # What an entry remembers of its target, by the settings' names.
@@ -203,63 +197,6 @@ def target_of(found: Found, environ: Mapping[str, str] | None = None) -> Target 
         if entry_id(target.cache_key_fields()) == found.entry_id:
             return target
     return None
-
-
-def resolve_or_only(profile: str | None = None, **settings: Any) -> Target:
-    """What `resolve` says; where nothing at all is configured or named, the one session that there is.
-
-    Raises:
-        ConfigurationError: As `resolve` has it; or there are several sessions.
-    """
-    try:
-        return resolve(profile, **settings)
-    except ConfigurationError as error:
-        if not is_nothing_named(error):
-            raise
-        refusal = error
-    only = the_only_one()
-    if only is None:
-        raise refusal
-    return only
-
-
-def is_nothing_named(error: ConfigurationError) -> bool:
-    """Whether an error of `resolve` says that nothing is configured or named, and not that something is wrong."""
-    return names_nothing(error)
-
-
-def the_only_one(environ: Mapping[str, str] | None = None) -> Target | None:
-    """The target of the one session of a person that there is, for callers who name none.
-
-    Raises:
-        ConfigurationError: There are several; its hint says how to choose.
-    """
-    alive = (
-        each
-        for each in walk(open_cache(environ), environ)
-        if each.entry is not None
-        and each.entry.about.get("auth_type") == U2M
-        and state_of(each.entry) in (SIGNED_IN, RENEWABLE)
-    )
-    persons = list(itertools.islice(alive, _NAMED + 1))  # not all of a store that a fleet shares
-    if len(persons) == 1:
-        return target_of(persons[0], environ)
-    if persons:
-        several, more = persons[:_NAMED], len(persons) > _NAMED
-        ways = [_option_of(each) for each in several]
-        raise ConfigurationError(
-            f"no profile is named, and there are {'more than ' if more else ''}{len(several)} sessions to choose from",
-            hint=f"name one: {', '.join(dict.fromkeys(ways))}{'; lakekey status shows the others' if more else ''}",
-        )
-    return None
-
-
-def _option_of(found: Found) -> str:
-    """How a session is named on a command line."""
-    if found.profiles:
-        return f"-p {found.profiles[0]}"
-    user = found.entry.about.get("user") if found.entry is not None else None
-    return f"--host {found.info.host}" + (f" --user {user}" if user else "")
 
 
 def _profiles_by_entry(environ: Mapping[str, str]) -> dict[str, list[str]]:

@@ -25,6 +25,7 @@ from lakekey.observability import audit, events
 from lakekey.session import inventory
 from lakekey.session.end_notices import EndNotices
 from lakekey.session.inventory import Found
+from lakekey.session.refresh_due import end_of, is_due, lapse_of
 from lakekey.session.session import Session
 
 RENEWED, NOT_DUE, BUSY = "renewed", "not due", "busy"
@@ -32,8 +33,6 @@ SIGN_IN, FAILED, NO_PROFILE = "sign in again", "failed", "no profile"
 
 RATE = 60.0  # renewals a minute
 WARN = 3 * 86400.0  # seconds before a session's end at which it is reported as a warning
-_UNKNOWN = 86400.0  # seconds between two renewals of a refresh token of which no one says how long it lives
-_SHORTEST = 60.0  # seconds; nothing is renewed more often, however short it lives
 _PATIENCE = 3  # failures of one workspace in a row, after which it is left alone for the round
 _AT_ONCE = 100  # sessions that are looked at before the first of them is renewed
 _LONGEST_PAUSE = 60.0  # seconds that a workspace may make a round wait
@@ -146,36 +145,6 @@ def round_of(
                 notices.close()
     _report(sums, environ)
     return None
-
-
-def is_due(entry: Entry, lapses: float, ends: float, now: float) -> bool:
-    """Whether a refresh token should be renewed now: in the second half of its life, or a day after the last renewal.
-
-    Args:
-        entry: The session.
-        lapses: When its refresh token ends unless it is renewed, in epoch seconds; 0 if unknown.
-        ends: When the session ends whatever is renewed; 0 if unknown.
-        now: This moment.
-    """
-    if now < entry.issued_at + _SHORTEST:
-        return False
-    if not lapses:
-        return now >= entry.issued_at + _UNKNOWN
-    if ends and lapses >= ends > now:
-        return False  # it lives as long as the session does
-    return now >= entry.issued_at + (lapses - entry.issued_at) / 2
-
-
-def lapse_of(entry: Entry, target: Target | None) -> float:
-    """When a refresh token ends unless it is renewed: as the server said, else as is configured; 0 if unknown."""
-    minutes = target.refresh_token_lifetime_in_minutes if target is not None else None
-    return entry.refresh_expires_at or (entry.issued_at + minutes * 60 if minutes else 0.0)
-
-
-def end_of(entry: Entry, target: Target | None) -> float:
-    """When a session ends whatever is renewed; 0 if unknown."""
-    minutes = target.absolute_session_lifetime_in_minutes if target is not None else None
-    return entry.session_ends_at or (entry.logged_in_at + minutes * 60 if minutes and entry.logged_in_at else 0.0)
 
 
 class _Pace:

@@ -6,7 +6,6 @@ carried, so that exactly this one is invalidated when the server refuses it.
 """
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ import grpc
 from lakekey.errors import ConfigurationError, LoginRequired
 from lakekey.providers.provider import Provider
 from lakekey.providers.sources import Headers, credentials_of
+from lakekey.spark.replay import Replay
 
 try:
     from pyspark.sql.connect.client.retries import RetryException
@@ -23,9 +23,7 @@ except ImportError:  # pyspark 3.5
     from pyspark.sql.connect.client.reattach import RetryException
 
 _STATUS_DETAILS = "grpc-status-details-bin"
-_REPLAYED = 8 << 20  # bytes
 _CUT_PAUSE = 5.0  # seconds
-_READ_PATIENCE = 1.0  # seconds
 
 Continuation = Callable[["CallDetails", Any], Any]
 
@@ -224,58 +222,6 @@ class Responses:
     def _begin(self) -> None:
         self._headers = self._sign_in.headers(tidying=self._tidying)
         self._call = self._continuation(signed(self._details, self._headers), self._request)
-
-
-class Replay:
-    """The requests of an upload, kept while they are few, so that they can be sent once more.
-
-    gRPC reads them in a thread of its own, which may still be at it when the call has already failed.
-
-    Args:
-        requests: The requests.
-    """
-
-    def __init__(self, requests: Iterator[Any]) -> None:
-        self._requests = iter(requests)
-        self._guard = threading.Lock()
-        self._kept: list[Any] | None = []
-        self._size = 0
-        self._readers = 0
-
-    def begin(self) -> Iterator[Any] | None:
-        """The requests from the first one on; ``None`` where they were too many to keep, or the next one is awaited.
-
-        A reader of an earlier call finds their end.
-        """
-        if not self._guard.acquire(timeout=_READ_PATIENCE):
-            return None  # gRPC's thread waits for the program's next request, for as long as the program likes
-        try:
-            if self._kept is None:
-                return None
-            self._readers += 1
-            return self._read(self._readers, list(self._kept))
-        finally:
-            self._guard.release()
-
-    def _read(self, reader: int, kept: list[Any]) -> Iterator[Any]:
-        yield from kept
-        while True:
-            with self._guard:
-                if reader != self._readers:
-                    return
-                try:
-                    request = next(self._requests)
-                except StopIteration:
-                    return
-                self._keep(request)
-            yield request
-
-    def _keep(self, request: Any) -> None:
-        self._size += request.ByteSize()
-        if self._kept is not None and self._size <= _REPLAYED:
-            self._kept.append(request)
-        else:
-            self._kept = None
 
 
 def signed(details: Any, headers: Headers) -> CallDetails:

@@ -1,7 +1,7 @@
 """What a CI system's token service answers."""
 
 from lakekey.errors import CredentialsRefused, TokenEndpointError
-from lakekey.oauth.transport import Answer
+from lakekey.oauth.answer import Answer
 
 
 def answered(answer: Answer, field: str, place: str, *, hint: str) -> str:

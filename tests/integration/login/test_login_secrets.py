@@ -58,7 +58,7 @@ LEAKS = {
     "a log record": "from lakekey import _log; _log.debug('x', 'token %s', leak)",
     "an error": "from lakekey.errors import LoginFailed; LoginFailed(f'code {leak}')",
     "a hint": "from lakekey.errors import LoginFailed; LoginFailed('no', hint=leak)",
-    "a repr": "from lakekey.oauth.transport import Answer; kept = Answer(200, leak, b'', None)",
+    "a repr": "from lakekey.oauth.answer import Answer; kept = Answer(200, leak, b'', None)",
     "an environment": "from lakekey.login import browser; browser.open_browser(['true'], 'u', {'PATH': '/bin', 'X': leak}, secrets=())",
     "a command line": "from lakekey.login import browser; browser.open_browser(['true', '%s'], leak, {'PATH': '/bin'}, secrets=())",
     "an AttributeError that an error was raised over": (

@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 
 import lakekey
-from lakekey.cache.entry import Entry
 from lakekey.cli import keep_alive as keep_alive_command
 from lakekey.cli import main
 from lakekey.errors import ConfigurationError
 from lakekey.session import end_notices
 from lakekey.session import keep_alive as module
-from lakekey.session.keep_alive import LOCK, is_due, keep_alive, round_of
+from lakekey.session.keep_alive import LOCK, keep_alive, round_of
 from support.processes import LAKEKEY
 from support.processes import lakekey as command
 from support.sessions import Machine
@@ -59,28 +58,6 @@ def test_a_session_that_was_not_used_for_a_day_is_renewed(machine):
     machine.assert_session_is_whole()
     assert [each.state for each in keep_alive().sessions] == ["not due"]
     assert machine.token_requests() == 1
-
-
-NOW = 1_000_000_000.0
-
-
-@pytest.mark.parametrize(
-    ("renewed", "lapses", "ends", "due"),
-    [
-        (-2, 5, 0, False),
-        (-4, 3, 0, True),  # in the second half of its life
-        (-4, -1, 0, True),  # late, and still worth a try
-        (-0.5, 0, 0, False),
-        (-1.5, 0, 0, True),  # how long it lives is not known
-        (-4, 3, 2, False),  # the session ends before it does
-        (-4, 3, 5, True),
-        (-0.0001, 0.0001, 0, False),  # never more often than once a minute
-    ],
-)
-def test_what_is_due(renewed, lapses, ends, due):
-    entry = Entry({}, issued_at=NOW + renewed * DAY, refresh_token="r")
-    after = {name: NOW + days * DAY if days else 0.0 for name, days in (("lapses", lapses), ("ends", ends))}
-    assert is_due(entry, after["lapses"], after["ends"], NOW) is due
 
 
 def test_lifetimes_come_from_the_configuration_where_the_server_tells_none(machine, bare_machine):

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakekey.errors import CredentialsRefused, TokenEndpointError
+from lakekey.oauth.answer import Answer
 from lakekey.oauth.redaction import redacted
 from lakekey.oauth.token_response import InvalidGrant, parse
-from lakekey.oauth.transport import Answer
 
 pytestmark = pytest.mark.every_input
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from lakekey.errors import CredentialsRefused, TokenEndpointError
+from lakekey.oauth.answer import Answer
 from lakekey.oauth.token_response import InvalidGrant, parse
-from lakekey.oauth.transport import Answer
 
 pytestmark = pytest.mark.every_input
 

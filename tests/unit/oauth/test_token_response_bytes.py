@@ -7,8 +7,8 @@ from email.utils import formatdate
 import pytest
 
 from lakekey import TokenEndpointError
+from lakekey.oauth.answer import Answer, retry_after
 from lakekey.oauth.token_response import parse
-from lakekey.oauth.transport import Answer, _retry_after
 
 pytestmark = pytest.mark.every_input
 
@@ -98,13 +98,13 @@ def test_a_page_is_asked_for_again_where_its_status_gives_hope(status, retryable
 
 
 def test_retry_after_is_read_as_seconds_and_as_a_date():
-    assert _retry_after("7") == 7.0
-    assert _retry_after("-7") == 0.0
-    soon = _retry_after(formatdate(time.time() + 60, usegmt=True))
+    assert retry_after("7") == 7.0
+    assert retry_after("-7") == 0.0
+    soon = retry_after(formatdate(time.time() + 60, usegmt=True))
     assert 50 < soon <= 60
-    assert _retry_after("Thu, 01 Jan 1970 00:00:00 GMT") == 0.0
+    assert retry_after("Thu, 01 Jan 1970 00:00:00 GMT") == 0.0
 
 
 @pytest.mark.parametrize("value", ["inf", "nan", "soon", "", None])
 def test_a_retry_after_that_means_nothing_counts_as_not_sent(value):
-    assert _retry_after(value) is None
+    assert retry_after(value) is None

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from lakekey.errors import ConfigurationError, TokenEndpointError
-from lakekey.oauth.transport import MAX_BODY, Answer, Transport
+from lakekey.oauth.answer import Answer
+from lakekey.oauth.transport import MAX_BODY, Transport
 
 FORM = {"grant_type": "refresh_token", "refresh_token": "a-refresh-token"}
 

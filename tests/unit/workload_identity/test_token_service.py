@@ -1,7 +1,7 @@
 import pytest
 
 from lakekey.errors import CredentialsRefused, TokenEndpointError
-from lakekey.oauth.transport import Answer
+from lakekey.oauth.answer import Answer
 from lakekey.workload_identity.token_service import answered
 
 

@@ -7,6 +7,7 @@ from lakekey import _log
 from lakekey.cache.keys import anchor, file, keyring, passphrase
 from lakekey.cache.keys.choice import NOTE, KeyChoice, now
 from lakekey.cache.keys.kms import wrapped_ring
+from lakekey.cache.keys.kms.ring_note import made_with
 from lakekey.cache.keys.sources import configured, open_source, ring_of
 from lakekey.errors import CacheError, LakekeyError
 
@@ -56,7 +57,7 @@ def _candidates(place: "KeyPlace", environ: Mapping[str, str], needed: frozenset
         yield KeyChoice(wanted[0], _WHY, now())
     if _note(place, passphrase.NOTE) is not None:
         yield KeyChoice("passphrase", _WHY, now())
-    for service, cache_id in wrapped_ring.made_with(_note(place, wrapped_ring.NOTE)):
+    for service, cache_id in made_with(_note(place, wrapped_ring.NOTE)):
         yield KeyChoice("kms", _WHY, now(), kms=service, cache=cache_id)
     if needed:  # of other caches' items, the keys alone tell
         for backend, item in keyring.items(environ):

@@ -10,7 +10,7 @@ from lakekey.configuration.layers import Layers, read_layers
 from lakekey.configuration.target import Target, target_of
 from lakekey.configuration.validation import NAME_A_PROFILE
 from lakekey.errors import CacheError, ConfigurationError, LakekeyError
-from lakekey.session import inventory
+from lakekey.session import only_session
 
 
 class Examination:
@@ -48,10 +48,10 @@ class Examination:
 
     def _only_session(self, error: ConfigurationError) -> Target:
         """The one session that there is, where nothing at all was named: it is what the other commands use."""
-        if not inventory.is_nothing_named(error):
+        if not only_session.is_nothing_named(error):
             raise error
         try:
-            only = inventory.the_only_one(self.environ)
+            only = only_session.the_only_one(self.environ)
         except CacheError:
             raise error from None  # the check of the cache says what is wrong with it
         if only is None:

@@ -13,7 +13,8 @@ from grpc import StatusCode
 from pyspark.sql.connect import proto
 
 from lakekey.errors import ConfigurationError, LoginRequired
-from lakekey.spark.interceptor import Replay, RetryException, SignIn
+from lakekey.spark.interceptor import RetryException, SignIn
+from lakekey.spark.replay import Replay
 
 REFUSED, DENIED = StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED
 DETAILS = (("grpc-status-details-bin", b"a table"),)

@@ -161,7 +161,7 @@ def tail(provider):
 
 
 def test_an_upload_whose_next_part_is_awaited_is_not_begun_again():
-    from lakekey.spark.interceptor import Replay
+    from lakekey.spark.replay import Replay
 
     awaited, goes_on = threading.Event(), threading.Event()
 

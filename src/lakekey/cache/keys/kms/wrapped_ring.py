@@ -8,9 +8,7 @@ Each process asks the service once for each wrapped key, and never for an entry.
 forked children have too.
 """
 
-import binascii
 import hashlib
-import json
 import os
 import time
 from _thread import RLock
@@ -18,11 +16,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from lakekey import _json
 from lakekey._imports import LOADING
 from lakekey._single_flight import as_work
 from lakekey.cache.keys.choice import UPGRADE, ChangedElsewhere
 from lakekey.cache.keys.kms import bounded
+from lakekey.cache.keys.kms.ring_note import FORMAT, Record, is_newer, records_in, to_bytes
 from lakekey.cache.keys.kms.service import MESSAGES, KeyService, KmsTrouble
 from lakekey.cache.keys.kms.services import open_service
 from lakekey.cache.private_files import remedy
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from lakekey.cache.keys.source import KeyPlace
 
 NOTE = "kms.ring"
-_FORMAT = 2
 _KEY = 32
 _NONCE = 12
 _MOST_OTHERS = 8
@@ -47,27 +44,6 @@ class _Failed(NamedTuple):
     at: float
     message: str
     hint: str | None
-
-
-class _Record(NamedTuple):
-    """A ring as the note has it.
-
-    Attributes:
-        format: 2; 1 for what the first releases wrote.
-        kms: The service, as ``LAKEKEY_KMS`` has it.
-        cache: The id of the cache.
-        wrapped: What the service gave for the key, or in format 1 for the ring itself.
-        sealed: The ring, sealed by that key: nonce, ciphertext, tag.
-    """
-
-    format: int
-    kms: str
-    cache: str
-    wrapped: bytes
-    sealed: bytes
-
-    def __repr__(self) -> str:
-        return f"_Record({self.kms}, cache {self.cache})"
 
 
 # Of the whole process, and inherited by forked children: every provider opens a cache of its own.
@@ -105,9 +81,9 @@ class KmsRing:
         self._look()
         if self._seen is None:
             return None
-        if _is_newer(self._seen):
+        if is_newer(self._seen):
             raise KeyUnavailable(f"the key ring {self._path} was written by a later release of lakekey", hint=UPGRADE)
-        records = _records(self._seen)
+        records = records_in(self._seen)
         mine = next((record for record in records if self._is_mine(record)), None)
         if not records:
             raise self._unusable("it is damaged")
@@ -132,7 +108,7 @@ class KmsRing:
         """
         if not self._has_looked:
             self._look()
-        records = _records(self._seen or b"")
+        records = records_in(self._seen or b"")
         mine = next((record for record in records if self._is_mine(record)), None)
         kept = self._kept(mine, text) if mine is not None else None
         wrapped, key = kept or self._new_key()
@@ -141,9 +117,9 @@ class KmsRing:
 
         nonce = os.urandom(_NONCE)
         sealed = nonce + AESGCM(key).encrypt(nonce, text.encode(), self._context.encode())
-        ours = _Record(_FORMAT, self._kms, self._cache_id, wrapped, sealed)
+        ours = Record(FORMAT, self._kms, self._cache_id, wrapped, sealed)
         others = [] if self._has_written else [record for record in records if record is not mine]
-        content = _to_bytes([ours, *others[:_MOST_OTHERS]])
+        content = to_bytes([ours, *others[:_MOST_OTHERS]])
         if not self._place.swap_note(NOTE, content, replaces=self._seen):
             raise ChangedElsewhere
         self._seen, self._has_written = content, True
@@ -170,13 +146,13 @@ class KmsRing:
                 f"the key ring {self._path} cannot be read: {reason}", hint=remedy(self._path, error)
             ) from None
 
-    def _is_mine(self, record: "_Record") -> bool:
+    def _is_mine(self, record: Record) -> bool:
         return (record.kms, record.cache) == (self._kms, self._cache_id)
 
-    def _kept(self, mine: "_Record", text: str) -> tuple[bytes, bytes] | None:
+    def _kept(self, mine: Record, text: str) -> tuple[bytes, bytes] | None:
         """The wrapped and the plain key of the ring that is there, where all keys of the new ring are in it."""
         key = _unwrapped.get(self._memo(mine.wrapped, self._context))
-        if mine.format != _FORMAT or key is None or not {*text.split()} <= {*self._open(key, mine.sealed).split()}:
+        if mine.format != FORMAT or key is None or not {*text.split()} <= {*self._open(key, mine.sealed).split()}:
             return None
         return mine.wrapped, key
 
@@ -269,53 +245,3 @@ def _new_turn() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_new_turn)
-
-
-def made_with(content: bytes | None) -> list[tuple[str, str]]:
-    """The services and cache ids of the rings in a note; none where it is none of ours."""
-    return [(record.kms, record.cache) for record in _records(content or b"")]
-
-
-def _records(content: bytes) -> list["_Record"]:
-    """The rings in a note, the one written last first; none where it is damaged."""
-    try:
-        note = _json.loads(content)
-        fields = [note, *note.get("others", ())]
-        return [
-            _Record(
-                int(each["format"]),
-                str(each["kms"]),
-                str(each.get("cache", "")),
-                binascii.a2b_base64(each["wrapped"]),
-                binascii.a2b_base64(each.get("sealed", "")),
-            )
-            for each in fields
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return []
-
-
-def _is_newer(content: bytes) -> bool:
-    try:
-        version = _json.loads(content)["format"]
-    except (ValueError, KeyError, TypeError):
-        return False
-    return isinstance(version, int) and version > _FORMAT
-
-
-def _to_bytes(records: list["_Record"]) -> bytes:
-    first, *others = (
-        {
-            "format": record.format,
-            "kms": record.kms,
-            "cache": record.cache,
-            "wrapped": _base64(record.wrapped),
-            "sealed": _base64(record.sealed),
-        }
-        for record in records
-    )
-    return json.dumps({**first, "others": others} if others else first, indent=1).encode() + b"\n"
-
-
-def _base64(data: bytes) -> str:
-    return binascii.b2a_base64(data, newline=False).decode()
