@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from lakekey import _log
@@ -10,7 +11,7 @@ from lakekey.cache import unwritten
 from lakekey.cache.entry import DISCOVERY_PREFIX, WEB_PREFIX, Entry, NewerEntry, Stored
 from lakekey.cache.envelope import BadEnvelope
 from lakekey.cache.sealed_store import SealedStore
-from lakekey.errors import CacheError, CacheWriteFailed, StoreUnavailable
+from lakekey.errors import CacheError, CacheWriteFailed, LakekeyError, StoreUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,12 +73,13 @@ class Cache:
         return self._sealed.keys
 
     def begin(self) -> None:
-        """Make the store and choose its key where there are none; called before the first write.
+        """Make the store and choose its key where there are none; called before what is of no use without a write.
 
         Raises:
-            ConfigurationError, CacheError: The store or its key cannot be used.
+            ConfigurationError, CacheError: The store or its key cannot be used, or is not that of the other hosts.
         """
         self._sealed.begin()
+        self._sealed.require_same_key()
 
     def get(self, entry_id: str) -> Entry | None:
         """The entry, or ``None``."""
@@ -294,6 +296,17 @@ class Cache:
             from lakekey.cache import entry_lock, writing  # noqa: F401
 
         return entry_lock.attempt(self._sealed, entry_id, lambda: self.read(entry_id), to_write=to_write)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Several questions to the store, on one connection; no connection where a key has to be chosen in between.
+
+        That may have to wait for another host, for which none is kept open.
+        """
+        with contextlib.suppress(LakekeyError):  # what is wrong with the keys, the question itself says
+            keys = self._sealed.keys
+            if keys is None or keys.chosen:
+                return self.store.together()
+        return contextlib.nullcontext()
 
     def _set_aside(self, entry_id: str, envelope: bytes, reason: str) -> bool:
         """Move a bad envelope out of the way. Returns whether it is, or will be by the holder of the entry's lock."""

@@ -4,9 +4,10 @@ A waiting process has loaded neither the protocol code nor anything else that on
 processes wait on few cores, their loading would take the processor from the one that works.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from lakekey._single_flight import Busy, Commitment, Flights, Overdue
 from lakekey.cache.entry import Entry, Failure, Stored
@@ -48,6 +49,20 @@ def longest_shared_poll(took: float) -> float:
     A crowd that went on asking a busy store at the same rate would keep it busy.
     """
     return min(max(_LONGEST_SHARED_POLL, _SHARE * took), _LONGEST_SLOW_POLL)
+
+
+class _Turn(NamedTuple):
+    """One turn of a wait.
+
+    Attributes:
+        stored: The entry as it was read last.
+        held: Whether the lock is ours.
+        settled: The entry, where a sibling has brought about what we want.
+    """
+
+    stored: Stored
+    held: bool
+    settled: Entry | None
 
 
 class EntryQueue:
@@ -133,34 +148,58 @@ class EntryQueue:
         shared = self._cache.store.shared
         longest = LONGEST_POLL
         holder: str | None = None
+        seen: Entry | None = None
         looked = False
         notice = self._timing.wait_notice
-        with Wait(self._entry_id, self._events, self._whom_we_wait_for, aloud=attended, patience=notice) as wait:
+
+        def whom() -> str:
+            return self._whom_we_wait_for(seen)
+
+        with Wait(self._entry_id, self._events, whom, aloud=attended, patience=notice) as wait:
             while True:
                 asked_at = time.monotonic()
-                # A caller that wants nothing done removes the entry, for which a full disk has room enough.
-                with self._cache.lock(self._entry_id, to_write=done is not None) as held:
-                    if held or not looked:
-                        stored = self._cache.read(self._entry_id)
-                        if (settled := self._settled(stored.entry, known, done)) is not None:
-                            return settled
-                    if held:
+                with contextlib.ExitStack() as locked:
+                    turn = self._take_turn(locked, known, done, looked=looked)
+                    seen = turn.stored.entry
+                    if turn.settled is not None:
+                        return turn.settled
+                    if turn.held:
                         wait.over("lock")
                         try:
-                            return work(commitment, stored)
+                            return work(commitment, turn.stored)
                         except NotYet as refusal:
                             holder = refusal.holder
                 if time.monotonic() > deadline:
                     holder = holder or self._holder()
                     raise self._failures.lock_timeout(holder, self._entry_id, self._cache.store.where)
-                looked = shared  # each look is a request to the store, and one a turn is enough
+                looked = True
                 if shared:
                     longest = longest_shared_poll(time.monotonic() - asked_at)
                 wait.goes_on()
                 self._pause(commitment, next_try(time.monotonic() - arrived, longest))
-                # A result needs no lock, nor that it be free.
-                if (settled := self._settled(self._credential.peek(), known, done)) is not None:
-                    return settled
+
+    def _take_turn(
+        self, locked: contextlib.ExitStack, known: Failure | None, done: Done | None, *, looked: bool
+    ) -> "_Turn":
+        """Look whether a sibling has brought about what we want, and try the lock: on one connection of a shared store.
+
+        Args:
+            locked: Holds the lock, where it is ours.
+            known: As for `_settled`.
+            done: As for `_settled`.
+            looked: Whether there was a turn before, after which time has passed. A result needs no lock, nor that it
+                be free, so it is looked for first then; and one look a turn is enough, since it may be a request.
+        """
+        with self._cache.together():
+            if looked:
+                stored = self._cache.read(self._entry_id)
+                if (settled := self._settled(stored.entry, known, done)) is not None:
+                    return _Turn(stored, held=False, settled=settled)
+            # A caller that wants nothing done removes the entry, for which a full disk has room enough.
+            held = locked.enter_context(self._cache.lock(self._entry_id, to_write=done is not None))
+            if held or not looked:
+                stored = self._cache.read(self._entry_id)
+            return _Turn(stored, held=held, settled=self._settled(stored.entry, known, done))
 
     def _pause(self, commitment: Commitment, seconds: float) -> None:
         """Wait for some seconds, or until the holder of the lock is known to have died; that costs no request."""
@@ -182,8 +221,7 @@ class EntryQueue:
             raise self._failures.to_error(failure)
         return None
 
-    def _whom_we_wait_for(self) -> str:
-        entry = self._credential.peek()
+    def _whom_we_wait_for(self, entry: Entry | None) -> str:
         doing = "renews the session at" if entry is not None and entry.refresh_token else "signs in to"
         return f"{self._holder()}, which {doing} {self._target.host}"
 

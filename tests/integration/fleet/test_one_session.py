@@ -4,6 +4,8 @@ import signal
 
 import pytest
 
+from support.waiting import until
+
 pytestmark = pytest.mark.timeout(180)
 PATIENT = {"OUTCOME_AFTER": "50"}
 
@@ -24,6 +26,19 @@ def test_a_host_renews_and_another_takes_the_result(fleet, signed_in, oidc_serve
         assert fleet.host(name).fresh_process()["ok"]
     assert_all_is_well(signed_in, oidc_server)
     assert server.leases() == []
+
+
+def test_f7_neither_the_holder_nor_one_that_waits_keeps_a_connection_open(fleet, signed_in, oidc_server, server):
+    with oidc_server.hold() as hold, signed_in.started("asks_once") as holder:
+        hold.wait()
+        with fleet.host("b").started("queues") as other:
+            other.until("queued")
+            for _ in range(3):  # a poll, and a renewal of the lease, are over in a moment
+                until(lambda: server.worker_connections() == 0)
+            hold.release()
+            assert holder.result()["ok"]
+            assert other.result()["ok"]
+    assert_all_is_well(signed_in, oidc_server)
 
 
 def test_a4_holder_killed_before_the_intent_delays_the_next_by_the_lease(fleet, signed_in, oidc_server):

@@ -234,6 +234,11 @@ class Postgresql:
         """The names of the leases that are there."""
         return [name for (name,) in self.sql(f"SELECT name FROM {TABLE} WHERE kind = 'lease'")]
 
+    def worker_connections(self) -> int:
+        """How many connections workers have open at the moment."""
+        [(number,)] = self.sql("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", ROLE)
+        return int(number)
+
     def entries(self) -> dict[str, bytes]:
         """The stored entries, by their names."""
         return dict(self.sql(f"SELECT name, body FROM {TABLE} WHERE kind = 'entry'"))

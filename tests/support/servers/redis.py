@@ -203,6 +203,10 @@ class Redis:
         """The names of the leases that are there."""
         return [key.decode().rpartition(":")[2] for key in self.command("KEYS", "{lakekey}:lease:*")]
 
+    def worker_connections(self) -> int:
+        """How many connections there are at the moment, but for the one that asks."""
+        return len(self.command("CLIENT", "LIST", "TYPE", "normal").splitlines()) - 1
+
     def entries(self) -> dict[str, bytes]:
         """The stored entries, by their names."""
         return self._kept("entry")
