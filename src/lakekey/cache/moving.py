@@ -35,8 +35,12 @@ def move(source: Cache, target: Cache) -> Moved:
         target: The cache that gets them; what it has already is not touched.
 
     Raises:
+        KeyUnavailable: The new place is sealed under another key than this process would seal with.
         CacheError: A store cannot be used at all.
     """
+    target.begin()
+    if target.keys is not None:
+        target.keys.require_same(also_moving=True)
     moved, left = [], []
     for entry_id in source.kept():
         try:

@@ -154,8 +154,9 @@ class FlowStore:
 
         Raises:
             LoginFailed: Too many are open.
-            CacheError: It could not be stored.
+            CacheError: It could not be stored, or the other hosts could not open it.
         """
+        self._cache.begin()
         self._sweep()
         row = row_of(flow.user, flow.user_id)
 

@@ -10,13 +10,19 @@ from lakekey.cache.entry import Entry
 from lakekey.cache.keys.choice import NOTE as CHOICE
 from lakekey.cache.keys.choice import KeyChoice
 from lakekey.cache.keys.ring import key_id
+from lakekey.cache.moving import move
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.cli import main
 from lakekey.errors import KeyUnavailable
+from lakekey.web.flows import Flow, FlowStore
 from support.fleet import Fleet
 
 pytestmark = pytest.mark.timeout(120)
+FLOW = Flow(
+    "state", "browser", "ada", "", "prod", "https://x", "", "client", "https://x/callback", "verifier", None, "https://x",
+    iss_expected=False, return_to="", expires_at=2e9,
+)  # fmt: skip
 
 
 def id_of(key):
@@ -83,3 +89,31 @@ def test_check_and_doctor_tell_a_host_that_has_another_key(server, monkeypatch, 
     server.store().write_note(CHOICE, KeyChoice("env", "an earlier release wrote it").to_bytes())
     failed = key_check()  # by what the entries name
     assert failed["finding"].startswith(f"1 of 1 entries are sealed under {id_of(mine)}")
+
+
+def test_copy_into_a_store_of_another_key_moves_nothing(server, tmp_path, monkeypatch, capsys):
+    fleets, mine = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
+    shared = {"LAKEKEY_STORE": server.address, "LAKEKEY_KEY_SOURCE": "env"}
+    assert open_cache({**shared, "LAKEKEY_KEY": fleets}).put("a" * 64, Entry({}, refresh_token="theirs"), replaces=None)
+    here = {"LAKEKEY_CACHE_DIR": str(tmp_path / "cache"), "LAKEKEY_KEY_SOURCE": "file"}
+    assert open_cache(here).put("b" * 64, Entry({}, refresh_token="mine"), replaces=None)
+    for name, value in {**here, "LAKEKEY_KEY_SOURCE": "", "LAKEKEY_KEY": mine}.items():
+        monkeypatch.setenv(name, value)
+    source, target = (open_cache(place=place, moving=True) for place in ("file:", server.address))
+    with pytest.raises(KeyUnavailable, match=f"is sealed under key {id_of(fleets)}"):
+        move(source, target)
+    assert open_cache(here).get("b" * 64).refresh_token == "mine"
+    assert list(server.entries()) == ["a" * 64]
+    monkeypatch.setenv("LAKEKEY_KEY", fleets)
+    assert move(open_cache(place="file:", moving=True), open_cache(place=server.address, moving=True)).left == ()
+    assert open_cache({**shared, "LAKEKEY_KEY": fleets}).get("b" * 64).refresh_token == "mine"
+
+
+def test_portal_on_a_host_with_another_key_begins_no_sign_in(server):
+    fleets, mine = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
+    shared = {"LAKEKEY_STORE": server.address, "LAKEKEY_KEY_SOURCE": "env"}
+    FlowStore(open_cache({**shared, "LAKEKEY_KEY": fleets})).add(FLOW)
+    before = server.entries()
+    with pytest.raises(KeyUnavailable, match=f"is sealed under key {id_of(fleets)}"):
+        FlowStore(open_cache({**shared, "LAKEKEY_KEY": mine})).add(FLOW._replace(user="grace", state="another"))
+    assert server.entries() == before

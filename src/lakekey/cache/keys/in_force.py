@@ -106,16 +106,19 @@ class Keys:
             return self.read()
         return found.ring
 
-    def require_same(self) -> None:
+    def require_same(self, *, also_moving: bool = False) -> None:
         """Refuse to begin a write under another key than the hosts that share this cache have; see `first_use`.
 
         Not once something is to be stored that may be the only copy: that is sealed under the key at hand.
+
+        Args:
+            also_moving: Also where the key is about to be moved: it is the entries that are.
 
         Raises:
             KeyUnavailable: This process was given another key.
         """
         found = self._found
-        if found.foreign and not self._moving:
+        if found.foreign and (also_moving or not self._moving):
             held = ", ".join(name.hex() for name in found.ring.keys)
             raise KeyUnavailable(
                 f"the cache in {self.place.where} is sealed under key {found.foreign}, and {found.ring.where} has "
