@@ -22,6 +22,15 @@ def test_the_contract_holds_through_a_pooler_in_transaction_mode(postgresql):
     assert postgresql.leases() == []
 
 
+def test_f21_a_connection_that_is_dead_is_given_up_by_our_limits_whatever_libpq_would_do(postgresql):
+    server = postgresql.store()._asked
+    with server._connection() as connection:
+        used = {each.keyword.decode(): each.val.decode() for each in connection.pgconn.info if each.val is not None}
+    limits = ("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
+    assert [used[name] for name in limits] == ["1", "5", "2", "3", "10000"]
+    assert used["application_name"] == "lakekey"
+
+
 def test_a31_lease_that_another_has_taken_over_is_not_released(postgresql):
     store = postgresql.store()
     with store.lock(NAME) as held:

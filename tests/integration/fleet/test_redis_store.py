@@ -97,6 +97,19 @@ def test_a15_library_sends_each_write_once(through, proxy):
     assert proxy.cuts == 4  # our own tries, each on a connection of its own
 
 
+def test_f11_server_without_an_append_only_file_is_used_with_one_warning(redis, caplog):
+    redis.command("CONFIG", "SET", "appendonly", "no")
+    try:
+        store = RedisStore(redis.address_at(redis.port, prefix="f11"))  # which this process has asked nothing yet
+        for _ in range(2):
+            with store.lock(NAME) as held:
+                assert held
+    finally:
+        redis.command("CONFIG", "SET", "appendonly", "yes")
+    [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "a restart brings older refresh tokens back" in warning and "appendfsync always" in warning
+
+
 def test_a21_server_that_evicts_entries_is_refused(redis, monkeypatch):
     monkeypatch.setattr(redis_server, "_servers", {})  # it is asked once in a process
     redis.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")

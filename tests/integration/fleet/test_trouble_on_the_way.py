@@ -153,8 +153,10 @@ def test_a16_server_that_restarts_in_mid_refresh_costs_nothing(signed_in, oidc_s
 def test_f6_service_principal_goes_on_in_memory_with_one_warning(oidc_server, tmp_path, server, proxy):
     host = Fleet(oidc_server, tmp_path, server.address_at(proxy.port, connect_timeout="0"), service=True).host("a")
     proxy.away()
-    ended = host.fresh_process()
-    assert ended["ok"], ended
+    with host.child("asks_once") as child:
+        ended = child.result()
+        assert ended["ok"], ended
+        assert child.complaints().count("new tokens are kept in the memory of this process only") == 1
     assert oidc_server.counters()["requests.token"] == 1
 
 
