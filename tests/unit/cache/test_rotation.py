@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import os
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import DISCOVERY_PREFIX, Entry
 from lakekey.cache.envelope import key_id_of
+from lakekey.cache.keys import anchor
 from lakekey.cache.keys.choice import NOTE, ChangedElsewhere, parse
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import key_id, new_key
@@ -71,7 +73,8 @@ def note_of(cache):
 # A key of our own
 
 
-def test_new_key_seals_everything_and_the_old_one_goes(cache):
+def test_new_key_seals_everything_and_the_old_one_goes(cache, caplog):
+    caplog.set_level(logging.INFO, "lakekey")
     before = cache.ring.current.hex()
     done = rotate(cache)
     assert (done.continued, done.resealed, done.dropped, done.unused) == (False, 3, (before,), ())
@@ -80,19 +83,24 @@ def test_new_key_seals_everything_and_the_old_one_goes(cache):
     assert {key.hex() for key in cache.keys.look().keys} == {done.current}
     assert note_of(cache)["current"] == done.current != before
     assert [cache.get(name).refresh_token for name in NAMES] == list(NAMES)
+    assert f"a new key for the token cache in {cache.store.where}, kept by source file" in caplog.text
+    assert f"key_change done: action=rotated detail=file {done.current}, 3 sealed again" in caplog.text
 
 
 def test_each_change_of_the_ring_is_counted_in_the_note(cache):
-    rotate(cache)
-    assert note_of(cache)["rotations"] == 2  # the new key in, the old one out
+    for rotations in (2, 4):  # the new key in, the old one out
+        rotate(cache)
+        assert note_of(cache)["rotations"] == rotations
 
 
-def test_entry_that_is_held_keeps_the_old_key_and_the_next_rotation_goes_on(cache):
+def test_entry_that_is_held_keeps_the_old_key_and_the_next_rotation_goes_on(cache, caplog):
+    caplog.set_level(logging.INFO, "lakekey")
     before = cache.ring.current.hex()
     with cache.lock(NAMES[0]):
         held = rotate(cache, patience=NO_WAIT)
     assert (held.resealed, held.busy, held.dropped) == (2, (NAMES[0],), ())
     assert before in {key.hex() for key in cache.ring.keys}
+    assert "key_change failed: action=rotated" in caplog.text
     done = rotate(cache, patience=NO_WAIT)
     assert (done.continued, done.current, done.resealed, done.dropped) == (True, held.current, 1, (before,))
 
@@ -142,12 +150,14 @@ def test_source_that_another_process_changed_meanwhile_is_not_written_over(cache
 # A move to another source
 
 
-def test_ring_that_moves_gets_a_new_key_and_leaves_its_old_place(cache, environ, directory):
+def test_ring_that_moves_gets_a_new_key_and_leaves_its_old_place(cache, environ, directory, caplog):
+    caplog.set_level(logging.INFO, "lakekey")
     before = cache.ring.current.hex()
     moved = opened(cache.store, {**environ, "LAKEKEY_PASSPHRASE": PASSPHRASE}, moving=True)
     done = rotate(moved, to="passphrase")
     assert (done.continued, done.resealed, done.dropped) == (False, 3, (before,))
-    assert note_of(moved)["source"] == "passphrase"
+    assert note_of(moved)["source"] == anchor.recall(environ, cache.store.where).source == "passphrase"
+    assert "key_change done: action=moved" in caplog.text
     assert not (directory / "master.key").exists()
     later = opened(cache.store, {**environ, "LAKEKEY_PASSPHRASE": PASSPHRASE})
     assert later.get(NAMES[0]).refresh_token == NAMES[0]
@@ -157,7 +167,19 @@ def test_ring_that_is_moved_where_it_is_gets_a_new_key_there(cache):
     before = cache.ring.current
     assert not rotate(cache, to="file").continued
     assert cache.ring.current != before
-    assert cache.ring.source == "file"
+    assert (cache.ring.source, note_of(cache)["why"]) == ("file", "LAKEKEY_KEY_SOURCE asks for it")
+
+
+@pytest.mark.parametrize(("before", "to"), [("file", "passphrase"), ("passphrase", "file")])
+def test_copy_outside_the_cache_is_never_stronger_than_the_choice(environ, directory, monkeypatch, before, to):
+    known = {"passphrase": {"LAKEKEY_PASSPHRASE": PASSPHRASE}, "file": {"LAKEKEY_KEY_SOURCE": "file"}}
+    store = FileStore(str(directory))
+    filled(opened(store, {**environ, **known[before]}))
+    moved = opened(store, {**environ, **known["passphrase"], **known[to]}, moving=True)
+    monkeypatch.setattr(store, "swap_note", lambda *_, **__: False)  # or it is killed there
+    with pytest.raises(LockTimeout):
+        rotate(moved, to=to)
+    assert anchor.recall(environ, store.where) is None
 
 
 def test_old_place_stays_while_an_entry_is_held(cache, environ, directory):
@@ -237,6 +259,12 @@ def test_entry_under_a_key_that_is_not_at_hand_is_left_as_it_is(environ):
 def shared(environ):
     cache = filled(opened(Shared(), {**environ, "LAKEKEY_KEY": ONE}))
     return opened(cache.store, {**environ, "LAKEKEY_KEY": f"{TWO}\n{ONE}"})
+
+
+@pytest.mark.parametrize("to", ["file", "passphrase", "keyring"])
+def test_ring_of_a_shared_store_does_not_move_to_one_host(shared, to):
+    with pytest.raises(ConfigurationError, match="is shared by several hosts"):
+        rotate(shared, to=to)
 
 
 def test_many_entries_are_sealed_in_one_step(shared, monkeypatch):

@@ -154,6 +154,7 @@ def test_thread_has_ended_when_the_sign_in_has():
     with Callback([0]) as callback:
         callback.show(PAGE)
     assert "lakekey-callback" not in {thread.name for thread in threading.enumerate()}
+    assert callback._server._selector.get_map() is None
 
 
 @pytest.mark.parametrize("query", [{"code": "c"}, {"code": "c", "state": ""}, {"error": "e", "state": ""}])

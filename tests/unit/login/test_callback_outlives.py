@@ -102,6 +102,7 @@ def test_connections_that_say_nothing_or_never_end_do_not_keep_the_browser_out(c
             with contextlib.suppress(ConnectionError):
                 sock.sendall([b"", b"GET /?code=", b"G", b"GET / HTTP/1.1\r\nX-Slow: "][number % 4])
         assert "signed in" in finish(callback)
+        assert len(callback._server._connections) <= listener.MAX_CONNECTIONS
 
 
 def test_many_strays_at_once_are_all_answered(callback):
@@ -143,6 +144,19 @@ def test_the_tab_waits_for_the_outcome_and_a_reload_shows_it_again(callback):
     again = get(callback, f"/?code=another&state={STATE}")
     assert "ada@example.com" in again
     assert callback.answer()["code"] == "the-code"
+
+
+def test_tab_that_has_waited_for_long_has_as_much_time_for_its_page_as_any(callback):
+    with socket.create_connection(("127.0.0.1", callback.port), timeout=20) as sock:
+        sock.sendall(f"GET /?code=the-code&state={STATE} HTTP/1.1\r\nHost: localhost:{callback.port}\r\n\r\n".encode())
+        assert callback.answered.wait(20)
+        for connection in callback._server._connections.values():
+            connection.deadline = 0.0
+        callback.show(b"the page")
+        answer = b""
+        while chunk := sock.recv(65536):
+            answer += chunk
+        assert answer.endswith(b"the page")
 
 
 def test_an_answer_to_another_sign_in_is_told_so(callback):
