@@ -1,17 +1,137 @@
-"""How often a process that waits asks a store that hosts share."""
+"""Waiting for one's turn: what ends the wait, and what it ends in."""
+
+import threading
+import time
 
 import pytest
 
-from lakekey.cache.entry_lock import next_try
-from lakekey.session.entry_queue import longest_shared_poll
+from lakekey._single_flight import Commitment
+from lakekey.cache.entry import Entry, Failure
+from lakekey.cache.stores.memory import MemoryStore
+from lakekey.configuration.target import resolve
+from lakekey.errors import LockTimeout, TokenEndpointError
+from lakekey.session.credential import Credential
+from lakekey.session.entry_queue import EntryQueue, NotYet
+from lakekey.session.timing import Timing
+from support.memory_stores import Shared
+from support.model_providers import TARGET, cache_over
+
+pytestmark = pytest.mark.usefixtures("unattended")
 
 
-@pytest.mark.parametrize(("took", "longest"), [(0.0, 1.0), (0.02, 1.0), (1.5, 3.0), (15.0, 5.0)])
-def test_store_that_is_slow_to_answer_is_asked_less_often(took, longest):
-    assert longest_shared_poll(took) == longest
-    waited = 60.0
-    assert longest / 2 <= next_try(waited, longest_shared_poll(took)) <= longest * 1.5
+def queue_over(cache, *, lock_timeout=60.0, timing=None, target=None):
+    target = target or resolve(None, {}, host="https://model.example.com", lock_timeout=lock_timeout)
+    return EntryQueue(Credential(target, cache=cache, timing=timing))
 
 
-def test_wait_that_has_just_begun_asks_soon_whatever_the_store_took():
-    assert next_try(0.0, longest_shared_poll(15.0)) < 0.1
+@pytest.fixture(params=[MemoryStore, Shared], ids=["one machine", "hosts"])
+def cache(request):
+    return cache_over(request.param())
+
+
+def entry_of(cache, **fields):
+    """An entry as another process stores it."""
+    target = resolve(None, {}, host="https://model.example.com")
+    credential = Credential(target, cache=cache)
+    now = time.time()
+    stored = cache.read(credential.entry_id)
+    before = stored.entry or Entry({})
+    entry = before._replace(**{"access_token": "new", "issued_at": now, "expires_at": now + 60, **fields})
+    assert cache.put(credential.entry_id, entry, replaces=stored.envelope)
+    return credential.entry_id
+
+
+def never(*_):
+    raise AssertionError("it is not our turn")
+
+
+def test_result_of_another_process_is_taken_and_no_work_is_done(cache):
+    entry_of(cache)
+    assert queue_over(cache).run("x", None, lambda entry: entry.access_token == "new", never).access_token == "new"
+
+
+def test_result_is_taken_while_the_lock_is_held(cache):
+    queue = queue_over(cache)
+    entry_id = queue._entry_id
+    with cache.lock(entry_id):
+        timer = threading.Timer(0.1, lambda: entry_of(cache))
+        timer.start()
+        done = queue.run("x", None, lambda entry: entry.access_token == "new", never)
+        timer.join()
+    assert done.access_token == "new"
+
+
+def test_lock_that_is_held_for_too_long_is_an_error_that_names_its_holder(cache):
+    queue = queue_over(cache, lock_timeout=0.05)
+    with cache.lock(queue._entry_id), pytest.raises(LockTimeout, match="this process holds entry"):
+        queue.run("x", None, lambda _: False, never)
+
+
+def test_work_that_is_not_possible_yet_is_tried_again_until_the_patience_ends(cache):
+    tries = []
+
+    def work(*_):
+        tries.append(None)
+        raise NotYet("host b, process 7")
+
+    with pytest.raises(LockTimeout, match="host b, process 7 holds entry"):
+        queue_over(cache, lock_timeout=0.3).run("x", None, lambda _: False, work)
+    assert len(tries) > 1
+
+
+@pytest.mark.parametrize(
+    ("proof", "known", "raised"),
+    [(TARGET.secret_digest, False, True), (TARGET.secret_digest, True, False), ("of another secret", False, False)],
+)
+def test_failure_that_was_noted_meanwhile_is_ours_if_our_secret_failed(cache, proof, known, raised):
+    failure = Failure("token_endpoint", "the server is down", time.time(), proof=proof)
+    entry_of(cache, failure=failure)
+    queue = queue_over(cache)
+    seen = cache.get(queue._entry_id) if known else None
+    work = []
+
+    def run():
+        return queue.run("x", seen, lambda _: False, lambda _, stored: work.append(stored) or stored.entry)
+
+    if raised:
+        with pytest.raises(TokenEndpointError, match="the server is down"):
+            run()
+    else:
+        run()
+    assert bool(work) is not raised
+
+
+def test_caller_that_removes_an_entry_takes_no_result_for_its_own(cache):
+    entry_of(cache, failure=Failure("token_endpoint", "down", time.time(), proof=TARGET.secret_digest))
+    queue, removed = queue_over(cache), []
+    queue.run("x", None, None, lambda _, stored: removed.append(stored) or stored.entry)
+    assert len(removed) == 1
+
+
+def test_work_that_does_not_end_is_given_up_by_who_waits_for_it(cache):
+    hurried = Timing(exchange_deadline=0.05, margin=0.0)
+    queue, ends = queue_over(cache, lock_timeout=0.05, timing=hurried), threading.Event()
+
+    def work(_, stored):
+        ends.wait(30)
+        return Entry({})
+
+    try:
+        with pytest.raises(LockTimeout, match=r"did not end within 0\.1 s"):
+            queue.run(f"of {type(cache.store).__name__}", None, lambda _: False, work)
+    finally:
+        ends.set()
+
+
+@pytest.mark.parametrize(("mode", "patience"), [("never", 7.0), ("browser", 7.0 + 11.0)])
+def test_where_a_person_is_there_the_holder_may_be_waiting_for_one(cache, mode, patience):
+    target = resolve(None, {}, host="https://model.example.com", lock_timeout=7, login_timeout=11)
+    assert EntryQueue(Credential(target, cache=cache, interactive=mode))._patience() == patience
+
+
+def test_pause_ends_when_the_holder_is_known_to_have_died(cache, monkeypatch):
+    queue = queue_over(cache)
+    monkeypatch.setattr(cache.store, "is_abandoned", lambda _: True)
+    began = time.monotonic()
+    queue._pause(Commitment(), 3600.0)
+    assert time.monotonic() - began < 600

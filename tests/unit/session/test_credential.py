@@ -1,0 +1,138 @@
+"""One stored credential: whether its token serves, whether a person is there, and what this host has seen of it."""
+
+import logging
+import time
+
+import pytest
+
+from lakekey.cache.entry import Entry
+from lakekey.configuration.target import resolve
+from lakekey.session.credential import Credential
+from lakekey.session.intent import digest_of
+from lakekey.session.timing import USUAL, Timing
+from support.memory_stores import Shared
+from support.model_providers import TARGET, cache_over
+
+PRINCIPAL = resolve(None, {}, host="https://model.example.com", client_id="an-app", client_secret="a-secret")
+ADA = resolve(None, {}, host="https://model.example.com", user="ada@example.com")
+
+
+def entry_of(credential, *, left=3600.0, since=60.0, **fields):
+    now = time.time()
+    made = Entry(
+        {}, access_token="live", issued_at=now - since, expires_at=now + left, proof=credential.target.secret_digest
+    )
+    return made._replace(**fields)
+
+
+@pytest.fixture
+def credential():
+    return Credential(TARGET, cache=cache_over(), environ={})
+
+
+@pytest.fixture
+def shared():
+    return Credential(TARGET, cache=cache_over(Shared()))
+
+
+@pytest.mark.parametrize(
+    ("fields", "rejected", "good"),
+    [
+        ({}, "", True),
+        ({}, "another", True),
+        ({}, "live", False),
+        ({"access_token": ""}, "", False),
+        ({"access_token": ""}, "another", False),
+        ({"expires_at": 1.0}, "", False),
+        ({"proof": "of another secret"}, "", False),
+    ],
+)
+def test_token_serves_that_lives_is_ours_and_was_not_refused(credential, fields, rejected, good):
+    assert credential.serves(entry_of(credential, **fields), rejected) is good
+    assert credential.settles(entry_of(credential, **fields), rejected) is good
+
+
+@pytest.mark.parametrize(
+    ("fields", "served", "settled"),
+    [
+        ({}, "", True),
+        ({"on_trial": False}, "", False),
+        ({}, "live", False),  # a server has accepted it since
+        ({"since": 31.0}, "", False),
+        ({"access_token": "another"}, "", True),
+        ({"expires_at": 1.0}, "", False),
+    ],
+)
+def test_token_that_replaced_a_refused_one_is_not_replaced_at_once(credential, fields, served, settled):
+    entry = entry_of(credential, **{"since": 1.0, "on_trial": True, **fields})
+    assert credential.settles(entry, "live", served) is settled
+
+
+@pytest.mark.parametrize(("mode", "there"), [("browser", True), ("never", False)])
+def test_person_is_there_where_the_program_or_the_environment_says_so(mode, there):
+    assert Credential(TARGET, environ={}, interactive=mode).attended is there
+    assert Credential(TARGET, environ={"LAKEKEY_INTERACTIVE": mode}).attended is there
+
+
+def test_no_person_is_there_for_a_service_principal_or_a_users_connection():
+    assert not Credential(PRINCIPAL, environ={}, interactive="browser").attended
+    connected = resolve(None, {}, host="https://model.example.com", user="ada@example.com")
+    object.__setattr__(connected, "connect_url", "https://portal.example.com")  # as a portal's store has it
+    assert not Credential(connected, environ={}, interactive="browser").attended
+
+
+@pytest.mark.parametrize(
+    ("environ", "settings", "shared"),
+    [
+        ({}, {}, False),
+        ({"LAKEKEY_STORE": " postgresql://db/x "}, {}, True),
+        ({"LAKEKEY_STORE": "memory:"}, {}, False),
+        ({"LAKEKEY_STORE": "postgresql://db/x"}, {"store": "memory:"}, False),
+        ({}, {"store": "redis://cache/0"}, True),
+    ],
+)
+def test_store_is_one_that_hosts_share_by_the_profile_else_by_the_environment(environ, settings, shared):
+    target = resolve(None, {}, host="https://model.example.com", **settings)
+    assert Credential(target, environ=environ).shared is shared
+
+
+@pytest.mark.parametrize(
+    ("generation", "token", "newer"), [(4, "old", True), (4, "new", False), (5, "old", False), (6, "old", False)]
+)
+def test_store_that_went_back_is_known_by_what_this_host_has_seen(shared, generation, token, newer):
+    stored = entry_of(shared, generation=generation, refresh_token=token)
+    assert not shared.has_seen_newer(stored)
+    assert not shared.was_seen_here()
+    shared.keep_near(entry_of(shared, generation=5, refresh_token="new"))
+    assert shared.was_seen_here()
+    assert shared.has_seen_newer(stored) is newer
+
+
+def test_store_of_one_machine_keeps_nothing_near(credential):
+    credential.keep_near(entry_of(credential))
+    assert credential._near is None
+    assert not credential.was_seen_here()
+    assert not credential.has_seen_newer(entry_of(credential))
+
+
+@pytest.mark.parametrize("token", ["a-refresh-token", ""])
+def test_copy_has_the_digest_of_the_refresh_token_and_starts_its_age_anew(shared, token):
+    shared.age = 100.0
+    shared.keep_near(entry_of(shared, refresh_token=token))
+    assert shared.near.get(shared.entry_id).token == (digest_of(token) if token else "")
+    assert shared.age == 0.0
+
+
+def test_timing_is_the_usual_unless_another_is_given():
+    assert Credential(TARGET).timing is USUAL
+    hurried = Timing(attempts=1)
+    assert Credential(TARGET, timing=hurried).timing is hurried
+
+
+@pytest.mark.parametrize(("target", "who"), [(PRINCIPAL, "an-app"), (ADA, "ada@example.com")])
+def test_events_are_told_with_who_it_is(target, who, caplog):
+    caplog.set_level(logging.INFO, "lakekey")
+    credential = Credential(target, cache=cache_over(), environ={})
+    assert credential.events is credential.events
+    credential.events.refreshed(None)
+    assert f"who={who}" in caplog.text
