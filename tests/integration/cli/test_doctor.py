@@ -142,6 +142,20 @@ def test_an_unknown_host(profile, doctor):
     assert "TLS" not in checks  # it leads no further
 
 
+def test_resolver_that_does_not_answer_is_given_up(box, profile, doctor, monkeypatch):
+    monkeypatch.setattr(network, "_PATIENCE", 0.2)
+    answers = threading.Event()
+    profile(dev={})
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "getaddrinfo", lambda *_, **__: answers.wait(60.0))
+            _, checks, _ = doctor("dev")
+    finally:
+        answers.set()
+    assert checks["DNS"]["status"] == "failed"
+    assert "the resolver did not answer in 0.2 s" in checks["DNS"]["finding"]
+
+
 def test_a_certificate_of_an_authority_that_is_not_known(profile, doctor, monkeypatch):
     profile(dev={})
     for variable in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):

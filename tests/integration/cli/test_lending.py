@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+import lakekey
+from lakekey.cli import workspace_api
 from support.processes import LAKEKEY
 from support.processes import lakekey as run
 
@@ -111,6 +113,18 @@ def test_api_gets_and_posts(box):
     assert json.loads(me.stdout)["userName"] == box.client_id
     made = run("api", "post", "api/2.1/jobs/create", "-p", "job", "--data", '{"name": "nightly"}')
     assert json.loads(made.stdout)["job_id"]
+
+
+def test_workspace_that_does_not_answer_is_given_up(box, monkeypatch):
+    monkeypatch.setattr(workspace_api, "_PATIENCE", (10.0, 0.2))
+    provider = lakekey.provider("job")
+    assert provider.headers()
+    box.fault("scim", hang=True)
+    try:
+        with pytest.raises(lakekey.TokenEndpointError, match="does not answer"):
+            workspace_api.WorkspaceApi(provider).call("GET", "/api/2.0/preview/scim/v2/Me")
+    finally:
+        box.clear_faults()
 
 
 def test_api_refusal_is_status_1_with_the_answer_on_standard_output(box):

@@ -18,6 +18,7 @@ from lakekey.cache.keys.choice import NOTE as CHOICE
 from lakekey.cache.keys.kms import wrapped_ring
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
+from lakekey.cache.stores import alike
 from lakekey.errors import ConfigurationError, KeyUnavailable, LockTimeout
 from support.cache_processes import _PRELUDE, ROTATES_UNTIL_KILLED
 from support.servers.openbao import OpenBao
@@ -292,6 +293,16 @@ def test_rotation_that_stood_still_seals_nothing_under_a_key_that_another_host_h
     fresh = new_process()
     assert key_ids(fresh) == {rotations[0].current}
     assert fresh.get(name(1)).refresh_token == "kept"
+
+
+@BOTH
+def test_change_of_the_key_by_another_host_is_waited_for_and_given_up(fleet, monkeypatch):
+    monkeypatch.setattr(alike, "_KEY_PATIENCE", 0.1)
+    one, other = open_cache().store, open_cache().store
+    with one.changing_key(), pytest.raises(LockTimeout, match="is changing the key"), other.changing_key():
+        pass
+    with other.changing_key():
+        pass
 
 
 @BOTH

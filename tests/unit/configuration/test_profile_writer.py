@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 
+import filelock
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -224,6 +225,14 @@ def test_writers_take_turns_and_lose_nothing(path):
     assert [writer.wait() for writer in writers] == [0] * 4
     assert set(read(path)) == {"DEFAULT", "prod", "Other", *(f"{n}-{m}" for n in range(4) for m in range(10))}
     assert path.read_bytes().startswith(FILE)
+
+
+def test_file_that_another_process_changes_is_waited_for_and_given_up(path, monkeypatch):
+    monkeypatch.setattr(profile_writer, "_PATIENCE", 0.1)
+    held = filelock.FileLock(f"{os.path.realpath(path)}.lock")
+    with held, pytest.raises(ConfigurationError, match="another process is changing"):
+        write_profile(str(path), "dev", {"host": "https://dev.example"}, replace=True)
+    write_profile(str(path), "dev", {"host": "https://dev.example"}, replace=True)
 
 
 LINES = st.sampled_from(

@@ -2,10 +2,13 @@
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
+from lakekey.cache.keys import joining
 from lakekey.cli.doctor.finding import FAILED, OK, WARNING, Check, failed
 from lakekey.configuration.target import Target
 from lakekey.errors import LakekeyError
@@ -52,11 +55,22 @@ def check_host(target: Target) -> Iterator[Check]:
 
 
 def _check_name(name: str, port: int) -> Check:
-    try:
-        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    answers: list[list[Any] | OSError] = []
+
+    def look_up() -> None:
+        try:
+            answers.append(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
+        except OSError as error:
+            answers.append(error)
+
+    # In a thread, which is left behind: looking up a name has no time limit of its own, and no interrupt ends it.
+    thread = threading.Thread(target=look_up, name="lakekey-doctor", daemon=True)
+    thread.start()
+    joining.join(thread, _PATIENCE)
+    found = answers[0] if answers else TimeoutError(0, f"the resolver did not answer in {_PATIENCE:g} s")
+    if isinstance(found, OSError):
         return Check(
-            "DNS", FAILED, f"{name} has no address: {error.strerror or error}", "check the host's spelling, and the VPN"
+            "DNS", FAILED, f"{name} has no address: {found.strerror or found}", "check the host's spelling, and the VPN"
         )
     addresses = sorted({str(entry[4][0]) for entry in found})
     return Check("DNS", OK, f"{name} is {', '.join(addresses[:3])}")

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
+from lakekey.cache.stores import file_lock
 from lakekey.cache.stores.file import _GIVEN_UP, FileStore
-from lakekey.errors import CacheWriteFailed, UnsafeCache
+from lakekey.errors import CacheWriteFailed, LockTimeout, UnsafeCache
 
 NAME, OTHER = "a" * 64, "b" * 64
 
@@ -196,3 +197,13 @@ def test_forked_child_writes_under_a_mark_of_its_own(store, directory, monkeypat
     assert mine not in temporary
     for end in names:
         os.close(end)
+
+
+def test_change_of_the_key_by_another_is_waited_for_and_given_up(store, directory, monkeypatch):
+    monkeypatch.setattr(file_lock, "_KEY_PATIENCE", 0.1)
+    other = FileStore(str(directory))
+    holds, fails = other.changing_key(), pytest.raises(LockTimeout, match="another process is changing the key")
+    with holds, fails, store.changing_key():
+        pass
+    with store.changing_key():
+        pass
