@@ -52,15 +52,21 @@ def called(node):
     return function if name in CALLS and function not in OTHERS else None
 
 
+def entered(node):
+    """The contexts that a statement, or a call of an `ExitStack`, enters."""
+    if isinstance(node, ast.Call):
+        return [ast.unparse(node.args[0])] if ast.unparse(node.func).endswith(".enter_context") else []
+    return [ast.unparse(item.context_expr) for item in node.items]
+
+
 def waits_in(node, place=()):
     """The waits in a piece of source: where, and what is called."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         place = (*place, node.name)
     if isinstance(node, ast.Call) and (what := called(node)):
         yield ".".join(place), what
-    if isinstance(node, (ast.With, ast.AsyncWith)):
-        for item in node.items:
-            lock = ast.unparse(item.context_expr)
+    if isinstance(node, (ast.With, ast.AsyncWith, ast.Call)):
+        for lock in entered(node):
             if LOCK.search(lock) and not SHORT.fullmatch(lock):
                 yield ".".join(place), f"with {lock.partition('(')[0]}"
     for child in ast.iter_child_nodes(node):
@@ -115,6 +121,7 @@ def test_nothing_is_waited_for_under_a_short_lock():
         ("thread.join()\n', '.join(names)\nos.path.join(a, b)", [("", "thread.join")]),
         ("queue.get()\nsettings.get('a')\nlock.acquire(blocking=False)", [("", "queue.get")]),
         ("with self._lock:\n    values.clear()", []),
+        ("stack.enter_context(store.lock('a'))", [("", "with store.lock")]),
     ],
 )
 def test_waits_are_found_by_syntax(code, found):
