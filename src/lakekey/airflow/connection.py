@@ -88,7 +88,7 @@ def provider_of(conn: Any) -> Provider:
         if secret:
             mask_secret(secret)  # one from a profile or the environment is none that Airflow knows of
     if target.is_person:
-        factory.warn_service_principal_missing(target, "an Airflow task", stacklevel=4)
+        factory.warn_service_principal_missing(target, "an Airflow task")
     return Provider(target, "never", Masked)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from lakekey._imports import LOADING
 from lakekey.configuration.target import SETTINGS, Target, resolve
 from lakekey.errors import ConfigurationError, LakekeyError, ServicePrincipalMissingWarning
@@ -39,7 +41,7 @@ def provider(profile: str | None = None, **settings: Unpack[Settings]) -> Provid
         target = resolve(profile, **settings)
     except ConfigurationError as error:
         target = _only_session(error)
-    return made(target, stacklevel=3)
+    return made(target)
 
 
 def _only_session(error: ConfigurationError) -> Target:
@@ -53,20 +55,15 @@ def _only_session(error: ConfigurationError) -> Target:
     return only
 
 
-def made(target: Target, *, stacklevel: int = 2) -> Provider:
-    """The provider of a target, with the warning for an unattended run.
-
-    Args:
-        target: What it signs in to.
-        stacklevel: Frames from here to the code that the warning points at.
-    """
+def made(target: Target) -> Provider:
+    """The provider of a target, with the warning for an unattended run."""
     made = Provider(target)
     if target.is_person:
-        _warn_where_nobody_watches(made, stacklevel=stacklevel + 1)
+        _warn_where_nobody_watches(made)
     return made
 
 
-def _warn_where_nobody_watches(made: Provider, *, stacklevel: int) -> None:
+def _warn_where_nobody_watches(made: Provider) -> None:
     with LOADING:
         from lakekey.configuration.presence import NO_TERMINAL, automation
 
@@ -74,7 +71,7 @@ def _warn_where_nobody_watches(made: Provider, *, stacklevel: int) -> None:
     # A script that its owner starts from an editor has no terminal either; while a session serves, the log is enough.
     if run is None or (run == NO_TERMINAL and _is_served(made)):
         return
-    warn_service_principal_missing(made.target, run, stacklevel=stacklevel + 1)
+    warn_service_principal_missing(made.target, run)
 
 
 def _is_served(made: Provider) -> bool:
@@ -84,13 +81,12 @@ def _is_served(made: Provider) -> bool:
         return False
 
 
-def warn_service_principal_missing(target: Target, run: str, *, stacklevel: int) -> None:
+def warn_service_principal_missing(target: Target, run: str) -> None:
     """Say, once for each profile, that an unattended run uses a person's session.
 
     Args:
         target: What it signs in to.
         run: What kind of run it is, in words.
-        stacklevel: The frame that the warning points at, as `warnings.warn` counts.
     """
     if target.name in _warned:
         return
@@ -106,8 +102,16 @@ def warn_service_principal_missing(target: Target, run: str, *, stacklevel: int)
             "(or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET)",
             profile=target.name,
         ),
-        stacklevel=stacklevel,
+        stacklevel=_to_the_caller(),
     )
+
+
+def _to_the_caller() -> int:
+    """How many frames away the code is that called lakekey, as `warnings.warn` counts: adapters differ in depth."""
+    frame, level = sys._getframe(1), 1  # noqa: SLF001 - `inspect` would load much for the same
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "lakekey":
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def provider_for(given: str | Provider | None, settings: Mapping[str, Any]) -> tuple[Provider, dict[str, Any]]:
@@ -119,7 +123,7 @@ def provider_for(given: str | Provider | None, settings: Mapping[str, Any]) -> t
     ours = {name: value for name, value in settings.items() if name in SETTINGS or name == "config_file"}
     rest = {name: value for name, value in settings.items() if name not in ours}
     if not isinstance(given, Provider):
-        return made(resolve(given, **ours), stacklevel=4), rest
+        return made(resolve(given, **ours)), rest
     if fixed := set(ours) - {"http_path", "catalog", "schema"}:
         raise ConfigurationError(
             f"{min(fixed)} cannot be changed on a provider that is already made",

@@ -28,5 +28,5 @@ def provider_for(
         service.check_actor(who, profile, actor)  # it acts in that person's place
         return Provider(resolve(principal, service.environ), "never", environ=service.environ)
     provider = service.provider(user, profile, actor=actor)
-    warn_service_principal_missing(provider.target, UNATTENDED[purpose], stacklevel=4)
+    warn_service_principal_missing(provider.target, UNATTENDED[purpose])
     return provider

@@ -1,0 +1,66 @@
+"""Making providers: which settings are ours, and where the warning of an unattended run points."""
+
+import io
+import os
+import sys
+
+import pytest
+
+import lakekey
+from lakekey import ConfigurationError, ServicePrincipalMissingWarning
+from lakekey.providers.factory import provider_for
+
+HOST = "https://acme.cloud.databricks.com"
+ROBOT = {"client_id": "robot", "client_secret": "its secret"}
+
+
+def test_settings_of_ours_are_told_from_the_frameworks():
+    provider, rest = provider_for(None, {"host": HOST, **ROBOT, "config_file": os.devnull, "timeout": 3})
+    assert (provider.target.host, provider.target.client_id, rest) == (HOST, "robot", {"timeout": 3})
+
+
+def test_provider_that_is_made_takes_what_a_connection_chooses_and_nothing_else():
+    made = lakekey.provider(host=HOST, **ROBOT)
+    chosen = {"http_path": "/p", "catalog": "c", "schema": "s", "timeout": 3}
+    assert provider_for(made, chosen) == (made, chosen)
+    with pytest.raises(ConfigurationError, match="client_id cannot be changed"):
+        provider_for(made, {**chosen, "user": "ada@example.com", "client_id": "other"})
+
+
+@pytest.fixture
+def job(monkeypatch):
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "auto")
+    monkeypatch.setenv("CI", "true")
+
+
+@pytest.mark.usefixtures("job")
+@pytest.mark.parametrize(
+    "make",
+    [lakekey.provider, lakekey.requests_auth, lakekey.sqlalchemy.create_engine],
+    ids=["provider", "requests", "sqlalchemy"],
+)
+def test_warning_of_an_unattended_run_points_at_the_code_that_called_lakekey(make):
+    with pytest.warns(ServicePrincipalMissingWarning) as caught:
+        make(host=HOST, **({"warehouse_id": "w"} if make is lakekey.sqlalchemy.create_engine else {}))
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.usefixtures("job")
+def test_warning_is_given_once_for_each_profile_and_not_for_a_service_principal(recwarn):
+    other = "https://other.cloud.databricks.com"
+    for settings in ({"host": HOST}, {"host": HOST}, {"host": other}, {"host": other, **ROBOT}):
+        lakekey.provider(**settings)
+    assert [str(warning.message).partition(":")[2].partition(":")[0] for warning in recwarn] == [
+        HOST.partition(":")[2], other.partition(":")[2]
+    ]  # fmt: skip
+
+
+def test_run_without_a_terminal_whose_session_cannot_be_read_is_warned(monkeypatch, tmp_path):
+    no_directory = tmp_path / "a file"
+    no_directory.write_text("")
+    monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(no_directory / "cache"))
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "auto")
+    for stream in ("stdin", "stderr"):
+        monkeypatch.setattr(sys, stream, io.StringIO())
+    with pytest.warns(ServicePrincipalMissingWarning, match="a run without a terminal"):
+        lakekey.provider(host=HOST)
