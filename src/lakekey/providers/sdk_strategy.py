@@ -22,6 +22,7 @@ from lakekey.configuration.settings import SETTINGS
 from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError
 from lakekey.oauth import jwt
+from lakekey.oauth.redaction import redacted
 from lakekey.providers.sources import Headers, SecondChances, credentials_of
 from lakekey.providers.token import Token
 from lakekey.providers.unattended import announce
@@ -340,7 +341,8 @@ class SdkStrategy:
     def _redacted(self, error: Exception) -> str:
         # The SDK appends the whole configuration to what went wrong.
         text = str(error).partition(". Config: ")[0].partition(". Env: ")[0] or type(error).__name__
-        for name, value in self.target.sdk_settings.items():
+        settings = self.target.sdk_settings
+        for name, value in settings.items():
             if len(value) > 3 and name not in ("cloud", "azure_environment"):
                 text = text.replace(value, f"[{name}]")
-        return text[:400]
+        return redacted(text, (value for name, value in settings.items() if SETTINGS[name].secret))[:400]
