@@ -9,7 +9,7 @@ import functools
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 from databricks import sql
 
@@ -37,9 +37,7 @@ class Connection(Proxy):
 
     _stands_for = "connection"
 
-    def __init__(
-        self, provider: Provider, arguments: dict[str, Any], *, pass_through: bool = False, fixed_token: bool = False
-    ) -> None:
+    def __init__(self, provider: Provider, arguments: dict[str, Any], *, pass_through: bool, fixed_token: bool) -> None:
         self._assigned = {}
         self._arguments = arguments
         self._target = provider.target
@@ -52,12 +50,6 @@ class Connection(Proxy):
         self._lock = threading.RLock()
         self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
         self.connection = self._open()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     @property
     def autocommit(self) -> bool:

@@ -22,6 +22,12 @@ class Proxy:
     def __class__(self) -> Any:
         return type(getattr(self, self._stands_for))
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
     def __getattr__(self, name: str) -> Any:
         if name in ("_assigned", self._stands_for):  # not made yet, as in a copy
             raise AttributeError(name)
@@ -70,12 +76,6 @@ class CursorProxy(Proxy):
         if name in BEGINNINGS:
             return functools.partial(self._begin, name)
         return super().__getattr__(name)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._call(self.cursor.close)
 
     def __iter__(self) -> Iterator[Any]:
         rows = iter(self.cursor)

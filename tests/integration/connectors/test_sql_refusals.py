@@ -179,7 +179,8 @@ def test_result_of_a_cursor_made_by_the_connector_itself_counts_too(box, princip
     assert connection.connection.open
 
 
-def test_closed_cursor_blocks_no_renewal(box, principal, connection):
+def test_closed_or_idle_cursor_blocks_no_renewal(box, principal, connection):
+    connection.cursor()
     with connection.cursor() as reader:
         reader.execute("select unnest(range(0, 5000)) as n")
     revoke(box, principal)
@@ -273,10 +274,41 @@ def test_attributes_reach_the_connectors_connection_and_outlive_its_session(box,
     revoke(box, principal)
     cursor.execute("select * from range(10)")
     assert connection.connection is not first, "it was sent again on a new session"
+    assert not first.open
     assert not first.lz4_compression
     assert not connection.connection.lz4_compression
     assert not cursor.active_result_set.lz4_compressed
     assert (cursor.cursor.buffer_size_bytes, cursor.cursor.arraysize) == (12345, 7)
+
+
+@pytest.mark.parametrize("way", ["close", "with"])
+def test_connection_that_is_closed_is_closed_at_the_server(box, principal, way):
+    opened = lakekey.sql.connect(principal, enable_telemetry=False)
+    if way == "close":
+        opened.close()
+    else:
+        with opened:
+            pass
+    assert not opened.open
+    with pytest.raises(sql.exc.Error):
+        opened.cursor()
+
+
+def test_connection_that_fails_for_another_reason_is_not_tried_again(box, principal):
+    with pytest.raises(sql.exc.Error) as caught:
+        lakekey.sql.connect(principal, http_path="/sql/1.0/warehouses/gone", enable_telemetry=False)
+    assert not isinstance(caught.value.__cause__, lakekey.TokenRefused)
+    assert box.counters["token.requests"] == 1
+    assert sum(record.route == "sql" for record in box.log) == 1
+
+
+def test_new_session_that_fails_for_another_reason_says_so(box, principal, connection):
+    box.fault("sql", status=401)
+    box.fault("sql", status=400)
+    with pytest.raises(sql.exc.Error) as caught, connection.cursor() as cursor:
+        cursor.execute("select 1")
+    assert caught.value.context["http-code"] == 400
+    assert not isinstance(caught.value.__cause__, lakekey.TokenRefused)
 
 
 def test_what_the_connector_refuses_to_have_set_is_refused(connection):
@@ -298,9 +330,9 @@ def test_programs_subclasses_keep_attributes_of_their_own(box, principal):
     class Labelled(Wrapper):
         label = "none"
 
-        def __init__(self, *args, **kwargs):
+        def __init__(self, *args):
             self.note = "before"
-            super().__init__(*args, **kwargs)
+            super().__init__(*args, pass_through=False, fixed_token=False)
             self.label = "prod"
 
     arguments = lakekey.sql.connect_arguments(principal.target)

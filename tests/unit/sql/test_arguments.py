@@ -8,6 +8,7 @@ from lakekey.configuration.target import resolve
 from lakekey.errors import LoginRequired
 from lakekey.sql import connect_arguments
 from lakekey.sql.arguments import Handing
+from support.told_provider import ToldProvider
 
 WAREHOUSE = "/sql/1.0/warehouses/w"
 
@@ -76,56 +77,41 @@ def test_what_the_target_says_reaches_the_connector_and_nothing_else():
     }
 
 
-class Signs:
-    """What a connection's headers come from; it notes what it is told of their tokens."""
-
-    def __init__(self, *, other=True):
-        self.sent = {"Authorization": "Bearer one", "X-Cloud": "two"}
-        self.other = other
-        self.told = []
-
-    def headers(self):
-        return dict(self.sent)
-
-    def served(self, token):
-        self.told.append(("served", token))
-
-    def invalidate(self, token):
-        self.told.append(("refused", token))
-        if isinstance(self.other, Exception):
-            raise self.other
-        return self.other
-
-
 @pytest.mark.parametrize(("pass_through", "name"), [(False, "Authorization"), (True, "authorization")])
 def test_connector_gets_the_whole_sign_in_and_the_name_that_it_hands_on_only_if_asked(pass_through, name):
     """In lower case, it goes past the connector's own cache of the token."""
-    assert Handing(Signs(), pass_through=pass_through)()() == {name: "Bearer one", "X-Cloud": "two"}
-    assert "Authorization" in Handing(Signs())()()
+    provider = ToldProvider("one")
+    provider.more = {"X-Cloud": "two"}
+    assert Handing(provider, pass_through=pass_through)()() == {name: "Bearer one", "X-Cloud": "two"}
+    assert "Authorization" in Handing(provider)()()
 
 
-def test_token_that_was_handed_out_last_is_the_one_that_served_or_was_refused():
-    signs = Signs()
-    handing = Handing(signs)
+@pytest.mark.parametrize("scheme", ["Bearer", "Basic"])
+def test_token_that_was_handed_out_last_is_the_one_that_served_or_was_refused(scheme):
+    provider = ToldProvider("one", "two", "three")
+    provider.scheme = scheme
+    handing = Handing(provider)
     headers = handing()
     assert handing.token == ""
-    for sent in ("Bearer one", "Basic two"):
-        signs.sent["Authorization"] = sent
-        headers()
-    signs.sent["Authorization"] = "Bearer newer"
+    headers()
+    provider.renew()
+    headers()
     handing.served()
     assert handing.invalidate() is True
-    assert signs.told == [("served", "two"), ("refused", "two")]
+    handing.served()
+    assert provider.told == ["served two", "refused two", "served two"], "the connector has no other one yet"
 
 
 @pytest.mark.parametrize("has_not_run", [True, False])
-@pytest.mark.parametrize("other", [True, False])
-def test_whether_there_is_another_token_is_said(other, has_not_run):
-    assert Handing(Signs(other=other)).renewed(has_not_run=has_not_run) is other
+@pytest.mark.parametrize("tokens", [["one", "two"], ["one"]])
+def test_whether_there_is_another_token_is_said(tokens, has_not_run):
+    assert Handing(ToldProvider(*tokens)).renewed(has_not_run=has_not_run) is (len(tokens) > 1)
 
 
 def test_why_there_is_no_other_token_is_said_only_where_the_statement_has_not_run():
-    handing = Handing(Signs(other=LoginRequired("sign in")))
+    provider = ToldProvider("one")
+    provider.trouble = LoginRequired("sign in")
+    handing = Handing(provider)
     with pytest.raises(LoginRequired):
         handing.renewed(has_not_run=True)
     assert handing.renewed(has_not_run=False) is False

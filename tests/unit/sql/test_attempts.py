@@ -52,6 +52,22 @@ def test_read_that_broke_off_is(error):
     assert caught.value.__cause__ is None
 
 
+def test_attempts_are_counted_where_the_connector_knows_of_no_cause():
+    with pytest.raises(RequestError) as caught, counted(repeatable=True):
+        policy_of(connection()).increment("POST", "/sql", None, BROKEN[0])
+        raise RequestError("no", {"attempt": "1/30"}, None, None)
+    assert caught.value.args == ("no", None)
+    assert caught.value.context["attempt"] == "2/30"
+
+
+def test_lost_answer_is_the_cause_of_its_own_error_only():
+    with pytest.raises(RequestError) as caught, counted(repeatable=False):
+        with pytest.raises(UnsafeToRetryError):
+            policy_of(connection()).increment("POST", "/sql", None, BROKEN[0])
+        raise RequestError("another")
+    assert caught.value.__cause__ is None
+
+
 def test_attempt_that_could_not_be_sent_is_none():
     with pytest.raises(RequestError) as caught, counted(repeatable=False):
         policy_of(connection()).increment("POST", "/sql", None, ConnectTimeoutError("away"))

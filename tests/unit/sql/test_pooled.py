@@ -36,6 +36,37 @@ def test_what_a_program_sets_is_set_on_the_connectors_own():
     assert (pooled.connection.label, cursor.cursor.arraysize) == ("a", 7)
 
 
+def test_with_statement_closes_what_it_was_given():
+    closed = []
+    pooled = connection()
+    pooled.connection.close = lambda: closed.append("connection")
+    with pooled as same:
+        assert same is pooled
+        with PooledCursor(pooled, SimpleNamespace(close=lambda: closed.append("cursor"))):
+            assert closed == []
+        assert closed == ["cursor"]
+    assert closed == ["cursor", "connection"]
+
+
+class Served:
+    """What signs in, and is told what has served."""
+
+    def __init__(self):
+        self.times = 0
+
+    def served(self):
+        self.times += 1
+
+
+@pytest.mark.parametrize(("args", "kwargs"), [(("select 1",), {}), ((), {"operation": "select 1"})])
+def test_statement_that_was_run_has_served_its_token(args, kwargs):
+    signs = Served()
+    pooled = PooledConnection(SimpleNamespace(), signs, SimpleNamespace(name="prod"))
+    own = SimpleNamespace(execute=lambda *given, **named: (given, named))
+    assert PooledCursor(pooled, own).execute(*args, **kwargs) == (args, kwargs)
+    assert signs.times == 1
+
+
 @pytest.mark.parametrize(
     ("name", "call", "raised"),
     [

@@ -4,7 +4,6 @@ never."""
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import grpc
@@ -15,6 +14,7 @@ from pyspark.sql.connect import proto
 from lakekey.errors import ConfigurationError, LoginRequired
 from lakekey.spark.interceptor import RetryException, SignIn
 from lakekey.spark.replay import Replay
+from support.told_provider import ToldProvider
 
 REFUSED, DENIED = StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED
 DETAILS = (("grpc-status-details-bin", b"a table"),)
@@ -70,38 +70,6 @@ class Server(grpc.GenericRpcHandler):
         return [each["authorization"].removeprefix("Bearer ") for each in self.metadata]
 
 
-class Signs:
-    """A provider, as the interceptor sees it; it notes what it is told of its tokens."""
-
-    def __init__(self):
-        self.target = SimpleNamespace(name="prod", is_delegated=False, login_command="lakekey login prod")
-        self.tokens = ["one", "two", "three"]
-        self.told = []
-        self.trouble = None
-        self.is_signed_out = False
-
-    def headers(self):
-        return {"Authorization": f"Bearer {self.tokens[0]}"}
-
-    def needs_login(self):
-        return self.is_signed_out
-
-    def served(self, token):
-        self.told.append(f"served {token}")
-
-    def renew(self):
-        self.tokens.pop(0)
-
-    def invalidate(self, token):
-        self.told.append(f"refused {token}")
-        if self.trouble:
-            raise self.trouble
-        if len(self.tokens) == 1:
-            return False
-        self.renew()
-        return True
-
-
 @pytest.fixture
 def server():
     server = Server()
@@ -111,7 +79,7 @@ def server():
 
 @pytest.fixture
 def signs():
-    return Signs()
+    return ToldProvider("one", "two", "three")
 
 
 class Client:
@@ -332,7 +300,13 @@ def test_token_of_a_stream_without_a_response_has_served_with_its_end(server, si
     assert signs.told == ["served one"]
 
 
-@pytest.mark.parametrize(("name", "request_"), [("ExecutePlan", plan()), ("ReattachExecute", proto.ConfigRequest())])
+# A plan that has an operation ID, and what asks for the rest of one.
+CAN_GO_ON = pytest.mark.parametrize(
+    ("name", "request_"), [("ExecutePlan", plan()), ("ReattachExecute", proto.ConfigRequest())]
+)
+
+
+@CAN_GO_ON
 def test_stream_that_is_refused_at_first_begins_once_more(server, signs, client, name, request_):
     server.answers = [Answer(REFUSED)]
     assert list(client.stream(name, request_)) == [b"response"]
@@ -365,9 +339,10 @@ def test_stream_that_ends_in_another_error_is_left_to_pyspark(server, signs, cli
     assert signs.told == ["served one"]
 
 
-def test_stream_that_is_cut_and_can_be_reattached_is(server, signs, client):
+@CAN_GO_ON
+def test_stream_that_is_cut_and_can_be_reattached_is(server, signs, client, name, request_):
     server.answers = [Answer(REFUSED, responses=2)]
-    assert cut(client.stream()) == (2, RetryException)
+    assert cut(client.stream(name, request_)) == (2, RetryException)
     assert (server.tokens, signs.told) == (["one"], ["served one", "refused one"])
 
 
