@@ -44,6 +44,6 @@ def config(profile: str | Provider | None = None, **settings: Any) -> "Config":
     }
     return Config(
         credentials_strategy=provider,
-        **{name: value for name, value in known.items() if value is not None and name not in rest},
+        **{name: value for name, value in known.items() if value is not None},
         **rest,
     )

@@ -300,6 +300,7 @@ def test_azure_workspace_is_found_by_its_resource_id(box, azure, access_token, m
     assert azure.count("/subscriptions/s/workspaces/w?api-version=2018-04-01") == 1
     client = WorkspaceClient(config=lakekey.sdk.config(p))
     assert client.current_user.me().user_name == box.client_id
+    assert (client.config.warehouse_id, client.config.cluster_id) == ("w1", None)
 
 
 def test_azure_workspace_that_is_not_found_is_an_error_of_ours(monkeypatch, azure):

@@ -35,10 +35,45 @@ def test_login_asks_each_time_and_a_provider_does_not(box):
     assert box.counters["logins"] == 2
 
 
+def test_provider_without_a_name_takes_the_only_session_that_there_is(box):
+    with pytest.raises(lakekey.ConfigurationError):
+        lakekey.provider()
+    lakekey.login("me")
+    assert lakekey.provider().target.host == box.host
+    with pytest.raises(lakekey.ConfigurationError, match="gone"):
+        lakekey.provider("gone")
+
+
+def test_another_person_takes_a_session_over_only_if_told_to(box, monkeypatch):
+    lakekey.login("me")
+    monkeypatch.setenv("BROWSER", box.person("grace@example.com").command())
+    for sign_in in (lambda: lakekey.login("me"), lakekey.provider("me").login):
+        with pytest.raises(lakekey.LoginFailed):
+            sign_in()
+    assert lakekey.provider("me").identity() == ADA
+    assert lakekey.login("me", switch=True).identity() == "grace@example.com"
+
+
 def test_login_is_the_function_whatever_was_imported_before(box):
     import lakekey.login.sign_in
 
     assert lakekey.login("me").identity() == ADA
+
+
+def test_profile_that_is_taken_where_none_is_named_is_marked(box, monkeypatch, tmp_path):
+    assert [profile.is_default for profile in lakekey.profiles()] == [False, False]
+    monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", " broken ")
+    assert [profile.is_default for profile in lakekey.profiles()] == [False, True]
+    monkeypatch.delenv("DATABRICKS_CONFIG_PROFILE")
+    (tmp_path / "databrickscfg").write_text(f"[me]\nhost = {box.host}\n[DEFAULT]\nhost = {box.host}\n")
+    assert {profile.name: profile.is_default for profile in lakekey.profiles()} == {"me": False, "DEFAULT": True}
+
+
+def test_profiles_are_those_of_the_home_where_no_file_is_named(box, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "databrickscfg").rename(tmp_path / ".databrickscfg")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", " ")
+    assert [profile.name for profile in lakekey.profiles()] == ["me", "broken"]
 
 
 def test_profiles_are_listed_with_what_is_wrong(box):
