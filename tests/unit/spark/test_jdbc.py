@@ -9,7 +9,7 @@ import lakekey
 from lakekey import ConfigurationError, Provider
 from lakekey.configuration.target import resolve
 from lakekey.providers.token import Token
-from lakekey.spark import jdbc_options
+from lakekey.spark.jdbc import jdbc_options
 
 HOST = "https://acme.cloud.databricks.com"
 ROBOT = {"client_id": "robot", "client_secret": "its secret"}
