@@ -1,21 +1,32 @@
 """Commands of the operating system, as hints name them: what a person types to look at, move or free something."""
 
+import shlex
 import sys
+
+
+def quoted(path: str) -> str:
+    """A path as one word of a command: the cache of macOS lies below ``Application Support``."""
+    return f'"{path}"' if _windows() else shlex.quote(path)
 
 
 def look_at(path: str) -> str:
     """Shows whose a file or directory is, and who may do what with it."""
-    return f'icacls "{path}"' if _windows() else f"ls -ld {path}"
+    return f"{'icacls' if _windows() else 'ls -ld'} {quoted(path)}"
 
 
 def move_away(path: str) -> str:
     """Gives a file or directory another name."""
-    return f'move "{path}" "{path}.old"' if _windows() else f"mv {path} {path}.old"
+    return f"{'move' if _windows() else 'mv'} {quoted(path)} {quoted(f'{path}.old')}"
+
+
+def remove(path: str) -> str:
+    """Removes a file."""
+    return f"{'del' if _windows() else 'rm'} {quoted(path)}"
 
 
 def room_of(directory: str) -> str:
     """Shows how much room is left on a disk."""
-    return f'dir "{directory}"' if _windows() else f"df -h {directory}"
+    return f"{'dir' if _windows() else 'df -h'} {quoted(directory)}"
 
 
 def listeners(first: int, last: int) -> str:

@@ -1,14 +1,18 @@
 """Commands that hints name are those of the operating system that is here."""
 
+import re
+import shlex
+from pathlib import Path
+
 import pytest
 
 from lakekey import _commands
 
 NAMED = {
-    "linux": ("ls -ld /c", "mv /c /c.old", "df -h /c", "ss -ltnp 'sport >= :8020 and sport <= :8040'"),
-    "darwin": ("ls -ld /c", "mv /c /c.old", "df -h /c", "lsof -nP -iTCP:8020-8040 -sTCP:LISTEN"),
+    "linux": ("ls -ld /c", "mv /c /c.old", "rm /c", "df -h /c", "ss -ltnp 'sport >= :8020 and sport <= :8040'"),
+    "darwin": ("ls -ld /c", "mv /c /c.old", "rm /c", "df -h /c", "lsof -nP -iTCP:8020-8040 -sTCP:LISTEN"),
     "win32": (
-        'icacls "/c"', 'move "/c" "/c.old"', 'dir "/c"',
+        'icacls "/c"', 'move "/c" "/c.old"', 'del "/c"', 'dir "/c"',
         "powershell Get-NetTCPConnection -State Listen -LocalPort (8020..8040)",
     ),
 }  # fmt: skip
@@ -20,7 +24,30 @@ def test_hint_names_a_command_of_this_system(monkeypatch, platform):
     named = (
         _commands.look_at("/c"),
         _commands.move_away("/c"),
+        _commands.remove("/c"),
         _commands.room_of("/c"),
         _commands.listeners(8020, 8040),
     )
     assert named == NAMED[platform]
+
+
+def test_path_is_one_word_of_each_command(monkeypatch):
+    monkeypatch.setattr(_commands.sys, "platform", "darwin")
+    path = "/Users/ada/Library/Application Support/lakekey"
+    for command in (_commands.look_at, _commands.remove, _commands.room_of):
+        assert shlex.split(command(path))[-1] == path
+    assert shlex.split(_commands.move_away(path)) == ["mv", path, f"{path}.old"]
+
+
+def test_no_hint_names_a_path_that_a_shell_would_take_apart():
+    source = Path(_commands.__file__).parent
+    programs = "chmod|chown|mv|rm|ls|df|namei|mkdir"
+    bare = re.compile(
+        rf"""f["'][^"']*\b(?:{programs})(?: -?[\w+-]+| \{{change\}}| \{{mode:o\}})* \{{(?!quoted|word|_word|_commands|change|mode|os\.get|me\}})"""
+    )
+    found = [
+        f"{path.relative_to(source)}: {match[0]}"
+        for path in sorted(source.rglob("*.py"))
+        for match in bare.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []

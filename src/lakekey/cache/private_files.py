@@ -165,11 +165,13 @@ def read_given(path: str) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise _unsafe(real, "is not a regular file", _commands().look_at(real))
         if _POSIX and status.st_uid not in (0, os.geteuid()):
-            raise _unsafe(real, f"belongs to user {status.st_uid}", f"sudo chown {os.geteuid()} {real}")
+            raise _unsafe(
+                real, f"belongs to user {status.st_uid}", f"sudo chown {os.geteuid()} {_commands().quoted(real)}"
+            )
         if _POSIX and status.st_mode & 0o022:
-            raise _unsafe(real, "can be changed by other users", f"chmod go-w {real}")
+            raise _unsafe(real, "can be changed by other users", f"chmod go-w {_commands().quoted(real)}")
         if _POSIX and status.st_uid != 0 and status.st_mode & 0o077:
-            raise _unsafe(real, "can be read by other users", f"chmod 600 {real}")
+            raise _unsafe(real, "can be read by other users", f"chmod 600 {_commands().quoted(real)}")
         return _content(descriptor, status.st_size)
     finally:
         os.close(descriptor)
@@ -199,7 +201,7 @@ def _check(status: os.stat_result, path: str, *, want: object, mode: int) -> Non
     if status.st_uid != os.geteuid():
         raise _unsafe(path, f"belongs to user {status.st_uid}, not to you", safe_path.ANOTHER_PLACE)
     if status.st_mode & 0o077:
-        raise _unsafe(path, "is open to other users", f"chmod {mode:o} {path}")
+        raise _unsafe(path, "is open to other users", f"chmod {mode:o} {_commands().quoted(path)}")
 
 
 def _commands() -> Any:

@@ -65,7 +65,7 @@ def _walk(path: str) -> str:
         if stat.S_ISLNK(status.st_mode):
             links += 1
             if links > _MOST_LINKS:
-                raise UnsafeCache(f"{path} goes through too many symbolic links", hint=f"namei -l {path}")
+                raise UnsafeCache(f"{path} goes through too many symbolic links", hint=f"namei -l {_word(path)}")
             _check_owner(status, here, "is a symbolic link that")
             target = os.readlink(here)
             pending = _steps(target) + pending
@@ -98,7 +98,14 @@ def _check_directory(status: os.stat_result, path: str) -> None:
 
 def _chmod(status: os.stat_result, path: str, change: str) -> str:
     """A step that this user can take: only its owner can change what a directory permits."""
-    return f"chmod {change} {path}" if os.geteuid() in (0, status.st_uid) else ANOTHER_PLACE
+    return f"chmod {change} {_word(path)}" if os.geteuid() in (0, status.st_uid) else ANOTHER_PLACE
+
+
+def _word(path: str) -> str:
+    with LOADING:
+        from lakekey._commands import quoted  # for an error only, so not on the warm path
+
+    return quoted(path)
 
 
 def _check_owner(status: os.stat_result, path: str, what: str) -> None:

@@ -5,6 +5,7 @@ import json
 import sys
 
 from lakekey import _json, _terminal
+from lakekey._commands import look_at
 from lakekey.cli.output import print_error
 from lakekey.cli.provider import provider_of
 from lakekey.cli.style import clean
@@ -65,7 +66,7 @@ def _body(data: str | None) -> bytes | None:
                 text = file.read()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise ConfigurationError(f"{data[1:]} cannot be read: {reason}", hint=f"ls -l {data[1:]}") from None
+            raise ConfigurationError(f"{data[1:]} cannot be read: {reason}", hint=look_at(data[1:])) from None
     else:
         text = data
     try:

@@ -11,7 +11,7 @@ import re
 import stat
 from collections.abc import Callable, Mapping
 
-from lakekey._commands import look_at
+from lakekey._commands import look_at, quoted
 from lakekey._imports import libraries
 from lakekey.cache import durable_files
 from lakekey.configuration import databrickscfg, profile_parser, profile_text
@@ -80,7 +80,7 @@ def check_can_write(path: str | None, name: str) -> None:
     _check_file(real, name)
     directory = os.path.dirname(real)
     if _POSIX and not os.access(directory, os.W_OK | os.X_OK):
-        raise ConfigurationError(f"{directory} cannot be written to", hint=f"ls -ld {directory}", profile=name)
+        raise ConfigurationError(f"{directory} cannot be written to", hint=look_at(directory), profile=name)
 
 
 def remove_profile(path: str | None, name: str) -> str | None:
@@ -200,7 +200,7 @@ def _change(path: str | None, name: str | None, edit: Callable[[str, _Sections],
         ) from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        hint = f"ls -ld {os.path.dirname(real)} {real}" if _POSIX else look_at(real)
+        hint = f"ls -ld {quoted(os.path.dirname(real))} {quoted(real)}" if _POSIX else look_at(real)
         raise ConfigurationError(f"{shown} cannot be written: {reason}", hint=hint, profile=name) from None
     raise ConfigurationError(f"{shown} cannot be changed safely: {trouble}", hint=f"edit {shown} by hand", profile=name)
 
@@ -229,19 +229,20 @@ def _read(path: str) -> bytes | None:
 def _check_file(path: str, name: str | None) -> None:
     directory = os.path.dirname(path)
     if not os.path.isdir(directory):  # the lock's library would make it, open to others
-        raise ConfigurationError(
-            f"there is no directory {directory}", hint=f"mkdir -m 700 -p {directory}", profile=name
-        )
+        hint = f"mkdir -m 700 -p {quoted(directory)}" if _POSIX else f"mkdir {quoted(directory)}"
+        raise ConfigurationError(f"there is no directory {directory}", hint=hint, profile=name)
     try:
         status = os.stat(path)
     except FileNotFoundError:
         return
     if not stat.S_ISREG(status.st_mode):
-        raise ConfigurationError(f"{path} is not a regular file", hint=f"ls -l {path}", profile=name)
+        raise ConfigurationError(f"{path} is not a regular file", hint=look_at(path), profile=name)
     if _POSIX and status.st_uid != os.geteuid():
         # Replaced by us it would be ours, and its owner could not read it any more.
         raise ConfigurationError(
-            f"{path} belongs to user {status.st_uid}", hint=f"run this as that user: ls -ln {path}", profile=name
+            f"{path} belongs to user {status.st_uid}",
+            hint=f"run this as that user: ls -ln {quoted(path)}",
+            profile=name,
         )
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
+from lakekey._imports import LOADING
 from lakekey.errors import ConfigurationError
 from lakekey.oauth import jwt
 
@@ -80,9 +81,12 @@ class File:
             with open(self._path, encoding="utf-8") as file:
                 text = file.read(1 << 20)
         except (OSError, ValueError) as error:
+            with LOADING:
+                from lakekey._commands import look_at
+
             reason = getattr(error, "strerror", None) or "it is not text"
             raise ConfigurationError(
-                f"the identity token's file {self._path} cannot be read: {reason}", hint=f"ls -l {self._path}"
+                f"the identity token's file {self._path} cannot be read: {reason}", hint=look_at(self._path)
             ) from None
         return jwt.checked(text, self.place)
 

@@ -51,6 +51,18 @@ def test_directories_and_files_are_usable_whatever_the_umask(place, umask):
     assert modes == [0o700, 0o700, 0o600]
 
 
+def test_hint_works_where_the_caches_path_has_a_space_as_on_macos(place):
+    cache = place / "Application Support" / "lakekey"
+    cache.mkdir(parents=True, mode=0o700)
+    cache.chmod(0o755)
+    hint = refusal(cache).hint
+    subprocess.run(hint, shell=True, check=True)
+    private_files.ensure_directory(str(cache))
+    cache.parent.chmod(0o777)
+    subprocess.run(refusal(cache).hint, shell=True, check=True)
+    private_files.ensure_directory(str(cache))
+
+
 @needs_root
 def test_hint_is_a_step_that_this_user_can_take(place, monkeypatch):
     place.chmod(0o777)

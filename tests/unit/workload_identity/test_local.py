@@ -62,7 +62,7 @@ def test_file_that_holds_no_token_is_an_error(tmp_path, content, says):
 def test_file_that_is_missing_is_an_error_with_a_next_step(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot be read: No such file") as caught:
         File(str(tmp_path / "none")).subject()
-    assert caught.value.hint == f"ls -l {tmp_path / 'none'}"
+    assert caught.value.hint == f"ls -ld {tmp_path / 'none'}"
 
 
 def test_service_account_is_asked_for_in_a_pod_only(tmp_path):

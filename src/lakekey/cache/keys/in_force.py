@@ -219,8 +219,10 @@ class Keys:
             choice = None  # there is nothing to open, and the user says where the key is to be
         if choice is None and raw:
             path = self.place.note_place(NOTE)
+            with LOADING:
+                from lakekey._commands import remove
             # In a store that hosts share it is a note under that name, which an administrator of the store removes.
-            removal = f"nothing is sealed here, so remove it: {'' if self.place.shared else 'rm '}{path}"
+            removal = f"nothing is sealed here, so remove it: {path if self.place.shared else remove(path)}"
             raise KeyUnavailable(
                 f"{path}, which says where the key of this cache is, is damaged, and no key at hand opens the cache",
                 hint=f"restore {path} from a backup" if needed else removal,

@@ -150,7 +150,10 @@ class FileStore:
 
     def removal(self, entry_id: str) -> str:
         """See `Store.removal`."""
-        return f"rm {self._path(entry_id)}"
+        with LOADING:
+            from lakekey._commands import remove
+
+        return remove(self._path(entry_id))
 
     def _move_aside(self, entry_id: str, envelope: bytes | None) -> str | None:
         if self._cannot_be_read(entry_id) if envelope is None else self.get(entry_id) == envelope:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 
+from lakekey._commands import quoted
 from lakekey.cli.doctor.finding import FAILED, OK, Check
 from lakekey.cli.serving.own_files import trouble_with
 
@@ -25,4 +26,4 @@ def _check(file: str) -> Check:
         trouble = f"{file} cannot be looked at: {error.strerror}"
     if trouble is None:
         return Check("service", OK, f"{file} is yours alone")
-    return Check("service", FAILED, trouble, f"see who can write there: namei -l {file}")
+    return Check("service", FAILED, trouble, f"see who can write there: namei -l {quoted(file)}")

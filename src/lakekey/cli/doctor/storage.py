@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from lakekey._commands import look_at
+from lakekey._commands import look_at, quoted
 from lakekey.cache import keys_of_entries
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
@@ -61,7 +61,7 @@ def _check_directory(place: str, entries: str) -> Check:
     mode = f"mode {stat.S_IMODE(os.lstat(place).st_mode):04o}"
     if os.access(place, os.W_OK):
         return Check("cache", OK, f"{place}, {mode}, {entries}")
-    step = f"chmod u+w {place}, or set LAKEKEY_CACHE_DIR to another place"
+    step = f"chmod u+w {quoted(place)}, or set LAKEKEY_CACHE_DIR to another place"
     return Check("cache", FAILED, f"{place} cannot be written to ({mode})", step)
 
 

@@ -3,6 +3,7 @@
 import argparse
 from typing import Any, NamedTuple
 
+from lakekey._commands import remove
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import entry_id
 from lakekey.cache.opening import open_cache
@@ -123,7 +124,7 @@ def _delete(session: PlainSession) -> str:
         plaintext_sessions.delete(session)
     except OSError as error:
         raise CacheWriteFailed(
-            f"{session.path} cannot be changed: {error.strerror or type(error).__name__}", hint=f"rm {session.path}"
+            f"{session.path} cannot be changed: {error.strerror or type(error).__name__}", hint=remove(session.path)
         ) from None
     return session.path
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from lakekey._commands import look_at
 from lakekey.cache.keys.kms import rest
 from lakekey.cache.keys.kms.service import (
     AWAY,
@@ -163,7 +164,7 @@ class VaultTransit:
                 return file.read(_LONGEST_TOKEN).decode().strip()
         except (OSError, ValueError):
             pass
-        raise KmsTrouble(CREDENTIALS, "a file with a token cannot be read", f"check that file: ls -l {path}")
+        raise KmsTrouble(CREDENTIALS, "a file with a token cannot be read", f"check that file: {look_at(path)}")
 
 
 def _refusal(answer: rest.Answer) -> KmsTrouble | None:
