@@ -77,6 +77,11 @@ class Terminal:
         """Presses keys, without Enter."""
         os.write(self._ours, keys.encode())
 
+    def echoes(self) -> bool:
+        """Whether it is in its usual mode, in which it shows what is typed and hands it over by lines."""
+        modes: int = termios.tcgetattr(self._ours)[3]
+        return bool(modes & termios.ECHO and modes & termios.ICANON)
+
     def ends(self) -> int:
         """Waits for its end. Returns the exit status."""
         deadline = time.monotonic() + _PATIENCE

@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lakekey.cli import output, streams
+from lakekey.cli import output, signals, streams
 from lakekey.errors import LakekeyError
 
 # ``gh auth login``, ``gcloud auth login``, …: the same command here, without ``auth``.
@@ -24,11 +24,14 @@ def run(*, as_databricks: bool = False) -> None:
     """
     streams.prepare()
     try:
+        signals.prepare()
         status = main(sys.argv[1:], as_databricks=as_databricks)
         streams.finish()
     except KeyboardInterrupt:
         print("lakekey: interrupted", file=sys.stderr)
         status = 130
+    except signals.Ended as end:
+        status = 128 + end.number  # counts where no signal ends it, as in the first process of a container
     except BrokenPipeError:
         # The reader has enough of our output, which is not an error to report.
         streams.silence_output()

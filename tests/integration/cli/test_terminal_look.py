@@ -226,6 +226,16 @@ def test_wait_does_not_write_over_what_is_typed(box):
     assert "s left" not in terminal.screen.rpartition("half an address")[2]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
+def test_terminal_is_left_as_it_was_by_a_wait_that_a_signal_ends(box, number):
+    with Terminal("login", "me", "--timeout", "60", environment=over_ssh()) as terminal:
+        terminal.shows("s left, Ctrl-C ends it")
+        assert not terminal.echoes()
+        terminal.process.send_signal(number)
+        assert terminal.process.wait(60) == -number
+        assert terminal.echoes()
+
+
 def test_wait_for_a_code_that_is_typed_elsewhere_counts_down(monkeypatch, tmp_path):
     with OidcServer(device_flow=True) as server:
         variables = program_environment(server, tmp_path / "cache")

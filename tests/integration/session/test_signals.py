@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from support.processes import LAKEKEY
 from support.servers.odd_server import OddServer
 from support.sessions import Child, Machine
 
@@ -140,6 +142,19 @@ def test_where_no_thread_starts_a_signal_takes_effect_at_once_before_anything_is
         assert_ended_by(child, BY[number])
     assert machine.token_requests() == 0
     assert_nothing_is_lost(machine)
+
+
+@pytest.mark.posix_signals
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
+def test_command_that_is_told_to_end_stores_the_answer_first(oidc_server, machine, number):
+    command = [LAKEKEY, "token"]
+    with oidc_server.hold(when="after") as hold, subprocess.Popen(command, env=machine.environ) as process:
+        hold.wait()
+        process.send_signal(number)
+        hold.release()
+        assert process.wait(60) == -number
+    assert_nothing_is_lost(machine)
+    assert machine.token_requests() == 1
 
 
 @pytest.mark.posix_signals
