@@ -1,4 +1,4 @@
-"""Commands of the operating system, as hints name them: what a person types to look at, move or free something."""
+"""Commands as hints name them: what a person types to look at, move or free something, and a profile in ours."""
 
 import shlex
 import sys
@@ -7,6 +7,11 @@ import sys
 def quoted(path: str) -> str:
     """A path as one word of a command: the cache of macOS lies below ``Application Support``."""
     return f'"{path}"' if _windows() else shlex.quote(path)
+
+
+def profile(name: str) -> str:
+    """A profile as a word of our own commands; one that looks like an option stands behind its own."""
+    return shlex.quote(f"--profile={name}" if name.startswith("-") else name)
 
 
 def look_at(path: str) -> str:

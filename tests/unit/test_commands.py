@@ -51,3 +51,11 @@ def test_no_hint_names_a_path_that_a_shell_would_take_apart():
         for match in bare.finditer(path.read_text(encoding="utf-8"))
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("prod", "prod"), ("my work", "'my work'"), ("-x", "--profile=-x"), ("--my work", "'--profile=--my work'")],
+)
+def test_profile_is_one_word_that_is_not_taken_for_an_option(name, word):
+    assert _commands.profile(name) == word

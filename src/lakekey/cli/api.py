@@ -6,6 +6,7 @@ import sys
 
 from lakekey import _json, _terminal
 from lakekey._commands import look_at
+from lakekey.cli import prompt
 from lakekey.cli.output import print_error
 from lakekey.cli.provider import provider_of
 from lakekey.cli.style import clean
@@ -59,7 +60,7 @@ def _body(data: str | None) -> bytes | None:
     if data is None:
         return None
     if data == "-":
-        text = sys.stdin.read()
+        text = prompt.piped()
     elif data.startswith("@"):
         try:
             with open(data[1:], encoding="utf-8") as file:
@@ -70,7 +71,8 @@ def _body(data: str | None) -> bytes | None:
     else:
         text = data
     try:
+        document = text.encode()
         _json.loads(text, longest=len(text))
-    except ValueError:
+    except ValueError:  # which one that is not Unicode raises as well
         raise ConfigurationError("--data is not JSON", hint="""--data '{"name": "value"}'""") from None
-    return text.encode()
+    return document

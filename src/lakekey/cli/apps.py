@@ -1,13 +1,13 @@
 """``lakekey apps``: the OAuth apps through which a portal signs people in."""
 
 import argparse
-import sys
+import shlex
 from datetime import UTC, datetime
 from typing import Any
 
-from lakekey import _terminal
 from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
 from lakekey.cache.opening import open_cache
+from lakekey.cli import prompt
 from lakekey.cli.output import print_facts, print_json, print_table, print_text
 from lakekey.errors import ConfigurationError
 from lakekey.web.registrations import Registrations
@@ -77,7 +77,7 @@ def add(arguments: argparse.Namespace) -> int:
     _show(kept, 0, as_json=arguments.json)
     if not arguments.json:
         print()
-        print_text(f"Register this redirect URI for the app, then try it: lakekey apps check {name}")
+        print_text(f"Register this redirect URI for the app, then try it: lakekey apps check {shlex.quote(name)}")
     return 0
 
 
@@ -225,14 +225,9 @@ def _minutes(value: float | None) -> str | None:
     return f"{value:g} minutes" if value else None
 
 
-def _ask(prompt: str) -> str:
+def _ask(question: str) -> str:
     """A secret, without echo; from a pipe its first line. Never from the command line, which others can read."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        typed = (sys.stdin.readline() if sys.stdin is not None else "").strip()
-    else:
-        import getpass
-
-        typed = getpass.getpass("\n".join(_terminal.folded(prompt, sys.stderr))).strip()
+    typed = prompt.ask_secret(question)
     if not typed:
         raise ConfigurationError("no secret was typed", hint="try again, or pipe it in")
     return typed

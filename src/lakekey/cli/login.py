@@ -6,6 +6,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from lakekey import _commands
 from lakekey.cli import prompt
 from lakekey.cli.next_step import first_use
 from lakekey.cli.output import in_words, print_json, print_step, print_text
@@ -32,7 +33,8 @@ def login(arguments: argparse.Namespace) -> int:
         if live is not None:
             return _tell_signed_in(arguments, *live)
         if arguments.check:
-            raise LoginRequired("not signed in", hint=f"run: lakekey login {arguments.profile or ''}".rstrip())
+            named = _commands.profile(arguments.profile) if arguments.profile else ""
+            raise LoginRequired("not signed in", hint=f"run: lakekey login {named}".rstrip())
     plan = setup.plan(arguments)
     try:
         return _sign_in(arguments, plan)

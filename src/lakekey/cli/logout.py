@@ -188,10 +188,9 @@ def _all(arguments: argparse.Namespace) -> int:
     if not ended.seen:
         print_text("There was no session.")
     if key()["key_forgotten"]:
-        print_text(
-            f"The key is removed from {cache.ring.where}"
-            + (f", with {len(secrets)} sealed secret{'s' if len(secrets) > 1 else ''}." if secrets else ".")
-        )
+        beside = f", with {len(secrets)} sealed secret{'s' if len(secrets) > 1 else ''}" if secrets else ""
+        place = cache.ring.where
+        print_text(f"The key is removed from {place}{beside}." if place else f"There was no key{beside}.")
         print_text(f"What is left is not secret: {cache.store.where}")
     return 1 if ended.failed else 0
 

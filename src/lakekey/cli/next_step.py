@@ -1,7 +1,8 @@
 """What to type after signing in: the first row where there is a warehouse, else a token."""
 
-import shlex
 from importlib.util import find_spec
+
+from lakekey import _commands
 
 
 def first_use(profile: str | None, *, warehouse: bool) -> str:
@@ -11,9 +12,11 @@ def first_use(profile: str | None, *, warehouse: bool) -> str:
         profile: The profile; ``None`` for the only session that there is.
         warehouse: Whether statements have a place to run.
     """
+    named = _commands.profile(profile) if profile else ""
     if warehouse and has_sql_connector():
-        return 'lakekey sql "select 1"' + (f" -p {shlex.quote(profile)}" if profile else "")
-    return f"lakekey token {shlex.quote(profile) if profile else ''}".rstrip()
+        option = f"-p {named}" if profile and not profile.startswith("-") else named
+        return f'lakekey sql "select 1" {option}'.rstrip()
+    return f"lakekey token {named}".rstrip()
 
 
 def has_sql_connector() -> bool:

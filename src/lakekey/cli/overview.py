@@ -3,9 +3,9 @@
 import argparse
 import itertools
 import os
-import shlex
 from typing import Any
 
+from lakekey import _commands
 from lakekey._version import __version__
 from lakekey.cache.opening import open_cache
 from lakekey.cli.next_step import first_use
@@ -73,7 +73,7 @@ def _next_step(found: list[Found], names: list[str]) -> str:
     if usable:
         return _use_of(usable[0], alone=len(usable) == 1 and not names)
     over = next((each.info.profile for each in found if each.info.profile), None) or (names[0] if names else None)
-    return f"lakekey login {shlex.quote(over) if over else ''}".rstrip()
+    return f"lakekey login {_commands.profile(over) if over else ''}".rstrip()
 
 
 def _use_of(found: Found, *, alone: bool) -> str:

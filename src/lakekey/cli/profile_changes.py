@@ -3,6 +3,7 @@
 import argparse
 import os
 
+from lakekey import _commands
 from lakekey._hosts import normalize_host, workspace_of
 from lakekey.cli.output import print_json, print_text
 from lakekey.configuration import databrickscfg, profile_writer
@@ -21,12 +22,16 @@ def add(arguments: argparse.Namespace) -> int:
         if workspace := workspace_of(arguments.host):
             values["workspace_id"] = workspace
     elif not arguments.replace:
-        raise ConfigurationError("a new profile needs --host", hint=f"lakekey profiles add {name} --host https://…")
+        raise ConfigurationError(
+            "a new profile needs --host", hint=f"lakekey profiles add {_commands.profile(name)} --host https://…"
+        )
     if "host" in values:
         _check(values, name)
     order = [each for each in ("host", "workspace_id", *_SETTINGS) if each in values]
     kept = profile_writer.write_profile(path, name, {each: values[each] for each in order}, replace=arguments.replace)
-    return _done(arguments, path, kept, f"Wrote the profile {name} to {path}.", f"lakekey login {name}")
+    return _done(
+        arguments, path, kept, f"Wrote the profile {name} to {path}.", f"lakekey login {_commands.profile(name)}"
+    )
 
 
 def remove(arguments: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ Plain lines, without a library that draws: they work over SSH, in every terminal
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lakekey import _terminal
 from lakekey.configuration.presence import automation
@@ -26,11 +26,37 @@ def ask(question: str, *, default: str = "") -> str:
     shown = f"{question} [{default}]: " if default else f"{question}: "
     sys.stderr.write("\n".join(_terminal.folded(shown, sys.stderr)))
     sys.stderr.flush()
-    line = sys.stdin.readline()
+    line = _text(sys.stdin.readline)
     if not line:
         sys.stderr.write("\n")
         raise ConfigurationError("the input ended before the question was answered", hint="see: lakekey help login")
     return line.strip() or default
+
+
+def ask_secret(question: str) -> str:
+    """A secret, without echo; from a pipe its first line. Empty where nothing is typed.
+
+    Raises:
+        ConfigurationError: It is not text.
+    """
+    if not sys.stdin.isatty():
+        return _text(sys.stdin.readline).strip()
+    import getpass
+
+    shown = "\n".join(_terminal.folded(question, sys.stderr))
+    try:
+        return _text(lambda: getpass.getpass(shown)).strip()
+    except EOFError:  # Ctrl-D
+        return ""
+
+
+def piped() -> str:
+    """All of standard input.
+
+    Raises:
+        ConfigurationError: It is not text.
+    """
+    return _text(sys.stdin.read)
 
 
 def confirm(question: str) -> bool:
@@ -71,3 +97,17 @@ def tell(line: str) -> None:
     indent = len(line) - len(text)
     lines = _terminal.folded(text, sys.stderr, indent)
     print("\n".join(f"{'':<{indent}}{each}" for each in lines), file=sys.stderr, flush=True)
+
+
+def _text(read: Callable[[], str]) -> str:
+    try:
+        text = read()
+        text.encode()  # some locales let through what is not text
+    except UnicodeError:
+        pass  # it holds what was read, which may be a secret: what follows must not hang on it
+    else:
+        return text
+    raise ConfigurationError(
+        f"standard input is not text in {sys.stdin.encoding}",
+        hint="set PYTHONIOENCODING to its encoding",
+    )

@@ -2,9 +2,7 @@
 
 import argparse
 import os
-import sys
 
-from lakekey import _terminal
 from lakekey.cache.cache import Cache
 from lakekey.cache.client_secrets import is_secret, put_secret, remove_secret, secret_id
 from lakekey.cache.opening import open_cache
@@ -105,20 +103,14 @@ def seal_secret(target: Target) -> Cache:
     cache = open_cache(
         target.cache_environment(os.environ), place=target.store
     )  # a cache that cannot be used is said before anybody types a secret
-    typed = _ask(f"Client secret of {target.client_id} at {target.host}: ").strip()
+    typed = prompt.ask_secret(f"Client secret of {target.client_id} at {target.host}: ")
     if not typed:
         raise ConfigurationError("no secret was typed", hint="try again, or pipe it in", profile=target.name)
+    if not typed.isprintable():
+        raise ConfigurationError("the secret holds a control character", hint="type it again", profile=target.name)
     put_secret(cache, target.host, target.account_id, target.client_id, typed)
     _audit(target, cache, "secret_set")
     return cache
-
-
-def _ask(question: str) -> str:
-    if not sys.stdin.isatty():
-        return sys.stdin.readline()
-    import getpass
-
-    return getpass.getpass("\n".join(_terminal.folded(question, sys.stderr)))
 
 
 def _in_clear(arguments: argparse.Namespace) -> bool:

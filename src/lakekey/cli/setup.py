@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from lakekey import _commands
 from lakekey._hosts import LOOPBACK, is_account_console, normalize_host, workspace_of
 from lakekey.cli import prompt
 from lakekey.cli.arguments import target_settings
@@ -130,7 +131,7 @@ def complete_hint(error: LakekeyError, arguments: argparse.Namespace, plan: Plan
     error.hint = error.hint.replace(_IN_THE_PROFILE, _AS_AN_OPTION)
     if plan is not None and plan.name is not None:
         host = shlex.quote(normalize_host(plan.raw_host, None))
-        named = f"lakekey login {shlex.quote(plan.name)} --host {shlex.quote(plan.raw_host)}"
+        named = f"lakekey login {_commands.profile(plan.name)} --host {shlex.quote(plan.raw_host)}"
         error.hint = error.hint.replace(f"lakekey login --host {host}", named)
 
 
@@ -182,7 +183,7 @@ def _refuse_missing(arguments: argparse.Namespace) -> None:
     try:
         resolve(arguments.profile, **target_settings(arguments))
     except ConfigurationError as error:
-        make = f"lakekey login {shlex.quote(arguments.profile)} --host https://…"
+        make = f"lakekey login {_commands.profile(arguments.profile)} --host https://…"
         if error.hint and "no profile of that name" in error.message:
             error.hint = f"{error.hint}; make it: {make}"
         raise

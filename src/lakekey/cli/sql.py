@@ -18,7 +18,7 @@ def sql(arguments: argparse.Namespace) -> int:
     """Run the statement and print its rows."""
     if not has_sql_connector():
         raise ConfigurationError("the SQL connector is not installed", hint="pip install 'lakekey[sql]'")
-    statement = sys.stdin.read() if arguments.statement == "-" else arguments.statement
+    statement = prompt.piped() if arguments.statement == "-" else arguments.statement
     provider = provider_of(arguments)
     provider.headers()
     http_path = arguments.warehouse and f"/sql/1.0/warehouses/{arguments.warehouse}"

@@ -2,11 +2,11 @@
 
 import argparse
 import itertools
-import shlex
 import time
 from collections.abc import Iterator
 from typing import Any
 
+from lakekey import _commands
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
@@ -201,7 +201,7 @@ def _print_troubles(found: list[dict[str, Any]]) -> None:
             print_text(f"{name}: {_error(facts)}")
         if facts.get("nears_end"):
             profile = facts.get("profile")
-            where = shlex.quote(profile) if profile else f"--host {facts['host']}"
+            where = _commands.profile(profile) if profile else f"--host {facts['host']}"
             print()
             print_step(clean(f"{name}: the session ends soon. Sign in ahead with:"), clean(f"lakekey login {where}"))
 

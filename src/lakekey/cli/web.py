@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lakekey._hosts import LOOPBACK
+from lakekey.cli import prompt
 from lakekey.cli.output import print_json, print_table, print_text
 from lakekey.errors import ConfigurationError
 from lakekey.web.connections import Schedule
@@ -180,7 +181,7 @@ def _read_schedules(path: str) -> list[Schedule]:
 
     try:
         if path == "-":
-            text = sys.stdin.read()
+            text = prompt.piped()
         else:
             with open(path, encoding="utf-8") as file:
                 text = file.read()

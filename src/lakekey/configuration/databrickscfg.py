@@ -70,7 +70,7 @@ def read(path: str | None, wanted: str | None) -> Profile | None:
             return None
         raise ConfigurationError(
             f"there is no file {path} to find it in",
-            hint=f"lakekey login {word(wanted)} --host https://…",
+            hint=f"lakekey login {_profile_word(wanted)} --host https://…",
             profile=wanted,
         )
     name = wanted or _default_profile(found)
@@ -89,6 +89,13 @@ def word(name: str) -> str:
         import shlex
 
     return shlex.quote(name)
+
+
+def _profile_word(name: str) -> str:
+    with LOADING:
+        from lakekey import _commands
+
+    return _commands.profile(name)
 
 
 def profiles(path: str | None) -> tuple[list[Profile], str | None]:

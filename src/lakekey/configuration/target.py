@@ -106,18 +106,21 @@ class Target(Resolved, Given):
 
         With the caller's own arguments, as far as there are options for them: without, it would be another credential.
         """
-        words = [self.profile] if self.profile else []
+        words = []
         for name in _OPTIONS:
             source = self.sources.get(name)
             if source == ARGUMENT or (name == "host" and not self.profile and source != PROFILE):
                 value = getattr(self, name)
                 words += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else ",".join(value)]
-        if not words:
+        if not words and not self.profile:
             return ""
         with LOADING:
             import shlex
 
-        return f" {shlex.join(words)}"
+            from lakekey import _commands
+
+        named = [_commands.profile(self.profile)] if self.profile else []
+        return " ".join(["", *named, *map(shlex.quote, words)])
 
     @property
     def is_person(self) -> bool:

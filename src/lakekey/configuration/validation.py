@@ -152,9 +152,9 @@ def _respelled(layers: Layers, name: str) -> str | None:
 def _way_to_set(layers: Layers, name: str) -> str:
     if name == "client_secret" and layers.profile:  # first the way that leaves it nowhere in clear
         with LOADING:
-            import shlex
+            from lakekey import _commands
 
-        return f"set DATABRICKS_CLIENT_SECRET, or seal it: lakekey secret set {shlex.quote(layers.profile)}"
+        return f"set DATABRICKS_CLIENT_SECRET, or seal it: lakekey secret set {_commands.profile(layers.profile)}"
     return f"set {name} in the profile, or DATABRICKS_{name.upper()}"
 
 

@@ -9,7 +9,7 @@ import re
 from html import unescape
 from urllib.parse import parse_qs, urljoin, urlsplit
 
-from lakekey import _log
+from lakekey import _commands, _log
 from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError, CredentialsRefused, LoginFailed, TokenEndpointError
 from lakekey.login.ports import is_built_in
@@ -91,14 +91,15 @@ def explained(target: Target, error: CredentialsRefused) -> CredentialsRefused:
 
 def _hint(target: Target, said: str, redirect_uri: str | None) -> str:  # noqa: PLR0911 - one return a diagnosis
     where = f"of the app {target.client_id}"
+    seal = f"lakekey secret set {_commands.profile(target.profile) if target.profile else ''}".rstrip()
     if _SPA.search(said):
         return f"register the redirect address {where} for mobile and desktop applications, not for a single page"
     if redirect_uri and _REDIRECT.search(said):
         return f"register the redirect URL {redirect_uri} {where}, or set redirect_url to one that is registered"
     if _SECRET_WRONG.search(said) or (target.client_secret and _SECRET_MISSING.search(said)):
-        return f"the secret {where} is wrong or has expired: lakekey secret set {target.profile or ''}".rstrip()
+        return f"the secret {where} is wrong or has expired: {seal}"
     if _SECRET_MISSING.search(said) and not redirect_uri:
-        return f"the app may be confidential and want its secret: lakekey secret set {target.profile or ''}".rstrip()
+        return f"the app may be confidential and want its secret: {seal}"
     if _CLIENT.search(said):
         return f"check client_id: the server does not know {target.client_id} (a new app takes up to 30 minutes)"
     if _SCOPE.search(said):

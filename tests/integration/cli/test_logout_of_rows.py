@@ -83,6 +83,10 @@ def test_forget_key_leaves_no_secret_behind(sessions, tmp_path):
     assert done.returncode == 0, done.stderr
     left = [name for _, _, names in os.walk(cache) for name in names if not name.endswith((".lock", ".holder"))]
     assert left == []
+    assert run("logout", "--all", "--forget-key").stdout.splitlines()[:2] == [
+        "There was no session.",
+        "There was no key.",
+    ]
     assert run("token", "job").returncode == 0  # and a new key is made with the next session
 
 

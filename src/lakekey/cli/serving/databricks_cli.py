@@ -40,7 +40,9 @@ def auth_token(arguments: argparse.Namespace) -> int:
             _refresh_unless_young(session, provider)
         print_token(provider.token())
     except LakekeyError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        from lakekey.cli.style import clean
+
+        print(f"Error: {clean(str(error))}", file=sys.stderr)
         return 1
     return 0
 

@@ -1,0 +1,70 @@
+"""Input that no person means: bytes that are not text, names that look like options, an end where an answer is due."""
+
+import os
+import shlex
+import subprocess
+
+import pytest
+
+from support.processes import LAKEKEY
+from support.processes import lakekey as run
+from support.terminal import Terminal
+
+PROFILES = "[--json]\nhost = https://127.0.0.1:1\n[nightly]\nhost = https://127.0.0.1:1\nclient_id = 8e5ac1e2\n"
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path, monkeypatch, unattended):
+    """A home with two profiles of a host that is away."""
+    file = tmp_path / "cfg"
+    file.write_text(PROFILES)
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(file))
+    monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "file")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "utf-8:surrogateescape", "ascii:strict"])
+@pytest.mark.parametrize(
+    "command", ["secret set nightly", "api post /x -p nightly --data -", "apps add a --client-id x --portal x --secret"]
+)
+def test_input_that_is_not_text_is_refused_and_not_shown(encoding, command):
+    done = subprocess.run(
+        [LAKEKEY, *command.split()],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        input=b'"dose0123\xff"\n',
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    first, *_ = done.stderr.decode().splitlines()
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert first.endswith(f"standard input is not text in {encoding.partition(':')[0]}")
+    assert b"dose" not in done.stderr
+
+
+@pytest.mark.parametrize(("typed", "said"), [("\x04", "no secret was typed"), ("a\x1bb\n", "a control character")])
+def test_what_is_not_a_secret_is_refused_at_the_terminal(typed, said):
+    environment = {**os.environ, "LAKEKEY_INTERACTIVE": "auto"}
+    with Terminal("secret", "set", "nightly", environment=environment) as terminal:
+        terminal.shows("Client secret of 8e5ac1e2 at https://127.0.0.1:1: ")
+        terminal.presses(typed)
+        assert terminal.ends() == 2
+        assert said in terminal.screen
+        assert "Traceback" not in terminal.screen
+
+
+def test_profile_that_looks_like_an_option_is_named_so_that_the_next_step_runs():
+    first = run("status", "--profile=--json")
+    assert (first.returncode, first.stderr) == (3, "")
+    step = first.stdout.splitlines()[-1]
+    assert step == "Sign in with: lakekey login --profile=--json"
+    again = run(*shlex.split(step.partition("lakekey ")[2]), "--check")
+    assert (again.returncode, again.stderr.splitlines()[0]) == (
+        3, "lakekey: --json: not signed in, and this run cannot prompt for a sign-in",
+    )  # fmt: skip
+
+
+def test_error_for_an_sdk_has_no_control_characters():
+    done = run("auth", "token", "-p", "evil\x1b[2J\u202e")
+    assert done.returncode == 1
+    assert done.stderr.startswith(r"Error: evil\x1b[2J\u202e: ")
