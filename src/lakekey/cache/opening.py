@@ -55,7 +55,13 @@ def open_cache(
             "there is no home directory to keep tokens in", "LAKEKEY_CACHE_DIR=/a/directory/of/yours"
         )
         return Cache(memory, ring, volatile=why)
-    store = FileStore(os.path.abspath(os.path.expanduser(directory)))
+    try:
+        store = FileStore(os.path.abspath(os.path.expanduser(directory)))
+    except FileNotFoundError:  # a relative path, and the current directory was removed
+        memory, ring, why = _substitute(
+            f"the current directory is gone, below which {directory} is", "name it by an absolute path"
+        )
+        return Cache(memory, ring, volatile=why)
 
     def instead(error: Exception) -> Substitute:
         if needed and isinstance(error, UnsafeCache):

@@ -4,6 +4,7 @@ Exit status: 0 done, 1 failed, 2 usage, 3 login needed.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -79,6 +80,11 @@ def main(argv: Sequence[str], *, as_databricks: bool = False) -> int:
         status: int = arguments.run(arguments)
     except LakekeyError as error:
         return _fail(arguments, error)
+    except FileNotFoundError:
+        if _is_somewhere():
+            raise
+        gone = LakekeyError("the current directory is gone, and a relative path begins there", hint="cd to another one")
+        return _fail(arguments, gone)
     return status
 
 
@@ -99,6 +105,14 @@ def _command_first(argv: Sequence[str]) -> list[str]:
         return [rest[0], *before, *rest[1:]]
     of_a_profile = any(word.partition("=")[0] in ("-p", "--profile") for word in before)
     return ["status" if of_a_profile else "overview", *before]
+
+
+def _is_somewhere() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _fail(arguments: argparse.Namespace, error: LakekeyError) -> int:

@@ -68,3 +68,23 @@ def test_error_for_an_sdk_has_no_control_characters():
     done = run("auth", "token", "-p", "evil\x1b[2J\u202e")
     assert done.returncode == 1
     assert done.stderr.startswith(r"Error: evil\x1b[2J\u202e: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [
+        ("keys", 0, "the current directory is gone, below which cache is; tokens are kept in the memory"),
+        ("profiles add new --host https://127.0.0.1:1", 1, "lakekey: the current directory is gone, and a relative"),
+    ],
+)
+def test_relative_path_from_a_directory_that_is_gone_is_no_traceback(tmp_path, monkeypatch, command, status, said):
+    monkeypatch.setenv("LAKEKEY_CACHE_DIR", "cache")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", "cfg")
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", LAKEKEY, *command.split()],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == status
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
