@@ -51,7 +51,7 @@ def add_gates(module: ModuleType) -> None:
     stock = getattr(module, owner, None)
     if stock is None or not all(name in vars(stock) for name in names):
         # Never an exception: it would take the provider away from the tasks that have nothing to do with us.
-        _log.warning("airflow", "%s is none that lakekey knows: use lakekey.airflow's hooks instead", module.__name__)
+        _log.warning("airflow", "lakekey does not know %s: use lakekey.airflow's hooks instead", module.__name__)
         return
     for name in names:
         method = vars(stock)[name]

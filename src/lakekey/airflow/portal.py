@@ -95,7 +95,7 @@ def portal_of_airflow() -> "Portal | None":
     if _is_one_person(conf):
         raise ConfigurationError(
             "[core] simple_auth_manager_all_admins makes all visitors of Airflow one person",
-            hint="let people sign in to Airflow, each as oneself",
+            hint="have people sign in to Airflow, each with an account of their own",
         )
     from lakekey.web import Portal
 

@@ -260,7 +260,7 @@ class Cache:
 
         def who_and_what() -> str:
             who = self.store.holder(entry_id) or "another process"
-            return f"{who} holds entry {entry_id[:12]} of {self.store.where}"
+            return f"{who} has held entry {entry_id[:12]} of {self.store.where}"
 
         return wait_for(
             lambda: self.lock(entry_id, to_write=to_write), lambda: self.read(entry_id), who_and_what, patience, pause

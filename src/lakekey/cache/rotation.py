@@ -87,7 +87,7 @@ def rotate(cache: Cache, *, to: str | None = None, patience: float = _PATIENCE) 
     """
     keys = cache.keys
     if keys is None:
-        raise ConfigurationError("the key of this cache lives and dies with its process", hint="nothing has to be done")
+        raise ConfigurationError("the key of this cache exists in this process only", hint="nothing has to be done")
     try:
         keys.read()  # a first key is chosen under the same lock
         with keys.place.changing_key():

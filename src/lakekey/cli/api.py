@@ -19,7 +19,7 @@ def api(arguments: argparse.Namespace) -> int:
     path = arguments.path
     if "://" in path.partition("?")[0] or path.startswith("//"):
         raise ConfigurationError(
-            "the path is an address",
+            "the path is a whole address",
             hint="give the path alone, such as /api/2.0/clusters/list: the host is the profile's",
         )
     answer = WorkspaceApi(provider_of(arguments)).call(

@@ -85,7 +85,7 @@ def set_(arguments: argparse.Namespace) -> int:
     """Change a registration where it is."""
     registrations, fields = Registrations(open_cache()), _changes(arguments)
     if not fields:
-        raise ConfigurationError("nothing to change is named", hint="lakekey apps set --help lists what can be")
+        raise ConfigurationError("nothing to change was given", hint="see: lakekey apps set --help")
     kept, what, ended = registrations.change(arguments.name, with_connections=arguments.with_connections, **fields)
     if arguments.json:
         count = len(registrations.connections_of(kept, strict=False))

@@ -1,7 +1,7 @@
 """``lakekey env`` and ``lakekey run``: a session for other tools, which get no refresh token and, usually, no token.
 
 ``run`` serves tokens on loopback for as long as the command runs: the SDKs' metadata service. ``env`` names the program
-that the SDKs call for a token. ``--token`` is for tools that take nothing else.
+that the SDKs call for a token. ``--token`` is for tools that accept nothing else.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def _require_same_session(target: Target) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run a command with the session. Returns the command's own exit status."""
     if not arguments.words:
-        raise ConfigurationError("there is no command to run", hint="lakekey run PROFILE -- COMMAND …")
+        raise ConfigurationError("a command to run is missing", hint="lakekey run PROFILE -- COMMAND …")
     target = target_for_others(arguments.profile)
     provider = _ready(target)
     inherited = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER}

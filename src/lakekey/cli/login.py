@@ -113,7 +113,7 @@ def _tell_next(target: Target, profile: "Written | None") -> None:
 def _live(arguments: argparse.Namespace) -> tuple[Provider, Token] | None:
     """The session that is there and can be used without a person."""
     if arguments.check and nothing_is_there(arguments):
-        raise LoginRequired("no person is signed in", hint="run: lakekey login")
+        raise LoginRequired("no one is signed in", hint="run: lakekey login")
     try:
         target = target_of(arguments)
     except ConfigurationError:

@@ -67,9 +67,9 @@ def status(parser: Parser) -> None:
     """``lakekey status``."""
     session(parser)
     parser.add_argument(
-        "--limit", type=whole_number, metavar="NUMBER", help="at most so many (default: 200; JSON: all)"
+        "--limit", type=whole_number, metavar="NUMBER", help="at most this many (default: 200; JSON: all)"
     )
-    parser.add_argument("--after", metavar="ENTRY", help="begin behind this one")
+    parser.add_argument("--after", metavar="ENTRY", help="start after this one")
 
 
 def login(parser: Parser) -> None:
@@ -162,7 +162,7 @@ def store(parser: Parser) -> None:
 def import_(parser: Parser) -> None:
     """``lakekey import``."""
     _profile(parser, many=True, which="(default: all profiles and hosts found)")
-    parser.add_argument("--delete", action="store_true", help="delete what was imported from the plain-text files")
+    parser.add_argument("--delete", action="store_true", help="delete the imported tokens from the plain-text files")
     config_file(parser)
 
 
@@ -170,7 +170,7 @@ def serve(parser: Parser) -> None:
     """``lakekey serve``."""
     _profile(parser, many=True, which="whose tokens (default: the default chain)")
     parser.add_argument("--port", type=port, default=0, help="the port on loopback (default: any free one)")
-    parser.add_argument("--url-file", metavar="FILE", help="write the address there, readable for you only")
+    parser.add_argument("--url-file", metavar="FILE", help="write the address there, readable by you only")
     parser.add_argument("--print-unit", action="store_true", help="print a unit file for systemd --user, and end")
 
 
@@ -197,7 +197,7 @@ def auth(parser: Parser) -> None:
     token.add_argument("--account-id", help="the account, beside its host")
     # The SDKs say these of hosts that serve workspaces and accounts alike; the host's own metadata says it, too.
     token.add_argument("--workspace-id", help="the workspace, on a host of several")
-    token.add_argument("--experimental-is-unified-host", action="store_true", help="the host is such a one")
+    token.add_argument("--experimental-is-unified-host", action="store_true", help="the host is a unified one")
     token.add_argument("--force-refresh", action="store_true", help="renew the token first")
     token.add_argument("--output", "-o", choices=("json", "text"), default="json", help="always JSON")
     token.set_defaults(run=later("serving.databricks_cli:auth_token"))
@@ -213,7 +213,7 @@ def auth(parser: Parser) -> None:
 def env(parser: Parser) -> None:
     """``lakekey env``."""
     _profile(parser)
-    parser.add_argument("--token", action="store_true", help="an access token itself, for tools that take nothing else")
+    parser.add_argument("--token", action="store_true", help="an access token, for tools that accept nothing else")
     parser.add_argument(
         "--shell", choices=("sh", "fish", "powershell"), default="sh", help="whose syntax (default: sh)"
     )
@@ -223,7 +223,7 @@ def run(parser: Parser) -> None:
     """``lakekey run``."""
     _profile(parser)
     parser.add_argument(
-        "--token", action="store_true", help="hand out an access token, for tools that take nothing else"
+        "--token", action="store_true", help="hand out an access token, for tools that accept nothing else"
     )
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help="the command and its arguments")
 
@@ -257,7 +257,7 @@ def sandbox(parser: Parser) -> None:
     parser.add_argument("--port", type=port, default=0, help="the port on loopback (default: any free one)")
     lives = "how long access tokens live (default: 3600)"
     parser.add_argument("--token-lifetime", type=seconds, default=3600, metavar="SECONDS", help=lives)
-    parser.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="what runs the SQL")
+    parser.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="the engine that runs the SQL")
     parser.add_argument("--directory", help="where to keep its certificate and secrets (default: a temporary one)")
     parser.add_argument("program", nargs="*", metavar="-- COMMAND", help="a command to run beside it, which ends it")
 
@@ -267,7 +267,7 @@ def demo(parser: Parser) -> None:
     parser.add_argument(
         "--browser",
         action=argparse.BooleanOptionalAction,
-        help="sign in yourself, or let a person be played (default: yourself, where there is a browser)",
+        help="sign in yourself, or have a person simulated (default: yourself, where there is a browser)",
     )
     parser.add_argument("--web", action="store_true", help="hosted sign-in: a service with two users, two workspaces")
 
@@ -280,7 +280,7 @@ def completion(parser: Parser) -> None:
 
 def complete(parser: Parser) -> None:
     """``lakekey complete``."""
-    parser.add_argument("words", nargs="*", help="the words so far; the last is the one to complete")
+    parser.add_argument("words", nargs="*", help="the words typed so far; the last one is completed")
 
 
 def help_(parser: Parser) -> None:

@@ -86,7 +86,9 @@ def client_of_profile(arguments: argparse.Namespace) -> Target:
     target = resolve(arguments.profile, **target_settings(arguments), client_secret="(asked for)")
     if "client_id" not in target.sources:
         raise ConfigurationError(
-            "there is no client_id whose secret it could be", hint="set client_id in the profile", profile=target.name
+            "client_id is missing, so the secret has no app",
+            hint="set client_id in the profile",
+            profile=target.name,
         )
     return target
 

@@ -115,7 +115,7 @@ def refuse_another_host(arguments: argparse.Namespace) -> None:
         return
     words = ["lakekey", "profiles", "add", arguments.profile, "--host", arguments.host, "--replace"]
     raise ConfigurationError(
-        f"the profile is there already, for {own if given != own else f'workspace {kept} of {own}'}",
+        f"the profile already exists, for {own if given != own else f'workspace {kept} of {own}'}",
         hint=f"name another one, or change it first: {shlex.join(words)}",
         profile=arguments.profile,
     )
@@ -279,7 +279,7 @@ def _name_for(arguments: argparse.Namespace, names: list[str], *, asks: bool) ->
         name = prompt.ask("Name of the profile", default=proposed_name(arguments.host, names))
         if name not in names:
             return name
-        prompt.tell(f"  There is a profile {name} already.")
+        prompt.tell(f"  A profile {name} already exists.")
 
 
 def _compute(provider: Provider, *, asks: bool) -> dict[str, str]:

@@ -112,7 +112,7 @@ def _settings(arguments: argparse.Namespace, profiles: list[str]) -> dict[str, A
         raise ConfigurationError("the portal's address is missing", hint="--url https://app.example.com/lakekey")
     if bool(arguments.user_header) == bool(arguments.single_user):
         raise ConfigurationError(
-            "who is at the browser has to be known, in one way",
+            "the portal has to know who is at the browser, in exactly one way",
             hint="--user-header NAME --trusted-peer ADDRESS, or --single-user NAME on loopback",
         )
     if arguments.user_header and not arguments.trusted_peer:
@@ -148,7 +148,7 @@ def _pair(text: str) -> tuple[str, str]:
     person, separator, service = text.partition("=")
     if not separator or not person or not service:
         raise ConfigurationError(
-            f"--automation {text!r} names no pair", hint="--automation PROFILE=PROFILE-OF-THE-SERVICE-PRINCIPAL"
+            f"--automation {text!r} is not a pair", hint="--automation PROFILE=PROFILE-OF-THE-SERVICE-PRINCIPAL"
         )
     return person, service
 

@@ -179,7 +179,7 @@ def _refuse_two_identities(layers: Layers, chosen: Mapping[str, str]) -> None:
     if len(names) > 1:
         raise ConfigurationError(
             f"{' and '.join(names)} are both given, and a connection has one identity",
-            hint="give one of them, or name auth_type",
+            hint="give one of them, or set auth_type",
             profile=layers.profile,
         )
 

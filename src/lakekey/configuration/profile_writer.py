@@ -54,7 +54,7 @@ def write_profile(
     def edit(text: str, before: _Sections) -> tuple[str, _Sections]:
         if name in before and not replace:
             raise ConfigurationError(
-                "there is already a profile of that name",
+                "a profile of that name already exists",
                 hint="choose another name, or change what it says: add --replace",
                 profile=name,
             )
@@ -127,7 +127,7 @@ def rename_profile(path: str | None, old: str, new: str) -> str | None:
     def edit(text: str, before: _Sections) -> tuple[str, _Sections]:
         _check_known(path, old, before)
         if new in before and new != old:
-            raise ConfigurationError("there is already a profile of that name", hint="choose another name", profile=new)
+            raise ConfigurationError("a profile of that name already exists", hint="choose another name", profile=new)
         text = profile_text.with_new_name(text, old, new)
         after = {new if section == old else section: values for section, values in before.items()}
         if before.get(SETTINGS_SECTION, {}).get("default_profile") == old:

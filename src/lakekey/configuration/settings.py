@@ -258,10 +258,10 @@ def _scopes(value: Any, source: str, profile: str | None) -> tuple[str, ...]:
     words: Iterable[Any] = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(words, list | tuple | set | frozenset) or not all(isinstance(word, str) for word in words):
         raise ConfigurationError(
-            f"scopes ({source}) is neither text nor a list of texts", hint='scopes = "sql, jobs"', profile=profile
+            f"scopes ({source}) is neither a string nor a list of strings", hint='scopes = "sql, jobs"', profile=profile
         )
     if not any(word.strip() for word in words):
-        raise ConfigurationError(f"scopes ({source}) names none", hint='scopes = "sql, jobs"', profile=profile)
+        raise ConfigurationError(f"scopes ({source}) names no scope", hint='scopes = "sql, jobs"', profile=profile)
     # offline_access asks for a refresh token, which is the grant's business and no permission (RFC 6749 §1.5).
     return tuple(sorted({word.strip() for word in words if word.strip()} - {"offline_access"}))
 

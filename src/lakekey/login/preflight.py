@@ -62,7 +62,7 @@ def check(target: Target, client: Client, request: AuthorizationRequest) -> None
         said = _words(answer.body)
     if said is not None:
         raise LoginFailed(
-            f"the server does not take this app's sign-ins ({said[:300]})",
+            f"the server refuses this app's sign-ins ({said[:300]})",
             hint=_hint(target, said, request.redirect_uri),
             profile=target.name,
         )

@@ -72,4 +72,4 @@ def _wrong(setting: str, value: str, target: Target) -> ConfigurationError:
         else "use a list such as 8020-8024, or any"
     )
     shown = setting if "@" in value else f"{setting} {value!r}"  # an address may hold a password
-    return ConfigurationError(f"{shown} is none that a sign-in can come back to", hint=hint, profile=target.name)
+    return ConfigurationError(f"{shown} is not where a sign-in can come back to", hint=hint, profile=target.name)

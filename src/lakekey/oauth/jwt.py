@@ -52,7 +52,7 @@ def checked(token: str, place: str) -> str:
     text = token.strip()
     if claims(text) is None:
         what = "is empty" if not text else "holds no JWT"
-        raise ConfigurationError(f"{place} {what}", hint="have the identity provider's token put there")
+        raise ConfigurationError(f"{place} {what}", hint="put the identity provider's token there")
     return text
 
 

@@ -61,7 +61,7 @@ class Events:
 
     def adopted(self, who: str | None = None) -> None:
         """A sibling had stored a newer token, which is taken into use instead of asking for another."""
-        _log.info("session", "%s: a sibling's token is taken into use, entry %s", self._name, self._entry)
+        _log.info("session", "%s: the token of another process is used, entry %s", self._name, self._entry)
         self._count("adoptions")
         self._audit(audit.ADOPTION, who)
 

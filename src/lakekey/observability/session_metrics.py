@@ -14,7 +14,7 @@ _sessions = _meter.create_gauge(
     "lakekey.keep_alive.sessions", unit="{session}", description="Sessions that the last round looked at, by state"
 )
 _next_end = _meter.create_gauge(
-    "lakekey.keep_alive.next_end", unit="s", description="How soon the first person has to sign in again"
+    "lakekey.keep_alive.next_end", unit="s", description="Time until the first person has to sign in again"
 )
 _last: set[tuple[str, str]] = set()  # what the round before counted, and must fall to 0 where it is gone
 

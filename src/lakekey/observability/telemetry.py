@@ -79,7 +79,7 @@ def _safely(work: Callable[[], T]) -> T | None:
     except Exception as error:  # noqa: BLE001 - foreign code, without which a token is as good
         if not _complaints:
             _complaints.append(type(error).__name__)
-            _log.warning("telemetry", "OpenTelemetry failed: %s; tokens are renewed all the same", _complaints[0])
+            _log.warning("telemetry", "OpenTelemetry failed: %s; tokens are still renewed", _complaints[0])
         return None
 
 

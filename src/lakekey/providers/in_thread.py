@@ -39,7 +39,7 @@ def _to_thread(work: Callable[[], T]) -> Awaitable[T]:
         answer = trio.to_thread.run_sync(work, abandon_on_cancel=True)
     else:
         raise ConfigurationError(
-            "no event loop of asyncio or trio runs the caller",
+            "the caller does not run in an event loop of asyncio or trio",
             hint="await it in a task of asyncio, trio or anyio, or call token() or headers() instead",
         )
     return answer

@@ -138,7 +138,7 @@ class SdkStrategy:
         scheme, _, token = self.headers().get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise ConfigurationError(
-                f"{self.target.auth_type} signs requests with something else than an access token",
+                f"{self.target.auth_type} signs requests with something other than an access token",
                 hint="use headers()",
                 profile=self.target.name,
             )

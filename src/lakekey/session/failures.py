@@ -70,7 +70,7 @@ class Failures:
     def lock_timeout(self, holder: str, entry_id: str, where: str) -> LockTimeout:
         """The error of a wait for an entry's lock that has lasted too long."""
         return LockTimeout(
-            f"{holder} holds entry {entry_id[:12]} of {where} for more than {self._target.lock_timeout:g} s",
+            f"{holder} has held entry {entry_id[:12]} of {where} for more than {self._target.lock_timeout:g} s",
             hint="wait for it, or allow longer with LAKEKEY_LOCK_TIMEOUT (seconds)",
             profile=self._target.name,
         )
@@ -86,7 +86,7 @@ class Failures:
     def overdue(self, patience: float) -> LockTimeout:
         """The error of a renewal in this process that does not end."""
         return LockTimeout(
-            f"the renewal that this process has begun did not end within {patience:g} s",
+            f"the renewal that this process began did not end within {patience:g} s",
             hint=f"run: {self._target.doctor_command}",
             profile=self._target.name,
         )

@@ -42,7 +42,7 @@ def remove(cache: Cache, name: str, only: "Callable[[Entry], bool] | None" = Non
         return stored.envelope if stored.entry is not None and only(stored.entry) else None
 
     def who_and_what() -> str:
-        return f"{cache.store.holder(name) or 'another process'} holds the session"
+        return f"{cache.store.holder(name) or 'another process'} has held the session"
 
     with LOADING:
         from lakekey.cache.entry_lock import wait_for

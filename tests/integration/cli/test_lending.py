@@ -138,7 +138,7 @@ def test_api_refusal_is_status_1_with_the_answer_on_standard_output(box):
 def test_api_sends_a_token_to_no_other_host(box, path):
     done = run("api", "get", path, "-p", "job")
     assert done.returncode == 2
-    assert "the path is an address" in done.stderr
+    assert "the path is a whole address" in done.stderr
 
 
 @pytest.mark.parametrize("data", ["{", "@/no/such/file"])

@@ -93,7 +93,7 @@ def test_user_name_and_password(box):
     p = lakekey.provider(username="ada", password="open sesame")
     assert p.auth_type() == "basic"
     assert p.headers()["Authorization"].startswith("Basic ")
-    with pytest.raises(ConfigurationError, match="something else than an access token"):
+    with pytest.raises(ConfigurationError, match="something other than an access token"):
         p.token()
 
 

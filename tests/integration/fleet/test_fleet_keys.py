@@ -299,7 +299,7 @@ def test_rotation_that_stood_still_seals_nothing_under_a_key_that_another_host_h
 def test_change_of_the_key_by_another_host_is_waited_for_and_given_up(fleet, monkeypatch):
     monkeypatch.setattr(alike, "_KEY_PATIENCE", 0.1)
     one, other = open_cache().store, open_cache().store
-    with one.changing_key(), pytest.raises(LockTimeout, match="is changing the key"), other.changing_key():
+    with one.changing_key(), pytest.raises(LockTimeout, match="has been changing the key"), other.changing_key():
         pass
     with other.changing_key():
         pass

@@ -187,7 +187,7 @@ def test_an_address_elsewhere_can_only_be_pasted(app):
 def test_an_address_that_no_answer_can_come_to_is_refused(app, value):
     status, _, errors = app.profile(redirect_url=value).run("login", "app")
     assert status == 2
-    assert "none that a sign-in can come back to" in errors
+    assert "not where a sign-in can come back to" in errors
 
 
 # Sealed secrets
@@ -253,7 +253,7 @@ def test_a_secret_in_the_profile_is_pointed_out(app):
 def test_no_secret_for_no_client(app):
     status, _, errors = app.profile(client_id=None, client_secret=None).run("secret", "set", "app", typed="x")
     assert status == 2
-    assert "no client_id" in errors
+    assert "client_id is missing" in errors
 
 
 def test_useless_secret_is_not_sealed(app):

@@ -80,7 +80,7 @@ def test_the_adoption_of_a_token_that_a_sibling_stored_before(unwatched, records
     assert session_of(unwatched.provider()).usable(rejected=held).access_token != held
     provider.invalidate(held)
     assert provider.token().access_token != held
-    records("a sibling's token is taken into use", "session", "INFO", unwatched)
+    records("the token of another process is used", "session", "INFO", unwatched)
 
 
 def test_the_adoption_of_a_token_that_another_process_fetches_meanwhile(unwatched, records, monkeypatch):
@@ -94,7 +94,7 @@ def test_the_adoption_of_a_token_that_another_process_fetches_meanwhile(unwatche
         asking.join()
     said = records("waiting for", "session", "INFO", unwatched)
     assert f"process {sibling.process.pid}" in said
-    records("a sibling's token is taken into use", "session", "INFO", unwatched)
+    records("the token of another process is used", "session", "INFO", unwatched)
     assert unwatched.token_requests() == 1
 
 
@@ -103,7 +103,7 @@ def test_the_adoption_of_a_newer_token_ahead_of_time(unwatched, records):
     provider = unwatched.provider()
     session_of(provider).usable(rejected="alive")
     assert session_of(provider).renewal.early("alive").access_token == unwatched.stored().access_token
-    records("a sibling's token is taken into use", "session", "INFO", unwatched)
+    records("the token of another process is used", "session", "INFO", unwatched)
 
 
 def test_a_new_process_that_finds_a_token_adopts_nothing(unwatched, caplog):

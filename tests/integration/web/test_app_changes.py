@@ -52,7 +52,7 @@ def test_lifetimes_workspaces_and_a_name_change_under_a_connection_that_stays(vi
     assert portal.registrations.get("renamed").absolute_session_lifetime_in_minutes is None
     assert "is so already" in lakekey("apps", "set", "renamed", "--session-minutes", "none").stdout
     nothing = lakekey("apps", "set", "renamed")
-    assert (nothing.returncode, "nothing to change is named" in nothing.stderr) == (2, True)
+    assert (nothing.returncode, "nothing to change was given" in nothing.stderr) == (2, True)
 
 
 def test_scopes_under_connections_change_only_where_it_is_said_that_these_end(visit, portal, place):

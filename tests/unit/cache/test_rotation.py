@@ -124,7 +124,7 @@ def test_entry_that_others_could_read_stops_the_end_of_a_rotation_and_no_other_e
 
 
 def test_key_that_lives_in_this_process_only_is_not_changed():
-    with pytest.raises(ConfigurationError, match="lives and dies with its process"):
+    with pytest.raises(ConfigurationError, match="exists in this process only"):
         rotate(cache_over())
 
 

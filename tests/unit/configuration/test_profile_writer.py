@@ -94,7 +94,7 @@ def test_indented_profile_stays_indented(path):
 
 
 def test_profile_that_is_there_is_only_replaced_on_request(path):
-    with pytest.raises(ConfigurationError, match="already a profile") as caught:
+    with pytest.raises(ConfigurationError, match="already exists") as caught:
         write_profile(str(path), "prod", {"host": "https://new.example"}, replace=False)
     assert caught.value.profile == "prod"
     assert path.read_bytes() == FILE
@@ -145,7 +145,7 @@ def test_profile_that_is_not_there_is_reported_with_the_near_one(path, change):
 
 
 def test_renaming_never_joins_two_profiles(path):
-    with pytest.raises(ConfigurationError, match="already a profile"):
+    with pytest.raises(ConfigurationError, match="already exists"):
         rename_profile(str(path), "prod", "Other")
 
 

@@ -32,7 +32,7 @@ def test_the_registered_address_and_its_ports(settings, ports, first):
 
 
 def test_an_address_that_cannot_be_read_is_refused():
-    with pytest.raises(ConfigurationError, match="redirect_url 'http://\\[::1' is none"):
+    with pytest.raises(ConfigurationError, match="redirect_url 'http://\\[::1' is not where"):
         redirect_of(target(redirect_url="http://[::1"))
 
 

@@ -71,4 +71,4 @@ def test_end_of_a_session_is_newer_than_it_and_says_why():
 
 def test_wait_for_a_lock_names_the_entry_by_its_first_twelve_characters():
     error = FAILURES.lock_timeout("process 7", "0123456789abcdef", "/cache")
-    assert error.message.startswith("process 7 holds entry 0123456789ab of /cache for more than ")
+    assert error.message.startswith("process 7 has held entry 0123456789ab of /cache for more than ")

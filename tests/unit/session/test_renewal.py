@@ -158,7 +158,7 @@ def test_newer_token_of_another_process_is_taken_ahead_of_time(job, server, capl
     caplog.set_level(logging.INFO, "lakekey")
     assert early(job, known="an older token").access_token == entry_of(job).access_token
     assert server.sent == []
-    assert "is taken into use" in caplog.text
+    assert "the token of another process is used" in caplog.text
 
 
 def test_token_is_not_renewed_ahead_of_time_while_another_process_holds_the_lock(job, server):

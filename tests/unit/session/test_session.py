@@ -126,9 +126,9 @@ def test_token_of_another_process_is_told_as_adopted_once(session, caplog):
     caplog.set_level(logging.INFO, "lakekey")
     session.usable()
     session.usable(known=session.peek().access_token)
-    assert "is taken into use" not in caplog.text
+    assert "the token of another process is used" not in caplog.text
     session.usable(known="an older token")
-    assert "is taken into use" in caplog.text
+    assert "the token of another process is used" in caplog.text
 
 
 # Asking again ahead of time

@@ -64,7 +64,7 @@ class PassphraseRing:
         self._require()
         if len(self._passphrase) < _SHORTEST:
             raise ConfigurationError(
-                f"{VARIABLE} is shorter than {_SHORTEST} characters, which anybody with the file can try out",
+                f"{VARIABLE} is shorter than {_SHORTEST} characters, which anyone with the file can guess",
                 hint=f"set {VARIABLE} to several random words",
             )
         self._place.write_note(NOTE, _wrap(text, self._passphrase))

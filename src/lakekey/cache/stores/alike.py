@@ -71,7 +71,7 @@ def patience_of(given: object, default: float) -> float:
         seconds = math.nan
     if not 0 <= seconds < math.inf:
         raise ConfigurationError(
-            "the address of the store (LAKEKEY_STORE) has a connect_timeout that is no number of seconds",
+            "the address of the store (LAKEKEY_STORE) has a connect_timeout that is not a number of seconds",
             hint="write connect_timeout=10, or remove it",
         )
     return seconds
@@ -88,7 +88,7 @@ def changing_key(leases: Leases, where: str) -> Iterator[None]:
                 return
         if time.monotonic() > until:
             raise LockTimeout(
-                f"{leases.holder(_KEY_LEASE) or 'another process'} is changing the key of the cache in {where} "
+                f"{leases.holder(_KEY_LEASE) or 'another process'} has been changing the key of the cache in {where} "
                 f"for more than {_KEY_PATIENCE:g} s",
                 hint="wait for it, or end it",
             )

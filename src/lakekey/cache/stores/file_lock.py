@@ -103,7 +103,7 @@ class FileLocks:
             private_files.patiently(lambda: lock.acquire(timeout=_KEY_PATIENCE))
         except filelock.Timeout:
             raise LockTimeout(
-                f"another process is changing the key of the cache in {os.path.dirname(path)} for more than "
+                f"another process has been changing the key of the cache in {os.path.dirname(path)} for more than "
                 f"{_KEY_PATIENCE:g} s",
                 hint="wait for it, or end it",
             ) from None

@@ -59,7 +59,7 @@ _MEANINGS: Mapping[str, tuple[type[CacheError], str, str]] = MappingProxyType(
         "3F000": (CacheError, "has no table yet", "an administrator runs: lakekey store init"),
         "42501": (
             CacheError,
-            "does not let us: {said}",
+            "denies access: {said}",
             "an administrator runs there: GRANT SELECT, INSERT, UPDATE, DELETE ON lakekey_store TO {role}",
         ),
         "42703": (CacheError, "has the table of another release: {said}", "pip install --upgrade lakekey"),

@@ -244,7 +244,7 @@ class Server:
         if isinstance(error, refusals.NoPermissionError) or said.startswith("NOPERM"):
             rights = _RIGHTS.format(prefix=self.prefix) + (" +select" if self._address.database else "")
             hint = f"an administrator runs there: ACL SETUSER NAME {rights}"
-            return CacheError(f"the store {self.where} does not let us: {said}", hint=hint), False
+            return CacheError(f"the store {self.where} denies access: {said}", hint=hint), False
         if isinstance(error, refusals.ConnectionError | refusals.TimeoutError | OSError):
             return reply_lost(f"the store {self.where} did not answer: {said}"), False
         return CacheError(f"the store {self.where} refuses: {said}", hint="run: lakekey store check"), False

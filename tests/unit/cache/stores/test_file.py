@@ -202,7 +202,7 @@ def test_forked_child_writes_under_a_mark_of_its_own(store, directory, monkeypat
 def test_change_of_the_key_by_another_is_waited_for_and_given_up(store, directory, monkeypatch):
     monkeypatch.setattr(file_lock, "_KEY_PATIENCE", 0.1)
     other = FileStore(str(directory))
-    holds, fails = other.changing_key(), pytest.raises(LockTimeout, match="another process is changing the key")
+    holds, fails = other.changing_key(), pytest.raises(LockTimeout, match="another process has been changing the key")
     with holds, fails, store.changing_key():
         pass
     with store.changing_key():
