@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-from lakekey import LoginRequired, TokenEndpointError
+from lakekey import LockTimeout, LoginRequired, TokenEndpointError
+from lakekey._imports import LOADING
 from lakekey.configuration.target import resolve
 from lakekey.providers import hot_path
 from lakekey.providers.hot_path import SessionSource
@@ -132,11 +133,23 @@ def test_stale_token_is_tried_to_be_replaced_after_a_pause_only(world):
     assert [world.ask() for _ in range(3)] == [world.token] * 3
     assert len(world.server.sent) == 1
     world.clock.true += 9.9
+    assert world.source.is_fresh, "no job is made of it yet"
     world.ask()
     assert len(world.server.sent) == 1
     world.clock.true += 0.2
+    assert not world.source.is_fresh
     world.ask()
     assert len(world.server.sent) == 2
+
+
+def test_code_that_interrupts_an_import_gets_the_token_and_leaves_the_renewal_to_the_next(world):
+    world.clock.true += STALE
+    with LOADING:
+        assert world.ask() == world.token
+    assert world.server.sent == []
+    world.clock.true += 11
+    world.ask()
+    assert world.ask() != world.token
 
 
 def test_pause_ends_with_the_token(world):
@@ -173,6 +186,21 @@ def test_sign_out_on_another_host_ends_the_snapshot_that_it_was_found_for(world,
 
 
 # Tokens, refusals, sign-outs
+
+
+def test_expired_token_is_no_answer_to_who_asks_for_a_token(world):
+    world.clock.true += LIFETIME
+    token = world.provider.token()
+    assert token.access_token != world.token
+    assert token.expires_at.timestamp() > world.clock.time()
+
+
+def test_sign_in_takes_its_token_into_use(world):
+    person = provider_over(world.cache, world.server, person=True)
+    assert person.headers() == world.provider.headers()
+    token = person.login().access_token
+    assert token != world.token
+    assert person.headers() == {"Authorization": f"Bearer {token}"}
 
 
 def test_token_is_that_of_the_headers_and_outlives_a_sign_out_in_between(world):
@@ -281,12 +309,16 @@ def test_error_names_the_profile_that_it_happened_to(world, given, named):
     assert caught.value.profile == named
 
 
-def test_import_that_fails_is_no_error_of_ours(world):
+@pytest.mark.parametrize("kind", [ImportError, AttributeError])
+def test_import_that_fails_is_no_error_of_ours_unless_it_was_interrupted(world, kind):
     def fails():
-        raise ImportError("broken installation")
+        raise kind("broken installation")
 
-    with pytest.raises(ImportError, match="broken installation"):
+    with pytest.raises(kind, match="broken installation"):
         world.source._with_profile(fails)
+    with LOADING, pytest.raises(LockTimeout) as caught:
+        world.source._with_profile(fails)
+    assert caught.value.profile == "https://model.example.com"
 
 
 def test_snapshot_of_nothing_is_not_fresh():
