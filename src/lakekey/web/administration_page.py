@@ -13,7 +13,7 @@ from lakekey.web import app_changes, connections, words
 from lakekey.web.connections_page import state
 from lakekey.web.everyone import Held
 from lakekey.web.frame import page, say, spelled, time_element
-from lakekey.web.pages import Form, Message, message_box
+from lakekey.web.pages import Form, Message, message_box, written_out
 
 #: The fields of the form that registers an app, in its order; those before the fold are asked of every app.
 FIELDS = ("name", "client_id", "host", "secret")
@@ -227,7 +227,9 @@ def _person(language: str, label: str, helds: Sequence[Held], now: datetime, for
     all_of_them = words.text(language, "remove-user", user=label)
     user, unique = helds[0].user, helds[0].user_id
     told += form.button("admin", all_of_them, do="remove-user", user=user, user_id=unique)
-    return f"<li><h3>{escape(spelled(label))}</h3>{rows}{_fold(say(language, 'removal-of', what=label), told)}</li>"
+    letters = "".join(f'<p class="quiet">{escape(each)}</p>' for each in written_out(language, user))
+    removal = _fold(say(language, "removal-of", what=label), told)
+    return f"<li><h3>{escape(spelled(label))}</h3>{letters}{rows}{removal}</li>"
 
 
 def _depending(language: str, schedules: Sequence[str], *, is_known: bool) -> str:

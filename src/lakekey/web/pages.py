@@ -92,11 +92,23 @@ def question(language: str, user: str, outcome: Outcome, handle: str, form: Form
     action = way("connect", outcome.profile)
     body = (
         f'<div class="message" role="status" tabindex="-1" autofocus>'
-        f"<p>{say(language, 'who', user=user, who=who, expected=expected)} {say(language, 'who-reconnect')}</p></div>"
+        f"<p>{say(language, 'who', user=user, who=who, expected=expected)} {say(language, 'who-reconnect')}</p>"
+        f"{''.join(f'<p>{escape(each)}</p>' for each in written_out(language, user, who, expected))}</div>"
         + form.button(action, words.text(language, "decline", who=spelled(who)), first=True, flow=handle, accept="no")
         + form.button(action, words.text(language, "accept", who=spelled(who)), flow=handle, accept="yes")
     )
     return page(language, say(language, "who-title"), body)
+
+
+def written_out(language: str, *names: str) -> list[str]:
+    """What tells names apart that look alike: those with letters beyond ASCII, by the numbers of these letters."""
+    return [
+        words.text(
+            language, "written-out", name=spelled(name), letters=name.encode("ascii", "backslashreplace").decode()
+        )
+        for name in dict.fromkeys(names)
+        if not name.isascii()
+    ]
 
 
 def notice(
@@ -141,7 +153,10 @@ def outcome_message(language: str, outcome: Outcome, *, app: str, redirect_uri: 
     key = outcome.code if words.has(outcome.code) else outcomes.INTERRUPTED
     good = None if outcome.code == outcomes.KEPT else False
     quoted = outcome.detail if outcome.code == outcomes.BAD_METADATA else ""
-    return Message(words.text(language, key, **values), good=good, quoted=quoted)
+    told = words.text(language, key, **values)
+    if outcome.code == outcomes.OTHER_USER:
+        told = " ".join([told, *written_out(language, outcome.who or "", outcome.expected or "")])
+    return Message(told, good=good, quoted=quoted)
 
 
 def message_box(message: Message | None) -> str:

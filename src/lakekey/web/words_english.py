@@ -39,6 +39,7 @@ TEXTS = {
     "who-title": "Is this you?",
     "who": "You are here as {user}, and signed in to Databricks as {who}. {expected} was expected.",
     "who-reconnect": "Until you decide, nothing is changed.",
+    "written-out": "{name} has letters beyond ASCII: {letters}",
     "accept": "Use {who}",
     "decline": "Do not use {who}",
     "signed-out": "You are not signed in to this service",

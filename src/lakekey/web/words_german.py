@@ -39,6 +39,7 @@ TEXTS = {
     "who-title": "Sind Sie das?",
     "who": "Sie sind hier als {user} und haben sich bei Databricks als {who} angemeldet. Erwartet wurde {expected}.",
     "who-reconnect": "Bis Sie sich entscheiden, ändert sich nichts.",
+    "written-out": "{name} hat Buchstaben außerhalb von ASCII: {letters}",
     "accept": "{who} verwenden",
     "decline": "{who} nicht verwenden",
     "signed-out": "Sie sind bei diesem Dienst nicht angemeldet",

@@ -21,9 +21,9 @@ from lakekey.errors import (
     TokenEndpointError,
     WrongIdentity,
 )
-from lakekey.web import User, begin_sign_in, finish_sign_in, flows
+from lakekey.web import User, begin_sign_in, finish_sign_in
 from lakekey.web.browser import new_value
-from lakekey.web.flows import Flow, FlowStore, row_of
+from lakekey.web.flows import row_of
 from lakekey.web.registrations import Registrations
 from lakekey.web.sign_in import SignIns, hosted_target
 from support.inside import session_of
@@ -267,42 +267,6 @@ def test_b29_sign_ins_that_one_user_abandons_are_bounded(place):
     assert rows == [f"web-flows-{row_of(ADA)}"]
     assert len(open_cache().get(rows[0]).about["flows"]) == 16
     assert Attempt(place, GRACE).finish().code == "connected"
-
-
-def test_b29_thousands_of_abandoned_starts_leave_a_bounded_store_and_others_unaffected(place, monkeypatch):
-    """``benchmarks/hosted_sign_in.py`` does so 100,000 times."""
-    monkeypatch.setattr(flows, "MOST_USERS", 200)
-    cache = open_cache({"LAKEKEY_STORE": "memory:"})
-    store = FlowStore(cache)
-
-    def begin(user):
-        state = flows.new_state(user)
-        fields = dict.fromkeys(Flow._fields, "x" * 43) | {
-            "state": flows.state_digest(state),
-            "user": user,
-            "user_id": "",
-        }
-        store.add(Flow(**{**fields, "expires_at": time.time() + 600, "stage": "open", "since": 0.0,
-                          "answer": None, "tokens": None, "outcome": None}))  # fmt: skip
-        return flows.handle_of_state(state)
-
-    graces = begin(GRACE)
-    for _ in range(1000):
-        begin(ADA)
-    rows = [name for name in cache.store.list() if name.startswith(flows.PREFIX)]
-    assert sorted(rows) == sorted(flows.PREFIX + flows.row_of(user) for user in (ADA, GRACE))
-    assert sum(len(cache.store.get(name)) for name in rows) < 32 * 1024
-    with pytest.raises(LoginFailed, match="too many sign-ins are open"):
-        for number in range(1000):
-            begin(f"person{number}@example.com")
-    assert number < 250  # within the minute, and not with the next look at the store
-    assert store.find(graces).user == GRACE
-
-
-def test_b29_rows_that_have_expired_are_removed_by_the_next_sign_in(place):
-    begin_sign_in("prod", user=ADA, redirect_uri=place.redirect_uri)
-    FlowStore(open_cache(), clock=lambda: time.time() + 3600)._sweep()
-    assert not [name for name in open_cache().store.list() if name.startswith("web-flows-")]
 
 
 def test_b35_one_person_has_one_key_however_the_name_is_written(place):
