@@ -58,7 +58,7 @@ def test_b29_abandoned_starts_leave_a_bounded_store_on_each_kind_of_store_and_go
     flows._sweeps.clear()
     store, graces = FlowStore(cache), a_sign_in(GRACE)
     store.add(graces)
-    for _ in range(60):
+    for _ in range(30):
         store.add(a_sign_in(ADA))
     assert sorted(rows(cache)) == sorted(flows.PREFIX + flows.row_of(user) for user in (ADA, GRACE))
     assert len(cache.get(flows.PREFIX + flows.row_of(ADA)).about["flows"]) == flows.MOST_OF_A_USER
