@@ -71,6 +71,9 @@ def asgi_app(portal: PortalService) -> ASGIApp:
     app.router.redirect_slashes = False
 
     async def under_its_path(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _has_two_ends(scope):
+            await routes.framed_twice(Request(scope))(scope, receive, send)
+            return
         if scope["type"] == "http" and not routes.is_meant(Request(scope)):
             notice = pages.notice(routes.language(Request(scope)), "title", "foreign", {"url": portal.url})
             await routes.page(Request(scope), notice, 421)(scope, receive, send)
@@ -84,6 +87,15 @@ def asgi_app(portal: PortalService) -> ASGIApp:
         await app(scope, receive, send)
 
     return under_its_path
+
+
+def _has_two_ends(scope: Scope) -> bool:
+    """Whether a request says in two ways where it ends (RFC 9112 §6.1).
+
+    A proxy that goes by the one, before a server that goes by the other, passes on a visitor's own request as a part of
+    this one, with whatever header that names a user.
+    """
+    return {b"content-length", b"transfer-encoding"} <= {name.lower() for name, _ in scope["headers"]}
 
 
 def _without_a_slash(path: str, root: str) -> str:

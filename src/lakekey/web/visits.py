@@ -224,6 +224,12 @@ class Visits:
         """The same for a program."""
         return _later(self.json({"error": "busy"}, 503))
 
+    def framed_twice(self, request: Request) -> Response:
+        """A request that says in two ways where it ends; nothing that follows it on its connection is read."""
+        answer = self.page(request, pages.notice(self.language(request), "broken", "framed-twice"), 400)
+        answer.headers["Connection"] = "close"
+        return answer
+
     def signed_out(self, request: Request) -> Response:
         """The host application knows no user at this browser."""
         return self.page(request, pages.notice(self.language(request), "signed-out", "signed-out-more"), 401)

@@ -52,6 +52,7 @@ TEXTS = {
     "foreign": "The request came from another site, so nothing was done. Open this page at {url}.",
     "broken": "Something went wrong",
     "broken-more": "This service has an error. Its administrator finds it in the log of the service.",
+    "framed-twice": "The request says in two ways where it ends, so it was not read.",
     "misconfigured": "This service is not configured as it has to be. Please ask your administrator.",
     "later": "This does not work at the moment",
     "later-more": "The store of the connections cannot be reached. Nothing was sent and nothing is lost.",

@@ -53,6 +53,7 @@ TEXTS = {
     "foreign": "Die Anfrage kam von einer anderen Website, darum ist nichts geschehen. Öffnen Sie diese Seite unter {url}.",
     "broken": "Etwas ist schiefgegangen",
     "broken-more": "Dieser Dienst hat einen Fehler. Wer ihn verwaltet, findet ihn im Protokoll des Dienstes.",
+    "framed-twice": "Die Anfrage sagt auf zweierlei Weise, wo sie endet; darum wurde sie nicht gelesen.",
     "misconfigured": "Dieser Dienst ist nicht so eingerichtet, wie er sein muss. Bitte fragen Sie seine Verwaltung.",
     "later": "Das geht gerade nicht",
     "later-more": "Der Speicher der Verbindungen ist nicht erreichbar. Es wurde nichts gesendet und nichts ging verloren.",

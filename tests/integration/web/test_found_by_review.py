@@ -392,3 +392,19 @@ def test_hint_of_another_person_names_who_was_expected(place):
     with pytest.raises(WrongIdentity) as refusal:
         finish_sign_in("prod", answer=answer, user=ADA, browser=begun.cookie.value)
     assert refusal.value.hint == f"sign in as {ADA}, or allow it"
+
+
+def test_request_that_ends_in_two_ways_brings_no_second_one_along(portal):
+    """Behind a proxy that goes by its length, the second would be a visitor's own, with a header of their choice."""
+    with serving(portal) as address:
+        at = urlsplit(address)
+        with socket.create_connection((at.hostname, at.port), timeout=PATIENCE) as connection:
+            connection.sendall(
+                b"POST /connect/prod HTTP/1.1\r\nHost: portal.example.com\r\nContent-Length: 99\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+                b"GET /admin HTTP/1.1\r\nHost: portal.example.com\r\nX-User: root@example.com\r\n\r\n"
+            )
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"Administration" not in answer
