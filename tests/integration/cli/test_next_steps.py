@@ -106,7 +106,9 @@ def test_key_that_means_something_else_is_not_taken_for_a_slip(file):
 
 
 def test_account_console_asks_for_the_account(file):
-    assert "--account-id" in run("login", "prod", "--host", ACCOUNTS).stderr
+    error = run("login", "prod", "--host", ACCOUNTS).stderr
+    assert "--account-id" in error
+    assert error.splitlines()[0].count(ACCOUNTS) == 1
 
 
 def test_account_is_asked_for_in_the_guided_sign_in(file):

@@ -1,6 +1,7 @@
 """Input that no person means: bytes that are not text, names that look like options, an end where an answer is due."""
 
 import os
+import pwd
 import shlex
 import subprocess
 
@@ -88,3 +89,14 @@ def test_relative_path_from_a_directory_that_is_gone_is_no_traceback(tmp_path, m
     assert done.returncode == status
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_without_a_home_variable_the_accounts_home_is_looked_at_and_left_alone(monkeypatch):
+    for name in ("HOME", "DATABRICKS_CONFIG_FILE", "LAKEKEY_CACHE_DIR", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    cache = os.path.join(home, ".local/state/lakekey")
+    before = os.path.exists(cache)
+    assert os.path.join(home, ".databrickscfg") in run("profiles").stdout
+    assert f" {cache}" in run("status").stdout
+    assert os.path.exists(cache) is before

@@ -154,6 +154,14 @@ def test_end_is_said_as_a_person_says_it(days, words):
     assert re.fullmatch(words, ends_in_words(noon + days * 86400, noon))
 
 
+@pytest.mark.parametrize("command", [("status", "me"), ("keys",)])
+def test_times_are_the_persons_own_with_their_zone(box, monkeypatch, command):
+    monkeypatch.setenv("TZ", "XYZ-5")
+    times = re.findall(r"  (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d .*)", run(*command).stdout)
+    assert times
+    assert all(re.search(r" XYZ \((in \d+ \w+|\d+ \w+ ago)\)$", each) for each in times), times
+
+
 @pytest.mark.parametrize("command", ["profiles", ""])
 def test_terminal_gets_no_control_characters_and_no_direction_marks(box, tmp_path, command):
     (tmp_path / "databrickscfg").write_text(f"[evil\x1b[2J\u202e]\nhost = {box.host}\n")
