@@ -11,10 +11,10 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.entry import DISCOVERY_PREFIX, Entry
 from lakekey.cache.envelope import key_id_of
 from lakekey.cache.keys import anchor
-from lakekey.cache.keys.choice import NOTE, ChangedElsewhere, parse
+from lakekey.cache.keys.choice import NOTE, ChangedElsewhere, KeyChoice, parse
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import key_id, new_key
-from lakekey.cache.rotation import rotate
+from lakekey.cache.rotation import _moves, rotate
 from lakekey.cache.stores.file import FileStore
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import (
@@ -105,6 +105,41 @@ def test_entry_that_is_held_keeps_the_old_key_and_the_next_rotation_goes_on(cach
     assert (done.continued, done.current, done.resealed, done.dropped) == (True, held.current, 1, (before,))
 
 
+@pytest.mark.parametrize("what", ["removed", "sealed under the new key"])
+def test_entry_that_another_process_changed_meanwhile_is_left_as_it_is(cache, monkeypatch, what):
+    lock = cache.store.lock
+
+    def changed(entry_id, **how):
+        monkeypatch.setattr(cache.store, "lock", lock)
+        stored = cache.read(entry_id)
+        if what == "removed":
+            assert cache.delete(entry_id, replaces=stored.envelope)
+        else:
+            assert cache.put(entry_id, stored.entry._replace(identity="newer"), replaces=stored.envelope)
+        return lock(entry_id, **how)
+
+    monkeypatch.setattr(cache.store, "lock", changed)
+    assert rotate(cache).resealed == 2
+    found = cache.get(NAMES[0])
+    assert found is None if what == "removed" else found.identity == "newer"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "to", "service", "moves"),
+    [
+        (KeyChoice("file", ""), "file", "", False),
+        (KeyChoice("file", ""), "passphrase", "", True),
+        (KeyChoice("file", ""), "kms", "one", True),
+        (KeyChoice("kms", "", kms="one"), "kms", "one", False),
+        (KeyChoice("kms", "", kms="one"), "kms", "", False),
+        (KeyChoice("kms", "", kms="one"), "kms", "two", True),
+        (KeyChoice("file", ""), "file", "two", False),
+    ],
+)
+def test_ring_moves_to_another_source_or_to_another_service(chosen, to, service, moves):
+    assert _moves(chosen, to, Keys(MemoryStore(), {"LAKEKEY_KMS": service})) is moves
+
+
 def test_what_is_kept_of_authorization_servers_is_not_sealed_again(cache):
     name = f"{DISCOVERY_PREFIX}{'d' * 54}"
     cache.put(name, Entry({}), replaces=None)
@@ -153,6 +188,7 @@ def test_source_that_another_process_changed_meanwhile_is_not_written_over(cache
 def test_ring_that_moves_gets_a_new_key_and_leaves_its_old_place(cache, environ, directory, caplog):
     caplog.set_level(logging.INFO, "lakekey")
     before = cache.ring.current.hex()
+    anchor.remember(environ, cache.store.where, KeyChoice("env", "it was there once"))
     moved = opened(cache.store, {**environ, "LAKEKEY_PASSPHRASE": PASSPHRASE}, moving=True)
     done = rotate(moved, to="passphrase")
     assert (done.continued, done.resealed, done.dropped) == (False, 3, (before,))
@@ -201,6 +237,7 @@ def test_key_that_is_given_is_changed_where_it_is_given(environ, store):
     both = opened(cache.store, {**environ, "LAKEKEY_KEY": f"{TWO}\n{ONE}"})
     done = rotate(both)
     assert (done.current, done.resealed, done.dropped, done.unused) == (ID_OF_TWO, 3, (), (ID_OF_ONE,))
+    assert not done.continued
     assert {sealed_under(both, name) for name in NAMES} == {ID_OF_TWO}
     if cache.store.shared:
         assert (note_of(both)["current"], note_of(both)["rotations"]) == (ID_OF_TWO, 1)

@@ -146,6 +146,8 @@ def test_port_is_free_again_where_no_thread_can_serve_it(monkeypatch):
         with pytest.raises(LoginFailed, match="no thread can be started") as caught, callback:
             pass
     assert "ulimit -u" in caught.value.hint
+    assert callback._server._selector.get_map() is None
+    assert callback._server._wake_receiver.fileno() == -1
     with Callback([callback.port]) as again:
         assert again.port == callback.port
 

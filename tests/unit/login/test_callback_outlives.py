@@ -4,8 +4,10 @@ import base64
 import contextlib
 import hashlib
 import os
+import select
 import socket
 import threading
+import time
 
 import pytest
 
@@ -157,6 +159,26 @@ def test_tab_that_has_waited_for_long_has_as_much_time_for_its_page_as_any(callb
         while chunk := sock.recv(65536):
             answer += chunk
         assert answer.endswith(b"the page")
+        assert [each.draining for each in callback._server._connections.values()] == [True]
+
+
+def test_second_request_on_a_connection_is_not_looked_at(callback):
+    with socket.create_connection(("127.0.0.1", callback.port), timeout=20) as sock:
+        host = f"HTTP/1.1\r\nHost: localhost:{callback.port}\r\n\r\n"
+        sock.sendall(f"GET /favicon.ico {host}".encode())
+        while sock.recv(65536):
+            pass
+        sock.sendall(f"GET /?code=the-code&state={STATE} {host}".encode())
+        get(callback, "/favicon.ico")  # it has looked at what came before
+        assert not callback.answered.is_set()
+
+
+def test_listener_that_was_woken_sleeps_again(callback):
+    callback.show(b"the page")
+    receiver, deadline = callback._server._wake_receiver, time.monotonic() + 30
+    while select.select([receiver], [], [], 0)[0]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_an_answer_to_another_sign_in_is_told_so(callback):
