@@ -117,7 +117,7 @@ def nearest(path: Path) -> list[str]:
             f"from {module} import" in text or (f"from {room} import" in text and name in text)
         ):
             found.add(test)
-    tests = sorted(str(test.relative_to(ROOT)) for test in found)
+    tests = [str(test.relative_to(ROOT)) for test in sorted(found, key=lambda test: (test != mirrored, test))]
     for line in NEAREST.read_text("utf-8").splitlines():
         prefix, _, more = line.partition(":")
         if more and str(inside).startswith(prefix):
