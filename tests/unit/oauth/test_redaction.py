@@ -131,3 +131,17 @@ def test_a_stand_in_for_a_secret_leaves_the_error_readable(secret):
     said = "invalid_client: Client authentication failed"
     assert redacted(said, [secret]) == said
     assert secret not in redacted(f"{said} for {secret}", [secret])
+
+
+@pytest.mark.parametrize(
+    "echoed",
+    [
+        "".join(f"%{byte:02x}" for byte in "😀😁😂".encode()),
+        r"\ud83d\ude00\ud83d\ude01\ud83d\ude02",
+        r"\uD83D\uDE00\uD83D\uDE01\uD83D\uDE02",
+        "&#x1f600;&#x1f601;&#x1f602;",
+        "&#128512;&#128513;&#128514;",
+    ],
+)
+def test_each_character_of_an_escape_is_cut_out_and_nothing_beside_it(echoed):
+    assert redacted(f"it is {echoed}, said", ["😀😁😂"]) == "it is [redacted], said"
