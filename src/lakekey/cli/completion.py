@@ -73,8 +73,8 @@ def complete(arguments: argparse.Namespace) -> int:
     *before, current = arguments.words or [""]
     current = "" if current == "=" else current  # PowerShell hands over no empty word
     for word in candidates(before):
-        if word.startswith(current) and (current.startswith("-") or not word.startswith("-")):
-            print(word)
+        if word.startswith(current) and (current.startswith("-") or not word.startswith("-")) and word.isprintable():
+            print(word)  # a shell may show it to the terminal as it is
     return 0
 
 

@@ -50,6 +50,11 @@ def test_completing_makes_no_cache(tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
+def test_name_that_would_command_the_terminal_is_not_offered(profiles):
+    profiles.write_text("[evil\x1b[2J\u202e]\nhost = https://a\n[even]\nhost = https://b\n")
+    assert run("complete", "login", "ev").stdout == "even\n"
+
+
 def test_file_that_cannot_be_read_completes_commands_all_the_same(profiles):
     profiles.write_text("nonsense")
     assert run("complete", "login", "").returncode == 0
