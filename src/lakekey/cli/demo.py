@@ -1,6 +1,7 @@
 """``lakekey demo``: the main job on a local workspace; ``--web``: hosted sign-in."""
 
 import argparse
+import os
 
 from lakekey.cli.sandbox import require_sandbox
 
@@ -8,6 +9,7 @@ from lakekey.cli.sandbox import require_sandbox
 def demo(arguments: argparse.Namespace) -> int:
     """Show the main job; exit status 1 where something did not hold."""
     require_sandbox()
+    os.getcwd()  # where its programs start: one that is gone is an error now, and not in the midst of it
     if arguments.web:
         from lakekey.cli.web import require_web
 

@@ -76,6 +76,7 @@ def test_error_for_an_sdk_has_no_control_characters():
     [
         ("keys", 0, "the current directory is gone, below which cache is; tokens are kept in the memory"),
         ("profiles add new --host https://127.0.0.1:1", 1, "lakekey: the current directory is gone, and a relative"),
+        ("demo --no-browser", 1, "lakekey: the current directory is gone, and a relative"),
     ],
 )
 def test_relative_path_from_a_directory_that_is_gone_is_no_traceback(tmp_path, monkeypatch, command, status, said):
