@@ -84,6 +84,19 @@ def test_a6_holder_killed_with_the_answer_ends_the_session_once(fleet, signed_in
     assert refreshes(oidc_server) == 2  # the one that was answered, and one attempt to save the session
 
 
+def test_a6_second_holder_that_dies_as_well_leaves_nothing_to_send(fleet, signed_in, oidc_server):
+    for name in ("a", "b"):
+        with fleet.host(name).hurried("pauses_at", "intent written", "main") as holder:
+            holder.until("at")
+            holder.kill()
+    with fleet.host("c").hurried("asks_once") as third:
+        ended = third.result()
+    assert ended["error"] == "LoginRequired"
+    assert "the refresh token was sent twice" in ended["message"]
+    assert refreshes(oidc_server) == 0
+    assert signed_in.stored().refresh_token == ""
+
+
 def test_a7_holder_frozen_before_it_sends_notices_the_lost_lease(fleet, signed_in, oidc_server):
     with signed_in.hurried("pauses_at", "intent written", "main") as holder:
         holder.until("at")
