@@ -66,6 +66,25 @@ def test_key_that_is_changed_host_by_host_is_taken_everywhere_until_the_old_one_
         begins(old)
 
 
+def test_key_that_is_given_behind_the_old_one_first_is_changed_without_an_error_on_any_host(server):
+    old, new = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
+    settings = {"LAKEKEY_STORE": server.address, "LAKEKEY_KEY_SOURCE": "env"}
+
+    def each_opens_what_the_other_writes(*keys):
+        for mine, other in (keys, keys[::-1]):
+            cache = open_cache({**settings, "LAKEKEY_KEY": mine})
+            stored = cache.read("a" * 64)
+            assert cache.put("a" * 64, Entry({}, refresh_token=mine), replaces=stored.envelope)
+            assert open_cache({**settings, "LAKEKEY_KEY": other}).get("a" * 64).refresh_token == mine
+
+    each_opens_what_the_other_writes(old, f"{old} {new}")
+    each_opens_what_the_other_writes(f"{old} {new}", f"{new} {old}")
+    rotate(open_cache({**settings, "LAKEKEY_KEY": f"{new} {old}"}))
+    each_opens_what_the_other_writes(f"{new} {old}", new)
+    with pytest.raises(KeyUnavailable):  # as the new one alone in front would be to a host that has not got it
+        each_opens_what_the_other_writes(old, f"{new} {old}")
+
+
 def test_check_and_doctor_tell_a_host_that_has_another_key(server, monkeypatch, capsys):
     mine, others = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
     for name, value in {"LAKEKEY_STORE": server.address, "LAKEKEY_KEY_SOURCE": "env", "LAKEKEY_KEY": mine}.items():
