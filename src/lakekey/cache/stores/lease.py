@@ -29,7 +29,7 @@ from lakekey.errors import CacheError
 SECONDS = 10.0
 _PART = 3.0  # a lease is renewed every third of it
 _RANDOM = 16  # bytes of a nonce before the mark
-_AT_ONCE = 1000  # leases of others that are remembered
+_AT_ONCE = 1000  # leases of others that are remembered, and own ones that could not be released
 
 
 class LeaseKeeper(Protocol):
@@ -122,6 +122,8 @@ class Leases:
                 try:
                     self._keeper.release(name, lease.nonce)
                 except CacheError:  # it ends by itself; until then this process takes its own place
+                    if len(self._left_behind) >= _AT_ONCE:
+                        self._left_behind.clear()
                     self._left_behind[name] = lease.nonce
 
     def still_held(self, name: str) -> bool:
