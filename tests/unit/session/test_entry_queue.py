@@ -63,7 +63,7 @@ def test_result_is_taken_while_the_lock_is_held(cache):
 
 def test_lock_that_is_held_for_too_long_is_an_error_that_names_its_holder(cache):
     queue = queue_over(cache, lock_timeout=0.05)
-    with cache.lock(queue._entry_id), pytest.raises(LockTimeout, match="this process holds entry"):
+    with cache.lock(queue._entry_id), pytest.raises(LockTimeout, match="this process has held entry"):
         queue.run("x", None, lambda _: False, never)
 
 
@@ -74,7 +74,7 @@ def test_work_that_is_not_possible_yet_is_tried_again_until_the_patience_ends(ca
         tries.append(None)
         raise NotYet("host b, process 7")
 
-    with pytest.raises(LockTimeout, match="host b, process 7 holds entry"):
+    with pytest.raises(LockTimeout, match="host b, process 7 has held entry"):
         queue_over(cache, lock_timeout=0.3).run("x", None, lambda _: False, work)
     assert len(tries) > 1
 

@@ -10,7 +10,7 @@ from lakekey.cache.keys.choice import NOTE, KeyChoice
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import key_id
 from lakekey.cache.stores.memory import MemoryStore
-from lakekey.errors import KeyUnavailable
+from lakekey.errors import ConfigurationError, KeyUnavailable
 from support.memory_stores import Shared
 
 ONE, TWO = (base64.b64encode(letter * 32).decode() for letter in (b"1", b"2"))
@@ -180,6 +180,40 @@ def test_damaged_choice_that_is_not_found_says_what_to_do(environ, store, needed
 def test_choice_that_is_gone_is_no_error_before_something_is_sealed(place, environ):
     keys = Keys(place, environ, sealed_under=lambda: frozenset({ID_OF_ONE}))
     assert not keys.ring.keys
+
+
+# A weaker source than this user has seen
+
+
+FILE = KeyChoice("file", "it was chosen")
+
+
+@pytest.fixture
+def led_to_a_file(place, environ):
+    """A cache that was under a passphrase, and whose note names a key file now that others may have put there."""
+    see(environ, place, KeyChoice("passphrase", "as ever"))
+    place.write_note("master.key", ONE.encode())
+    place.write_note(NOTE, FILE.to_bytes())
+    return place
+
+
+def test_key_file_that_others_may_have_put_there_is_refused_unless_it_is_configured(led_to_a_file, environ):
+    assert "was kept in 'passphrase', and now a key file" in refusal(led_to_a_file, environ)
+    configured = Keys(led_to_a_file, {**environ, "LAKEKEY_KEY_SOURCE": "file"})
+    assert configured.ring.current.hex() == ID_OF_ONE
+
+
+def test_key_file_in_a_store_that_hosts_share_is_refused(environ):
+    place = Shared()
+    place.write_note(NOTE, FILE.to_bytes())
+    with pytest.raises(ConfigurationError, match="is shared by several hosts"):
+        Keys(place, environ)
+
+
+def test_choice_that_was_seen_and_is_gone_is_found_again(place, environ):
+    see(environ, place, KeyChoice("env", "as ever"))
+    keys = Keys(place, {**environ, "LAKEKEY_KEY": ONE})
+    assert (keys.ring.why, keys.chosen) == ("as ever", False)
 
 
 # Another service than this user has seen
