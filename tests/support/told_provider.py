@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from lakekey.errors import LakekeyError
+from lakekey.errors import LakekeyError, LoginRequired
 
 
 class ToldProvider:
@@ -31,13 +31,14 @@ class ToldProvider:
         self.more: dict[str, str] = {}
         self.is_signed_out = False
 
-    def headers(self) -> dict[str, str]:
-        """The headers, with the first of the tokens."""
+    def headers(self, *, ask: bool = True) -> dict[str, str]:
+        """The headers, with the first of the tokens; a person who has to sign in does so where one may be asked."""
+        self._sign_in(ask=ask)
         return {"Authorization": f"{self.scheme} {self.tokens[0]}", **self.more}
 
-    def needs_login(self) -> bool:
-        """Whether a person has to sign in."""
-        return self.is_signed_out
+    def _sign_in(self, *, ask: bool) -> None:
+        if self.is_signed_out and not ask:
+            raise LoginRequired("not signed in", hint=f"run: {self.target.login_command}")
 
     def served(self, token: str) -> None:
         """Notes that a token has served."""
@@ -47,8 +48,9 @@ class ToldProvider:
         """Goes on to the next token, as another thread would have it do."""
         self.tokens.pop(0)
 
-    def invalidate(self, token: str) -> bool:
+    def invalidate(self, token: str, *, ask: bool = True) -> bool:
         """Notes that a token was refused. Returns whether there is another one now."""
+        self._sign_in(ask=ask)
         self.told.append(f"refused {token}")
         if self.trouble is not None:
             raise self.trouble

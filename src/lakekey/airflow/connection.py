@@ -40,6 +40,10 @@ class Masked:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
 
+    def unattended_headers(self) -> Headers:
+        """See `TokenSource.unattended_headers`: no task asks a person."""
+        return self.headers()
+
     def token(self) -> Token:
         """See `TokenSource.token`."""
         token = self._source.token()

@@ -108,6 +108,10 @@ class SessionSource:
         """See `TokenSource.sdk_headers`."""
         return
 
+    def unattended_headers(self) -> Headers:
+        """See `TokenSource.unattended_headers`."""
+        return self._fresh_headers() or self._renewed_headers(ask=False)
+
     def token(self) -> Token:
         """See `TokenSource.token`."""
         self.headers()
@@ -137,7 +141,7 @@ class SessionSource:
         if self._snapshot is not None:
             self._look_at_end(self._snapshot.entry)
 
-    def invalidate(self, access_token: str) -> bool:
+    def invalidate(self, access_token: str, *, ask: bool = True) -> bool:
         """See `TokenSource.invalidate`."""
         snapshot = self._snapshot
         if snapshot is not None and snapshot.entry.access_token != access_token:
@@ -145,7 +149,7 @@ class SessionSource:
         on_trial = snapshot is not None and is_on_trial(snapshot.entry, time.time())
         served = self._chances().take(access_token, on_trial=on_trial)
         entry = self._with_profile(
-            lambda: self._session.usable(rejected=access_token, known=access_token, served=served)
+            lambda: self._session.usable(rejected=access_token, known=access_token, served=served, ask=ask)
         )
         if self._snapshot is snapshot:  # else another thread has put a newer one there
             self._adopt(entry)
@@ -184,7 +188,12 @@ class SessionSource:
 
         return factory
 
-    def _renewed_headers(self) -> Headers:
+    def _fresh_headers(self) -> Headers | None:
+        until, until_monotonic, authorization, since = self._fresh
+        is_fresh = since <= time.time() < until and time.monotonic() < until_monotonic
+        return {"Authorization": authorization} if is_fresh else None
+
+    def _renewed_headers(self, *, ask: bool = True) -> Headers:
         snapshot = self._snapshot
         if (
             snapshot is not None
@@ -201,7 +210,7 @@ class SessionSource:
             self._renew_in_background(snapshot)
             return {"Authorization": snapshot.authorization}
         known = snapshot.entry.access_token if snapshot is not None else ""
-        entry = self._with_profile(lambda: self._session.usable(known=known))
+        entry = self._with_profile(lambda: self._session.usable(known=known, ask=ask))
         if self._snapshot is snapshot:  # else another thread has put a newer one there
             self._adopt(entry)
         return {"Authorization": f"Bearer {entry.access_token}"}

@@ -120,13 +120,16 @@ class Provider:
         """The SDK's name of the grant, such as ``external-browser`` or ``oauth-m2m``."""
         return self._source.target.auth_type
 
-    def headers(self) -> Headers:
+    def headers(self, *, ask: bool = True) -> Headers:
         """Fresh request headers: ``{"Authorization": "Bearer …"}``, a new mapping each time.
+
+        Args:
+            ask: Whether a person may be asked to sign in, if one is there: not for a request that only clears up.
 
         Raises:
             LakekeyError: There is no token to be had; the error says what to do.
         """
-        return self._factory()
+        return self._factory() if ask else self._source.unattended_headers()
 
     def token(self) -> Token:
         """The current access token, renewed where needed.
@@ -187,7 +190,7 @@ class Provider:
         """
         self._source.on_session_ending(callback)
 
-    def invalidate(self, access_token: str) -> bool:
+    def invalidate(self, access_token: str, *, ask: bool = True) -> bool:
         """Report that a server refused a token (401 or 403): it is renewed, unless a newer one is already here.
 
         The new token is on trial: if it is refused as well within 30 s and has not `served`, it is kept, for every
@@ -195,6 +198,7 @@ class Provider:
 
         Args:
             access_token: The token that was refused.
+            ask: Whether a person may be asked to sign in, if one is there.
 
         Returns:
             Whether there is another token now, with which the refused request may be sent again.
@@ -202,7 +206,7 @@ class Provider:
         Raises:
             LakekeyError: There is no other token to be had.
         """
-        return self._source.invalidate(access_token)
+        return self._source.invalidate(access_token, ask=ask)
 
     def served(self, access_token: str) -> None:
         """Report that a server accepted a token: if it is refused later on, it may be the token, after all.

@@ -125,6 +125,10 @@ class SdkStrategy:
             return headers
         return OAuthCredentialsProvider(headers, lambda: self._inside(strategy.oauth_token))
 
+    def unattended_headers(self) -> Headers:
+        """See `TokenSource.unattended_headers`: no person signs in."""
+        return self.headers()
+
     def token(self) -> Token:
         """The current access token. One that never ends, or whose end is not known, ends in the year 9999.
 
@@ -156,7 +160,7 @@ class SdkStrategy:
         self._drop()
         return False
 
-    def invalidate(self, access_token: str) -> bool:
+    def invalidate(self, access_token: str, *, ask: bool = True) -> bool:  # noqa: ARG002 - no person signs in
         """Report that a server refused a token: the strategy is built again, and with it its token.
 
         The new token is on trial, as `Provider.invalidate` says, in this process.

@@ -49,6 +49,9 @@ class TokenSource(Protocol):
     def sdk_headers(self) -> Any | None:
         """What databricks-sdk calls for headers, where the source has it from there; else ``None``."""
 
+    def unattended_headers(self) -> Headers:
+        """The headers, or `LoginRequired` where a person would have to sign in."""
+
     def token(self) -> Token:
         """See `Provider.token`."""
 
@@ -58,7 +61,7 @@ class TokenSource(Protocol):
     def logout(self) -> bool:
         """See `Provider.logout`."""
 
-    def invalidate(self, access_token: str) -> bool:
+    def invalidate(self, access_token: str, *, ask: bool = True) -> bool:
         """See `Provider.invalidate`."""
 
     def served(self, access_token: str) -> None:

@@ -89,12 +89,13 @@ class Renewal:
         self._saving = Saving(credential, queue.key, revoke, shares=shares)
         self._exchange = Exchange(credential, grant, self._saving, shares=shares)
 
-    def renew(self, commitment: Commitment, stored: Stored) -> Entry:
+    def renew(self, commitment: Commitment, stored: Stored, *, ask: bool = True) -> Entry:
         """Bring a usable token about, under the entry's lock: by one exchange, else by one sign-in.
 
         Args:
             commitment: The flight's.
             stored: What the store has, read under the lock.
+            ask: Whether a person may be asked to sign in.
 
         Raises:
             LakekeyError: As `Session.usable` says.
@@ -111,11 +112,13 @@ class Renewal:
             try:
                 return self._exchange.run(commitment, entry, stored)
             except LoginRequired:
-                if self._sign_in is None:
+                if self._sign_in is None or not ask:
                     raise
             stored = self._cache.read(self._entry_id)
         elif entry is not None and entry.failure is not None and self._failures.in_login_cooldown(entry.failure):
             raise self._failures.to_error(entry.failure)
+        if not ask:
+            raise login_required(self._target, entry)
         return self._login(commitment, stored, unasked=True)
 
     def early(self, known: str) -> Entry | None:

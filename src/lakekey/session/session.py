@@ -70,7 +70,7 @@ class Session:
         """Whether an entry's access token may be sent."""
         return self.credential.serves(entry)
 
-    def usable(self, *, rejected: str = "", known: str = "", served: str = "") -> Entry:
+    def usable(self, *, rejected: str = "", known: str = "", served: str = "", ask: bool = True) -> Entry:
         """An entry whose access token lives: from the cache, else by one exchange, else by one sign-in.
 
         Args:
@@ -78,9 +78,10 @@ class Session:
                 another refused one only moments ago (see `settles`), when it is returned as it is.
             served: An access token that a server has accepted, which is therefore no longer on trial.
             known: The access token that the caller has had so far.
+            ask: Whether a person may be asked to sign in.
 
         Raises:
-            LoginRequired: No person is there to sign in.
+            LoginRequired: No person is there to sign in, or none may be asked.
             LoginFailed: The sign-in did not succeed.
             CredentialsRefused, TokenEndpointError, CacheError: As they say.
         """
@@ -90,7 +91,7 @@ class Session:
                 self.credential.events.adopted(entry.identity)
             return entry
         over = entry is None or (not entry.refresh_token and not self._has_answer_for(entry))
-        if self.target.is_person and not self.credential.attended and over:
+        if self.target.is_person and over and not (ask and self.credential.attended):
             with LOADING:
                 from lakekey.session.login_required import login_required
 
@@ -102,10 +103,10 @@ class Session:
                 )
             raise error
         renewed = self.queue.run(
-            rejected,
+            rejected if ask else f"unattended:{rejected}",  # a flight of its own: others may ask
             entry,
             lambda found: self.credential.settles(found, rejected, served),
-            self._renew,
+            self._renew if ask else self._renew_unattended,
         )
         self.credential.keep_near(renewed)
         return renewed
@@ -119,6 +120,9 @@ class Session:
 
     def _renew(self, commitment: Commitment, stored: Stored) -> Entry:
         return self.renewal.renew(commitment, stored)  # loaded when it is our turn, not before
+
+    def _renew_unattended(self, commitment: Commitment, stored: Stored) -> Entry:
+        return self.renewal.renew(commitment, stored, ask=False)
 
     def sign_in(self, *, switch: bool = False) -> Entry:
         """Sign in again, whatever is stored; see `lakekey.session.renewal.Renewal.sign_in`."""

@@ -109,10 +109,7 @@ class SignIn(
                 hint="make a session in each process, and start processes by spawn: gRPC does not survive a fork",
                 profile=self._provider.target.name,
             )
-        if tidying and self._provider.needs_login():
-            target = self._provider.target
-            raise LoginRequired("the session is over", hint=f"run: {target.login_command}", profile=target.name)
-        return self._provider.headers()
+        return self._provider.headers(ask=not tidying)
 
     def renew(self, headers: Headers, call: Any, *, in_mid_stream: bool = False, tidying: bool = False) -> bool:
         """Replace a token that the server refused.
@@ -140,7 +137,7 @@ class SignIn(
                 return False  # a server that cuts every stream would have us reattach, and renew, for ever
             self._cut = (headers, now)
         try:
-            if not self._provider.invalidate(credentials_of(headers)):
+            if not self._provider.invalidate(credentials_of(headers), ask=not tidying):
                 return False
         except LoginRequired:
             # A personal access token, say, is all there is. Then it more likely lacks a right, which the server says.

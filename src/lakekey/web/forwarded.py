@@ -75,6 +75,9 @@ class _Forwarded:
     def _headers(self) -> Headers:
         return {"Authorization": f"Bearer {self.token().access_token}"}
 
+    def unattended_headers(self) -> Headers:
+        return self._headers()
+
     def token(self) -> Token:
         if not self.is_fresh:
             raise self._ended()
@@ -87,7 +90,7 @@ class _Forwarded:
         was, self._refused = self.is_fresh, True
         return was
 
-    def invalidate(self, access_token: str) -> bool:
+    def invalidate(self, access_token: str, *, ask: bool = True) -> bool:  # noqa: ARG002 - no person signs in here
         if access_token == self._token.access_token:
             self._refused = True
             raise self._ended()

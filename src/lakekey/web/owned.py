@@ -44,6 +44,10 @@ class OwnedSource:
         """See `TokenSource.sdk_headers`."""
         return
 
+    def unattended_headers(self) -> Headers:
+        """See `TokenSource.unattended_headers`: no person signs in here."""
+        return self.headers()
+
     def token(self) -> Token:
         """See `TokenSource.token`."""
         while True:
@@ -65,11 +69,11 @@ class OwnedSource:
         """See `TokenSource.on_session_ending`."""
         self._source.on_session_ending(callback)
 
-    def invalidate(self, access_token: str) -> bool:
+    def invalidate(self, access_token: str, *, ask: bool = True) -> bool:
         """See `TokenSource.invalidate`."""
         if self._is_anothers():
             raise self._ended()
-        return self._source.invalidate(access_token)
+        return self._source.invalidate(access_token, ask=ask)
 
     def served(self, access_token: str) -> None:
         """See `TokenSource.served`."""
