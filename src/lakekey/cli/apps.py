@@ -212,7 +212,7 @@ def _show(app: AppRegistration, connections: int, *, as_json: bool) -> None:
 def _facts(app: AppRegistration, connections: int) -> dict[str, Any]:
     """What there is to show: everything but the secrets."""
     fields = {name: value for name, value in app._asdict().items() if name not in ("secret", "older_secret")}
-    changed = app.secret_changed_at
+    changed = app.secret_changed_at if app.secret else 0.0
     return {
         **{name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()},
         "secret": "two" if app.older_secret else "one" if app.secret else "none",

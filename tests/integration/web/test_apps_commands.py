@@ -53,6 +53,7 @@ def test_app_has_the_scopes_and_lifetimes_that_it_is_registered_with(place):
     shown = lakekey("apps", "show", "plain").stdout
     assert f"redirect URI    {URL}/callback/plain" in shown
     assert "refresh tokens  2880 minutes" in shown
+    assert "secret since" not in shown  # it has none
     assert lakekey("apps", "set-default", "plain").returncode == 0
     defaults = {each["name"]: each["is_default"] for each in json.loads(lakekey("apps", "--json").stdout)}
     assert defaults == {place.app: False, "plain": True}
