@@ -11,6 +11,7 @@ MEMORY = {
     "lakekey.cache.opening": ("_reported",),
     "lakekey.cache.sealed_store": ("_reported",),
     "lakekey.cache.unwritten": ("_entries", "_reported"),
+    "lakekey.cli.signals": ("_told",),
     "lakekey.observability.audit": ("_reported",),
     "lakekey.observability.events": ("_said",),
     "lakekey.observability.session_metrics": ("_last",),
