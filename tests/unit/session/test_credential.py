@@ -123,6 +123,11 @@ def test_copy_has_the_digest_of_the_refresh_token_and_starts_its_age_anew(shared
     assert shared.age == 0.0
 
 
+def test_cache_is_opened_once():
+    credential = Credential(TARGET)
+    assert credential.cache is credential.cache
+
+
 def test_timing_is_the_usual_unless_another_is_given():
     assert Credential(TARGET).timing is USUAL
     hurried = Timing(attempts=1)

@@ -76,6 +76,15 @@ def test_host_keeps_a_copy_of_what_it_signed_in_to_and_of_what_it_renewed(person
     assert copy_of(session) == renewed.access_token
 
 
+def test_another_host_keeps_a_copy_of_what_it_read(session, cache, server, monkeypatch, tmp_path):
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(tmp_path / "of another host"))
+    there = session_of(provider_over(cache, server))
+    assert copy_of(there) is None
+    assert there.recheck_after == near.CHECKED
+    assert there.usable().access_token == copy_of(there) == session.peek().access_token
+
+
 def test_copy_serves_without_a_question_while_it_is_recent(session, store):
     store.away = True
     assert session.usable().access_token == copy_of(session)
