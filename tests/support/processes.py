@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.pace import SLOWER
+
 LAKEKEY = os.path.join(sysconfig.get_path("scripts"), "lakekey")
-_PATIENCE = 60  # seconds
+_PATIENCE = 60 * SLOWER  # seconds
 
 
 def start(program: str, *arguments: str) -> subprocess.Popen[str]:

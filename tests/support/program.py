@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from support import secret_scan
+from support.pace import SLOWER
 
 _WATCHED = (
     f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r}); from support import secret_scan; "
@@ -72,7 +73,7 @@ class Program:
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
 
-    def ends(self, timeout: float = 20) -> tuple[int, str, str]:
+    def ends(self, timeout: float = 20 * SLOWER) -> tuple[int, str, str]:
         """Waits for its end: exit status, standard output, all of standard error."""
         output, errors = self.process.communicate(timeout=timeout)
         secret_scan.program_said(self.read + errors + ("" if self._prints_token else output))
@@ -91,7 +92,7 @@ def environment(server, cache: Path, **more: str) -> dict[str, str]:
         "REQUESTS_CA_BUNDLE": server.ca_file,
         "LAKEKEY_CACHE_DIR": str(cache),
         "LAKEKEY_INTERACTIVE": "browser",
-        "LAKEKEY_LOGIN_TIMEOUT": "30",
+        "LAKEKEY_LOGIN_TIMEOUT": str(30 * SLOWER),
         "DATABRICKS_OAUTH_CALLBACK_PORT": str(free_port()),
         "BROWSER": "none",
         "NO_COLOR": "1",  # a pattern finds an address that is not a link as well

@@ -6,6 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from support import strikes
+
+strikes.listen()
+
 
 def report(event: str, **facts: Any) -> None:
     """Writes a report. One system call: neither a signal nor another thread can tear it."""

@@ -23,6 +23,7 @@ from lakekey.providers.provider import Provider
 from lakekey.session.timing import Timing
 from support.pace import SLOWER
 from support.servers.oidc_server import DEFAULT_USER, OidcServer
+from support.strikes import Striker
 from support.tiny_client import TinyClient
 
 PATIENCE = 30.0 * SLOWER  # seconds before a test says that an event did not come
@@ -185,9 +186,10 @@ class Child:
     """A process that reports lines of JSON on its standard output, and goes on when it is told to."""
 
     def __init__(self, command: list[str], environ: dict[str, str]) -> None:
+        self._striker = None if os.name == "posix" else Striker()
         self.process = subprocess.Popen(
             command,
-            env=environ,
+            env={**environ, **(self._striker.environ if self._striker else {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -244,8 +246,11 @@ class Child:
         self.process.stdin.flush()
 
     def signal(self, number: signal.Signals) -> None:
-        """Sends it a signal."""
-        self.process.send_signal(number)
+        """Sends it a signal; on Windows, one that it raises itself, if it uses `support.reports`."""
+        if self._striker:
+            self._striker.strike(number)
+        else:
+            self.process.send_signal(number)
 
     def kill(self) -> None:
         """Kills it, and waits for its death."""
@@ -274,6 +279,8 @@ class Child:
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             pipe.close()
+        if self._striker:
+            self._striker.close()
 
 
 class _Chunks:

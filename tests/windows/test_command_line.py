@@ -1,7 +1,6 @@
 """``lakekey.exe`` with its commands, and a person who signs in by it."""
 
 import json
-import threading
 
 import pytest
 
@@ -9,33 +8,6 @@ from lakekey.cli import arguments
 from support import wine
 
 pytestmark = pytest.mark.timeout(600)
-
-URL = "/authorize"
-
-
-def test_a_person_signs_in_by_a_browser(oidc_server, machine, run):
-    machine.server.reset()
-    process = wine.start(
-        wine.LAKEKEY, "login",
-        **machine.windows_environ(LAKEKEY_INTERACTIVE="browser", BROWSER="none", LAKEKEY_LOGIN_TIMEOUT="60"),
-    )  # fmt: skip
-    try:
-        watch = threading.Timer(100, process.kill)
-        watch.start()
-        said = ""
-        for line in process.stderr:
-            said += line
-            words = [word for word in line.split() if word.startswith("https://") and URL in word]
-            if words:
-                assert "ada@example.com" in oidc_server.sign_in(words[0]).body
-                break
-        output, errors = process.communicate(timeout=60)
-    finally:
-        watch.cancel()
-        process.kill()
-        process.wait()
-    assert process.returncode == 0, said + output + errors
-    assert "as ada@example.com" in output
 
 
 # The browser of this user is a program that fills the forms in; afterwards it is again what it was.
@@ -65,25 +37,6 @@ def test_a_person_signs_in_by_the_default_browser(oidc_server, machine):
         end = child.result()
     assert end["status"] == 0, end["said"]
     assert "as ada@example.com" in end["said"]
-
-
-def test_a_person_pastes_the_address(oidc_server, machine):
-    machine.server.reset()
-    environ = machine.windows_environ(LAKEKEY_INTERACTIVE="paste", BROWSER="none", LAKEKEY_LOGIN_TIMEOUT="100")
-    process = wine.start(wine.LAKEKEY, "login", **environ)
-    watch = threading.Timer(wine.PATIENCE, process.kill)
-    watch.start()
-    try:
-        words = (word for line in process.stderr for word in line.split())
-        url = next(word for word in words if word.startswith("https://") and URL in word)
-        answer = oidc_server.sign_in(url, deliver=False)
-        output, errors = process.communicate(f"{answer.redirect}\n", timeout=wine.PATIENCE)
-    finally:
-        watch.cancel()
-        process.kill()
-        process.wait()
-    assert process.returncode == 0, output + errors
-    assert "as ada@example.com" in output
 
 
 def test_dates_are_written_as_windows_can():
@@ -116,7 +69,7 @@ COMMANDS = {
     "web": (("web", "check", "--schedules", "-"), 2, "not a list of schedules"),  # served in test_console.py
     "help": (("help", "login"), 0, "usage: lakekey login"),
 }  # fmt: skip
-# These have tests of their own, here and in test_console.py.
+# These have tests of their own: here, in test_console.py, and among the integration tests that are marked on_windows.
 OTHERS = {"token", "keys", "logout", "serve", "demo"}
 
 
@@ -147,25 +100,6 @@ def test_doctor_speaks_in_ascii(run):
     _, output, errors = run("doctor", PYTHONIOENCODING="ascii")
     assert "->" in output + errors
     assert "Traceback" not in output + errors
-
-
-def test_token_is_renewed_and_printed(machine, run):
-    status, output, errors = run("token")
-    assert status == 0, errors
-    told = output.strip()
-    assert (json.loads(told)["access_token"] if told.startswith("{") else told) == machine.stored().access_token
-
-
-def test_keys_rotate_and_the_session_stays(machine, run):
-    status, _, errors = run("keys", "rotate")
-    assert status == 0, errors
-    assert machine.fresh_process()["ok"]
-
-
-def test_logout_removes_the_session(machine, run):
-    status, _, errors = run("logout")
-    assert status == 0, errors
-    assert machine.fresh_process()["error"] == "LoginRequired"
 
 
 def test_credential_manager_keeps_the_key(service):

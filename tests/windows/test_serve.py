@@ -1,4 +1,7 @@
-"""``lakekey serve`` on Windows until Ctrl-Break, which Wine's consoles do not have; Ctrl-C is in test_console.py."""
+"""``lakekey serve`` on Windows until Ctrl-Break; Ctrl-C is in test_console.py.
+
+Wine 8 sends a console's programs Ctrl-C; ``GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, 0)`` fails there with error 6.
+"""
 
 import pytest
 import requests

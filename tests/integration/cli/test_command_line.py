@@ -39,6 +39,7 @@ def facts(done):
     return json.loads(done.stdout)
 
 
+@pytest.mark.on_windows
 def test_login_says_who_where_and_under_which_key(box, tmp_path):
     done = run("login", "me", "--json")
     assert done.returncode == 0, done.stderr
@@ -57,6 +58,7 @@ def test_login_in_words_names_the_person_and_keeps_the_address_off_standard_outp
     assert "authorize" not in done.stdout
 
 
+@pytest.mark.on_windows
 def test_a_session_from_login_to_logout(box):
     assert run("login", "me").returncode == 0
     shown = facts(run("status", "me", "--json"))
@@ -96,6 +98,7 @@ def test_the_status_of_what_the_sdk_signs_in_opens_no_cache(box, tmp_path):
     assert not (tmp_path / "lakekey").exists()
 
 
+@pytest.mark.on_windows
 def test_token_prints_the_token_alone_and_as_json_what_the_databricks_cli_prints(box):
     plain, asjson = run("token", "job"), run("token", "job", "--json")
     printed = facts(asjson)

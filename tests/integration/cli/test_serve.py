@@ -23,8 +23,7 @@ from lakekey.cli.serving import metadata_service
 from lakekey.cli.serving.metadata_service import MetadataService
 from lakekey.sandbox import Sandbox
 from support.inside import session_of
-
-LAKEKEY = str(Path(sys.executable).with_name("lakekey"))
+from support.processes import LAKEKEY
 
 
 @pytest.fixture

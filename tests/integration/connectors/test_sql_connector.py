@@ -40,6 +40,7 @@ def one(cursor, statement="select current_user()"):
     return cursor.fetchone()[0]
 
 
+@pytest.mark.on_windows
 def test_a_person_is_signed_in(box):
     person = lakekey.provider(host=box.host, ca_file=box.ca_file, http_path=box.http_path)
     with connect(person) as connection, connection.cursor() as cursor:
@@ -47,6 +48,7 @@ def test_a_person_is_signed_in(box):
     assert box.counters["logins"] == 1
 
 
+@pytest.mark.on_windows
 @pytest.mark.parametrize("pass_through", [False, True])
 def test_an_idle_connection_whose_token_was_revoked_goes_on_with_the_next_statement(box, principal, pass_through):
     with connect(principal, pass_through=pass_through) as connection, connection.cursor() as cursor:
@@ -206,6 +208,7 @@ def test_a_token_of_another_issuer_is_exchanged_by_the_connector_and_serves(box)
     assert box.counters["token.client_credentials"] == 1
 
 
+@pytest.mark.on_windows
 def test_32_threads_with_their_own_connections_share_one_token(box, principal):
     start = threading.Barrier(32)
 

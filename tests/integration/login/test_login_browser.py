@@ -33,6 +33,7 @@ def deliver(address):
         return browser.get(address, timeout=20)
 
 
+@pytest.mark.on_windows
 def test_login_signs_in_and_says_who_and_where(oidc_server, settings):
     with lakekey("login", environment=settings) as program:
         page = oidc_server.sign_in(program.url()).body
@@ -71,6 +72,7 @@ def test_strays_at_the_listener_do_not_disturb_the_login(oidc_server, settings):
         silent.close()
 
 
+@pytest.mark.on_windows
 def test_a_refusal_is_shown_in_the_page_and_in_the_terminal(oidc_server, settings):
     with lakekey("login", environment=settings) as program:
         page = oidc_server.sign_in(program.url(), decline=True)

@@ -1,7 +1,6 @@
 """Paste mode: the browser is anywhere, and the person brings the answer back by hand."""
 
 import os
-import pty
 import re
 import select
 import subprocess
@@ -30,7 +29,15 @@ def forms(answer):
     }
 
 
-@pytest.mark.parametrize("form", ["the whole address", "the address in quotes", "the query", "the query with its mark"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param("the whole address", marks=pytest.mark.on_windows),
+        "the address in quotes",
+        "the query",
+        "the query with its mark",
+    ],
+)
 def test_the_redirected_address_is_pasted_back(oidc_server, settings, form):
     with lakekey("login", environment=settings) as program:
         answer = oidc_server.sign_in(program.url(), deliver=False)
@@ -128,6 +135,8 @@ class Terminal:
     """A program at a pseudo-terminal, as over SSH."""
 
     def __init__(self, environment):
+        import pty
+
         self.master, slave = pty.openpty()
         self.text = ""
         self.process = subprocess.Popen(

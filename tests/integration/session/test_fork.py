@@ -288,7 +288,7 @@ def test_children_forked_while_threads_ask_all_get_a_header(machine):
     machine.assert_session_is_whole()
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.on_windows), "forkserver"])
 def test_workers_of_a_pool_share_one_refresh(machine, method):
     provider = machine.provider()
     with multiprocessing.get_context(method).Pool(3) as pool:

@@ -15,11 +15,13 @@ from support.processes import LAKEKEY
 from support.servers.odd_server import OddServer
 from support.sessions import Child, Machine
 
-SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+# Windows has no SIGTERM that another process could send.
+HANDLED = getattr(signal, "SIGBREAK", signal.SIGTERM)
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, HANDLED], ids=["Ctrl-C", HANDLED.name])
 BEFORE_SENDING = ("before the lock", "under the lock")
 AFTER_SENDING = ("answer received", "temporary written", "stored")
 AT_THE_SERVER = ("before", "after")
-BY = {signal.SIGINT: "KeyboardInterrupt", signal.SIGTERM: "SystemExit"}
+BY = {signal.SIGINT: "KeyboardInterrupt", HANDLED: "SystemExit"}
 
 
 def assert_nothing_is_lost(machine: Machine) -> None:
@@ -33,7 +35,7 @@ def assert_ended_by(child: Child, exception: str) -> None:
     child.wait()
 
 
-@pytest.mark.posix_signals
+@pytest.mark.on_windows
 @SIGNALS
 @pytest.mark.parametrize("step", BEFORE_SENDING)
 def test_before_anything_is_sent_it_takes_effect_at_once(machine, step, number):
@@ -88,7 +90,6 @@ def test_before_the_connection_is_made_it_takes_effect_at_once(oidc_server, tmp_
     assert machine.stored().refresh_token == before.refresh_token
 
 
-@pytest.mark.posix_signals
 @SIGNALS
 @pytest.mark.parametrize("step", AFTER_SENDING)
 def test_once_the_answer_is_here_it_takes_effect_when_that_is_stored(machine, step, number):
@@ -104,7 +105,7 @@ def test_once_the_answer_is_here_it_takes_effect_when_that_is_stored(machine, st
     assert machine.token_requests() == 1
 
 
-@pytest.mark.posix_signals
+@pytest.mark.on_windows
 @SIGNALS
 @pytest.mark.parametrize("when", AT_THE_SERVER)
 def test_once_the_request_is_sent_its_answer_is_waited_for(oidc_server, machine, when, number):
@@ -145,7 +146,7 @@ def test_where_no_thread_starts_a_signal_takes_effect_at_once_before_anything_is
 
 
 @pytest.mark.posix_signals
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGHUP", None)], ids=["SIGTERM", "SIGHUP"])
 def test_command_that_is_told_to_end_stores_the_answer_first(oidc_server, machine, number):
     command = [LAKEKEY, "token"]
     with oidc_server.hold(when="after") as hold, subprocess.Popen(command, env=machine.environ) as process:
@@ -157,7 +158,7 @@ def test_command_that_is_told_to_end_stores_the_answer_first(oidc_server, machin
     assert machine.token_requests() == 1
 
 
-@pytest.mark.posix_signals
+@pytest.mark.on_windows
 def test_a_program_that_lives_on_gets_ctrl_c_back_when_the_answer_is_stored(oidc_server, machine):
     with oidc_server.hold(when="after") as hold, machine.child("pauses_at", "nowhere", "living") as child:
         hold.wait()
@@ -171,7 +172,7 @@ def test_a_program_that_lives_on_gets_ctrl_c_back_when_the_answer_is_stored(oidc
         child.wait()
 
 
-@pytest.mark.posix_signals
+@pytest.mark.on_windows
 def test_a_second_and_a_third_ctrl_c_change_nothing(oidc_server, machine):
     with oidc_server.hold(when="after") as hold, machine.child("pauses_at", "nowhere", "main") as child:
         hold.wait()

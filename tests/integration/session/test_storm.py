@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from support.sessions import Child, Machine
+from support.sessions import PATIENCE, Child, Machine
 
-LATEST = 30.0  # seconds; benchmarks measure what it takes, here the machine may be busy with other tests
+LATEST = PATIENCE  # seconds; benchmarks measure what it takes, here the machine may be busy with other tests
 
 
 def storm(machine: Machine, processes: int, threads: int, **environ: str) -> list[dict[str, Any]]:
@@ -94,18 +94,19 @@ def test_8_processes_of_8_threads_with_nothing_stored_open_one_tab(oidc_server, 
     machine.assert_session_is_whole()
 
 
-def test_12_interpreters_that_share_nothing_but_the_cache(oidc_server, tmp_path):
+@pytest.mark.on_windows
+def test_16_interpreters_of_4_threads_that_share_nothing_but_the_cache(oidc_server, tmp_path):
     machine = Machine(oidc_server, tmp_path / "cache")
     machine.sign_in()
     oidc_server.reset()
     with ExitStack() as stack:
-        children = [stack.enter_context(machine.child("asks_once", "told")) for _ in range(12)]
+        children = [stack.enter_context(machine.child("storm", "0", "4")) for _ in range(16)]
         for child in children:
             child.until("ready")
         for child in children:
             child.go_on()
-        ends = [child.result() for child in children]
-    assert [end["error"] for end in ends] == [None] * 12
+        reports = [child.until("process") for child in children]
+    assert_all_were_served(reports, 4)
     assert machine.token_requests() == 1
     machine.assert_session_is_whole()
 

@@ -190,6 +190,8 @@ def _on_terminate(number: int, _: Any) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, _on_interrupt)
     signal.signal(signal.SIGTERM, _on_terminate)
+    if sys.platform == "win32":
+        signal.signal(signal.SIGBREAK, _on_terminate)
     provider = lakekey.provider()
     STEPS[sys.argv[1]](sys.argv[1])
     report("ready")

@@ -1,7 +1,7 @@
 """Many processes of many threads that ask for a header at the same instant.
 
 Usage: ``python -m support.programs.storm PROCESSES THREADS``. It imports lakekey once and forks the processes, as a pre-forking
-server does. When all threads stand at the gate it reports ``ready``, and opens the gate when it is told to. Each
+server does; with 0 for PROCESSES it is the one process itself. When all threads stand at the gate it reports ``ready``, and opens the gate when it is told to. Each
 process reports its threads' outcomes; ``result`` is the last report. Where ``STORM_HOMES`` names a directory, each
 process has a home of its own in it, as if it were a host.
 """
@@ -51,6 +51,15 @@ def main(processes: int, threads: int) -> None:
     ready, at_the_gate = os.pipe()
     gate, opener = os.pipe()
     pids = []
+    if not processes:
+        work = threading.Thread(target=one_process, args=(0, threads, at_the_gate, gate))
+        work.start()
+        os.read(ready, 1)
+        report("ready")
+        wait_for_word()
+        os.close(opener)
+        work.join()
+        return
     for number in range(processes):
         pid = os.fork()
         if pid == 0:

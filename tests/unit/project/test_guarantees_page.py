@@ -11,8 +11,12 @@ TESTS = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rg
 SYSTEMS = PAGE.partition("### Where this was run")[2].partition("\n## ")[0]
 #: What each line of that table rests on in its column for Windows: tests that run there, or run programs there.
 ON_WINDOWS = {
-    "one request for many": ["windows/test_session.py::test_16_processes_of_4_threads_make_one_request"],
-    "Ctrl-C during the exchange": ["windows/test_session.py::test_an_interrupt_during_the_exchange_keeps_the_answer"],
+    "one request for many": [
+        "integration/session/test_storm.py::test_16_interpreters_of_4_threads_that_share_nothing_but_the_cache"
+    ],
+    "Ctrl-C during the exchange": [
+        "integration/session/test_signals.py::test_once_the_request_is_sent_its_answer_is_waited_for"
+    ],
     "Ctrl-C ends": [
         "windows/test_console.py::test_serve_hands_out_tokens_until_ctrl_c",
         "windows/test_serve.py::test_serve_hands_out_tokens_until_ctrl_break",
@@ -76,7 +80,7 @@ ON_WINDOWS = {
         "unit/cache/stores/test_file.py::test_replaced_bytes_are_read_where_the_time_and_size_of_the_file_stay",
         "unit/cache/stores/test_file.py::test_only_what_was_given_up_is_swept_up_whatever_the_tick_of_file_times",
     ],
-    "a forked child": ["windows/test_session.py::test_spawned_processes_get_the_provider_by_pickle"],
+    "a forked child": ["integration/session/test_fork.py::test_workers_of_a_pool_share_one_refresh"],
 }
 
 
