@@ -34,6 +34,7 @@ COUNTS = f"{CONSOLE}::test_wait_for_the_browser_counts_down_until_ctrl_c"
 SHOWN = f"{CONSOLE}::test_console_shows_what_its_code_page_lacks_and_colours_where_it_can"
 CALLED = f"{HERE}/test_connectors.py::test_sdk_finds_lakekey_by_the_name_of_the_databricks_cli"
 TURN = f"{HERE}/test_sharing.py::test_audit_record_waits_for_its_turn_and_is_made_without_one_where_there_is_none"
+GIVEN = f"{HERE}/test_places.py::test_owner_counts_and_the_system_administrators_and_makers_of_files_do_not"
 LISTS = f"{HERE}/test_places.py::test_access_lists_are_read_as_windows_gives_them"
 BREAKS = (
     Break("cache/private_files.py", 'getattr(os, "O_BINARY", 0)', "0", FILES),
@@ -82,14 +83,14 @@ BREAKS = (
     Break("cache/private_files.py", '_POSIX = os.name == "posix"', "_POSIX = True", FILES),
     Break("cache/private_files.py", "max(patience, PATIENCE_TO_REPLACE) if in_use else patience", "patience", FILES),
     Break("cache/access_list.py", "_TOKEN_QUERY, _TOKEN_USER = 0x8, 1", "_TOKEN_QUERY, _TOKEN_USER = 0x8, 4", LISTS),
-    Break("cache/access_list.py", "accounts.setdefault(_text(owner))", "pass", LISTS),
-    Break("cache/access_list.py", "for one in (me, _SYSTEM, _ADMINISTRATORS, _WHO_MAKES):", "for one in (me, _SYSTEM):", LISTS),
+    Break("cache/access_list.py", "accounts.setdefault(_text(owner))", "pass", GIVEN),
+    Break("cache/access_list.py", "for one in (me, _SYSTEM, _ADMINISTRATORS, _WHO_MAKES):", "for one in (me, _SYSTEM):", GIVEN),
     Break("cache/access_list.py", "if known else account", "if False else account", LISTS),
     Break("cache/keys/kms/gcp.py", 'if os.name == "nt"', "if False", f"{UNIT}/cache/keys/kms/test_gcp.py"),
     Break("cli/serving/command.py", 'if sys.platform == "win32":', "if False:", f"{CONSOLE}::test_serve_hands_out_tokens_until_ctrl_c"),
     Break("cli/serving/databricks_program.py", '"databricks.exe" if sys.platform == "win32" else ', "", CALLED),
     Break("cli/serving/databricks_program.py", 'if sys.platform == "win32":\n        from', "if False:\n        from", CALLED),
-    Break("cli/serving/databricks_program.py", 'if sys.platform == "win32":  # its', "if False:  # its", CALLED),
+    Break("cli/serving/databricks_program.py", 'if sys.platform == "win32":  # its', "if False:  # its", "tests/integration/connectors/test_other_sdks.py::test_program_of_another_installation_is_replaced"),
     Break("cli/serving/windows_program.py", "bytes(least)", "b''", CALLED),
     Break("cli/serving/windows_program.py", "_launcher() + archive", "archive", CALLED),
 )  # fmt: skip
