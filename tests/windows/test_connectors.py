@@ -31,7 +31,7 @@ def test_sql_connector_and_sdk_share_one_token_of_a_service_principal(oidc_serve
         assert box.counters["token.requests"] == 1
 
 
-# The SDK finds the program by its name, and takes nothing below 1 MiB then.
+# The SDK finds the program by its name.
 CALLS = """
 import os, subprocess, sys
 from databricks.sdk.core import Config
