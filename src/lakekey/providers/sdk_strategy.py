@@ -88,6 +88,7 @@ class SdkStrategy:
     def __init__(self, target: Target, *, patience: float = LONGEST_WAIT) -> None:
         self.target = target
         self._patience = patience
+        self._used: Mapping[str, str] = target.sdk_settings  # what the SDK was given, whose secrets no error shows
         self._strategy: _Strategy | None = None
         self._attempts: dict[str, _Attempt] = {}  # one at most; `setdefault` decides whose, in one atomic operation
         # A refused token, what replaced it, and until when that is not replaced in turn, by the monotonic clock.
@@ -312,7 +313,8 @@ class SdkStrategy:
             ) from None
         target = self.target
         # profile="": what was resolved counts, and the SDK must not read the file once more.
-        settings: dict[str, Any] = {"profile": "", **_PATIENCE, **self._settings()}
+        self._used = self._settings()
+        settings: dict[str, Any] = {"profile": "", **_PATIENCE, **self._used}
         if "scopes" in target.sources:
             settings["scopes"] = list(target.scopes)
         built = config(host=target.host or None, auth_type=target.auth_type, group_id=target.group_id, **settings)
@@ -345,8 +347,7 @@ class SdkStrategy:
     def _redacted(self, error: Exception) -> str:
         # The SDK appends the whole configuration to what went wrong.
         text = str(error).partition(". Config: ")[0].partition(". Env: ")[0] or type(error).__name__
-        settings = self.target.sdk_settings
-        for name, value in settings.items():
+        for name, value in self._used.items():
             if len(value) > 3 and name not in ("cloud", "azure_environment"):
                 text = text.replace(value, f"[{name}]")
-        return redacted(text, (value for name, value in settings.items() if SETTINGS[name].secret))[:400]
+        return redacted(text, (value for name, value in self._used.items() if SETTINGS[name].secret))[:400]

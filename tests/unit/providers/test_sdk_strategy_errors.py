@@ -2,6 +2,7 @@
 
 import base64
 import json
+import pickle
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -45,6 +46,15 @@ def test_secret_is_not_shown_in_any_encoding(source, encoded):
     assert said.startswith("basic: no: ")
     assert said.endswith(" was sent")
     assert not [part for part in ("sesame", "c2VzYW", "Nlc2Ft", "zZXNhbW") if part in said]
+
+
+def test_secret_that_an_unpickled_provider_has_found_again_is_not_shown(lakekey_environment, monkeypatch):
+    pickled = pickle.dumps(resolve(environ={}, host=lakekey_environment.host, token=PASSWORD))
+    monkeypatch.setenv("DATABRICKS_TOKEN", PASSWORD)
+    unpickled = SdkStrategy(pickle.loads(pickled))
+    assert PASSWORD in unpickled.headers()["Authorization"]
+    assert error_of(unpickled, ValueError(f"no: {PASSWORD} was sent")).message == "pat: no: [token] was sent"
+    assert "sesame" not in error_of(unpickled, ValueError(f"no: {quote(PASSWORD)} was sent")).message
 
 
 def test_configuration_that_the_sdk_appends_is_left_out(source):
