@@ -30,6 +30,7 @@ _POSIX_ONLY = {
     "posix_signals": "sends another process a signal, or sets a timer of signals",
     "proc": "looks up other processes or sockets in /proc",
     "pseudo_terminal": "opens a pseudo-terminal",
+    "terminal_kinds": "asks for a terminal whose kind TERM names",
 }
 _NOT_HERE = "not on Windows: "
 

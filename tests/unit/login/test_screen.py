@@ -1,12 +1,12 @@
 """The time that is left for a sign-in, as each kind of screen can show it."""
 
 import io
-import os
 import sys
 
 import pytest
 
 from lakekey.login.screen import Countdown, can_count
+from support.model import Clock
 
 
 class Screen(io.StringIO):
@@ -20,16 +20,6 @@ class Cell(io.StringIO):
     """What a notebook's kernel has in the place of a terminal."""
 
     __module__ = "ipykernel.iostream"
-
-
-class Clock:
-    """A clock that is set by hand."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture
@@ -53,10 +43,10 @@ def in_a_notebook(monkeypatch, stream):
 
 def count(clock, seconds, stop=0):
     """Waits to the end, or until some seconds are left, with the clock's every second."""
-    with Countdown(clock.now + seconds, clock) as countdown:
+    with Countdown(clock.monotonic() + seconds, clock.monotonic) as countdown:
         for _ in range(seconds - stop):
             countdown.tick()
-            clock.now += 1
+            clock.true += 1
         countdown.tick()
 
 
@@ -69,7 +59,7 @@ def on_the_line(written):
     return shown
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a console of Windows has no TERM")
+@pytest.mark.terminal_kinds
 def test_dumb_terminal_is_told_whenever_half_of_the_time_has_gone(monkeypatch, clock):
     screen = at_a_terminal(monkeypatch, "dumb")
     assert not can_count()
@@ -77,12 +67,12 @@ def test_dumb_terminal_is_told_whenever_half_of_the_time_has_gone(monkeypatch, c
     assert screen.getvalue() == "".join(f"{left} s left, Ctrl-C ends it.\n" for left in (60, 30, 15))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a console of Windows has no TERM")
+@pytest.mark.terminal_kinds
 def test_dumb_terminal_that_was_suspended_is_told_what_is_left(monkeypatch, clock):
     screen = at_a_terminal(monkeypatch, "dumb")
-    with Countdown(clock.now + 120, clock) as countdown:
+    with Countdown(clock.monotonic() + 120, clock.monotonic) as countdown:
         countdown.tick()
-        clock.now += 100
+        clock.true += 100
         countdown.tick()
         countdown.tick()
     assert screen.getvalue() == "20 s left, Ctrl-C ends it.\n"
@@ -117,10 +107,10 @@ def test_line_that_is_written_over_by_blanks_is_narrower_than_a_terminal_that_ha
     monkeypatch.setattr(Cell, "isatty", lambda _: True)
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setenv("COLUMNS", "100")
-    with Countdown(clock.now + 50, clock) as countdown:
+    with Countdown(clock.monotonic() + 50, clock.monotonic) as countdown:
         countdown.tick()
         monkeypatch.setenv("COLUMNS", "30")
-        clock.now += 1
+        clock.true += 1
         countdown.tick()
     after = sys.stderr.getvalue().split("\r")[2:]
     assert after
@@ -129,8 +119,8 @@ def test_line_that_is_written_over_by_blanks_is_narrower_than_a_terminal_that_ha
 
 def test_stream_that_is_gone_ends_no_sign_in(monkeypatch, clock):
     closed = at_a_terminal(monkeypatch, "xterm")
-    with Countdown(clock.now + 5, clock) as countdown:
+    with Countdown(clock.monotonic() + 5, clock.monotonic) as countdown:
         countdown.tick()
         closed.close()
-        clock.now += 1
+        clock.true += 1
         countdown.tick()
