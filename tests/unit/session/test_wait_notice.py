@@ -17,19 +17,9 @@ pytestmark = pytest.mark.usefixtures("unattended")
 NAME = "a" * 64
 
 
-class Clockwork:
-    """A monotonic clock that a test sets."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def monotonic(self):
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch):
-    clock = Clockwork()
+    clock = Clock()
     monkeypatch.setattr(wait_notice, "time", clock)
     return clock
 
@@ -52,16 +42,17 @@ def said(capsys):
 
 
 def test_wait_is_said_once_it_has_lasted_and_again_after_a_minute(wait, clock, capsys):
+    began = clock.true
     with wait() as one:
         for after, times in ((0.0, 0), (0.9, 0), (1.0, 1), (30.0, 0), (60.9, 0), (61.0, 1), (120.0, 0)):
-            clock.now = 1000.0 + after
+            clock.true = began + after
             one.goes_on()
             assert (after, said(capsys)) == (after, times)
 
 
 def test_process_says_it_once_however_many_threads_wait(wait, clock, capsys):
     with wait() as one, wait() as two, wait("b" * 64) as of_another:
-        clock.now += 2
+        clock.true += 2
         one.goes_on()
         two.goes_on()
         assert said(capsys) == 1
@@ -72,7 +63,7 @@ def test_process_says_it_once_however_many_threads_wait(wait, clock, capsys):
 def test_wait_that_no_person_reads_is_a_log_record(wait, clock, capsys, caplog):
     caplog.set_level(logging.INFO, "lakekey")
     with wait(aloud=False) as one:
-        clock.now += 2
+        clock.true += 2
         one.goes_on()
     assert said(capsys) == 0
     assert "waiting for process 7" in caplog.text
