@@ -38,9 +38,16 @@ __all__ = ["Busy", "Commitment", "Flights", "Overdue", "Waiter", "Withdrawn", "i
 T = TypeVar("T")
 _GRACE = 0.5
 _SLICE = 0.25  # seconds between two looks of a waiter; a thread that has not begun by then does not get started
+# Python's modules that no renewal imports, though they have names that programs give to packages of their own. Only the
+# name counts: it is what Python locks, whichever file is imported by it. `site` imports code of the program as Python
+# starts, and of what `idlelib` imports, a program is a part.
+_NEVER_IMPORTED = {
+    "antigravity", "cProfile", "chunk", "cmd", "code", "crypt", "fileinput", "graphlib", "idlelib", "mailbox", "pdb",
+    "pipes", "profile", "pstats", "pty", "resource", "sched", "site", "syslog", "test", "this", "trace", "turtle",
+    "venv", "wave",
+}  # fmt: skip
 # What the work may import when its turn comes. A caller in the midst of importing one of these cannot wait for it.
-# `site` imports code of the program as Python starts, and of what `idlelib` imports, a program is a part.
-_IMPORTS = sys.stdlib_module_names - {"site", "idlelib"} | {
+_IMPORTS = sys.stdlib_module_names - _NEVER_IMPORTED | {
     "OpenSSL", "azure", "backports", "botocore", "brotli", "brotlicffi", "certifi", "chardet", "charset_normalizer",
     "cryptography", "filelock", "google", "h2", "idna", "importlib_metadata", "jaraco", "jeepney", "keyring",
     "more_itertools", "msal", "opentelemetry", "platformdirs", "psycopg", "psycopg_binary", "psycopg_c", "redis",

@@ -1,7 +1,9 @@
 """One thread works, the others wait: for no longer than they mean to, and never for themselves."""
 
+import importlib
 import logging
 import os
+import sys
 import threading
 import time
 import warnings
@@ -202,6 +204,21 @@ def test_a_thread_that_the_work_starts_does_not_wait_for_the_work(monkeypatch, e
     monkeypatch.setattr(threading.Thread, "_set_ident", begins)
     assert flights.run("key", work, patience=LONG) == "done"
     assert got == ["busy"]
+
+
+@pytest.mark.parametrize("name", ["code", "profile", "resource", "queue"])
+def test_a_module_that_a_renewal_may_import_is_told_by_its_name(monkeypatch, tmp_path, name):
+    tmp_path.joinpath(f"{name}.py").write_text(
+        "import lakekey._single_flight as ours\n"
+        "try:\n"
+        "    got = ours.Flights().run('key', lambda commitment: 'done', patience=30)\n"
+        "except ours.Busy:\n"
+        "    got = 'busy'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, name, None)  # what there was comes back
+    del sys.modules[name]
+    assert importlib.import_module(name).got == ("busy" if name == "queue" else "done")
 
 
 def test_a_cancelled_waiter_leaves_and_withdraws_the_work():
