@@ -140,6 +140,11 @@ class _Flight(Generic[T]):
             with contextlib.suppress(Exception):
                 self.reports.popleft()()
 
+    def report_late(self) -> None:
+        """Make the reports of work that has ended: the last of them may have come when the others had been made."""
+        if self.finished.is_open:
+            self.report()
+
     def outcome(self) -> T:
         if self.error is not None:
             raise copy.copy(self.error)  # each caller's traceback is its own
@@ -162,6 +167,7 @@ def later(report: Callable[[], object]) -> None:
         report()
     else:
         flight.reports.append(report)
+        flight.report_late()
 
 
 @contextlib.contextmanager
@@ -250,6 +256,7 @@ class Flights(Generic[T]):
             except (Busy, Overdue):
                 # What was sent goes on without this caller, and is stored: the work's own thread sees to that.
                 waiter.others.discard(waiter)
+                flight.report_late()
                 raise
             except BaseException:
                 self._leave(key, flight, waiter)

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import warnings
+from collections import deque
 
 import pytest
 
@@ -117,6 +118,45 @@ def test_reports_are_made_while_the_work_goes_on():
         return told.wait(LONG)
 
     assert flights.run("key", work, patience=LONG)
+
+
+def test_a_report_that_comes_as_the_work_ends_is_made():
+    told = []
+
+    class Ends(deque):
+        def append(self, report):
+            flight.finished.open()  # and what made the other reports has gone
+            super().append(report)
+
+    flight = _single_flight._Flight(Waiter(), lambda commitment: _single_flight.later(lambda: told.append(1)))
+    flight.reports = Ends()
+    flight.do()
+    assert told == [1]
+
+
+def test_the_last_waiter_that_leaves_as_the_work_ends_makes_its_reports():
+    flights, go_on, threads, told = Flights(), threading.Event(), [], []
+
+    def work(_):
+        threads.append(threading.current_thread())
+        go_on.wait(LONG)
+        _single_flight.later(lambda: told.append(1))
+
+    class Leaves(Waiter):
+        @property
+        def others(self):
+            if threads:  # the thread ends while this one, on its way out, is still among the waiters
+                go_on.set()
+                threads[0].join()
+            return self.__dict__["others"]
+
+        @others.setter
+        def others(self, waiters):
+            self.__dict__["others"] = waiters
+
+    with _single_flight.on(Leaves()), pytest.raises(Overdue):
+        flights.run("key", work, patience=0)
+    assert told == [1]
 
 
 def test_a_report_that_fails_costs_nothing():
