@@ -172,9 +172,9 @@ def later(report: Callable[[], object]) -> None:
 
 @contextlib.contextmanager
 def as_work() -> Iterator[None]:
-    """Within it, code that asks is refused at once, and reports wait for its end, as inside a flight.
+    """Within it, code that asks for a header is refused at once, and reports wait for its end, as inside a flight.
 
-    For what holds a lock that a flight needs, for as long as something is asked of others.
+    For code that has a lock that a flight needs, and waits for a disk, a server or another program meanwhile.
     """
     work = _Flight(Waiter(), lambda _: None)
     token = _inside.set(work)
@@ -193,9 +193,10 @@ _holding: ContextVar[bool] = ContextVar("lakekey_holding", default=False)
 
 @contextlib.contextmanager
 def holding() -> Iterator[None]:
-    """Within it, code that asks waits for no other thread, as with Python's own locks: for a lock that others wait for.
+    """Within it, code that asks for a header waits for no other thread, as with a lock of Python's in hand.
 
-    The lock lets its owner in again: what was asked for is done in the same thread, where no other is at it.
+    For code that has a lock that other threads wait for, and that lets its owner in again. So the same thread does what
+    it is asked for, unless another thread has begun it: then the code is refused.
     """
     token = _holding.set(True)
     try:
