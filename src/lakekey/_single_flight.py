@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
-from lakekey import _log
+from lakekey import _held_records, _log
 from lakekey._commitment import Commitment, Latch, Withdrawn, locked, unlock
 from lakekey._imports import amid_locked_step, holds_a_lock, importing
 from lakekey.errors import LakekeyError
@@ -179,7 +179,7 @@ def as_work() -> Iterator[None]:
     work = _Flight(Waiter(), lambda _: None)
     token = _inside.set(work)
     try:
-        _log.hold_back(_LOGGERS, _postponed)
+        _held_records.hold_back(_LOGGERS)
         yield
     finally:
         work.finished.open()
@@ -298,7 +298,7 @@ class Flights(Generic[T]):
         if not flight.claim(object()):
             return
         try:
-            _log.hold_back(_LOGGERS, _postponed)
+            _held_records.hold_back(_LOGGERS)
             flight.do()
         finally:
             self._finish(key, flight)
@@ -347,12 +347,4 @@ class Flights(Generic[T]):
             flight.report()
 
 
-def _postponed(report: Callable[[], object]) -> bool:
-    """Keep a report for later if this is inside the work. Returns whether it was kept."""
-    if not inside():
-        return False
-    later(report)
-    return True
-
-
-_log.postpone = _postponed
+_log.inside, _log.later = inside, later

@@ -25,10 +25,9 @@ MEMORY = {
 }
 #: Module → names that are set to ``None``.
 SINGLE = {"lakekey.cache.opening": ("_memory_cache",)}
-#: What stands for something that outlives a test: a thread, a connection, a lock, a filter of `logging`, a pipe.
+#: What stands for something that outlives a test: a thread, a connection, a lock, a pipe.
 KEPT = {
     "lakekey._commitment": ("_in_the_air",),
-    "lakekey._log": ("_held_back",),
     "lakekey.cache.keys.kms.bounded": ("_silent",),
     "lakekey.cache.stores.postgresql_server": ("_servers",),
     "lakekey.cache.stores.process_mark": ("_marks",),

@@ -203,7 +203,7 @@ def test_a_caller_with_a_lock_in_hand_does_not_wait_for_another_thread():
     other.join()
 
 
-@pytest.mark.parametrize("step", ["_log.hold_back", "_Flight.claim", "Commitment.release"])
+@pytest.mark.parametrize("step", ["_held_records.hold_back", "_Flight.claim", "Commitment.release"])
 def test_the_thread_of_the_work_does_not_wait_for_it_before_it_begins_and_after_it(monkeypatch, step):
     flights, asked, thread = Flights(), [], threading.get_ident()
     owner, _, name = step.rpartition(".")

@@ -72,8 +72,7 @@ def record(
     def make() -> None:
         _write(ordered, path)
 
-    if not _log.postpone(make):
-        make()
+    _log.later(make)
 
 
 def _here() -> dict[str, Any]:
