@@ -5,6 +5,7 @@ import errno
 
 import pytest
 
+from lakekey._commands import remove
 from lakekey.cache.keys import anchor
 from lakekey.cache.keys.choice import NOTE, KeyChoice
 from lakekey.cache.keys.in_force import Keys
@@ -165,7 +166,7 @@ def test_choice_without_entries_yields_to_what_the_user_configures(place, enviro
     ("store", "needed", "hint"),
     [
         (MemoryStore, {ID_OF_ONE}, f"restore memory:{NOTE} from a backup"),
-        (MemoryStore, set(), f"nothing is sealed here, so remove it: rm memory:{NOTE}"),
+        (MemoryStore, set(), f"nothing is sealed here, so remove it: {remove(f'memory:{NOTE}')}"),
         (Shared, set(), f"nothing is sealed here, so remove it: memory:{NOTE}"),
     ],
 )
