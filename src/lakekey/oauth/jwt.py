@@ -34,8 +34,8 @@ def ends_at(found: Mapping[str, Any]) -> float | None:
         found: The claims. Any of JSON's values may stand there, and any number.
     """
     end = found.get("exp")
-    if isinstance(end, int | float) and not isinstance(end, bool) and 0 < end < _NO_DATE:
-        return float(end)
+    if isinstance(end, int | float) and not isinstance(end, bool) and end < _NO_DATE:
+        return float(max(1, end))  # Windows knows no time before the epoch, and a caller may take 0 for no end
     return None
 
 

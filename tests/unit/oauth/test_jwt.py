@@ -52,9 +52,12 @@ def test_token_says_when_it_expires_by_a_number_of_seconds(end):
     assert jwt.ends_at({"exp": end}) == end
 
 
-@pytest.mark.parametrize(
-    "end", [None, True, "1800000000", [1800000000], 0, -1, 10**30, 1 << 34, float("inf"), float("nan")]
-)
+@pytest.mark.parametrize("end", [0, 0.5, -1, -(10**400), float("-inf")])
+def test_token_whose_end_lies_before_the_epoch_has_expired(end):
+    assert jwt.ends_at({"exp": end}) == 1
+
+
+@pytest.mark.parametrize("end", [None, True, "1800000000", [1800000000], 10**30, 1 << 34, float("inf"), float("nan")])
 def test_end_that_has_no_date_is_not_told(end):
     assert jwt.ends_at({"exp": end}) is None
     assert jwt.ends_at({}) is None
