@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import lakekey
-from lakekey import ConfigurationError, ServicePrincipalMissingWarning
+from lakekey import ConfigurationError, KeyUnavailable, ServicePrincipalMissingWarning
 from lakekey.providers.factory import provider_for
 
 HOST = "https://acme.cloud.databricks.com"
@@ -55,12 +55,12 @@ def test_warning_is_given_once_for_each_profile_and_not_for_a_service_principal(
     ]  # fmt: skip
 
 
-def test_run_without_a_terminal_whose_session_cannot_be_read_is_warned(monkeypatch, tmp_path):
-    no_directory = tmp_path / "a file"
-    no_directory.write_text("")
-    monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(no_directory / "cache"))
+def test_run_without_a_terminal_whose_session_cannot_be_read_is_warned(monkeypatch):
+    monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "env")  # and no key there
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "auto")
     for stream in ("stdin", "stderr"):
         monkeypatch.setattr(sys, stream, io.StringIO())
     with pytest.warns(ServicePrincipalMissingWarning, match="a run without a terminal"):
-        lakekey.provider(host=HOST)
+        provider = lakekey.provider(host=HOST)
+    with pytest.raises(KeyUnavailable):
+        provider.headers()
