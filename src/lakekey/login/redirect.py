@@ -66,10 +66,10 @@ def redirect_of(target: Target) -> Redirect:
 
 
 def _wrong(setting: str, value: str, target: Target) -> ConfigurationError:
-    hint = (
-        "use http://localhost:PORT/…, as registered for the app"
-        if setting == "redirect_url"
-        else "use a list such as 8020-8024, or any"
-    )
+    if setting == "redirect_url":
+        what = "an address that a sign-in can come back to"
+        hint = "use http://localhost:PORT/…, as registered for the app"
+    else:
+        what, hint = "a list of ports", "use a list such as 8020-8024, or any"
     shown = setting if "@" in value else f"{setting} {value!r}"  # an address may hold a password
-    return ConfigurationError(f"{shown} is not where a sign-in can come back to", hint=hint, profile=target.name)
+    return ConfigurationError(f"{shown} is not {what}", hint=hint, profile=target.name)

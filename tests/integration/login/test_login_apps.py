@@ -187,7 +187,7 @@ def test_an_address_elsewhere_can_only_be_pasted(app):
 def test_an_address_that_no_answer_can_come_to_is_refused(app, value):
     status, _, errors = app.profile(redirect_url=value).run("login", "app")
     assert status == 2
-    assert "not where a sign-in can come back to" in errors
+    assert "is not an address that a sign-in can come back to" in errors
 
 
 # Sealed secrets

@@ -32,11 +32,11 @@ def test_the_registered_address_and_its_ports(settings, ports, first):
 
 
 def test_an_address_that_cannot_be_read_is_refused():
-    with pytest.raises(ConfigurationError, match="redirect_url 'http://\\[::1' is not where"):
+    with pytest.raises(ConfigurationError, match="redirect_url 'http://\\[::1' is not an address that a sign-in"):
         redirect_of(target(redirect_url="http://[::1"))
 
 
 @pytest.mark.parametrize("ports", ["x", "0", "70000", "9-8", "1-60000", ","])
 def test_ports_that_are_none_are_refused(ports):
-    with pytest.raises(ConfigurationError, match="redirect_ports"):
+    with pytest.raises(ConfigurationError, match=r"redirect_ports '.*' is not a list of ports"):
         redirect_of(target(redirect_ports=ports))
