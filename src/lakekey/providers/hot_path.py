@@ -97,8 +97,7 @@ class SessionSource:
     @property
     def is_fresh(self) -> bool:
         """See `TokenSource.is_fresh`."""
-        until, until_monotonic, _, since = self._fresh
-        return since <= time.time() < until and time.monotonic() < until_monotonic
+        return self._fresh_headers() is not None
 
     def located(self) -> Target:
         """See `TokenSource.located`."""
