@@ -9,9 +9,14 @@ def quoted(path: str) -> str:
     return f'"{path}"' if _windows() else shlex.quote(path)
 
 
+def word(text: str) -> str:
+    """A text as one word of a command, without quotes where it needs none."""
+    return text if shlex.quote(text) == text else quoted(text)
+
+
 def profile(name: str) -> str:
     """A profile as a word of our own commands; one that looks like an option stands behind its own."""
-    return shlex.quote(f"--profile={name}" if name.startswith("-") else name)
+    return word(f"--profile={name}" if name.startswith("-") else name)
 
 
 def look_at(path: str) -> str:

@@ -59,3 +59,18 @@ def test_no_hint_names_a_path_that_a_shell_would_take_apart():
 )
 def test_profile_is_one_word_that_is_not_taken_for_an_option(name, word):
     assert _commands.profile(name) == word
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("prod", "prod"),
+        ("my work", '"my work"'),
+        ("R&D", '"R&D"'),
+        ("-x", "--profile=-x"),
+        ("-a b", '"--profile=-a b"'),
+    ],
+)
+def test_profile_is_one_word_on_windows_too(monkeypatch, name, word):
+    monkeypatch.setattr(_commands.sys, "platform", "win32")
+    assert _commands.profile(name) == word

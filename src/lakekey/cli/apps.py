@@ -1,10 +1,10 @@
 """``lakekey apps``: the OAuth apps through which a portal signs people in."""
 
 import argparse
-import shlex
 from datetime import UTC, datetime
 from typing import Any
 
+from lakekey import _commands
 from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
 from lakekey.cache.opening import open_cache
 from lakekey.cli import prompt
@@ -77,7 +77,7 @@ def add(arguments: argparse.Namespace) -> int:
     _show(kept, 0, as_json=arguments.json)
     if not arguments.json:
         print()
-        print_text(f"Register this redirect URI for the app, then try it: lakekey apps check {shlex.quote(name)}")
+        print_text(f"Register this redirect URI for the app, then try it: lakekey apps check {_commands.word(name)}")
     return 0
 
 

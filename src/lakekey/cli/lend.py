@@ -13,6 +13,7 @@ import threading
 from collections.abc import Mapping
 from types import FrameType
 
+from lakekey import _commands
 from lakekey.cli import prompt
 from lakekey.cli.output import print_json
 from lakekey.cli.provider import provider_for_target
@@ -66,7 +67,7 @@ def _require_same_session(target: Target) -> None:
         return
     found = target_at(target.host, target.account_id)
     if found.cache_key_fields() != target.cache_key_fields():
-        named = f" --user {shlex.quote(target.user)}" if target.user else ""
+        named = f" --user {_commands.word(target.user)}" if target.user else ""
         raise ConfigurationError(
             f"there are several sessions at {target.host}, and the variables could not say which",
             hint=f"give it a profile: lakekey profiles add NAME --host {target.host}{named}",

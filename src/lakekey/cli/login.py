@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -105,7 +104,7 @@ def _tell_next(target: Target, profile: "Written | None") -> None:
         name, warehouse = profile.name, profile.values.get("warehouse_id")
     print()
     if name is None and target.is_person:
-        print_step("To give it a name:", f"lakekey profiles add NAME --host {shlex.quote(target.host)}")
+        print_step("To give it a name:", f"lakekey profiles add NAME --host {_commands.word(target.host)}")
     else:
         print(f"Next: {first_use(name, warehouse=bool(warehouse))}")
 

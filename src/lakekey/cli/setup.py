@@ -3,7 +3,6 @@
 import argparse
 import os
 import re
-import shlex
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -113,10 +112,10 @@ def refuse_another_host(arguments: argparse.Namespace) -> None:
     asked, kept = workspace_of(arguments.host), values.get("workspace_id") or workspace_of(values["host"])
     if given == own and (not asked or not kept or asked == kept):
         return
-    words = ["lakekey", "profiles", "add", arguments.profile, "--host", arguments.host, "--replace"]
+    named = f"{_commands.profile(arguments.profile)} --host {_commands.word(arguments.host)}"
     raise ConfigurationError(
         f"the profile already exists, for {own if given != own else f'workspace {kept} of {own}'}",
-        hint=f"name another one, or change it first: {shlex.join(words)}",
+        hint=f"name another one, or change it first: lakekey profiles add {named} --replace",
         profile=arguments.profile,
     )
 
@@ -130,8 +129,8 @@ def complete_hint(error: LakekeyError, arguments: argparse.Namespace, plan: Plan
         return
     error.hint = error.hint.replace(_IN_THE_PROFILE, _AS_AN_OPTION)
     if plan is not None and plan.name is not None:
-        host = shlex.quote(normalize_host(plan.raw_host, None))
-        named = f"lakekey login {_commands.profile(plan.name)} --host {shlex.quote(plan.raw_host)}"
+        host = _commands.word(normalize_host(plan.raw_host, None))
+        named = f"lakekey login {_commands.profile(plan.name)} --host {_commands.word(plan.raw_host)}"
         error.hint = error.hint.replace(f"lakekey login --host {host}", named)
 
 

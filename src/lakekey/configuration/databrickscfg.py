@@ -13,6 +13,7 @@ from lakekey.errors import ConfigurationError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from types import ModuleType
 
 #: The section that is not a profile.
 SETTINGS_SECTION = "__settings__"
@@ -70,7 +71,7 @@ def read(path: str | None, wanted: str | None) -> Profile | None:
             return None
         raise ConfigurationError(
             f"there is no file {path} to find it in",
-            hint=f"lakekey login {_profile_word(wanted)} --host https://…",
+            hint=f"lakekey login {_commands().profile(wanted)} --host https://…",
             profile=wanted,
         )
     name = wanted or _default_profile(found)
@@ -83,19 +84,11 @@ def read(path: str | None, wanted: str | None) -> Profile | None:
     return Profile(name, path, found[section])
 
 
-def word(name: str) -> str:
-    """A name as one word of a command."""
+def _commands() -> ModuleType:
     with LOADING:
-        import shlex
+        from lakekey import _commands  # for an error only, so not on the warm path
 
-    return shlex.quote(name)
-
-
-def _profile_word(name: str) -> str:
-    with LOADING:
-        from lakekey import _commands
-
-    return _commands.profile(name)
+    return _commands
 
 
 def profiles(path: str | None) -> tuple[list[Profile], str | None]:
@@ -259,7 +252,7 @@ def _check_who_may_write(path: str, status: os.stat_result, wanted: str | None) 
         others = not is_private_group(status.st_gid)
     if others:
         raise ConfigurationError(
-            f"{path} can be changed by other users", hint=f"chmod go-w {word(path)}", profile=wanted
+            f"{path} can be changed by other users", hint=f"chmod go-w {_commands().quoted(path)}", profile=wanted
         )
     me = os.geteuid()
     if status.st_uid in (0, me):
@@ -267,7 +260,7 @@ def _check_who_may_write(path: str, status: os.stat_result, wanted: str | None) 
     if me != 0 and not _is_unmapped(status.st_uid):
         raise ConfigurationError(
             f"{path} belongs to user {status.st_uid}, who could change it",
-            hint=f"sudo chown {me} {word(path)}",
+            hint=f"sudo chown {me} {_commands().quoted(path)}",
             profile=wanted,
         )
     with LOADING:
@@ -290,9 +283,4 @@ def _unreadable(path: str, reason: str, wanted: str | None) -> ConfigurationErro
 
 
 def _look_at(path: str) -> str:
-    if _POSIX:
-        return f"ls -l {word(path)}"
-    with LOADING:
-        from lakekey._commands import look_at
-
-    return look_at(path)
+    return f"ls -l {_commands().quoted(path)}" if _POSIX else _commands().look_at(path)

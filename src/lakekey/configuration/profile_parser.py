@@ -2,8 +2,8 @@
 
 import configparser
 import contextlib
-import shlex
 
+from lakekey import _commands
 from lakekey.errors import ConfigurationError
 
 
@@ -38,7 +38,7 @@ def sections(text: str, path: str, wanted: str | None) -> dict[str, dict[str, st
     # Raised out here: the parser's error quotes the line, which may be the secret. Say only where.
     raise ConfigurationError(
         f"{path} is malformed" + (f" at line {line}" if line else ""),
-        hint=f"fix that line of {shlex.quote(path)}",
+        hint=f"fix that line of {_commands.quoted(path)}",
         profile=wanted,
     )
 

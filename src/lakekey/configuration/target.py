@@ -115,12 +115,10 @@ class Target(Resolved, Given):
         if not words and not self.profile:
             return ""
         with LOADING:
-            import shlex
-
             from lakekey import _commands
 
         named = [_commands.profile(self.profile)] if self.profile else []
-        return " ".join(["", *named, *map(shlex.quote, words)])
+        return " ".join(["", *named, *map(_commands.word, words)])
 
     @property
     def is_person(self) -> bool:
