@@ -20,11 +20,18 @@ def scripts(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_it_is_the_launcher_with_a_script_that_speaks_as_the_databricks_cli(scripts):
+def install(scripts, behind=b""):
+    """An installer's launcher, with its archive and what may stand behind it."""
     with open(scripts / "lakekey.exe", "wb") as file:
         file.write(LAUNCHER)
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr("__main__.py", "raise SystemExit('the script of lakekey.exe')")
+    with open(scripts / "lakekey.exe", "ab") as file:
+        file.write(behind)
+
+
+def test_it_is_the_launcher_with_a_script_that_speaks_as_the_databricks_cli(scripts):
+    install(scripts)
     made = windows_program.content(LEAST)
     assert made.startswith(LAUNCHER)
     assert len(made) > LEAST
@@ -42,3 +49,9 @@ def test_without_such_a_launcher_the_error_names_what_can_be_done(scripts, conte
     with pytest.raises(ConfigurationError, match=r"lakekey\.exe is not a program that pip made") as caught:
         windows_program.content(LEAST)
     assert "lakekey serve" in caught.value.hint
+
+
+def test_launcher_that_finds_its_python_behind_the_archive_is_refused(scripts):
+    install(scripts, behind=b"C:\\python.exe" + bytes([13, 0, 0, 0]) + b"UVUV")
+    with pytest.raises(ConfigurationError, match=r"lakekey\.exe is not a program that pip made"):
+        windows_program.content(LEAST)

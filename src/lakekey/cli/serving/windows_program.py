@@ -4,6 +4,7 @@ Installers make ``lakekey.exe`` of a launcher, which knows the Python, and a ZIP
 same launcher with another archive is the program, so it needs no shell, which would read arguments in its own way.
 """
 
+import contextlib
 import io
 import os
 import sys
@@ -13,6 +14,7 @@ import zipfile
 from lakekey.errors import ConfigurationError
 
 _SCRIPT = "from lakekey.cli import run; run(as_databricks=True)\n"
+_END, _END_SIZE = b"PK\5\6", 22  # of an archive's last record, which a comment follows
 
 
 def content(least: int) -> bytes:
@@ -35,13 +37,16 @@ def _launcher() -> bytes:
     path = sys.argv[0].removesuffix(".exe") + ".exe"
     if os.path.basename(path).lower() != "lakekey.exe" or not os.path.isfile(path):
         path = os.path.join(sysconfig.get_path("scripts"), "lakekey.exe")
-    try:
-        with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+    with contextlib.suppress(OSError, ValueError, zipfile.BadZipFile):
+        with open(path, "rb") as file:
+            found = file.read()
+        with zipfile.ZipFile(io.BytesIO(found)) as archive:
             begins = min(each.header_offset for each in archive.infolist())
-            file.seek(0)
-            return file.read(begins)
-    except (OSError, ValueError, zipfile.BadZipFile):
-        raise ConfigurationError(
-            f"{path} is not a program that pip made, so no other can be made of it",
-            hint="serve the SDKs with: lakekey serve (docs/guides/other-languages.md)",
-        ) from None
+            ends = found.rindex(_END) + _END_SIZE + len(archive.comment)
+        # Some launchers look behind the archive for where their Python is, and that would be lost.
+        if ends == len(found):
+            return found[:begins]
+    raise ConfigurationError(
+        f"{path} is not a program that pip made, so no other can be made of it",
+        hint="serve the SDKs with: lakekey serve (docs/guides/other-languages.md)",
+    )
