@@ -105,7 +105,8 @@ def test_long_address_is_pasted_into_a_console(oidc_server, machine):
     with in_a_console("login", **environ) as console:
         url = re.search(r"https://\S+/authorize\S+", console.until("s left, Ctrl-C ends it"))[0]
         answer = oidc_server.sign_in(url, deliver=False)
-        console.type(f"wrong\x1b{answer.redirect}&mire\b\b\bore={'x' * LONG}\r")  # Escape takes the line back
+        # Escape takes the line back, and the marks of a paste do not.
+        console.type(f"wrong\x1b\x1b[200~{answer.redirect}&mire\b\b\bore={'x' * LONG}\x1b[201~\r")
         end = console.end()
     assert end["status"] == 0, end["text"]
     assert f"&more={'x' * LONG}" in end["text"]

@@ -12,6 +12,8 @@ from typing import IO, Any
 
 _ENTER, _ERASE, _CLEAR, _END, _STOP = "\r", "\b", "\x1b", "\x1a", "\x03"  # \x1a: Ctrl-Z
 _LONGEST = 65536
+# What stands around a text that is pasted where a program has left virtual-terminal input on.
+_BEFORE_PASTED, _AFTER_PASTED = "\x1b[200~", "\x1b[201~"
 
 if sys.platform == "win32":
     import ctypes
@@ -43,18 +45,20 @@ if sys.platform == "win32":
             self._input = wintypes.HANDLE(msvcrt.get_osfhandle(sys.stdin.fileno()))
             self._output: IO[str] | None = None
             self._keys = ""
+            self._rest = ""  # the beginning of a mark, perhaps; if no more of it comes, they are keys
             self._line = ""
 
         @property
         def idle(self) -> bool:
             """See `Input.idle`."""
-            return not self._keys and not self._line
+            return not self._keys and not self._rest and not self._line
 
         def line(self, timeout: float, begins: Callable[[], None] | None = None) -> str | None:
             """See `Input.line`."""
             if not self._keys:
                 _calls.WaitForSingleObject(self._input, wintypes.DWORD(int(timeout * 1000)))
-                self._keys = self._pressed()
+                pressed = self._pressed()
+                self._keys, self._rest = _without_marks(self._rest + pressed, more=bool(pressed))
             if self._keys and begins:
                 begins()
             taken, enter, self._keys = self._keys.partition(_ENTER)
@@ -110,3 +114,21 @@ def is_console(stream: Any) -> bool:
     """Whether a stream of Python's reads from a console of Windows, and not from a pipe, a file or the null device."""
     raw = getattr(getattr(stream, "buffer", None), "raw", None)
     return type(raw).__name__ == "_WindowsConsoleIO"
+
+
+def _without_marks(keys: str, *, more: bool) -> tuple[str, str]:
+    """Keys without the marks around what is pasted (xterm's bracketed paste mode), which begin as Escape does.
+
+    Args:
+        keys: What was pressed.
+        more: Whether the rest of a mark may follow: it may be read in two parts.
+
+    Returns:
+        The keys, and the beginning of a mark with which they end.
+    """
+    keys = keys.replace(_BEFORE_PASTED, "").replace(_AFTER_PASTED, "")
+    if not more:
+        return keys, ""
+    begun = [mark[:length] for mark in (_BEFORE_PASTED, _AFTER_PASTED) for length in range(1, len(mark))]
+    rest = max((each for each in begun if keys.endswith(each)), key=len, default="")
+    return keys.removesuffix(rest), rest
