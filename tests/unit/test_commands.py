@@ -53,24 +53,13 @@ def test_no_hint_names_a_path_that_a_shell_would_take_apart():
     assert found == []
 
 
-@pytest.mark.parametrize(
-    ("name", "word"),
-    [("prod", "prod"), ("my work", "'my work'"), ("-x", "--profile=-x"), ("--my work", "'--profile=--my work'")],
-)
-def test_profile_is_one_word_that_is_not_taken_for_an_option(name, word):
-    assert _commands.profile(name) == word
+WORDS = {
+    "linux": {"prod": "prod", "my work": "'my work'", "-x": "--profile=-x", "--my work": "'--profile=--my work'"},
+    "win32": {"prod": "prod", "my work": '"my work"', "-x": "--profile=-x", "R&D": '"R&D"'},
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "word"),
-    [
-        ("prod", "prod"),
-        ("my work", '"my work"'),
-        ("R&D", '"R&D"'),
-        ("-x", "--profile=-x"),
-        ("-a b", '"--profile=-a b"'),
-    ],
-)
-def test_profile_is_one_word_on_windows_too(monkeypatch, name, word):
-    monkeypatch.setattr(_commands.sys, "platform", "win32")
-    assert _commands.profile(name) == word
+@pytest.mark.parametrize("platform", WORDS)
+def test_profile_is_one_word_that_is_not_taken_for_an_option(monkeypatch, platform):
+    monkeypatch.setattr(_commands.sys, "platform", platform)
+    assert {name: _commands.profile(name) for name in WORDS[platform]} == WORDS[platform]
