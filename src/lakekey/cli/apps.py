@@ -72,7 +72,8 @@ def add(arguments: argparse.Namespace) -> int:
             absolute_session_lifetime_in_minutes=arguments.session_minutes,
             redirect_uri=redirect_uri,
             is_default=arguments.default,
-        )
+        ),
+        with_connections=arguments.with_connections,
     )
     _show(kept, 0, as_json=arguments.json)
     if not arguments.json:
@@ -92,11 +93,11 @@ def set_(arguments: argparse.Namespace) -> int:
         print_json({**_facts(kept, count), "changed": what, "ended_connections": ended})
         return 0
     if not what:
-        print_text(f"{arguments.name} is so already.")
+        print_text(f"{arguments.name} is unchanged: it has all of that already.")
         return 0
     print_text(f"{kept.name} is changed, for every worker from now on: {', '.join(what)}.")
     if ended:
-        print_text(f"{ended} connection{'s end' if ended > 1 else ' ends'}: these people have to sign in again.")
+        print_text(_ended(ended))
     if "redirect_uri" in what:
         print_text(f"Register this redirect URI for the app: {kept.redirect_uri}")
     return 0
@@ -126,8 +127,9 @@ def _changes(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def set_default(arguments: argparse.Namespace) -> int:
     """Make a registration the default for its workspaces."""
-    Registrations(open_cache()).set_default(arguments.name)
-    return _done(arguments, f"{arguments.name} is the default for its workspaces.")
+    ended = Registrations(open_cache()).set_default(arguments.name, with_connections=arguments.with_connections)
+    said = f"{arguments.name} is the default for its workspaces."
+    return _done(arguments, f"{said} {_ended(ended)}" if ended else said, ended_connections=ended)
 
 
 def rotate_secret(arguments: argparse.Namespace) -> int:
@@ -172,6 +174,10 @@ def check(arguments: argparse.Namespace) -> int:
     for each in checked:
         print(f"{each.host} takes the sign-ins of {app.name}.{said[each.secret]}")
     return 0
+
+
+def _ended(count: int) -> str:
+    return f"{count} connection{'s end' if count > 1 else ' ends'}: these people have to sign in again."
 
 
 def _done(arguments: argparse.Namespace, said: str, **facts: Any) -> int:
@@ -222,7 +228,7 @@ def _facts(app: AppRegistration, connections: int) -> dict[str, Any]:
 
 
 def _minutes(value: float | None) -> str | None:
-    return f"{value:g} minutes" if value else None
+    return f"{value:.15g} minutes" if value else None
 
 
 def _ask(question: str) -> str:

@@ -36,6 +36,7 @@ def apps(parser: Parser) -> None:
     lasts = "how long its sessions last at most, as registered"
     add.add_argument("--session-minutes", type=whole_number, metavar="MINUTES", help=lasts)
     add.add_argument("--default", action="store_true", help="use it where a profile names no client id")
+    add.add_argument("--with-connections", action="store_true", help="although other apps' connections end by it")
     change = action(
         actions,
         "apps set",
@@ -60,6 +61,7 @@ def apps(parser: Parser) -> None:
         "use an app where a profile names no client id",
         (("lakekey apps set-default prod", ""),),
     )
+    default.add_argument("--with-connections", action="store_true", help="although other apps' connections end by it")
     rotate = action(
         actions,
         "apps rotate-secret",

@@ -17,6 +17,7 @@ from lakekey.web.everyone import Everyone
 from lakekey.web.pages import Form, Message, error_message
 from lakekey.web.people import User
 from lakekey.web.reliance import Reliance
+from lakekey.web.told import key_of
 from lakekey.web.visits import Visits
 
 #: Changes may wait for any authorization server, so they have a few threads of their own.
@@ -55,8 +56,10 @@ class Administration(Visits):
             return self.store_away(request)
         except LakekeyError as error:  # told as it is: a part may be done, or an entry cannot be read
             status = 503 if isinstance(error, CacheError | TokenEndpointError) else 409
-            message = error_message(self.language(request), error)
-            given = {**form, "secret": ""} if form.get("do") in ("add", "set") else None
+            message = error_message(self.language(request), error, with_hint=True)
+            # What another administrator has changed meanwhile is shown as it is now, and not what was typed over it.
+            stays = form.get("do") in ("add", "set", "default") and key_of(error) != "e-meanwhile"
+            given = {**form, "secret": ""} if stays else None
             return await self._page(request, user, message, status, given=given)
         return await self._page(request, user, Message(said, good=True))
 

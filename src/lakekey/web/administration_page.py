@@ -32,7 +32,7 @@ class View(NamedTuple):
         portal: The portal's own address.
         now: The time by which its dates are.
         search: A part of a name, to which the list of users is cut.
-        given: What was typed into the form that could not be taken; no secret.
+        given: What was typed into the form that was refused; no secret.
     """
 
     apps: Sequence[tuple[AppRegistration, int]]
@@ -70,7 +70,7 @@ def _app(language: str, app: AppRegistration, count: int, form: Form, view: View
     if app.of_profile:  # it follows its profile, and nothing of it is changed here
         return f"{shown}</li>"
     if not app.is_default:
-        shown += _button(language, form, "default", "make-default", app=app.name)
+        shown += _make_default(language, app, form, view)
     if app.older_secret:
         shown += _button(language, form, "forget-secret", "forget-secret", app=app.name)
     shown += _changes(language, app, count, form, view) + _new_secret(language, app, form)
@@ -96,30 +96,53 @@ def _app_facts(language: str, app: AppRegistration, count: int) -> Iterable[tupl
 
 
 def _minutes(language: str, minutes: float | None) -> str:
-    return say(language, "minutes", minutes=f"{minutes:g}") if minutes else ""
+    return say(language, "minutes", minutes=_written(minutes)) if minutes else ""
+
+
+def _written(minutes: float) -> str:
+    """A number as the form takes it: whole, without an exponent."""
+    return f"{minutes:.15g}"
+
+
+def _given(view: View, app: AppRegistration, action: str) -> Mapping[str, str] | None:
+    """What was typed into an app's form that was refused; ``None`` where that was another form, or none."""
+    given = view.given
+    is_it = given is not None and (given.get("do"), given.get("app")) == (action, app.name)
+    return given if is_it else None
+
+
+def _make_default(language: str, app: AppRegistration, form: Form, view: View) -> str:
+    """The button that makes an app the default; after a refusal, with the box that says that connections may end."""
+    if _given(view, app, "default") is None:
+        return _button(language, form, "default", "make-default", app=app.name)
+    box = _checkbox(language, f"default-{app.name}", "with_connections", "end-connections", checked=False)
+    return _form(form, words.text(language, "make-default", app=app.name), box, do="default", app=app.name)
 
 
 def _changes(language: str, app: AppRegistration, count: int, form: Form, view: View) -> str:
     """The form that changes an app, with what it has now; after a refusal, with what was typed."""
-    given = view.given if view.given is not None and view.given.get("app") == app.name else None
+    given = _given(view, app, "set")
     now = _typed(app) if given is None else given
     fields = "".join(
         _field(language, name, now.get(name, ""), app.redirect_uri, of=app.name)
         for name in ("name", "host", *MORE_FIELDS)
     )
     if count:
-        said = given is not None and given.get("with_connections") == "yes"
         fields += f"<p>{say(language, 'app-may-end', count=str(count))}</p>"
+    if count or given is not None:  # what was refused may end connections of another app
+        said = given is not None and given.get("with_connections") == "yes"
         fields += _checkbox(language, f"end-{app.name}", "with_connections", "end-connections", checked=said)
     label = words.text(language, "change-app", app=app.name)
-    whole = _form(form, label, fields, do="set", app=app.name, seen=app_changes.version(app))
+    # What was typed counts against what was seen then: a change made meanwhile is not taken back by a second click.
+    seen = app_changes.version(app) if given is None else given.get("seen", "")
+    whole = _form(form, label, fields, do="set", app=app.name, seen=seen)
     return _fold(say(language, "change-app-of", app=app.name), whole, is_open=given is not None)
 
 
 def _typed(app: AppRegistration) -> Mapping[str, str]:
     """An app as its form has it."""
     minutes = app.refresh_token_lifetime_in_minutes, app.absolute_session_lifetime_in_minutes
-    refresh_token, session = (f"{each:g}" if each else "" for each in minutes)
+    refresh_token, session = (_written(each) if each else "" for each in minutes)
     typed = {
         "name": app.name,
         "host": " ".join(app.hosts),
@@ -164,6 +187,9 @@ def _new_app(language: str, view: View, form: Form) -> str:
 
     more = "".join(map(field, MORE_FIELDS))
     more += _checkbox(language, "new-default", "default", "field-default", checked=given.get("default") == "yes")
+    if typed is not None:
+        said = typed.get("with_connections") == "yes"
+        more += _checkbox(language, "new-end", "with_connections", "end-connections", checked=said)
     fields = "".join(map(field, FIELDS)) + _fold(say(language, "more-fields"), more, is_open=typed is not None)
     whole = _form(form, words.text(language, "add"), fields, do="add")
     return _fold(say(language, "add-app"), whole, is_open=not view.apps or typed is not None)

@@ -52,7 +52,8 @@ class Administrator:
                 redirect_uri=self._portal.redirect_uri(fields["name"]),
                 is_default=form.get("default") == "yes",
                 **fields,
-            )
+            ),
+            with_connections=_although(form),
         )
         return self._text("app-added", app=kept.name, redirect_uri=kept.redirect_uri)
 
@@ -60,7 +61,7 @@ class Administrator:
         """Change an app where it is; connections end by it only where that is ticked."""
         kept, what, ended = self._registrations.change(
             form.get("app", ""),
-            with_connections=form.get("with_connections") == "yes",
+            with_connections=_although(form),
             seen=form.get("seen", ""),
             **_fields(form),
         )
@@ -69,6 +70,8 @@ class Administrator:
         said = [self._text("app-changed", app=kept.name)]
         if "redirect_uri" in what:
             said.append(self._text("app-moved", redirect_uri=kept.redirect_uri))
+        if "is_default" in what:
+            said.append(self._text("app-yields", app=kept.name))
         if ended:
             said.append(self._text("app-ended", count=str(ended)))
         return " ".join(said)
@@ -94,8 +97,9 @@ class Administrator:
     def make_default(self, form: Fields) -> str:
         """Use an app where a profile names no client id."""
         name = form.get("app", "")
-        self._registrations.set_default(name)
-        return self._text("app-made-default", app=name)
+        ended = self._registrations.set_default(name, with_connections=_although(form))
+        said = " " + self._text("app-ended", count=str(ended)) if ended else ""
+        return self._text("app-made-default", app=name) + said
 
     def replace_secret(self, form: Fields) -> str:
         """Replace a secret; the older one stays beside it where that is asked for."""
@@ -113,7 +117,7 @@ class Administrator:
     def remove_app(self, form: Fields) -> str:
         """Remove an app; with connections only where the page has said that there are some."""
         name = form.get("app", "")
-        count = self._registrations.remove(name, with_connections=form.get("with_connections") == "yes")
+        count = self._registrations.remove(name, with_connections=_although(form))
         ended = " " + self._text("app-connections-end", count=str(count)) if count else ""
         return self._text("app-removed", app=name) + ended
 
@@ -154,6 +158,11 @@ _ACTS: Mapping[str, Callable[[Administrator, Fields], str]] = {
 }
 #: What can be asked for, by the form's field ``do``.
 ACTIONS = frozenset(_ACTS)
+
+
+def _although(form: Fields) -> bool:
+    """Whether it is to be done although connections end by it."""
+    return form.get("with_connections") == "yes"
 
 
 def _fields(form: Fields) -> dict[str, Any]:

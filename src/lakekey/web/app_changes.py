@@ -6,10 +6,10 @@ are of.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from lakekey.cache.app_registrations import AppRegistration
+from lakekey.cache.app_registrations import AppRegistration, choose
 from lakekey.cache.entry import Entry
 from lakekey.errors import ConfigurationError
 from lakekey.web.told import told
@@ -72,17 +72,88 @@ def check_server(before: AppRegistration, after: AppRegistration, entries: Itera
         )  # fmt: skip
 
 
-def ended_by(before: AppRegistration, after: AppRegistration, entries: Iterable[Entry]) -> list[Entry]:
-    """The connections that a change ends: their profiles lead to other ones afterwards."""
-    return [entry for entry in entries if _ends(before, after, entry)]
+def check_taken(app: AppRegistration, others: Iterable[AppRegistration]) -> None:
+    """Refuse another app's name, or its callback: one server's answer could pass for another's (RFC 9700 §4.4)."""
+    for each in others:
+        if each.name == app.name:
+            hint = f"lakekey apps remove {app.name}, or take another name"
+            raise told("e-taken", f"there is an app registration {app.name!r}", hint=hint, app=app.name)
+        if app.redirect_uri and each.redirect_uri == app.redirect_uri:
+            raise told(
+                "e-shared", f"{each.name} has the redirect URI {app.redirect_uri}",
+                hint="each app has a redirect URI of its own", app=each.name, redirect_uri=app.redirect_uri,
+            )  # fmt: skip
 
 
-def _ends(before: AppRegistration, after: AppRegistration, entry: Entry) -> bool:
+def needs(entry: Entry, app: AppRegistration) -> bool:
+    """Whether a connection was made through a registration, also under an earlier name of that."""
     about = entry.about
-    if not after.serves(str(about.get("host", "")), about.get("account_id")):
+    if about.get("client_id") != app.client_id:
+        return False  # of an earlier app of that name
+    return about.get("registration") == app.name or app.serves(str(about.get("host", "")), about.get("account_id"))
+
+
+def check_ended(
+    before: Collection[AppRegistration], after: Collection[AppRegistration], entries: Iterable[Entry],
+    *, what: str, again: str | None,
+) -> int:  # fmt: skip
+    """Refuse a change of the apps that ends connections, of whichever app.
+
+    Args:
+        before: The apps before the change.
+        after: Those after it.
+        entries: All connections.
+        what: What changes, for the error.
+        again: The command that does it all the same; ``None`` where that is what was asked for.
+
+    Returns:
+        How many connections end.
+
+    Raises:
+        ConfigurationError: Some do.
+    """
+    ended = sum(_ends(before, after, entry) for entry in entries)
+    if ended and again is not None:
+        raise told(
+            "e-ends", f"{ended} connection{'s' if ended > 1 else ''} would end by that: {what}",
+            hint=f"{again} --with-connections", count=str(ended),
+        )  # fmt: skip
+    return ended
+
+
+def yielding(before: AppRegistration, after: AppRegistration, others: Iterable[AppRegistration]) -> AppRegistration:
+    """The changed app; where it comes to serve what another one is the default for, that one stays the default."""
+    met = any(each.is_default and overlap(each, after) and not overlap(each, before) for each in others)
+    return after._replace(is_default=False) if met else after
+
+
+def with_default(apps: list[AppRegistration], chosen: AppRegistration) -> list[AppRegistration]:
+    """The registrations, of which none but the chosen one is the default where they serve the same."""
+    if not chosen.is_default:
+        return apps
+    return [each._replace(is_default=False) if overlap(each, chosen) else each for each in apps]
+
+
+def overlap(one: AppRegistration, other: AppRegistration) -> bool:
+    """Whether two apps serve the same."""
+    same_account = one.account_id is not None and one.account_id == other.account_id
+    return same_account or bool(set(one.hosts) & set(other.hosts))
+
+
+def _ends(before: Iterable[AppRegistration], after: Iterable[AppRegistration], entry: Entry) -> bool:
+    """Whether a connection's profile leads to another one after a change of the apps."""
+    about = entry.about
+    host, account, client = str(about.get("host", "")), about.get("account_id"), about.get("client_id")
+    now = choose(before, host, account, None)
+    # Whether the profile names its client is not known here. Where the default is another one, it must.
+    named = client if now is None or now.client_id != client else None
+    now, then = choose(before, host, account, named), choose(after, host, account, named)
+    if now is None:
+        return False  # it has ended before
+    if then is None or (then.client_id, then.discovery_url) != (client, now.discovery_url):
         return True
     # A profile that names scopes of its own keeps them, whatever the app has.
-    return about.get("scopes") == _asked(before) and _asked(before) != _asked(after)
+    return about.get("scopes") == _asked(now) and _asked(now) != _asked(then)
 
 
 def _asked(app: AppRegistration) -> list[str]:

@@ -31,7 +31,14 @@ def checked(app: AppRegistration) -> AppRegistration:
     if app.redirect_uri:
         check_public_address(app.redirect_uri, "the redirect URI")
     hosts = tuple(normalize_host(host) for host in app.hosts)
-    return app._replace(hosts=hosts, scopes=with_offline_access(app.scopes))
+    # What is left empty is not there: two apps of no account have none in common.
+    return app._replace(
+        hosts=hosts,
+        scopes=with_offline_access(app.scopes),
+        account_id=app.account_id or None,
+        issuer=app.issuer or None,
+        discovery_url=app.discovery_url or None,
+    )
 
 
 def same_name(name: str, one: str, other: str) -> ConfigurationError:

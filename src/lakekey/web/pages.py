@@ -175,11 +175,17 @@ def quotation(words_of_others: str) -> str:
     return f'<p class="quiet" lang="en">{escape(spelled(words_of_others))}</p>' if words_of_others else ""
 
 
-def error_message(language: str, error: LakekeyError) -> Message:
-    """What a page says of an error: of one of ours wholly, of others what it means, and behind it their own words."""
+def error_message(language: str, error: LakekeyError, *, with_hint: bool = False) -> Message:
+    """What a page says of an error: of one of ours wholly, of others what it means, and behind it their own words.
+
+    Args:
+        language: ``en`` or ``de``.
+        error: The error.
+        with_hint: Whether the reader can take the next step that it names, at the command line of the portal's host.
+    """
     if (own := text_of(error)) is not None:
         values = {name: spelled(value) for name, value in own[1].items()}
         return Message(words.text(language, own[0], **values), good=False)
     key = f"error-{error.code}" if words.has(f"error-{error.code}") else "error"
-    quoted = f"{error.message} → {error.hint}" if error.hint else error.message
+    quoted = f"{error.message} → {error.hint}" if error.hint and with_hint else error.message
     return Message(words.text(language, key), good=False, quoted=quoted)

@@ -51,26 +51,31 @@ class Registrations:
         """
         return _named(self.all(), name)
 
-    def add(self, app: AppRegistration) -> AppRegistration:
+    def add(self, app: AppRegistration, *, with_connections: bool = False) -> AppRegistration:
         """Add a registration. The first one for a host is its default.
 
         Args:
             app: The registration; ``offline_access`` is added to its scopes.
+            with_connections: Add it although connections of other apps end by it.
 
         Returns:
             The registration as it is kept.
 
         Raises:
-            ConfigurationError: It cannot be one, or there is one of that name.
+            ConfigurationError: It cannot be one, there is one of that name, or connections would end.
+            CacheError: An entry cannot be read, which may be a connection that would end.
         """
         app = checked(app)
+        entries = self._entries(strict=not with_connections) if self.all() else []
+        again = None if with_connections else f"lakekey apps add {app.name} …"
 
         def change(apps: list[AppRegistration]) -> list[AppRegistration]:
-            if any(each.name == app.name for each in apps):
-                raise _taken(app.name)
-            others = [each for each in apps if _overlap(each, app) and not each.of_profile]
+            app_changes.check_taken(app, apps)
+            others = [each for each in apps if app_changes.overlap(each, app) and not each.of_profile]
             added = app._replace(is_default=app.is_default or not others, secret_changed_at=time.time())
-            return [*_with_default(apps, added), added]
+            after = [*app_changes.with_default(apps, added), added]
+            app_changes.check_ended(apps, after, entries, what="default", again=again)
+            return after
 
         kept = _named(self._change(change), app.name)
         self._told("app added", app)
@@ -117,41 +122,56 @@ class Registrations:
         before = self.get(name)
         after = checked(app_changes.changed(before, fields))
         what = app_changes.names(before, after)
-        entries = self._entries_of(before, strict=not with_connections) if what else []
-        app_changes.check_server(before, after, entries)
-        ended = len(app_changes.ended_by(before, after, entries))
-        if ended and not with_connections:
-            raise told(
-                "e-ends", f"{ended} connection{'s' if ended > 1 else ''} would end by that: {', '.join(what)}",
-                hint=f"lakekey apps set {name} … --with-connections", app=name, count=str(ended),
-            )  # fmt: skip
+        entries = self._entries(strict=not with_connections) if what else []
+        again, ended = None if with_connections else f"lakekey apps set {name} …", 0
 
         def change(apps: list[AppRegistration]) -> list[AppRegistration]:
-            now = _named(apps, name)
+            nonlocal ended
+            now, others = _named(apps, name), [each for each in apps if each.name != name]
             if now != before or (seen is not None and app_changes.version(now) != seen):
                 raise told("e-meanwhile", f"{name} was changed meanwhile", hint="look at it, and try again", app=name)
-            if after.name != name and any(each.name == after.name for each in apps):
-                raise _taken(after.name)
-            return [after if each.name == name else each for each in apps]
+            if {"name", "redirect_uri"} & set(what):
+                app_changes.check_taken(after, others)
+            app_changes.check_server(before, after, [entry for entry in entries if app_changes.needs(entry, before)])
+            kept = app_changes.yielding(before, after, others)
+            changed = [kept if each.name == name else each for each in apps]
+            ended = app_changes.check_ended(apps, changed, entries, what=", ".join(what), again=again)
+            return changed
 
-        self._change(change)
+        kept = _named(self._change(change), after.name)
+        if kept.is_default != before.is_default:
+            what.append("is_default")
         if what:
-            self._told("app changed", after, detail=f"{name}: {', '.join(what)}")
-        return after, what, ended
+            self._told("app changed", kept, detail=f"{name}: {', '.join(what)}")
+        return kept, what, ended
 
-    def set_default(self, name: str) -> None:
+    def set_default(self, name: str, *, with_connections: bool = False) -> int:
         """Make one the default for the hosts that it serves.
 
+        Args:
+            name: Which.
+            with_connections: Do it although connections of the default until now end by it.
+
+        Returns:
+            How many connections have ended.
+
         Raises:
-            ConfigurationError: There is none of that name.
+            ConfigurationError: There is none of that name, or connections would end.
+            CacheError: An entry cannot be read, which may be a connection that would end.
         """
+        entries, ended = self._entries(strict=not with_connections), 0
+        again = None if with_connections else f"lakekey apps set-default {name}"
 
         def change(apps: list[AppRegistration]) -> list[AppRegistration]:
+            nonlocal ended
             chosen = _named(apps, name)._replace(is_default=True)
-            return [chosen if each.name == name else each for each in _with_default(apps, chosen)]
+            after = [chosen if each.name == name else each for each in app_changes.with_default(apps, chosen)]
+            ended = app_changes.check_ended(apps, after, entries, what="default", again=again)
+            return after
 
         self._change(change)
         self._told("app made default", self.get(name))
+        return ended
 
     def rotate_secret(self, name: str, secret: str, *, keep_older: bool = True) -> None:
         """Replace a secret. The older one is sent where the server does not accept the new one yet.
@@ -232,19 +252,20 @@ class Registrations:
         Raises:
             CacheError: The store cannot be read, or an entry of it where that counts.
         """
-        return [entry_id for entry_id, _ in self._walk(app, strict=strict)]
+        return [entry_id for entry_id, entry in self._walk(strict=strict) if app_changes.needs(entry, app)]
 
-    def _entries_of(self, app: AppRegistration, *, strict: bool) -> list[Entry]:
-        return [entry for _, entry in self._walk(app, strict=strict)]
+    def _entries(self, *, strict: bool) -> list[Entry]:
+        return [entry for _, entry in self._walk(strict=strict)]
 
-    def _walk(self, app: AppRegistration, *, strict: bool) -> Iterator[tuple[str, Entry]]:
+    def _walk(self, *, strict: bool) -> Iterator[tuple[str, Entry]]:
+        """The connections that were made through a portal."""
         for entry_id, stored in self._cache.walk():
             if isinstance(stored, CacheError):
                 if strict:
                     raise stored
                 _log.warning("web", "entry %s cannot be read: %s", entry_id[:12], stored.message)
                 continue
-            if stored.entry is not None and _needs(stored.entry, app):
+            if stored.entry is not None and "portal_user" in stored.entry.about:
                 yield entry_id, stored.entry
 
     def counted(self) -> list[tuple[AppRegistration, int]]:
@@ -254,8 +275,8 @@ class Registrations:
             CacheError: The store cannot be read. An entry that cannot be read is not counted.
         """
         apps = self.all()
-        entries = [stored.entry for _, stored in self._cache.walk() if not isinstance(stored, CacheError)]
-        return [(app, sum(_needs(entry, app) for entry in entries)) for app in apps]
+        entries = self._entries(strict=False)
+        return [(app, sum(app_changes.needs(entry, app) for entry in entries)) for app in apps]
 
     def _told(self, action: str, app: AppRegistration, *, detail: str | None = None) -> None:
         _log.info("web", "%s: %s", action, app.name)
@@ -275,36 +296,9 @@ class Registrations:
                     return apps
 
 
-def _needs(entry: Entry | None, app: AppRegistration) -> bool:
-    """Whether an entry is a connection that was made through a registration."""
-    if entry is None or "portal_user" not in entry.about:
-        return False
-    by_client = entry.about.get("client_id") == app.client_id and app.serves(
-        str(entry.about.get("host", "")), entry.about.get("account_id")
-    )
-    return by_client or entry.about.get("registration") == app.name
-
-
 def _named(apps: list[AppRegistration], name: str) -> AppRegistration:
     found = next((app for app in apps if app.name == name), None)
     if found is None:
         names = ", ".join(app.name for app in apps) or "none"
         raise told("e-no-app", f"there is no app registration {name!r}", hint=f"there are: {names}", app=name)
     return found
-
-
-def _taken(name: str) -> ConfigurationError:
-    hint = f"lakekey apps remove {name}, or take another name"
-    return told("e-taken", f"there is an app registration {name!r}", hint=hint, app=name)
-
-
-def _with_default(apps: list[AppRegistration], chosen: AppRegistration) -> list[AppRegistration]:
-    """The registrations, of which none but the chosen one is the default where they serve the same."""
-    if not chosen.is_default:
-        return apps
-    return [each._replace(is_default=False) if _overlap(each, chosen) else each for each in apps]
-
-
-def _overlap(one: AppRegistration, other: AppRegistration) -> bool:
-    same_account = one.account_id is not None and one.account_id == other.account_id
-    return same_account or bool(set(one.hosts) & set(other.hosts))

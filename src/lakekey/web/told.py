@@ -24,6 +24,12 @@ def told(
     return error
 
 
+def key_of(error: LakekeyError) -> str | None:
+    """The key of an error's own text; ``None`` where it has none."""
+    own = text_of(error)
+    return own[0] if own is not None else None
+
+
 def text_of(error: LakekeyError) -> tuple[str, Mapping[str, str]] | None:
     """The key of an error's own text, and its values; ``None`` where it has none."""
     return vars(error).get(_NAME)

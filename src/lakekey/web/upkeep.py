@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lakekey.errors import CacheError, LakekeyError, TokenEndpointError
+from lakekey.errors import CacheError, LakekeyError
 from lakekey.oauth import revocation
 from lakekey.session.assembly import transport_of
 from lakekey.web import pages, threads, words
@@ -11,6 +11,7 @@ from lakekey.web.connections import Connection
 from lakekey.web.pages import Message
 from lakekey.web.people import User
 from lakekey.web.reliance import Reliance
+from lakekey.web.told import told
 from lakekey.web.visits import Visits
 
 
@@ -23,8 +24,8 @@ class Upkeep(Visits):
         try:
             who = await threads.run_for(user.name, self._portal.server_of(profile), self._tried, user, profile)
         except LakekeyError as error:
-            told = pages.error_message(language, error)
-            message = told._replace(text=words.text(language, "not-tested", profile=profile, why=told.text))
+            said = pages.error_message(language, error)
+            message = said._replace(text=words.text(language, "not-tested", profile=profile, why=said.text))
             return await self.listing(request, user, message, status=200)
         return await self.listing(
             request, user, Message(words.text(language, "tested", profile=profile, who=who), good=True)
@@ -37,7 +38,8 @@ class Upkeep(Visits):
         with_headers = {"Authorization": f"Bearer {token.access_token}", "Accept": "application/json"}
         answer = transport_of(target).get(f"{target.host}/api/2.0/preview/scim/v2/Me", headers=with_headers)
         if answer.status in (401, 403) and "all-apis" in token.scopes:
-            raise TokenEndpointError(f"the workspace answers HTTP {answer.status}", status=answer.status)
+            status = str(answer.status)
+            raise told("e-no-access", f"the workspace answers HTTP {status}", profile=profile, status=status)
         return provider.identity() or user.name
 
     async def disconnect(self, request: Request) -> Response:

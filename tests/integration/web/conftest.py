@@ -1,14 +1,21 @@
 """A workspace, an app that is registered for a portal there, and two people."""
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from lakekey.cache.app_registrations import AppRegistration
 from lakekey.cache.opening import open_cache
+from lakekey.web import Portal
 from lakekey.web.registrations import Registrations
+from support.web_browser import Browser
 from support.web_people import consent
+from support.web_server import serving
 
 URL = "https://portal.example.com/lakekey"
-ADA, GRACE = "ada@example.com", "grace@example.com"
+ADA, GRACE, ROOT = "ada@example.com", "grace@example.com", "root@example.com"
+#: The key of a store that hosts share.
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
 class Place:
@@ -18,15 +25,19 @@ class Place:
         self.box, self.directory, self.url, self.app = box, directory, url, name
         self.redirect_uri = f"{url}/callback/{name}"
         self.secret = "a-secret-of-the-app"
-        box.register_client(
+        self.at_server(name)
+        self.config_file = directory / "databrickscfg"
+        self.config_file.write_text(f"[prod]\nhost = {box.host}\nca_file = {box.ca_file}\n")
+
+    def at_server(self, name):
+        """Registers an app at the authorization server."""
+        self.box.register_client(
             name,
             client_secret=self.secret,
-            redirect_uris=[self.redirect_uri],
+            redirect_uris=[f"{self.url}/callback/{name}"],
             grants=("authorization_code", "refresh_token"),
             name="The portal",
         )
-        self.config_file = directory / "databrickscfg"
-        self.config_file.write_text(f"[prod]\nhost = {box.host}\nca_file = {box.ca_file}\n")
 
     def register(self, **fields):
         """Registers the app in the store."""
@@ -50,3 +61,15 @@ def place(lakekey_environment, tmp_path, monkeypatch, unattended):
     place = Place(lakekey_environment, tmp_path)
     place.register()
     return place
+
+
+@pytest.fixture
+def portal(place):
+    return Portal(["prod"], url=URL, user=lambda request: request.headers.get("x-user"), admin=[ROOT])
+
+
+@pytest.fixture
+def visit(portal, place):
+    """Opens the browser of a person, an administrator unless told otherwise."""
+    with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
+        yield lambda user=ROOT, **options: Browser(address, user, place.box.ca_file, **options)

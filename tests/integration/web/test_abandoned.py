@@ -12,9 +12,8 @@ from lakekey.web.flows import Flow, FlowStore
 from support.servers.postgresql import Postgresql
 from support.servers.redis import Redis
 
-from .conftest import ADA, GRACE
+from .conftest import ADA, GRACE, KEY
 
-KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 MOST = 20
 
 

@@ -3,27 +3,10 @@
 import socket
 
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
-from lakekey.web import Portal, administration_page
-from support.web_browser import Browser
-from support.web_server import serving
+from lakekey.web import administration_page
 
-from .conftest import ADA, GRACE, URL
-
-ROOT = "root@example.com"
-
-
-@pytest.fixture
-def portal(place):
-    return Portal(["prod"], url=URL, user=lambda request: request.headers.get("x-user"), admin=[ROOT])
-
-
-@pytest.fixture
-def visit(portal, place):
-    with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
-        yield lambda user=ROOT, **options: Browser(address, user, place.box.ca_file, **options)
+from .conftest import ADA, GRACE, ROOT, URL
 
 
 def test_administrators_page_is_not_there_for_others(visit, portal):

@@ -3,30 +3,14 @@
 import json
 
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from lakekey.errors import ConfigurationError
-from lakekey.web import Portal, User
+from lakekey.web import User
 from support.processes import lakekey
-from support.web_browser import Browser
-from support.web_server import serving
 
-from .conftest import ADA, GRACE, URL
+from .conftest import ADA, GRACE, ROOT, URL
 
-ROOT = "root@example.com"
 SCOPES = ("all-apis", "email", "offline_access", "openid", "profile")
-
-
-@pytest.fixture
-def portal(place):
-    return Portal(["prod"], url=URL, user=lambda request: request.headers.get("x-user"), admin=[ROOT])
-
-
-@pytest.fixture
-def visit(portal, place):
-    with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
-        yield lambda user=ROOT, **options: Browser(address, user, place.box.ca_file, **options)
 
 
 def test_lifetimes_workspaces_and_a_name_change_under_a_connection_that_stays(visit, portal, place, caplog):
@@ -50,7 +34,7 @@ def test_lifetimes_workspaces_and_a_name_change_under_a_connection_that_stays(vi
     again = lakekey("apps", "set", "renamed", "--session-minutes", "none")
     assert "absolute_session_lifetime_in_minutes" in again.stdout
     assert portal.registrations.get("renamed").absolute_session_lifetime_in_minutes is None
-    assert "is so already" in lakekey("apps", "set", "renamed", "--session-minutes", "none").stdout
+    assert "has all of that already" in lakekey("apps", "set", "renamed", "--session-minutes", "none").stdout
     nothing = lakekey("apps", "set", "renamed")
     assert (nothing.returncode, "nothing to change was given" in nothing.stderr) == (2, True)
 
@@ -102,12 +86,77 @@ def test_app_that_is_made_from_a_profile_follows_that(portal, place):
 
 
 def test_name_that_is_taken_and_fields_that_cannot_be_change_nothing(portal, place):
-    portal.registrations.add(portal.registrations.get(place.app)._replace(name="second", is_default=False))
+    app, second = portal.registrations.get(place.app), f"{URL}/callback/second"
+    portal.registrations.add(app._replace(name="second", redirect_uri=second, is_default=False))
     before = portal.registrations.all()
-    for fields in ({"name": "second"}, {"name": "A B"}, {"hosts": ()}, {"redirect_uri": "http://public.example.com/x"}):
+    for fields in (
+        {"name": "second"}, {"name": "A B"}, {"hosts": ()},
+        {"redirect_uri": "http://public.example.com/x"}, {"redirect_uri": second},
+    ):  # fmt: skip
         with pytest.raises(ConfigurationError):
             portal.registrations.change(place.app, **fields)
+    assert portal.registrations.change(place.app, account_id="", issuer="")[1] == []
+    with pytest.raises(ConfigurationError, match="second has the redirect URI"):
+        portal.registrations.add(app._replace(name="third", redirect_uri=second))
     assert portal.registrations.all() == before
+
+
+@pytest.fixture
+def two(portal, place):
+    """An app of another workspace, and behind it in the list the one that the people here sign in through."""
+    registrations, app = portal.registrations, portal.registrations.get(place.app)
+    registrations.change(place.app, hosts=("https://first.example.com",))
+    place.at_server("second")
+    registrations.add(app._replace(name="second", client_id="second", redirect_uri=f"{URL}/callback/second"))
+    return registrations
+
+
+def defaults(registrations):
+    return [app.name for app in registrations.all() if app.is_default]
+
+
+def test_app_that_is_given_a_workspace_moves_no_person_of_the_app_that_is_the_default_there(two, visit, place):
+    ada = visit(ADA)
+    ada.connect()
+    assert defaults(two) == [place.app, "second"]
+    _, what, ended = two.change(place.app, hosts=("https://first.example.com", place.box.host))
+    assert (what, ended, defaults(two)) == (["hosts", "is_default"], 0, ["second"])
+    assert "prod Connected" in ada.get().words
+    assert [count for _, count in two.counted()] == [0, 1]
+
+
+def test_other_default_ends_connections_only_where_that_is_said(two, visit, place):
+    ada, root = visit(ADA), visit()
+    ada.connect()
+    two.change(place.app, hosts=("https://first.example.com", place.box.host))
+    third = two.get(place.app)._replace(name="third", redirect_uri=f"{URL}/callback/third")
+    with pytest.raises(ConfigurationError, match="1 connection would end by that: default"):
+        two.add(third._replace(is_default=True))
+    two.add(third)
+    refused = lakekey("apps", "set-default", place.app)
+    assert (refused.returncode, "1 connection would end by that" in refused.stderr) == (2, True)
+    assert f"lakekey apps set-default {place.app} --with-connections" in refused.stderr
+    button = f"Make {place.app} the default"
+    page = root.press(root.get("/admin"), button)
+    assert (page.status, "Connections that would end by that: 1. Nothing was saved." in page.words) == (409, True)
+    assert "prod Connected" in ada.get().words
+    action, fields = page.form(button)
+    done = root.post(action, {**fields, "with_connections": "yes"})
+    assert "Connections that have ended by it: 1." in done.words
+    assert defaults(two) == [place.app]
+    assert "prod Not connected" in ada.get().words
+
+
+def test_other_app_that_takes_the_name_of_an_earlier_one_does_not_count_its_connections(portal, visit, place):
+    visit(ADA).connect()
+    portal.registrations.change(place.app, name="renamed")
+    hosts = ("https://other.example.com",)
+    other = portal.registrations.get("renamed")._replace(
+        name=place.app, client_id="other", hosts=hosts, redirect_uri=place.redirect_uri
+    )
+    portal.registrations.add(other)
+    assert [(app.name, count) for app, count in portal.registrations.counted()] == [("renamed", 1), (place.app, 0)]
+    assert portal.registrations.remove(place.app) == 0
 
 
 def test_app_is_changed_on_the_page_and_what_was_typed_stays_after_a_refusal(visit, portal, place, caplog):
@@ -124,7 +173,14 @@ def test_app_is_changed_on_the_page_and_what_was_typed_stays_after_a_refusal(vis
     assert getattr(record, "lakekey.detail") == "portal-app: absolute_session_lifetime_in_minutes"
     stale = root.post(action, {**fields, "session_minutes": "1"})
     assert (stale.status, "portal-app was changed meanwhile." in stale.words) == (409, True)
+    assert stale.form("Save portal-app")[1]["session_minutes"] == "43200"  # what there is now
+    # Nor does a refusal for another reason make a form new that was opened before.
+    wrong = root.post(action, {**fields, "session_minutes": "two"}).form("Save portal-app")[1]
+    assert root.post(action, {**wrong, "session_minutes": "1"}).status == 409
+    assert portal.registrations.get(place.app).absolute_session_lifetime_in_minutes == 43200
+    portal.registrations.change(place.app, absolute_session_lifetime_in_minutes=1234567)
     action, fields = root.get("/admin").form("Save portal-app")
+    assert fields["session_minutes"] == "1234567"
     refused = root.post(action, {**fields, "scopes": "sql"})
     assert (refused.status, "Connections that would end by that: 1. Nothing was saved." in refused.words) == (409, True)
     typed = refused.form("Save portal-app")[1]
@@ -132,7 +188,7 @@ def test_app_is_changed_on_the_page_and_what_was_typed_stays_after_a_refusal(vis
     assert portal.registrations.get(place.app).scopes == SCOPES
     done = root.post(action, {**typed, "with_connections": "yes"})
     assert "Connections that have ended by it: 1." in done.words
-    assert "is so already" in root.press(root.get("/admin"), "Save portal-app").words
+    assert "has all of that already" in root.press(root.get("/admin"), "Save portal-app").words
 
 
 def test_app_is_not_changed_by_those_who_do_not_administer(visit, portal, place):

@@ -152,7 +152,9 @@ def test_b47_schedule_with_a_service_principal_needs_no_person(place):
 def test_app_registration_keeps_offline_access_and_one_default(place):
     registrations = Registrations(open_cache())
     first = registrations.get("portal-app")
-    second = registrations.add(first._replace(name="second", client_id="second", scopes=("sql",), is_default=False))
+    second = registrations.add(
+        first._replace(name="second", client_id="second", scopes=("sql",), is_default=False, redirect_uri="")
+    )
     assert second.scopes == ("offline_access", "sql")
     assert [app.name for app in registrations.all() if app.is_default] == ["portal-app"]
     registrations.set_default("second")

@@ -8,9 +8,7 @@ from support.servers.redis import Redis
 from support.web_browser import Browser
 from support.web_workers import PATIENCE, workers
 
-from .conftest import ADA, GRACE, URL, Place
-
-KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+from .conftest import ADA, GRACE, KEY, URL, Place
 
 
 @pytest.fixture(scope="module", params=[Postgresql, Redis], ids=["postgresql", "redis"])

@@ -17,4 +17,4 @@ def test_name_that_looks_like_another_is_written_out_where_the_person_is_asked()
 def test_name_that_looks_like_another_is_written_out_where_another_user_finishes():
     outcome = Outcome(outcomes.OTHER_USER, LIKE_ADA, "ada@example.com")
     message = pages.outcome_message("de", outcome, app="", redirect_uri="")
-    assert message.text.endswith(f"{LIKE_ADA} hat Buchstaben außerhalb von ASCII: \\u0430da@example.com")
+    assert message.text.endswith(f"{LIKE_ADA} enthält Zeichen außerhalb von ASCII: \\u0430da@example.com")

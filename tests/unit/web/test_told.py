@@ -4,8 +4,11 @@ import ast
 import string
 from pathlib import Path
 
+import pytest
+
+import lakekey.errors
 import lakekey.web
-from lakekey.errors import StoreUnavailable, TokenEndpointError
+from lakekey.errors import LakekeyError, TokenEndpointError
 from lakekey.web import pages, words_english, words_german
 from lakekey.web.told import told
 
@@ -29,12 +32,20 @@ def test_each_error_of_the_portal_has_a_text_with_its_values_and_each_text_an_er
 
 def test_error_of_a_lower_layer_is_said_by_its_kind_and_quoted_as_english():
     error = TokenEndpointError("the token endpoint answered HTTP 500", hint="try <again>")
-    message = pages.error_message("de", error)
+    message = pages.error_message("de", error, with_hint=True)
     assert message.text == "Databricks gab keine brauchbare Antwort. Bitte versuchen Sie es später noch einmal."
     shown = pages.message_box(message)
     quoted = "the token endpoint answered HTTP 500 → try &lt;again&gt;"
     assert f'<p class="quiet" lang="en">{quoted}</p>' in shown
-    assert pages.error_message("de", StoreUnavailable("away")).text == "Das ist nicht gelungen."
+    assert pages.error_message("de", error).quoted == "the token endpoint answered HTTP 500"  # no next step of a host
+
+
+KINDS = [each for each in vars(lakekey.errors).values() if isinstance(each, type) and issubclass(each, LakekeyError)]
+
+
+@pytest.mark.parametrize("error", [each for each in KINDS if each is not LakekeyError], ids=lambda error: error.code)
+def test_each_kind_of_error_has_a_text_of_its_own(error):
+    assert "error-" + error.code in words_german.TEXTS
 
 
 def test_names_in_an_error_are_shown_as_text():
