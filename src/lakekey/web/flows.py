@@ -207,8 +207,8 @@ class FlowStore:
         return self._change(row, replace)
 
     def _change(self, row: str, change: Callable[[list[Flow]], tuple[list[Flow], T]]) -> T:
-        name, store = PREFIX + row, self._cache.store
-        with store.together():
+        name = PREFIX + row
+        with self._cache.together():
             while True:
                 with self._row(name) as stored:
                     before = self._live(stored.entry)

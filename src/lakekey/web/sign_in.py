@@ -193,6 +193,8 @@ class SignIns:
         if (refused := _not_theirs(flow, browser, user)) is not None:
             return refused
         assert flow is not None
+        if flow.stage == flows.DONE:
+            return _outcome_of(flow)  # also where its profile is gone since
         redemption = self._redemption(target_of(flow), flow, user)  # before anything is taken: it needs the profile
         if flow.stage != flows.ANSWERED:
             return self._standing(handle, flow, redemption)

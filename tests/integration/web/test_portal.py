@@ -11,8 +11,9 @@ from starlette.routing import Mount
 
 from lakekey.errors import ConfigurationError, CredentialsRefused, LoginRequired, TokenEndpointError
 from lakekey.session.session import Session
-from lakekey.web import Portal, User
+from lakekey.web import Portal, User, flows
 from lakekey.web.browser import form_token
+from support.waiting import until
 from support.web_browser import Browser
 from support.web_people import Refused, parameters_of
 from support.web_server import serving
@@ -239,11 +240,18 @@ def test_b11_return_to_another_site_ends_on_our_own_page(visit, given):
     assert (page.status, page.headers.get("Location")) == (200, None)
 
 
-def test_return_to_a_path_of_the_host_is_followed(visit):
+def test_return_to_a_path_of_the_host_is_followed(visit, portal, place):
     ada = visit()
     action, fields = ada.get().form("Connect prod")
-    page = ada.arrive(ada.back(ada.post(action, {**fields, "return_to": "/reports?week=7"}).onward))
+    answer = ada.back(ada.post(action, {**fields, "return_to": "/reports?week=7"}).onward)
+    onward = ada.request("GET", answer).onward
+    page = ada.request("GET", onward)
     assert (page.status, page.headers["Location"]) == (303, "/reports?week=7")
+    handle, found = onward.partition("flow=")[2], portal.sign_ins.flows.find
+    until(lambda: found(handle).stage == flows.DONE)  # which is noted when the person has been told
+    place.config_file.write_text("[another]\nhost = https://another.example.com\n")
+    again = ada.request("GET", onward)  # a reload: what has ended well has, though the profile is gone since
+    assert (again.status, again.headers.get("Location")) == (303, "/reports?week=7")
 
 
 def test_b12_forged_hosts_do_not_change_the_redirect_uri(visit, place):
@@ -500,6 +508,14 @@ def test_test_button_shows_the_identity_it_works_as(visit):
     ada = visit()
     page = ada.connect()
     assert f"prod works: {ADA} is signed in." in ada.press(page, "Test prod").words
+
+
+def test_test_button_sends_a_person_whom_the_workspace_refuses_to_its_administrator(visit, place):
+    ada = visit()
+    page = ada.connect()
+    place.box.fault("scim", status=403, body={"message": "not a member"})
+    words = ada.press(page, "Test prod").words
+    assert "prod does not work: The workspace refuses access (HTTP 403). Ask its administrator" in words
 
 
 def test_visitor_unknown_to_the_host_gets_no_sign_in(visit):
