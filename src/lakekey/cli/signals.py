@@ -5,9 +5,11 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from types import FrameType
 
-_told: list[int] = []
+_TWICE = 1.0  # seconds: `timeout` and a terminal that closes may tell a program twice that it ends
+_told: list[tuple[int, float]] = []
 
 
 class Ended(BaseException):
@@ -33,15 +35,28 @@ def prepare() -> None:
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # a second one would strike what this one has begun
-    _told.append(number)
+    """Raise `Ended`. A later signal does so again, as Ctrl-C does: Python swallows what strikes a finalizer.
+
+    The handler stays: what a command starts while it tidies up would inherit that a signal is ignored.
+    """
+    now = time.monotonic()
+    if _told and (now - _told[-1][1] < _TWICE or _is_sent()):
+        return  # it would strike what the first one has begun
+    _told.append((number, now))
     raise Ended(number)
+
+
+def _is_sent() -> bool:
+    """Whether an answer is waited for, which will be stored before the command ends."""
+    commitment = sys.modules.get("lakekey._commitment")  # no import: the one that loads it may be under way
+    return commitment is not None and bool(getattr(commitment, "_in_the_air", ()))
 
 
 def _end_as_told() -> None:
     """End by the signal: shells and systemd look at how a process has ended."""
     if _told:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception, Ended):
             sys.stdout.flush()
-        signal.signal(_told[0], signal.SIG_DFL)
-        os.kill(os.getpid(), _told[0])
+        number, _ = _told[-1]
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
