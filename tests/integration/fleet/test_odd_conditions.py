@@ -195,14 +195,19 @@ class Line:
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a39_forked_child_opens_a_connection_of_its_own():
     turns = Turns()
-    with turns.turn(Line) as line:
+
+    def is_another(own, line):
+        return own.made_by == os.getpid() and own is not line and not line.closed
+
+    def fork(line):
         pid = os.fork()
         if pid == 0:
-            with turns.turn(Line) as own:
-                os._exit(0 if own.made_by == os.getpid() and own is not line and not line.closed else 1)
+            os._exit(0 if turns.turn(Line, lambda own: is_another(own, line)) else 1)
         assert os.waitpid(pid, 0)[1] == 0
         assert not line.closed
-    assert line.closed
+        return line
+
+    assert turns.turn(Line, fork).closed
 
 
 def test_threads_hand_one_connection_on_and_hang_up_at_the_end():
@@ -214,22 +219,20 @@ def test_threads_hand_one_connection_on_and_hang_up_at_the_end():
 
     entered, go_on = threading.Event(), threading.Event()
 
-    def first():
-        with turns.turn(connect):
-            entered.set()
-            go_on.wait(30)
+    def first(_):
+        entered.set()
+        go_on.wait(30)
 
-    def other():
-        with turns.turn(connect) as line:
-            assert not line.closed
+    def other(line):
+        assert not line.closed
 
-    threads = [threading.Thread(target=first)]
+    threads = [threading.Thread(target=turns.turn, args=(connect, first))]
     threads[0].start()
     entered.wait(30)
-    threads += [threading.Thread(target=other) for _ in range(5)]
+    threads += [threading.Thread(target=turns.turn, args=(connect, other)) for _ in range(5)]
     for thread in threads[1:]:
         thread.start()
-    until(lambda: turns._waiting == 5)
+    until(lambda: turns._line.waiting == 5)
     go_on.set()
     for thread in threads:
         thread.join()

@@ -10,6 +10,7 @@ import selectors
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -117,17 +118,22 @@ class Server:
             CacheWriteFailed: It does not take writes.
             CacheError: It has to be set up first.
         """
-        with self._turns.turn(self._connection) as connection:
-            try:
-                connection.until = time.monotonic() + _STATEMENT
-                cursor = connection.execute(statement, values)
-                rows = cursor.fetchall() if cursor.description is not None else []
-                return Answer(cursor.rowcount, rows)
-            except (psycopg.Error, OSError) as error:
-                meaning = self._meaning(error)
-                if isinstance(meaning, StoreUnavailable):
-                    connection.close()
-        raise meaning  # outside the handler: psycopg's errors know the connection, and so its password
+        answer = self._turns.turn(self._connection, partial(self._answer, statement, values))
+        if isinstance(answer, LakekeyError):
+            raise answer  # outside the handler: psycopg's errors know the connection, and so its password
+        return answer
+
+    def _answer(self, statement: str, values: Sequence[Any], connection: "_Connection") -> Answer | LakekeyError:
+        try:
+            connection.until = time.monotonic() + _STATEMENT
+            cursor = connection.execute(statement, values)
+            rows = cursor.fetchall() if cursor.description is not None else []
+            return Answer(cursor.rowcount, rows)
+        except (psycopg.Error, OSError) as error:
+            meaning = self._meaning(error)
+            if isinstance(meaning, StoreUnavailable):
+                connection.close()
+            return meaning
 
     def _connection(self) -> "_Connection":
         """A connection, tried for until the patience is over.

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from lakekey import _log
@@ -105,16 +106,21 @@ class Server:
         """
         arrived, pause = time.monotonic(), _FIRST_PAUSE
         while True:
-            with self._turns.turn(self._connection) as connection:
-                try:
-                    return connection.ask(*words)
-                except (refusals.RedisError, OSError) as error:
-                    connection.close()
-                    meaning, again = self._meaning(error)
+            reply, meaning, again = self._turns.turn(self._connection, partial(self._reply, words))
+            if meaning is None:
+                return reply
             if not again or time.monotonic() - arrived > self._patience:
                 raise meaning  # outside the handler: the library's error may quote the command
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the clients, guards nothing
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _reply(self, words: tuple[Any, ...], connection: _Wire) -> tuple[Any, CacheError | None, bool]:
+        """The reply; or what an error means, and whether to ask again."""
+        try:
+            return connection.ask(*words), None, False
+        except (refusals.RedisError, OSError) as error:
+            connection.close()
+            return None, *self._meaning(error)
 
     def require_keeper(self) -> None:
         """Refuse a server that would drop or lose entries by design; asked once in a process.

@@ -2,6 +2,14 @@
 
 Where hundreds of clients share a server of twenty connections, each process may have one of them, and only while it
 uses it. A thread that is done hands its connection to the next one that waits, and hangs up if there is none.
+
+A signal handler or a finalizer may strike at any instruction of an operation; it may raise, and it may ask in turn.
+
+- It must not wait for what lies under it. So it has a connection of its own wherever the thread has the lock, which the
+  lock itself tells: from the moment it is taken to the one in which it is released, no code can strike in between.
+- An operation that it cuts off may have left half an answer in its connection, which is handed on to no other thread.
+- The lock is released by a single call into C, which nothing stands before that could be cut off. A ``with`` statement
+  of Python code cannot promise that: a handler may raise as its ``__exit__`` begins.
 """
 
 import contextlib
@@ -12,7 +20,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from lakekey import _single_flight
 
-_PATIENCE = 10.0  # seconds; then a thread has a connection of its own
+_PATIENCE = 10.0  # seconds
 
 
 class Connection(Protocol):
@@ -27,78 +35,116 @@ class Connection(Protocol):
 
 
 C = TypeVar("C", bound=Connection)
+T = TypeVar("T")
 
 
 class Turns(Generic[C]):
-    """Lets one thread at a time use a process's connection."""
+    """Lets one thread at a time use a process's connection.
 
-    def __init__(self) -> None:
-        self._begin()
+    Args:
+        patience: Seconds that a thread waits for its turn; then it has a connection of its own.
+    """
 
-    def _begin(self) -> None:
-        self._pid = os.getpid()
-        self._lock: Any = threading.RLock()  # which tells whose it is, at any instruction
-        self._used = False  # by the thread that has the lock
-        self._waiting = 0
-        self._connection: C | None = None
+    def __init__(self, *, patience: float = _PATIENCE) -> None:
+        self._patience = patience
+        self._line: _Line[C] = _Line()
 
-    @contextlib.contextmanager
-    def turn(self, connect: Callable[[], C]) -> Iterator[C]:
-        """A connection for one operation.
+    def turn(self, connect: Callable[[], C], operation: Callable[[C], T]) -> T:
+        """Have one operation done on a connection.
 
         Args:
             connect: Makes one where none was handed on.
+            operation: Asks on it. It closes a connection that is not to be used again.
+
+        Returns:
+            What the operation returns.
         """
-        if self._pid != os.getpid():
-            self._begin()  # a forked child has the parent's connection, and uses it for nothing
-        if self._is_mine() and self._used:
-            # A signal handler or a finalizer that strikes in an operation must not wait for what lies under it.
-            with contextlib.closing(connect()) as another:
-                yield another
-            return
+        line = self._lines()
+        if line.is_mine():  # this code strikes in an operation, or as one begins or ends
+            return _alone(connect, operation)
         connection: C | None = None
-        entered = False
         try:
-            if self._is_mine() or self._enter():  # ours already if an interruption struck as an operation ended
-                entered = self._used = True
-                connection = self._connection
+            line.waiting += 1
+            try:
+                has_come = line.lock.acquire(timeout=self._patience)
+            finally:
+                line.waiting -= 1
+            if has_come:
+                connection, line.connection = line.connection, None
             with _single_flight.holding():
                 if connection is None or connection.closed:
                     connection = connect()
-                yield connection
+                result = operation(connection)
+            if has_come and line.waiting and not connection.closed:
+                connection, line.connection = None, connection
+            return result
         finally:
-            if entered:
-                self._used = False  # first, and without a call: what strikes from here on leaves it to the next turn
-            mine = self._is_mine()  # also if an interruption struck as it was entered
-            keep = mine and self._waiting > 0 and connection is not None and not connection.closed
-            if mine:
-                self._connection = connection if keep else None
-            if connection is not None and not keep:
-                connection.close()
-            if mine:
-                self._lock.release()
+            try:
+                if connection is not None:
+                    connection.close()
+            finally:
+                try:  # noqa: SIM105 - not by `suppress`, whose calls could be cut off
+                    line.lock.release()
+                except RuntimeError:  # its turn has not come
+                    pass
+                line.hang_up()
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
         """Operations within it follow each other on one connection; not for a block that waits for anything else."""
-        self._waiting += 1
+        line = self._lines()
+        line.waiting += 1
         try:
             yield
         finally:
-            self._waiting -= 1
-            if not self._is_mine() and self._waiting == 0 and self._lock.acquire(blocking=False):
-                connection, self._connection = self._connection, None
-                self._lock.release()
-                if connection is not None:
-                    connection.close()
+            line.waiting -= 1
+            line.hang_up()
 
-    def _enter(self) -> bool:
-        """Wait for one's turn. Returns whether it came."""
-        self._waiting += 1
+    def _lines(self) -> "_Line[C]":
+        """This process's line: a forked child has the parent's connection, and uses it for nothing."""
+        line = self._line
+        if line.pid != os.getpid():
+            line = self._line = _Line()
+        return line
+
+
+class _Line(Generic[C]):
+    """The threads of one process that ask, and what they hand on.
+
+    Attributes:
+        pid: The process.
+        lock: Of the thread whose turn it is. It tells whose it is, at any instruction.
+        waiting: How many wait for their turn, or will ask again soon.
+        connection: What was handed on, and is not in use.
+    """
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.lock: Any = threading.RLock()
+        self.waiting = 0
+        self.connection: C | None = None
+
+    def is_mine(self) -> bool:
+        """Whether it is the calling thread's turn."""
+        return bool(self.lock._is_owned())  # noqa: SLF001 - there is no other way to ask
+
+    def hang_up(self) -> None:
+        """Close what was handed on if no thread waits for it any more. A thread whose turn it is sees to it itself."""
+        if self.connection is None or self.waiting or self.is_mine():
+            return
+        connection: C | None = None
         try:
-            return bool(self._lock.acquire(timeout=_PATIENCE))
+            if self.lock.acquire(blocking=False) and not self.waiting:
+                connection, self.connection = self.connection, None
         finally:
-            self._waiting -= 1
+            try:  # noqa: SIM105 - as in `turn`
+                self.lock.release()
+            except RuntimeError:  # it is another thread's turn
+                pass
+        if connection is not None:
+            connection.close()
 
-    def _is_mine(self) -> bool:
-        return bool(self._lock._is_owned())  # noqa: SLF001 - there is no other way to ask
+
+def _alone(connect: Callable[[], C], operation: Callable[[C], T]) -> T:
+    with contextlib.closing(connect()) as connection:
+        return operation(connection)

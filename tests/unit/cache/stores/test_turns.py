@@ -1,108 +1,214 @@
-"""The one connection of a process to its store: foreign code that strikes in an operation waits for no other thread."""
+"""The one connection of a process to its store: foreign code may strike at any point of an operation, raise, and ask."""
 
+import contextlib
 import sys
 import threading
-import time
 
 import pytest
 
 from lakekey._single_flight import Busy, Flights
 from lakekey.cache.stores import turns
 from lakekey.cache.stores.turns import Turns
-
-AT_ONCE = 2.0
+from support.waiting import until
 
 
 class Connection:
-    """A connection that only knows whether it is open."""
+    """A connection that only knows whether it is open, and in use."""
 
-    closed = False
+    in_use = False
+    closed = True  # until it is made
+
+    def __init__(self, made):
+        made.append(self)
+        self.closed = False
 
     def close(self):
         self.closed = True
+
+    def ask(self):
+        assert not self.closed
+        assert not self.in_use, "two use one connection"
+        self.in_use = True
+        in_the_midst()
+        self.in_use = False  # but not where it is cut off: half of an answer is left then
+        return self
 
 
 class Interruption(BaseException):
     """What a signal handler raises."""
 
 
-def operate(the_turns):
-    with the_turns.turn(Connection) as connection:
-        return connection
+class Asked:
+    """Turns, and the connections that were made for them."""
+
+    def __init__(self):
+        self.turns = Turns()
+        self.made = []
+
+    def connect(self):
+        return Connection(self.made)
+
+    def operate(self):
+        return self.turns.turn(self.connect, Connection.ask)
+
+    def is_left_as_it_was(self):
+        """Whether another thread gets its turn at once, and no connection is kept."""
+        line, entered = self.turns._line, []
+
+        def enter():
+            entered.append(line.lock.acquire(blocking=False))
+            if entered[0]:
+                line.lock.release()
+
+        other = threading.Thread(target=enter)
+        other.start()
+        other.join()
+        return entered == [True] and line.connection is None and line.waiting == 0
 
 
-def test_code_that_strikes_in_an_operation_has_a_connection_of_its_own_at_once():
-    the_turns = Turns()
-    began = time.monotonic()
-    with the_turns.turn(Connection) as first:
-        second = operate(the_turns)
-        assert (second is first, second.closed, first.closed) == (False, True, False)
-    assert first.closed
-    assert time.monotonic() - began < AT_ONCE
-
-
-def test_an_interruption_at_any_point_of_an_operation_keeps_no_other_thread_waiting():
-    point = 0
-    while True:
-        the_turns, strike = Turns(), Strike(point)
-        sys.setprofile(strike)
-        try:
-            operate(the_turns)
-        except Interruption:
-            pass
-        finally:
-            sys.setprofile(None)
-        operate(the_turns)  # this thread's next one
-        assert other_thread_enters(the_turns), f"struck at {strike.where}"
-        if strike.left >= 0:
-            break
-        point += 1
-    assert point > 8
+def in_the_midst():
+    """A point of an operation."""
 
 
 class Strike:
-    """Raises at one of the points at which Python runs signal handlers: in a function, and after a call of C's."""
+    """Strikes at one of the points at which Python runs signal handlers: in a function, and after a call of C's."""
 
-    def __init__(self, point):
+    FILES = (turns.__file__, contextlib.__file__, __file__)
+
+    def __init__(self, point, act):
         self.left = point
+        self.act = act
         self.where = ""
 
     def __call__(self, frame, event, _):
-        if event in ("call", "c_return") and frame.f_code.co_filename == turns.__file__:
+        if event in ("call", "c_return") and frame.f_code.co_filename in self.FILES:
             self.left -= 1
             if self.left == -1:
-                self.where = f"{event}, line {frame.f_lineno}"
-                raise Interruption
+                self.where = f"{event}, line {frame.f_lineno} of {frame.f_code.co_filename}"
+                self.act()
 
 
-def other_thread_enters(the_turns):
-    entered = []
-    other = threading.Thread(target=lambda: entered.append(the_turns._lock.acquire(timeout=0)))
-    other.start()
-    other.join()
-    return entered == [True]
+def strike_at_each_point(act, run, *, least):
+    """Lets code act at the first point of a run, in the next run at the second, and so on."""
+    point = 0
+    while True:
+        asked = Asked()
+        strike = Strike(point, lambda asked=asked: act(asked))
+        sys.setprofile(strike)
+        cut_off = False
+        try:
+            run(asked)
+        except Interruption:
+            cut_off = True
+        finally:
+            sys.setprofile(None)
+        assert cut_off or all(each.closed for each in asked.made)  # Python closes what could not be closed
+        assert asked.is_left_as_it_was(), f"struck at {strike.where}"
+        asked.operate()
+        if strike.left >= 0:
+            break
+        point += 1
+    assert point >= least
+
+
+def raise_it(_):
+    raise Interruption
+
+
+def ask(asked):
+    asked.operate()
+
+
+def ask_and_raise(asked):
+    asked.operate()
+    raise Interruption
+
+
+def once(asked):
+    asked.operate()
+
+
+def handed_on(asked):
+    """Two operations, the first of which hands its connection on to the second."""
+    with asked.turns.together():
+        asked.operate()
+        asked.operate()
+
+
+@pytest.mark.parametrize("act", [raise_it, ask, ask_and_raise])
+def test_code_that_strikes_at_any_point_of_an_operation_leaves_no_lock_taken(act):
+    strike_at_each_point(act, once, least=15)
+
+
+def test_code_that_asks_at_any_point_between_two_operations_uses_no_connection_of_theirs():
+    strike_at_each_point(ask, handed_on, least=40)
+
+
+def test_connection_of_an_operation_that_was_cut_off_is_not_handed_on():
+    asked = Asked()
+    with asked.turns.together():
+        first = asked.operate()
+        assert asked.operate() is first
+        with pytest.raises(Interruption):
+            asked.turns.turn(asked.connect, raise_it)
+        assert first.closed
+        assert asked.operate() is not first
+
+
+def test_connection_that_is_kept_for_a_thread_that_gives_up_waiting_is_closed():
+    asked = Asked()
+    asked.turns = Turns(patience=0.5)
+    other = threading.Thread(target=asked.operate)
+
+    class LookedAtLast(Connection):
+        """The look at whether it can be handed on takes so long that the other thread gives up."""
+
+        hung_up = False
+
+        @property
+        def closed(self):
+            if other.ident is not None:
+                other.join()
+            return self.hung_up
+
+        @closed.setter
+        def closed(self, value):
+            self.hung_up = value
+
+    def operation(connection):
+        other.start()
+        until(lambda: asked.turns._line.waiting == 1 or len(asked.made) > 1)
+        return connection
+
+    connection = asked.turns.turn(lambda: LookedAtLast(asked.made), operation)
+    assert len(asked.made) == 2
+    assert connection.hung_up
+    assert asked.is_left_as_it_was()
 
 
 @pytest.mark.parametrize("began", [True, False], ids=["which has begun", "which this code begins"])
 def test_code_that_strikes_in_an_operation_waits_for_no_work_that_needs_the_store(began):
-    the_turns, flights, results = Turns(), Flights(), []
-    asks = threading.Event()
+    asked, flights, results = Asked(), Flights(), []
+    asks, is_over = threading.Event(), []
 
     def work(_):
         asks.set()
-        return operate(the_turns)
+        connection = asked.operate()
+        is_over.append(True)
+        return connection
 
-    starter = threading.Thread(target=lambda: results.append(flights.run("key", work, patience=60.0)))
-    with the_turns.turn(Connection):
+    def operation(_):
         if began:
             starter.start()
             assert asks.wait(30.0)
-        before = time.monotonic()
         try:
             results.append(flights.run("key", work, patience=60.0))
         except Busy:
             results.append("busy")
-        assert time.monotonic() - before < AT_ONCE
+            assert not is_over
+
+    starter = threading.Thread(target=lambda: results.append(flights.run("key", work, patience=60.0)))
+    asked.turns.turn(asked.connect, operation)
     if began:
         starter.join(30.0)
         assert results[0] == "busy"
