@@ -78,9 +78,11 @@ def try_room(path: str, size: int, *, mark: str | None = None) -> None:
     try:
         # Written, and not allocated: a file system that puts off where on the disk it goes reserves the room (and the
         # quota) all the same, and what is removed again has cost it nothing.
-        _write_all(descriptor, bytes(size))
+        try:
+            _write_all(descriptor, bytes(size))
+        finally:
+            os.close(descriptor)  # where a network's file system may be the first to say that it is full
     finally:
-        os.close(descriptor)
         with contextlib.suppress(OSError):
             os.unlink(temporary)
 

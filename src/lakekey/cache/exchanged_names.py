@@ -5,7 +5,6 @@ that have forgotten to (ext4's ``auto_da_alloc``). What need not outlast a loss 
 where the disk is busy, and an exchange takes 25 µs.
 """
 
-import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -25,13 +24,21 @@ def replace(temporary: str, path: str) -> bool:
         path: The name; there has to be a file of that name.
 
     Returns:
-        Whether it was done. The system or the file system may not have it, or there is no file of that name.
+        Whether it was done. The system or the file system may not have it, or there is no file of that name, such as
+        nothing or a directory.
     """
     exchange = _system_call()
-    if exchange is None or exchange(_HERE, os.fsencode(temporary), _HERE, os.fsencode(path), _EXCHANGE) != 0:
+    if exchange is None:
         return False
-    with contextlib.suppress(OSError):  # found by its mark, or by age
+    names = (_HERE, os.fsencode(temporary), _HERE, os.fsencode(path), _EXCHANGE)
+    if exchange(*names) != 0:
+        return False
+    try:
         os.unlink(temporary)
+    except OSError:  # found by its mark, or by age
+        if os.path.isdir(temporary):  # which a rename refuses to replace
+            exchange(*names)
+            return False
     return True
 
 
@@ -39,12 +46,12 @@ def replace(temporary: str, path: str) -> bool:
 def _system_call() -> Callable[..., int] | None:
     if sys.platform != "linux":
         return None
-    with LOADING:
-        import ctypes
-
     try:
+        with LOADING:
+            import ctypes
+
         call = ctypes.CDLL(None).renameat2
-    except (OSError, AttributeError):  # a C library that does not have it
+    except (ImportError, OSError, AttributeError):  # a Python without libffi, or a C library that does not have it
         return None
     call.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
     call.restype = ctypes.c_int

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 import time
 
 import pytest
@@ -36,6 +37,20 @@ def test_disk_without_room_is_told_and_nothing_is_left(path, tmp_path, monkeypat
     monkeypatch.setattr(os, "write", refusing(number))
     with pytest.raises(OSError, match=os.strerror(number)):
         durable_files.try_room(path, 4096)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_disk_that_is_found_to_be_full_as_the_file_is_closed_keeps_nothing(path, tmp_path, monkeypatch):
+    close = os.close
+
+    def refuse(descriptor):
+        close(descriptor)
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(os, "close", refuse)
+    with pytest.raises(OSError, match=os.strerror(errno.EDQUOT)):
+        durable_files.try_room(path, 4096)
+    monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -77,7 +92,26 @@ def test_unsynced_file_takes_its_name_without_a_rename_and_keeps_nothing_of_the_
     assert len(renamed) == 1
 
 
-def test_unsynced_file_is_renamed_where_the_file_system_exchanges_no_names(path, tmp_path, monkeypatch):
+@pytest.mark.parametrize("synced", [True, False])
+def test_directory_of_the_name_is_told_and_stays(path, tmp_path, synced):
+    os.mkdir(path)
+    with pytest.raises(OSError):
+        durable_files.replace(path, b"new", synced=synced)
+    assert [file.is_dir() for file in tmp_path.iterdir()] == [True]
+    assert os.path.isdir(path)
+
+
+def test_unsynced_file_is_renamed_where_python_has_no_foreign_functions(path, tmp_path, monkeypatch):
+    durable_files.replace(path, b"old")
+    exchanged_names._system_call.cache_clear()
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "ctypes", None)
+        durable_files.replace(path, b"new", synced=False)
+    exchanged_names._system_call.cache_clear()
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"new"]
+
+
+def test_unsynced_file_is_renamed_where__the_file_system_exchanges_no_names(path, tmp_path, monkeypatch):
     durable_files.replace(path, b"old")
     monkeypatch.setattr(exchanged_names, "_system_call", lambda: lambda *_: -1)
     durable_files.replace(path, b"new", synced=False)
