@@ -103,7 +103,8 @@ class Saving:
                 raise
             return held.entry
         unsaved.drop(self._key)
-        (self._events.session_ended if is_end else self._events.refreshed)(saved.identity)
+        # What another host has stored meanwhile stands before a kept end.
+        (self._events.refreshed if saved.refused is None else self._events.session_ended)(saved.identity)
         return saved
 
     def keep_end(self, ended: Entry, spent: str) -> None:

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from lakekey.cache.entry import Failure
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import CacheWriteFailed, LoginRequired, StoreUnavailable, TokenEndpointError
 from lakekey.session import saving, unsaved
@@ -112,6 +113,26 @@ def test_answer_of_a_session_that_was_signed_out_of_is_given_back_and_dropped(pr
         renew(provider)
     assert [entry.access_token for entry in given_back] == ["late"]
     assert unsaved.get(session.queue.key) is None
+    assert server.sent == []
+
+
+def test_end_that_another_host_has_renewed_past_meanwhile_is_told_as_none(provider, store, server, caplog):
+    caplog.set_level(logging.INFO, "lakekey")
+    session, entry = session_of(provider), entry_of(provider)
+    refused = Failure("login_required", "the server refused it", entry.issued_at)
+    unsaved.keep(key_of(provider), entry.refresh_token, entry._replace(refresh_token="", refused=refused))
+    newer = entry._replace(access_token="newer", refresh_token="newer", generation=entry.generation + 1)
+
+    def overtake(entry_id, envelope, **how):
+        del store.put
+        assert session.cache.put(entry_id, newer, replaces=store.get(entry_id))
+        return False
+
+    store.put = overtake
+    renew(provider)
+    assert entry_of(provider).access_token == "newer"
+    assert "refused" not in caplog.text
+    assert "renewed" in caplog.text
     assert server.sent == []
 
 
