@@ -152,10 +152,10 @@ class EntryQueue:
         looked = False
         notice = self._timing.wait_notice
 
-        def whom() -> str:
-            return self._whom_we_wait_for(seen)
+        def awaited() -> str:
+            return self._awaited(seen)
 
-        with Wait(self._entry_id, self._events, whom, aloud=attended, patience=notice) as wait:
+        with Wait(self._entry_id, self._events, awaited, aloud=attended, patience=notice) as wait:
             while True:
                 asked_at = time.monotonic()
                 with contextlib.ExitStack() as locked:
@@ -221,7 +221,7 @@ class EntryQueue:
             raise self._failures.to_error(failure)
         return None
 
-    def _whom_we_wait_for(self, entry: Entry | None) -> str:
+    def _awaited(self, entry: Entry | None) -> str:
         doing = "renews the session at" if entry is not None and entry.refresh_token else "signs in to"
         return f"{self._holder()}, which {doing} {self._target.host}"
 

@@ -1,4 +1,4 @@
-"""The line that says as whom an unattended run signs in."""
+"""The line that says which identity an unattended run signs in as."""
 
 import logging
 

@@ -116,7 +116,7 @@ def test_store_of_one_machine_keeps_nothing_near(credential):
 
 
 @pytest.mark.parametrize("token", ["a-refresh-token", ""])
-def test_copy_has_the_digest_of_the_refresh_token_and_starts_its_age_anew(shared, token):
+def test_copy_has_the_digest_of_the_refresh_token_and_its_age_begins_again(shared, token):
     shared.age = 100.0
     shared.keep_near(entry_of(shared, refresh_token=token))
     assert shared.near.get(shared.entry_id).token == (digest_of(token) if token else "")

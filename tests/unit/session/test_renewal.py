@@ -195,7 +195,7 @@ def test_endpoint_that_has_just_failed_is_left_alone_ahead_of_time(job, server, 
     server.trouble.append("unavailable")
     with pytest.raises(TokenEndpointError):
         early(job)
-    assert len(server.sent) == 1  # one attempt, as nobody waits for it
+    assert len(server.sent) == 1  # one attempt, as no caller waits for it
     clock.true += 5.0
     assert early(job) is None
     assert len(server.sent) == 1

@@ -1,4 +1,4 @@
-"""Options for the JDBC driver: where to, and signed in by whom."""
+"""Options for the JDBC driver: where to, and how they sign in."""
 
 import pickle
 from datetime import UTC, datetime

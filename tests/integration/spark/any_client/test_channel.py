@@ -96,7 +96,7 @@ def test_session_is_kept_for_who_is_signed_in(settings, given, user):
 
 
 def test_token_is_never_a_static_one(monkeypatch):
-    monkeypatch.setenv("SPARK_CONNECT_AUTHENTICATE_TOKEN", "somebody's")
+    monkeypatch.setenv("SPARK_CONNECT_AUTHENTICATE_TOKEN", "of-another")
     assert builder().token is None
 
 
