@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,7 @@ from lakekey.cache.entry import Entry, Failure
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.configuration.target import resolve
 from lakekey.errors import LockTimeout, TokenEndpointError
+from lakekey.session import entry_queue
 from lakekey.session.credential import Credential
 from lakekey.session.entry_queue import EntryQueue, NotYet
 from lakekey.session.timing import Timing
@@ -51,14 +53,18 @@ def test_result_of_another_process_is_taken_and_no_work_is_done(cache):
 
 
 def test_result_is_taken_while_the_lock_is_held(cache):
-    queue = queue_over(cache)
-    entry_id = queue._entry_id
-    with cache.lock(entry_id):
-        timer = threading.Timer(0.1, lambda: entry_of(cache))
-        timer.start()
-        done = queue.run("x", None, lambda entry: entry.access_token == "new", never)
-        timer.join()
+    seen = []
+
+    def is_done(entry):
+        seen.append(entry.access_token)
+        if len(seen) == 1:
+            entry_of(cache)
+        return seen[-1] == "new"
+
+    with cache.lock(entry_of(cache, access_token="old")):
+        done = queue_over(cache).run("x", None, is_done, never)
     assert done.access_token == "new"
+    assert seen == ["old", "new"]
 
 
 def test_lock_that_is_held_for_too_long_is_an_error_that_names_its_holder(cache):
@@ -67,16 +73,19 @@ def test_lock_that_is_held_for_too_long_is_an_error_that_names_its_holder(cache)
         queue.run("x", None, lambda _: False, never)
 
 
-def test_work_that_is_not_possible_yet_is_tried_again_until_the_patience_ends(cache):
-    tries = []
+def test_work_that_is_not_possible_yet_is_tried_again_until_the_patience_ends(cache, monkeypatch):
+    tries, passed = [], [0.0]
+    monkeypatch.setattr(entry_queue, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0]))
 
     def work(*_):
         tries.append(None)
+        if len(tries) == 2:
+            passed[0] = 61.0
         raise NotYet("host b, process 7")
 
     with pytest.raises(LockTimeout, match="host b, process 7 has held entry"):
-        queue_over(cache, lock_timeout=0.3).run("x", None, lambda _: False, work)
-    assert len(tries) > 1
+        queue_over(cache, lock_timeout=60.0).run("x", None, lambda _: False, work)
+    assert len(tries) == 2
 
 
 @pytest.mark.parametrize(
@@ -130,8 +139,13 @@ def test_where_a_person_is_there_the_holder_may_be_waiting_for_one(cache, mode, 
 
 
 def test_pause_ends_when_the_holder_is_known_to_have_died(cache, monkeypatch):
-    queue = queue_over(cache)
-    monkeypatch.setattr(cache.store, "is_abandoned", lambda _: True)
-    began = time.monotonic()
-    queue._pause(Commitment(), 3600.0)
-    assert time.monotonic() - began < 600
+    looks = []
+
+    def is_abandoned(_):
+        looks.append(None)
+        assert len(looks) == 1, "it pauses again"
+        return True
+
+    monkeypatch.setattr(cache.store, "is_abandoned", is_abandoned)
+    queue_over(cache)._pause(Commitment(), 3600.0)
+    assert looks == [None]
