@@ -119,8 +119,11 @@ def test_app_that_is_given_a_workspace_moves_no_person_of_the_app_that_is_the_de
     ada = visit(ADA)
     ada.connect()
     assert defaults(two) == [place.app, "second"]
-    _, what, ended = two.change(place.app, hosts=("https://first.example.com", place.box.host))
-    assert (what, ended, defaults(two)) == (["hosts", "is_default"], 0, ["second"])
+    root = visit()
+    action, fields = root.get("/admin").form(f"Save {place.app}")
+    done = root.post(action, {**fields, "host": f"https://first.example.com {place.box.host}"})
+    assert (done.status, "It is no longer a default" in done.words, "have ended" in done.words) == (200, True, False)
+    assert defaults(two) == ["second"]
     assert "prod Connected" in ada.get().words
     assert [count for _, count in two.counted()] == [0, 1]
 

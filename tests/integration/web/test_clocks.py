@@ -15,8 +15,7 @@ from support.servers.redis import Redis
 from support.web_browser import Browser
 from support.web_workers import workers
 
-from .conftest import ADA, URL, Place
-from .test_portal_fleet import KEY
+from .conftest import ADA, KEY, URL, Place
 
 FAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), None)
 pytestmark = pytest.mark.skipif(FAKETIME is None, reason="libfaketime is not installed")

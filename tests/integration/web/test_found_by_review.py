@@ -24,22 +24,15 @@ from support.web_browser import Browser
 from support.web_people import query_of
 from support.web_server import serving
 
-from .conftest import ADA, GRACE, URL
+from .conftest import ADA, GRACE, ROOT, URL
 
-ROOT = "root@example.com"
 PATIENCE = 60.0
 
 
 @pytest.fixture
-def portal(place):
-    return Portal(["prod"], url=URL, user=lambda request: request.headers.get("x-user"), admin=[ROOT])
-
-
-@pytest.fixture
-def visit(portal, place):
+def visit(visit):
     """Opens a browser before the portal."""
-    with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
-        yield lambda user=ADA, **options: Browser(address, user, place.box.ca_file, **options)
+    return lambda user=ADA, **options: visit(user, **options)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from support.web_certified import CertifiedBrowser, CertifiedPlace
 from support.web_people import parameters_of
 from support.web_workers import PATIENCE, workers
 
-from .conftest import ADA, GRACE, URL
-from .test_portal_fleet import KEY, a_home
+from .conftest import ADA, GRACE, KEY, URL
+from .test_portal_fleet import a_home
 
 
 @pytest.fixture

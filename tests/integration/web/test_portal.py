@@ -22,15 +22,9 @@ from .conftest import ADA, GRACE, URL
 
 
 @pytest.fixture
-def portal(place):
-    return Portal(["prod"], url=URL, user=lambda request: request.headers.get("x-user"), admin=["root@example.com"])
-
-
-@pytest.fixture
-def visit(portal, place):
+def visit(visit):
     """Opens a browser before the portal."""
-    with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
-        yield lambda user=ADA, **options: Browser(address, user, place.box.ca_file, **options)
+    return lambda user=ADA, **options: visit(user, **options)
 
 
 def test_person_connects_and_the_service_acts_as_that_person(visit, portal):
