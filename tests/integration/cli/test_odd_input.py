@@ -1,7 +1,6 @@
 """Input that no person means: bytes that are not text, names that look like options, an end where an answer is due."""
 
 import os
-import pwd
 import shlex
 import subprocess
 
@@ -12,6 +11,13 @@ from support.processes import lakekey as run
 from support.terminal import Terminal
 
 PROFILES = "[--json]\nhost = https://127.0.0.1:1\n[nightly]\nhost = https://127.0.0.1:1\nclient_id = 8e5ac1e2\n"
+
+# An account of this system whose home is a test's. The home of the account that runs the tests is not looked at.
+ACCOUNT = """
+import pwd
+entry = pwd.struct_passwd(("ada", "x", 1000, 1000, "", {home!r}, "/bin/sh"))
+pwd.getpwuid = lambda _: entry
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -92,12 +98,15 @@ def test_relative_path_from_a_directory_that_is_gone_is_no_traceback(tmp_path, m
     assert "Traceback" not in done.stderr
 
 
-def test_without_a_home_variable_the_accounts_home_is_looked_at_and_left_alone(monkeypatch):
+def test_without_a_home_variable_the_accounts_home_is_looked_at_and_left_alone(tmp_path, monkeypatch):
     for name in ("HOME", "DATABRICKS_CONFIG_FILE", "LAKEKEY_CACHE_DIR", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    home = pwd.getpwuid(os.getuid()).pw_dir
-    cache = os.path.join(home, ".local/state/lakekey")
-    before = os.path.exists(cache)
-    assert os.path.join(home, ".databrickscfg") in run("profiles").stdout
-    assert f" {cache}" in run("status").stdout
-    assert os.path.exists(cache) is before
+    home, startup = tmp_path / "home", tmp_path / "startup"
+    for directory in (home, startup):
+        directory.mkdir()
+    (home / ".databrickscfg").write_text("[of the account]\nhost = https://127.0.0.1:1\n")
+    (startup / "sitecustomize.py").write_text(ACCOUNT.format(home=str(home)))
+    monkeypatch.setenv("PYTHONPATH", str(startup))
+    assert "of the account" in run("profiles").stdout
+    assert f" {home}/.local/state/lakekey" in run("status").stdout
+    assert os.listdir(home) == [".databrickscfg"]
