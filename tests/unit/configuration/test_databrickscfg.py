@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lakekey._commands import quoted
 from lakekey.configuration import databrickscfg, piped, profile_parser
 from lakekey.errors import ConfigurationError
 
@@ -160,6 +161,7 @@ READS = """
 import configparser, grp, os, pwd, shlex, sys
 from lakekey import _log
 from lakekey.cache import safe_path
+from lakekey._commands import quoted
 from lakekey.configuration import databrickscfg, piped
 from lakekey.errors import ConfigurationError
 os.setuid(int(sys.argv[2]))
@@ -224,7 +226,7 @@ def test_path_with_a_blank_is_one_word_of_the_hint(tmp_path):
     (tmp_path / "my file").write_text("[a]\nnonsense\n")
     with pytest.raises(ConfigurationError, match="malformed") as caught:
         databrickscfg.read(str(tmp_path / "my file"), None)
-    assert f"'{tmp_path / 'my file'}'" in caught.value.hint
+    assert caught.value.hint == f"fix that line of {quoted(str(tmp_path / 'my file'))}"
 
 
 PLAIN = "# mine\n[DEFAULT]\nhost = https://a\n\n[prod]\nHost: https://b=c ; d\n  ; indented\ntoken=\n"
