@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 
-VARIABLE = "TESTS_STRIKES"
+from support.reports import STRIKES
 
 
 class Striker:
@@ -20,7 +20,7 @@ class Striker:
 
     def __init__(self) -> None:
         self._server = socket.create_server(("127.0.0.1", 0))
-        self.environ = {VARIABLE: str(self._server.getsockname()[1])}
+        self.environ = {STRIKES: str(self._server.getsockname()[1])}
 
     def strike(self, number: int) -> None:
         """Has the child raise a signal."""
@@ -34,9 +34,8 @@ class Striker:
 
 
 def listen() -> None:
-    """The child's side: waits for signals, if a test may send some."""
-    if port := os.environ.pop(VARIABLE, None):
-        threading.Thread(target=_listen, args=[int(port)], daemon=True).start()
+    """The child's side: waits for signals."""
+    threading.Thread(target=_listen, args=[int(os.environ.pop(STRIKES))], daemon=True).start()
 
 
 def _listen(port: int) -> None:
