@@ -214,6 +214,10 @@ def test_administrator_registers_tries_and_removes_an_app_without_scripts(site, 
         ada.type("#new-session_minutes", "43200")
         ada.choose("#new-default")
         ada.choose('form:has(input[name="client_id"]) > button')
+        ada.reads("Connections that would end by that: 1. Nothing was saved.")  # the new default leads to another one
+        ada.type("#new-secret", typed["secret"])  # no page has it again
+        ada.choose("#new-end")
+        ada.choose('form:has(input[name="client_id"]) > button')
         words = ada.reads("second is registered here")
         assert f"register its redirect URI {address}/lakekey/callback/second" in words
         assert "Sessions last 43200 minutes" in words
