@@ -4,7 +4,6 @@ What begins is bound to a browser and to a user, and both are checked at the end
 exchange lies a page of ours, so the callback does not need the host application's own session.
 """
 
-import hmac
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -17,11 +16,10 @@ from lakekey.configuration.target import U2M, Target, resolve
 from lakekey.errors import CacheError, ConfigurationError
 from lakekey.oauth import authorization_code
 from lakekey.oauth.authorization_answer import read_answer
-from lakekey.oauth.discovery import Metadata
 from lakekey.observability import audit
 from lakekey.session.assembly import client_of
 from lakekey.web import browser as browsers
-from lakekey.web import flows, outcomes
+from lakekey.web import flow_checks, flows, outcomes
 from lakekey.web.flows import Flow, FlowStore
 from lakekey.web.outcomes import Outcome
 from lakekey.web.people import User
@@ -98,7 +96,7 @@ class SignIns:
         """
         client = client_of(target, self.cache)
         metadata = client.discover()
-        if (wrong := _wrong_metadata(metadata, issuer)) is not None:
+        if (wrong := flow_checks.wrong_metadata(metadata, issuer)) is not None:
             raise Outcome(outcomes.BAD_METADATA, detail=wrong, profile=target.name).to_error()
         state = flows.new_state(user.name, user.id)
         hint = user.name if "@" in user.name else None
@@ -150,7 +148,7 @@ class SignIns:
         if flow is None:
             # Its row may never have been, or have gone after ten minutes: nothing is known of whose it was.
             return Received("", Outcome(outcomes.NO_COOKIE if browser is None else outcomes.LATE))
-        if (refused := _not_of(flow, browser, registration, answer)) is not None:
+        if (refused := flow_checks.not_of(flow, browser, registration, answer)) is not None:
             _log.warning("web", "an answer for %s was refused: %s", flow.profile or flow.host, refused.code)
             audit.record(
                 audit.SIGN_IN, environ=self.environ, outcome=audit.REFUSED, detail=refused.code, who=flow.user,
@@ -190,7 +188,7 @@ class SignIns:
             CacheError: The store cannot be reached; nothing was sent, and the same step may be tried again.
         """
         flow = self.flows.find(handle)
-        if (refused := _not_theirs(flow, browser, user)) is not None:
+        if (refused := flow_checks.not_theirs(flow, browser, user)) is not None:
             return refused
         assert flow is not None
         if flow.stage == flows.DONE:
@@ -250,7 +248,7 @@ class SignIns:
             CacheError: The store cannot be reached; the question stands.
         """
         flow = self.flows.find(handle)
-        if (refused := _not_theirs(flow, browser, user)) is not None:
+        if (refused := flow_checks.not_theirs(flow, browser, user)) is not None:
             return refused
         assert flow is not None
         redemption = self._redemption(target_of(flow), flow, user)
@@ -329,45 +327,6 @@ def hosted_target(profile: str | None, user: User, environ: Mapping[str, str], *
             profile=target.name,
         )  # fmt: skip
     return target
-
-
-def _wrong_metadata(metadata: Metadata, issuer: str | None) -> str | None:
-    """RFC 9700 §2.1.1: a server that does not say that it takes S256 is refused, and nothing weaker is tried."""
-    if "S256" not in (metadata.challenge_methods or ()):
-        return "they do not offer the code challenge method S256"
-    if issuer is not None and metadata.issuer != issuer:  # RFC 8414 §3.3
-        return f"they name the issuer {metadata.issuer}, and {issuer} is registered"
-    return None
-
-
-def _not_of(flow: Flow, browser: str | None, registration: str, answer: Mapping[str, str]) -> Outcome | None:
-    """Why an answer is not the one to this sign-in; ``None`` where it is."""
-    if not browsers.is_value(browser):
-        return Outcome(outcomes.NO_COOKIE, profile=flow.profile)
-    if not hmac.compare_digest(browsers.digest(browser or ""), flow.browser):
-        return Outcome(outcomes.OTHER_BROWSER)
-    if registration != flow.registration:
-        return Outcome(outcomes.WRONG_SERVER, profile=flow.profile)
-    issuer = answer.get("iss")
-    # RFC 9207 §2.4: compared always, and demanded where the server announces it.
-    if (issuer is None and flow.iss_expected) or issuer not in (None, flow.issuer):
-        return Outcome(outcomes.WRONG_SERVER, profile=flow.profile)
-    return None
-
-
-def _not_theirs(flow: Flow | None, browser: str | None, user: User) -> Outcome | None:
-    """Why the second step is not this browser's and this user's; ``None`` where it is."""
-    if flow is None:
-        return Outcome(outcomes.LATE)
-    if not browsers.is_value(browser):
-        return Outcome(outcomes.NO_COOKIE)
-    is_theirs = (flow.user, flow.user_id) == (user.name, user.id)
-    if not hmac.compare_digest(browsers.digest(browser or ""), flow.browser):
-        # Of another person in another browser, it is as if it were not there.
-        return Outcome(outcomes.OTHER_BROWSER if is_theirs else outcomes.LATE)
-    if not is_theirs:
-        return Outcome(outcomes.OTHER_USER, who=flow.user, expected=user.name)
-    return None
 
 
 def _outcome_of(flow: Flow) -> Outcome:

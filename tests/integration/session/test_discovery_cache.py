@@ -12,6 +12,7 @@ from lakekey.cache.opening import open_cache
 from lakekey.oauth.discovery import Metadata, default_issuer, discover
 from lakekey.oauth.transport import Transport
 from lakekey.session.discovery_cache import RememberedDiscovery
+from support.discovery import Finder
 
 
 @pytest.fixture
@@ -69,20 +70,6 @@ def test_what_is_remembered_is_sealed(box):
 FOUND = Metadata("https://h/oidc", "https://h/oidc/v1/authorize", "https://h/oidc/v1/token", audience="aud")
 
 
-class Finder:
-    """Answers discovery, and counts how often it was asked."""
-
-    def __init__(self, answer=FOUND):
-        self.asked = 0
-        self.answer = answer
-
-    def __call__(self):
-        self.asked += 1
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-
 @pytest.fixture
 def remembered():
     """Discovery by somebody who starts at a moment, on the machine's one cache."""
@@ -95,7 +82,7 @@ def remembered():
 
 
 def test_it_is_asked_for_again_after_an_hour(remembered):
-    find = Finder()
+    find = Finder(FOUND)
     assert remembered(1000.0, find)() == FOUND
     assert remembered(1000.0 + 3599, find)() == FOUND
     assert find.asked == 1
@@ -104,7 +91,7 @@ def test_it_is_asked_for_again_after_an_hour(remembered):
 
 
 def test_a_clock_that_was_set_back_does_not_keep_it(remembered):
-    find = Finder()
+    find = Finder(FOUND)
     remembered(10_000.0, find)()
     remembered(9_000.0, find)()
     assert find.asked == 2
@@ -140,7 +127,7 @@ def test_what_may_pass_in_a_moment_is_not_remembered(remembered, status):
 
 
 def test_accounts_of_one_host_are_remembered_apart(remembered):
-    find = Finder()
+    find = Finder(FOUND)
     remembered(1000.0, find, account_id="one")()
     remembered(1000.0, find, account_id="two")()
     assert find.asked == 2

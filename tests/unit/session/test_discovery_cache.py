@@ -6,29 +6,16 @@ from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import CacheWriteFailed, TokenEndpointError
 from lakekey.oauth.discovery import Metadata
 from lakekey.session.discovery_cache import RememberedDiscovery
+from support.discovery import Finder
 from support.model_providers import cache_over
 
 HOST = "https://w.example.com"
 FOUND = Metadata(HOST, f"{HOST}/authorize", f"{HOST}/token")
 
 
-class Network:
-    """Answers the question for the server, and counts it."""
-
-    def __init__(self):
-        self.asked = 0
-        self.answer = FOUND
-
-    def __call__(self):
-        self.asked += 1
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-
 @pytest.fixture
 def network():
-    return Network()
+    return Finder(FOUND)
 
 
 @pytest.fixture
