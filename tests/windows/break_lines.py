@@ -91,7 +91,7 @@ BREAKS = (
     Break("cli/serving/databricks_program.py", '"databricks.exe" if sys.platform == "win32" else ', "", CALLED),
     Break("cli/serving/databricks_program.py", 'if sys.platform == "win32":\n        from', "if False:\n        from", CALLED),
     Break("cli/serving/databricks_program.py", 'if sys.platform == "win32":  # its', "if False:  # its", "tests/integration/connectors/test_other_sdks.py::test_program_of_another_installation_is_replaced"),
-    Break("cli/serving/windows_program.py", "bytes(least)", "b''", f"{UNIT}/cli/test_windows_program.py"),
+    Break("cli/serving/windows_program.py", "bytes(least)", "b''", f"{UNIT}/cli/serving/test_windows_program.py"),
     Break("cli/serving/windows_program.py", "_launcher() + archive", "archive", CALLED),
 )  # fmt: skip
 # What Wine has no way to show, or makes no difference, with the reason.

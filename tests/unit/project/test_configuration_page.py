@@ -35,5 +35,5 @@ def test_each_auth_type_stands_there():
 
 def test_the_departures_are_those_that_are_tested():
     listed = set(re.findall(r"^(\d+)\. \*\*", PAGE, flags=re.MULTILINE))
-    tests = (ROOT / "tests/unit/configuration/test_agreement_with_the_sdk.py").read_text(encoding="utf-8")
+    tests = (ROOT / "tests/unit/configuration/test_target_agrees_with_the_sdk.py").read_text(encoding="utf-8")
     assert listed == set(re.findall(r"def test_departure_(\d+)_", tests))
