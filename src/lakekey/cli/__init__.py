@@ -12,7 +12,7 @@ from lakekey.cli import output, signals, streams
 from lakekey.errors import LakekeyError
 
 # ``gh auth login``, ``gcloud auth login``, …: the same command here, without ``auth``.
-_AFTER_AUTH = ("login", "logout", "status", "profiles", "env")
+_AFTER_AUTH = ("login", "logout", "status", "whoami", "profiles", "env")
 DONE, FAILED, USAGE, LOGIN_NEEDED = 0, 1, 2, 3
 
 
@@ -60,10 +60,11 @@ def main(argv: Sequence[str], *, as_databricks: bool = False) -> int:
     words = _command_first(argv)
     if words[0] == "auth" and words[1:2] and words[1] in _AFTER_AUTH:
         words = words[1:]
-    if words[0] not in COMMANDS:
+    below = "auth " if words[0] == "auth" and _is_of_another_tool(words[1:]) else ""
+    if words[0] not in COMMANDS or below:
         from lakekey.cli.help import unknown_command
 
-        return unknown_command(words[0])
+        return unknown_command(words[1] if below else words[0], below=below)
     try:
         arguments = parse(words)
     except SystemExit as stop:  # argparse has printed what there is to say
@@ -105,6 +106,11 @@ def _command_first(argv: Sequence[str]) -> list[str]:
         return [rest[0], *before, *rest[1:]]
     of_a_profile = any(word.partition("=")[0] in ("-p", "--profile") for word in before)
     return ["status" if of_a_profile else "overview", *before]
+
+
+def _is_of_another_tool(after_auth: Sequence[str]) -> bool:
+    """Whether what follows ``auth`` is a word, such as gcloud's ``auth list``, and not a command of ours."""
+    return bool(after_auth) and not after_auth[0].startswith("-") and after_auth[0] not in ("token", "path")
 
 
 def _is_somewhere() -> bool:

@@ -58,6 +58,13 @@ COMMANDS: dict[str, Command] = {
         options.status,
         (("lakekey status", "all sessions"), ("lakekey status prod", "one; exit status 3 where it needs a login")),
     ),
+    "whoami": Command(
+        "whoami:whoami",
+        "show as whom you act, where, and until when",
+        SIGN_IN,
+        options.session,
+        (("lakekey whoami", ""), ("lakekey whoami nightly", "exit status 3 where it needs a login")),
+    ),
     "token": Command(
         "token:token",
         "print an access token, renewed where needed",

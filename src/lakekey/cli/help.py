@@ -10,7 +10,6 @@ from lakekey.cli.parser import columns, did_you_mean, listed
 
 # What other tools call it.
 _ELSEWHERE = {
-    "whoami": "status",
     "list": "status",
     "ls": "status",
     "sessions": "status",
@@ -21,13 +20,19 @@ _ELSEWHERE = {
     "revoke": "logout",
     "describe": "doctor",
     "check": "doctor",
+    "switch": "profiles set-default",
+    "use": "profiles set-default",
     "query": "sql",
     "exec": "run",
+    "sso": "login",
+    "print-access-token": "token",
+    "me": "whoami",
+    "current-user": "whoami",
 }
 _OPTIONS = (
     ("-h, --help", "explain it"),
     ("--json", "print JSON"),
-    ("--debug", "report files, hosts and requests on standard error"),
+    ("-v, --debug", "report files, hosts and requests on standard error"),
     ("-p PROFILE", "the profile, where it works on one"),
 )
 _STATUSES = "Exit status: 0 done, 1 failed, 2 usage, 3 login needed."
@@ -68,9 +73,9 @@ def overview_of_commands() -> str:
     return "\n".join(lines)
 
 
-def unknown_command(name: str) -> int:
+def unknown_command(name: str, *, below: str = "") -> int:
     """Say that there is no such command, and name a near one. Returns the exit status."""
     near = f"; did you mean {_ELSEWHERE[name]}?" if name in _ELSEWHERE else did_you_mean(name, COMMANDS)
-    print_error(f"there is no command {name!r}{near}", "see them all: lakekey help")
+    print_error(f"there is no command {below + name!r}{near}", "see them all: lakekey help")
     sys.stderr.flush()
     return 2

@@ -36,7 +36,8 @@ def common(parser: argparse.ArgumentParser, *, default: Any = False) -> None:
     """What every command takes."""
     parser.add_argument("--json", action="store_true", default=default, help="print JSON")
     debug = "report files, hosts and requests on standard error"
-    parser.add_argument("--debug", action="store_true", default=default, help=debug)
+    parser.add_argument("-v", "--debug", action="store_true", default=default, help=debug)
+    parser.add_argument("--verbose", dest="debug", action="store_true", default=default, help=argparse.SUPPRESS)
 
 
 def _profile(parser: Parser, *, many: bool = False, which: str = "(default: the default chain)") -> None:

@@ -74,8 +74,7 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             parser: Parser = getattr(arguments, "parser", self)
             options = [name for name in parser._option_string_actions if len(name) > 2]
-            near = "; did you mean --debug, or -V for the version?" if unknown[0] in ("-v", "--verbose") else ""
-            parser.error(f"unknown argument {unknown[0]}{near or did_you_mean(unknown[0], options)}")
+            parser.error(f"unknown argument {unknown[0]}{did_you_mean(unknown[0], options)}")
         profile = getattr(arguments, "profile_option", None)
         if profile is not None and isinstance(getattr(arguments, "profiles", None), list):
             arguments.profiles.append(profile)

@@ -63,9 +63,15 @@ def test_a_session_from_login_to_logout(box):
     assert run("login", "me").returncode == 0
     shown = facts(run("status", "me", "--json"))
     assert (shown["state"], shown["identity"], shown["profile"]) == ("signed in", ADA, "me")
+    who = facts(run("whoami", "me", "--json"))
+    assert (who["identity"], who["profile"], who["host"], who["session_ends_at"]) == (
+        ADA, "me", box.host, shown["session_ends_at"],
+    )  # fmt: skip
+    assert f"identity  {ADA}\n" in re.sub(" +", "  ", run("whoami", "me").stdout)
     assert facts(run("logout", "me", "--json"))["removed"] is True
     after = run("status", "me", "--json")
     assert (after.returncode, facts(after)["state"]) == (3, "signed out")
+    assert run("whoami", "me").returncode == 3
     again = run("logout", "me", "--json")
     assert (again.returncode, facts(again)["removed"]) == (0, False)
 
@@ -75,6 +81,7 @@ def test_the_status_of_a_service_principal_that_was_not_used_yet_asks_for_no_log
     assert (before.returncode, facts(before)["state"]) == (0, "signs in by itself")
     assert "the first use fetches one" in words.stdout
     assert "lakekey login" not in words.stdout
+    assert facts(run("whoami", "job", "--json"))["identity"] == box.client_id
     run("token", "job")
     assert facts(run("status", "job", "--json"))["state"] == "signed in"
 
@@ -85,6 +92,8 @@ def test_the_status_of_a_refused_service_principal_says_so(box):
     after = run("status", "bad", "--json")
     assert (after.returncode, facts(after)["state"]) == (3, "failed")
     assert facts(after)["reason"]
+    who = run("whoami", "bad")
+    assert (who.returncode, "check client_id and client_secret" in who.stderr) == (3, True), who.stderr
 
 
 def test_the_status_of_what_the_sdk_signs_in_opens_no_cache(box, tmp_path):
@@ -94,6 +103,7 @@ def test_the_status_of_what_the_sdk_signs_in_opens_no_cache(box, tmp_path):
     assert (asjson.returncode, said["state"], said["store"]) == (0, "signed in by the SDK", None)
     assert words.returncode == 0
     assert "nothing of it is kept here" in words.stdout
+    assert "known to the SDK alone" in run("whoami", "pat").stdout
     assert "lakekey login" not in words.stdout
     assert not (tmp_path / "lakekey").exists()
 

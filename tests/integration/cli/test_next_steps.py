@@ -185,21 +185,25 @@ def test_profile_that_is_there_is_changed_by_the_option_that_the_error_names(fil
     assert run("profiles", "add", "prod", "--user", "ada@example.com", "--replace").returncode == 0
 
 
-@pytest.mark.parametrize("words", [["-v"], ["--verbose"], ["status", "-v"]])
-def test_verbose_is_answered_with_what_is_meant_by_it(file, words):
-    done = run(*words)
-    assert (done.returncode, "did you mean --debug, or -V for the version?" in done.stderr) == (2, True)
-    assert "overview" not in done.stderr
-
-
-@pytest.mark.parametrize(("word", "ours"), [("whoami", "status"), ("configure", "login"), ("describe", "doctor")])
-def test_word_of_another_tool_is_answered_with_ours(file, word, ours):
-    done = run(word)
+@pytest.mark.parametrize(
+    ("words", "ours"),
+    [
+        ("configure", "login"),
+        ("describe", "doctor"),
+        ("auth list", "status"),
+        ("auth switch", "profiles set-default"),
+        ("auth print-access-token", "token"),
+        ("auth logn", "login"),
+        ("sso login", "login"),
+    ],
+)
+def test_word_of_another_tool_is_answered_with_ours(file, words, ours):
+    done = run(*words.split())
     assert (done.returncode, f"did you mean {ours}?" in done.stderr) == (2, True)
-    assert ours in COMMANDS
+    assert ours.split()[0] in COMMANDS
 
 
-@pytest.mark.parametrize("command", ["login", "logout", "status", "profiles", "env"])
+@pytest.mark.parametrize("command", ["login", "logout", "status", "whoami", "profiles", "env"])
 def test_auth_before_a_command_is_taken_as_other_tools_take_it(file, command):
     assert run("auth", command, "--help").stdout == run(command, "--help").stdout
 

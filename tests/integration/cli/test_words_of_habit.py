@@ -240,3 +240,24 @@ def test_debug_names_file_host_and_request_and_shows_no_secret(oidc_server, home
 
 def test_debug_is_off_by_default(profiles):
     assert "debug" not in run("status", "prod").stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["-v"], ["--verbose"], ["-v", "status"], ["status", "-v"], ["profiles", "--verbose"]]
+)
+def test_verbose_is_taken_for_debug(profiles, words):
+    done = run(*words)
+    assert (done.returncode, done.stderr.startswith("debug: ")) == (0, True), done.stderr
+
+
+def test_whoami_of_an_empty_home_leads_to_the_login(home):
+    for words in ([], ["--json"]):
+        done = run("whoami", *words)
+        assert (done.returncode, "run: lakekey login" in done.stdout + done.stderr) == (3, True)
+    assert list(home.iterdir()) == []
+
+
+def test_whoami_of_a_profile_that_needs_a_login_names_its_command(profiles):
+    done = run("whoami", "prod")
+    assert done.returncode == 3
+    assert done.stderr == "lakekey: prod: not signed in\n  → run: lakekey login prod\n"
