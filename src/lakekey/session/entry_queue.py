@@ -85,7 +85,7 @@ class EntryQueue:
         self._cache = credential.cache
         self._entry_id = credential.entry_id
 
-    def run(self, purpose: str, seen: Entry | None, is_done: Done | None, work: Work) -> Entry:
+    def run(self, purpose: str, seen: Entry | None, is_done: Done | None, work: Work, *, ask: bool = True) -> Entry:
         """Do some work on the entry when its turn comes, unless a sibling has done it by then.
 
         Args:
@@ -95,6 +95,7 @@ class EntryQueue:
                 future, and be everybody's for as long.
             is_done: Whether an entry is what is wanted; ``None`` where only the work itself is.
             work: Does it, under the entry's lock.
+            ask: Whether the caller waits for a person, too, who may be signing in under the lock.
 
         Returns:
             The entry that the work, or a sibling's, has left.
@@ -106,9 +107,9 @@ class EntryQueue:
         known = seen.failure if seen is not None else None
 
         def queue(commitment: Commitment) -> Entry:
-            return self._queue(commitment, known, is_done, work)
+            return self._queue(commitment, known, is_done, work, ask=ask)
 
-        return self.share(_flights, f"{self.key}:{purpose}", queue)
+        return self.share(_flights, f"{self.key}:{purpose}", queue, ask=ask)
 
     def in_turn(self, commitment: Commitment, work: Work) -> Entry:
         """Do some work on the entry when its turn comes, from inside a flight that does more than that.
@@ -118,14 +119,20 @@ class EntryQueue:
         """
         return self._queue(commitment, None, None, work)
 
-    def share(self, flights: Flights[T], key: str, work: Callable[[Commitment], T]) -> T:
+    def share(self, flights: Flights[T], key: str, work: Callable[[Commitment], T], *, ask: bool = True) -> T:
         """Do some work once for all threads that want it, and wait for it for as long as it may take and no longer.
+
+        Args:
+            flights: Where threads share it.
+            key: What is wanted.
+            work: Does it.
+            ask: As for `run`.
 
         Raises:
             LockTimeout: It cannot be waited for here, or it did not end.
         """
-        patience = self._patience() + self._timing.exchange_deadline + self._timing.margin
-        if self._credential.attended:
+        patience = self._patience(ask=ask) + self._timing.exchange_deadline + self._timing.margin
+        if ask and self._credential.attended:
             # For the person, and for the code's exchange.
             patience += self._target.login_timeout + self._timing.exchange_deadline
         try:
@@ -136,14 +143,16 @@ class EntryQueue:
             error = self._failures.overdue(patience)
         raise error
 
-    def _patience(self) -> float:
+    def _patience(self, *, ask: bool = True) -> float:
         """Seconds to wait for the entry's lock."""
         # Where a person is there, the holder may be waiting for one.
-        return self._target.lock_timeout + (self._target.login_timeout if self._credential.attended else 0.0)
+        return self._target.lock_timeout + (self._target.login_timeout if ask and self._credential.attended else 0.0)
 
-    def _queue(self, commitment: Commitment, known: Failure | None, done: Done | None, work: Work) -> Entry:
+    def _queue(
+        self, commitment: Commitment, known: Failure | None, done: Done | None, work: Work, *, ask: bool = True
+    ) -> Entry:
         arrived = time.monotonic()
-        deadline = arrived + self._patience()
+        deadline = arrived + self._patience(ask=ask)
         attended = self._credential.attended
         shared = self._cache.store.shared
         longest = LONGEST_POLL

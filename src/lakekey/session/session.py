@@ -107,6 +107,7 @@ class Session:
             entry,
             lambda found: self.credential.settles(found, rejected, served),
             self._renew if ask else self._renew_unattended,
+            ask=ask,
         )
         self.credential.keep_near(renewed)
         return renewed

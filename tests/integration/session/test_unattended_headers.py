@@ -1,9 +1,12 @@
 """Headers for a request that only clears up: no person is asked to sign in for it, though one is there."""
 
+import threading
+
 import pytest
 
 import lakekey
 from lakekey.session.session import Session
+from support.sessions import PATIENCE
 
 
 @pytest.fixture
@@ -53,3 +56,16 @@ def test_no_person_is_asked_after_a_sign_out_in_between(machine):
         with pytest.raises(lakekey.LoginRequired):
             provider.headers(ask=False)
     assert sign_ins(machine) == []
+
+
+def test_a_person_who_signs_in_elsewhere_is_not_waited_for(machine):
+    asks, signs_in = machine.provider(lock_timeout=1), machine.provider()
+    with machine.server.hold("authorize") as page:
+        person = threading.Thread(target=signs_in.login)
+        person.start()
+        page.wait()
+        with pytest.raises(lakekey.LockTimeout, match="has held entry"):
+            asks.headers(ask=False)
+        assert person.is_alive()
+    person.join(PATIENCE)
+    assert asks.headers(ask=False) == signs_in.headers()
