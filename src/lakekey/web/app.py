@@ -33,9 +33,7 @@ class Failures:
         """The store is away, or the configuration does not hold."""
         _log.warning("web", "a request failed: %s", error)
         if isinstance(error, ConfigurationError):
-            language = self._routes.language(request)
-            notice = pages.notice(language, "broken", "misconfigured", quoted=error.message)
-            return self._routes.page(request, notice, 500)
+            return self._routes.misconfigured(request, error)
         return self._routes.store_away(request)
 
     async def put_off(self, request: Request, error: Exception) -> Response:

@@ -93,6 +93,13 @@ def needs(entry: Entry, app: AppRegistration) -> bool:
     return about.get("registration") == app.name or app.serves(str(about.get("host", "")), about.get("account_id"))
 
 
+def name_of(entry: Entry, apps: Iterable[AppRegistration]) -> str:
+    """What the registration that a connection was made through is called today; its name of then where it is gone."""
+    then = str(entry.about.get("registration", ""))
+    names = [app.name for app in apps if needs(entry, app)]
+    return then if then in names or not names else names[0]
+
+
 def check_ended(
     before: Collection[AppRegistration], after: Collection[AppRegistration], entries: Iterable[Entry],
     *, what: str, again: str | None,

@@ -68,6 +68,11 @@ class Connection(NamedTuple):
     principal: str | None = None
     schedules: tuple[str, ...] | None = None
 
+    @property
+    def is_set_up(self) -> bool:
+        """Whether its profile can be used; where it cannot, nothing is known of the connection but why."""
+        return self.state != ASK_ADMINISTRATOR or self.since is not None
+
     def as_json(self) -> dict[str, Any]:
         """As ``GET /connections`` shows it."""
         return {

@@ -80,6 +80,8 @@ def _state(language: str, connection: Connection, now: datetime) -> str:
 
 def _why(language: str, connection: Connection) -> str:
     since = connection.since
+    if not connection.is_set_up:
+        return f"<p>{say(language, 'e-not-set-up', of=connection.profile)}</p>{quotation(connection.why)}"
     key = f"why-{connection.state}"
     if not words.has(key) or since is None:
         return ""
@@ -92,10 +94,9 @@ def _why(language: str, connection: Connection) -> str:
 
 def _facts(language: str, connection: Connection) -> str:
     uses = {(): "neither", ("sql",): "sql", ("cluster",): "cluster"}.get(connection.uses, "both")
-    rows = [
-        ("workspace", escape(connection.host.removeprefix("https://"))),
-        ("use", say(language, uses)),
-    ]
+    rows = [("workspace", escape(connection.host.removeprefix("https://")))]
+    if connection.is_set_up:
+        rows.append(("use", say(language, uses)))
     if connection.who and connection.state != connections.NOT_CONNECTED:
         rows.append(("as", escape(spelled(connection.who))))
     if connection.connected_at is not None and connection.state in connections.USABLE:
@@ -118,6 +119,8 @@ def _schedules(language: str, connection: Connection) -> str:
 
 def _buttons(language: str, connection: Connection, form: Form) -> str:
     profile, state = connection.profile, connection.state
+    if not connection.is_set_up:
+        return ""
     key = {
         connections.NOT_CONNECTED: "connect",
         connections.CONNECTED: "renew",

@@ -1,28 +1,22 @@
 """All connections of a portal, as its administrator sees them, and what happens when a person leaves."""
 
-from collections.abc import Callable, Collection
-from datetime import datetime
+from collections.abc import Callable
 from typing import NamedTuple
 
 from lakekey import _log
 from lakekey.cache.entry import Entry
-from lakekey.configuration.target import person_key
-from lakekey.errors import CacheError
+from lakekey.configuration.target import Target, person_key
+from lakekey.errors import CacheError, ConfigurationError
 from lakekey.observability import audit
 from lakekey.session import removal
 from lakekey.session.session import Session
-from lakekey.web import connections
+from lakekey.web import app_changes, connections
 from lakekey.web.connections import Connection
+from lakekey.web.endings import Ending, Notes, ending_of
 from lakekey.web.people import User
 from lakekey.web.reliance import Reliance
 from lakekey.web.service import PortalService
 from lakekey.web.told import told
-
-_TOLD = "web-told"
-_KIND = "web-told"
-_PATIENCE = 20.0
-#: How far ahead an end is told of, in seconds, and by which name; the nearest counts.
-STAGES = ((0.0, "ended"), (3600.0, "hour"), (3 * 86400.0, "days"))
 
 
 class Held(NamedTuple):
@@ -32,7 +26,7 @@ class Held(NamedTuple):
         entry_id: Its entry.
         user: Whose it is, by the host application's name.
         user_id: That person's unchanging id, or ``""``.
-        profile: The profile that it was made for.
+        profile: The profile that leads to it today; where none does, the one that it was made for.
         offered: Whether this portal uses it today. It does not where the profile is gone, or another app has replaced
             the one that it was made through.
         connection: How it stands.
@@ -60,24 +54,6 @@ class Removal(NamedTuple):
     profile: str
     revocation: str | None
     schedules: tuple[str, ...] | None = None
-
-
-class Ending(NamedTuple):
-    """A connection that ends, or has ended.
-
-    Attributes:
-        user: Whose.
-        profile: Which.
-        stage: ``days``, ``hour`` or ``ended``.
-        ends_at: When, in UTC.
-        url: Where that person signs in again.
-    """
-
-    user: str
-    profile: str
-    stage: str
-    ends_at: datetime
-    url: str
 
 
 class Everyone:
@@ -173,16 +149,16 @@ class Everyone:
         """
         at = self._cache.now() if now is None else now
         everyone = self.all()
-        known = {(_key(held.user, held.profile)) for held in everyone}
+        notes = Notes(self._cache, ((held.user, held.profile) for held in everyone))
         due = [ending for held in everyone if (ending := self._ending(held, at)) is not None]
         told = []
         for ending in due:
-            if self._mark(ending, known):
+            if notes.mark(ending):
                 try:
                     hook(ending)
                 except Exception as error:  # noqa: BLE001 - a host's hook must not keep the others from being told
                     _log.warning("web", "the hook for endings failed: %s", type(error).__name__)
-                    self._unmark(ending)
+                    notes.unmark(ending)
                     continue
                 told.append(ending)
         return told
@@ -191,7 +167,7 @@ class Everyone:
 
     def _look(self) -> tuple[list[Held], list[str]]:
         """All connections that can be read, in order; and the entries that cannot be read."""
-        found, unread = [], []
+        found, unread, apps = [], [], self._service.registrations.all()
         reliance = self._service.reliance() if self._reliance is None else self._reliance
         for entry_id, stored in self._cache.walk():
             if isinstance(stored, CacheError):
@@ -200,16 +176,16 @@ class Everyone:
                 continue
             entry = stored.entry
             if entry is not None and "portal_user" in entry.about:
-                found.append(self._held(entry_id, entry, reliance))
+                held = self._held(entry_id, entry, reliance)
+                name = app_changes.name_of(entry, apps)
+                found.append(held._replace(connection=held.connection._replace(registration=name)))
         return sorted(found, key=lambda held: (held.user, held.profile)), unread
 
     def _held(self, entry_id: str, entry: Entry, reliance: Reliance) -> Held:
         owner = entry.about["portal_user"]
         profile = str(entry.about.get("profile", ""))
         user = User(str(owner.get("name", "")), str(owner.get("id", "")))
-        target = self._service.target(profile, user) if profile in self._service.profiles else None
-        if target is not None and self._service.session(target).entry_id != entry_id:
-            target = None  # of an app that another has replaced
+        target = self._target(entry_id, profile, str(entry.about.get("host", "")), user)
         if target is None:
             connection = Connection(
                 profile, str(entry.about.get("host", "")), (), connections.CONNECTED, entry.identity,
@@ -217,8 +193,19 @@ class Everyone:
             )  # fmt: skip
         else:
             connection = self._service.connection_of(target, entry, user, reliance)
-        connection = connection._replace(registration=str(entry.about.get("registration", "")))
-        return Held(entry_id, user.name, user.id, profile, target is not None, connection)
+        return Held(entry_id, user.name, user.id, connection.profile, target is not None, connection)
+
+    def _target(self, entry_id: str, profile: str, host: str, user: User) -> Target | None:
+        """What leads to an entry today: its profile, or another of that workspace, such as one that was renamed."""
+        others = [each for each in self._service.profiles if self._service.server_of(each) == host]
+        for name in dict.fromkeys([profile, *others]):
+            try:
+                target = self._service.target(name, user)
+            except ConfigurationError:
+                continue  # it is gone, or does not hold any more
+            if self._service.session(target).entry_id == entry_id:
+                return target
+        return None
 
     def _remove(self, held: Held) -> Removal | None:
         """Remove a connection; ``None`` where it was gone already."""
@@ -260,36 +247,7 @@ class Everyone:
         return session if session.entry_id == held.entry_id else None
 
     def _ending(self, held: Held, now: float) -> Ending | None:
-        ends_at = held.connection.ends_at
-        if held.connection.state == connections.SIGN_IN_AGAIN:
-            ends_at = ends_at or held.connection.since
-        if ends_at is None:
-            return None
-        left = ends_at.timestamp() - now
-        if held.connection.state == connections.SIGN_IN_AGAIN:
-            left = min(left, 0.0)
-        stage = next((name for ahead, name in STAGES if left <= ahead), None)
-        url = self._service.page_of(held.profile)
-        return Ending(held.user, held.profile, stage, ends_at, url) if stage is not None else None
-
-    def _mark(self, ending: Ending, known: Collection[str]) -> bool:
-        """Note that it is told of; notes of connections that are gone go, too. Returns whether it was not before."""
-        key, value = _key(ending.user, ending.profile), [ending.stage, int(ending.ends_at.timestamp())]
-        while True:
-            with self._cache.locked(_TOLD, patience=_PATIENCE) as stored:
-                told = dict(stored.entry.about.get("told", {})) if stored.entry is not None else {}
-                if told.get(key) == value:
-                    return False
-                told = {each: at for each, at in told.items() if each in known}
-                told[key] = value
-                if self._cache.put(_TOLD, Entry({"kind": _KIND, "told": told}), replaces=stored.envelope) is not None:
-                    return True
-
-    def _unmark(self, ending: Ending) -> None:
-        with self._cache.locked(_TOLD, patience=_PATIENCE) as stored:
-            told = dict(stored.entry.about.get("told", {})) if stored.entry is not None else {}
-            told.pop(_key(ending.user, ending.profile), None)
-            self._cache.put(_TOLD, Entry({"kind": _KIND, "told": told}), replaces=stored.envelope)
+        return ending_of(held.connection, held.user, now, self._service.page_of(held.profile))
 
 
 def _is_theirs(held: Held, user: User | str) -> bool:
@@ -304,7 +262,3 @@ def _unread(entries: list[str], done: str) -> CacheError:
         f"{len(entries)} entries of the store cannot be read ({names}); {done}",
         hint="lakekey doctor says why; lakekey remove ENTRY removes one as it is",
     )
-
-
-def _key(user: str, profile: str) -> str:
-    return f"{profile}\n{user}"

@@ -184,8 +184,8 @@ def error_message(language: str, error: LakekeyError, *, with_hint: bool = False
         with_hint: Whether the reader can take the next step that it names, at the command line of the portal's host.
     """
     if (own := text_of(error)) is not None:
-        values = {name: spelled(value) for name, value in own[1].items()}
-        return Message(words.text(language, own[0], **values), good=False)
+        values = {name: spelled(value) for name, value in own.values.items()}
+        return Message(words.text(language, own.key, **values), good=False, quoted=own.quoted)
     key = f"error-{error.code}" if words.has(f"error-{error.code}") else "error"
     quoted = f"{error.message} → {error.hint}" if error.hint and with_hint else error.message
     return Message(words.text(language, key), good=False, quoted=quoted)

@@ -24,6 +24,7 @@ from lakekey.web.outcomes import Outcome
 from lakekey.web.pages import Form, Message
 from lakekey.web.people import ANY_USER, User
 from lakekey.web.service import PortalService
+from lakekey.web.told import text_of
 from lakekey.web.upkeep import Upkeep
 
 _REFUSED = {outcomes.UNKNOWN: 400, outcomes.LATE: 400}
@@ -207,6 +208,8 @@ class Routes(Upkeep):
             )
         except CacheError:
             return self.store_away(request)
+        except ConfigurationError as error:
+            return await self.listing(request, user, pages.error_message(self.language(request), error), status=409)
         return await self._show(request, user, outcome, form["flow"])
 
     async def _show(
@@ -268,6 +271,9 @@ class Routes(Upkeep):
     def _trouble(self, request: Request, profile: str, user: User, error: LakekeyError) -> Message:
         """What a page says of a sign-in that could not begin."""
         language = self.language(request)
+        _log.warning("web", "%s: the sign-in of %s could not begin: %s", profile, user.name, error.message)
+        if text_of(error) is not None:  # its profile does not hold any more
+            return pages.error_message(language, error)
         app, redirect_uri = self._app_words(profile)
         if isinstance(error, TokenEndpointError):
             outcome = Outcome(outcomes.TRY_LATER)
@@ -277,7 +283,6 @@ class Routes(Upkeep):
             outcome = Outcome(outcomes.NO_APP)
         else:
             outcome = Outcome(outcomes.BAD_METADATA, detail=error.message)
-        _log.warning("web", "%s: the sign-in of %s could not begin: %s", profile, user.name, error.message)
         return pages.outcome_message(language, outcome, app=app, redirect_uri=redirect_uri)
 
 

@@ -19,7 +19,7 @@ from lakekey.session.login_required import login_required
 from lakekey.session.session import Session
 from lakekey.web import access_log
 from lakekey.web.app_form import check_public_address, same_name, slug
-from lakekey.web.connections import Connection, connection_of, is_of
+from lakekey.web.connections import ASK_ADMINISTRATOR, Connection, connection_of, is_of
 from lakekey.web.owned import OwnedSource
 from lakekey.web.pages import fragment
 from lakekey.web.people import ANY_USER, User, user_of
@@ -28,6 +28,7 @@ from lakekey.web.provider_cache import ProviderCache
 from lakekey.web.registrations import Registrations
 from lakekey.web.reliance import Reliance, Schedules, ask
 from lakekey.web.sign_in import SignIns, hosted_target
+from lakekey.web.told import told
 
 UserOf = Callable[[Any], "User | str | Awaitable[User | str | None] | None"]
 
@@ -190,9 +191,19 @@ class PortalService:
         return ask(self._schedules, self._automation)
 
     def connections(self, user: User | str, *, reliance: Reliance | None = None) -> list[Connection]:
-        """How all connections of a user stand; for ``reliance`` see `connection`."""
+        """How all connections of a user stand; for ``reliance`` see `connection`.
+
+        One whose profile is gone, or does not hold any more, is for the administrator, and takes no other along.
+        """
         known = self.reliance() if reliance is None else reliance
-        return [self.connection(user, profile, reliance=known) for profile in self.profiles]
+        return [self._connection_or_why(user, profile, known) for profile in self.profiles]
+
+    def _connection_or_why(self, user: User | str, profile: str, reliance: Reliance) -> Connection:
+        try:
+            return self.connection(user, profile, reliance=reliance)
+        except ConfigurationError as error:
+            _log.warning("web", "%s cannot be used: %s", profile, error.message)
+            return Connection(profile, self.server_of(profile), (), ASK_ADMINISTRATOR, why=error.message)
 
     def disconnect(self, user: User | str, profile: str) -> tuple[bool, str | None]:
         """Remove a user's connection for every process, and revoke it.
@@ -227,10 +238,16 @@ class PortalService:
             ConfigurationError: There is no such profile here.
         """
         if profile not in self.profiles:
-            raise ConfigurationError(
-                f"this portal has no profile {profile!r}", hint=f"it has: {', '.join(self.profiles)}"
-            )
-        return hosted_target(profile, user, self.environ)
+            raise told(
+                "e-no-profile", f"this portal has no profile {profile!r}",
+                hint=f"it has: {', '.join(self.profiles)}", of=profile,
+            )  # fmt: skip
+        try:
+            return hosted_target(profile, user, self.environ)
+        except ConfigurationError as error:
+            raise told(
+                "e-not-set-up", error.message, hint=error.hint, profile=error.profile, quoted=error.message, of=profile
+            ) from None
 
     def session(self, target: Target) -> Session:
         """The session that a user's connection is."""

@@ -1,14 +1,35 @@
 """Errors that a page says in its reader's language: what happened there, and the next step on the page."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from lakekey.errors import ConfigurationError, LakekeyError
 
 _NAME = "told"
 
 
+class Told(NamedTuple):
+    """A text for the pages.
+
+    Attributes:
+        key: Its key.
+        values: What its places are filled with.
+        quoted: What a lower layer says, or ``""``.
+    """
+
+    key: str
+    values: Mapping[str, str]
+    quoted: str
+
+
 def told(
-    key: str, message: str, *, hint: str | None = None, profile: str | None = None, **values: str
+    key: str,
+    message: str,
+    *,
+    hint: str | None = None,
+    profile: str | None = None,
+    quoted: str = "",
+    **values: str,
 ) -> ConfigurationError:
     """A setting or a wish that cannot be, known to the pages by the key of their text.
 
@@ -17,19 +38,20 @@ def told(
         message: What happened, for the command line and for programs.
         hint: The next step there.
         profile: The profile that it happened to.
+        quoted: What a lower layer says of it, for the page to show beside its own words.
         **values: What the text's places are filled with.
     """
     error = ConfigurationError(message, hint=hint, profile=profile)
-    vars(error)[_NAME] = key, values
+    vars(error)[_NAME] = Told(key, values, quoted)
     return error
 
 
 def key_of(error: LakekeyError) -> str | None:
     """The key of an error's own text; ``None`` where it has none."""
     own = text_of(error)
-    return own[0] if own is not None else None
+    return own.key if own is not None else None
 
 
-def text_of(error: LakekeyError) -> tuple[str, Mapping[str, str]] | None:
-    """The key of an error's own text, and its values; ``None`` where it has none."""
+def text_of(error: LakekeyError) -> Told | None:
+    """An error's own text; ``None`` where it has none."""
     return vars(error).get(_NAME)

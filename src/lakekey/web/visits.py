@@ -19,6 +19,7 @@ from lakekey.web.pages import Form, Message
 from lakekey.web.people import User, user_of
 from lakekey.web.reliance import Reliance
 from lakekey.web.service import PortalService
+from lakekey.web.told import text_of
 
 _OF_THE_BODY = frozenset({"content-length", "content-encoding", "transfer-encoding"})
 _LONGEST_FORM = 16 * 1024
@@ -213,6 +214,15 @@ class Visits:
         """The store cannot be reached; the very same request works later."""
         notice = pages.notice(self.language(request), "later", "later-more", base=self._portal.path, reload=reload)
         return self.page(request, notice, 503)
+
+    def misconfigured(self, request: Request, error: ConfigurationError) -> Response:
+        """A setting does not hold: what the reader can tell the administrator, and the ways back and on."""
+        own, again = text_of(error), request.method == "GET"
+        key, values, quoted = own if own is not None else ("misconfigured", {}, error.message)
+        notice = pages.notice(
+            self.language(request), "broken", key, values, base=self._portal.path, reload=again, quoted=quoted
+        )
+        return self.page(request, notice, 500)
 
     def busy(self, request: Request) -> Response:
         """Too many requests wait for the same; this one works when it comes again."""

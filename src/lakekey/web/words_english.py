@@ -177,6 +177,9 @@ TEXTS = {
     "e-no-access": "The workspace refuses access (HTTP {status}). Ask its administrator whether you are allowed in.",
     "e-no-app": "There is no app {app}. It may be removed already.",
     "e-no-older-secret": "{app} has no older secret.",
+    "e-no-profile": "The connection {of} is not offered here any more. Nothing was connected. Ask the administrator of this "
+    "service.",
+    "e-not-set-up": "The connection {of} is not set up as it has to be. Ask the administrator of this service.",
     "e-no-s256": "The authorization server of {host} does not offer the code challenge method S256.",
     "e-not-connected": "{user} has no connection.",
     "e-of-profile": "{app} is made from the profile {of}, and follows it.",

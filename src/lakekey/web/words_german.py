@@ -177,6 +177,9 @@ TEXTS = {
     "e-no-access": "Der Workspace verweigert den Zugriff (HTTP {status}). Fragen Sie seine Verwaltung, ob Sie Zugang haben.",
     "e-no-app": "Es gibt keine App {app}. Vielleicht wurde sie schon entfernt.",
     "e-no-older-secret": "{app} hat kein älteres Geheimnis.",
+    "e-no-profile": "Die Verbindung {of} wird hier nicht mehr angeboten. Es wurde nichts verbunden. Bitte fragen Sie die "
+    "Verwaltung dieses Dienstes.",
+    "e-not-set-up": "Die Verbindung {of} ist nicht richtig eingerichtet. Bitte fragen Sie die Verwaltung dieses Dienstes.",
     "e-no-s256": "Der Autorisierungsserver von {host} bietet das Verfahren S256 nicht an.",
     "e-not-connected": "{user} hat keine Verbindung.",
     "e-of-profile": "{app} stammt aus dem Profil {of} und lässt sich nur dort ändern.",

@@ -66,12 +66,23 @@ def test_b41_person_who_leaves_is_removed_and_revoked_by_the_administrator(porta
 
 def test_b41_connection_of_a_profile_that_is_gone_can_be_removed(portal, connect, place):
     connect(ADA)
-    place.config_file.write_text(f"[other]\nhost = {place.box.host}\nca_file = {place.box.ca_file}\n")
+    place.config_file.write_text("[other]\nhost = https://other.example.com\nclient_id = x\n")
     other = Portal(["other"], url=URL, user=lambda request: None)
     (held,) = other.everyone.all()
     assert (held.offered, held.profile) == (False, "prod")
-    assert len(other.everyone.remove(ADA)) == 1
+    assert [removal.revocation for removal in other.everyone.remove(ADA)] == [None]
     assert other.everyone.all() == []
+
+
+def test_connection_is_listed_under_the_names_that_its_profile_and_its_app_have_today(portal, connect, place):
+    connect(ADA)
+    Registrations(open_cache()).change("portal-app", name="new-name")
+    place.config_file.write_text(place.config_file.read_text().replace("[prod]", "[production]"))
+    renamed = Portal(["production"], url=URL, user=lambda request: None)
+    (held,) = renamed.everyone.all()
+    assert (held.offered, held.profile, held.connection.registration) == (True, "production", "new-name")
+    assert held.connection == renamed.connection(ADA, "production")
+    assert [removal.revocation for removal in renamed.everyone.remove(ADA)] == ["revoked"]
 
 
 def test_b45_app_with_connections_is_not_removed_silently(portal, connect):

@@ -1,5 +1,6 @@
 """The portal's page and routes, mounted in a Starlette application. Codes of rows are those of the guide."""
 
+import json
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -531,16 +532,57 @@ def test_profile_may_have_any_name_that_a_section_can_have(place):
     assert action == "/lakekey/connect/prod%20eu%2F1%3F%23"
 
 
-def test_profile_that_is_gone_in_mid_flow_leaves_the_answer_for_later(visit, place, portal):
-    ada = visit()
-    answer = ada.back(ada.leave())
-    onward = ada.request("GET", answer).onward
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "The connection prod is not set up as it has to be. Ask the administrator of this service."),
+        ("de", "Die Verbindung prod ist nicht richtig eingerichtet. Bitte fragen Sie die Verwaltung dieses Dienstes."),
+    ],
+)
+def test_profile_that_is_gone_in_mid_flow_is_told_and_the_same_address_works_later(visit, place, language, told):
+    ada = visit(ADA, language=language)
+    onward = ada.request("GET", ada.back(ada.leave("Connect prod" if language == "en" else "prod verbinden"))).onward
     text = place.config_file.read_text()
     place.config_file.write_text(text.replace("[prod]", "[other]"))
-    assert ada.request("GET", onward).status in (409, 500, 503)
+    page = ada.request("GET", onward)
+    assert (page.status, told in page.words, page.buttons) == (409, True, [])
     assert not place.token_requests()
     place.config_file.write_text(text)
-    assert "is connected" in ada.request("GET", onward).words
+    assert ada.get().status == 200
+    assert ADA in ada.request("GET", onward).words
+    assert len(place.token_requests()) == 1
+
+
+def test_sign_in_to_a_profile_that_the_portal_has_no_longer_is_told_on_the_page(visit, place):
+    ada = visit(ADA)
+    onward = ada.request("GET", ada.back(ada.leave())).onward
+    place.config_file.write_text(place.config_file.read_text().replace("[prod]", "[other]"))
+    later = Portal(["other"], url=URL, user=lambda request: request.headers.get("x-user"))
+    with serving(Starlette(routes=[Mount("/lakekey", app=later)])) as ada.address:
+        page = ada.request("GET", onward)
+    assert page.status == 409
+    assert "The connection prod is not offered here any more. Nothing was connected." in page.words
+    assert "Connect other" in page.buttons
+    assert not place.token_requests()
+
+
+def test_profile_that_does_not_hold_takes_no_other_connection_along(place):
+    place.config_file.write_text(f"{place.config_file.read_text()}[gone]\nhost = {place.box.host}\n")
+    portal = Portal(["gone", "prod"], url=URL, user=lambda request: request.headers.get("x-user"), admin=[ADA])
+    with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
+        ada = Browser(address, ADA, place.box.ca_file)
+        stale = ada.get()
+        place.config_file.write_text(place.config_file.read_text().replace("[gone]", "[other]"))
+        page = ada.connect()
+        assert f"prod is connected as {ADA}." in page.words
+        assert "The connection gone is not set up as it has to be." in page.words
+        assert [button for button in page.buttons if "gone" in button] == []
+        states = [each["state"] for each in json.loads(ada.get("/connections").text)["connections"]]
+        assert states == ["ask-administrator", "connected"]
+        refused = ada.press(stale, "Connect gone")
+        assert refused.status == 409
+        assert "The connection gone is not set up as it has to be." in refused.words
+        assert ada.get("/admin").status == 200
 
 
 def test_german_page_is_german(visit):

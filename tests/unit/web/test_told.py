@@ -18,7 +18,7 @@ def raised():
     for path in Path(lakekey.web.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "told":
-                names = {each.arg for each in node.keywords} - {"hint", "profile"}
+                names = {each.arg for each in node.keywords} - {"hint", "profile", "quoted"}
                 yield node.args[0].value, names
 
 

@@ -1,0 +1,85 @@
+"""Connections that end: at which stage each is, and notes of those that have been told of, for all workers."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from lakekey.cache.cache import Cache
+from lakekey.cache.entry import Entry
+from lakekey.web import connections
+from lakekey.web.connections import Connection
+
+_TOLD = "web-told"
+_KIND = "web-told"
+_PATIENCE = 20.0
+#: How far ahead an end is told of, in seconds, and by which name; the nearest counts.
+STAGES = ((0.0, "ended"), (3600.0, "hour"), (3 * 86400.0, "days"))
+
+
+class Ending(NamedTuple):
+    """A connection that ends, or has ended.
+
+    Attributes:
+        user: Whose.
+        profile: Which.
+        stage: ``days``, ``hour`` or ``ended``.
+        ends_at: When, in UTC.
+        url: Where that person signs in again.
+    """
+
+    user: str
+    profile: str
+    stage: str
+    ends_at: datetime
+    url: str
+
+
+def ending_of(connection: Connection, user: str, now: float, url: str) -> Ending | None:
+    """The end that a connection is near to, or has come to; ``None`` where that is more than three days away."""
+    ends_at = connection.ends_at
+    if connection.state == connections.SIGN_IN_AGAIN:
+        ends_at = ends_at or connection.since
+    if ends_at is None:
+        return None
+    left = ends_at.timestamp() - now
+    if connection.state == connections.SIGN_IN_AGAIN:
+        left = min(left, 0.0)
+    stage = next((name for ahead, name in STAGES if left <= ahead), None)
+    return Ending(user, connection.profile, stage, ends_at, url) if stage is not None else None
+
+
+class Notes:
+    """Which ends have been told of, in one entry of the store.
+
+    Args:
+        cache: The store.
+        known: The connections that there are, by user and profile; notes of others go.
+    """
+
+    def __init__(self, cache: Cache, known: Iterable[tuple[str, str]]) -> None:
+        self._cache = cache
+        self._known = {_key(user, profile) for user, profile in known}
+
+    def mark(self, ending: Ending) -> bool:
+        """Note that it is told of. Returns whether it was not before."""
+        key, value = _key(ending.user, ending.profile), [ending.stage, int(ending.ends_at.timestamp())]
+        while True:
+            with self._cache.locked(_TOLD, patience=_PATIENCE) as stored:
+                told = dict(stored.entry.about.get("told", {})) if stored.entry is not None else {}
+                if told.get(key) == value:
+                    return False
+                told = {each: at for each, at in told.items() if each in self._known}
+                told[key] = value
+                if self._cache.put(_TOLD, Entry({"kind": _KIND, "told": told}), replaces=stored.envelope) is not None:
+                    return True
+
+    def unmark(self, ending: Ending) -> None:
+        """Take a note back, so that it is told of again."""
+        with self._cache.locked(_TOLD, patience=_PATIENCE) as stored:
+            told = dict(stored.entry.about.get("told", {})) if stored.entry is not None else {}
+            told.pop(_key(ending.user, ending.profile), None)
+            self._cache.put(_TOLD, Entry({"kind": _KIND, "told": told}), replaces=stored.envelope)
+
+
+def _key(user: str, profile: str) -> str:
+    return f"{profile}\n{user}"
