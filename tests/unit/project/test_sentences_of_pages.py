@@ -1,5 +1,6 @@
 """Sentences of the pages that a setting of the project, or a default of the source, would make untrue."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -27,3 +28,33 @@ def test_no_extra_brings_httpx_as_the_rest_page_says():
 def test_sign_in_page_names_the_client_that_the_person_is_asked_for():
     client = resolve(None, {}, host="https://dbc-1.cloud.databricks.com").client_id
     assert f"lakekey signs in as the public client `{client}`" in page("docs/guides/login.md")
+
+
+def test_comparison_names_all_that_lakekey_installs():
+    (sentence,) = re.findall(
+        r"\*\*It is one more thing to install\*\*, with (.*?)\.", page("docs/explanation/comparison.md")
+    )
+    assert re.findall(r"`(\w+)`", sentence) == [re.split(r"\W", need)[0] for need in PROJECT["dependencies"]]
+
+
+def test_pages_name_each_row_of_the_benchmarks_that_is_over_its_budget():
+    table = (ROOT / "docs/explanation/performance.md").read_text(encoding="utf-8")
+    over = {line.split("|")[1].strip() for line in table.splitlines() if line.startswith("|") and "| OVER " in line}
+    assert {name.split()[0] for name in over} == {"a", "200"}, over
+    assert "a hosted sign-in, start to stored" in over
+    assert "Two rows are over their budget: the storm's slowest header on PostgreSQL" in page(
+        "docs/explanation/performance.md"
+    )
+    assert "a hosted sign-in, and the slowest header of 200 clients on one PostgreSQL" in page(
+        "docs/explanation/comparison.md"
+    )
+
+
+def test_each_test_that_a_page_names_is_there():
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    there = {path.name for path in files} | set(re.findall(r"^(?:async )?def (test_\w+)", text, flags=re.MULTILINE))
+    pages = [ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")]
+    for path in pages:
+        named = set(re.findall(r"`(?:[\w/]+/)?(test_\w+(?:\.py)?)`", path.read_text(encoding="utf-8")))
+        assert named - there == set(), path
