@@ -20,7 +20,7 @@ _WARNING = 30
 
 
 def inside() -> bool:
-    """Whether other threads wait for the one that logs: `lakekey._single_flight` replaces this and `later`."""
+    """Whether other threads wait for the one that logs: `lakekey._inside_work` replaces this and `later`."""
     return False
 
 

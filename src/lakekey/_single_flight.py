@@ -9,9 +9,9 @@ Foreign code runs in every thread, at any instruction: finalizers, signal handle
 Three rules keep the work from waiting for itself:
 
 - Inside the work no other work is waited for: `Busy` is raised at once.
-- The work calls nothing of the program. What it has to report waits in the flight (`later`), and a caller reports it.
+- The work calls nothing of the program. What it has to report waits (`lakekey._inside_work`), and a caller reports it.
 - A caller waits for no longer than its patience, and not at all with a lock in hand that the work may need: Python's
-  (`lakekey._imports`), one of ours that lasts (`as_work`), or one that others wait for (`holding`).
+  (`lakekey._imports`, `lakekey._renewal_imports`), or one of ours (`as_work`, `holding`).
 
 Callers share no lock here: what they share is changed by single operations that the interpreter makes atomic, and each
 waits on a lock of its own. So a signal handler that raises leaves nothing locked.
@@ -23,41 +23,22 @@ import os
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from lakekey import _held_records, _log
-from lakekey._commitment import Commitment, Latch, Withdrawn, locked, unlock
-from lakekey._imports import amid_locked_step, holds_a_lock, importing
+from lakekey import _held_records
+from lakekey._commitment import Commitment, Withdrawn, locked, unlock
+from lakekey._imports import holds_a_lock
+from lakekey._inside_work import LOGGERS, Work, inside, is_holding, under_way
+from lakekey._renewal_imports import cannot_wait
 from lakekey.errors import LakekeyError
 
-__all__ = ["Busy", "Commitment", "Flights", "Overdue", "Waiter", "Withdrawn", "inside", "later", "on"]
+__all__ = ["Busy", "Commitment", "Flights", "Overdue", "Waiter", "Withdrawn", "on"]
 
 T = TypeVar("T")
 _GRACE = 0.5
 _SLICE = 0.25  # seconds between two looks of a waiter; a thread that has not begun by then does not get started
-# Python's modules that no renewal imports, though they have names that programs give to packages of their own. Only the
-# name counts: it is what Python locks, whichever file is imported by it. `site` imports code of the program as Python
-# starts, and of what `idlelib` imports, a program is a part.
-_NEVER_IMPORTED = {
-    "antigravity", "cProfile", "chunk", "cmd", "code", "crypt", "fileinput", "graphlib", "idlelib", "mailbox", "pdb",
-    "pipes", "profile", "pstats", "pty", "resource", "sched", "site", "syslog", "test", "this", "trace", "turtle",
-    "venv", "wave",
-}  # fmt: skip
-# What the work may import when its turn comes. A caller in the midst of importing one of these cannot wait for it.
-_IMPORTS = sys.stdlib_module_names - _NEVER_IMPORTED | {
-    "OpenSSL", "azure", "backports", "botocore", "brotli", "brotlicffi", "certifi", "chardet", "charset_normalizer",
-    "cryptography", "filelock", "google", "h2", "idna", "importlib_metadata", "jaraco", "jeepney", "keyring",
-    "more_itertools", "msal", "opentelemetry", "platformdirs", "psycopg", "psycopg_binary", "psycopg_c", "redis",
-    "requests", "secretstorage", "simplejson", "socks", "typing_extensions", "urllib3", "zstandard",
-}  # fmt: skip
-_LOGGERS = (
-    "charset_normalizer", "filelock", "keyring.backend", "psycopg", "psycopg.pq", "psycopg.transaction", "py.warnings",
-    "redis.client", "redis.connection", "requests", "urllib3.connection", "urllib3.connectionpool",
-    "urllib3.poolmanager", "urllib3.util.retry",
-)  # fmt: skip
 
 
 class Busy(Exception):
@@ -99,16 +80,15 @@ def on(waiter: Waiter) -> Iterator[None]:
         _waiter.reset(token)
 
 
-class _Flight(Generic[T]):
+class _Flight(Work, Generic[T]):
     def __init__(self, starter: Waiter, work: Callable[[Commitment], T]) -> None:
+        super().__init__()
         self.starter = starter
         self.work = work
         self.commitment = Commitment()
         self.waiters = {starter}
-        self.finished = Latch()
         self.result: T | None = None
         self.error: BaseException | None = None
-        self.reports: deque[Callable[[], object]] = deque()
         self._worker: dict[str, object] = {}
 
     def claim(self, worker: object) -> bool:
@@ -121,7 +101,7 @@ class _Flight(Generic[T]):
         return self._worker.get("is")
 
     def do(self) -> None:
-        token = _inside.set(self)
+        token = under_way.set(self)
         try:
             self.result = self.work(self.commitment)
         except (LakekeyError, Withdrawn) as error:
@@ -132,82 +112,12 @@ class _Flight(Generic[T]):
                 raise
             self.error = error
         finally:
-            _inside.reset(token)
-
-    def report(self) -> None:
-        """Make the reports that wait here. A failing report, such as a log handler that raises, costs no token."""
-        while self.reports:
-            with contextlib.suppress(Exception):
-                self.reports.popleft()()
-
-    def report_late(self) -> None:
-        """Make the reports of work that has ended: the last of them may have come when the others had been made."""
-        if self.finished.is_open:
-            self.report()
+            under_way.reset(token)
 
     def outcome(self) -> T:
         if self.error is not None:
             raise copy.copy(self.error)  # each caller's traceback is its own
         return self.result  # type: ignore[return-value]
-
-
-_inside: ContextVar[_Flight[Any] | None] = ContextVar("lakekey_inside", default=None)
-
-
-def inside() -> bool:
-    """Whether the calling code runs inside work that has not ended."""
-    flight = _inside.get()
-    return flight is not None and not flight.finished.is_open
-
-
-def later(report: Callable[[], object]) -> None:
-    """Call this as soon as it can hold nothing up: at once, or from a caller's thread where this is inside the work."""
-    flight = _inside.get()
-    if flight is None or flight.finished.is_open:
-        report()
-    else:
-        flight.reports.append(report)
-        flight.report_late()
-
-
-@contextlib.contextmanager
-def as_work() -> Iterator[None]:
-    """Within it, code that asks for a header is refused at once, and reports wait for its end, as inside a flight.
-
-    For code that has a lock that a flight needs, and waits for a disk, a server or another program meanwhile.
-    """
-    work = _Flight(Waiter(), lambda _: None)
-    token = _inside.set(work)
-    try:
-        _held_records.hold_back(_LOGGERS)
-        yield
-    finally:
-        work.finished.open()
-        _inside.reset(token)
-        if work.reports:
-            later(work.report)
-
-
-_holding: ContextVar[bool] = ContextVar("lakekey_holding", default=False)
-
-
-@contextlib.contextmanager
-def holding() -> Iterator[None]:
-    """Within it, code that asks for a header waits for no other thread, as with a lock of Python's in hand.
-
-    For code that has a lock that other threads wait for, and that lets its owner in again. So the same thread does what
-    it is asked for, unless another thread has begun it: then the code is refused.
-    """
-    token = _holding.set(True)
-    try:
-        yield
-    finally:
-        _holding.reset(token)
-
-
-def cannot_wait() -> bool:
-    """Whether the calling code must wait for no other thread of ours, and start none: they may wait for it."""
-    return importing(_IMPORTS) or amid_locked_step()
 
 
 class Flights(Generic[T]):
@@ -237,7 +147,7 @@ class Flights(Generic[T]):
         """
         if inside() or cannot_wait() or sys.is_finalizing():  # at its very end, no thread runs any more
             raise Busy
-        burdened = holds_a_lock() or _holding.get()
+        burdened = holds_a_lock() or is_holding()
         waiter = _waiter.get() or Waiter()
         until = time.monotonic() + patience
         while True:
@@ -294,11 +204,13 @@ class Flights(Generic[T]):
             self._do_here(key, flight, flight.starter)
 
     def _work(self, key: str, flight: _Flight[T]) -> None:
-        _inside.set(flight)  # for good, and before the claim: code that asks from here on does not wait for this thread
+        under_way.set(
+            flight
+        )  # for good, and before the claim: code that asks from here on does not wait for this thread
         if not flight.claim(object()):
             return
         try:
-            _held_records.hold_back(_LOGGERS)
+            _held_records.hold_back(LOGGERS)
             flight.do()
         finally:
             self._finish(key, flight)
@@ -306,7 +218,9 @@ class Flights(Generic[T]):
             flight.report()
 
     def _do_here(self, key: str, flight: _Flight[T], waiter: Waiter) -> None:
-        token = _inside.set(flight)  # from here to the end, so that a handler that asks in between does not wait for us
+        token = under_way.set(
+            flight
+        )  # from here to the end, so that a handler that asks in between does not wait for us
         try:
             if not flight.claim(waiter):
                 return
@@ -316,7 +230,7 @@ class Flights(Generic[T]):
             finally:
                 self._finish(key, flight)
         finally:
-            _inside.reset(token)
+            under_way.reset(token)
 
     def _finish(self, key: str, flight: _Flight[T]) -> None:
         if self._running.get(key) is flight:
@@ -345,6 +259,3 @@ class Flights(Generic[T]):
             with contextlib.suppress(KeyboardInterrupt):
                 flight.finished.wait(_GRACE)
             flight.report()
-
-
-_log.inside, _log.later = inside, later

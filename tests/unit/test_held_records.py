@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from lakekey import _single_flight
+from lakekey import _inside_work
 from lakekey._single_flight import Flights
 
 LONG = 30.0
@@ -22,7 +22,7 @@ class Listed(logging.Handler):
         self.into = into
 
     def emit(self, record):
-        self.into.append((record.getMessage(), _single_flight.inside()))
+        self.into.append((record.getMessage(), _inside_work.inside()))
 
     def __getstate__(self):
         return {**self.__dict__, "lock": None}
@@ -48,7 +48,7 @@ def test_a_filter_of_the_program_sees_a_record_that_waited_once(logger, owner):
     seen, handled = [], []
 
     def first_time_only(record):
-        seen.append((id(record), _single_flight.inside()))
+        seen.append((id(record), _inside_work.inside()))
         return [each for each, _ in seen].count(id(record)) == 1
 
     handler = Listed(handled)

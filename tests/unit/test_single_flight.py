@@ -1,18 +1,17 @@
 """One thread works, the others wait: for no longer than they mean to, and never for themselves."""
 
 import importlib
-import logging
 import os
 import sys
 import threading
 import time
 import warnings
-from collections import deque
 
 import pytest
 
-from lakekey import _log, _single_flight
-from lakekey._single_flight import Busy, Flights, Overdue, Waiter, Withdrawn
+from lakekey import _single_flight
+from lakekey._inside_work import later
+from lakekey._single_flight import Busy, Flights, Overdue, Waiter, Withdrawn, on
 
 SHORT = 0.3
 LONG = 30.0
@@ -92,55 +91,13 @@ def test_code_that_outlives_the_work_may_wait_again():
     assert contexts[0].run(flights.run, "key", lambda commitment: "again", patience=LONG) == "again"
 
 
-def test_report_outside_of_the_work_is_made_at_once():
-    told = []
-    _single_flight.later(lambda: told.append(1))
-    assert told == [1]
-
-
-def test_reports_of_the_work_are_made_by_a_caller():
-    flights = Flights()
-    told = []
-
-    def work(_):
-        _single_flight.later(lambda: told.append(threading.current_thread()))
-        assert told == []
-
-    flights.run("key", work, patience=LONG)
-    assert told == [threading.current_thread()]
-
-
-def test_reports_are_made_while_the_work_goes_on():
-    flights, told = Flights(), threading.Event()
-
-    def work(_):
-        _single_flight.later(told.set)
-        return told.wait(LONG)
-
-    assert flights.run("key", work, patience=LONG)
-
-
-def test_a_report_that_comes_as_the_work_ends_is_made():
-    told = []
-
-    class Ends(deque):
-        def append(self, report):
-            flight.finished.open()  # and what made the other reports has gone
-            super().append(report)
-
-    flight = _single_flight._Flight(Waiter(), lambda commitment: _single_flight.later(lambda: told.append(1)))
-    flight.reports = Ends()
-    flight.do()
-    assert told == [1]
-
-
 def test_the_last_waiter_that_leaves_as_the_work_ends_makes_its_reports():
     flights, go_on, threads, told = Flights(), threading.Event(), [], []
 
     def work(_):
         threads.append(threading.current_thread())
         go_on.wait(LONG)
-        _single_flight.later(lambda: told.append(1))
+        later(lambda: told.append(1))
 
     class Leaves(Waiter):
         @property
@@ -154,19 +111,9 @@ def test_the_last_waiter_that_leaves_as_the_work_ends_makes_its_reports():
         def others(self, waiters):
             self.__dict__["others"] = waiters
 
-    with _single_flight.on(Leaves()), pytest.raises(Overdue):
+    with on(Leaves()), pytest.raises(Overdue):
         flights.run("key", work, patience=0)
     assert told == [1]
-
-
-def test_a_report_that_fails_costs_nothing():
-    flights = Flights()
-
-    def work(_):
-        _single_flight.later(lambda: 1 / 0)
-        return "done"
-
-    assert flights.run("key", work, patience=LONG) == "done"
 
 
 def test_a_waiter_does_the_work_that_no_thread_has_begun(monkeypatch):
@@ -274,7 +221,7 @@ def test_a_cancelled_waiter_leaves_and_withdraws_the_work():
             raise
 
     def run():
-        with _single_flight.on(waiter), pytest.raises(Withdrawn):
+        with on(waiter), pytest.raises(Withdrawn):
             flights.run("key", work, patience=LONG)
         ended.append("left")
 
@@ -289,7 +236,7 @@ def test_a_cancelled_waiter_leaves_and_withdraws_the_work():
 
 def test_a_waiter_that_was_cancelled_is_no_later_calls():
     waiter = Waiter()
-    with _single_flight.on(waiter):
+    with on(waiter):
         waiter.cancel()
     assert Flights().run("key", lambda commitment: "done", patience=LONG) == "done"
 
@@ -305,7 +252,7 @@ def test_a_second_waiter_keeps_what_the_first_one_no_longer_waits_for():
         return "done"
 
     def run(waiter):
-        with _single_flight.on(waiter):
+        with on(waiter):
             try:
                 results.append(flights.run("key", work, patience=LONG))
             except Withdrawn:
@@ -324,32 +271,6 @@ def test_a_second_waiter_keeps_what_the_first_one_no_longer_waits_for():
     go_on.set()
     threads[1].join()
     assert results == ["cancelled", "done"]
-
-
-@pytest.mark.parametrize("name", ["urllib3.connectionpool", "lakekey.session"])
-def test_records_that_are_made_inside_the_work_reach_a_handler_from_a_callers_thread(name):
-    handled = []
-
-    class Handler(logging.Handler):
-        def emit(self, record):
-            handled.append((record.getMessage(), threading.current_thread(), _single_flight.inside()))
-
-    def work(_):
-        if name.startswith("lakekey."):
-            _log.warning(name.partition(".")[2], "told of %s", "it")
-        else:
-            logging.getLogger(name).warning("told of %s", "it")
-        assert handled == []
-
-    handler, logger = Handler(), logging.getLogger(name)
-    logger.addHandler(handler)
-    try:
-        Flights().run("key", work, patience=LONG)
-        assert handled == [("told of it", threading.current_thread(), False)]
-        logging.getLogger(name).warning("told of %s", "it")
-        assert len(handled) == 2, "outside the work, at once"
-    finally:
-        logger.removeHandler(handler)
 
 
 @pytest.mark.fork

@@ -14,7 +14,7 @@ from lakekey._single_flight import Busy, Flights
 
 PATIENCE = 5.0  # which is for the failure: no caller waits
 ALARM = signal.SIGUSR1 if os.name == "posix" else signal.SIGBREAK
-MODULES = ("_single_flight.py", "_commitment.py", "_held_signals.py")
+MODULES = ("_single_flight.py", "_inside_work.py", "_commitment.py", "_held_signals.py")
 
 
 class Struck(BaseException):

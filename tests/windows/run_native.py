@@ -26,6 +26,7 @@ ROOMS = (
     "unit/test_commands.py",
     "unit/test_commitment.py",
     "unit/test_hosts.py",
+    "unit/test_inside_work.py",
     "unit/test_json.py",
     "unit/test_single_flight.py",
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
-from lakekey._single_flight import as_work
+from lakekey._inside_work import as_work
 from lakekey.cache import unwritten
 from lakekey.cache.entry import Entry, Stored
 from lakekey.cache.sealed_store import SealedStore

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from opentelemetry import context, metrics, trace
 from opentelemetry.trace import SpanKind, StatusCode
 
-from lakekey import _log, _single_flight
+from lakekey import _inside_work, _log
 from lakekey._version import __version__
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class _ExportThread:
 
     def later(self, work: Callable[[], object]) -> None:
         """Do something soon; not at all where too much waits already."""
-        _single_flight.later(lambda: self._put(work))  # it may start a thread, which is waited for
+        _inside_work.later(lambda: self._put(work))  # it may start a thread, which is waited for
 
     def _put(self, work: Callable[[], object]) -> None:
         if self._work.qsize() >= _LONGEST_QUEUE or sys.is_finalizing():

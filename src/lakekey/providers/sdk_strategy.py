@@ -17,7 +17,7 @@ from lakekey import _log
 from lakekey._commitment import Latch
 from lakekey._hosts import normalize_host
 from lakekey._imports import LOADING, amid_locked_step, holds_a_lock, importing, libraries
-from lakekey._single_flight import cannot_wait
+from lakekey._renewal_imports import cannot_wait
 from lakekey.configuration.settings import SETTINGS
 from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError

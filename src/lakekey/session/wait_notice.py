@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from lakekey._single_flight import later
+from lakekey._inside_work import later
 from lakekey.errors import LockTimeout
 from lakekey.observability.events import Events
 

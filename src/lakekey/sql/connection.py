@@ -13,7 +13,7 @@ from typing import Any
 
 from databricks import sql
 
-from lakekey._single_flight import holding
+from lakekey._inside_work import holding
 from lakekey.providers.provider import Provider
 from lakekey.sql.arguments import Handing
 from lakekey.sql.attempts import counted, watched

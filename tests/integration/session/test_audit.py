@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import lakekey as lakekey_package
-from lakekey import CredentialsRefused, LoginDenied, LoginRequired, TokenEndpointError, _single_flight
+from lakekey import CredentialsRefused, LoginDenied, LoginRequired, TokenEndpointError, _inside_work
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.observability import audit
@@ -155,7 +155,7 @@ def test_no_record_is_made_inside_a_renewal(machine, file):
 
     class Handler(logging.Handler):
         def emit(self, record):
-            called.append((record.__dict__["lakekey.event"], _single_flight.inside(), threading.current_thread().name))
+            called.append((record.__dict__["lakekey.event"], _inside_work.inside(), threading.current_thread().name))
 
     handler = Handler()
     logger = logging.getLogger("lakekey.audit")

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import lakekey
-from lakekey import _single_flight
+from lakekey import _inside_work
 from lakekey.session import renewal
 from lakekey.session.exchange import Exchange
 from support.reports import outcome, report
@@ -42,7 +42,7 @@ def _profiler(provider: lakekey.Provider) -> None:
         nonlocal calls
         calls += event == "call"
         ours = "lakekey" in frame.f_code.co_filename
-        if event == "call" and _single_flight.inside() and (ours or calls % EACH == 0):
+        if event == "call" and _inside_work.inside() and (ours or calls % EACH == 0):
             ask(provider)
 
     threading.setprofile(hook)
@@ -184,7 +184,7 @@ def _logs_inside(provider: lakekey.Provider) -> None:
     """Foreign code inside the renewal logs and warns, and a handler asks with its own lock in hand."""
 
     def hook(frame: Any, event: str, _: Any) -> None:
-        under_way = _single_flight.inside() and frame.f_code.co_filename == renewal.__file__
+        under_way = _inside_work.inside() and frame.f_code.co_filename == renewal.__file__
         if event == "call" and under_way:
             threading.setprofile(None)
             sys.setprofile(None)

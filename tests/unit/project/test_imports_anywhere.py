@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from lakekey._single_flight import _IMPORTS, _NEVER_IMPORTED
+from lakekey._renewal_imports import _IMPORTS, _NEVER_IMPORTED
 
 CODE = """
 import importlib, pkgutil, sys

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lakekey import _log
 from lakekey._imports import LOADING
-from lakekey._single_flight import as_work
+from lakekey._inside_work import as_work
 from lakekey.cache.keys import anchor, choice
 from lakekey.cache.keys.choice import ChangedElsewhere, Damaged, KeyChoice, raw_choice, write_choice
 from lakekey.cache.keys.ring import format_ring, key_id, new_key

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
-from lakekey import _single_flight
+from lakekey._inside_work import holding
 
 _PATIENCE = 10.0  # seconds
 
@@ -71,7 +71,7 @@ class Turns(Generic[C]):
                 line.waiting -= 1
             if has_come:
                 connection, line.connection = line.connection, None
-            with _single_flight.holding():
+            with holding():
                 if connection is None or connection.closed:
                     connection = connect()
                 result = operation(connection)

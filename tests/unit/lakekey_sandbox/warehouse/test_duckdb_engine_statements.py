@@ -5,9 +5,10 @@ import pytest
 
 def rows(client, statement):
     answer = client.run(statement)
-    status = answer.directResults.operationStatus
+    status = client.end(answer)
     assert status.displayMessage is None, status.displayMessage
-    columns = answer.directResults.resultSet.results.columns
+    found = answer.directResults.resultSet or client.fetch(answer.operationHandle)
+    columns = found.results.columns
     values = []
     for column in columns:
         held = next(value for value in vars(column).values() if value is not None)

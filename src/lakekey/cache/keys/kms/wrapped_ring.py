@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from lakekey._imports import LOADING
-from lakekey._single_flight import as_work
+from lakekey._inside_work import as_work
 from lakekey.cache.keys.choice import UPGRADE, ChangedElsewhere
 from lakekey.cache.keys.kms import bounded
 from lakekey.cache.keys.kms.ring_note import FORMAT, Record, is_newer, records_in, to_bytes

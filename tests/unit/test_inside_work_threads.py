@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from lakekey import _single_flight
+from lakekey import _inside_work
 from lakekey._single_flight import Flights
 from lakekey.cache.keys import keyring
 from lakekey.cache.stores.lease import Leases
@@ -26,7 +26,7 @@ class Keeper:
         return nonce
 
     def renew(self, _name, _nonce, _seconds):
-        self.asked.append(_single_flight.inside())
+        self.asked.append(_inside_work.inside())
         self.renewed.set()
         return True
 
@@ -35,7 +35,7 @@ class Keeper:
 
 
 def of_the_keyring(_monkeypatch):
-    return keyring.within(LONG, _single_flight.inside)
+    return keyring.within(LONG, _inside_work.inside)
 
 
 def of_a_lease(_monkeypatch):
@@ -50,7 +50,7 @@ def of_the_listener(_monkeypatch):
     asked, answered = [], threading.Event()
 
     def answer(_request):
-        asked.append(_single_flight.inside())
+        asked.append(_inside_work.inside())
         answered.set()
 
     listener = socket.create_server(("127.0.0.1", 0))
@@ -66,11 +66,11 @@ def of_the_listener(_monkeypatch):
 
 
 def of_a_person_who_types(monkeypatch):
-    monkeypatch.setattr("builtins.input", lambda _prompt: str(_single_flight.inside()))
+    monkeypatch.setattr("builtins.input", lambda _prompt: str(_inside_work.inside()))
     return Asked().line(LONG) == "True"
 
 
 @pytest.mark.parametrize("thread", [of_the_keyring, of_a_lease, of_the_listener, of_a_person_who_types])
 def test_code_in_a_thread_that_the_work_waits_for_is_inside_the_work(monkeypatch, thread):
     assert Flights().run("key", lambda _commitment: thread(monkeypatch), patience=LONG) is True
-    assert not _single_flight.inside()
+    assert not _inside_work.inside()
