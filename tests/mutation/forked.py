@@ -1,0 +1,213 @@
+"""Tries the breaks of one file in forks of a process that has collected the tests once.
+
+Starting pytest and collecting takes seconds, most tests a few milliseconds. So the tests are collected once and run once
+without a break, while it is noted which lines of the file each of them runs. For each break the process is forked, the
+broken code is put into the functions that are loaded, and the tests that run its lines are run until one fails, and
+after them the tests that start processes, which load the broken file.
+
+What cannot be tried like this is for `break_lines.py` to try from the start: a break of what runs while the module is
+loaded, and one that every test has missed.
+"""
+
+import ast
+import contextlib
+import gc
+import importlib
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType
+from typing import Any, NamedTuple, Protocol
+
+_NO_BREAK = 77  # the status of a fork whose functions cannot be broken
+_PATIENCE = 60.0  # seconds that a break's tests may take beyond five times what they take without it
+_STARTING = frozenset({"subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec"})
+
+
+class Breaking(Protocol):
+    """What is asked of a break."""
+
+    lines: range
+    tree: ast.Module
+
+
+class _Test(NamedTuple):
+    """What a test did without a break.
+
+    Attributes:
+        lines: The lines of the file that it ran.
+        seconds: How long it took.
+        starts: Whether it started another process.
+    """
+
+    lines: list[int]
+    seconds: float
+    starts: bool
+
+
+class Forks:
+    """A plugin of pytest that tries breaks instead of running the tests.
+
+    Args:
+        file: The file, where the tests load it from.
+        module: The module that it is.
+        found: The breaks.
+        broken: Breaks the file, for the processes that tests start.
+        noticed: Called with each break that a test notices, as its place in `found`.
+        waited: Waits for a child for so many seconds, ends it with what it has started, and returns its exit status.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        module: str,
+        found: list[Any],
+        broken: Callable[[Any], AbstractContextManager[None]],
+        noticed: Callable[[int], None],
+        waited: Callable[[int, float], int],
+    ) -> None:
+        self._file = str(file)
+        self._module = module
+        self._found = found
+        self._broken = broken
+        self._noticed = noticed
+        self._waited = waited
+        self._while_loading: set[int] = set()
+        self._notes = file.with_suffix(".notes")
+
+    def pytest_collection(self) -> None:
+        """Collect, and note the lines that are run."""
+        self._trace(self._while_loading)
+
+    def pytest_runtestloop(self, session: Any) -> bool:
+        """Try each break."""
+        with contextlib.suppress(ImportError):  # of a library that is not here
+            importlib.import_module(self._module)  # in the forks it would be loaded broken, and once for each
+        sys.settrace(None)
+        threading.settrace(None)  # type: ignore[arg-type]
+        if session.testsfailed or self._forked(lambda: self._look(session), 4000) != 0:
+            raise session.Failed("the tests fail without a break")
+        tests = [_Test(*each) for each in json.loads(self._notes.read_text("utf-8"))]
+        noticing: Counter[int] = Counter()
+        for place, one in enumerate(self._found):
+            if not self._while_loading.isdisjoint(one.lines):
+                continue
+            order = _order(tests, one, noticing)
+            limit = _PATIENCE + 5 * sum(tests[number].seconds for number in order)
+            with self._broken(one):
+                status = self._forked(lambda one=one, order=order: self._run(session, one, order), limit)
+            if status not in (0, _NO_BREAK):
+                self._noticed(place)
+                with contextlib.suppress(FileNotFoundError, ValueError):
+                    noticing[json.loads(self._notes.read_text("utf-8"))] += 1
+        return True
+
+    def _trace(self, lines: set[int]) -> None:
+        """Note the lines of the file that are run from now on, in this thread and in new ones."""
+
+        def line(frame: FrameType, event: str, _: object) -> Any:
+            lines.add(frame.f_lineno)
+            return line
+
+        def call(frame: FrameType, event: str, argument: object) -> Any:
+            return line(frame, event, argument) if frame.f_code.co_filename == self._file else None
+
+        threading.settrace(call)
+        sys.settrace(call)
+
+    def _look(self, session: Any) -> int:
+        """Run the tests without a break, in a fork, and write down what each does."""
+        tests = []
+        started: list[str] = []
+        sys.addaudithook(lambda event, _: started.append(event) if event in _STARTING else None)
+        for number in range(len(session.items)):
+            lines: set[int] = set()
+            started.clear()
+            begun = time.monotonic()
+            self._trace(lines)
+            _run_test(session, number, number + 1)
+            if session.testsfailed:
+                return 1
+            tests.append(_Test(sorted(lines), time.monotonic() - begun, bool(started)))
+        self._notes.write_text(json.dumps(tests), "utf-8")
+        return 0
+
+    def _run(self, session: Any, one: Breaking, order: list[int]) -> int:
+        """Run tests with a break, in a fork, until one fails."""
+        if not put_in(one.tree, self._file):
+            return _NO_BREAK
+        for number, following in zip(order, [*order[1:], len(session.items)], strict=True):
+            _run_test(session, number, following)
+            if session.testsfailed:
+                self._notes.write_text(json.dumps(number), "utf-8")
+                return 1
+        return 0
+
+    def _forked(self, work: Callable[[], int], limit: float) -> int:
+        self._notes.unlink(missing_ok=True)
+        child = os.fork()
+        if child:
+            return self._waited(child, limit)
+        status = 1
+        try:
+            os.setsid()
+            status = work()
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+
+
+def _order(tests: list[_Test], one: Breaking, noticing: Counter[int]) -> list[int]:
+    """The tests to be run with a break, by number, those first that have noticed most and take least."""
+    running = [number for number, test in enumerate(tests) if not set(test.lines).isdisjoint(one.lines)]
+    starting = [number for number, test in enumerate(tests) if test.starts and number not in set(running)]
+
+    def rank(number: int) -> tuple[int, float]:
+        return -noticing[number], tests[number].seconds
+
+    return sorted(running, key=rank) + sorted(starting, key=rank)
+
+
+def _run_test(session: Any, number: int, following: int) -> None:
+    item = session.items[number]
+    next_item = session.items[following] if following < len(session.items) else None
+    item.config.hook.pytest_runtest_protocol(item=item, nextitem=next_item)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def put_in(tree: ast.Module, file: str) -> bool:
+    """Put a file's broken code into the functions that were loaded from it.
+
+    Returns:
+        Whether that breaks them as the file itself would.
+    """
+    broken: dict[tuple[str, int], list[CodeType]] = {}
+    for code in _codes(compile(tree, file, "exec", dont_inherit=True)):
+        broken.setdefault((code.co_qualname, code.co_firstlineno), []).append(code)
+    changed = False
+    for function in gc.get_objects():
+        if not isinstance(function, FunctionType) or (code := function.__code__).co_filename != file:
+            continue
+        successors = broken.get((code.co_qualname, code.co_firstlineno), [])
+        if len(successors) != 1 or successors[0].co_freevars != code.co_freevars:
+            return False
+        if successors[0] != code:
+            function.__code__ = successors[0]
+            changed = True
+    return changed
