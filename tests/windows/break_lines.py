@@ -73,6 +73,8 @@ BREAKS = (
     Break("_terminal.py", 'if os.name == "nt":', "if False:", SHOWN),
     Break("_terminal.py", "return not detect_legacy_windows()", "return False", SHOWN),
     Break("cli/streams.py", 'if os.name == "nt" and current.isatty():', "if False:", SHOWN),
+    Break("_moments.py", "_BEGIN + timedelta(seconds=seconds)", "datetime.fromtimestamp(seconds, UTC)", f"{UNIT}/test_moments.py"),
+    Break("_moments.py", "except (OSError, OverflowError", "except (OverflowError", f"{UNIT}/test_moments.py"),
     Break("_commands.py", 'return sys.platform == "win32"', "return False", f"{UNIT}/test_commands.py"),
     Break("observability/appending.py", "_APPEND = 0x4", "_APPEND = 0x2", f"{HERE}/test_sharing.py"),
     Break("observability/appending.py", "not _kernel.LockFile(handle, *_TURN)", "False", TURN),

@@ -28,6 +28,7 @@ ROOMS = (
     "unit/test_hosts.py",
     "unit/test_inside_work.py",
     "unit/test_json.py",
+    "unit/test_moments.py",
     "unit/test_single_flight.py",
 )
 # What no platform plays a part in, and would take minutes there, is left to Linux.

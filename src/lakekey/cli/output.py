@@ -193,15 +193,17 @@ def when(iso: str | None) -> str | None:
     import time
     from datetime import datetime
 
+    from lakekey import _moments
+
     moment = datetime.fromisoformat(iso)
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z} ({in_words(moment.timestamp() - time.time())})"
+    return f"{_moments.local(moment):%Y-%m-%d %H:%M:%S %Z} ({in_words(moment.timestamp() - time.time())})"
 
 
 def ends_in_words(ends_at: float, now: float) -> str:
     """When something ends, as a person says it: ``ends 15:40``, ``ends Thursday``, ``ends 12 Jan``."""
-    from datetime import datetime
+    from lakekey import _moments
 
-    moment, today = datetime.fromtimestamp(ends_at).astimezone(), datetime.fromtimestamp(now).astimezone()
+    moment, today = (_moments.local(_moments.utc(seconds)) for seconds in (ends_at, now))
     days = (moment.date() - today.date()).days
     form = "%H:%M" if days == 0 else "%A" if 0 < days < 7 else "%-d %b" if os.name == "posix" else "%d %b"
     return f"ends {moment.strftime(form)}"

@@ -225,9 +225,9 @@ def _place(cache: Cache | None) -> dict[str, str | None]:
 
 
 def _iso(seconds: float) -> str | None:
-    from datetime import UTC, datetime
+    from lakekey import _moments
 
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if 0 < seconds < _END else None
+    return _moments.utc(seconds).isoformat(timespec="seconds") if 0 < seconds < _END else None
 
 
 def _from_now(iso: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 import argparse
 
+from lakekey import _moments
 from lakekey.cli.output import print_json
 from lakekey.cli.provider import provider_of
 from lakekey.providers.token import Token
@@ -23,5 +24,5 @@ def print_token(token: Token) -> None:
     The expiry is local time with a fraction and an offset: the Python SDK cuts it at the point and takes it for local
     time, the others read the offset.
     """
-    expiry = token.expires_at.astimezone().isoformat(timespec="microseconds")
+    expiry = _moments.local(token.expires_at).isoformat(timespec="microseconds")
     print_json({"access_token": token.access_token, "token_type": token.token_type, "expiry": expiry})

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from lakekey import _moments
 from lakekey._imports import libraries
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def header_factory(headers: "HeaderFactory", token: "Callable[[], Token]") -> An
     def sdk_token() -> SdkToken:
         current = token()
         # The SDK compares expiry with datetime.now(): local time, without a zone.
-        expiry = current.expires_at.astimezone().replace(tzinfo=None)
+        expiry = _moments.local(current.expires_at).replace(tzinfo=None)
         return SdkToken(access_token=current.access_token, token_type=current.token_type, expiry=expiry)
 
     return OAuthCredentialsProvider(headers, sdk_token)

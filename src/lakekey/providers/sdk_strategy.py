@@ -140,6 +140,8 @@ class SdkStrategy:
         with LOADING:
             from datetime import UTC, datetime
 
+            from lakekey import _moments
+
         scheme, _, token = self.headers().get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise ConfigurationError(
@@ -149,7 +151,7 @@ class SdkStrategy:
             )
         ends = jwt.ends_at(jwt.claims(token) or {})
         forever = datetime(9999, 1, 1, tzinfo=UTC)  # not the very last moment: east of Greenwich there is none such
-        expires_at = datetime.fromtimestamp(ends, UTC) if ends is not None else forever
+        expires_at = _moments.utc(ends) if ends is not None else forever
         return Token(token, "Bearer", expires_at, ())
 
     def login(self, *, switch: bool) -> None:  # noqa: ARG002 - the strategy alone knows who it is

@@ -1,8 +1,8 @@
 """A provider as a notebook shows it."""
 
-from datetime import datetime
 from html import escape
 
+from lakekey import _moments
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import Target
 from lakekey.session.expiry import session_end
@@ -19,7 +19,7 @@ def as_html(target: Target, entry: Entry | None) -> str:
     rows = {"workspace": target.host, "profile": target.profile, "signs in by": target.auth_type}
     entry = entry or Entry(target.description())
     end = session_end(entry) or entry.expires_at
-    ends = datetime.fromtimestamp(end).astimezone().strftime("%Y-%m-%d %H:%M %Z") if end else None
+    ends = _moments.local(_moments.utc(end)).strftime("%Y-%m-%d %H:%M %Z") if end else None
     name = "session until" if session_end(entry) else "token until"
     rows |= {"as": identity_of(entry), "state": state_of(entry), name: ends}
     cells = "".join(

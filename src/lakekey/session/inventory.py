@@ -7,9 +7,10 @@ by the profile that resolves to it now, and by none where there is none.
 import os
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
+from lakekey import _moments
 from lakekey.cache.cache import Cache
 from lakekey.cache.client_secrets import is_secret
 from lakekey.cache.entry import Entry, Failure, entry_id
@@ -228,7 +229,7 @@ def _of_the_file(environ: Mapping[str, str]) -> dict[str, str]:
 
 def moment(seconds: float) -> datetime | None:
     """A time of an entry, in UTC; ``None`` where it is not known, or has no date."""
-    return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < _END else None
+    return _moments.utc(seconds) if 0 < seconds < _END else None
 
 
 def by_prefix(cache: Cache, text: str, environ: Mapping[str, str] | None = None) -> list[Found]:
