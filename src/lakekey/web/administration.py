@@ -56,7 +56,8 @@ class Administration(Visits):
             return self.store_away(request)
         except LakekeyError as error:  # told as it is: a part may be done, or an entry cannot be read
             status = 503 if isinstance(error, CacheError | TokenEndpointError) else 409
-            message = error_message(self.language(request), error, with_hint=True)
+            message = error_message(self.language(request), error, to_administrator=True)
+            _log.warning("web", "an administrator's change failed: %s → %s", error.message, error.hint)
             # What another administrator has changed meanwhile is shown as it is now, and not what was typed over it.
             stays = form.get("do") in ("add", "set", "default") and key_of(error) != "e-meanwhile"
             given = {**form, "secret": ""} if stays else None

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
+from lakekey.errors import CredentialsRefused, LoginFailed
 from lakekey.web import app_check, words
 from lakekey.web.everyone import Everyone, Removal
 from lakekey.web.people import User
 from lakekey.web.registrations import Registrations
 from lakekey.web.reliance import Reliance
 from lakekey.web.service import PortalService
-from lakekey.web.told import told
+from lakekey.web.told import retold, told
 
 Fields = Mapping[str, str]
 
@@ -88,7 +89,12 @@ class Administrator:
                 app=app.name,
             )  # fmt: skip
         for target in targets:
-            checked = app_check.check(app, target)
+            try:
+                checked = app_check.check(app, target)
+            except CredentialsRefused as error:
+                raise retold("e-app-secret", error, app=app.name) from None
+            except LoginFailed as error:
+                raise retold("e-app-refused", error, app=app.name, redirect_uri=app.redirect_uri) from None
             said.append(self._text("app-taken", app=app.name, host=checked.host.removeprefix("https://")))
             if app.secret or checked.secret == app_check.UNTOLD:
                 said.append(self._text(f"secret-{checked.secret}"))

@@ -15,6 +15,10 @@ from lakekey.web.outcomes import Outcome
 from lakekey.web.told import text_of
 
 _NONE: Mapping[str, str] = {}
+#: Kinds of errors, by code, after which neither a new sign-in nor time helps.
+_FOR_ADMINISTRATORS = frozenset(
+    {"configuration", "login_failed", "credentials_refused", "cache", "key_unavailable", "cache_write_failed"}
+)
 
 
 class Message(NamedTuple):
@@ -175,17 +179,21 @@ def quotation(words_of_others: str) -> str:
     return f'<p class="quiet" lang="en">{escape(spelled(words_of_others))}</p>' if words_of_others else ""
 
 
-def error_message(language: str, error: LakekeyError, *, with_hint: bool = False) -> Message:
+def error_message(language: str, error: LakekeyError, *, to_administrator: bool = False) -> Message:
     """What a page says of an error: of one of ours wholly, of others what it means, and behind it their own words.
+
+    A lower layer's hint is for a command line, which the reader of a page does not have: it goes to the log alone.
 
     Args:
         language: ``en`` or ``de``.
         error: The error.
-        with_hint: Whether the reader can take the next step that it names, at the command line of the portal's host.
+        to_administrator: Whether the reader administers the portal, and is not sent to its administrator.
     """
     if (own := text_of(error)) is not None:
         values = {name: spelled(value) for name, value in own.values.items()}
         return Message(words.text(language, own.key, **values), good=False, quoted=own.quoted)
     key = f"error-{error.code}" if words.has(f"error-{error.code}") else "error"
-    quoted = f"{error.message} → {error.hint}" if error.hint and with_hint else error.message
-    return Message(words.text(language, key), good=False, quoted=quoted)
+    said = words.text(language, key)
+    if error.code in _FOR_ADMINISTRATORS:
+        said += " " + words.text(language, "see-log" if to_administrator else "ask-administrator")
+    return Message(said, good=False, quoted=error.message)

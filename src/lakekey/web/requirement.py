@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from lakekey.errors import CacheError, CredentialsRefused, LoginRequired, TokenEndpointError
+from lakekey.errors import CacheError, CredentialsRefused, LakekeyError, LoginRequired, TokenEndpointError
 from lakekey.providers.provider import Provider
-from lakekey.web import threads
+from lakekey.web import pages, threads, words
 from lakekey.web.people import User
 from lakekey.web.service import PortalService
 from lakekey.web.visits import Visits
@@ -19,30 +19,47 @@ def requirement(portal: PortalService, profile: str) -> Callable[[Request], Awai
     page = portal.page_of(profile)
 
     async def connected(request: Request) -> Provider:
-        wants_json = "application/json" in request.headers.get("accept", "") or request.method != "GET"
+        reader = _Reader(request, visits.language(request))
         try:
-            return await _provider(request, wants_json=wants_json)
+            return await _provider(request, reader)
         except threads.Busy:
-            message = "too many requests wait for the same answer"
+            message = reader.text("too many requests wait for the same answer", "busy-more")
             raise HTTPException(503, message, headers={"Retry-After": "10"}) from None
 
-    async def _provider(request: Request, *, wants_json: bool) -> Provider:
+    async def _provider(request: Request, reader: _Reader) -> Provider:
         user = await visits.user(request)
         if user is None:
-            raise _not_connected("no user is signed in to this service", page, wants_json=wants_json)
+            message = reader.text(f"no user is signed in to this service; connect at {page}", "signed-out-more")
+            raise _not_connected(request, message, page)
         try:
             provider, waits_for = await threads.run(threads.STORE, _found, portal, user, profile)
             if waits_for is not None:
                 await threads.run(waits_for, provider.token)
         except LoginRequired as error:
-            raise _not_connected(error.message, error.url or page, wants_json=wants_json) from None
+            url = error.url or page
+            message = reader.text(f"{error.message}; connect at {url}", "connect-first", profile=profile, url=url)
+            raise _not_connected(request, message, url) from None
         except (TokenEndpointError, CacheError) as error:
-            raise HTTPException(503, error.message) from None
+            raise HTTPException(503, reader.told(error)) from None
         except CredentialsRefused as error:
-            raise HTTPException(502, error.message) from None
+            raise HTTPException(502, reader.told(error)) from None
         return provider
 
     return connected
+
+
+class _Reader:
+    """Who reads an answer: a person at a browser, in that person's language, or a program, in English."""
+
+    def __init__(self, request: Request, language: str) -> None:
+        accepted = request.headers.get("accept", "")
+        self._language = language if "text/html" in accepted and "application/json" not in accepted else ""
+
+    def text(self, english: str, key: str, **values: str) -> str:
+        return words.text(self._language, key, **values) if self._language else english
+
+    def told(self, error: LakekeyError) -> str:
+        return pages.error_message(self._language, error).text if self._language else error.message
 
 
 def _found(portal: PortalService, user: User, profile: str) -> tuple[Provider, str | None]:
@@ -56,8 +73,9 @@ def _found(portal: PortalService, user: User, profile: str) -> tuple[Provider, s
     return provider, threads.STORE if is_live else portal.server_of(profile)
 
 
-def _not_connected(message: str, url: str, *, wants_json: bool) -> HTTPException:
+def _not_connected(request: Request, message: str, url: str) -> HTTPException:
     """401 with the link for a program, and the page itself for a person."""
+    wants_json = "application/json" in request.headers.get("accept", "") or request.method != "GET"
     if wants_json:
-        return HTTPException(401, f"{message}; connect at {url}", headers={"Link": f'<{url}>; rel="login"'})
+        return HTTPException(401, message, headers={"Link": f'<{url}>; rel="login"'})
     return HTTPException(303, "sign in first", headers={"Location": url})

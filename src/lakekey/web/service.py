@@ -28,7 +28,7 @@ from lakekey.web.provider_cache import ProviderCache
 from lakekey.web.registrations import Registrations
 from lakekey.web.reliance import Reliance, Schedules, ask
 from lakekey.web.sign_in import SignIns, hosted_target
-from lakekey.web.told import told
+from lakekey.web.told import retold, told
 
 UserOf = Callable[[Any], "User | str | Awaitable[User | str | None] | None"]
 
@@ -245,9 +245,7 @@ class PortalService:
         try:
             return hosted_target(profile, user, self.environ)
         except ConfigurationError as error:
-            raise told(
-                "e-not-set-up", error.message, hint=error.hint, profile=error.profile, quoted=error.message, of=profile
-            ) from None
+            raise retold("e-not-set-up", error, of=profile) from None
 
     def session(self, target: Target) -> Session:
         """The session that a user's connection is."""

@@ -1,11 +1,12 @@
 """Errors that a page says in its reader's language: what happened there, and the next step on the page."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from lakekey.errors import ConfigurationError, LakekeyError
 
 _NAME = "told"
+E = TypeVar("E", bound=LakekeyError)
 
 
 class Told(NamedTuple):
@@ -28,7 +29,6 @@ def told(
     *,
     hint: str | None = None,
     profile: str | None = None,
-    quoted: str = "",
     **values: str,
 ) -> ConfigurationError:
     """A setting or a wish that cannot be, known to the pages by the key of their text.
@@ -38,11 +38,22 @@ def told(
         message: What happened, for the command line and for programs.
         hint: The next step there.
         profile: The profile that it happened to.
-        quoted: What a lower layer says of it, for the page to show beside its own words.
         **values: What the text's places are filled with.
     """
     error = ConfigurationError(message, hint=hint, profile=profile)
-    vars(error)[_NAME] = Told(key, values, quoted)
+    vars(error)[_NAME] = Told(key, values, "")
+    return error
+
+
+def retold(key: str, error: E, **values: str) -> E:
+    """An error of a lower layer, with a text for the pages, which quote what it says.
+
+    Args:
+        key: The key of the text.
+        error: The error; its hint is for a command line.
+        **values: What the text's places are filled with.
+    """
+    vars(error)[_NAME] = Told(key, values, error.message)
     return error
 
 

@@ -160,6 +160,9 @@ TEXTS = {
     "app-ended": "Dadurch beendete Verbindungen: {count}.",
     "e-action": "Diese Aktion gibt es nicht. Öffnen Sie die Seite noch einmal.",
     "e-address": "Zu {address} kann keine Anmeldung zurückkommen. Verwenden Sie https ohne Query-Teil; http ist nur auf localhost erlaubt.",
+    "e-app-refused": "Databricks nimmt die Anmeldungen von {app} nicht an. Prüfen Sie dort Client-ID und Scopes, und ob die "
+    "Redirect-URI {redirect_uri} eingetragen ist.",
+    "e-app-secret": "Databricks lehnt das Geheimnis von {app} ab, oder dass es keines gibt. Ändern Sie das Geheimnis hier.",
     "e-client": "Die Client-ID ist leer oder enthält nicht druckbare Zeichen.",
     "e-elsewhere": "Kein Profil dieses Portals führt zu einem Workspace von {app}; darum lässt sie sich hier nicht prüfen.",
     "e-ends": "Verbindungen, die dadurch enden würden: {count}. Es wurde nichts gespeichert. Um trotzdem zu speichern, setzen Sie das "
@@ -187,6 +190,9 @@ TEXTS = {
     "e-shared": "{app} hat schon die Redirect-URI {redirect_uri}. Jede App braucht eine eigene.",
     "e-taken": "Eine App {app} gibt es schon. Wählen Sie einen anderen Namen.",
     "e-workspace": "Es ist weder ein Workspace noch ein Konto angegeben.",
+    "ask-administrator": "Bitte fragen Sie Ihre Verwaltung.",
+    "see-log": "Der nächste Schritt steht im Protokoll dieses Dienstes.",
+    "connect-first": "Verbinden Sie zuerst {profile}: {url}",
     "error": "Das ist nicht gelungen.",
     "error-configuration": "Eine Einstellung fehlt oder ist ungültig.",
     "error-login_failed": "Databricks nimmt Anmeldungen der App nicht an.",

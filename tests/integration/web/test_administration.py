@@ -125,11 +125,12 @@ def test_b14_app_is_tried_on_the_page_and_a_wrong_redirect_uri_or_secret_is_told
     place.box.register_client("portal-app", client_secret="another", redirect_uris=[place.redirect_uri])
     refused = root.press(root.get("/admin"), "Try portal-app")
     assert (refused.status, "invalid_client" in refused.words) == (409, True)
-    assert "→ lakekey apps rotate-secret portal-app" in refused.words
+    assert "refuses the secret of portal-app, or that it has none. Change its secret here." in refused.words
+    assert "lakekey apps" not in refused.words
     assert place.secret not in refused.text
     place.box.register_client("portal-app", client_secret=place.secret, redirect_uris=["https://elsewhere.example/cb"])
     refused = root.press(root.get("/admin"), "Try portal-app")
-    assert (refused.status, f"→ register the redirect URL {place.redirect_uri}" in refused.words) == (409, True)
+    assert (refused.status, f"whether it has the redirect URI {place.redirect_uri}." in refused.words) == (409, True)
 
 
 def test_each_act_on_the_page_is_an_audit_record_and_looking_is_none(visit, caplog):

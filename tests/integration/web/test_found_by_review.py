@@ -352,10 +352,15 @@ def test_profile_with_a_client_of_its_own_may_have_any_name(place, name):
 
 
 def test_profile_that_has_become_wrong_is_for_the_administrator_and_not_the_store(portal, place, visit):
+    root = visit()
+    before = root.connect()
     place.config_file.write_text("[other]\nhost = https://x.cloud.databricks.com\n")
-    page = visit().get()
-    assert (page.status, "store" in page.words) == (500, False)
-    assert "ask your administrator" in page.words
+    page = root.get()
+    assert (page.status, "store" in page.words) == (200, False)
+    assert "Ask your administrator" in page.words
+    refused = root.press(before, "Disconnect prod")  # of a page that was open before
+    assert (refused.status, "The connection prod is not set up as it has to be." in refused.words) == (500, True)
+    assert '<a href="/lakekey/">Back to the connections</a>' in refused.text
 
 
 @pytest.mark.parametrize("given", ["//evil.example", "https://evil.example/", "/\\evil.example"])

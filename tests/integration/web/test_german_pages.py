@@ -74,5 +74,5 @@ def test_what_the_buttons_tell_is_german_and_the_servers_own_words_are_marked(vi
     place.box.register_client(place.app, client_secret="another", redirect_uris=[place.redirect_uri])
     refused = root.press(root.get("/admin"), "portal-app prüfen")
     assert (refused.status, in_english(refused)) == (409, [])
-    assert "Databricks lehnt die App ab" in refused.words
+    assert "Databricks lehnt das Geheimnis von portal-app ab" in refused.words
     assert '<p class="quiet" lang="en">' in refused.text

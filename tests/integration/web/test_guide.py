@@ -264,3 +264,14 @@ def test_every_test_that_the_page_about_security_names_is_there():
     named = set(re.findall(r"`(test_\w+)`", page))
     assert len(named) > 40
     assert named <= written, named - written
+
+
+def test_each_row_of_the_page_about_security_names_a_test_and_each_failure_has_a_row():
+    page = (ROOT / "docs" / "explanation" / "portal-security.md").read_text(encoding="utf-8")
+    tables = [table.splitlines() for table in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE)]
+    rows = [row for head, _, *rows in tables if "shown by" in head for row in rows]
+    assert len(rows) > 80
+    assert [row for row in rows if not re.search(r"`test_\w+`", row)] == []
+    failures = re.findall(r"B(\d+)(?:\N{EN DASH}B(\d+))?", " ".join(row.split("|")[1] for row in rows))
+    told = {number for first, last in failures for number in range(int(first), int(last or first) + 1)}
+    assert told == set(range(1, 56))

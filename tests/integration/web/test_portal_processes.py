@@ -118,13 +118,23 @@ def _connect_button(browser):
     return next(button for button in browser.get().buttons if button in ("Connect prod", "Renew prod now"))
 
 
-def test_require_leads_a_person_to_the_page_and_tells_a_program_the_link(place, tmp_path):
+def test_require_leads_a_person_to_the_page_in_their_language_and_tells_a_program_the_link(place, tmp_path):
     with workers(tmp_path, URL, 1) as ((_, address),):
         person = requests.get(f"{address}/whoami", headers={"X-User": ADA}, allow_redirects=False, timeout=PATIENCE)
         assert (person.status_code, person.headers["Location"]) == (303, f"{URL}/#prod")
         asks_json = {"X-User": ADA, "Accept": "application/json"}
         program = requests.get(f"{address}/whoami", headers=asks_json, allow_redirects=False, timeout=PATIENCE)
         assert (program.status_code, f"{URL}/#prod" in program.text) == (401, True)
+        for user, said in (
+            (ADA, f"Verbinden Sie zuerst prod: {URL}/#prod"),
+            (None, "Melden Sie sich zuerst beim Dienst an"),
+        ):
+            by_form = {"Accept": "text/html", "Accept-Language": "de", **({"X-User": user} if user else {})}
+            form = requests.post(f"{address}/whoami", headers=by_form, allow_redirects=False, timeout=PATIENCE)
+            assert (form.status_code, said in form.text) == (401, True)
+            by_program = {**by_form, "Accept": "application/json"}
+            told = requests.post(f"{address}/whoami", headers=by_program, allow_redirects=False, timeout=PATIENCE).text
+            assert f"; connect at {URL}/#prod" in told
 
 
 @pytest.mark.parametrize("made", ["before", "after"])

@@ -17,4 +17,4 @@ async def headers(request):
     return JSONResponse(provider.headers())
 
 
-app = Starlette(routes=[Route("/whoami", headers), Mount("/lakekey", app=portal)])
+app = Starlette(routes=[Route("/whoami", headers, methods=["GET", "POST"]), Mount("/lakekey", app=portal)])
