@@ -289,17 +289,3 @@ def _number(name: str, value: Any, source: str, profile: str | None) -> float:
             profile=profile,
         )
     return number
-
-
-# What opens the key, or leads to the service that does.
-_OF_KEYS = (
-    "LAKEKEY_KEY", "LAKEKEY_PASSPHRASE", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_CLIENT_SECRET",
-    "BAO_SECRET_ID", "BAO_TOKEN", "IDENTITY_HEADER", "VAULT_SECRET_ID", "VAULT_TOKEN",
-)  # fmt: skip
-
-
-def secret_variables() -> frozenset[str]:
-    """The variables of the environment that hold secrets of ours, or may: other programs are started without them."""
-    ours = (variable for setting in SETTINGS.values() if setting.secret for variable in setting.variables)
-    # A store's address may have a password in it.
-    return frozenset((*ours, *_OF_KEYS, "LAKEKEY_STORE"))

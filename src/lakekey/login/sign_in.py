@@ -1,17 +1,14 @@
 """The sign-in as a whole: where the answer comes to, how the person is asked, the wait, and who it was."""
 
 import contextlib
-import contextvars
 import sys
-import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 from lakekey import _log, _terminal
 from lakekey._single_flight import Commitment
 from lakekey.configuration.presence import interactive_mode
-from lakekey.configuration.settings import secret_variables
+from lakekey.configuration.secret_variables import secret_variables
 from lakekey.configuration.target import Target
 from lakekey.errors import (
     ConfigurationError,
@@ -24,6 +21,7 @@ from lakekey.errors import (
 from lakekey.login import browser, pages, paste, preflight, screen
 from lakekey.login.callback import Callback
 from lakekey.login.identity import Identity, check_identity, identify
+from lakekey.login.interruptible import interruptible
 from lakekey.login.redirect import Redirect, redirect_of
 from lakekey.login.seat import seat
 from lakekey.oauth import authorization_code, deadlines, device, revocation
@@ -33,8 +31,6 @@ from lakekey.oauth.token_response import TokenResponse
 
 _EXCHANGE_PATIENCE = 30.0
 _POLL = 0.02
-
-T = TypeVar("T")
 
 
 class PersonSignIn:
@@ -75,7 +71,7 @@ class PersonSignIn:
         # the certificates here, since the host may be known from before.
         redirect = redirect_of(self._target)
         self._client.transport.check_files()
-        metadata = _interruptible(commitment, deadline, self._client.discover, self._timeout)
+        metadata = interruptible(commitment, deadline, self._client.discover, self._timeout)
         here, mode = seat(self._environ), self._mode or interactive_mode(self._environ)
         held = None if switch else held
         words = None if mode == "paste" else browser.command(self._environ, wsl=here.wsl)
@@ -97,7 +93,7 @@ class PersonSignIn:
             request = self._begin(callback.redirect_uri if callback else redirect.address)
             if callback is not None:
                 callback.expect(request.state)
-            _interruptible(
+            interruptible(
                 commitment, deadline, lambda: preflight.check(self._target, self._client, request), self._timeout
             )
             self._show(request, listening=callback is not None, typed=typed, words=words)
@@ -201,7 +197,7 @@ class PersonSignIn:
         )
 
     def _by_device(self, commitment: Commitment, deadline: float, held: str | None) -> tuple[TokenResponse, str | None]:
-        code = _interruptible(commitment, deadline, lambda: device.begin(self._client), self._timeout)
+        code = interruptible(commitment, deadline, lambda: device.begin(self._client), self._timeout)
         end = min(deadline, code.deadline)
         print(  # noqa: T201
             "\n".join(
@@ -278,33 +274,3 @@ class PersonSignIn:
 def _how_long(seconds: float) -> str:
     """How long there is time, where no line counts down."""
     return f"You have {seconds:g} s; {screen.how_to_stop()}."
-
-
-def _interruptible(
-    commitment: Commitment, deadline: float, work: Callable[[], T], timeout: Callable[[], LakekeyError]
-) -> T:
-    """Do something that only asks the network and spends nothing, so that it can be walked away from at any moment."""
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def attempt() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:  # noqa: BLE001 - handed to the caller
-            errors.append(error)
-
-    # In this thread's context, which knows the deadline, and that code there must not wait for this sign-in.
-    context = contextvars.copy_context()
-    thread = threading.Thread(target=context.run, args=(attempt,), name="lakekey-ask", daemon=True)
-    try:
-        thread.start()
-    except RuntimeError:  # the interpreter exits, or a limit is reached: then the deadlines of HTTP have to do
-        attempt()
-    while thread.is_alive():
-        if time.monotonic() > deadline:
-            raise timeout()
-        thread.join(0.005)
-        commitment.pause(0)
-    if errors:
-        raise errors[0]
-    return results[0]

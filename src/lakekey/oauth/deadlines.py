@@ -8,9 +8,7 @@ frozen container), and the answer may lie in the kernel's buffer when the proces
 connection is shut down at the deadline only if there is nothing left to read from it.
 """
 
-import _thread
 import contextlib
-import contextvars
 import socket
 import sys
 import threading
@@ -20,6 +18,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lakekey._imports import libraries
+from lakekey.oauth.connecting import Attempt, start
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
@@ -109,7 +108,7 @@ class Watch:
         # A connection lets go of its socket when the end of the answer is the end of the connection (RFC 9112 §6.3).
         self._sockets: list[socket.socket] = []
         self._commitment = _context.get().commitment
-        self._runs = _start(self._watch)
+        self._runs = start(self._watch)
 
     def stop(self) -> None:
         """The exchange is done."""
@@ -152,8 +151,8 @@ class Watch:
             TimeoutError: The deadline has passed.
         """
         self._connections.append(connection)
-        attempt = _Attempt(connection, connect)
-        if _start(attempt.run):
+        attempt = Attempt(connection, connect)
+        if start(attempt.run):
             self._wait(attempt)
         else:
             attempt.run()
@@ -192,7 +191,7 @@ class Watch:
         if time.monotonic() > self._deadline:
             raise TimeoutError("the time is over")
 
-    def _wait(self, attempt: "_Attempt") -> None:
+    def _wait(self, attempt: Attempt) -> None:
         try:
             while not attempt.ended.wait(min(_STEP, max(self._deadline - time.monotonic(), 0.001))):
                 if self._commitment is not None:
@@ -224,39 +223,6 @@ class Watch:
         return [one for one in found if one is not None and one.fileno() >= 0]
 
 
-class _Attempt:
-    """One attempt to connect, which may be abandoned."""
-
-    def __init__(self, connection: "HTTPConnection", connect: Callable[[], None]) -> None:
-        self.ended = threading.Event()
-        self._connection = connection
-        self._connect = connect
-        self._guard = threading.Lock()
-        self._abandoned = False
-        self._error: BaseException | None = None
-
-    def run(self) -> None:
-        try:
-            self._connect()
-        except BaseException as error:  # noqa: BLE001 - raised by `result`
-            self._error = error
-        with self._guard:
-            if self._abandoned:
-                self._connection.close()
-            self.ended.set()
-
-    def abandon(self) -> None:
-        with self._guard:
-            self._abandoned = True
-            if self.ended.is_set():
-                self._connection.close()
-
-    def result(self) -> None:
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
-
-
 @contextlib.contextmanager
 def enforced(deadline: float) -> Iterator[Watch]:
     """Bound what this thread sends and receives by connections of `lakekey.oauth.connections`.
@@ -276,19 +242,6 @@ def enforced(deadline: float) -> Iterator[Watch]:
 def watch_of_this_exchange() -> Watch:
     """The watch of the innermost exchange that this thread is in."""
     return _watch.get()
-
-
-def _start(work: Callable[[], None]) -> bool:
-    """Run work in a thread. Returns whether that is possible: not where an interpreter exits, or at a limit."""
-    # Not one of `threading`'s: the code that waits for this exchange may have interrupted the start of a thread, and
-    # then has the lock that each of those needs. In this context: code in there is a part of the work, too.
-    if sys.is_finalizing():
-        return False  # it would start, and never run
-    try:
-        _thread.start_new_thread(contextvars.copy_context().run, (work,))
-    except RuntimeError:
-        return False
-    return True
 
 
 def _readable(sockets: list[socket.socket]) -> bool:

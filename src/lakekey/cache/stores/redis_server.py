@@ -16,8 +16,9 @@ from lakekey import _log
 from lakekey._hosts import LOOPBACK
 from lakekey._imports import LOADING, libraries
 from lakekey.cache.stores.alike import patience_of
-from lakekey.cache.stores.findings import FAILED, OK, WARNING, Finding
+from lakekey.cache.stores.findings import FAILED, WARNING, Finding
 from lakekey.cache.stores.redis_address import FILES, Node, address_of
+from lakekey.cache.stores.redis_findings import findings
 from lakekey.cache.stores.store import reply_lost
 from lakekey.cache.stores.turns import Turns
 from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, StoreUnavailable
@@ -41,7 +42,6 @@ _QUIET = 3.0  # seconds after an operation that failed in which the next ones tr
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 _PASSING_WORDS = ("READONLY", "LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN")
 _RIGHTS = "~{{{prefix}}}:* +get +set +del +eval +hget +hmget +hset +pexpire +zadd +zrem +zrangebylex +zcard +time +info"
-_ASYNC_LOSS = "a fail-over may lose the answers of the last moment, each a session where refresh tokens are single-use"
 
 
 class _Wire:
@@ -141,29 +141,8 @@ class Server:
         self._kept = True
 
     def findings(self) -> Iterator[Finding]:
-        """What the server promises: that it evicts nothing, writes to disk, and is the primary."""
-        try:
-            facts = _facts(self.ask("INFO", "memory")) | _facts(self.ask("INFO", "persistence"))
-            facts |= _facts(self.ask("INFO", "replication"))
-        except StoreUnavailable:
-            raise
-        except CacheError as error:
-            yield Finding("server", WARNING, f"it does not say what it promises: {error.message}", "allow INFO")
-            return
-        policy = facts.get("maxmemory_policy", "noeviction")
-        evicts = policy.startswith("allkeys")
-        step = "set maxmemory-policy to noeviction, or to one of volatile-*" if evicts else None
-        yield Finding("eviction", FAILED if evicts else OK, f"maxmemory-policy is {policy}", step)
-        replica = facts.get("role") not in (None, "master")
-        step = "name the primary in LAKEKEY_STORE" if replica else None
-        yield Finding("writes", FAILED if replica else OK, "it is a replica" if replica else "it is the primary", step)
-        durable = facts.get("aof_enabled") == "1"
-        step = None if durable else "set appendonly yes and appendfsync always; or use PostgreSQL"
-        said = "append-only file" if durable else "no append-only file: a restart brings older refresh tokens back"
-        yield Finding("durability", OK if durable else WARNING, said, step)
-        replicas = int(facts.get("connected_slaves", "0") or 0)
-        yield Finding("replication", OK, f"{replicas} replicas; {_ASYNC_LOSS}" if replicas else "none")
-        yield Finding("encryption", OK, "TLS" if self._address.encrypted else "none, to loopback")
+        """What the server promises; see `redis_findings`."""
+        return findings(self.ask, encrypted=self._address.encrypted)
 
     def _connection(self) -> _Wire:
         """A connection, tried for until the patience is over.
@@ -294,10 +273,3 @@ _servers: dict[str, Server] = {}
 def server_at(address: str, where: str) -> Server:
     """The one of this process for an address, so that all its threads share a connection."""
     return _servers.get(address) or _servers.setdefault(address, Server(address, where))
-
-
-def _facts(answer: Any) -> dict[str, str]:
-    """What ``INFO`` says, by name."""
-    text = answer.decode(errors="replace") if isinstance(answer, bytes) else str(answer)
-    pairs = (line.partition(":") for line in text.splitlines())
-    return {name: value.strip() for name, mark, value in pairs if mark}
