@@ -19,15 +19,18 @@ import time
 from lakekey._named_tuple import NamedTuple
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
+from lakekey.cache.keys.choice import KeyChoice
 from lakekey.cache.keys.in_force import Keys
-from lakekey.cache.keys.sources import GIVEN, configured
+from lakekey.cache.keys.sources import GIVEN, configured, open_source, ring_of
 from lakekey.cache.stores.file import FileStore
 from lakekey.cache.stores.places import name_of
-from lakekey.errors import LakekeyError
+from lakekey.errors import KeyUnavailable, LakekeyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lakekey.cache.keys.ring import KeyRing
 
 CHECKED = 300.0  # seconds
 _AGAIN = 60.0  # seconds after which a comparison with the store is noted again
@@ -84,6 +87,9 @@ class NearCopies:
                 return None
             entry = kept._replace(generation=int(note["generation"]))
             return Copy(entry, float(note["checked"]), str(note["token"]))
+        except KeyUnavailable:
+            self._cache = None  # the key may be another by now, in a file that is mounted: it is read again
+            return None
         except (LakekeyError, OSError, KeyError, TypeError, ValueError):
             return None
 
@@ -157,20 +163,24 @@ class NearCopies:
         if self._cache is None:
             store = FileStore(os.path.join(os.path.abspath(os.path.expanduser(self._directory)), "near"))
             store.check()
-            self._cache = Cache(store, Keys(store, _key_of_its_own(self._environ)))
+            self._cache = Cache(store, _keys(store, self._environ))
         return self._cache
 
     def _name(self, entry_id: str) -> str:
         return hashlib.sha256(f"lakekey near\0{self._store}\0{entry_id}".encode()).hexdigest()
 
 
-def _key_of_its_own(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment for the copies' key: one that is given, else a key file of this host.
+def _keys(store: FileStore, environ: Mapping[str, str]) -> KeyRing | Keys:
+    """The copies' key: one that is given, as it is; else a key file of this host.
 
-    A key management service would have to be asked by every new process, and a keyring is slow to open.
+    One that is given needs no note of where it is. To write that note, the first copy of a host would load the lock's
+    library, a quarter of what the database driver costs. A key management service would have to be asked by every new
+    process, and a keyring is slow to open.
     """
     wanted = configured(environ)
     if wanted is not None and wanted[0] in GIVEN:
-        return environ
+        return ring_of(open_source(KeyChoice(wanted[0], ""), store, environ))
     named = ("LAKEKEY_KEY_SOURCE", "LAKEKEY_KEY", "LAKEKEY_KEY_FILE", "LAKEKEY_PASSPHRASE", "LAKEKEY_KMS")
-    return {**{name: value for name, value in environ.items() if name not in named}, "LAKEKEY_KEY_SOURCE": "file"}
+    return Keys(
+        store, {**{name: value for name, value in environ.items() if name not in named}, "LAKEKEY_KEY_SOURCE": "file"}
+    )

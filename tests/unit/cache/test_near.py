@@ -2,6 +2,8 @@
 
 import base64
 import os
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -199,3 +201,32 @@ def test_key_of_the_copies_is_one_that_is_given_or_a_file_of_this_host(directory
     copies.keep(NAME, ENTRY, "")
     assert copies.get(NAME) is not None
     assert (directory / "near" / "master.key").exists() is (source == "file")
+
+
+FIRST_COPY = """
+import sys
+from lakekey.cache.entry import Entry
+from lakekey.cache.near import NearCopies
+copies = NearCopies({"LAKEKEY_KEY": sys.argv[2]}, sys.argv[1], "postgresql://db/lakekey")
+copies.keep("a" * 64, Entry({"host": "https://x"}, generation=1, access_token="an-access-token"), "")
+print(copies.get("a" * 64) is not None, "filelock" in sys.modules, "lakekey.cache.stores.file_lock" in sys.modules)
+"""
+
+
+def test_first_copy_of_a_host_under_a_key_that_is_given_loads_no_lock(directory):
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_COPY, str(directory), KEY], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "False", "False"]
+
+
+def test_key_file_that_is_exchanged_under_a_running_process_is_read_again(directory, tmp_path):
+    mounted = tmp_path / "key"
+    mounted.write_text(KEY)
+    environ = {"LAKEKEY_KEY_FILE": str(mounted)}
+    running = NearCopies(environ, str(directory), ADDRESSES[0])
+    running.keep(NAME, ENTRY, "")
+    mounted.write_text(base64.b64encode(b"n" * 32).decode())
+    NearCopies(environ, str(directory), ADDRESSES[0]).keep(NAME, ENTRY._replace(generation=2), "")
+    running.get(NAME)
+    assert running.get(NAME).entry.generation == 2

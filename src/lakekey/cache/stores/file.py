@@ -110,7 +110,8 @@ class FileStore:
 
         if self.get(entry_id) != replaces:
             return False
-        path, mark = self._path(entry_id), self._locks.mark(entry_id)
+        path = self._path(entry_id)
+        mark = self._locks.mark(entry_id) if self._made_locks else None  # what was never locked needs no lock code
         try:
             try:
                 durable_files.replace(path, envelope, mark=mark, synced=synced)
