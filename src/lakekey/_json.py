@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 LONGEST = 1 << 20  # characters or bytes
 DEEPEST = 64  # lists and objects within one another
+_DIGITS = 400  # of a whole number; what has more is infinite
 
 
-def loads(text: str | bytes, *, longest: int = LONGEST) -> Any:
+def loads(text: str | bytes, *, longest: int = LONGEST, lenient: bool = False) -> Any:
     """Read a JSON text (RFC 8259).
 
     The library goes as deep as the interpreter's stack, and what comes of it could then not be shown or compared.
@@ -21,6 +22,8 @@ def loads(text: str | bytes, *, longest: int = LONGEST) -> Any:
     Args:
         text: The text.
         longest: Characters or bytes that it may have; 1 MiB unless told.
+        lenient: Put up with what spoils nothing but its own place: bytes that are not of the encoding, control
+            characters in strings, numbers of thousands of digits, and whatever follows the value.
 
     Raises:
         ValueError: It is not JSON, too long, or more than 64 lists and objects deep.
@@ -28,10 +31,16 @@ def loads(text: str | bytes, *, longest: int = LONGEST) -> Any:
     if len(text) > longest:
         raise ValueError("the JSON text is too long")
     if isinstance(text, bytes):
-        text = text.decode(json.detect_encoding(text))
+        text = text.decode(json.detect_encoding(text), "surrogateescape" if lenient else "strict")
     if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
         raise ValueError("the JSON text is too deep")
+    if lenient:
+        return json.JSONDecoder(parse_int=_number, strict=False).raw_decode(text.lstrip(" \t\r\n"))[0]
     return json.loads(text)
+
+
+def _number(digits: str) -> float:
+    return int(digits) if len(digits) < _DIGITS else float(digits)  # the second is not square in their count
 
 
 def _depth(text: str) -> int:

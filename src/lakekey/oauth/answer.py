@@ -35,10 +35,10 @@ class Answer(NamedTuple):
         """The body as a JSON object, or ``None`` if it is anything else.
 
         The media type does not matter: servers and gateways label JSON as text, or not at all, and an answer that is
-        thrown away for its label may hold the successor of a refresh token that is spent.
+        thrown away for its label may hold the successor of a refresh token that is spent. Nor does a flaw beside it.
         """
         try:
-            value = _json.loads(self.body)
+            value = _json.loads(self.body, lenient=True)
         except ValueError:
             return None
         return value if isinstance(value, dict) else None

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
 
 _MOST = 8
+_INTERIM = range(102, 200)  # 100 is the library's, and after 101 no answer comes
+_MOST_INTERIM = 8
 
 
 class KeptConnections:
@@ -89,11 +91,26 @@ def new_adapter() -> "HTTPAdapter":
 @functools.cache
 def _adapter_class() -> "type[HTTPAdapter]":
     with libraries():
+        from http.client import HTTPResponse, parse_headers
+
         from requests.adapters import HTTPAdapter
         from urllib3.connection import HTTPConnection, HTTPSConnection
         from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+    class FinalResponse(HTTPResponse):
+        def _read_status(self) -> tuple[str, int, str]:
+            # The library passes over 100 only, and would take any other interim response for the answer, as which it
+            # would be thrown away (RFC 9110 §15.2).
+            found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # not in its stubs
+            passed = 0
+            while found[1] in _INTERIM and passed < _MOST_INTERIM:
+                parse_headers(self.fp)
+                found, passed = super()._read_status(), passed + 1  # type: ignore[misc]
+            return found
+
     class Watched(HTTPConnection):
+        response_class = FinalResponse
+
         def connect(self) -> None:
             deadlines.watch_of_this_exchange().connect(self, super().connect)
 
@@ -102,6 +119,8 @@ def _adapter_class() -> "type[HTTPAdapter]":
             super().request(*args, **kwargs)
 
     class WatchedTls(HTTPSConnection):
+        response_class = FinalResponse
+
         def connect(self) -> None:
             deadlines.watch_of_this_exchange().connect(self, super().connect)
 

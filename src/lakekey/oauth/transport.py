@@ -15,6 +15,7 @@ from lakekey.errors import ConfigurationError, TokenEndpointError
 from lakekey.oauth import certificates, deadlines, monkey_patches
 from lakekey.oauth.answer import Answer, retry_after
 from lakekey.oauth.connections import KeptConnections, new_adapter
+from lakekey.oauth.content_coding import unpacked
 from lakekey.oauth.proxy import proxies_on_the_way, proxy_to
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _LATE = "{} did not answer in time"
 _LONGEST = 120  # characters of another party's text in an error
 _TRY_AGAIN = "check the network, and try again"
+_ACCEPTED = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 class Transport:
@@ -143,7 +145,7 @@ class Transport:
                     method,
                     url,
                     data=dict(form) if form is not None else None,
-                    headers={"Accept": "application/json", "User-Agent": self._user_agent, **(headers or {})},
+                    headers={**_ACCEPTED, "User-Agent": self._user_agent, **(headers or {})},
                     auth=_authentication(basic),
                     allow_redirects=False,  # a redirect would carry the credentials elsewhere
                     timeout=(min(CONNECT_TIMEOUT, left), watch.read_timeout),
@@ -238,18 +240,34 @@ def _authentication(basic: tuple[str, str] | None) -> Callable[["requests.Prepar
 
 
 def _read(response: "requests.Response", host: str, watch: deadlines.Watch) -> Answer:
+    """Read an answer whole. What is whole in spite of its framing counts: it may hold a spent token's successor."""
+    with libraries():
+        import urllib3.exceptions
+        from requests.exceptions import SSLError
+
     body = b""
-    for chunk in response.iter_content(watch.piece):
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise TokenEndpointError(
-                f"{host} sent more than {MAX_BODY} bytes", status=response.status_code, retryable=False
-            )
-        watch.progress()
+    broken: Exception | None = None
+    # The first returns what has come, where the second would discard it for an error that follows.
+    read = getattr(response.raw, "read1", response.raw.read)
+    try:
+        while piece := read(watch.piece, decode_content=False):
+            body += piece
+            if len(body) > MAX_BODY:
+                break
+            watch.progress()
+    except urllib3.exceptions.SSLError as error:
+        broken = SSLError(error)
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        broken = error
+    body = unpacked(body, MAX_BODY)
+    if len(body) > MAX_BODY:
+        raise TokenEndpointError(
+            f"{host} sent more than {MAX_BODY} bytes", status=response.status_code, retryable=False
+        )
     content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if not content_type.isprintable() or len(content_type) > _LONGEST:  # it is shown in errors
         content_type = ""
-    return Answer(
+    answer = Answer(
         response.status_code,
         content_type,
         body,
@@ -257,6 +275,9 @@ def _read(response: "requests.Response", host: str, watch: deadlines.Watch) -> A
         response.headers.get("Location"),
         response.headers.get("Date"),
     )
+    if broken is not None and answer.json_object() is None:
+        raise broken
+    return answer
 
 
 def _root_cause(error: BaseException) -> BaseException:

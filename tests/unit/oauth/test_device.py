@@ -64,7 +64,7 @@ BLIPS = {
         "body": json.dumps({"error": "invalid_request", "error_description": "Temporarily throttled"}),
         "status": 400,
     },
-    "half an answer": {"body": TOKENS, "Content_Length": "9999"},
+    "half an answer": {"body": TOKENS[: len(TOKENS) // 2], "Content_Length": "9999"},
 }
 
 

@@ -1,0 +1,83 @@
+"""An answer with tokens that arrived whole is taken, whatever its framing and its labels say: it is sent only once."""
+
+import gzip
+import json
+import zlib
+
+import pytest
+
+from lakekey.errors import TokenEndpointError
+from lakekey.oauth.content_coding import unpacked
+from lakekey.oauth.token_response import parse
+from lakekey.oauth.transport import MAX_BODY, Transport
+from support.servers.odd_server import OddServer
+
+BODY = json.dumps({"access_token": "t", "token_type": "Bearer", "refresh_token": "next", "expires_in": 3600}).encode()
+OPEN = BODY[:-1]
+PACKED = gzip.compress(BODY)
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(BODY), BODY)
+
+
+def whole(body, *headers):
+    return OK + b"".join(b"%b\r\n" % header for header in headers) + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+FLAWED = {
+    "packed": whole(PACKED, b"Content-Encoding: gzip"),
+    "packed, without a label": whole(PACKED),
+    "packed twice": whole(gzip.compress(PACKED), b"Content-Encoding: gzip"),
+    "packed, without the end": whole(PACKED[:-8], b"Content-Encoding: gzip"),
+    "deflated": whole(zlib.compress(BODY), b"Content-Encoding: deflate"),
+    "labelled gzip": whole(BODY, b"Content-Encoding: gzip"),
+    "labelled deflate": whole(BODY, b"Content-Encoding: deflate"),
+    "labelled many times": whole(BODY, b"Content-Encoding: " + b", ".join([b"gzip"] * 20)),
+    "shorter than its length": OK + b"Content-Length: 1000\r\n\r\n" + BODY,
+    "length that is none": OK + b"Content-Length: x\r\n\r\n" + BODY,
+    "without the last chunk": CHUNKED,
+    "with a chunk that is none": CHUNKED + b"zz\r\n\r\n",
+    "byte that is not UTF-8": whole(OPEN + b', "name": "Zo\xeb"}'),
+    "UTF-16": whole(BODY.decode().encode("utf-16")),
+    "line break in a string": whole(OPEN + b', "name": "a\nb"}'),
+    "number without measure": whole(OPEN + b', "n": ' + b"1" * 5000 + b"}"),
+    "comment behind it": whole(BODY + b"\n<!-- a gateway -->"),
+    "zeros behind it": whole(BODY + b"\0\0"),
+    "early hints before it": b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n" + whole(BODY),
+    "interim responses before it": b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + whole(BODY),
+}
+
+
+def posted(answer):
+    with OddServer(lambda connection: connection.sendall(answer)) as server:
+        return parse(Transport().post_form(f"{server.host}/token", {"grant_type": "refresh_token"}))
+
+
+@pytest.mark.parametrize("flaw", FLAWED)
+def test_tokens_that_arrived_whole_are_taken(flaw):
+    response = posted(FLAWED[flaw])
+    assert (response.access_token, response.refresh_token) == ("t", "next")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"Content-Length: 1000\r\n\r\n" + OPEN,
+        OK + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(OPEN), OPEN),
+        whole(PACKED[:40], b"Content-Encoding: gzip"),
+        whole(PACKED[:30] + b"damage" + PACKED[36:]),
+    ],
+    ids=["length", "chunks", "packed", "damaged"],
+)
+def test_tokens_that_arrived_in_part_are_none(answer):
+    with pytest.raises(TokenEndpointError):
+        posted(answer)
+
+
+def test_refresh_token_that_is_not_of_the_encoding_counts_as_not_given():
+    assert posted(whole(BODY.replace(b"next", b"ne\xebt"))).refresh_token is None
+
+
+def test_bomb_is_cut_off():
+    with pytest.raises(TokenEndpointError, match="sent more than"):
+        posted(whole(gzip.compress(b" " * 100_000_000)))
+    assert len(unpacked(gzip.compress(b" " * 100_000_000), MAX_BODY)) == MAX_BODY + 1
