@@ -44,7 +44,7 @@ def redirect_of(target: Target) -> Redirect:
             parts = urlsplit(target.redirect_url)
             port = parts.port
         except ValueError:
-            raise _wrong("redirect_url", target.redirect_url, target) from None
+            parts = urlsplit("")  # the error shows what may be a password: ours must not hang on it
         if parts.query or parts.fragment or parts.username or not parts.hostname:
             raise _wrong("redirect_url", target.redirect_url, target)
         if parts.scheme == "https":

@@ -258,11 +258,20 @@ def test_a_secret_sealed_in_the_cache_is_found(box, profile, doctor):
     assert {"name": "client_secret", "value": "(set)", "source": "cache"} in report["settings"]
 
 
-def test_a_password_in_an_address_is_left_out(profile, doctor, monkeypatch):
-    profile(dev={"redirect_url": f"http://me:{SECRET}@localhost:9000"})
-    monkeypatch.setenv("LAKEKEY_STORE", f"postgresql://me:{SECRET}@db.example/keys")
+@pytest.mark.parametrize(
+    ("address", "shown"),  # each is refused as soon as it is read
+    [
+        (f"postgresql://me:{SECRET}@127.0.0.1:1/keys?no=1", "postgresql://127.0.0.1:1/keys"),
+        (f"postgresql://me:{SECRET}/x@127.0.0.1:1/keys", "postgresql://127.0.0.1:1/keys"),
+        (f"redis://:{SECRET}#x@127.0.0.1:1/no", "redis://…"),
+        (f"postgresql://127.0.0.1:1/keys?no={SECRET}", "postgresql://127.0.0.1:1/keys"),
+    ],
+)
+def test_a_password_in_an_address_is_left_out(profile, doctor, monkeypatch, address, shown):
+    profile(dev={"redirect_url": f"http://me:{SECRET}/x@localhost:9000"})
+    monkeypatch.setenv("LAKEKEY_STORE", address)
     _, _, report = doctor("dev")
-    assert {"name": "store", "value": "postgresql://…@db.example/keys", "source": "LAKEKEY_STORE"} in report["settings"]
+    assert {"name": "store", "value": shown, "source": "LAKEKEY_STORE"} in report["settings"]
     assert SECRET not in json.dumps(report)
 
 

@@ -238,6 +238,22 @@ def test_debug_names_file_host_and_request_and_shows_no_secret(oidc_server, home
         assert "debug:" not in output
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://ada:dose0123@127.0.0.1:1/keys?no=1", "postgresql://127.0.0.1:1/keys"),
+        ("postgresql://ada:dose0123/x@127.0.0.1:1/keys", "postgresql://127.0.0.1:1/keys"),
+        ("postgresql://127.0.0.1:1/keys?no=dose0123", "postgresql://127.0.0.1:1/keys"),
+        ("redis://:dose0123#x@127.0.0.1:1", "redis://…"),
+    ],
+)
+def test_debug_shows_no_password_of_a_store(profiles, monkeypatch, address, shown):
+    monkeypatch.setenv("LAKEKEY_STORE", address)
+    done = run("token", "prod", "--debug")
+    assert f"cache: {shown}\n" in done.stderr
+    assert "dose" not in done.stderr
+
+
 def test_debug_is_off_by_default(profiles):
     assert "debug" not in run("status", "prod").stderr
 
