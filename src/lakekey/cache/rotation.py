@@ -9,40 +9,31 @@ Each step leaves a cache that opens. Killed at any point, the next rotation find
 no further one, and goes on from step 2.
 """
 
-import contextlib
-import itertools
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey import _log
 from lakekey._commands import room_of
 from lakekey.cache.cache import Cache
-from lakekey.cache.entry import DISCOVERY_PREFIX
-from lakekey.cache.envelope import BadEnvelope, key_id_of, seal
 from lakekey.cache.keys import anchor, file, passphrase
-from lakekey.cache.keys.choice import NOTE, ChangedElsewhere, KeyChoice, raw_choice, write_choice
+from lakekey.cache.keys.choice import ChangedElsewhere, KeyChoice, raw_choice, write_choice
 from lakekey.cache.keys.first_use import fill, plan
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.kms import services, wrapped_ring
 from lakekey.cache.keys.ring import KeyRing, format_ring, key_id, new_key
 from lakekey.cache.keys.sources import GIVEN, choice_of, open_source, own_source, require_for_all, ring_of
-from lakekey.cache.stores.store import Note
+from lakekey.cache.resealing import changed_elsewhere, reseal
 from lakekey.errors import (
-    CacheError,
     CacheWriteFailed,
     ConfigurationError,
     KeyUnavailable,
-    LockTimeout,
-    StoreUnavailable,
 )
 from lakekey.observability import audit
 
 if TYPE_CHECKING:
     from lakekey.cache.keys.source import OwnKeySource
-    from lakekey.cache.stores.store import SharedStore
 
 _NOTES = MappingProxyType({"file": file.NOTE, "passphrase": passphrase.NOTE, "kms": wrapped_ring.NOTE})
-_AT_ONCE = 200  # entries of a shared store, of a few kilobytes each
 _PATIENCE = 90.0  # longer than a refresh with all its retries holds an entry
 
 
@@ -93,7 +84,7 @@ def rotate(cache: Cache, *, to: str | None = None, patience: float = _PATIENCE) 
         with keys.place.changing_key():
             done = _rotate(cache, keys, to, patience)
     except ChangedElsewhere:
-        raise _changed_elsewhere(keys) from None
+        raise changed_elsewhere(keys) from None
     except OSError as error:
         raise CacheWriteFailed(
             f"cannot change the key of the cache in {keys.place.where}: {error.strerror or type(error).__name__}",
@@ -121,7 +112,7 @@ def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotati
         if len(ring.keys) == 1:
             raise _not_ours(ring)
         with cache.store.together():
-            resealed, busy, unreadable = _reseal(cache, keys, ring, raw, patience)
+            resealed, busy, unreadable = reseal(cache, keys, ring, raw, patience)
         if cache.store.shared and not busy:
             _announce_given(keys, chosen, ring, raw)
         return Rotation(ring.current.hex(), False, resealed, (), () if busy else _others(ring), busy, unreadable)
@@ -137,7 +128,7 @@ def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotati
     else:
         own = own_source(chosen, keys.place, keys.environ)
         if ring_of(own).keys != ring.keys:
-            raise _changed_elsewhere(keys)
+            raise changed_elsewhere(keys)
         if not continued:
             own.write(format_ring(keys_then))
     ring, chosen = _announce(chosen, own, keys, keys_then, raw)
@@ -149,7 +140,7 @@ def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotati
         chosen.why,
     )
     with cache.store.together():
-        resealed, busy, unreadable = _reseal(cache, keys, ring, chosen.to_bytes(), patience)
+        resealed, busy, unreadable = reseal(cache, keys, ring, chosen.to_bytes(), patience)
     dropped = () if busy else _others(ring)
     if dropped:
         own.write(format_ring(keys_then[:1]))
@@ -173,7 +164,7 @@ def _announce(
     if chosen.source == anchor.WEAKEST:
         anchor.remember(keys.environ, keys.place.where, chosen)
     if not write_choice(keys.place, chosen, replaces=replaces):
-        raise _changed_elsewhere(keys)
+        raise changed_elsewhere(keys)
     anchor.remember(keys.environ, keys.place.where, chosen)
     return ring_of(source, chosen.why), chosen
 
@@ -184,14 +175,7 @@ def _announce_given(keys: Keys, chosen: KeyChoice, ring: KeyRing, replaces: byte
     if chosen.current != current:
         announced = chosen._replace(current=current, rotations=chosen.rotations + 1)
         if not write_choice(keys.place, announced, replaces=replaces):
-            raise _changed_elsewhere(keys)
-
-
-def _changed_elsewhere(keys: Keys) -> LockTimeout:
-    return LockTimeout(
-        f"another process has changed the key of the cache in {keys.place.where} at the same time",
-        hint="look at it with: lakekey keys",
-    )
+            raise changed_elsewhere(keys)
 
 
 def _in_order(ring: KeyRing) -> tuple[bytes, ...]:
@@ -212,90 +196,6 @@ def _tidy(former: KeyChoice, chosen: KeyChoice, keys: Keys) -> None:
     for source, name in _NOTES.items():
         if source != chosen.source:
             keys.place.remove_note(name)
-
-
-def _reseal(
-    cache: Cache, keys: Keys, ring: KeyRing, said: bytes, patience: float
-) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
-    """Seal all entries under a ring, for as long as the note about the key says what was announced with that ring."""
-    under = Note(NOTE, said) if cache.store.shared and said else None
-    resealed, busy, unreadable, refused = 0, set[str](), set[str](), dict[str, CacheError]()
-    while True:
-        # Again from the start, until nothing is left: entries are made while we work.
-        passed = busy | unreadable | refused.keys()
-        left = 0
-        old = (each for each in cache.envelopes() if each[0] not in passed and _is_old(ring, *each))
-        while page := list(itertools.islice(old, _AT_ONCE)):
-            left += len(page)
-            _require_unchanged(keys, under)
-            done = _reseal_idle(cache, ring, page, under)
-            resealed += len(done)
-            for entry_id in (name for name, _ in page if name not in done):
-                try:
-                    resealed += _reseal_one(cache, ring, entry_id, patience, under)
-                except LockTimeout:
-                    busy.add(entry_id)
-                except KeyUnavailable:
-                    unreadable.add(entry_id)
-                except (CacheWriteFailed, StoreUnavailable):
-                    raise
-                except CacheError as error:  # open to others, say: it is ours again once that is fixed
-                    refused[entry_id] = error
-        if not left:
-            break
-    if refused:
-        raise next(iter(refused.values()))
-    return resealed, tuple(sorted(busy)), tuple(sorted(unreadable))
-
-
-def _require_unchanged(keys: Keys, under: Note | None) -> None:
-    """Stop a rotation that stood still, and that another host has taken over meanwhile. Raises `LockTimeout`."""
-    if under is not None and raw_choice(keys.place) != under.content:
-        raise _changed_elsewhere(keys)
-
-
-def _reseal_idle(
-    cache: Cache, ring: KeyRing, page: list[tuple[str, bytes | CacheError | None]], under: Note | None
-) -> set[str]:
-    """Seal those of a shared store again that no process is at work on, in one step. Returns which.
-
-    Each by itself, under its lock, takes four questions: for a hundred thousand, many minutes.
-    """
-    if not cache.store.shared:
-        return set()
-    swaps = []
-    for entry_id, envelope in page:
-        if isinstance(envelope, bytes):
-            with contextlib.suppress(CacheError, BadEnvelope):
-                swaps.append((entry_id, envelope, seal(ring, entry_id, cache.open(entry_id, envelope))))
-    return cast("SharedStore", cache.store).swap_page(swaps, under=under) if swaps else set()
-
-
-def _is_old(ring: KeyRing, entry_id: str, envelope: bytes | CacheError | None) -> bool:
-    if entry_id.startswith(DISCOVERY_PREFIX):
-        return False
-    if isinstance(envelope, CacheError):
-        return True
-    return envelope is not None and key_id_of(envelope) != ring.current.hex()
-
-
-def _reseal_one(cache: Cache, ring: KeyRing, entry_id: str, patience: float, under: Note | None) -> bool:
-    """Seal an entry again. Returns whether it had to be.
-
-    Raises:
-        KeyUnavailable: No key opens it; a damaged one was left where it is, since it cannot be moved away.
-    """
-    with cache.locked(entry_id, patience=patience) as stored:
-        envelope = stored.envelope
-        if stored.entry is None and envelope is not None:
-            raise KeyUnavailable(f"{cache.store.place(entry_id)} is damaged")
-        if stored.entry is None or envelope is None or key_id_of(envelope) == ring.current.hex():
-            return False
-        plaintext = cache.open(entry_id, envelope)
-        sealed = seal(ring, entry_id, plaintext)
-        if under is None:
-            return cache.store.put(entry_id, sealed, replaces=envelope)
-        return cast("SharedStore", cache.store).put(entry_id, sealed, replaces=envelope, under=under)
 
 
 def _not_ours(ring: KeyRing) -> ConfigurationError:

@@ -11,7 +11,8 @@ from types import FrameType
 from typing import Any
 
 from lakekey.cli.output import print_json_rows, print_table, print_text
-from lakekey.session.keep_alive import FAILED, SIGN_IN, KeptSession, round_of
+from lakekey.session.keep_alive import round_of
+from lakekey.session.keep_alive_outcomes import FAILED, SIGN_IN, KeptSession
 
 _ROWS = 1000  # of a table
 

@@ -10,7 +10,7 @@ from lakekey import _commands
 from lakekey._hosts import LOOPBACK, is_account_console, normalize_host, workspace_of
 from lakekey.cli import prompt
 from lakekey.cli.arguments import target_settings
-from lakekey.cli.workspace_api import Compute, WorkspaceApi
+from lakekey.cli.compute_choice import choose_compute
 from lakekey.configuration import databrickscfg, profile_writer
 from lakekey.configuration.suggestion import nearest
 from lakekey.configuration.target import Target, resolve
@@ -149,7 +149,7 @@ def finish(arguments: argparse.Namespace, plan: Plan, provider: Provider) -> Wri
             values[name] = value if isinstance(value, str) else ",".join(value)
     values.setdefault("auth_type", target.auth_type)
     if target.account_id is None:
-        values.update(_compute(provider, asks=asks))
+        values.update(choose_compute(provider, asks=asks))
     profile_writer.write_profile(plan.path, plan.name, values, replace=False, default=plan.is_first)
     return Written(plan.name, plan.path, values, plan.is_first)
 
@@ -279,35 +279,6 @@ def _name_for(arguments: argparse.Namespace, names: list[str], *, asks: bool) ->
         if name not in names:
             return name
         prompt.tell(f"  A profile {name} already exists.")
-
-
-def _compute(provider: Provider, *, asks: bool) -> dict[str, str]:
-    """The warehouse and the cluster to write, chosen by the person; the only warehouse where there is just one."""
-    api = WorkspaceApi(provider)
-    chosen = {}
-    try:
-        warehouses = api.warehouses()
-        warehouse = _chosen("SQL warehouse", warehouses, asks=asks, optional=False)
-        if warehouse is not None:
-            chosen["warehouse_id"] = warehouse.id
-        cluster = _chosen("Cluster for Spark", api.clusters() if asks else [], asks=asks, optional=True)
-        if cluster is not None:
-            chosen["cluster_id"] = cluster.id
-    except LakekeyError as error:
-        prompt.tell(f"lakekey: {error.message}" + (f" ({error.hint})" if error.hint else ""))
-    return chosen
-
-
-def _chosen(what: str, found: list[Compute], *, asks: bool, optional: bool) -> Compute | None:
-    if len(found) == 1 and not optional:
-        return found[0]
-    if not found or not asks:
-        return None
-    running = next((place for place, each in enumerate(found) if each.state == "RUNNING"), 0)
-    place = prompt.choose(
-        what, [f"{each.name}  {each.id}  {each.state.lower()}" for each in found], default=running, none=optional
-    )
-    return found[place] if place is not None else None
 
 
 def target_of(written: Written) -> Target:

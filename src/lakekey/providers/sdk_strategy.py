@@ -9,8 +9,7 @@ import contextlib
 import copy
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from lakekey import _log
@@ -18,11 +17,11 @@ from lakekey._commitment import Latch
 from lakekey._hosts import normalize_host
 from lakekey._imports import LOADING, amid_locked_step, holds_a_lock, importing, libraries
 from lakekey._renewal_imports import cannot_wait
-from lakekey.configuration.settings import SETTINGS
 from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError
 from lakekey.oauth import jwt
-from lakekey.oauth.redaction import redacted
+from lakekey.providers.sdk_calls import call_of, is_inside_call_of
+from lakekey.providers.sdk_settings import SdkSettings
 from lakekey.providers.sources import Headers, SecondChances, credentials_of
 from lakekey.providers.token import Token
 from lakekey.providers.unattended import announce
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Bounds on the SDK's probe of the host, which otherwise may take five minutes.
-_PATIENCE = {"http_timeout_seconds": 30, "retry_timeout_seconds": 30}
 LONGEST_WAIT = 120.0  # seconds for another thread's attempt, which may run a program and ask a service
 _ONE = "attempt"
 _IMPORTS = frozenset(("databricks",))  # what the SDK needs beside a renewal's modules
@@ -66,17 +63,6 @@ class _Attempt:
         self.error: LakekeyError | None = None
 
 
-class _Call:
-    """A call to the SDK that is under way. What inherits this context and outlives the call is not inside it."""
-
-    def __init__(self, source: "SdkStrategy") -> None:
-        self.source = source
-        self.ended = False
-
-
-_calls: ContextVar[tuple[_Call, ...]] = ContextVar("lakekey_sdk_calls", default=())
-
-
 class SdkStrategy:
     """A `lakekey.providers.sources.TokenSource` over a strategy of databricks-sdk.
 
@@ -88,7 +74,7 @@ class SdkStrategy:
     def __init__(self, target: Target, *, patience: float = LONGEST_WAIT) -> None:
         self.target = target
         self._patience = patience
-        self._used: Mapping[str, str] = target.sdk_settings  # what the SDK was given, whose secrets no error shows
+        self._settings = SdkSettings(target)
         self._strategy: _Strategy | None = None
         self._attempts: dict[str, _Attempt] = {}  # one at most; `setdefault` decides whose, in one atomic operation
         # A refused token, what replaced it, and until when that is not replaced in turn, by the monotonic clock.
@@ -231,22 +217,16 @@ class SdkStrategy:
             raise
         except Exception as error:  # noqa: BLE001 - the SDK raises ValueError, OSError, and its dependencies' own
             kind = ConfigurationError if isinstance(error, ValueError) else TokenEndpointError
-            said = f"{self.target.auth_type}: {self._redacted(error)}"
+            said = f"{self.target.auth_type}: {self._settings.redacted(error)}"
         # Raised out here: the SDK's exception hangs on requests that hold secrets.
         raise kind(said, hint=f"run: {self.target.doctor_command}", profile=self.target.name)
 
     def _inside(self, work: Callable[[], T]) -> T:
         """Call the SDK, unless this is code that such a call runs: the SDK's locks would wait for themselves."""
-        under_way = _calls.get()
-        if any(each.source is self and not each.ended for each in under_way) or amid_locked_step():
+        if is_inside_call_of(self) or amid_locked_step():
             self._refuse_to_wait()  # the SDK may start a thread
-        call = _Call(self)
-        token = _calls.set((*under_way, call))
-        try:
+        with call_of(self):
             return work()
-        finally:
-            call.ended = True
-            _calls.reset(token)
 
     def _refuse_to_wait(self) -> NoReturn:
         raise Failures(self.target).busy()
@@ -269,8 +249,7 @@ class SdkStrategy:
             self._remove(attempt)
 
     def _wait(self, attempt: _Attempt, until: float) -> None:
-        is_inside = any(each.source is self and not each.ended for each in _calls.get())
-        if is_inside or holds_a_lock() or cannot_wait() or importing(_IMPORTS):
+        if is_inside_call_of(self) or holds_a_lock() or cannot_wait() or importing(_IMPORTS):
             self._refuse_to_wait()
         if not attempt.finished.wait(max(0.0, until - time.monotonic())):
             self._remove(attempt)  # its thread may be gone: an interruption can strike between any two steps
@@ -305,51 +284,7 @@ class SdkStrategy:
             self._strategy.dropped = True
 
     def _build(self, reports: list[str]) -> "Config":
-        with LOADING:
-            from lakekey.providers.sdk_config import config_class
-        try:
-            config = config_class(self.target, reports)
-        except ImportError:
-            raise ConfigurationError(
-                f"{self.target.auth_type} needs databricks-sdk", hint="pip install 'lakekey[sdk]'"
-            ) from None
-        target = self.target
-        # profile="": what was resolved counts, and the SDK must not read the file once more.
-        self._used = self._settings()
-        settings: dict[str, Any] = {"profile": "", **_PATIENCE, **self._used}
-        if "scopes" in target.sources:
-            settings["scopes"] = list(target.scopes)
-        built = config(host=target.host or None, auth_type=target.auth_type, group_id=target.group_id, **settings)
-        if not target.host:
-            self.target = target.at(normalize_host(built.host, target.profile, "by Azure"))
+        built = self._settings.config(reports)
+        if not self.target.host:
+            self.target = self.target.at(normalize_host(built.host, self.target.profile, "by Azure"))
         return built
-
-    def _settings(self) -> Mapping[str, str]:
-        """What the strategy reads, with the secrets that `pickle` left behind found again."""
-        target = self.target
-        left_behind = [
-            name
-            for name, setting in SETTINGS.items()
-            if setting.secret and name in target.sources and setting.delegated and name not in target.sdk_settings
-        ]
-        if not left_behind:
-            return target.sdk_settings
-        with LOADING:
-            from lakekey.configuration.unpickled import resolved_here
-
-        for here in resolved_here(target):
-            if all(name in here.sdk_settings for name in left_behind):
-                return {**here.sdk_settings, **target.sdk_settings}
-        raise ConfigurationError(
-            f"{' and '.join(left_behind)} of this provider is not here: pickling leaves it behind",
-            hint="set it in the environment here, or give the profile to this machine",
-            profile=target.name,
-        )
-
-    def _redacted(self, error: Exception) -> str:
-        # The SDK appends the whole configuration to what went wrong.
-        text = str(error).partition(". Config: ")[0].partition(". Env: ")[0] or type(error).__name__
-        for name, value in self._used.items():
-            if len(value) > 3 and name not in ("cloud", "azure_environment"):
-                text = text.replace(value, f"[{name}]")
-        return redacted(text, (value for name, value in self._used.items() if SETTINGS[name].secret))[:400]

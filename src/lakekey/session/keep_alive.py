@@ -9,9 +9,7 @@ import hashlib
 import itertools
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
-from datetime import datetime
 from typing import NamedTuple
 
 from lakekey import _log
@@ -21,15 +19,22 @@ from lakekey.cache.opening import open_cache
 from lakekey.configuration.settings import U2M
 from lakekey.configuration.target import Target, resolve
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError
-from lakekey.observability import audit, events
 from lakekey.session import inventory
 from lakekey.session.end_notices import EndNotices
 from lakekey.session.inventory import Found
+from lakekey.session.keep_alive_outcomes import (
+    BUSY,
+    FAILED,
+    NO_PROFILE,
+    NOT_DUE,
+    RENEWED,
+    SIGN_IN,
+    KeptSession,
+    Sums,
+    kept_session,
+)
 from lakekey.session.refresh_due import end_of, is_due, lapse_of
 from lakekey.session.session import Session
-
-RENEWED, NOT_DUE, BUSY = "renewed", "not due", "busy"
-SIGN_IN, FAILED, NO_PROFILE = "sign in again", "failed", "no profile"
 
 RATE = 60.0  # renewals a minute
 WARN = 3 * 86400.0  # seconds before a session's end at which it is reported as a warning
@@ -38,31 +43,6 @@ _AT_ONCE = 100  # sessions that are looked at before the first of them is renewe
 _LONGEST_PAUSE = 60.0  # seconds that a workspace may make a round wait
 #: The lock in the store that one round holds.
 LOCK = hashlib.sha256(b"lakekey keep-alive").hexdigest()
-
-
-class KeptSession(NamedTuple):
-    """What a round found and did about one session; it holds no secret.
-
-    Attributes:
-        entry: The id of its entry.
-        workspace: The workspace, or the account console.
-        profile: The profile that leads to it today, or ``None``.
-        identity: The person, where it is known.
-        state: ``renewed``, ``not due``, ``busy`` (another process is renewing it, or has just failed), ``sign in
-            again``, ``failed``, or ``no profile`` (nothing leads to it today, so it cannot be renewed).
-        lapses_at: When its refresh token ends unless it is renewed, in UTC, or ``None``: that is not known.
-        ends_at: When the person has to sign in again at the latest, in UTC, or ``None``: that is not known.
-        error: The code of what failed, or ``None``.
-    """
-
-    entry: str
-    workspace: str
-    profile: str | None
-    identity: str | None
-    state: str
-    lapses_at: datetime | None = None
-    ends_at: datetime | None = None
-    error: str | None = None
 
 
 class Round(NamedTuple):
@@ -125,7 +105,7 @@ def round_of(
         Which process is at a round of its own, as `Round.held_by`.
     """
     environ = os.environ if environ is None else environ
-    sums, pace = _Sums(), _Pace(60.0 / rate, pause)
+    sums, pace = Sums(), _Pace(60.0 / rate, pause)
     for selection, cache, chosen in list(_chosen(names, environ)):
         first = list(itertools.islice(chosen, 1))
         if not first:
@@ -143,7 +123,7 @@ def round_of(
                     yield kept
             finally:
                 notices.close()
-    _report(sums, environ)
+    sums.report(environ)
     return None
 
 
@@ -192,41 +172,41 @@ class _Pass:
         """How a session stands, or what to renew it by if it is due; ``None`` for what is not a person's session."""
         entry, now = found.entry, time.time()
         if entry is None:
-            return _kept(found, None, FAILED, error=found.trouble)
+            return kept_session(found, None, FAILED, error=found.trouble)
         if entry.about.get("auth_type") != U2M:
             return None
         if not entry.refresh_token:
-            return _kept(found, None, SIGN_IN)
+            return kept_session(found, None, SIGN_IN)
         lapses, ends = entry.refresh_expires_at, entry.session_ends_at
         if lapses and ends and not is_due(entry, lapses, ends, now):
-            return _kept(found, None, NOT_DUE)  # the server has said all, and no configuration says it better
+            return kept_session(found, None, NOT_DUE)  # the server has said all, and no configuration says it better
         try:
             target = inventory.target_of(found, self._environ)
         except ConfigurationError:
             target = None
         if target is None:
-            return _kept(found, None, NO_PROFILE)
+            return kept_session(found, None, NO_PROFILE)
         due = is_due(entry, lapse_of(entry, target), end_of(entry, target), now)
-        return target if due else _kept(found, target, NOT_DUE)
+        return target if due else kept_session(found, target, NOT_DUE)
 
     def _renew(self, found: Found, entry: Entry, target: Target) -> KeptSession:
         if self._pace.failures.get(target.host, 0) >= _PATIENCE:
-            return _kept(found, target, BUSY)
+            return kept_session(found, target, BUSY)
         self._pace.wait = self._pace.gap
         session = Session(target, cache=self._cache, environ=self._environ, interactive="never")
         try:
             renewed = session.renew_early(entry.access_token, always=True)
         except LoginRequired as error:
-            return _kept(found, target, SIGN_IN, error=error)
+            return kept_session(found, target, SIGN_IN, error=error)
         except LakekeyError as error:
             if isinstance(error, TokenEndpointError):
                 self._pace.failures[target.host] = self._pace.failures.get(target.host, 0) + 1
                 self._pace.wait = max(self._pace.gap, min(error.retry_after or 0.0, _LONGEST_PAUSE))
-            return _kept(found, target, FAILED, error=error)
+            return kept_session(found, target, FAILED, error=error)
         self._pace.failures.pop(target.host, None)
         if renewed is None:
-            return _kept(found, target, BUSY)
-        return _kept(found._replace(entry=renewed), target, RENEWED)
+            return kept_session(found, target, BUSY)
+        return kept_session(found._replace(entry=renewed), target, RENEWED)
 
 
 def _chosen(names: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[tuple[str, Cache, Iterator[Found]]]:
@@ -255,23 +235,6 @@ def _chosen(names: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[tupl
         yield name, cache, iter([Found(wanted, entry, (name,))])
 
 
-def _kept(found: Found, target: Target | None, state: str, *, error: LakekeyError | None = None) -> KeptSession:
-    entry = found.entry or Entry({})
-    lapses, ends = (lapse_of(entry, target), end_of(entry, target)) if entry.refresh_token else (0.0, 0.0)
-    if lapses and entry.rotates is False:  # the same token stays, and so does its end
-        ends = min(lapses, ends) if ends else lapses
-    return KeptSession(
-        entry=found.entry_id,
-        workspace=str(entry.about.get("host", "")),
-        profile=found.profiles[0] if found.profiles else (target.profile if target is not None else None),
-        identity=inventory.identity_of(entry),
-        state=state,
-        lapses_at=inventory.moment(lapses),
-        ends_at=inventory.moment(ends),
-        error=error.code if error is not None else None,
-    )
-
-
 def _warn(entry: Entry | None, kept: KeptSession, notices: EndNotices) -> None:
     """Report that a session ends, where that is due."""
     if entry is None or kept.ends_at is None or not notices.is_due(kept.entry, entry, kept.ends_at.timestamp()):
@@ -281,38 +244,3 @@ def _warn(entry: Entry | None, kept: KeptSession, notices: EndNotices) -> None:
         kept.profile or kept.workspace, kept.identity or "an unknown person",
         kept.ends_at.isoformat(timespec="minutes"), kept.entry[:12],
     )  # fmt: skip
-
-
-class _Sums:
-    """What a round has found, summed up.
-
-    Attributes:
-        counts: How many sessions, by workspace and state.
-        next_end: When the first of them ends, in epoch seconds; ``None`` where that is not known.
-    """
-
-    def __init__(self) -> None:
-        self.counts: Counter[tuple[str, str]] = Counter()
-        self.next_end: float | None = None
-
-    def add(self, kept: KeptSession) -> None:
-        """Count one more."""
-        self.counts[kept.workspace, kept.state] += 1
-        if kept.ends_at is not None:
-            ends = kept.ends_at.timestamp()
-            self.next_end = ends if self.next_end is None else min(self.next_end, ends)
-
-
-def _report(sums: _Sums, environ: Mapping[str, str]) -> None:
-    """As metrics where OpenTelemetry is on, and as one audit record where something was done."""
-    counts = dict.fromkeys((RENEWED, FAILED, SIGN_IN), 0)
-    for (_, state), number in sums.counts.items():
-        if state in counts:
-            counts[state] += number
-    if counts[RENEWED] or counts[FAILED]:
-        said = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
-        _log.info("keep_alive", "%d sessions looked at: %s", sums.counts.total(), said)
-        outcome = audit.FAILED if counts[FAILED] else audit.DONE
-        audit.record(audit.ADMINISTRATION, environ=environ, action="keep_alive", outcome=outcome, detail=said)
-    next_end = sums.next_end - time.time() if sums.next_end is not None else None
-    events.sessions_kept(sums.counts, next_end, environ)

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from lakekey.cli import setup
+from lakekey.cli import compute_choice
 from lakekey.cli.workspace_api import Compute
 from lakekey.errors import LakekeyError
 from support.processes import LAKEKEY
@@ -294,9 +294,9 @@ def test_warehouse_is_chosen_among_those_there_are(monkeypatch, capsys, found, t
         def clusters(self):
             return []
 
-    monkeypatch.setattr(setup, "WorkspaceApi", Api)
+    monkeypatch.setattr(compute_choice, "WorkspaceApi", Api)
     monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
-    assert setup._compute(None, asks=True).get("warehouse_id") == chosen
+    assert compute_choice.choose_compute(None, asks=True).get("warehouse_id") == chosen
     assert told in capsys.readouterr().err
 
 

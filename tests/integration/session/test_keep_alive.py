@@ -15,7 +15,7 @@ from lakekey.cli import keep_alive as keep_alive_command
 from lakekey.cli import main
 from lakekey.errors import ConfigurationError
 from lakekey.session import end_notices
-from lakekey.session import keep_alive as module
+from lakekey.session import keep_alive_outcomes as outcomes
 from lakekey.session.keep_alive import LOCK, keep_alive, round_of
 from support.processes import LAKEKEY
 from support.processes import lakekey as command
@@ -252,7 +252,14 @@ def test_the_page_shows_the_commands_own_columns(machine):
     (shown,) = re.findall(r"^\$ lakekey keep-alive --once\n(.*)$", PAGE, re.MULTILINE)
     assert re.split(r"  +", done.stdout.splitlines()[0].strip()) == re.split(r"  +", shown)
     listed = re.findall(r"^\| `([\w ]+)` \|", PAGE, re.MULTILINE)
-    assert listed == [module.RENEWED, module.NOT_DUE, module.BUSY, module.SIGN_IN, module.FAILED, module.NO_PROFILE]
+    assert listed == [
+        outcomes.RENEWED,
+        outcomes.NOT_DUE,
+        outcomes.BUSY,
+        outcomes.SIGN_IN,
+        outcomes.FAILED,
+        outcomes.NO_PROFILE,
+    ]
 
 
 def test_it_runs_on_until_it_is_told_to_end(machine):

@@ -1,0 +1,88 @@
+"""What one of the SDK's own strategies is built from, and what its errors must not show of that."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lakekey._imports import LOADING
+from lakekey.configuration.settings import SETTINGS
+from lakekey.configuration.target import Target
+from lakekey.errors import ConfigurationError
+from lakekey.oauth.redaction import redacted
+
+if TYPE_CHECKING:
+    from databricks.sdk.core import Config
+
+# Bounds on the SDK's probe of the host, which otherwise may take five minutes.
+_PATIENCE = {"http_timeout_seconds": 30, "retry_timeout_seconds": 30}
+
+
+class SdkSettings:
+    """The settings that the SDK is given for a target.
+
+    Args:
+        target: What is signed in to.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._used: Mapping[str, str] = target.sdk_settings
+
+    def config(self, reports: list[str]) -> "Config":
+        """The SDK's ``Config`` with a strategy that is built.
+
+        Args:
+            reports: Gets what went wrong on the way, which the caller logs.
+
+        Raises:
+            ConfigurationError: databricks-sdk, or a secret, is not here.
+            Exception: What the SDK raises.
+        """
+        with LOADING:
+            from lakekey.providers.sdk_config import config_class
+        try:
+            config = config_class(self._target, reports)
+        except ImportError:
+            raise ConfigurationError(
+                f"{self._target.auth_type} needs databricks-sdk", hint="pip install 'lakekey[sdk]'"
+            ) from None
+        target = self._target
+        # profile="": what was resolved counts, and the SDK must not read the file once more.
+        self._used = self._found()
+        settings: dict[str, Any] = {"profile": "", **_PATIENCE, **self._used}
+        if "scopes" in target.sources:
+            settings["scopes"] = list(target.scopes)
+        built: Config = config(
+            host=target.host or None, auth_type=target.auth_type, group_id=target.group_id, **settings
+        )
+        return built
+
+    def _found(self) -> Mapping[str, str]:
+        """What the strategy reads, with the secrets that `pickle` left behind found again."""
+        target = self._target
+        left_behind = [
+            name
+            for name, setting in SETTINGS.items()
+            if setting.secret and name in target.sources and setting.delegated and name not in target.sdk_settings
+        ]
+        if not left_behind:
+            return target.sdk_settings
+        with LOADING:
+            from lakekey.configuration.unpickled import resolved_here
+
+        for here in resolved_here(target):
+            if all(name in here.sdk_settings for name in left_behind):
+                return {**here.sdk_settings, **target.sdk_settings}
+        raise ConfigurationError(
+            f"{' and '.join(left_behind)} of this provider is not here: pickling leaves it behind",
+            hint="set it in the environment here, or give the profile to this machine",
+            profile=target.name,
+        )
+
+    def redacted(self, error: Exception) -> str:
+        """What an error of the SDK says, without the secrets that the SDK was given."""
+        # The SDK appends the whole configuration to what went wrong.
+        text = str(error).partition(". Config: ")[0].partition(". Env: ")[0] or type(error).__name__
+        for name, value in self._used.items():
+            if len(value) > 3 and name not in ("cloud", "azure_environment"):
+                text = text.replace(value, f"[{name}]")
+        return redacted(text, (value for name, value in self._used.items() if SETTINGS[name].secret))[:400]
