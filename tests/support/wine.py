@@ -24,6 +24,12 @@ def windows(path: str | Path) -> str:
     return "Z:" + os.path.abspath(path).replace("/", "\\")
 
 
+def linux(path: str) -> Path:
+    """A path as Windows programs name it, on Linux."""
+    drive, _, rest = path.partition(":")
+    return {"C": HOME / "prefix/drive_c", "Z": Path("/")}[drive.upper()] / rest.replace("\\", "/").lstrip("/")
+
+
 def environ(**more: str) -> dict[str, str]:
     """The environment of a Windows program: nothing of ours but what is given."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}

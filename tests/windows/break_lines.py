@@ -31,6 +31,7 @@ UNIT, HERE = "tests/unit", "tests/windows"
 FILES = f"{UNIT}/cache/test_private_files.py"
 CONSOLE = f"{HERE}/test_console.py"
 COUNTS = f"{CONSOLE}::test_wait_for_the_browser_counts_down_until_ctrl_c"
+PASTED = f"{CONSOLE}::test_long_address_is_pasted_into_a_console"
 SHOWN = f"{CONSOLE}::test_console_shows_what_its_code_page_lacks_and_colours_where_it_can"
 CALLED = f"{HERE}/test_connectors.py::test_sdk_finds_lakekey_by_the_name_of_the_databricks_cli"
 TURN = f"{HERE}/test_sharing.py::test_audit_record_waits_for_its_turn_and_is_made_without_one_where_there_is_none"
@@ -56,13 +57,14 @@ BREAKS = (
     ),
     Break("cache/opening.py", 'in ("win32", "darwin")', 'in ("darwin",)', f"{HERE}/test_places.py::test_cache_lies_in_the_users_local_application_data"),
     Break("cache/keys/anchor.py", '"APPDATA"', '"HOME_OF"', f"{UNIT}/cache/keys/test_choice.py"),
+    Break("cache/keys/keyring.py", 'getattr(one, "winerror", None) == _NO_LOGON_SESSION', "False", f"{UNIT}/cache/keys/test_keyring.py"),
     Break("cache/keys/joining.py", "min(left, _SLICE)", "left", f"{UNIT}/cache/keys/test_joining.py"),
     Break("login/browser.py", 'if sys.platform == "win32":', "if False:", f"{UNIT}/login/test_browser.py"),
     Break("login/browser.py", "posix=_POSIX", "posix=True", f"{UNIT}/login/test_seat.py"),
     Break("login/paste.py", 'or sys.platform == "win32"', "", "tests/integration/login/test_login_paste.py::test_the_redirected_address_is_pasted_back"),
-    Break("login/paste.py", 'if sys.platform == "win32" and not notebook', "if False and not notebook", COUNTS),
+    Break("login/paste.py", 'if sys.platform == "win32" and not notebook', "if False and not notebook", PASTED),
     Break("login/screen.py", '(os.name == "nt" and is_terminal(stream))', "False", COUNTS),
-    Break("login/console.py", "_KEY, _ALT = 1,", "_KEY, _ALT = 2,", f"{CONSOLE}::test_long_address_is_pasted_into_a_console"),
+    Break("login/console.py", "_KEY, _ALT = 1,", "_KEY, _ALT = 2,", PASTED),
     Break("oauth/deadlines.py", "left + _DRAIN if", "None if", f"{UNIT}/oauth/test_transport.py"),
     Break("cli/output.py", 'if os.name == "posix" else "%d %b"', "", f"{HERE}/test_command_line.py::test_dates_are_written_as_windows_can"),
     Break("cli/serving/command.py", "done.wait(_SLICE)", "done.wait()", f"{CONSOLE}::test_serve_hands_out_tokens_until_ctrl_c"),

@@ -14,6 +14,7 @@ from typing import IO
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from support import disks
 from support.servers.oidc_server import OidcServer
 from support.wine import PYTHON, ROOT, environ, running, windows
 
@@ -43,7 +44,7 @@ def main() -> int:
     chosen = any(argument.startswith("tests/") for argument in sys.argv[1:])
     tests = [] if chosen else [f"tests/{room}" for room in (*ROOMS, *marked())]
     marks = ALWAYS if chosen else f"{ALWAYS} and ({MARK} or not integration)"
-    with running(), OidcServer() as server, tempfile.TemporaryDirectory() as directory:
+    with running(), OidcServer() as server, disks.served() as served, tempfile.TemporaryDirectory() as directory:
         facts = Path(directory, "facts.json")  # they hold secrets, and a child's environment may hold none
         facts.write_text(server.facts(ca_file=windows(server.ca_file)))
         kept = {
@@ -51,6 +52,7 @@ def main() -> int:
             "PYTHONIOENCODING": "utf-8",
             "PYTHONUNBUFFERED": "1",
             "TESTS_OIDC_SERVER": windows(facts),
+            **served,
         }
         process = subprocess.Popen(
             ["wine", str(PYTHON), "-m", "pytest", "-q", "-m", marks, "--timeout", LONGEST, *tests, *sys.argv[1:]],

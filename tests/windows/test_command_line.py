@@ -1,7 +1,5 @@
 """``lakekey.exe`` with its commands, and a person who signs in by it."""
 
-import json
-
 import pytest
 
 from lakekey.cli import arguments
@@ -102,22 +100,6 @@ def test_doctor_speaks_in_ascii(run):
     assert "Traceback" not in output + errors
 
 
-def test_credential_manager_keeps_the_key(service):
-    code, output, errors = wine.run(
-        wine.PYTHON, "-c",
-        "import lakekey; print(bool(lakekey.provider().headers()))",
-        **service.windows_environ(LAKEKEY_KEY_SOURCE="keyring", LAKEKEY_KEYRING_TIMEOUT="60"),
-    )  # fmt: skip
-    assert (code, output.strip()) == (0, "True"), errors
-    _, output, errors = wine.run(
-        wine.LAKEKEY,
-        "keys",
-        "show",
-        **service.windows_environ(LAKEKEY_KEY_SOURCE="keyring", LAKEKEY_KEYRING_TIMEOUT="60"),
-    )
-    assert "Credential Manager" in output, output + errors
-
-
 def test_home_of_a_user_name_that_is_not_ascii(service, tmp_path):
     home = tmp_path / "Jörg Żółć"
     home.mkdir()
@@ -136,32 +118,3 @@ def test_home_of_a_user_name_that_is_not_ascii(service, tmp_path):
     )
     assert (code, output.strip()) == (0, "True"), errors
     assert (home / "cache" / "entries").is_dir()
-
-
-# What an account without a logon session gets of Credential Manager (ERROR_NO_SUCH_LOGON_SESSION), or no library for it.
-WITHOUT = """
-import json, sys
-if sys.argv[1] == "absent":
-    sys.modules["win32ctypes"] = sys.modules["win32ctypes.pywin32"] = None
-else:
-    from keyring.backends import Windows
-    def refuse(*_, **__):
-        raise Windows.pywintypes.error(1312, "CredRead", "A specified logon session does not exist.")
-    Windows.win32cred.CredWrite = Windows.win32cred.CredRead = refuse
-import lakekey
-from support.reports import outcome, report
-report("result", **outcome(lambda: bool(lakekey.provider().headers())))
-"""
-
-
-@pytest.mark.parametrize("trouble", ["absent", "refusing"])
-@pytest.mark.parametrize("source", ["", "keyring"], ids=["any source", "the keyring by name"])
-def test_credential_manager_that_cannot_be_used(service, trouble, source):
-    environ = {"LAKEKEY_KEY_SOURCE": source, "LAKEKEY_KEYRING_TIMEOUT": "60"}
-    with service.python(WITHOUT, trouble, **environ) as child:
-        end = child.result()
-    if source:  # a source that was chosen is never replaced by a weaker one
-        assert end["error"] == "KeyUnavailable", end
-        return
-    assert end["ok"], end
-    assert json.loads((service.directory / "cache.json").read_text())["source"] == "file"

@@ -1,13 +1,11 @@
 """Where a cache may lie on Windows, and what becomes of it there."""
 
 import os
-import shutil
 import stat
 
 import pytest
 
 from support import wine
-from support.disks import Disk
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -141,38 +139,3 @@ def test_account_without_a_profile_gets_a_token(service):
     with service.python(BARE) as child:
         end = child.result()
     assert end["ok"], end
-
-
-@pytest.fixture
-def disk(tmp_path):
-    disk = Disk.mount(tmp_path / "disk")
-    if disk is None:
-        pytest.skip("this user may not mount a file system")
-    yield disk
-    disk.unmount()
-
-
-@pytest.mark.parametrize("trouble", ["fill", "read_only"])
-def test_service_principal_is_served_where_nothing_can_be_written(service, disk, trouble):
-    where = wine.windows(disk.where / "cache")
-    assert service.fresh_process(LAKEKEY_CACHE_DIR=where)["ok"]
-    getattr(disk, trouble)()
-    assert service.fresh_process(LAKEKEY_CACHE_DIR=where)["ok"]
-    assert service.token_requests() == 1  # what is stored is served
-    code = "import lakekey\nfrom support.reports import outcome, report\np = lakekey.provider()\n"
-    code += "p.invalidate(p.token().access_token)\nreport('result', **outcome(lambda: bool(p.headers())))"
-    with service.python(code, LAKEKEY_CACHE_DIR=where) as child:
-        end = child.result()
-        said = child.complaints()
-    assert end["ok"], end
-    assert service.token_requests() == 2
-    assert "memory" in said
-
-
-def test_persons_refresh_token_is_not_spent_where_nothing_can_be_written(machine, disk):
-    where = wine.windows(disk.where / "cache")
-    shutil.copytree(machine.directory, disk.where / "cache")
-    disk.fill()
-    end = machine.fresh_process(LAKEKEY_CACHE_DIR=where)
-    assert end["error"] == "CacheWriteFailed", end
-    assert machine.token_requests() == 0

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from support.disks import Disk
 from support.inside import session_of
 
 SOMEBODY = 54321
+READ_ONLY = "Read-only file system" if os.name == "posix" else "denied"
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,7 @@ def renew(provider):
     return provider.token().access_token
 
 
+@pytest.mark.on_windows
 def test_a_service_principal_is_served_from_memory_on_a_full_disk_with_one_warning(disk, sign_in, workspaces, caplog):
     provider = sign_in(**service_principal(workspaces))
     first = provider.token().access_token
@@ -96,6 +97,7 @@ def stored_on_disk(provider):
     return Entry.from_bytes(done.stdout)
 
 
+@pytest.mark.on_windows
 def test_a_full_disk_is_found_before_a_refresh_token_is_spent(disk, sign_in, workspaces):
     provider = sign_in()
     token = provider.token().access_token
@@ -123,6 +125,7 @@ def test_a_session_whose_refresh_token_is_reusable_is_renewed_in_memory_on_a_ful
     assert caplog.text.count("memory of this process only") == 1
 
 
+@pytest.mark.on_windows
 def test_a_disk_that_fills_up_during_a_refresh_is_an_error_that_says_so_and_the_process_keeps_the_session(
     disk, sign_in
 ):
@@ -312,6 +315,7 @@ def test_signing_out_of_a_session_on_a_read_only_disk_is_an_error_that_says_so(d
     assert provider.logout() is True
 
 
+@pytest.mark.on_windows
 def test_a_read_only_cache_serves_what_it_holds_and_spends_nothing(disk, sign_in, workspaces, caplog):
     provider = sign_in()
     token = provider.token().access_token
@@ -319,7 +323,7 @@ def test_a_read_only_cache_serves_what_it_holds_and_spends_nothing(disk, sign_in
     machine_token = machine.token().access_token
     disk.read_only()
     assert sign_in().token().access_token == token
-    with pytest.raises(lakekey.CacheWriteFailed, match="Read-only"):
+    with pytest.raises(lakekey.CacheWriteFailed, match=f"{READ_ONLY};"):
         sign_in().invalidate(token)
     assert renew(machine) != machine_token
     assert caplog.text.count("memory of this process only") == 1
@@ -340,16 +344,19 @@ def test_bad_entry_in_a_read_only_cache_costs_no_token(disk, sign_in, workspaces
     assert caplog.text.count("memory of this process only") == 1
 
 
+@pytest.mark.on_windows
 def test_a_new_cache_on_a_read_only_disk_is_one_in_memory(disk, sign_in, workspaces, caplog):
     disk.read_only()
     provider = sign_in(**service_principal(workspaces))
     assert provider.token().access_token
-    assert "Read-only file system; tokens are kept in the memory of this process only" in caplog.text
+    assert f"{READ_ONLY}; tokens are kept in the memory of this process only" in caplog.text
     assert sign_in(**service_principal(workspaces)).token() == provider.token()
     assert caplog.text.count("memory of this process only") == 1
 
 
 def test_a_limit_on_the_size_of_files_is_a_full_disk_too(sign_in, workspaces, caplog):
+    import resource
+
     unwritten._reported.clear()
     provider = sign_in(**service_principal(workspaces))
     first = provider.token().access_token

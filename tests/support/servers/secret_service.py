@@ -40,6 +40,8 @@ class SecretService:
     ask a person finds nobody to show its prompt.
     """
 
+    backend = "keyring.backends.SecretService", "Keyring"
+
     def __init__(self, home: Path) -> None:
         self._home = home
         self._socket = home / "bus"

@@ -41,13 +41,15 @@ ON_WINDOWS = {
         "windows/test_places.py::test_doctor_says_who_else_may_open_the_cache",
     ],
     "the key is in the desktop": [
-        "windows/test_command_line.py::test_credential_manager_keeps_the_key",
-        "windows/test_command_line.py::test_credential_manager_that_cannot_be_used",
+        "integration/cache/test_os_keyring.py::test_a_keyring_that_works_is_taken_holds_one_small_item_and_no_file_holds_the_key",
+        "integration/cache/test_os_keyring.py::test_a_keyring_that_was_asked_for_by_name_is_never_replaced",
+        "integration/cache/test_os_keyring.py::test_moving_away_from_the_keyring_leaves_nothing_in_it",
     ],
     "an account without a profile": ["windows/test_places.py::test_account_without_a_profile_gets_a_token"],
     "full and read-only disks": [
-        "windows/test_places.py::test_service_principal_is_served_where_nothing_can_be_written",
-        "windows/test_places.py::test_persons_refresh_token_is_not_spent_where_nothing_can_be_written",
+        "integration/cache/test_cache_cannot_be_written.py::test_a_service_principal_is_served_from_memory_on_a_full_disk_with_one_warning",
+        "integration/cache/test_cache_cannot_be_written.py::test_a_full_disk_is_found_before_a_refresh_token_is_spent",
+        "integration/cache/test_cache_cannot_be_written.py::test_a_read_only_cache_serves_what_it_holds_and_spends_nothing",
     ],
     "dbt's adapter": ["windows/test_dbt.py::test_adapter_of_dbt_signs_in_and_asks_the_warehouse"],
     "long paths": [

@@ -27,6 +27,7 @@ _BACKENDS = {
     "keyring.backends.macOS:Keyring": "macOS Keychain",
     "keyring.backends.Windows:WinVaultKeyring": "Windows Credential Manager",
 }
+_NO_LOGON_SESSION = 1312  # what Windows says to a service, or a task that runs without a person's password
 T = TypeVar("T")
 
 
@@ -188,10 +189,12 @@ def within(limit: float, call: Callable[[], T]) -> T:
     error = errors[0]
     if isinstance(error, KeyringTrouble):
         raise error
-    kinds = {kind.__name__ for one in (error, error.__cause__) for kind in type(one).__mro__}
+    both = (error, error.__cause__)
+    kinds = {kind.__name__ for one in both for kind in type(one).__mro__}
     if kinds & {"KeyringLocked", "LockedException", "PromptDismissedException"}:
         raise KeyringTrouble("locked", "the OS keyring is locked")
-    if kinds & {"InitError", "NoKeyringError", "SecretServiceNotAvailableException", "ModuleNotFoundError"}:
+    absent = {"InitError", "NoKeyringError", "SecretServiceNotAvailableException", "ModuleNotFoundError"}
+    if kinds & absent or any(getattr(one, "winerror", None) == _NO_LOGON_SESSION for one in both):
         raise KeyringTrouble("absent", "the OS keyring is not there in this session")
     # The text of a foreign exception is not passed on: backends quote what they were given.
     raise KeyringTrouble("broken", f"the OS keyring failed ({type(error).__name__})")

@@ -138,7 +138,7 @@ def _this_thread() -> tuple[int, int]:
 
 def write_failed(path: str, error: OSError) -> CacheWriteFailed:
     """The error of a write that the operating system refused."""
-    reason = error.strerror or type(error).__name__
+    reason = (error.strerror or type(error).__name__).rstrip(".")  # as Windows ends its sentences
     with LOADING:
         from lakekey._commands import room_of
 
