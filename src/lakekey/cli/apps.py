@@ -93,7 +93,7 @@ def set_(arguments: argparse.Namespace) -> int:
         print_json({**_facts(kept, count), "changed": what, "ended_connections": ended})
         return 0
     if not what:
-        print_text(f"{arguments.name} is unchanged: it has all of that already.")
+        print_text(f"{arguments.name} is unchanged: it already has these settings.")
         return 0
     print_text(f"{kept.name} is changed, for every worker from now on: {', '.join(what)}.")
     if ended:
@@ -142,7 +142,7 @@ def rotate_secret(arguments: argparse.Namespace) -> int:
     registrations.rotate_secret(
         arguments.name, _ask(f"New client secret of {app.client_id}: "), keep_older=not arguments.drop_older
     )
-    beside = "" if arguments.drop_older or not app.secret else " The older one is sent where the new one is refused."
+    beside = "" if arguments.drop_older or not app.secret else " The older one is sent if the new one is refused."
     return _done(arguments, f"{arguments.name} has a new secret, which every worker uses from now on.{beside}")
 
 
@@ -172,7 +172,7 @@ def check(arguments: argparse.Namespace) -> int:
         app_check.UNTOLD: " Whether it accepts the secret shows when a person signs in." if app.secret else "",
     }
     for each in checked:
-        print(f"{each.host} takes the sign-ins of {app.name}.{said[each.secret]}")
+        print(f"{each.host} accepts sign-ins through {app.name}.{said[each.secret]}")
     return 0
 
 

@@ -92,7 +92,7 @@ def unknown() -> bytes:
 def stale() -> bytes:
     """The answer to another sign-in than the one that is waited for."""
     body = (
-        "<p>This is the answer to an earlier sign-in, or it was not begun here. The one that is waited for goes on "
+        "<p>This is the answer to an earlier sign-in, or it was not started here. The current sign-in continues "
         "in its own tab; if there is none, start again from your program.</p>"
     )
     return _page("This sign-in is not awaited", body)

@@ -122,7 +122,7 @@ def check_ended(
     ended = sum(_ends(before, after, entry) for entry in entries)
     if ended and again is not None:
         raise told(
-            "e-ends", f"{ended} connection{'s' if ended > 1 else ''} would end by that: {what}",
+            "e-ends", f"{ended} connection{'s' if ended > 1 else ''} would end: {what}",
             hint=f"{again} --with-connections", count=str(ended),
         )  # fmt: skip
     return ended

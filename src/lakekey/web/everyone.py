@@ -129,7 +129,7 @@ class Everyone:
             raise _unread([entry_id], "nothing is removed")
         removed = self._remove(found) if found is not None else None
         if removed is None:
-            raise told("e-gone", "there is no such connection", hint="it may be removed already")
+            raise told("e-gone", "there is no such connection", hint="it may already have been removed")
         return removed
 
     def tell_endings(self, hook: Callable[[Ending], None], *, now: float | None = None) -> list[Ending]:

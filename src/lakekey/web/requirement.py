@@ -23,7 +23,7 @@ def requirement(portal: PortalService, profile: str) -> Callable[[Request], Awai
         try:
             return await _provider(request, reader)
         except threads.Busy:
-            message = reader.text("too many requests wait for the same answer", "busy-more")
+            message = reader.text("too many requests are waiting for an answer", "busy-more")
             raise HTTPException(503, message, headers={"Retry-After": "10"}) from None
 
     async def _provider(request: Request, reader: _Reader) -> Provider:

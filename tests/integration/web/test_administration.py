@@ -121,16 +121,16 @@ def test_b14_app_is_tried_on_the_page_and_a_wrong_redirect_uri_or_secret_is_told
     root = visit()
     host = place.box.host.removeprefix("https://")
     tried = root.press(root.get("/admin"), "Try portal-app")
-    assert f"{host} takes the sign-ins of portal-app. It accepts the secret." in tried.words
+    assert f"{host} accepts sign-ins through portal-app. It accepts the secret." in tried.words
     place.box.register_client("portal-app", client_secret="another", redirect_uris=[place.redirect_uri])
     refused = root.press(root.get("/admin"), "Try portal-app")
     assert (refused.status, "invalid_client" in refused.words) == (409, True)
-    assert "refuses the secret of portal-app, or that it has none. Change its secret here." in refused.words
+    assert "refuses the secret of portal-app, or requires one. Change its secret here." in refused.words
     assert "lakekey apps" not in refused.words
     assert place.secret not in refused.text
     place.box.register_client("portal-app", client_secret=place.secret, redirect_uris=["https://elsewhere.example/cb"])
     refused = root.press(root.get("/admin"), "Try portal-app")
-    assert (refused.status, f"whether it has the redirect URI {place.redirect_uri}." in refused.words) == (409, True)
+    assert (refused.status, f"that it has the redirect URI {place.redirect_uri}." in refused.words) == (409, True)
 
 
 def test_each_act_on_the_page_is_an_audit_record_and_looking_is_none(visit, caplog):
@@ -197,8 +197,8 @@ def test_b44_two_secrets_stand_side_by_side_until_the_older_one_is_forgotten(vis
     root = visit()
     action, fields = root.get("/admin").form("Replace the secret of portal-app")
     done = root.post(action, {**fields, "secret": "a-secret-of-next-week"})
-    assert "The older one is sent where the new one is refused." in done.words
-    assert "sealed, with the older one beside it" in done.words
+    assert "The older one is sent if the new one is refused." in done.words
+    assert "sealed, together with the older one" in done.words
     tried = root.press(done, "Try portal-app")
     assert "It accepts the older secret only, not the new one yet." in tried.words
     assert "is connected as" in visit(ADA).connect().words
@@ -247,7 +247,7 @@ def test_b45_button_that_removes_an_app_says_that_connections_need_it(visit):
     page = root.get("/admin")
     assert "Remove portal-app although connections need it" in page.buttons
     assert root.press(page, "Remove portal-app although connections need it").status == 200
-    assert "Of an app or a profile that is gone" in root.get("/admin").words
+    assert "From an app or a profile that no longer exists" in root.get("/admin").words
 
 
 @pytest.mark.parametrize("fields", [{"do": "nothing"}, {"do": "default", "app": "x"}, {"do": "add", "name": "A B"}])

@@ -34,7 +34,7 @@ def test_lifetimes_workspaces_and_a_name_change_under_a_connection_that_stays(vi
     again = lakekey("apps", "set", "renamed", "--session-minutes", "none")
     assert "absolute_session_lifetime_in_minutes" in again.stdout
     assert portal.registrations.get("renamed").absolute_session_lifetime_in_minutes is None
-    assert "has all of that already" in lakekey("apps", "set", "renamed", "--session-minutes", "none").stdout
+    assert "already has these settings" in lakekey("apps", "set", "renamed", "--session-minutes", "none").stdout
     nothing = lakekey("apps", "set", "renamed")
     assert (nothing.returncode, "nothing to change was given" in nothing.stderr) == (2, True)
 
@@ -43,7 +43,7 @@ def test_scopes_under_connections_change_only_where_it_is_said_that_these_end(vi
     visit(ADA).connect()
     visit(GRACE).connect()
     refused = lakekey("apps", "set", place.app, "--scopes", "sql")
-    assert (refused.returncode, "2 connections would end by that: scopes" in refused.stderr) == (2, True)
+    assert (refused.returncode, "2 connections would end: scopes" in refused.stderr) == (2, True)
     assert "--with-connections" in refused.stderr
     assert portal.registrations.get(place.app).scopes == SCOPES
     done = lakekey("apps", "set", place.app, "--scopes", "sql", "--with-connections")
@@ -133,19 +133,19 @@ def test_other_default_ends_connections_only_where_that_is_said(two, visit, plac
     ada.connect()
     two.change(place.app, hosts=("https://first.example.com", place.box.host))
     third = two.get(place.app)._replace(name="third", redirect_uri=f"{URL}/callback/third")
-    with pytest.raises(ConfigurationError, match="1 connection would end by that: default"):
+    with pytest.raises(ConfigurationError, match="1 connection would end: default"):
         two.add(third._replace(is_default=True))
     two.add(third)
     refused = lakekey("apps", "set-default", place.app)
-    assert (refused.returncode, "1 connection would end by that" in refused.stderr) == (2, True)
+    assert (refused.returncode, "1 connection would end" in refused.stderr) == (2, True)
     assert f"lakekey apps set-default {place.app} --with-connections" in refused.stderr
     button = f"Make {place.app} the default"
     page = root.press(root.get("/admin"), button)
-    assert (page.status, "Connections that would end by that: 1. Nothing was saved." in page.words) == (409, True)
+    assert (page.status, "Connections that would end: 1. Nothing was saved." in page.words) == (409, True)
     assert "prod Connected" in ada.get().words
     action, fields = page.form(button)
     done = root.post(action, {**fields, "with_connections": "yes"})
-    assert "Connections that have ended by it: 1." in done.words
+    assert "Connections that ended because of this: 1." in done.words
     assert defaults(two) == [place.app]
     assert "prod Not connected" in ada.get().words
 
@@ -175,7 +175,7 @@ def test_app_is_changed_on_the_page_and_what_was_typed_stays_after_a_refusal(vis
     assert getattr(record, "lakekey.actor") == ROOT
     assert getattr(record, "lakekey.detail") == "portal-app: absolute_session_lifetime_in_minutes"
     stale = root.post(action, {**fields, "session_minutes": "1"})
-    assert (stale.status, "portal-app was changed meanwhile." in stale.words) == (409, True)
+    assert (stale.status, "portal-app was changed in the meantime." in stale.words) == (409, True)
     assert stale.form("Save portal-app")[1]["session_minutes"] == "43200"  # what there is now
     # Nor does a refusal for another reason make a form new that was opened before.
     wrong = root.post(action, {**fields, "session_minutes": "two"}).form("Save portal-app")[1]
@@ -185,13 +185,13 @@ def test_app_is_changed_on_the_page_and_what_was_typed_stays_after_a_refusal(vis
     action, fields = root.get("/admin").form("Save portal-app")
     assert fields["session_minutes"] == "1234567"
     refused = root.post(action, {**fields, "scopes": "sql"})
-    assert (refused.status, "Connections that would end by that: 1. Nothing was saved." in refused.words) == (409, True)
+    assert (refused.status, "Connections that would end: 1. Nothing was saved." in refused.words) == (409, True)
     typed = refused.form("Save portal-app")[1]
     assert (typed["scopes"], "with_connections" in typed) == ("sql", False)
     assert portal.registrations.get(place.app).scopes == SCOPES
     done = root.post(action, {**typed, "with_connections": "yes"})
-    assert "Connections that have ended by it: 1." in done.words
-    assert "has all of that already" in root.press(root.get("/admin"), "Save portal-app").words
+    assert "Connections that ended because of this: 1." in done.words
+    assert "already has these settings" in root.press(root.get("/admin"), "Save portal-app").words
 
 
 def test_app_is_not_changed_by_those_who_do_not_administer(visit, portal, place):

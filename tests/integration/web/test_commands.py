@@ -93,7 +93,7 @@ def test_app_that_cannot_be_is_refused_with_the_next_step(place, arguments, said
 def test_b14_check_of_an_app_says_which_redirect_uri_to_register(place):
     done = lakekey("apps", "check", place.app, "-p", "prod")
     assert done.returncode == 0, done.stderr
-    assert f"{place.box.host} takes the sign-ins of {place.app}. It accepts the secret." in done.stdout
+    assert f"{place.box.host} accepts sign-ins through {place.app}. It accepts the secret." in done.stdout
     place.box.register_client(place.app, client_secret=place.secret, redirect_uris=["https://elsewhere.example/cb"])
     done = lakekey("apps", "check", place.app, "-p", "prod")
     assert done.returncode == 1

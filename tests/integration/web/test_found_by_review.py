@@ -104,7 +104,7 @@ def test_answer_that_comes_to_a_host_with_another_store_is_logged(visit, place, 
     other = {**os.environ, "LAKEKEY_CACHE_DIR": str(tmp_path / "another host")}
     with serving(Portal(["prod"], url=URL, user=lambda _: ADA, environ=other)) as address:
         ada.address, here = address, ada.address
-        assert "took too long, or it was not begun here" in ada.request("GET", answer).words
+        assert "took too long, or was not started here" in ada.request("GET", answer).words
     assert "hosts that serve one address need one store (LAKEKEY_STORE)" in caplog.text
     ada.address = here
     assert "is connected" in ada.arrive(answer).words
@@ -359,7 +359,7 @@ def test_profile_that_has_become_wrong_is_for_the_administrator_and_not_the_stor
     assert (page.status, "store" in page.words) == (200, False)
     assert "Ask your administrator" in page.words
     refused = root.press(before, "Disconnect prod")  # of a page that was open before
-    assert (refused.status, "The connection prod is not set up as it has to be." in refused.words) == (500, True)
+    assert (refused.status, "The connection prod is not set up correctly." in refused.words) == (500, True)
     assert '<a href="/lakekey/">Back to the connections</a>' in refused.text
 
 

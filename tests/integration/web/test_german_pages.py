@@ -52,7 +52,7 @@ def test_page_and_errors_of_the_administrator_are_german_throughout(visit):
     visit(ADA).connect("prod verbinden")
     root = visit()
     assert in_english(root.get("/admin")) == []
-    _, hidden = root.get("/admin").form("Eintragen")
+    _, hidden = root.get("/admin").form("Registrieren")
     token = {"token": hidden["token"]}
     for fields in REFUSED:
         root.language = "de"

@@ -250,7 +250,7 @@ def test_commands_of_the_guide_register_an_app_that_the_server_takes(place, tmp_
         timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "takes the sign-ins of prod" in done.stdout
+    assert "accepts sign-ins through prod" in done.stdout
     assert len(commands) == 3
 
 

@@ -56,7 +56,7 @@ def shown(language, state, **facts):
             connections.ASK_ADMINISTRATOR,
             {"since": NOW, "why": "secret"},
             "Ask your administrator",
-            "Bitte die Verwaltung fragen",
+            "Bitte an die Administration wenden",
         ),
     ],
 )

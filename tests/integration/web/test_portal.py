@@ -75,7 +75,7 @@ def test_b03_user_who_changed_in_between_is_told_who_began(visit, place):
     browser.user = GRACE
     page = browser.arrive(answer)
     assert page.status == 409
-    assert f"{ADA} began this sign-in, and you are here as {GRACE}." in page.words
+    assert f"{ADA} started this sign-in, but you are here as {GRACE}." in page.words
     assert not place.token_requests()
 
 
@@ -99,7 +99,7 @@ def test_b07_malformed_answer_is_a_constant_page(visit, query):
     ada.get()
     page = ada.get(f"/callback/portal-app?{query}")
     assert (page.status, "<b>" in page.text) == (400, False)
-    assert "This is not the answer to a sign-in that has begun here." in page.words
+    assert "This is not the answer to a sign-in that was started here." in page.words
 
 
 def test_b08_denial_is_told_in_our_words_and_markup_is_not_repeated(visit):
@@ -535,8 +535,11 @@ def test_profile_may_have_any_name_that_a_section_can_have(place):
 @pytest.mark.parametrize(
     ("language", "told"),
     [
-        ("en", "The connection prod is not set up as it has to be. Ask the administrator of this service."),
-        ("de", "Die Verbindung prod ist nicht richtig eingerichtet. Bitte fragen Sie die Verwaltung dieses Dienstes."),
+        ("en", "The connection prod is not set up correctly. Ask the administrator of this service."),
+        (
+            "de",
+            "Die Verbindung prod ist nicht richtig eingerichtet. Bitte wenden Sie sich an die Administration dieses Dienstes.",
+        ),
     ],
 )
 def test_profile_that_is_gone_in_mid_flow_is_told_and_the_same_address_works_later(visit, place, language, told):
@@ -575,13 +578,13 @@ def test_profile_that_does_not_hold_takes_no_other_connection_along(place):
         place.config_file.write_text(place.config_file.read_text().replace("[gone]", "[other]"))
         page = ada.connect()
         assert f"prod is connected as {ADA}." in page.words
-        assert "The connection gone is not set up as it has to be." in page.words
+        assert "The connection gone is not set up correctly." in page.words
         assert [button for button in page.buttons if "gone" in button] == []
         states = [each["state"] for each in json.loads(ada.get("/connections").text)["connections"]]
         assert states == ["ask-administrator", "connected"]
         refused = ada.press(stale, "Connect gone")
         assert refused.status == 409
-        assert "The connection gone is not set up as it has to be." in refused.words
+        assert "The connection gone is not set up correctly." in refused.words
         assert ada.get("/admin").status == 200
 
 

@@ -214,7 +214,7 @@ def test_administrator_registers_tries_and_removes_an_app_without_scripts(site, 
         ada.type("#new-session_minutes", "43200")
         ada.choose("#new-default")
         ada.choose('form:has(input[name="client_id"]) > button')
-        ada.reads("Connections that would end by that: 1. Nothing was saved.")  # the new default leads to another one
+        ada.reads("Connections that would end: 1. Nothing was saved.")  # the new default leads to another one
         ada.type("#new-secret", typed["secret"])  # no page has it again
         ada.choose("#new-end")
         ada.choose('form:has(input[name="client_id"]) > button')
@@ -222,7 +222,7 @@ def test_administrator_registers_tries_and_removes_an_app_without_scripts(site, 
         assert f"register its redirect URI {address}/lakekey/callback/second" in words
         assert "Sessions last 43200 minutes" in words
         ada.choose('li:has(input[value="check"]):has(input[value="second"]) form:has(input[value="check"]) button')
-        ada.reads("takes the sign-ins of second. It accepts the secret.")
+        ada.reads("accepts sign-ins through second. It accepts the secret.")
         ada.open(f"{address}/lakekey/")
         connect(ada, ADA)
         ada.reads(f"prod is connected as {ADA}.")

@@ -85,7 +85,7 @@ def test_b02_attackers_answer_in_a_victims_browser_is_refused(place):
 
 def test_b03_user_who_changed_between_start_and_finish_is_refused_by_name(place):
     attempt = Attempt(place, ADA)
-    with pytest.raises(LoginFailed, match=f"{ADA} began the sign-in, and {GRACE} finishes it"):
+    with pytest.raises(LoginFailed, match=f"{ADA} started the sign-in, and {GRACE} finished it"):
         attempt.finish(user=GRACE)
     assert not place.token_requests()
 
@@ -122,7 +122,7 @@ def test_b06_answer_after_ten_minutes_is_too_late(place):
 def test_b07_malformed_answer_is_refused_in_constant_words(place, answer):
     with pytest.raises(LoginFailed) as refusal:
         finish_sign_in("prod", answer=answer, user=ADA, browser=new_value())
-    assert "not the answer to a sign-in that has begun here" in str(refusal.value)
+    assert "not the answer to a sign-in that was started here" in str(refusal.value)
 
 
 def test_b08_denial_leaves_the_connection_and_repeats_no_words_of_the_server(place):

@@ -70,4 +70,4 @@ def test_each_kind_of_error_has_a_text_of_its_own(error):
 def test_names_in_an_error_are_shown_as_text():
     error = told("e-no-app", "there is none", app="<b>\N{RIGHT-TO-LEFT OVERRIDE}")
     shown = pages.message_box(pages.error_message("en", error))
-    assert "There is no app &lt;b&gt;\N{REPLACEMENT CHARACTER}. It may be removed already." in shown
+    assert "There is no app &lt;b&gt;\N{REPLACEMENT CHARACTER}. It may already have been removed." in shown
