@@ -127,7 +127,7 @@ def test_hanging_server_holds_up_its_own_users_only(site, place, silent):
         silent.close()
         shown = [page.result(PATIENCE) for page in pages]
     assert {page.status for page in shown} == {503}
-    busy = [page for page in shown if "Too many people wait" in page.words]
+    busy = [page for page in shown if "Too many people are waiting" in page.words]
     assert len(busy) == WAITING - threads.MOST_OF_A_SERVER
     assert all(page.headers["Retry-After"] == "10" for page in busy)
 
