@@ -5,7 +5,7 @@ from typing import Any
 
 #: Module → names of what is emptied.
 MEMORY = {
-    "lakekey.cache.cache": ("_reported",),
+    "lakekey.cache.damaged": ("_reported",),
     "lakekey.cache.durable_files": ("_unsynced",),
     "lakekey.cache.keys.kms.wrapped_ring": ("_unwrapped", "_failed"),
     "lakekey.cache.opening": ("_reported",),

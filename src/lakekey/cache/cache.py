@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 
-from lakekey import _log
 from lakekey._imports import LOADING
 from lakekey.cache import unwritten
 from lakekey.cache.entry import DISCOVERY_PREFIX, WEB_PREFIX, Entry, NewerEntry, Stored
 from lakekey.cache.envelope import BadEnvelope
 from lakekey.cache.sealed_store import SealedStore
-from lakekey.errors import CacheError, CacheWriteFailed, LakekeyError, StoreUnavailable
+from lakekey.errors import CacheError, StoreUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,7 +93,7 @@ class Cache:
             CacheError: It cannot or must not be read; a later release wrote it, and it is left as it is.
         """
         try:
-            return self._stored(entry_id, self._envelope(entry_id))
+            return self._stored(entry_id, self._sealed.envelope(entry_id))
         except StoreUnavailable as error:  # at once, or where what was read has to be moved away or needs another key
             if not self._sealed.replaceable:
                 raise
@@ -114,19 +112,13 @@ class Cache:
             newer = self._sealed.newer(entry_id)
         except (BadEnvelope, ValueError, TypeError) as error:
             reason = str(error) if isinstance(error, BadEnvelope) else "its content is not an entry"
+            with LOADING:
+                from lakekey.cache.damaged import set_aside
+
             # One that cannot be moved away is what a write has to replace.
-            moved = self._set_aside(entry_id, envelope, reason)
+            moved = set_aside(self.store, entry_id, envelope, reason)
             return Stored(None, None if moved else envelope, damaged=True)
         raise newer
-
-    def _envelope(self, entry_id: str) -> bytes | None:
-        clock = self._sealed.clock
-        if clock is None:
-            return self.store.get(entry_id)
-        asked_at = time.time()
-        envelope, now = self.store.read(entry_id)
-        clock.observe(now, asked_at, time.time())
-        return envelope
 
     def heal(self, entry_id: str, stored: Stored) -> bool:
         """Offer a store that went back in time the newer bytes, if this process still has them.
@@ -302,29 +294,4 @@ class Cache:
 
         That may have to wait for another host, for which none is kept open.
         """
-        with contextlib.suppress(LakekeyError):  # what is wrong with the keys, the question itself says
-            keys = self._sealed.keys
-            if keys is None or keys.chosen:
-                return self.store.together()
-        return contextlib.nullcontext()
-
-    def _set_aside(self, entry_id: str, envelope: bytes, reason: str) -> bool:
-        """Move a bad envelope out of the way. Returns whether it is, or will be by the holder of the entry's lock."""
-        place = self.store.place(entry_id)
-        if self.store.shared and not self.store.still_locked(entry_id) and self.store.holder(entry_id) is not None:
-            return True  # its holder may have an answer under way, and would take one that is gone for signed out
-        try:
-            aside = self.store.set_aside(entry_id, envelope)
-        except CacheWriteFailed:
-            if place not in _reported:
-                _reported.add(place)
-                _log.warning(
-                    "cache", "entry %s is unusable (%s), and %s cannot be moved away", entry_id[:12], reason, place
-                )
-            return False
-        if aside is not None:
-            _log.warning("cache", "entry %s is unusable (%s); set aside as %s", entry_id[:12], reason, aside)
-        return True
-
-
-_reported: set[str] = set()
+        return self._sealed.together()

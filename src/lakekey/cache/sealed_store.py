@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 from lakekey import _log
 from lakekey._imports import LOADING
 from lakekey.cache.entry import Entry
 from lakekey.cache.envelope import NewerEnvelope, UnknownKey, unseal
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing
-from lakekey.errors import CacheError, CacheWriteFailed, KeyUnavailable, UnsafeCache
+from lakekey.errors import CacheError, CacheWriteFailed, KeyUnavailable, LakekeyError, UnsafeCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from lakekey.cache.newest_seen import NewestSeen
     from lakekey.cache.store_time import StoreTime
@@ -56,6 +60,23 @@ class SealedStore:
 
     def __repr__(self) -> str:
         return f"{self.store.where}, key from {self.ring.source if self._find_keys is None else '…'}"
+
+    def envelope(self, entry_id: str) -> bytes | None:
+        """What the store has under a name; the store's clock is noticed where it has one."""
+        if self.clock is None:
+            return self.store.get(entry_id)
+        asked_at = time.time()
+        envelope, now = self.store.read(entry_id)
+        self.clock.observe(now, asked_at, time.time())
+        return envelope
+
+    def together(self) -> AbstractContextManager[None]:
+        """See `Cache.together`."""
+        with contextlib.suppress(LakekeyError):  # what is wrong with the keys, the question itself says
+            keys = self.keys
+            if keys is None or keys.chosen:
+                return self.store.together()
+        return contextlib.nullcontext()
 
     # -- the keys -----------------------------------------------------------------------------------------------
 

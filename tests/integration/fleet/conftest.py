@@ -4,6 +4,7 @@ import pytest
 
 from support import earlier_releases
 from support.fleet import Fleet
+from support.servers.fault_proxy import FaultProxy
 from support.servers.postgresql import Postgresql
 from support.servers.redis import Redis, valkey
 
@@ -52,14 +53,21 @@ def valkey_server(valkey_process):
 
 @pytest.fixture(params=["postgresql", "redis"])
 def server(request):
-    """The server of the store, of each kind."""
+    """The server of the store, of each kind; a module that needs one kind alone has a fixture of this name."""
     return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
 def fleet(oidc_server, tmp_path, server):
-    """Hosts that share a store, of each kind; some modules have their own."""
+    """Hosts that share a store."""
     return Fleet(oidc_server, tmp_path, server.address)
+
+
+@pytest.fixture
+def proxy(server):
+    """The way to the store, for hosts whose address leads through it."""
+    with FaultProxy(server.port) as proxy:
+        yield proxy
 
 
 @pytest.fixture

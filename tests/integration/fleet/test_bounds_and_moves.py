@@ -15,7 +15,6 @@ from lakekey.cache.stores.store import reply_lost
 from lakekey.errors import CacheError, CacheWriteFailed
 from lakekey.providers.provider import Provider
 from lakekey.session.keep_alive import keep_alive
-from support.fleet import Fleet
 from support.inside import session_of
 from support.store_contract import NAME
 
@@ -23,8 +22,8 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
-def fleet(oidc_server, tmp_path, postgresql):
-    return Fleet(oidc_server, tmp_path, postgresql.address)
+def server(postgresql):
+    return postgresql
 
 
 @pytest.fixture

@@ -6,15 +6,14 @@ import time
 
 import pytest
 
-from support.fleet import Fleet
 from support.processes import LAKEKEY
 
 DAY = 86400.0
 
 
 @pytest.fixture
-def fleet(oidc_server, tmp_path, postgresql):
-    return Fleet(oidc_server, tmp_path, postgresql.address)
+def server(postgresql):
+    return postgresql
 
 
 @pytest.fixture

@@ -16,9 +16,7 @@ from lakekey.providers.provider import Provider
 from lakekey.session import exchange, saving
 from lakekey.session.intent import OUTCOME_AFTER, Intent
 from lakekey.session.spending import Spending
-from support.fleet import Fleet
 from support.inside import session_of
-from support.servers.fault_proxy import FaultProxy
 from support.sessions import QUICK
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("unattended")]
@@ -26,14 +24,8 @@ GIVEN_UP = Failure("login_required", "the session is over (the refresh token was
 
 
 @pytest.fixture
-def fleet(oidc_server, tmp_path, postgresql):
-    return Fleet(oidc_server, tmp_path, postgresql.address)
-
-
-@pytest.fixture
-def proxy(postgresql):
-    with FaultProxy(postgresql.port) as proxy:
-        yield proxy
+def server(postgresql):
+    return postgresql
 
 
 @pytest.fixture

@@ -10,8 +10,6 @@ from redis import RedisError
 from lakekey.cache.stores import redis_server
 from lakekey.cache.stores.redis import RedisStore
 from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, StoreUnavailable
-from support.fleet import Fleet
-from support.servers.fault_proxy import FaultProxy
 from support.servers.postgresql import free_port
 from support.servers.redis import Redis, valkey
 from support.store_contract import CONTRACT, NAME
@@ -26,9 +24,8 @@ def either(request):
 
 
 @pytest.fixture
-def proxy(redis):
-    with FaultProxy(redis.port) as proxy:
-        yield proxy
+def server(redis):
+    return redis
 
 
 @pytest.fixture
@@ -173,11 +170,6 @@ def test_a48_remote_server_without_tls_is_refused():
     with pytest.raises(ConfigurationError, match="in clear") as caught:
         RedisStore("redis://:secret@cache.example.com/0").get(NAME)
     assert "rediss://" in caught.value.hint
-
-
-@pytest.fixture
-def fleet(oidc_server, tmp_path, redis):
-    return Fleet(oidc_server, tmp_path, redis.address)
 
 
 def test_a19_lease_lost_in_a_fail_over_leaves_one_presentation(fleet, signed_in, oidc_server, redis):

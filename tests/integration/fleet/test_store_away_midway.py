@@ -10,21 +10,14 @@ from lakekey.errors import LakekeyError, LoginRequired, StoreUnavailable
 from lakekey.providers.provider import Provider
 from lakekey.session import saving
 from support.fleet import Fleet
-from support.servers.fault_proxy import FaultProxy
 from support.sessions import QUICK
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("unattended")]
 
 
 @pytest.fixture
-def fleet(oidc_server, tmp_path, postgresql):
-    return Fleet(oidc_server, tmp_path, postgresql.address)
-
-
-@pytest.fixture
-def proxy(postgresql):
-    with FaultProxy(postgresql.port) as proxy:
-        yield proxy
+def server(postgresql):
+    return postgresql
 
 
 @pytest.fixture

@@ -26,13 +26,6 @@ def through(postgresql, wire):
 
 
 @pytest.fixture
-def proxy(server):
-    """The way to the store of either kind."""
-    with FaultProxy(server.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def behind(fleet, server, proxy):
     """The host whose way to the store leads through the proxy."""
     return fleet.host("a", address=server.readable_at(proxy.port, connect_timeout="3"))
