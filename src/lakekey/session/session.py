@@ -7,6 +7,7 @@ only the process that renews loads the network code.
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 from lakekey._imports import LOADING
@@ -85,6 +86,8 @@ class Session:
             LoginFailed: The sign-in did not succeed.
             CredentialsRefused, TokenEndpointError, CacheError: As they say.
         """
+        if self.credential.shared and _inside_work():
+            return self._at_hand(rejected, served)
         entry = self.credential.look(rejected, served) if self.credential.shared else self.peek()
         if entry is not None and self.credential.settles(entry, rejected, served):
             if known not in ("", entry.access_token):
@@ -111,6 +114,16 @@ class Session:
         )
         self.credential.keep_near(renewed)
         return renewed
+
+    def _at_hand(self, rejected: str, served: str) -> Entry:
+        """What this host itself has of a store that hosts share: the caller is inside a renewal, and holds it up."""
+        copy = self.credential.near.get(self.entry_id)
+        if copy is not None and self.credential.settles(copy.entry, rejected, served):
+            return copy.entry
+        with LOADING:
+            from lakekey.session.failures import Failures
+
+        raise Failures(self.target, self.credential.timing).busy()
 
     def _has_answer_for(self, entry: Entry) -> bool:
         """Whether this process holds an answer for a session that another host has given up for the want of it."""
@@ -200,3 +213,9 @@ class Session:
             self._renewal = assemble(self.credential, self.queue)
             self._assembled_in = os.getpid()
         return self._renewal
+
+
+def _inside_work() -> bool:
+    """Whether the calling code runs inside a renewal of this process, or under a lock that one needs."""
+    work = sys.modules.get("lakekey._inside_work")  # not loaded: there is none
+    return work is not None and bool(work.inside())

@@ -6,7 +6,10 @@ import sys
 import pytest
 
 from lakekey import _log
+from lakekey._inside_work import as_work
+from lakekey.configuration.target import resolve
 from lakekey.errors import LockTimeout
+from lakekey.providers.provider import Provider
 from support.inside import session_of
 
 
@@ -41,6 +44,13 @@ def test_code_in_the_choice_of_the_first_key_gets_an_error_at_once(service):
         sys.setprofile(None)
     assert asked == [True]
     assert provider.headers()
+
+
+def test_code_inside_a_renewal_asks_no_store_that_hosts_share(unattended, monkeypatch, tmp_path):
+    monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(tmp_path))
+    provider = Provider(resolve(None, {}, host="https://h.example.com", store="postgresql://127.0.0.1:1/away"))
+    with as_work():
+        asks_in_vain(provider)
 
 
 class Looks(logging.Handler):
