@@ -168,6 +168,7 @@ class Copy:
 
     def __init__(self, place: Path) -> None:
         self._place = place
+        place.chmod(0o755)  # some tests run programs as another user
         self.output = place / "output.txt"
         for name in ("src", "tests", "packages"):
             shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))

@@ -1,10 +1,12 @@
 """The way to the cache: nobody else may be able to put another directory or file in its place."""
 
+import contextlib
 import os
 import stat
 import subprocess
 import sys
 import tempfile
+from types import SimpleNamespace
 
 import pytest
 
@@ -213,3 +215,74 @@ def test_a_way_that_does_not_exist_yet_is_checked_as_far_as_it_does(place):
     place.chmod(0o777)
     with pytest.raises(UnsafeCache):
         safe_path.check_parents(str(place / "x" / "y" / "z"))
+
+
+def test_way_to_a_file_goes_through_links_that_are_checked(place):
+    file = place / "file"
+    file.touch()
+    (place.parent / "link").symlink_to(file)
+    assert safe_path.resolve_file(str(place.parent / "link")) == str(file)
+    place.chmod(0o777)
+    with pytest.raises(UnsafeCache):
+        safe_path.resolve_file(str(place.parent / "link"))
+
+
+def test_way_beyond_a_file_is_left_to_the_system_to_refuse(place):
+    (place / "file").touch()
+    assert safe_path.resolve_file(str(place / "file" / "x" / "y")) == str(place / "file" / "x" / "y")
+
+
+@pytest.mark.parametrize(("number", "refused"), [(40, False), (41, True)])
+def test_as_many_links_are_followed_as_the_kernel_follows(place, number, refused):
+    (place / "0").mkdir()
+    for link in range(number):
+        (place / f"{link + 1}").symlink_to(f"{link}")
+    last = place / f"{number}"
+    with pytest.raises(OSError) if refused else contextlib.nullcontext():
+        os.listdir(last)
+    with pytest.raises(UnsafeCache) if refused else contextlib.nullcontext():
+        assert safe_path.resolve_file(str(last)) == str(place / "0")
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "group", "alone"),
+    [
+        (0o644, 0, SOMEBODY, True),
+        (0o660, 0, 0, True),
+        (0o660, 0, SOMEBODY, False),
+        (0o602, 0, 0, False),
+        (0o600, SOMEBODY, 0, False),
+        (0o606, SOMEBODY, 0, False),
+    ],
+)
+@needs_root
+def test_file_is_ours_alone_where_no_other_user_can_change_it(place, mode, owner, group, alone):
+    file = place / "file"
+    file.touch()
+    file.chmod(mode)
+    os.chown(file, owner, group)
+    assert safe_path.is_ours_alone(file.stat()) is alone
+
+
+@pytest.mark.parametrize(
+    ("gid", "name", "members", "private"),
+    [
+        (1000, "me", [], True),
+        (1000, "me", ["me"], True),
+        (1000, "me", ["me", "other"], False),
+        (1000, "users", [], False),
+        (1001, "me", [], False),
+        (0, "root", ["other"], True),
+    ],
+)
+def test_group_is_private_if_it_has_our_name_and_no_other_member(monkeypatch, gid, name, members, private):
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: SimpleNamespace(pw_name="me", pw_gid=1000))
+    monkeypatch.setattr("grp.getgrgid", lambda number: SimpleNamespace(gr_name=name, gr_gid=number, gr_mem=members))
+    assert safe_path.is_private_group(gid) is private
+
+
+def test_modes_of_files_mean_nothing_on_windows(place, monkeypatch):
+    (place / "file").touch()
+    (place / "file").chmod(0o666)
+    monkeypatch.setattr(safe_path, "_POSIX", False)
+    assert safe_path.is_ours_alone((place / "file").stat())

@@ -50,6 +50,7 @@ OTHERS = [
     # Spark goes on with a comment after a backslash, and nests comments.
     "-- why \\\nselect 1\nuse x",
     "/* /* */ select 1 */ use x",
+    "/*/* */ select 1 */ use x",
     # Whether a lone carriage return ends a comment is the server's to say.
     "-- why\ruse x\nselect 1",
     "-- why\rselect 1\nuse x",
