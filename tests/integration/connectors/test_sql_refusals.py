@@ -233,11 +233,13 @@ def test_what_is_not_plainly_a_read_keeps_its_session(box, principal, connection
         with suppress(sql.exc.ServerOperationError):  # it may have had its effect before it failed
             cursor.execute(statement)
         revoke(box, principal)
-        before = box.counters["statements"]
+        before, log = box.counters["statements"], len(box.log)
         with pytest.raises(sql.exc.RequestError) as caught:
             cursor.execute("select 1")
+        asked = [record.status for record in box.log[log:] if record.route == "sql"]
     assert "was not sent again" in caught.value.__cause__.message
     assert box.counters["statements"] == before
+    assert set(asked) == {401}, "no other session was opened for it"
 
 
 def test_metadata_calls_leave_nothing_behind_and_are_sent_again(box, principal, connection):
