@@ -153,6 +153,13 @@ def test_an_error_that_may_pass_is_transient(error):
         parse(refused(error))
 
 
+@pytest.mark.parametrize(("status", "later"), [(408, True), (425, True), (429, True), (400, False), (404, False)])
+def test_only_what_a_server_refuses_for_now_is_asked_for_again(status, later):
+    with pytest.raises(TokenEndpointError) as caught:
+        parse(answer({}, status=status, content_type="text/html"))
+    assert caught.value.retryable is later
+
+
 def test_the_servers_wish_to_wait_is_handed_on():
     with pytest.raises(TokenEndpointError) as caught:
         parse(answer({}, status=429, retry_after=7.0))
