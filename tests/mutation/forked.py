@@ -27,7 +27,7 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple, Protocol
 
 _NO_BREAK = 77  # the status of a fork whose functions cannot be broken
-_PATIENCE = 60.0  # seconds that a break's tests may take beyond five times what they take without it
+_PATIENCE = 20.0  # seconds that a break's tests may take beyond five times what they take without it
 _STARTING = frozenset({"subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec"})
 
 
