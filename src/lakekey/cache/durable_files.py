@@ -112,9 +112,7 @@ def _temporary(path: str, mark: str | None) -> str:
     return f"{path}.{mark or new_mark()}{_TEMPORARY}"
 
 
-def _write_temporary(
-    path: str, content: bytes, mark: str | None = None, mode: int = 0o600, *, synced: bool = True
-) -> str:
+def _write_temporary(path: str, content: bytes, mark: str | None, mode: int, *, synced: bool) -> str:
     temporary = _temporary(path, mark)
     descriptor = _create(temporary, mode)
     try:

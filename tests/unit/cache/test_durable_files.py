@@ -220,3 +220,53 @@ def test_umask_takes_nothing_from_the_owner_and_gives_nothing_to_others(path, mo
     finally:
         os.umask(before)
     assert os.stat(path).st_mode & 0o777 == mode
+
+
+@pytest.mark.posix_owners
+def test_young_link_to_an_old_file_stays(tmp_path):
+    now = time.time()
+    old, link = tmp_path / "old", tmp_path / "a.x.tmp"
+    old.write_text("")
+    os.utime(old, (now - 20, now - 20))
+    link.symlink_to(old)
+    durable_files.sweep(str(tmp_path), now - 10)
+    assert link.is_symlink()
+
+
+@pytest.mark.proc
+@pytest.mark.posix_owners
+def test_writing_leaves_no_descriptor_open(path):
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        durable_files.replace(path, b"content")
+    assert len(os.listdir("/proc/self/fd")) < before + 20
+
+
+@pytest.mark.proc
+@pytest.mark.posix_owners
+def test_directory_that_cannot_be_synced_is_told_once_with_the_kind_of_error(path, monkeypatch, caplog):
+    real = os.fsync
+
+    def only_files(descriptor):
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+            raise InterruptedError
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", only_files)
+    for _ in range(2):
+        durable_files.replace(path, b"content")
+    assert caplog.text.count(f"{os.path.dirname(path)} cannot be synced (InterruptedError)") == 1
+
+
+@pytest.mark.posix_owners
+def test_files_are_their_owners_only_from_the_start(path, monkeypatch):
+    original, modes = os.open, set()
+
+    def noting(name, flags, mode=0o777, **options):
+        modes.add(mode if flags & os.O_CREAT else 0o600)
+        return original(name, flags, mode, **options)
+
+    monkeypatch.setattr(os, "open", noting)
+    durable_files.replace(path, b"content")
+    durable_files.try_room(path, 10)
+    assert modes == {0o600}
