@@ -204,6 +204,6 @@ def _not_ours(ring: KeyRing) -> ConfigurationError:
     else:
         how = f"put a new key above the old one in {ring.where}"
     return ConfigurationError(
-        f"the key of this cache comes from {ring.where}, which is not ours to change",
+        f"the key of this cache comes from {ring.where}, which lakekey cannot change",
         hint=f"{how}, then run: lakekey keys rotate",
     )

@@ -54,7 +54,7 @@ def add(arguments: argparse.Namespace) -> int:
     )
     if not redirect_uri:
         raise ConfigurationError(
-            "the portal's address is missing, which the redirect URI is made from",
+            "the portal's address is missing, and the redirect URI is made from it",
             hint="--portal https://app.example.com/lakekey",
         )
     registrations = Registrations(open_cache())

@@ -111,9 +111,9 @@ def _show(sessions: list[KeptSession], more: int, held_by: str | None) -> None:
         if more:
             print_text(f"There were {more} more; with --json all are printed.")
     if held_by is not None:
-        print_text(f"{held_by} is at it, so nothing {'more ' if sessions else ''}was done here.")
+        print_text(f"{held_by} is making a round, so nothing {'more ' if sessions else ''}was done here.")
     elif not sessions:
-        print("There is no person's session to keep alive. Begin with: lakekey login")
+        print("There is no person's session to keep alive. Start with: lakekey login")
 
 
 def _facts(kept: KeptSession) -> dict[str, Any]:

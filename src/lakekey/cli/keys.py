@@ -21,7 +21,9 @@ def keys(arguments: argparse.Namespace) -> int:
         print_json(facts)
         return 0
     if not facts["keys"] and not facts["unreadable"]:
-        print_text(f"No key is chosen yet for {facts['store']}: that is done with the first thing that is sealed.")
+        print_text(
+            f"No key is chosen yet for {facts['store']}: the first session or secret that is sealed chooses one."
+        )
         return 0
     print_facts(
         {
@@ -40,7 +42,7 @@ def keys(arguments: argparse.Namespace) -> int:
         print_text(f"{facts['unreadable']} entries are sealed under keys that are not here.")
     if len(rows) > 1:
         print()
-        print_text("A rotation was begun and not finished. Go on with: lakekey keys rotate")
+        print_text("A rotation was started and not finished. Continue with: lakekey keys rotate")
     return 0
 
 
@@ -69,7 +71,9 @@ def _rotate(arguments: argparse.Namespace) -> int:
     if done.unreadable:
         print_text(f"{_count(len(done.unreadable), 'entry', 'entries')} could not be opened, and stay as they are.")
     if done.busy:
-        print_text(f"{_count(len(done.busy), 'entry', 'entries')} were held by others. Go on with: lakekey keys rotate")
+        print_text(
+            f"{_count(len(done.busy), 'entry', 'entries')} were locked by others. Continue with: lakekey keys rotate"
+        )
     return 1 if done.busy else 0
 
 

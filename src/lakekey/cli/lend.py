@@ -70,7 +70,7 @@ def _require_same_session(target: Target) -> None:
         named = f" --user {_commands.word(target.user)}" if target.user else ""
         raise ConfigurationError(
             f"there are several sessions at {target.host}, and the variables could not say which",
-            hint=f"give it a profile: lakekey profiles add NAME --host {target.host}{named}",
+            hint=f"add a profile: lakekey profiles add NAME --host {target.host}{named}",
         )
 
 

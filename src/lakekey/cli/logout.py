@@ -88,7 +88,7 @@ def _tell(done: _Done, row: Found | None) -> None:
     elif row is not None and row.entry is None:
         print_text(f"Removed the entry {row.entry_id[:12]}, which could not be opened.")
     elif row is not None and row.info.state == inventory.FAILED:
-        print_text(f"Removed what was kept of the sign-in to {done.host} that failed.")
+        print_text(f"Removed what was stored of the failed sign-in to {done.host}.")
     else:
         print_text(f"Signed out of {done.host}.")
         print_text(f"The session is removed from {open_cache().store.where}, for every process.")
@@ -114,7 +114,7 @@ def _row(arguments: argparse.Namespace) -> Found | None:
         rows = inventory.by_prefix(open_cache(), named)
         if len(rows) > 1:
             ids = ", ".join(each.entry_id[:16] for each in rows)
-            raise ConfigurationError(f"several entries begin with {named}", hint=f"type more of it: {ids}")
+            raise ConfigurationError(f"several entries begin with {named}", hint=f"type more characters: {ids}")
         return rows[0] if rows else None
     if named is None and "host" in settings:
         host = normalize_host(settings["host"])
@@ -161,7 +161,9 @@ def _profile_names() -> list[str]:
 
 def _all(arguments: argparse.Namespace) -> int:
     if arguments.profile is not None or target_settings(arguments):
-        raise ConfigurationError("--all is every session: name no profile beside it", hint="lakekey logout --all")
+        raise ConfigurationError(
+            "--all means every session: do not name a profile with it", hint="lakekey logout --all"
+        )
     cache = open_cache()
     rows = iter(inventory.walk(cache))
     first = list(itertools.islice(rows, 1))
@@ -191,7 +193,7 @@ def _all(arguments: argparse.Namespace) -> int:
         beside = f", with {len(secrets)} sealed secret{'s' if len(secrets) > 1 else ''}" if secrets else ""
         place = cache.ring.where
         print_text(f"The key is removed from {place}{beside}." if place else f"There was no key{beside}.")
-        print_text(f"What is left is not secret: {cache.store.where}")
+        print_text(f"What is left contains no secret: {cache.store.where}")
     return 1 if ended.failed else 0
 
 

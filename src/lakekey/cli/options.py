@@ -81,9 +81,9 @@ def login(parser: Parser) -> None:
     way.add_argument("--paste", action="store_true", help="print the address, and paste the answer here")
     parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="how long to wait for you (default: 120)")
     when = parser.add_mutually_exclusive_group()
-    when.add_argument("--if-needed", action="store_true", help="sign in only where there is no session")
-    when.add_argument("--check", action="store_true", help="only look: exit status 0 signed in, 3 login needed")
-    parser.add_argument("--switch", action="store_true", help="let another person take the session over")
+    when.add_argument("--if-needed", action="store_true", help="sign in only if there is no session")
+    when.add_argument("--check", action="store_true", help="only check: exit status 0 signed in, 3 login needed")
+    parser.add_argument("--switch", action="store_true", help="let another person take over the session")
     parser.add_argument("--no-save", action="store_true", help="with --host: write no profile")
     _settings(parser, all_shown=True)
 
@@ -171,7 +171,7 @@ def serve(parser: Parser) -> None:
     """``lakekey serve``."""
     _profile(parser, many=True, which="whose tokens (default: the default chain)")
     parser.add_argument("--port", type=port, default=0, help="the port on loopback (default: any free one)")
-    parser.add_argument("--url-file", metavar="FILE", help="write the address there, readable by you only")
+    parser.add_argument("--url-file", metavar="FILE", help="write the address to this file, which only you can read")
     parser.add_argument("--print-unit", action="store_true", help="print a unit file for systemd --user, and end")
 
 
@@ -195,9 +195,9 @@ def auth(parser: Parser) -> None:
     token = action(actions, "auth token", "print a token as JSON", (example,), takes_profile=True)
     token.add_argument("--profile", "-p", help="a profile of .databrickscfg")
     token.add_argument("--host", help="the workspace, or the accounts' host")
-    token.add_argument("--account-id", help="the account, beside its host")
+    token.add_argument("--account-id", help="the account, together with its host")
     # The SDKs say these of hosts that serve workspaces and accounts alike; the host's own metadata says it, too.
-    token.add_argument("--workspace-id", help="the workspace, on a host of several")
+    token.add_argument("--workspace-id", help="the workspace, on a host that serves several")
     token.add_argument("--experimental-is-unified-host", action="store_true", help="the host is a unified one")
     token.add_argument("--force-refresh", action="store_true", help="renew the token first")
     token.add_argument("--output", "-o", choices=("json", "text"), default="json", help="always JSON")
@@ -223,9 +223,7 @@ def env(parser: Parser) -> None:
 def run(parser: Parser) -> None:
     """``lakekey run``."""
     _profile(parser)
-    parser.add_argument(
-        "--token", action="store_true", help="hand out an access token, for tools that accept nothing else"
-    )
+    parser.add_argument("--token", action="store_true", help="pass an access token, for tools that accept nothing else")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help="the command and its arguments")
 
 
@@ -243,7 +241,7 @@ def sql(parser: Parser) -> None:
     """``lakekey sql``."""
     parser.add_argument("statement", metavar="STATEMENT", help="one SQL statement, or - for standard input")
     parser.add_argument("-p", "--profile", metavar="PROFILE", help="a profile of .databrickscfg")
-    parser.add_argument("--warehouse", metavar="ID", help="the warehouse, where the profile names none")
+    parser.add_argument("--warehouse", metavar="ID", help="the warehouse, if the profile names none")
     parser.add_argument("--limit", type=whole_number, default=1000, metavar="ROWS", help="rows to show (default: 1000)")
     _settings(parser)
 
@@ -260,7 +258,9 @@ def sandbox(parser: Parser) -> None:
     parser.add_argument("--token-lifetime", type=seconds, default=3600, metavar="SECONDS", help=lives)
     parser.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="the engine that runs the SQL")
     parser.add_argument("--directory", help="where to keep its certificate and secrets (default: a temporary one)")
-    parser.add_argument("program", nargs="*", metavar="-- COMMAND", help="a command to run beside it, which ends it")
+    parser.add_argument(
+        "program", nargs="*", metavar="-- COMMAND", help="a command to run with it; the sandbox ends with the command"
+    )
 
 
 def demo(parser: Parser) -> None:
@@ -268,7 +268,7 @@ def demo(parser: Parser) -> None:
     parser.add_argument(
         "--browser",
         action=argparse.BooleanOptionalAction,
-        help="sign in yourself, or have a person simulated (default: yourself, where there is a browser)",
+        help="sign in yourself, or have a person simulated (default: yourself, if there is a browser)",
     )
     parser.add_argument("--web", action="store_true", help="hosted sign-in: a service with two users, two workspaces")
 

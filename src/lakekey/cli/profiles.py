@@ -24,7 +24,7 @@ def profiles(arguments: argparse.Namespace) -> int:
         print_json({"config_file": path, "profiles": facts})
         return 0
     if not facts:
-        print_step(f"There are no profiles in {path}. Make one with:", "lakekey login NAME --host https://…")
+        print_step(f"There are no profiles in {path}. Create one with:", "lakekey login NAME --host https://…")
         return 0
     rows = [
         (
@@ -38,7 +38,7 @@ def profiles(arguments: argparse.Namespace) -> int:
     ]
     print_table(("  PROFILE", "HOST", "GRANT", "COMPUTE", "IDENTITY"), rows)
     print()
-    print_text(f"Read from {path}." + (" * is taken where none is named." if chosen else ""))
+    print_text(f"Read from {path}." + (" * is used if none is named." if chosen else ""))
     return 0
 
 

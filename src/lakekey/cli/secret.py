@@ -86,7 +86,7 @@ def client_of_profile(arguments: argparse.Namespace) -> Target:
     target = resolve(arguments.profile, **target_settings(arguments), client_secret="(asked for)")
     if "client_id" not in target.sources:
         raise ConfigurationError(
-            "client_id is missing, so the secret has no app",
+            "client_id is missing, so the secret belongs to no app",
             hint="set client_id in the profile",
             profile=target.name,
         )
@@ -109,7 +109,7 @@ def seal_secret(target: Target) -> Cache:
     if not typed:
         raise ConfigurationError("no secret was typed", hint="try again, or pipe it in", profile=target.name)
     if not typed.isprintable():
-        raise ConfigurationError("the secret holds a control character", hint="type it again", profile=target.name)
+        raise ConfigurationError("the secret contains a control character", hint="type it again", profile=target.name)
     put_secret(cache, target.host, target.account_id, target.client_id, typed)
     _audit(target, cache, "secret_set")
     return cache
@@ -150,5 +150,5 @@ def _list(arguments: argparse.Namespace) -> int:
     elif facts:
         print_table(("HOST", "CLIENT"), [(str(each["host"]), str(each["client_id"])) for each in facts])
     else:
-        print_text("No client secret is sealed here. Begin with: lakekey secret set PROFILE")
+        print_text("No client secret is sealed here. Start with: lakekey secret set PROFILE")
     return 0

@@ -198,7 +198,7 @@ def _asks_for_host(arguments: argparse.Namespace, names: list[str], *, asks: boo
         if not asks:
             known = f"the profiles are {', '.join(names)}; " if names else ""
             raise ConfigurationError(
-                "nothing says which workspace to sign in to",
+                "no workspace to sign in to is configured",
                 hint=f"{known}name one, or make one: lakekey login NAME --host https://…",
             ) from None
     else:

@@ -104,7 +104,7 @@ def _all(arguments: argparse.Namespace) -> int:
     elif arguments.after:
         print_text("There are no more sessions.")
     else:
-        print_step("No session yet. Begin with:", "lakekey login")
+        print_step("No session yet. Start with:", "lakekey login")
     if more:
         size = f" --limit {arguments.limit}" if arguments.limit else ""
         print()

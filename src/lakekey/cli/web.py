@@ -117,7 +117,7 @@ def _settings(arguments: argparse.Namespace, profiles: list[str]) -> dict[str, A
         )
     if arguments.user_header and not arguments.trusted_peer:
         raise ConfigurationError(
-            f"the header {arguments.user_header} is to be believed, and no peer is listed from which it comes",
+            f"the header {arguments.user_header} names the user, and no peer is listed from which it may come",
             hint="list the addresses of the proxy: --trusted-peer 10.0.0.7",
         )
     if arguments.single_user:
@@ -190,7 +190,7 @@ def _read_schedules(path: str) -> list[Schedule]:
             for each in _json.loads(text)
         ]
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}", hint="name a file that is there") from None
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}", hint="name an existing file") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ConfigurationError(
             f"{path} is not a list of schedules",

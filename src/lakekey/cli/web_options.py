@@ -27,25 +27,27 @@ def apps(parser: Parser) -> None:
     add.add_argument("--account-id", metavar="ID", help="the account, for all workspaces whose profiles name it")
     add.add_argument("--portal", metavar="URL", help="the portal's address, which the redirect URI is made from")
     add.add_argument("--redirect-uri", metavar="URL", help="the redirect URI itself, for routes of your own")
-    add.add_argument("--secret", action="store_true", help="the app has a secret: asked for, or read from a pipe")
+    add.add_argument(
+        "--secret", action="store_true", help="the app has a secret: lakekey asks for it, or reads it from a pipe"
+    )
     add.add_argument("--scopes", metavar="LIST", help="(default: all-apis offline_access profile email openid)")
     add.add_argument("--issuer", metavar="URL", help="the issuer that the server's metadata must name")
-    add.add_argument("--discovery-url", metavar="URL", help="the server's metadata, where it is not the workspace's")
+    add.add_argument("--discovery-url", metavar="URL", help="the server's metadata, if not the workspace's")
     lives = "how long its refresh tokens live, as registered"
     add.add_argument("--refresh-token-minutes", type=whole_number, metavar="MINUTES", help=lives)
     lasts = "how long its sessions last at most, as registered"
     add.add_argument("--session-minutes", type=whole_number, metavar="MINUTES", help=lasts)
-    add.add_argument("--default", action="store_true", help="use it where a profile names no client id")
-    add.add_argument("--with-connections", action="store_true", help="although other apps' connections end by it")
+    add.add_argument("--default", action="store_true", help="use it if a profile names no client id")
+    add.add_argument("--with-connections", action="store_true", help="even if other apps' connections end")
     change = action(
         actions,
         "apps set",
         "change an app where it is; what is not named stays",
         (("lakekey apps set prod --scopes 'sql offline_access'", ""),),
     )
-    change.add_argument("--rename", metavar="NAME", help="another name here, and so another redirect URI")
+    change.add_argument("--rename", metavar="NAME", help="a new name here, which changes the redirect URI")
     change.add_argument("--host", metavar="URL", action="append", help="the workspaces, all of them")
-    change.add_argument("--account-id", metavar="ID", help="the account; none: of no account")
+    change.add_argument("--account-id", metavar="ID", help="the account, or none")
     change.add_argument("--portal", metavar="URL", help="the portal's new address")
     change.add_argument("--redirect-uri", metavar="URL", help="the redirect URI itself")
     change.add_argument("--scopes", metavar="LIST", help="what it asks for")
@@ -53,7 +55,7 @@ def apps(parser: Parser) -> None:
     change.add_argument("--discovery-url", metavar="URL", help="the server's metadata, or none for the workspace's")
     change.add_argument("--refresh-token-minutes", type=_minutes, metavar="MINUTES", help="as registered, or none")
     change.add_argument("--session-minutes", type=_minutes, metavar="MINUTES", help="as registered, or none")
-    change.add_argument("--with-connections", action="store_true", help="although connections end by it")
+    change.add_argument("--with-connections", action="store_true", help="even if connections end")
     show = action(actions, "apps show", "show one app, without its secret", (("lakekey apps show prod", ""),))
     default = action(
         actions,
@@ -61,17 +63,17 @@ def apps(parser: Parser) -> None:
         "use an app where a profile names no client id",
         (("lakekey apps set-default prod", ""),),
     )
-    default.add_argument("--with-connections", action="store_true", help="although other apps' connections end by it")
+    default.add_argument("--with-connections", action="store_true", help="even if other apps' connections end")
     rotate = action(
         actions,
         "apps rotate-secret",
         "replace an app's secret, in all workers at once",
         (("lakekey apps rotate-secret prod", ""),),
     )
-    rotate.add_argument("--drop-older", action="store_true", help="do not go on to try the older one")
-    rotate.add_argument("--finish", action="store_true", help="ask for no new secret: forget the older one")
+    rotate.add_argument("--drop-older", action="store_true", help="stop trying the older one")
+    rotate.add_argument("--finish", action="store_true", help="forget the older one; no new secret is asked for")
     remove = action(actions, "apps remove", "remove an app", (("lakekey apps remove prod", ""),))
-    remove.add_argument("--with-connections", action="store_true", help="although connections need it")
+    remove.add_argument("--with-connections", action="store_true", help="even if connections need it")
     check = action(
         actions,
         "apps check",
@@ -104,9 +106,7 @@ def web(parser: Parser) -> None:
     parser.add_argument("-p", "--profile", dest="profile_option", metavar="PROFILE", help="the same, as an option")
     parser.add_argument("--url", metavar="URL", help="the portal's own address, as browsers see it")
     parser.add_argument("--user-header", metavar="NAME", help="the header in which a proxy names the user")
-    parser.add_argument(
-        "--id-header", metavar="NAME", help="the header with the user's unchanging id, where there is one"
-    )
+    parser.add_argument("--id-header", metavar="NAME", help="the header with the user's unchanging id, if there is one")
     peers = "an address or network of that proxy; may be given several times"
     parser.add_argument("--trusted-peer", metavar="ADDRESS", action="append", help=peers)
     parser.add_argument("--single-user", metavar="NAME", help="every visitor is this person; on loopback only")

@@ -55,7 +55,7 @@ def write_profile(
         if name in before and not replace:
             raise ConfigurationError(
                 "a profile of that name already exists",
-                hint="choose another name, or change what it says: add --replace",
+                hint="choose another name, or change that profile: add --replace",
                 profile=name,
             )
         changed = {key: value for key, value in before.get(name, {}).items() if key not in values}

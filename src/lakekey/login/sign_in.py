@@ -192,7 +192,7 @@ class PersonSignIn:
         longer = max(300, round(2 * self._target.login_timeout))
         return LoginTimeout(
             f"the sign-in was not finished within {self._target.login_timeout:g} s",
-            hint=f"allow longer by LAKEKEY_LOGIN_TIMEOUT={longer}, or: {self._target.login_command} --timeout {longer}",
+            hint=f"more time: LAKEKEY_LOGIN_TIMEOUT={longer}, or: {self._target.login_command} --timeout {longer}",
             profile=self._target.name,
         )
 

@@ -74,7 +74,7 @@ class SdkSettings:
                 return {**here.sdk_settings, **target.sdk_settings}
         raise ConfigurationError(
             f"{' and '.join(left_behind)} of this provider is not here: pickling leaves it behind",
-            hint="set it in the environment here, or give the profile to this machine",
+            hint="set it in the environment here, or add the profile on this machine",
             profile=target.name,
         )
 

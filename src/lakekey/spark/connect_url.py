@@ -150,5 +150,5 @@ def _wants_tls(host: str, given: Mapping[str, str], target: Target) -> bool:
     if host in LOOPBACK:
         return False
     raise ConfigurationError(
-        f"a token is not sent to {host} in clear", hint="leave use_ssl=false out of the url", profile=target.name
+        f"a token is not sent to {host} in clear", hint="remove use_ssl=false from the url", profile=target.name
     )

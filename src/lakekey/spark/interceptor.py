@@ -106,7 +106,7 @@ class SignIn(
         if os.getpid() != self._process:
             raise ConfigurationError(
                 "this Spark session belongs to the process that forked this one",
-                hint="make a session in each process, and start processes by spawn: gRPC does not survive a fork",
+                hint="create a session in each process, and start processes by spawn: gRPC does not survive a fork",
                 profile=self._provider.target.name,
             )
         return self._provider.headers(ask=not tidying)

@@ -142,8 +142,8 @@ def forwarded(
     # RFC 6750 §2.1: visible characters only. Anything else could smuggle a second header into a request.
     if not (access_token and access_token.isascii() and access_token.isprintable() and " " not in access_token):
         raise LoginRequired(
-            "the request brings no token of its user",
-            hint="switch user authorization on for the app, and pass the headers of the request on",
+            "the request has no token of its user",
+            hint="turn on user authorization for the app, and pass on the headers of the request",
             profile=target.name,
         )
     claims = jwt.claims(access_token) or {}

@@ -36,7 +36,7 @@ class UserHeader:
         self._peers = [_network(peer) for peer in ([peers] if isinstance(peers, str) else peers)]
         if not self._peers:
             raise ConfigurationError(
-                f"the header {name} is to be believed, and no peer is listed from which it comes",
+                f"the header {name} names the user, and no peer is listed from which it may come",
                 hint="list the addresses of the proxy: --trusted-peer 10.0.0.7",
             )
         advice = "the header %s names the user: the proxy must remove it from what visitors send"

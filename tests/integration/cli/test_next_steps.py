@@ -248,7 +248,7 @@ def test_row_that_failed_is_removed_and_said_to_have_failed(box):
     assert row["state"] == "failed"
     done = run("logout", row["entry"][:12])
     assert done.returncode == 0
-    assert done.stdout == f"Removed what was kept of the sign-in to {box.host} that failed.\n"
+    assert done.stdout == f"Removed what was stored of the failed sign-in to {box.host}.\n"
     assert json.loads(run("status", "--json").stdout)["sessions"] == []
 
 
@@ -305,4 +305,4 @@ def test_wait_that_ended_names_the_option_for_a_longer_one(box, monkeypatch):
     monkeypatch.setenv("BROWSER", "none")
     done = run("login", "--host", box.host, "--no-save", "--timeout", "1")
     assert done.returncode == 1
-    assert re.search(r"allow longer by LAKEKEY_LOGIN_TIMEOUT=300, or: lakekey login .*--timeout 300\n", done.stderr)
+    assert re.search(r"more time: LAKEKEY_LOGIN_TIMEOUT=300, or: lakekey login .*--timeout 300\n", done.stderr)

@@ -56,6 +56,6 @@ def test_clear_connection_follows_no_redirection_to_another_host(redirecting):
 @pytest.mark.parametrize("redirecting", [b"127.0.0.1", b""], indirect=True)
 def test_redirection_to_a_node_of_this_host_is_followed(redirecting):
     port, served = redirecting
-    with pytest.raises(StoreUnavailable, match="cannot do it now"):
+    with pytest.raises(StoreUnavailable, match="cannot do that now"):
         RedisStore(f"redis://:dose@127.0.0.1:{port}/0?connect_timeout=0.2").get(NAME)
     assert len(served) > 1

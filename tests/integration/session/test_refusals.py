@@ -95,7 +95,7 @@ def test_a_wrong_client_of_a_person_is_said_before_a_browser_opens(box, profile)
 def test_a_person_who_never_comes_is_given_up_in_time(box, profile, monkeypatch):
     monkeypatch.setenv("BROWSER", "none")
     error = refusal(LoginTimeout, lakekey.provider(profile("me", login_timeout="0.3")).headers)
-    assert error.hint == "allow longer by LAKEKEY_LOGIN_TIMEOUT=300, or: lakekey login me --timeout 300"
+    assert error.hint == "more time: LAKEKEY_LOGIN_TIMEOUT=300, or: lakekey login me --timeout 300"
 
 
 @pytest.mark.parametrize("settings", [{}, {"client_id": "job", "client_secret": SECRET}], ids=["person", "principal"])

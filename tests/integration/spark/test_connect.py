@@ -316,7 +316,7 @@ def test_a_forked_child_is_told_to_make_its_own_session(principal, connect):
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
-        assert b"make a session in each process" in pipe.read()
+        assert b"create a session in each process" in pipe.read()
     assert os.waitpid(child, 0)[1] == 0
     assert spark.sql("select 2").collect() == [(2,)]
 

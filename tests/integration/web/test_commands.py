@@ -129,7 +129,7 @@ def test_schedules_of_a_file_are_checked_before_they_run(place, tmp_path):
     [
         (("prod",), "the portal's address is missing"),
         (("prod", "--url", URL), "the portal has to know who is at the browser"),
-        (("prod", "--url", URL, "--user-header", "X-User"), "no peer is listed from which it comes"),
+        (("prod", "--url", URL, "--user-header", "X-User"), "no peer is listed from which it may come"),
         (("prod", "--url", URL, "--single-user", ADA), "serves loopback only"),
         (("prod", "--url", "http://localhost:1", "--single-user", ADA, "--bind", "0.0.0.0"), "serves loopback only"),
         (

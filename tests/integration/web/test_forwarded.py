@@ -84,7 +84,7 @@ def test_refused_token_is_not_sent_again(app):
 
 @pytest.mark.parametrize("value", ["", "  ", "a b", "a\r\nX: y", "\u00e4"])
 def test_request_without_a_usable_token_is_refused(app, value):
-    with pytest.raises(LoginRequired, match="brings no token of its user"):
+    with pytest.raises(LoginRequired, match="has no token of its user"):
         forwarded(request_with(value))
 
 

@@ -77,7 +77,7 @@ def _made_elsewhere(place: "KeyPlace") -> KeyChoice:
     if made is None:
         raise KeyUnavailable(
             f"the key of the cache in {place.where} was changed by another process at the same time",
-            hint="start it again",
+            hint="run it again",
         )
     return made
 
@@ -127,7 +127,7 @@ def plan(source: str, why: str, environ: Mapping[str, str]) -> KeyChoice:
         else:
             return planned._replace(backend=backend, item=os.urandom(8).hex())
         raise KeyUnavailable(
-            f"the OS keyring was asked for, but {said}", hint="repair it, or choose with LAKEKEY_KEY_SOURCE=file"
+            f"the OS keyring was asked for, but {said}", hint="fix it, or use a key file: LAKEKEY_KEY_SOURCE=file"
         )
     if source == "kms":
         with LOADING:

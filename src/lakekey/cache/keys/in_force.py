@@ -246,12 +246,12 @@ class Keys:
                 return
             raise KeyUnavailable(
                 f"the key of the cache in {self.place.where} was wrapped by {before.kms!r}, and now by {choice.kms!r}, "
-                "which others who can write there could have put",
+                "which anyone who can write there could have put there",
                 hint=f"if you moved the key there, confirm it with: LAKEKEY_KMS={choice.kms}",
             )
         raise KeyUnavailable(
-            f"the key of the cache in {self.place.where} was kept in {before.source!r}, and now a key file is said "
-            f"to hold it, which others who can write there could have put",
+            f"the key of the cache in {self.place.where} was kept in {before.source!r}, but cache.json now "
+            "names a key file, which anyone who can write there could have put there",
             hint=f"restore {self.place.note_place(NOTE)}; if you moved the key there on another machine, confirm "
             "it with: lakekey keys rotate --to file",
         )

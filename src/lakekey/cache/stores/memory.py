@@ -162,7 +162,7 @@ class MemoryStore:
         # Code that runs inside a change of the key would wait for itself.
         inside = self._changed_by == threading.get_ident()
         if inside or not self._changing_key.acquire(timeout=_KEY_PATIENCE):
-            raise LockTimeout("the key of the cache in memory is being changed", hint="ask again when that is done")
+            raise LockTimeout("the key of the cache in memory is being changed", hint="try again when that is done")
         self._changed_by = threading.get_ident()
         try:
             yield

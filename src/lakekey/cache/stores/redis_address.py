@@ -73,7 +73,7 @@ def address_of(text: str) -> Address:
         raise _wrong(f"has the parameter {unknown[0]!r}, which this store does not take", f"remove {unknown[0]}")
     encrypted = parts.scheme.startswith("rediss")
     if not encrypted and any(host not in LOOPBACK for host, _ in nodes):
-        raise _wrong("would send everything in clear to another host", "write rediss:// and switch TLS on there")
+        raise _wrong("would send everything in clear to another host", "use rediss:// and turn on TLS on the server")
     user, _, password = credentials.partition(":")
     return Address(
         host=nodes[0][0],

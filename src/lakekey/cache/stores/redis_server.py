@@ -248,10 +248,10 @@ class Server:
         """Refuse another host by a clear connection. Raises `CacheError`."""
         if not self._address.encrypted and host not in LOOPBACK:
             what = f"sends us to {host}, and would send everything in clear to another host"
-            raise CacheError(f"the store {self.where} {what}", hint="write rediss:// and switch TLS on there")
+            raise CacheError(f"the store {self.where} {what}", hint="use rediss:// and turn on TLS on the server")
 
     def _passes(self, said: str) -> StoreUnavailable:
-        return StoreUnavailable(f"the store {self.where} cannot do it now: {said}", hint="try again")
+        return StoreUnavailable(f"the store {self.where} cannot do that now: {said}", hint="try again")
 
     def _said(self, error: Exception) -> str:
         """What the server or the library says, on one line and without the password."""

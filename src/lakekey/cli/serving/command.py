@@ -69,7 +69,7 @@ def _say(hosts: list[str], url: str, arguments: argparse.Namespace) -> None:
         print_json({"hosts": hosts, "url": None if arguments.url_file else url, "url_file": arguments.url_file})
     else:
         print(f"Serving tokens for {', '.join(hosts)}.")
-        print("For the programs that are to use them (the address is a secret of this machine's user):\n")
+        print("For the programs that use them (keep the address secret):\n")
         if sys.platform == "win32":
             print("  $env:DATABRICKS_AUTH_TYPE = 'metadata-service'")
             file = (arguments.url_file or "").replace("'", "''")

@@ -46,7 +46,7 @@ def program() -> str:
     directory = cache_directory(os.environ)
     if not directory:
         raise ConfigurationError(
-            "there is no home directory to keep the program in", hint="LAKEKEY_CACHE_DIR=/a/directory/of/yours"
+            "there is no home directory to keep the program in", hint="set LAKEKEY_CACHE_DIR=/a/directory/of/yours"
         )
     name = "databricks.exe" if sys.platform == "win32" else "databricks"
     path = os.path.join(os.path.abspath(directory), "bin", name)

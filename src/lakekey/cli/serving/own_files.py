@@ -23,7 +23,7 @@ def write_address(path: str, url: str) -> None:
     hint = "name a file in a directory of your own with --url-file"
     try:
         if trouble := trouble_with(path):
-            raise UnsafeCache(f"{trouble}, and would be believed as the address of this service", hint=hint)
+            raise UnsafeCache(f"{trouble}, so that user could give your programs a false address", hint=hint)
         durable_files.replace(path, f"{url}\n".encode())
     except OSError as error:
         raise CacheWriteFailed(f"cannot write {path}: {error.strerror}", hint=hint) from None
@@ -58,7 +58,7 @@ def check_unit(program: str) -> None:
         return
     if stat.S_ISREG(status.st_mode) and not safe_path.is_ours_alone(status):
         raise UnsafeCache(
-            "the file that the unit is written to can be changed by another user, and systemd would believe it",
+            "the file that the unit is written to can be changed by another user, and systemd would trust it",
             hint="umask 022, remove the file, and try again",
         )
 

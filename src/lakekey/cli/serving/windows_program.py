@@ -47,6 +47,6 @@ def _launcher() -> bytes:
         if ends == len(found):
             return found[:begins]
     raise ConfigurationError(
-        f"{path} is not a program that pip made, so no other can be made of it",
+        f"{path} was not installed by pip, so databricks.exe cannot be made from it",
         hint="serve the SDKs with: lakekey serve (docs/guides/other-languages.md)",
     )

@@ -199,7 +199,7 @@ def led_to_a_file(place, environ):
 
 
 def test_key_file_that_others_may_have_put_there_is_refused_unless_it_is_configured(led_to_a_file, environ):
-    assert "was kept in 'passphrase', and now a key file" in refusal(led_to_a_file, environ)
+    assert "was kept in 'passphrase', but cache.json now names a key file" in refusal(led_to_a_file, environ)
     configured = Keys(led_to_a_file, {**environ, "LAKEKEY_KEY_SOURCE": "file"})
     assert configured.ring.current.hex() == ID_OF_ONE
 

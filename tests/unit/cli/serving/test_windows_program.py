@@ -46,12 +46,12 @@ def test_it_is_the_launcher_with_a_script_that_speaks_as_the_databricks_cli(scri
 def test_without_such_a_launcher_the_error_names_what_can_be_done(scripts, content):
     if content is not None:
         (scripts / "lakekey.exe").write_bytes(content)
-    with pytest.raises(ConfigurationError, match=r"lakekey\.exe is not a program that pip made") as caught:
+    with pytest.raises(ConfigurationError, match=r"lakekey\.exe was not installed by pip") as caught:
         windows_program.content(LEAST)
     assert "lakekey serve" in caught.value.hint
 
 
 def test_launcher_that_finds_its_python_behind_the_archive_is_refused(scripts):
     install(scripts, behind=b"C:\\python.exe" + bytes([13, 0, 0, 0]) + b"UVUV")
-    with pytest.raises(ConfigurationError, match=r"lakekey\.exe is not a program that pip made"):
+    with pytest.raises(ConfigurationError, match=r"lakekey\.exe was not installed by pip"):
         windows_program.content(LEAST)
