@@ -31,7 +31,7 @@ def test_address_is_not_written_where_another_user_could_replace_it(place):
     others_may_write(place)
     with pytest.raises(UnsafeCache) as caught:
         own_files.write_address(str(place / "url"), URL)
-    assert "believed as the address" in caught.value.message
+    assert "could give your programs a false address" in caught.value.message
     assert "--url-file" in caught.value.hint
     assert not list(place.iterdir())
 

@@ -231,7 +231,7 @@ def test_old_place_stays_while_an_entry_is_held(cache, environ, directory):
 @pytest.mark.parametrize("store", [MemoryStore, Shared])
 def test_key_that_is_given_is_changed_where_it_is_given(environ, store):
     cache = filled(opened(store(), {**environ, "LAKEKEY_KEY": ONE}))
-    with pytest.raises(ConfigurationError, match="comes from LAKEKEY_KEY, which is not ours") as caught:
+    with pytest.raises(ConfigurationError, match="comes from LAKEKEY_KEY, which lakekey cannot change") as caught:
         rotate(cache)
     assert caught.value.hint.startswith("set LAKEKEY_KEY to a new key and the old one")
     both = opened(cache.store, {**environ, "LAKEKEY_KEY": f"{TWO}\n{ONE}"})
