@@ -116,18 +116,20 @@ def cache_directory(environ: Mapping[str, str]) -> str:
     configured = environ.get("LAKEKEY_CACHE_DIR", "").strip()
     if configured:
         return os.path.expanduser(configured)
-    if sys.platform in ("win32", "darwin"):
+    if sys.platform == "win32":
         with LOADING:
             import platformdirs
 
         return platformdirs.user_state_dir("lakekey", appauthor=False)
-    # The XDG rule, which is all that platformdirs would add here, at a third of the cold-start budget.
+    # The XDG rule, which is all that platformdirs would add here, at a third of the cold-start budget. Its releases
+    # differ in whether the rule holds on macOS, too, and a session must not move with them.
     base = environ.get("XDG_STATE_HOME", "")
     if os.path.isabs(base):
         return os.path.join(base, "lakekey")
     # A HOME that is set to nothing would mean the root of the file system.
     home = os.path.expanduser("~") if environ.get("HOME", "~") else ""
-    return os.path.join(home, ".local", "state", "lakekey") if os.path.isabs(home) else ""
+    state = ("Library", "Application Support") if sys.platform == "darwin" else (".local", "state")
+    return os.path.join(home, *state, "lakekey") if os.path.isabs(home) else ""
 
 
 def _substitute(reason: str, remedy: str | None) -> Substitute:
