@@ -90,6 +90,13 @@ BREAKS = (
     Break("cache/access_list.py", "accounts.setdefault(_text(owner))", "pass", GIVEN),
     Break("cache/access_list.py", "for one in (me, _SYSTEM, _ADMINISTRATORS, _WHO_MAKES):", "for one in (me, _SYSTEM):", GIVEN),
     Break("cache/access_list.py", "if known else account", "if False else account", LISTS),
+    Break("cache/keys/anchor.py", 'if sys.platform == "win32":', "if False:", f"{UNIT}/cache/keys/test_choice.py"),
+    Break("login/browser.py", 'getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)', "0", f"{UNIT}/login/test_browser.py"),
+    Break("login/console.py", '"_WindowsConsoleIO"', '"FileIO"', PASTED),
+    Break("login/console.py", "each.down or each.code == _ALT", "True", PASTED),
+    Break("login/console.py", "each.letter * each.count", "each.letter", PASTED),
+    Break("login/console.py", '"CONOUT$"', '"CONIN$"', PASTED),
+    Break("cache/keys/kms/gcp.py", 'self._environ.get("APPDATA", "")', '""', f"{UNIT}/cache/keys/kms/test_gcp.py"),
     Break("cache/keys/kms/gcp.py", 'if os.name == "nt"', "if False", f"{UNIT}/cache/keys/kms/test_gcp.py"),
     Break("cli/serving/command.py", 'if sys.platform == "win32":', "if False:", f"{CONSOLE}::test_serve_hands_out_tokens_until_ctrl_c"),
     Break("cli/serving/databricks_program.py", '"databricks.exe" if sys.platform == "win32" else ', "", CALLED),
@@ -101,6 +108,7 @@ BREAKS = (
 # What Wine has no way to show, or makes no difference, with the reason.
 NOT_SHOWN = {
     "_shared_opening.py, O_BINARY": "equivalent: open_osfhandle reads bytes unless it is told O_TEXT",
+    "observability/appending.py, O_BINARY": "the same",
     "login/listener.py, SO_EXCLUSIVEADDRUSE": "Linux's kernel refuses a second listener of a port in any case",
     "cli/doctor/person.py, SO_EXCLUSIVEADDRUSE": "the same",
     "cli/serving/metadata_service.py, allow_reuse_address": "the same",

@@ -21,7 +21,6 @@ SETTINGS_SECTION = "__settings__"
 _POSIX = os.name == "posix"
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
-_BINARY = getattr(os, "O_BINARY", 0)
 _PIECE = 1 << 16
 _MOST = 4 << 20  # bytes; a file of profiles has a few thousand
 
@@ -214,7 +213,7 @@ def _open(path: str) -> int:
 
         return _shared_opening.open_to_read(path)
     # Not blocking: a pipe that nothing writes to, or a terminal, would hold the program for ever.
-    return os.open(path, os.O_RDONLY | _NONBLOCK | _CLOEXEC | _BINARY)
+    return os.open(path, os.O_RDONLY | _NONBLOCK | _CLOEXEC)
 
 
 def _content(path: str, wanted: str | None) -> bytes:

@@ -1,5 +1,7 @@
 """The command that opens a browser, on the system that is named."""
 
+import os
+import subprocess
 import sys
 
 import pytest
@@ -28,3 +30,18 @@ def test_address_is_one_word_that_no_shell_reads(tmp_path):
             break
         deadline.wait(0.1)
     assert seen.read_text() == url
+
+
+def test_ctrl_c_in_the_terminal_is_not_meant_for_the_browser(monkeypatch):
+    started = []
+
+    class Process(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            started.append(options)
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    assert browser.open_browser([sys.executable, "-c", ""], "https://h.example", dict(os.environ), secrets=frozenset())
+    (options,) = started
+    group = subprocess.CREATE_NEW_PROCESS_GROUP if os.name == "nt" else 0
+    assert (options["start_new_session"], options["creationflags"]) == (True, group)
