@@ -90,7 +90,7 @@ BREAKS = (
     Break("cache/access_list.py", "accounts.setdefault(_text(owner))", "pass", GIVEN),
     Break("cache/access_list.py", "for one in (me, _SYSTEM, _ADMINISTRATORS, _WHO_MAKES):", "for one in (me, _SYSTEM):", GIVEN),
     Break("cache/access_list.py", "if known else account", "if False else account", LISTS),
-    Break("cache/keys/anchor.py", 'if sys.platform == "win32":', "if False:", f"{UNIT}/cache/keys/test_choice.py"),
+    Break("cache/keys/anchor.py", 'if sys.platform == "win32":', "if False:", f"{UNIT}/cache/keys/test_anchor.py"),
     Break("login/browser.py", 'getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)', "0", f"{UNIT}/login/test_browser.py"),
     Break("login/console.py", '"_WindowsConsoleIO"', '"FileIO"', PASTED),
     Break("login/console.py", "each.down or each.code == _ALT", "True", PASTED),

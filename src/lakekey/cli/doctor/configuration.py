@@ -1,6 +1,5 @@
 """What is configured, where it comes from, and what contradicts it."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,13 +24,18 @@ def settings(target: Target) -> list[dict[str, str]]:
             # A store, or an address that was pasted, may hold a password of its own.
             if name == "store" and "://" in shown:
                 shown = without_credentials(shown)
-            shown = re.sub(r"://\S*@", "://…@", shown)
+            shown = " ".join(_without_user(word) for word in shown.split(" "))
             if setting.secret:
                 shown = "(set)" if value or name in target.sources else ""
             if value or name in target.sources:
                 source = target.sources.get(name, "default")
                 rows.append({"name": name, "value": shown if value else "(not used)", "source": source})
     return rows
+
+
+def _without_user(word: str) -> str:
+    scheme, mark, rest = word.partition("://")
+    return f"{scheme}{mark}…@{rest.rpartition('@')[2]}" if "@" in rest else word
 
 
 def check_configuration(layers: Layers, target: Target) -> Check:
