@@ -194,7 +194,7 @@ def test_a_thread_that_the_work_starts_does_not_wait_for_the_work(monkeypatch, e
 
 
 @pytest.mark.parametrize("name", ["code", "profile", "resource", "queue"])
-def test_a_module_that_a_renewal_may_import_is_told_by_its_name(monkeypatch, tmp_path, name):
+def test_a_module_that_a_renewal_may_import_is_recognized_by_its_name(monkeypatch, tmp_path, name):
     tmp_path.joinpath(f"{name}.py").write_text(
         "import lakekey._single_flight as ours\n"
         "try:\n"
@@ -234,7 +234,7 @@ def test_a_cancelled_waiter_leaves_and_withdraws_the_work():
     assert ended == ["left"]
 
 
-def test_a_waiter_that_was_cancelled_is_no_later_calls():
+def test_cancelled_waiter_does_not_affect_a_later_call():
     waiter = Waiter()
     with on(waiter):
         waiter.cancel()

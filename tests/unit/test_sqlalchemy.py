@@ -32,7 +32,7 @@ def test_refused_connection_is_tried_once_more_with_another_token_and_no_third_t
     assert hint in caught.value.__cause__.hint
 
 
-def test_why_there_is_no_other_token_is_said():
+def test_why_there_is_no_other_token_is_reported():
     provider, dialect = ToldProvider("one"), Refuses()
     provider.trouble = LoginRequired("sign in")
     with pytest.raises(LoginRequired):

@@ -60,7 +60,7 @@ def test_table_that_is_too_wide_is_none():
 @pytest.mark.parametrize(
     "text", ["[bold]x[/bold]", ":smile:", "[link=https://evil.example.com]x", "'a' 1 True https://x"]
 )
-def test_foreign_text_is_no_markup(text):
+def test_foreign_text_is_not_markup(text):
     assert _terminal.painted(text, "red", SCREEN) == f"\x1b[31m{text}\x1b[0m"
     assert _terminal.table(("NAME",), [[(text, "")]], SCREEN)[1] == text
 
@@ -83,7 +83,7 @@ def test_address_is_a_link_and_is_never_broken():
     assert "\n" not in shown
 
 
-def test_closed_stream_is_no_terminal():
+def test_closed_stream_is_not_a_terminal():
     closed = Screen()
     closed.close()
     assert not _terminal.is_terminal(type("Closed", (), {"isatty": lambda self: closed.read()})())

@@ -169,7 +169,7 @@ def test_a_statement_that_is_refused_is_sent_once_more_with_a_new_token(box, con
     connection.close()
 
 
-def test_a_refusal_that_is_no_refused_token_is_told_as_it_is(box, connect):
+def test_a_refusal_that_is_not_a_refused_token_is_told_as_it_is(box, connect):
     with pytest.raises(Exception, match="Run 1 does not exist"):
         DatabricksHook("lakehouse").get_run_state(1)
     assert box.counters["token.requests"] == 1

@@ -107,7 +107,7 @@ def test_a_keyring_that_hangs_later_is_given_up_at_the_time_limit(desktop, lakek
     assert lakekey("keys")["keys"] == first["keys"]
 
 
-def test_a_keyring_that_is_gone_later_is_missed_and_replaced_by_nothing(desktop, lakekey, tmp_path):
+def test_keyring_that_is_gone_later_is_an_error_and_not_replaced(desktop, lakekey, tmp_path):
     desktop.unlock()
     lakekey("keys")
     desktop.take_away()

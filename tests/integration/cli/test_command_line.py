@@ -164,7 +164,7 @@ def test_the_version_is_the_packages(box):
     assert run("--version").stdout == f"lakekey {lakekey.__version__}\n"
 
 
-def test_a_reader_that_has_enough_is_no_error(box):
+def test_a_reader_that_has_enough_is_not_an_error(box):
     with lakekey_running("token", "job", "--json") as process:
         process.stdout.close()
         assert "Traceback" not in process.stderr.read()

@@ -103,7 +103,7 @@ def test_a_session_that_the_server_ended_is_the_next_login(box, profile, doctor,
     assert "Refresh token is invalid" in checks["session"]["finding"]
 
 
-def test_a_configuration_that_does_not_hold_is_said_and_the_cache_is_looked_at_all_the_same(box, profile, doctor):
+def test_invalid_configuration_is_reported_and_the_cache_is_still_checked(box, profile, doctor):
     profile(prod={"auth_type": "oauth-m2m"})
     status, checks, _ = doctor("prod")
     assert status == 1
@@ -197,7 +197,7 @@ def test_a_date_beyond_all_measure_tells_no_time():
     assert (check.status, check.finding) == ("ok", "the host does not tell its time")
 
 
-def test_a_host_that_is_no_workspace(box, profile, doctor):
+def test_a_host_that_is_not_a_workspace(box, profile, doctor):
     profile(dev={})
     box.fault("discovery", times=None, status=200, body="<html>")
     _, checks, _ = doctor("dev")
@@ -383,7 +383,7 @@ def test_a_blank_variable_names_no_file(box, capsys, monkeypatch, bare_machine):
     assert "home" in capsys.readouterr().out
 
 
-def test_a_file_that_cannot_be_read_is_said(box, capsys, monkeypatch, tmp_path):
+def test_a_file_that_cannot_be_read_is_reported(box, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path))
     assert main(["profiles"]) == 2
     assert "cannot be read: Is a directory" in capsys.readouterr().err

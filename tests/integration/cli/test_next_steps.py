@@ -118,7 +118,7 @@ def test_account_is_asked_for_in_the_guided_sign_in(file):
         terminal.shows(r"Account id \(in the console's menu, at your name\): $")
 
 
-def test_nothing_to_sign_out_of_is_no_error(file):
+def test_nothing_to_sign_out_of_is_not_an_error(file):
     for text in ("", f"[prod]\nhost = {HOST}\n"):
         file.write_text(text)
         done = run("logout")

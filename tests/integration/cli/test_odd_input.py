@@ -85,7 +85,7 @@ def test_error_for_an_sdk_has_no_control_characters():
         ("demo --no-browser", 1, "lakekey: the current directory is gone, and a relative"),
     ],
 )
-def test_relative_path_from_a_directory_that_is_gone_is_no_traceback(tmp_path, monkeypatch, command, status, said):
+def test_relative_path_from_a_directory_that_is_gone_is_not_a_traceback(tmp_path, monkeypatch, command, status, said):
     monkeypatch.setenv("LAKEKEY_CACHE_DIR", "cache")
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", "cfg")
     script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'

@@ -86,7 +86,7 @@ HEADERS_OF_ARGUMENTS = (
     ],
     ids=["blank home", "home is no directory", "cache is no directory", "cache cannot be made"],
 )
-def test_where_a_cache_has_no_place_tokens_are_kept_in_memory_and_the_reason_is_told(box, environment, why):
+def test_where_a_cache_has_no_place_tokens_are_kept_in_memory_and_the_reason_is_reported(box, environment, why):
     assert run(HEADERS_OF_ARGUMENTS, environment, principal(box)).startswith(f"served {why}")
 
 

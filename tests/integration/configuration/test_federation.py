@@ -221,7 +221,7 @@ def test_an_identity_token_that_has_expired_is_refused(box, idp, workload, token
 
 
 @pytest.mark.parametrize(("status", "kind"), [(403, CredentialsRefused), (500, TokenEndpointError)])
-def test_a_token_service_that_refuses_is_told_from_one_that_is_ill(box, idp, workload, monkeypatch, status, kind):
+def test_token_service_that_refuses_is_distinguished_from_one_that_fails(box, idp, workload, monkeypatch, status, kind):
     idp.status = status
     monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", f"{idp.url}/token")
     monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "request-token-secret")

@@ -360,7 +360,7 @@ def test_notebook_signs_in_as_itself_to_its_own_workspace_only(box, monkeypatch,
     assert said["ours"] == [[other, "external-browser", ""], [box.host, "external-browser", ""]]
 
 
-def test_process_of_a_cluster_that_is_no_notebook_has_no_identity_of_its_own(box, monkeypatch, tmp_path):
+def test_process_of_a_cluster_that_is_not_a_notebook_has_no_identity_of_its_own(box, monkeypatch, tmp_path):
     monkeypatch.delenv("DATABRICKS_HOST")
     said = run_in_a_notebook(tmp_path, box.host, {}, {"host": box.host}, there=False)
     assert said["ours"] == [["there is no host"], [box.host, "external-browser", ""]]

@@ -122,7 +122,7 @@ def test_place_of_a_well_written_address_is_shown():
 
 @pytest.mark.parametrize("seconds", ["abc", "nan", "inf", "-1", "1e999"])
 @pytest.mark.parametrize("kind", ["postgresql", "redis"])
-def test_connect_timeout_that_is_no_number_is_a_configuration_error(kind, seconds):
+def test_connect_timeout_that_is_not_a_number_is_a_configuration_error(kind, seconds):
     stores = {"postgresql": PostgresqlStore, "redis": RedisStore}
     with pytest.raises(ConfigurationError, match="connect_timeout") as caught:
         stores[kind](f"{kind}://127.0.0.1:1/0?connect_timeout={seconds}").get(NAME)

@@ -92,9 +92,7 @@ def test_answer_is_stored_whichever_of_its_statements_finds_the_store_away(
     assert step > 2
 
 
-def test_sign_out_elsewhere_is_no_less_one_where_the_store_is_away_for_a_moment(
-    signed_in, oidc_server, proxy, provider
-):
+def test_sign_out_elsewhere_counts_also_if_the_store_is_away_for_a_moment(signed_in, oidc_server, proxy, provider):
     def strike():
         stored = signed_in.cache.read(signed_in.entry_id)
         assert signed_in.cache.delete(signed_in.entry_id, replaces=stored.envelope)

@@ -177,7 +177,7 @@ def test_ctrl_c_after_the_code_was_sent_keeps_the_session(oidc_server, settings)
     assert oidc_server.is_current(entry_of(settings).refresh_token)
 
 
-def test_a_pinned_port_that_is_taken_is_said_before_a_browser_opens(settings):
+def test_a_pinned_port_that_is_taken_is_reported_before_a_browser_opens(settings):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

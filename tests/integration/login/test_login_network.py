@@ -106,7 +106,7 @@ def test_a_proxy_that_is_down_is_named(settings):
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_a_private_ca_may_stand_in_any_of_the_usual_variables(oidc_server, settings, variable):
+def test_private_ca_is_read_from_any_of_the_usual_variables(oidc_server, settings, variable):
     login_and_logout(oidc_server, {**settings, "REQUESTS_CA_BUNDLE": "", variable: oidc_server.ca_file})
 
 

@@ -66,7 +66,7 @@ def test_input_that_ends_without_a_line_break_counts(oidc_server, settings):
         assert program.ends()[0] == 0
 
 
-def test_what_is_no_answer_is_said_and_asked_for_again(oidc_server, settings):
+def test_invalid_answer_is_reported_and_asked_for_again(oidc_server, settings):
     with lakekey("login", environment=settings) as program:
         url = program.url()
         answer = oidc_server.sign_in(url, deliver=False)

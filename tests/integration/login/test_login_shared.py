@@ -76,7 +76,7 @@ def refusals(output):
     return {line.split(" ", 1)[0] for line in output.splitlines()}
 
 
-def test_a_refused_login_is_told_to_the_waiters_and_cools_down(oidc_server, settings):
+def test_a_refused_login_is_reported_to_the_waiters_and_cools_down(oidc_server, settings):
     with lakekey("login", environment=settings) as first:
         url = first.url()
         with Program(WANT_HEADERS, environment=settings) as second:
@@ -98,7 +98,7 @@ def test_a_refused_login_is_told_to_the_waiters_and_cools_down(oidc_server, sett
     assert oidc_server.counters()["requests.authorize"] == 1
 
 
-def test_a_login_given_up_with_ctrl_c_is_told_to_the_waiters(oidc_server, settings):
+def test_a_login_given_up_with_ctrl_c_is_reported_to_the_waiters(oidc_server, settings):
     with lakekey("login", environment=settings) as first:
         first.url()
         with Program(WANT_HEADERS, environment=settings) as second:

@@ -41,7 +41,7 @@ def test_a_broken_connection_loses_the_answer(oidc_server, client, kind, process
 
 @pytest.mark.parametrize("processed", [False, True])
 @pytest.mark.parametrize("kind", ["html", "garbage", "empty"])
-def test_an_answer_that_is_no_json(oidc_server, client, kind, processed):
+def test_an_answer_that_is_not_json(oidc_server, client, kind, processed):
     token = client.login()["refresh_token"]
     oidc_server.fault("token", kind, processed=processed)
     answer = client.refresh(token)

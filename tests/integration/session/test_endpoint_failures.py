@@ -111,7 +111,7 @@ def test_an_answer_that_will_be_the_same_in_a_moment_is_asked_for_once(machine, 
 
 
 @pytest.mark.parametrize("error", ["invalid_client", "unauthorized_client", "invalid_scope", "invalid_request"])
-def test_refused_credentials_are_said_and_not_tried_again(machine, error):
+def test_refused_credentials_are_reported_and_not_tried_again(machine, error):
     before, provider = machine.stored(), machine.provider()
     body = {"error": error, "error_description": f"no: {before.refresh_token}"}
     with (
@@ -356,7 +356,7 @@ def test_a_pause_that_the_server_asks_for_is_made(machine):
     assert 1.0 <= second["time"] - first["time"] < 10
 
 
-def test_a_pause_beyond_the_deadline_is_told_to_the_caller_instead(machine):
+def test_a_pause_beyond_the_deadline_is_reported_to_the_caller_instead(machine):
     before, provider = machine.stored(), machine.provider()
     with (
         machine.server.fault("token", "status", status=503, headers={"retry-after": "3600"}, times=None),

@@ -67,7 +67,7 @@ def test_a_logout(machine, records):
     assert "(revoked)" in records("signed out", "login", "INFO", machine)
 
 
-def test_a_logout_without_a_session_is_none(machine, caplog):
+def test_logout_without_a_session_is_not_logged(machine, caplog):
     machine.provider().logout()
     caplog.clear()
     machine.provider().logout()

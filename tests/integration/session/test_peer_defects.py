@@ -151,7 +151,7 @@ def test_a_busy_port_is_passed_over(desk):
 
 
 @pytest.mark.parametrize("status", [403, 500, 302])
-def test_a_token_in_an_answer_that_is_no_success_is_not_used(service, status):
+def test_a_token_in_an_answer_that_is_not_a_success_is_not_used(service, status):
     with service.server.fault("token", "edit", status=status, set={"access_token": "poisoned"}) as fault:
         with suppress(TokenEndpointError):  # where another try could not help
             assert "poisoned" not in service.provider().headers()["Authorization"]

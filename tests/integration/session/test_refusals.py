@@ -86,7 +86,7 @@ def test_a_scope_that_is_not_allowed(box, principal):
     assert box.client_secret not in everything_said(error)
 
 
-def test_a_wrong_client_of_a_person_is_said_before_a_browser_opens(box, profile):
+def test_a_wrong_client_of_a_person_is_reported_before_a_browser_opens(box, profile):
     error = refusal(LoginFailed, lakekey.provider(profile("me", client_id="nobody-we-know")).headers)
     assert "nobody-we-know" in error.hint
     assert box.counters["logins"] == 0

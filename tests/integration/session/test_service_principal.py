@@ -155,7 +155,7 @@ def test_threads_with_different_secrets_do_not_share_an_outcome(machine, wrong):
     assert ends_of_threads(machine.server, wrong, machine.provider()) == ["CredentialsRefused", None]
 
 
-def test_a_grant_that_is_refused_is_no_session_that_is_over(machine):
+def test_a_grant_that_is_refused_is_not_a_session_that_is_over(machine):
     body = {"error": "invalid_grant", "error_description": "The service principal is inactive"}
     with (
         machine.server.fault("token", "status", status=400, body=body),

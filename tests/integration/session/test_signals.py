@@ -265,7 +265,7 @@ def test_the_interpreter_does_not_wait_for_what_was_not_sent(machine, step):
     assert_nothing_is_lost(machine)
 
 
-def test_a_task_that_times_out_leaves_its_exchange_to_be_seen_through(oidc_server, machine):
+def test_exchange_of_a_task_that_times_out_is_completed(oidc_server, machine):
     with oidc_server.hold(when="after") as hold, machine.child("pauses_at", "nowhere", "task") as child:
         hold.wait()
         child.go_on()
@@ -289,7 +289,7 @@ def test_a_task_that_times_out_before_anything_is_sent_holds_up_neither_loop_nor
 
 
 @pytest.mark.posix_signals
-def test_a_program_that_is_interrupted_over_and_over_is_never_wedged(machine):
+def test_program_that_is_interrupted_again_and_again_never_hangs(machine):
     with machine.child("interrupted_often") as child:
         report = child.result()
     assert report["interrupts"] > 50, report

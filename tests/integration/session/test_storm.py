@@ -111,7 +111,7 @@ def test_16_interpreters_of_4_threads_that_share_nothing_but_the_cache(oidc_serv
     machine.assert_session_is_whole()
 
 
-def test_a_storm_in_which_each_is_told_that_its_token_is_dead_makes_one_request(oidc_server, tmp_path):
+def test_storm_in_which_every_token_is_refused_makes_one_request(oidc_server, tmp_path):
     machine = Machine(oidc_server, tmp_path / "cache")
     machine.sign_in(left=3600)
     oidc_server.reset()

@@ -216,7 +216,7 @@ def test_an_endpoint_in_trouble_is_one_failure_of_several_requests(unwatched, ex
     assert exported.counts() == {"lakekey.failures": 1}
 
 
-def test_an_answer_without_a_usable_token_is_no_refresh(unwatched, exported):
+def test_an_answer_without_a_usable_token_is_not_a_refresh(unwatched, exported):
     unwatched.server.fault("token", "edit", set={"token_type": "mac"}, processed=True)
     with pytest.raises(TokenEndpointError, match="no bearer token"):
         unwatched.provider().headers()

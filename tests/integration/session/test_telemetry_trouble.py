@@ -177,7 +177,7 @@ def test_a_header_from_memory_does_the_same_whether_it_is_on_or_off(machine, mon
     }  # fmt: skip
 
 
-def test_a_package_that_is_missing_is_said_once(run):
+def test_a_package_that_is_missing_is_reported_once(run):
     out, complaints = run(MISSING + RENEW, LAKEKEY_OTEL="1")
     assert "renewed" in out
     assert complaints == (
@@ -185,7 +185,7 @@ def test_a_package_that_is_missing_is_said_once(run):
     )  # fmt: skip
 
 
-def test_a_value_that_is_none_is_said_once(run):
+def test_invalid_value_is_reported_once(run):
     assert run(RENEW, LAKEKEY_OTEL="perhaps")[1] == (
         "OpenTelemetry is not used: LAKEKEY_OTEL is 'perhaps' (set it to 1 or 0)\n"
     )
@@ -197,7 +197,7 @@ def test_an_sdk_that_does_not_load(run):
 
 
 @pytest.mark.parametrize("trouble", [RAISES, RAISES_AT_THE_END], ids=["as things begin", "as they end"])
-def test_an_sdk_that_raises_is_said_once_and_not_quoted(run, trouble):
+def test_an_sdk_that_raises_is_reported_once_and_not_quoted(run, trouble):
     out, complaints = run(SDK + trouble + RENEW, LAKEKEY_OTEL="1")
     assert "renewed" in out
     assert complaints == "OpenTelemetry failed: ZeroDivisionError; tokens are still renewed\n"

@@ -220,7 +220,7 @@ def test_a_variable_with_a_token_does_not_leak_into_the_session(principal, conne
     assert spark.client._user_id == principal.target.client_id
 
 
-def test_a_certificate_that_is_not_trusted_is_said_at_once(workspace, front, connect):
+def test_a_certificate_that_is_not_trusted_is_reported_at_once(workspace, front, connect):
     principal = lakekey.provider(
         host=workspace.host,
         client_id=workspace.client_id,

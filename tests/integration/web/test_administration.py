@@ -117,7 +117,7 @@ def test_lifetime_that_is_not_a_number_is_told_and_what_was_typed_stays(visit, p
     assert [app.name for app in portal.registrations.all()] == ["portal-app"]
 
 
-def test_b14_app_is_tried_on_the_page_and_a_wrong_redirect_uri_or_secret_is_told(visit, place):
+def test_b14_app_is_tried_on_the_page_and_a_wrong_redirect_uri_or_secret_is_reported(visit, place):
     root = visit()
     host = place.box.host.removeprefix("https://")
     tried = root.press(root.get("/admin"), "Try portal-app")
@@ -251,7 +251,7 @@ def test_b45_button_that_removes_an_app_says_that_connections_need_it(visit):
 
 
 @pytest.mark.parametrize("fields", [{"do": "nothing"}, {"do": "default", "app": "x"}, {"do": "add", "name": "A B"}])
-def test_change_that_cannot_be_is_told(visit, fields):
+def test_impossible_change_is_reported(visit, fields):
     root = visit()
     _, hidden = root.get("/admin").form("Register")
     page = root.post("/lakekey/admin", {**hidden, **fields})

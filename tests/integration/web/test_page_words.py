@@ -60,7 +60,7 @@ def shown(language, state, **facts):
         ),
     ],
 )
-def test_state_is_said_in_words_and_one_button_helps(state, facts, english, german):
+def test_state_is_reported_in_words_and_one_button_helps(state, facts, english, german):
     for language, words in (("en", english), ("de", german)):
         page = shown(language, state, **facts)
         assert words in page
@@ -160,7 +160,7 @@ def test_schedules_by_a_coroutine_function_are_refused(place):
 
 
 @pytest.mark.parametrize("name", [7, None])
-def test_page_is_shown_also_where_a_schedule_has_a_name_that_is_no_text(place, name):
+def test_page_is_shown_also_where_a_schedule_has_a_name_that_is_not_text(place, name):
     schedules = [Schedule(name, "prod", ADA)]
     portal = Portal(["prod"], url=URL, user=lambda _: ADA, admin=[ADA], schedules=lambda: schedules)
     with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:

@@ -189,7 +189,7 @@ def test_b18_two_users_of_two_browsers_are_independent(place):
     assert (connection(ADA).identity, connection(GRACE).identity) == (ADA, GRACE)
 
 
-def test_b20_browser_that_returns_no_cookie_is_told_so(place):
+def test_b20_browser_that_returns_no_cookie_is_reported(place):
     with pytest.raises(LoginFailed, match="did not send the cookie"):
         Attempt(place).finish(browser=None)
     assert not place.token_requests()
@@ -233,7 +233,7 @@ def test_b25_answer_with_fewer_scopes_names_them_and_keeps_the_connection(place)
     assert [record.status for record in place.box.log if record.route == "revoke"] == [200]  # it was given back
 
 
-def test_b25_person_outside_the_workspace_is_told_so(place):
+def test_b25_person_outside_the_workspace_is_reported(place):
     attempt = Attempt(place)
     place.box.fault("scim", status=403, body={"message": "not a member"})
     with pytest.raises(LoginFailed, match=f"{ADA} is not a member of the workspace"):

@@ -169,7 +169,7 @@ def test_content_that_is_taken_in_parts_is_written_whole(path, monkeypatch):
         assert file.read() == b"0123456789"
 
 
-def test_write_whose_temporary_file_is_taken_every_time_is_told(path, tmp_path, monkeypatch):
+def test_write_whose_temporary_file_is_taken_every_time_is_reported(path, tmp_path, monkeypatch):
     taken = []
     replace = os.replace
 

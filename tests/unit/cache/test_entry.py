@@ -40,7 +40,7 @@ DEEP = b'{"format": 1, "about": {"host": ' + b"[" * 65 + b"]" * 65 + b"}}"
 @pytest.mark.parametrize(
     "plaintext", [b"", b"null", b"[]", b"{}", b'{"format": 3, "about": {}}', b"\xff", DEEP, b"[" * 100_000]
 )
-def test_what_is_no_entry_is_a_value_error(plaintext):
+def test_what_is_not_an_entry_is_a_value_error(plaintext):
     with pytest.raises(ValueError):
         Entry.from_bytes(plaintext)
 

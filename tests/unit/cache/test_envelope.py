@@ -60,7 +60,7 @@ def test_a_later_version_is_said_to_be_one(ring):
         unseal(ring, NAME, bytes(envelope))
 
 
-def test_another_key_is_said_by_its_id(ring):
+def test_another_key_is_reported_by_its_id(ring):
     with pytest.raises(UnknownKey) as caught:
         unseal(ring_of(os.urandom(32)), NAME, seal(ring, NAME, PLAIN))
     assert caught.value.key_id == ring.current.hex()
@@ -78,7 +78,7 @@ def test_no_two_envelopes_are_alike(ring):
     assert len({seal(ring, NAME, PLAIN) for _ in range(20)}) == 20
 
 
-def test_the_key_id_of_what_is_no_envelope_is_empty():
+def test_the_key_id_of_what_is_not_an_envelope_is_empty():
     assert key_id_of(b"something else") == ""
 
 

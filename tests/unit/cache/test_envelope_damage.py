@@ -86,14 +86,14 @@ def test_no_bytes_from_elsewhere_open(noise):
     assert refused(BOTH, "e", b"LKEY\x01" + RING.current + noise)
 
 
-def test_an_unknown_key_is_told_from_damage():
+def test_an_unknown_key_is_distinguished_from_damage():
     other = RING._replace(keys={key_id(KEYS[1]): KEYS[1]}, current=key_id(KEYS[1]))
     with pytest.raises(UnknownKey) as caught:
         unseal(other, "e", seal(RING, "e", b"token"))
     assert caught.value.key_id == RING.current.hex()
 
 
-def test_an_envelope_of_a_later_version_is_told_so():
+def test_an_envelope_of_a_later_version_is_reported():
     envelope = seal(RING, "e", b"token")
     with pytest.raises(BadEnvelope, match="version 2"):
         unseal(RING, "e", envelope[:4] + b"\x02" + envelope[5:])
@@ -105,7 +105,7 @@ def test_the_key_id_of_anything_can_be_asked_for(noise):
 
 
 @given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
-def test_a_plaintext_that_is_no_entry_is_a_value_error_or_type_error(noise):
+def test_a_plaintext_that_is_not_an_entry_is_a_value_error_or_type_error(noise):
     with pytest.raises((ValueError, TypeError)):
         Entry.from_bytes(noise)
 

@@ -153,7 +153,7 @@ def test_links_that_go_round_in_a_circle_are_refused(place):
     assert "too many symbolic links" in refusal(place / "one" / "cache").message
 
 
-def test_a_file_on_the_way_is_no_way(place):
+def test_file_where_a_directory_should_be_is_refused(place):
     (place / "file").touch()
     with pytest.raises(NotADirectoryError):
         private_files.ensure_directory(str(place / "file" / "cache"))

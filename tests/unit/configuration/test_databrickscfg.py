@@ -51,7 +51,7 @@ def test_a_percent_sign_is_a_percent_sign(file):
     assert databrickscfg.read(file("[a]\nclient_secret = 50%(x)s%\n"), "a").values["client_secret"] == "50%(x)s%"
 
 
-def test_no_file_is_no_profile_unless_one_was_named(tmp_path):
+def test_no_file_is_not_a_profile_unless_one_was_named(tmp_path):
     missing = str(tmp_path / "none")
     assert databrickscfg.read(missing, None) is None
     with pytest.raises(ConfigurationError, match="there is no file") as caught:
@@ -61,7 +61,7 @@ def test_no_file_is_no_profile_unless_one_was_named(tmp_path):
 
 
 @pytest.mark.parametrize("wanted", ["c", "__settings__", "DEFAULT"])
-def test_a_profile_that_is_not_there_is_said_by_name(file, wanted):
+def test_a_profile_that_is_not_there_is_reported_by_name(file, wanted):
     with pytest.raises(ConfigurationError, match="has no profile of that name") as caught:
         databrickscfg.read(file("[__settings__]\ndefault_profile = a\n[a]\nhost = x\n"), wanted)
     assert caught.value.profile == wanted
@@ -72,7 +72,7 @@ def test_a_profile_that_is_not_there_is_said_by_name(file, wanted):
     [("host = x\n", 1), ("[a]\nhost = x\ndose-secret\n", 3), ("[a]\n[a]\n", 2), ("[a]\nclient_secret=1\nclient_secret=dose-secret\n", 3)],
     ids=["no section", "no value", "twice", "key twice"],
 )  # fmt: skip
-def test_a_malformed_file_is_said_by_line_without_quoting_it(file, text, line):
+def test_a_malformed_file_is_reported_by_line_without_quoting_it(file, text, line):
     with pytest.raises(ConfigurationError, match=f"malformed at line {line}") as caught:
         databrickscfg.read(file(text), "a")
     assert "dose-secret" not in str(caught.value)
@@ -97,7 +97,7 @@ def test_mistyped_profile_is_answered_with_the_near_one(file):
     assert caught.value.hint == "did you mean prod? See those it has: lakekey profiles"
 
 
-def test_a_file_that_is_no_text_is_said_to_be_none(file):
+def test_a_file_that_is_not_text_is_reported_as_invalid(file):
     with pytest.raises(ConfigurationError, match="not UTF-8"):
         databrickscfg.read(file(b"[a]\nhost = \xff\xfe\n"), "a")
 

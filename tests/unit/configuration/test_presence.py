@@ -60,7 +60,7 @@ def test_a_schedulers_variable_is_automation_also_on_a_terminal(terminal, variab
 
 
 @pytest.mark.parametrize("value", ["", "0", "false", "False"])
-def test_a_variable_that_says_no_is_none(terminal, value):
+def test_variable_that_says_no_counts_as_unset(terminal, value):
     assert automation({"CI": value}) is None
 
 

@@ -64,7 +64,7 @@ def test_the_file_of_profiles_is_an_argument_like_the_others(wrong, said):
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_number_is_no_text(name):
+def test_a_number_is_not_text(name):
     assert refused(**{name: 7}) == f"{name} (argument) is of type int, not text"
 
 
@@ -135,7 +135,7 @@ def test_unicode_stays_as_it_is_where_it_may_stand(profiles):
         ("https://one.cloud.databricks.com.", f"{HOST}."),
     ],
 )
-def test_a_host_is_brought_into_one_form(address, host):
+def test_hosts_are_normalized(address, host):
     assert normalize_host(address) == host
     assert normalize_host(host) == host
 
@@ -298,7 +298,7 @@ def test_a_malformed_file_is_an_error_that_shows_the_line_and_not_the_text(profi
     assert SECRET not in str(caught.value) + repr(caught.value.__dict__)
 
 
-def test_a_file_that_is_no_text_is_an_error(tmp_path):
+def test_a_file_that_is_not_text_is_an_error(tmp_path):
     (tmp_path / "cfg").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigurationError, match="cannot be read: it is not UTF-8 text"):
         resolve("dev", {"DATABRICKS_CONFIG_FILE": str(tmp_path / "cfg")})

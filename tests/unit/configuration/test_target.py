@@ -48,7 +48,7 @@ def test_a_client_id_and_secret_are_a_service_principal():
 
 
 @pytest.mark.parametrize("none", ["none", "None", " NONE "])
-def test_workspace_id_none_is_no_workspace(config, none):
+def test_workspace_id_none_is_not_a_workspace(config, none):
     environ = config(f"[prod]\nhost = {HOST}\nworkspace_id = {none}\ncluster_id = c\n")
     target = resolve("prod", environ)
     assert (target.workspace_id, target.http_path) == (None, None)
@@ -100,7 +100,7 @@ def test_a_secret_that_is_given_leaves_the_environments_auth_type_aside():
         ({"host": HOST, "redirect_port": 0}, r"redirect_port \(argument\) is 0"),
     ],
 )
-def test_what_is_missing_or_wrong_is_said_with_what_helps(arguments, missing):
+def test_what_is_missing_or_wrong_is_reported_with_what_helps(arguments, missing):
     with pytest.raises(ConfigurationError, match=missing) as caught:
         resolve(environ={}, **arguments)
     assert caught.value.hint
@@ -119,7 +119,7 @@ def test_what_is_missing_or_wrong_is_said_with_what_helps(arguments, missing):
         ("http://localhost:8080", "http://localhost:8080"),
     ],
 )
-def test_a_host_is_brought_into_one_form(given, host):
+def test_hosts_are_normalized(given, host):
     assert normalize_host(given, None) == host
 
 

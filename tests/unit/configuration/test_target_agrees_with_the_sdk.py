@@ -445,7 +445,7 @@ def test_departure_5_a_secret_without_a_client_is_an_error(machine):
 
 
 @pytest.mark.parametrize("auth_type", [M2M, "env-oidc", "file-oidc", "github-oidc", "azure-devops-oidc", "no-such"])
-def test_departure_6_what_a_named_grant_lacks_is_said_at_once_and_by_name(machine, auth_type):
+def test_departure_6_what_a_named_grant_lacks_is_reported_at_once_and_by_name(machine, auth_type):
     named = case(host=HOST, auth_type=auth_type)
     assert "cannot configure default credentials" in sdk_signs_in_with(named, machine)
     with pytest.raises(ConfigurationError, match=auth_type):

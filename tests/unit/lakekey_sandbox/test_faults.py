@@ -30,7 +30,7 @@ def test_a_fault_for_one_route_leaves_the_others_alone(box, client):
     assert client.get("/oidc/.well-known/oauth-authorization-server").status_code == 500
 
 
-def test_a_html_page_can_stand_where_json_should_be(box, client):
+def test_fault_can_answer_with_html_instead_of_json(box, client):
     box.fault("config", body="<html>console</html>")
     answer = client.get("/.well-known/databricks-config")
     assert (answer.status_code, answer.text) == (200, "<html>console</html>")

@@ -28,5 +28,5 @@ def test_revoking_an_access_token_leaves_the_refresh_token(client):
     assert client.refresh(tokens["refresh_token"]).status_code == 200
 
 
-def test_revoking_an_unknown_token_is_no_error(client):
+def test_revoking_an_unknown_token_is_not_an_error(client):
     assert client.revoke("never issued").status_code == 200

@@ -42,7 +42,7 @@ def test_a_token_dies_with_its_lifetime(box, client):
     assert client.refresh(tokens["refresh_token"]).status_code == 200
 
 
-def test_a_refresh_token_is_no_bearer_token(client):
+def test_a_refresh_token_is_not_a_bearer_token(client):
     assert client.me(client.tokens()["refresh_token"]).status_code == 401
 
 

@@ -122,7 +122,7 @@ def test_many_strays_at_once_are_all_answered(callback):
     assert [answer[:12] for answer in answers] == ["HTTP/1.1 404"] * 40
 
 
-def test_a_connection_that_is_cut_off_is_no_news(callback):
+def test_connection_that_is_cut_off_does_not_disturb_the_sign_in(callback):
     for linger in (0, 1):
         sock = socket.create_connection(("127.0.0.1", callback.port), timeout=20)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger.to_bytes(4, "little") + bytes(4))
@@ -178,7 +178,7 @@ def test_listener_that_was_woken_sleeps_again(callback):
     until(lambda: not select.select([callback._server._wake_receiver], [], [], 0)[0])
 
 
-def test_an_answer_to_another_sign_in_is_told_so(callback):
+def test_an_answer_to_another_sign_in_is_reported(callback):
     page = get(callback, "/?code=c&state=of-yesterday")
     assert "not awaited" in page
 

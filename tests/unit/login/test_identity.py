@@ -38,7 +38,7 @@ def test_claims_without_a_person_do_no_harm(server, claims):
     assert who(server, claims) == Identity(None)
 
 
-def test_a_name_that_a_terminal_would_act_on_is_none(server):
+def test_name_with_terminal_control_characters_is_not_taken(server):
     found = who(server, {"email": "\x1b[2Jada@example.com", "sub": "ada@example.com", "group_id": "47\x1b[1m"})
     assert found == Identity("ada@example.com", frozenset({"ada@example.com"}))
 

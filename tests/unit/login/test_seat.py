@@ -77,7 +77,7 @@ def test_without_a_display_no_browser_is_started_in_the_persons_terminal(program
     assert browser.command(programs("xdg-open", "www-browser", "lynx")) is None
 
 
-def test_a_command_that_cannot_start_is_no_error():
+def test_a_command_that_cannot_start_is_not_an_error():
     assert browser.open_browser(["/nowhere/browser", "%s"], URL, {}, secrets=()) is False
 
 
@@ -103,7 +103,7 @@ def test_a_notebook_has_a_person_only_where_its_front_end_says_so(monkeypatch, a
 
 
 @pytest.mark.parametrize("mode", ["browser", "paste"])
-def test_a_person_who_says_to_be_there_is_there(mode):
+def test_person_is_present_if_the_setting_says_so(mode):
     assert automation({"LAKEKEY_INTERACTIVE": mode, "CI": "true"}) is None
 
 

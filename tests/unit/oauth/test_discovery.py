@@ -83,7 +83,7 @@ def test_a_host_without_a_usable_configuration_has_the_default_issuer(server, se
 
 
 @pytest.mark.parametrize("account", ["an\\u001b[2Jaccount", "an-\\ud800-account"], ids=["escape", "surrogate"])
-def test_an_account_that_is_no_text_to_show_is_none(server, serve, account):
+def test_account_id_that_cannot_be_shown_is_ignored(server, serve, account):
     serve()
     body = f'{{"account_id": "{account}", "token_federation_default_oidc_audiences": ["{account}"]}}'
     server.answer("/.well-known/databricks-config", body)
@@ -114,7 +114,7 @@ def test_an_endpoint_in_clear_is_refused(server, serve):
 @pytest.mark.parametrize(
     "path", ["/v1/authorize#x", "/v1/author ize", "/v1/\x1b[2Jauthorize", "/v1/\nauthorize", "/v1/autorisé", "[/"]
 )
-def test_an_endpoint_that_is_no_plain_address_is_refused(server, serve, path):
+def test_an_endpoint_that_is_not_a_plain_address_is_refused(server, serve, path):
     serve(authorization_endpoint=f"{server.url}{path}")
     with pytest.raises(TokenEndpointError, match="has a malformed authorization_endpoint") as caught:
         find(server)
@@ -136,7 +136,7 @@ def test_metadata_that_lacks_an_endpoint_is_refused(server, serve, name):
 @pytest.mark.parametrize(
     ("status", "content_type"), [(404, "application/json"), (200, "text/html"), (503, "text/html")]
 )
-def test_a_host_without_metadata_is_said_to_be_none(server, serve, status, content_type):
+def test_a_host_without_metadata_is_reported_as_invalid(server, serve, status, content_type):
     serve()
     server.answer("/oidc/.well-known/oauth-authorization-server", "x", status=status, content_type=content_type)
     with pytest.raises(TokenEndpointError, match="no authorization server metadata") as caught:

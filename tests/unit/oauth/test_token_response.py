@@ -66,13 +66,13 @@ def test_a_lifetime_is_a_number_of_seconds_or_the_shortest_there_is(expires_in, 
 
 
 @pytest.mark.parametrize("token", [None, "", 7, ["t"], "two words", "line\r\nX-Injected: 1", "naïve", "\x00"])
-def test_an_access_token_that_is_none_is_no_answer(token):
+def test_access_token_that_is_not_one_is_rejected(token):
     with pytest.raises(TokenEndpointError, match="holds no bearer token"):
         parse(answer({**GOOD, "access_token": token}))
 
 
 @pytest.mark.parametrize("kind", ["mac", "DPoP", "", 7, None])
-def test_a_token_of_another_type_is_no_answer(kind):
+def test_answer_with_another_token_type_is_rejected(kind):
     with pytest.raises(TokenEndpointError, match="holds no bearer token"):
         parse(answer({**GOOD, "token_type": kind}))
 
@@ -126,7 +126,7 @@ def test_an_error_beside_an_access_token_is_an_error():
         parse(answer({**GOOD, "error": "server_error"}))
 
 
-def test_a_dead_refresh_token_is_said_in_the_servers_words():
+def test_a_dead_refresh_token_is_reported_in_the_servers_words():
     with pytest.raises(InvalidGrant) as caught:
         parse(refused("invalid_grant", "Refresh token is invalid"))
     assert caught.value.description == "Refresh token is invalid"
@@ -142,7 +142,7 @@ def test_a_refusal_is_not_to_be_tried_again(error, status):
     assert caught.value.hint
 
 
-def test_the_platforms_throttle_is_no_refusal():
+def test_the_platforms_throttle_is_not_a_refusal():
     with pytest.raises(TokenEndpointError, match="slow down"):
         parse(refused("invalid_request", "Temporarily throttled, too many requests"))
 

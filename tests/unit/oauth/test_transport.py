@@ -83,7 +83,7 @@ def test_a_body_without_end_is_cut_off(server, transport):
         transport.get(f"{server.url}/token")
 
 
-def test_a_truncated_body_is_no_answer(server, transport):
+def test_truncated_body_is_rejected(server, transport):
     server.answer("/token", b'{"access_token": "t"', Content_Length="100")
     with pytest.raises(TokenEndpointError, match=r"cannot reach 127\.0\.0\.1") as caught:
         transport.get(f"{server.url}/token")
@@ -118,7 +118,7 @@ def test_a_server_that_drips_is_given_up_at_the_deadline(transport, framing):
         thread.join()
 
 
-def test_a_server_that_is_not_there_is_said_by_name(transport):
+def test_a_server_that_is_not_there_is_reported_by_name(transport):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(TokenEndpointError, match=f"cannot reach 127.0.0.1:{port}: Connection refused") as caught:
@@ -144,7 +144,7 @@ def test_a_name_that_cannot_be_looked_up_is_a_server_that_is_not_there(transport
         transport.get(f"https://{name}/")
 
 
-def test_a_ca_file_that_is_not_there_is_said_before_anything_is_sent():
+def test_a_ca_file_that_is_not_there_is_reported_before_anything_is_sent():
     with pytest.raises(ConfigurationError, match="there is no ca_file /nowhere"):
         Transport(ca_file="/nowhere.pem").get("https://127.0.0.1:9/")
 
@@ -158,7 +158,7 @@ def test_a_ca_file_that_is_not_there_is_said_before_anything_is_sent():
         ("application/json", b"\xff\xfe{"),
     ],
 )
-def test_what_is_no_json_object_is_none(server, transport, content_type, body):
+def test_what_is_not_a_json_object_is_none(server, transport, content_type, body):
     server.answer("/token", body, content_type=content_type)
     assert transport.get(f"{server.url}/token").json_object() is None
 
@@ -196,7 +196,7 @@ def test_a_description_of_an_answer_shows_none_of_its_content():
 
 
 @pytest.mark.parametrize("first_line", [b"", b"\x1b[2J", b"HTTP/9.9 200 OK "], ids=["the form", "escapes", "version"])
-def test_an_answer_that_is_no_http_is_not_quoted(transport, first_line):
+def test_an_answer_that_is_not_http_is_not_quoted(transport, first_line):
     def repeat():
         connection, _ = echo.accept()
         with connection:

@@ -55,7 +55,7 @@ def tree():
 
 
 @pytest.mark.parametrize("kind", tree(), ids=lambda kind: kind.__name__)
-def test_each_error_is_public_pickles_and_is_no_oserror(kind):
+def test_each_error_is_public_pickles_and_is_not_an_oserror(kind):
     error = kind("it broke", hint="mend it", profile="prod")
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again)) == (kind, "prod: it broke (mend it)")

@@ -188,7 +188,7 @@ def test_sign_out_on_another_host_ends_the_snapshot_that_it_was_found_for(world,
 # Tokens, refusals, sign-outs
 
 
-def test_expired_token_is_no_answer_to_who_asks_for_a_token(world):
+def test_expired_token_is_not_an_answer_to_who_asks_for_a_token(world):
     world.clock.true += LIFETIME
     token = world.provider.token()
     assert token.access_token != world.token
@@ -310,7 +310,7 @@ def test_error_names_the_profile_that_it_happened_to(world, given, named):
 
 
 @pytest.mark.parametrize("kind", [ImportError, AttributeError])
-def test_import_that_fails_is_no_error_of_ours_unless_it_was_interrupted(world, kind):
+def test_import_that_fails_is_not_an_error_of_ours_unless_it_was_interrupted(world, kind):
     def fails():
         raise kind("broken installation")
 

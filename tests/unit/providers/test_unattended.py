@@ -38,7 +38,7 @@ def test_identity_is_named_as_far_as_it_is_known(monkeypatch, announced, setting
     assert announced(Entry({}, identity=identity), **settings) == [who]
 
 
-def test_nothing_is_said_where_a_person_is_present(attended, announced):
+def test_nothing_is_reported_where_a_person_is_present(attended, announced):
     assert announced(**ROBOT) == []
 
 

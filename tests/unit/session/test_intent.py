@@ -101,7 +101,7 @@ def test_intent_of_a_release_that_knows_no_resending_was_not_resent():
     assert found.resent is False
 
 
-def test_two_intents_of_one_process_are_told_apart():
+def test_two_intents_of_one_process_are_distinguished():
     first, second = Intent.to_spend("r", resent=False), Intent.to_spend("r", resent=True)
     assert first.nonce != second.nonce
     assert (first.digest, first.resent, second.resent) == (digest_of("r"), False, True)

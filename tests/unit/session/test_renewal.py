@@ -357,7 +357,7 @@ def test_sign_out_looks_again_at_an_entry_that_was_changed_meanwhile(job, store,
     assert entry_of(job) is None
 
 
-def test_renewal_ahead_of_time_that_is_not_possible_now_is_no_error(job, server, monkeypatch):
+def test_renewal_ahead_of_time_that_is_not_possible_now_is_not_an_error(job, server, monkeypatch):
     def not_yet(*_, **__):
         raise entry_queue.NotYet(None)
 

@@ -41,7 +41,7 @@ def said(capsys):
     return capsys.readouterr().err.count("lakekey: waiting for process 7\n")
 
 
-def test_wait_is_said_once_it_has_lasted_and_again_after_a_minute(wait, clock, capsys):
+def test_wait_is_reported_once_it_has_lasted_and_again_after_a_minute(wait, clock, capsys):
     began = clock.true
     with wait() as one:
         for after, times in ((0.0, 0), (0.9, 0), (1.0, 1), (30.0, 0), (60.9, 0), (61.0, 1), (120.0, 0)):

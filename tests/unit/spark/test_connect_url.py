@@ -101,7 +101,7 @@ def test_an_address_with_credentials_of_its_own_is_refused_without_repeating_the
         "sc://h/;x=1\n2",
     ],
 )
-def test_what_is_no_spark_connect_address_is_refused(url):
+def test_what_is_not_a_spark_connect_address_is_refused(url):
     with pytest.raises(ConfigurationError) as caught:
         address(url)
     assert "s3cret" not in str(caught.value)

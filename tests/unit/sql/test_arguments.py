@@ -104,11 +104,11 @@ def test_token_that_was_handed_out_last_is_the_one_that_served_or_was_refused(sc
 
 @pytest.mark.parametrize("has_not_run", [True, False])
 @pytest.mark.parametrize("tokens", [["one", "two"], ["one"]])
-def test_whether_there_is_another_token_is_said(tokens, has_not_run):
+def test_whether_there_is_another_token_is_reported(tokens, has_not_run):
     assert Handing(ToldProvider(*tokens)).renewed(has_not_run=has_not_run) is (len(tokens) > 1)
 
 
-def test_why_there_is_no_other_token_is_said_only_where_the_statement_has_not_run():
+def test_why_there_is_no_other_token_is_reported_only_where_the_statement_has_not_run():
     provider = ToldProvider("one")
     provider.trouble = LoginRequired("sign in")
     handing = Handing(provider)

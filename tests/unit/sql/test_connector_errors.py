@@ -30,7 +30,7 @@ def test_error_that_is_its_own_cause_is_looked_at_once():
     assert unwrap(error) is None
 
 
-def test_refusal_that_we_have_explained_is_no_error_of_ours():
+def test_refusal_that_we_have_explained_is_not_an_error_of_ours():
     refusal = RequestError("no", {"http-code": 401, "method": "OpenSession"})
     found = explained(refusal, "prod", renewed=True)
     assert found is refusal
@@ -71,7 +71,7 @@ def test_401_and_403_are_refusals(code, is_refused):
     assert not refused(RuntimeError("no"))
 
 
-def test_code_of_an_earlier_answer_is_no_refusal():
+def test_code_of_an_earlier_answer_is_not_a_refusal():
     context = {"http-code": 401}
     for origin in (OSError(), RequestError("inner")):
         assert not refused(RequestError("no", context, None, origin))

@@ -75,7 +75,7 @@ def test_statement_that_was_run_has_served_its_token(args, kwargs):
         ("executemany", "ExecuteStatement", RequestError),
     ],
 )
-def test_why_there_is_no_other_token_is_said_only_where_nothing_has_run(name, call, raised):
+def test_why_there_is_no_other_token_is_reported_only_where_nothing_has_run(name, call, raised):
     pooled = connection()
     cursor = PooledCursor(pooled, SimpleNamespace(**{name: refuses(call)}))
     with pytest.raises(raised) as caught:

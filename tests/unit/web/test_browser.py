@@ -40,7 +40,7 @@ def test_form_token_with_another_hour_is_refused():
     assert not is_form_token(later, "mine", "ada", now=NOW + HOUR)
 
 
-def test_text_that_is_no_form_token_is_refused():
+def test_text_that_is_not_a_form_token_is_refused():
     assert not any(is_form_token(text, "mine", "ada", now=NOW) for text in ["", ".", "zz.00", "-1.00", "7a120", "ü.ü"])
 
 

@@ -38,7 +38,7 @@ def test_each_error_of_the_portal_has_a_text_with_its_values_and_each_text_an_er
     assert found.keys() == {key for key in words_german.TEXTS if key.startswith("e-")}
 
 
-def test_error_of_a_lower_layer_is_said_by_its_kind_and_quoted_as_english():
+def test_error_of_a_lower_layer_is_reported_by_its_kind_and_quoted_as_english():
     message = pages.error_message("de", TokenEndpointError("the token endpoint <answered> HTTP 500"))
     assert message.text == "Databricks gab keine brauchbare Antwort. Bitte versuchen Sie es später noch einmal."
     quoted = "the token endpoint &lt;answered&gt; HTTP 500"

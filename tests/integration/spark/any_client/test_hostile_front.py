@@ -175,7 +175,7 @@ def signed_in_by_the_sdk(provider, **settings):
     return lakekey.provider(host=provider.target.host, ca_file=provider.target.ca_file, **settings)
 
 
-def test_a_sign_in_that_is_no_bearer_token_is_sent_as_it_is(provider, connect, hostile):
+def test_a_sign_in_that_is_not_a_bearer_token_is_sent_as_it_is(provider, connect, hostile):
     basic = signed_in_by_the_sdk(provider, auth_type="basic", username="ada", password="secret")
 
     assert connect(basic, hostile.url).sql("select 1").collect() == [(1,)]

@@ -160,7 +160,7 @@ def test_refused_rpc_is_sent_once_more_with_another_token(server, signs, client,
 
 
 @pytest.mark.parametrize("answer", [Answer(StatusCode.NOT_FOUND), Answer(DENIED, trailing=DETAILS)])
-def test_what_is_no_refusal_of_the_token_is_raised(server, signs, client, answer):
+def test_what_is_not_a_refusal_of_the_token_is_raised(server, signs, client, answer):
     server.answers = [answer]
     with pytest.raises(grpc.RpcError) as caught:
         client.unary()

@@ -140,7 +140,7 @@ def test_missing_sign_in_is_reported_at_once_by_its_name(front, workspace, unatt
     assert "lakekey login" in caught.value.hint
 
 
-def test_a_wrong_secret_is_said_by_the_first_rpc_and_not_tried_for_minutes(front, workspace):
+def test_a_wrong_secret_is_reported_by_the_first_rpc_and_not_tried_for_minutes(front, workspace):
     from pyspark.sql.connect.session import SparkSession
 
     wrong = lakekey.provider(

@@ -12,7 +12,7 @@ MODE = "SPARK_CONNECT_MODE_ENABLED"
 SETTINGS = {"host": "https://w.cloud.databricks.com", "client_id": "sp", "client_secret": "s3cret-of-the-principal"}
 
 
-def test_a_missing_pyspark_is_said_with_the_command_that_installs_it(monkeypatch):
+def test_a_missing_pyspark_is_reported_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyspark.sql.connect.client", None)
     with pytest.raises(ConfigurationError) as caught:
         lakekey.spark.channel_builder(**SETTINGS, cluster_id="c")

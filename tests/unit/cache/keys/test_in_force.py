@@ -178,7 +178,7 @@ def test_damaged_choice_that_is_not_found_says_what_to_do(environ, store, needed
     assert caught.value.hint == hint
 
 
-def test_choice_that_is_gone_is_no_error_before_something_is_sealed(place, environ):
+def test_choice_that_is_gone_is_not_an_error_before_something_is_sealed(place, environ):
     keys = Keys(place, environ, sealed_under=lambda: frozenset({ID_OF_ONE}))
     assert not keys.ring.keys
 

@@ -43,7 +43,7 @@ def test_comment_ends_with_its_line_and_not_where_only_some_programs_see_an_end(
 
 
 @given(st.text(max_size=60))
-def test_no_text_is_quoted_when_it_is_no_key(text):
+def test_no_text_is_quoted_when_it_is_not_a_key(text):
     try:
         parse(text)
     except KeyUnavailable as error:

@@ -104,7 +104,7 @@ def test_a_decision_that_was_made_is_not_overruled_by_another_setting(directory,
 
 
 @pytest.mark.parametrize("first", [{"LAKEKEY_KEY": KEY}, {"LAKEKEY_PASSPHRASE": PASSPHRASE}])
-def test_a_source_that_is_not_configured_any_more_is_missed_and_replaced_by_nothing(directory, first):
+def test_source_that_is_not_configured_any_more_is_an_error_and_not_replaced(directory, first):
     ring(directory, **first)
     files = sorted(os.listdir(directory))
     assert "not set" in refusal(directory).message
@@ -209,7 +209,7 @@ def test_a_mounted_file_that_is_not_there_is_named(directory, tmp_path):
 
 
 @pytest.mark.posix_owners
-def test_a_mounted_directory_is_no_key(directory, tmp_path):
+def test_a_mounted_directory_is_not_a_key(directory, tmp_path):
     (tmp_path / "d").mkdir()
     with pytest.raises(UnsafeCache):
         ring(directory, LAKEKEY_KEY_FILE=str(tmp_path / "d"))
@@ -218,7 +218,7 @@ def test_a_mounted_directory_is_no_key(directory, tmp_path):
 # -- passphrases --------------------------------------------------------------------------------------------------
 
 
-def test_a_passphrase_opens_the_same_ring_each_time_and_a_wrong_one_is_told_so(directory):
+def test_passphrase_opens_the_same_ring_each_time_and_a_wrong_one_is_reported(directory):
     first = ring(directory, LAKEKEY_PASSPHRASE=PASSPHRASE)
     assert ring(directory, LAKEKEY_PASSPHRASE=PASSPHRASE) == first
     wrong = refusal(directory, LAKEKEY_PASSPHRASE="another passphrase")

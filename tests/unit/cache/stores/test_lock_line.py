@@ -74,7 +74,7 @@ def test_the_next_learns_the_mark_of_the_one_before(path):
 
 
 @pytest.mark.parametrize("note", [b"", b"4711", b"../../x.y", b"1.../..", b"\xff.ab"])
-def test_a_note_that_is_no_mark_says_nothing(path, tmp_path, note):
+def test_note_that_is_not_a_mark_is_ignored(path, tmp_path, note):
     (tmp_path / "line").write_bytes(note)
     line = Line(path)
     with line.first():

@@ -24,12 +24,12 @@ def test_an_unknown_engine_is_a_value_error():
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\x80\x01\x00\x01\xff\xff\xff\xff"])
-def test_a_body_that_is_no_thrift_message_is_a_value_error(body, warehouse):
+def test_a_body_that_is_not_a_thrift_message_is_a_value_error(body, warehouse):
     with pytest.raises(ValueError, match="not a Thrift message"):
         warehouse.handle(body, "ada@example.com")
 
 
-def test_a_call_that_is_no_part_of_the_protocol_is_an_application_exception(warehouse):
+def test_a_call_that_is_not_part_of_the_protocol_is_an_application_exception(warehouse):
     given = TMemoryBuffer()
     protocol = TBinaryProtocol(given)
     protocol.writeMessageBegin("Explode", TMessageType.CALL, 7)

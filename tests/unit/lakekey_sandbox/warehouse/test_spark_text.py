@@ -44,7 +44,7 @@ def test_positional_markers_are_cast_in_order():
     assert prepare("select ?, '?', ?", parameters) == (["select ?, '?', CAST(? AS DECIMAL(3,1))"], ["a", "1.5"])
 
 
-def test_a_value_that_is_not_of_its_type_is_told():
+def test_a_value_that_is_not_of_its_type_is_reported():
     with pytest.raises(SqlError, match="CAST_INVALID_INPUT"):
         prepare("select :n", [Parameter("n", "INT", "five")])
 
