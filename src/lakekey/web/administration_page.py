@@ -9,18 +9,16 @@ from html import escape
 from typing import NamedTuple
 
 from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
-from lakekey.web import app_changes, connections, words
-from lakekey.web.connections_page import state
+from lakekey.web import app_changes, words
 from lakekey.web.everyone import Held
-from lakekey.web.frame import page, say, spelled, time_element
-from lakekey.web.pages import Form, Message, message_box, written_out
+from lakekey.web.frame import page, say, spelled
+from lakekey.web.pages import Form, Message, facts, fold, message_box, time_if_known
+from lakekey.web.people_page import people
 
 #: The fields of the form that registers an app, in its order; those before the fold are asked of every app.
 FIELDS = ("name", "client_id", "host", "secret")
 MORE_FIELDS = ("account_id", "scopes", "refresh_token_minutes", "session_minutes", "issuer", "discovery_url")
 _REQUIRED = frozenset({"name", "client_id"})
-#: People that are shown at once.
-MOST = 50
 
 
 class View(NamedTuple):
@@ -52,7 +50,7 @@ def administration(language: str, view: View, form: Form, message: Message | Non
         + (f"<ul>{apps}</ul>" if apps else f"<p>{say(language, 'no-apps')}</p>")
         + _new_app(language, view, form)
         + f"<h2>{say(language, 'everyone')}</h2>"
-        + _people(language, view, form)
+        + people(language, view.held, form, search=view.search, now=view.now)
     )
     return page(language, say(language, "administration"), body)
 
@@ -65,7 +63,7 @@ def _app(language: str, app: AppRegistration, count: int, form: Form, view: View
     shown = f"<li><h3>{escape(app.name)}</h3>"
     if app.is_default:
         shown += f"<p><strong>{say(language, 'is-default')}</strong></p>"
-    shown += _facts(language, _app_facts(language, app, count))
+    shown += facts(language, _app_facts(language, app, count))
     shown += _button(language, form, "check", "check-app", app=app.name)
     if app.of_profile:  # it follows its profile, and nothing of it is changed here
         return f"{shown}</li>"
@@ -86,7 +84,7 @@ def _app_facts(language: str, app: AppRegistration, count: int) -> Iterable[tupl
     yield "app-account", escape(spelled(app.account_id or ""))
     yield "app-scopes", escape(spelled(" ".join(app.scopes)))
     yield "app-secret", secret
-    yield "app-secret-since", _time(language, changed)
+    yield "app-secret-since", time_if_known(language, changed)
     yield "app-refresh-tokens", _minutes(language, app.refresh_token_lifetime_in_minutes)
     yield "app-sessions", _minutes(language, app.absolute_session_lifetime_in_minutes)
     yield "app-issuer", escape(spelled(app.issuer or ""))
@@ -136,7 +134,7 @@ def _changes(language: str, app: AppRegistration, count: int, form: Form, view: 
     # What was typed counts against what was seen then: a change made meanwhile is not taken back by a second click.
     seen = app_changes.version(app) if given is None else given.get("seen", "")
     whole = _form(form, label, fields, do="set", app=app.name, seen=seen)
-    return _fold(say(language, "change-app-of", app=app.name), whole, is_open=given is not None)
+    return fold(say(language, "change-app-of", app=app.name), whole, is_open=given is not None)
 
 
 def _typed(app: AppRegistration) -> Mapping[str, str]:
@@ -166,7 +164,7 @@ def _new_secret(language: str, app: AppRegistration, form: Form) -> str:
         fields += _checkbox(language, f"keep-{app.name}", "keep_older", "keep-older", checked=True)
     label = words.text(language, "replace-secret", app=app.name)
     whole = _form(form, label, fields, do="secret", app=app.name)
-    return _fold(say(language, "replace-secret-of", app=app.name), whole)
+    return fold(say(language, "replace-secret-of", app=app.name), whole)
 
 
 def _removal(language: str, app: AppRegistration, count: int, form: Form) -> str:
@@ -174,7 +172,7 @@ def _removal(language: str, app: AppRegistration, count: int, form: Form) -> str
     label = words.text(language, "remove-app-anyway" if count else "remove-app", app=app.name)
     said = "yes" if count else "no"  # a connection that is made meanwhile is counted when the button is pressed
     button = form.button("admin", label, do="remove-app", app=app.name, with_connections=said)
-    return _fold(say(language, "removal-of", what=app.name), f"<p>{more}</p>{button}")
+    return fold(say(language, "removal-of", what=app.name), f"<p>{more}</p>{button}")
 
 
 def _new_app(language: str, view: View, form: Form) -> str:
@@ -190,9 +188,9 @@ def _new_app(language: str, view: View, form: Form) -> str:
     if typed is not None:
         said = typed.get("with_connections") == "yes"
         more += _checkbox(language, "new-end", "with_connections", "end-connections", checked=said)
-    fields = "".join(map(field, FIELDS)) + _fold(say(language, "more-fields"), more, is_open=typed is not None)
+    fields = "".join(map(field, FIELDS)) + fold(say(language, "more-fields"), more, is_open=typed is not None)
     whole = _form(form, words.text(language, "add"), fields, do="add")
-    return _fold(say(language, "add-app"), whole, is_open=not view.apps or typed is not None)
+    return fold(say(language, "add-app"), whole, is_open=not view.apps or typed is not None)
 
 
 def _field(language: str, name: str, value: str, redirect_uri: str, *, of: str = "") -> str:
@@ -212,97 +210,11 @@ def _field(language: str, name: str, value: str, redirect_uri: str, *, of: str =
     )
 
 
-# -- people -------------------------------------------------------------------------------------------------------
-
-
-def _people(language: str, view: View, form: Form) -> str:
-    of_each: dict[tuple[str, str], list[Held]] = {}
-    for held in view.held:
-        of_each.setdefault((held.user, held.user_id), []).append(held)
-    if not of_each:
-        return f"<p>{say(language, 'no-connections')}</p>"
-    names = [name for name, _ in of_each]
-    sought = view.search.casefold().strip()
-    found = [(who, helds) for who, helds in of_each.items() if sought in who[0].casefold()]
-    shown = "".join(
-        _person(language, f"{name} ({unique})" if names.count(name) > 1 else name, helds, view.now, form)
-        for (name, unique), helds in found[:MOST]
-    )
-    hidden = len(found) - min(len(found), MOST)
-    counted = say(language, "people-found", count=str(len(found)), all=str(len(of_each)))
-    more = f" {say(language, 'people-hidden', count=str(hidden))}" if hidden else ""
-    search = _search(language, view.search, form) if len(of_each) > 1 else ""
-    return f'{search}<p class="quiet">{counted}{more}</p>' + (f"<ul>{shown}</ul>" if shown else "")
-
-
-def _search(language: str, search: str, form: Form) -> str:
-    return (
-        f'<form method="get" action="{escape(form.base)}/admin" role="search">'
-        f'<label for="search">{say(language, "search-people")}</label>'
-        f'<input type="search" id="search" name="user" value="{escape(search)}" autocomplete="off">'
-        f"<button>{say(language, 'search')}</button></form>"
-    )
-
-
-def _person(language: str, label: str, helds: Sequence[Held], now: datetime, form: Form) -> str:
-    """A person and their connections. Namesakes are told apart by their ids."""
-    rows = "".join(_held(language, held, now, form) for held in helds)
-    depends = list(dict.fromkeys(each for held in helds for each in held.connection.schedules or ()))
-    told = f"<p>{say(language, 'ends-connections', profiles=', '.join(held.profile for held in helds))}</p>"
-    told += _depending(language, depends, is_known=all(held.connection.schedules is not None for held in helds))
-    all_of_them = words.text(language, "remove-user", user=label)
-    user, unique = helds[0].user, helds[0].user_id
-    told += form.button("admin", all_of_them, do="remove-user", user=user, user_id=unique)
-    letters = "".join(f'<p class="quiet">{escape(each)}</p>' for each in written_out(language, user))
-    removal = _fold(say(language, "removal-of", what=label), told)
-    return f"<li><h3>{escape(spelled(label))}</h3>{letters}{rows}{removal}</li>"
-
-
-def _depending(language: str, schedules: Sequence[str], *, is_known: bool) -> str:
-    if schedules:
-        return f"<p><strong>{say(language, 'depends', schedules=', '.join(schedules))}</strong></p>"
-    return f"<p>{say(language, 'depends-nothing' if is_known else 'depends-unknown')}</p>"
-
-
-def _held(language: str, held: Held, now: datetime, form: Form) -> str:
-    connection = held.connection
-    facts = [
-        ("as", escape(spelled(connection.who or "?"))),
-        ("workspace", escape(connection.host.removeprefix("https://"))),
-        ("app", escape(connection.registration)),
-        ("since", _time(language, connection.connected_at)),
-        ("until", _time(language, connection.ends_at if connection.state == connections.ENDS_SOON else None)),
-        ("schedules", escape(", ".join(map(spelled, connection.schedules or ())))),
-    ]
-    told = f'<p class="state quiet">{say(language, "held-old")}</p>'
-    if held.offered:
-        told = state(language, connection, now)
-    label = words.text(language, "remove-held", profile=held.profile, user=held.user)
-    return (
-        f'<div class="row"><h4>{escape(spelled(held.profile))}</h4>{told}{_facts(language, facts)}'
-        f"{form.button('admin', label, do='remove', entry=held.entry_id)}</div>"
-    )
-
-
-def _time(language: str, moment: datetime | None) -> str:
-    return time_element(language, moment) if moment is not None else ""
-
-
 # -- pieces -------------------------------------------------------------------------------------------------------
-
-
-def _facts(language: str, facts: Iterable[tuple[str, str]]) -> str:
-    """Facts that are there, by the keys of their names; the values are HTML."""
-    rows = "".join(f"<dt>{say(language, key)}</dt><dd>{value}</dd>" for key, value in facts if value)
-    return f"<dl>{rows}</dl>"
 
 
 def _button(language: str, form: Form, action: str, key: str, *, app: str) -> str:
     return form.button("admin", words.text(language, key, app=app), do=action, app=app)
-
-
-def _fold(summary: str, inside: str, *, is_open: bool = False) -> str:
-    return f"<details{' open' if is_open else ''}><summary>{summary}</summary><div>{inside}</div></details>"
 
 
 def _checkbox(language: str, place: str, name: str, key: str, *, checked: bool) -> str:

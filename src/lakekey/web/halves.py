@@ -117,10 +117,10 @@ def finish_sign_in(
     def target_of(_: Flow) -> Target:
         return target
 
-    outcome = sign_ins.finish(received.handle, browser=browser, user=who, target_of=target_of)
+    outcome = sign_ins.second_step.finish(received.handle, browser=browser, user=who, target_of=target_of)
     if outcome.code == outcomes.ASKS:
         # There is no page that could ask, so what was not expected is not stored.
-        sign_ins.answer(received.handle, browser=browser, user=who, accept=False, target_of=target_of)
+        sign_ins.second_step.answer(received.handle, browser=browser, user=who, accept=False, target_of=target_of)
     if outcome.code != outcomes.CONNECTED:
         raise outcome.to_error()
     return outcome

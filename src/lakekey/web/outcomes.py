@@ -85,6 +85,24 @@ class Outcome(NamedTuple):
         return kind(filled, hint=hint, profile=self.profile or None)
 
 
+def of_error(error: LakekeyError) -> Outcome:
+    """What an error of the exchange means."""
+    if isinstance(error, TokenEndpointError):
+        return Outcome(TRY_LATER, detail=f"HTTP {error.status}" if error.status else "")
+    if isinstance(error, CredentialsRefused):
+        return Outcome(APP_REFUSED, detail=error.error or "")
+    return Outcome(NOT_ACCEPTED)
+
+
+def of_refusal(error: str) -> Outcome:
+    """What an error of the authorization endpoint means (RFC 6749 §4.1.2.1); its description is shown nowhere."""
+    if error in ("server_error", "temporarily_unavailable"):
+        return Outcome(TRY_LATER)
+    if error in ("invalid_scope", "unauthorized_client", "invalid_request", "unsupported_response_type"):
+        return Outcome(APP_REFUSED, detail=error)
+    return Outcome(DENIED)
+
+
 _AGAIN = "sign in again"
 _ASK = "ask the administrator of the app registration"
 _ERRORS: dict[str, tuple[type[LakekeyError], str, str]] = {

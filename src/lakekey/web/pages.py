@@ -3,14 +3,15 @@
 Plain HTML in the look of the page that ends a sign-in on the command line. Words say what a colour says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from html import escape
 from typing import NamedTuple
 from urllib.parse import quote
 
 from lakekey.errors import LakekeyError
 from lakekey.web import outcomes, words
-from lakekey.web.frame import page, say, spelled
+from lakekey.web.frame import page, say, spelled, time_element
 from lakekey.web.outcomes import Outcome
 from lakekey.web.told import text_of
 
@@ -177,6 +178,22 @@ def message_box(message: Message | None) -> str:
 def quotation(words_of_others: str) -> str:
     """What a server or a lower layer says, marked as English for those who listen (WCAG 2.2, 3.1.2)."""
     return f'<p class="quiet" lang="en">{escape(spelled(words_of_others))}</p>' if words_of_others else ""
+
+
+def facts(language: str, given: Iterable[tuple[str, str]]) -> str:
+    """Facts that are there, by the keys of their names; the values are HTML."""
+    rows = "".join(f"<dt>{say(language, key)}</dt><dd>{value}</dd>" for key, value in given if value)
+    return f"<dl>{rows}</dl>"
+
+
+def fold(summary: str, inside: str, *, is_open: bool = False) -> str:
+    """What lies behind a word; both are HTML."""
+    return f"<details{' open' if is_open else ''}><summary>{summary}</summary><div>{inside}</div></details>"
+
+
+def time_if_known(language: str, moment: datetime | None) -> str:
+    """A time in words; ``""`` where it is not known."""
+    return time_element(language, moment) if moment is not None else ""
 
 
 def error_message(language: str, error: LakekeyError, *, to_administrator: bool = False) -> Message:

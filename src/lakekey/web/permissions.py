@@ -1,11 +1,13 @@
 """Who administers a portal, and who may act for another user: as the host application says, and only by a plain yes."""
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from lakekey import _log
+from lakekey.cache.cache import Cache
 from lakekey.errors import ConfigurationError
+from lakekey.observability import audit
 from lakekey.web.people import User, user_of
 
 IsAdmin = Callable[[User], bool] | Collection[str] | None
@@ -41,9 +43,27 @@ class Permissions:
             return _is_yes("admin", self._admin(user))
         return any(user.name == named.name and named.id in ("", user.id) for named in map(user_of, self._admin))
 
-    def may_act(self, actor: User, user: User, profile: str) -> bool:
-        """Whether a user may act as another."""
-        return self._may_act is not None and _is_yes("may_act", self._may_act(actor, user, profile))
+    def check_actor(self, actor: User, user: User, profile: str, *, environ: Mapping[str, str], cache: Cache) -> User:
+        """Refuse an actor who may not act as a user, and record each who wants to act as another.
+
+        Returns:
+            The user, with the actor's id if they are one.
+
+        Raises:
+            ConfigurationError: The actor may not.
+        """
+        if actor.name == user.name and user.id in ("", actor.id):
+            return actor
+        allowed = self._may_act is not None and _is_yes("may_act", self._may_act(actor, user, profile))
+        audit.record(
+            audit.ADMINISTRATION, environ=environ, outcome=audit.DONE if allowed else audit.REFUSED,
+            action="act_as_another", detail=actor.name, who=user.name, profile=profile, store=cache.store.where,
+        )  # fmt: skip
+        if not allowed:
+            raise ConfigurationError(
+                f"{actor.name} may not act as {user.name}", hint="may_act of the portal decides", profile=profile
+            )
+        return user
 
 
 def refuse_coroutines(**given: Any) -> None:

@@ -5,22 +5,19 @@ The lock also shows that the store can be written, before the code, which is sin
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from lakekey import _log
-from lakekey._hosts import is_account_console
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry, Stored
-from lakekey.configuration.target import Target, person_key
+from lakekey.configuration.target import Target
 from lakekey.errors import (
     CacheError,
-    CredentialsRefused,
     LakekeyError,
     LoginFailed,
     TokenEndpointError,
 )
-from lakekey.login.identity import identify
-from lakekey.oauth import authorization_code, deadlines, jwt, revocation
+from lakekey.oauth import authorization_code, deadlines, revocation
 from lakekey.oauth.authorization_code import AuthorizationRequest
 from lakekey.oauth.client import Client
 from lakekey.oauth.connections import KeptConnections
@@ -34,29 +31,12 @@ from lakekey.web.connections import is_of
 from lakekey.web.flows import Flow
 from lakekey.web.outcomes import Outcome
 from lakekey.web.people import User
+from lakekey.web.verification import Signed, Verification
 
 _EXCHANGE_PATIENCE = 30.0
 _LOCK_PATIENCE = 30.0
-_ASK_PATIENCE = 10.0
-_OPENID = frozenset({"openid", "profile", "email", "offline_access"})
 #: The exchange and the question to the workspace go over one connection, and so do sign-ins that follow at once.
 _kept = KeptConnections()
-
-
-class Signed(NamedTuple):
-    """Who signed in.
-
-    Attributes:
-        name: The user name or mail address, or ``None`` where the server does not tell.
-        names: All of that person's names.
-        issuer: Who says so.
-        subject: The issuer's own, unchanging name of the person (OpenID Connect Core §2), or ``""``.
-    """
-
-    name: str | None
-    names: frozenset[str]
-    issuer: str
-    subject: str
 
 
 class Redemption:
@@ -81,6 +61,7 @@ class Redemption:
         self._entry_id = credential.entry_id
         self._events = credential.events
         self._client: Client = client_of(target, credential.cache, kept=_kept)
+        self._verification = Verification(target, self._client, flow, user)
 
     def redeem(
         self, answer: Mapping[str, str], taken: Callable[[], Mapping[str, str] | None]
@@ -100,7 +81,7 @@ class Redemption:
             CacheError: The store cannot be written; nothing was taken or sent.
         """
         if "error" in answer:
-            return (_refusal(answer["error"]), None) if taken() is not None else None
+            return (outcomes.of_refusal(answer["error"]), None) if taken() is not None else None
         if self._client.client_id != self._flow.client_id:
             changed = Outcome(outcomes.NOT_ACCEPTED, detail="the app registration was changed meanwhile")
             return (changed, None) if taken() is not None else None
@@ -177,14 +158,14 @@ class Redemption:
         if isinstance(exchanged, Outcome):
             return exchanged, None
         try:
-            signed = self._who(exchanged)
+            signed = self._verification.who(exchanged)
         except LoginFailed:
             self._give_back(exchanged)
             return Outcome(outcomes.WRONG_TOKEN), None
-        if (lacks := self._lacks(exchanged, signed)) is not None:
+        if (lacks := self._verification.lacks(exchanged, signed)) is not None:
             self._give_back(exchanged)
             return lacks, None
-        if (expected := self._expected_instead(stored.entry, signed)) is not None:
+        if (expected := self._verification.expected_instead(stored.entry, signed)) is not None:
             fields = {
                 "response": exchanged._replace(id_token=None)._asdict(),
                 "signed": {**signed._asdict(), "names": sorted(signed.names)},
@@ -208,7 +189,7 @@ class Redemption:
                 return self._sent(request, answer)
         except LakekeyError as error:
             self._events.failed(error)
-            return _outcome_of(error)
+            return outcomes.of_error(error)
 
     def _sent(self, request: AuthorizationRequest, answer: Mapping[str, str]) -> TokenResponse:
         deadline = time.monotonic() + _EXCHANGE_PATIENCE
@@ -221,55 +202,6 @@ class Redemption:
             pause = min(error.retry_after or 1.0, 5.0)
         time.sleep(pause)
         return authorization_code.finish(self._client, request, answer, deadline=deadline)
-
-    def _who(self, response: TokenResponse) -> Signed:
-        identity = identify(self._client, self._target.host, response, nonce=self._flow.nonce)
-        claims = jwt.claims(response.id_token or "", unsigned=True) or {}
-        subject = claims.get("sub")
-        subject = subject if isinstance(subject, str) and subject.isprintable() else ""
-        return Signed(identity.name, identity.names, self._flow.issuer if subject else "", subject)
-
-    def _lacks(self, response: TokenResponse, signed: Signed) -> Outcome | None:
-        """What the answer lacks for a connection that lasts; ``None`` where it lacks nothing."""
-        if response.refresh_token is None or self._target.disable_oauth_refresh_token:
-            return Outcome(outcomes.NO_REFRESH_TOKEN, who=signed.name, detail="offline_access")
-        if response.scopes is not None:
-            missing = set(self._target.scopes) - set(response.scopes) - _OPENID
-            if missing:
-                return Outcome(outcomes.FEWER_SCOPES, who=signed.name, detail=", ".join(sorted(missing)))
-        if signed.name is None:
-            return Outcome(outcomes.UNVERIFIED)
-        if self._is_not_a_member(response):
-            return Outcome(outcomes.NOT_A_MEMBER, who=signed.name)
-        return None
-
-    def _is_not_a_member(self, response: TokenResponse) -> bool:
-        """Whether the workspace refuses the new token. One of narrow scopes may not ask, and is believed."""
-        if "all-apis" not in (response.scopes or self._target.scopes) or is_account_console(self._target.host):
-            return False
-        url = f"{self._target.host}/api/2.0/preview/scim/v2/Me"
-        headers = {"Authorization": f"Bearer {response.access_token}", "Accept": "application/scim+json"}
-        try:
-            answer = self._client.transport.get(url, headers=headers, deadline=time.monotonic() + _ASK_PATIENCE)
-        except TokenEndpointError:
-            return False
-        return answer.status in (401, 403)
-
-    def _expected_instead(self, before: Entry | None, signed: Signed) -> str | None:
-        """Who was expected to sign in; ``None`` where it is that person.
-
-        A connection stays that of the person that issuer and subject name. A new one is that of the person who is at
-        the browser.
-        """
-        owner = before.about.get("signed_in") if before is not None and is_of(before, self._user) else None
-        if before is not None and owner is not None:
-            same = (
-                (owner.get("issuer"), owner.get("subject")) == (signed.issuer, signed.subject)
-                if owner.get("subject") and signed.subject
-                else before.identity is not None and person_key(before.identity) in signed.names
-            )
-            return None if same else (before.identity or self._user.name)
-        return None if person_key(self._user.name) in signed.names else self._user.name
 
     def _store(self, stored: Stored, response: TokenResponse, signed: Signed, sent_at: float) -> None:
         before = stored.entry or Entry({})
@@ -301,24 +233,6 @@ class Redemption:
     def _give_back(self, response: TokenResponse) -> None:
         """What is not kept is not to live on at the server either."""
         revocation.revoke(self._client, response.refresh_token or response.access_token)
-
-
-def _outcome_of(error: LakekeyError) -> Outcome:
-    """What an error of the exchange means."""
-    if isinstance(error, TokenEndpointError):
-        return Outcome(outcomes.TRY_LATER, detail=f"HTTP {error.status}" if error.status else "")
-    if isinstance(error, CredentialsRefused):
-        return Outcome(outcomes.APP_REFUSED, detail=error.error or "")
-    return Outcome(outcomes.NOT_ACCEPTED)
-
-
-def _refusal(error: str) -> Outcome:
-    """What an error of the authorization endpoint means (RFC 6749 §4.1.2.1); its description is shown nowhere."""
-    if error in ("server_error", "temporarily_unavailable"):
-        return Outcome(outcomes.TRY_LATER)
-    if error in ("invalid_scope", "unauthorized_client", "invalid_request", "unsupported_response_type"):
-        return Outcome(outcomes.APP_REFUSED, detail=error)
-    return Outcome(outcomes.DENIED)
 
 
 def _tuple(value: Any) -> tuple[str, ...] | None:

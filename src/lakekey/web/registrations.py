@@ -1,7 +1,7 @@
 """App registrations, as an administrator changes them: each change is one compare-and-swap, seen by all workers."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from lakekey import _log
@@ -14,9 +14,9 @@ from lakekey.cache.app_registrations import (
 )
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
-from lakekey.errors import CacheError, ConfigurationError
+from lakekey.errors import ConfigurationError
 from lakekey.observability import audit
-from lakekey.web import app_changes
+from lakekey.web import app_changes, portal_entries
 from lakekey.web.app_form import checked, same_name
 from lakekey.web.told import told
 
@@ -252,21 +252,14 @@ class Registrations:
         Raises:
             CacheError: The store cannot be read, or an entry of it where that counts.
         """
-        return [entry_id for entry_id, entry in self._walk(strict=strict) if app_changes.needs(entry, app)]
+        return [
+            entry_id
+            for entry_id, entry in portal_entries.walk(self._cache, strict=strict)
+            if app_changes.needs(entry, app)
+        ]
 
     def _entries(self, *, strict: bool) -> list[Entry]:
-        return [entry for _, entry in self._walk(strict=strict)]
-
-    def _walk(self, *, strict: bool) -> Iterator[tuple[str, Entry]]:
-        """The connections that were made through a portal."""
-        for entry_id, stored in self._cache.walk():
-            if isinstance(stored, CacheError):
-                if strict:
-                    raise stored
-                _log.warning("web", "entry %s cannot be read: %s", entry_id[:12], stored.message)
-                continue
-            if stored.entry is not None and "portal_user" in stored.entry.about:
-                yield entry_id, stored.entry
+        return [entry for _, entry in portal_entries.walk(self._cache, strict=strict)]
 
     def counted(self) -> list[tuple[AppRegistration, int]]:
         """All of them, each with the number of connections that were made through it; one look at the store.

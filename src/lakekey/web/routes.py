@@ -184,7 +184,7 @@ class Routes(Upkeep):
     ) -> tuple[Outcome, list[Connection] | None]:
         """The outcome; and, while the thread is at it, the connections that the page shows then."""
         portal = self._portal
-        outcome = portal.sign_ins.finish(
+        outcome = portal.sign_ins.second_step.finish(
             handle, browser=browser, user=user, target_of=self._target_of(user), later=left.append
         )
         if outcome.code != outcomes.CONNECTED or outcome.return_to or portal.asks_for_schedules:
@@ -199,7 +199,7 @@ class Routes(Upkeep):
             outcome = await threads.run_for(
                 user.name,
                 await self._server_of(form["flow"]),
-                self._portal.sign_ins.answer,
+                self._portal.sign_ins.second_step.answer,
                 form["flow"],
                 browser=self.browser(request),
                 user=user,

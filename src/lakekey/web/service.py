@@ -13,17 +13,17 @@ from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
 from lakekey.configuration.target import Target, resolve
 from lakekey.errors import ConfigurationError, LoginRequired
-from lakekey.observability import audit
 from lakekey.providers.provider import Provider
 from lakekey.session.login_required import login_required
 from lakekey.session.session import Session
 from lakekey.web import access_log
-from lakekey.web.app_form import check_public_address, same_name, slug
+from lakekey.web.app_form import check_public_address, slug
 from lakekey.web.connections import ASK_ADMINISTRATOR, Connection, connection_of, is_of
 from lakekey.web.owned import OwnedSource
 from lakekey.web.pages import fragment
-from lakekey.web.people import ANY_USER, User, user_of
+from lakekey.web.people import User, user_of
 from lakekey.web.permissions import IsAdmin, MayAct, Permissions, refuse_coroutines
+from lakekey.web.profile_checks import servers_of
 from lakekey.web.provider_cache import ProviderCache
 from lakekey.web.registrations import Registrations
 from lakekey.web.reliance import Reliance, Schedules, ask
@@ -89,8 +89,7 @@ class PortalService:
         self._automation = dict(automation or {})
         self._schedules = schedules
         self._providers = ProviderCache()
-        self._servers: dict[str, str] = {}
-        self._check_profiles()
+        self._servers = servers_of(self.profiles, self._automation, self.environ)
         if self.cache.volatile:
             _log.warning("web", "connections are kept in the memory of this process only: %s", self.cache.volatile)
         access_log.install()
@@ -294,41 +293,9 @@ class PortalService:
         """Refuse an actor who may not act as a user. Returns the user, with the actor's id if they are one."""
         if actor is None:
             return user
-        acts = user_of(actor)
-        if acts.name == user.name and user.id in ("", acts.id):
-            return acts
-        if not self.permissions.may_act(acts, user, profile):
-            self._acts(acts, user, profile, audit.REFUSED)
-            raise ConfigurationError(
-                f"{acts.name} may not act as {user.name}", hint="may_act of the portal decides", profile=profile
-            )
-        self._acts(acts, user, profile, audit.DONE)
-        return user
+        return self.permissions.check_actor(user_of(actor), user, profile, environ=self.environ, cache=self.cache)
 
     # -- inside -------------------------------------------------------------------------------------------------
-
-    def _check_profiles(self) -> None:
-        if not self.profiles:
-            raise ConfigurationError("the portal has no profile", hint='Portal(["prod"], …)')
-        named: dict[str, str] = {}
-        for profile in self.profiles:
-            target = hosted_target(profile, ANY_USER, self.environ)
-            self._servers[profile] = target.host
-            if target.sources.get("client_id") is None:
-                continue
-            other = named.setdefault(slug(profile), profile)
-            if other != profile:
-                raise same_name(slug(profile), other, profile)
-        for person, service in self._automation.items():
-            if person not in self.profiles:
-                raise ConfigurationError(
-                    f"automation names {person!r}, which is not among the profiles", hint="name one"
-                )
-            if resolve(service, self.environ).is_person:
-                raise ConfigurationError(
-                    f"automation names {service!r}, in which no service principal is configured",
-                    hint="set client_id and client_secret in it",
-                )
 
     def automation_of(self, profile: str) -> str | None:
         """The profile of the service principal that acts in place of people, or ``None``."""
@@ -337,12 +304,6 @@ class PortalService:
     def _principal(self, profile: str) -> str | None:
         service = self.automation_of(profile)
         return resolve(service, self.environ).client_id if service is not None else None
-
-    def _acts(self, actor: User, user: User, profile: str, outcome: str) -> None:
-        audit.record(
-            audit.ADMINISTRATION, environ=self.environ, outcome=outcome, action="act_as_another", detail=actor.name,
-            who=user.name, profile=profile, store=self.cache.store.where,
-        )  # fmt: skip
 
     def _login_required(self, target: Target, entry: Entry | None) -> LoginRequired:
         page = self.page_of(target.profile or "")

@@ -1,4 +1,4 @@
-"""The steps of a hosted sign-in (RFC 6749 §4.1), on which the portal and `lakekey.web.halves` are built.
+"""A hosted sign-in (RFC 6749 §4.1) up to the answer's arrival, on which the portal and `lakekey.web.halves` are built.
 
 What begins is bound to a browser and to a user, and both are checked at the end. Between the answer's arrival and its
 exchange lies a page of ours, so the callback does not need the host application's own session.
@@ -13,7 +13,7 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
 from lakekey.configuration.layers import ARGUMENT, PROFILE
 from lakekey.configuration.target import U2M, Target, resolve
-from lakekey.errors import CacheError, ConfigurationError
+from lakekey.errors import ConfigurationError
 from lakekey.oauth import authorization_code
 from lakekey.oauth.authorization_answer import read_answer
 from lakekey.observability import audit
@@ -23,7 +23,7 @@ from lakekey.web import flow_checks, flows, outcomes
 from lakekey.web.flows import Flow, FlowStore
 from lakekey.web.outcomes import Outcome
 from lakekey.web.people import User
-from lakekey.web.redemption import Redemption
+from lakekey.web.second_step import SecondStep
 
 
 class Received(NamedTuple):
@@ -58,6 +58,7 @@ class SignIns:
         self.cache = cache or open_cache(self.environ)
         self._clock = clock or self.cache.now
         self.flows = FlowStore(self.cache, clock=self._clock)
+        self.second_step = SecondStep(self.flows, self.environ, clock=self._clock, cache_of=self.cache_of)
 
     def cache_of(self, target: Target) -> Cache | None:
         """The cache of a target's sessions, opened already; ``None`` where its profile names another."""
@@ -165,154 +166,6 @@ class SignIns:
         self.flows.change(handle, take)
         return Received(handle, None)
 
-    def finish(
-        self,
-        handle: str,
-        *,
-        browser: str | None,
-        user: User,
-        target_of: Callable[[Flow], Target],
-        later: Callable[[Callable[[], None]], None] | None = None,
-    ) -> Outcome:
-        """Take the second step: exchange the code, verify who signed in, and store the connection.
-
-        Args:
-            handle: What `receive` returned.
-            browser: The browser's cookie.
-            user: Who is at the browser now.
-            target_of: What a sign-in signs in to.
-            later: Takes what is left to do of a connection that is stored, to be called when the person has been
-                told; ``None``: it is done at once.
-
-        Raises:
-            CacheError: The store cannot be reached; nothing was sent, and the same step may be tried again.
-        """
-        flow = self.flows.find(handle)
-        if (refused := flow_checks.not_theirs(flow, browser, user)) is not None:
-            return refused
-        assert flow is not None
-        if flow.stage == flows.DONE:
-            return _outcome_of(flow)  # also where its profile is gone since
-        redemption = self._redemption(target_of(flow), flow, user)  # before anything is taken: it needs the profile
-        if flow.stage != flows.ANSWERED:
-            return self._standing(handle, flow, redemption)
-        answer: dict[str, str] | None = None
-        left: Flow | None = None
-
-        def take(now: Flow) -> Flow:
-            nonlocal answer
-            answer = now.answer if now.stage == flows.ANSWERED else None
-            return now if answer is None else now._replace(stage=flows.REDEEMING, since=self._clock(), answer=None)
-
-        def taken() -> dict[str, str] | None:
-            nonlocal left
-            left = self.flows.change(handle, take)
-            return answer
-
-        redeemed = redemption.redeem(flow.answer or {}, taken)
-        if redeemed is None:
-            return Outcome(outcomes.LATE) if left is None else self._standing(handle, left, redemption)
-        return self._note(handle, flow, *redeemed, later=later)
-
-    def _standing(self, handle: str, flow: Flow, redemption: Redemption) -> Outcome:
-        """What there is to say of a sign-in that another request has taken; the work of a dead one is taken off it."""
-        if flow.stage == flows.REDEEMING and (stored := redemption.stored()) is not None:
-            return stored._replace(profile=flow.profile or flow.host, return_to=flow.return_to)
-
-        def ended(now: Flow) -> Flow:
-            if not self._is_dead(now):
-                return now
-            if now.tokens is not None:
-                return now._replace(stage=flows.ASKING, since=self._clock())
-            return now.ended(Outcome(outcomes.INTERRUPTED, profile=now.profile).as_fields())
-
-        now = self.flows.change(handle, ended) if self._is_dead(flow) else flow
-        return Outcome(outcomes.LATE) if now is None else _outcome_of(now)
-
-    def _is_dead(self, flow: Flow) -> bool:
-        return flow.stage == flows.REDEEMING and self._clock() - flow.since > flows.REDEMPTION
-
-    def answer(
-        self, handle: str, *, browser: str | None, user: User, accept: bool, target_of: Callable[[Flow], Target]
-    ) -> Outcome:
-        """Say whether another person than expected is meant.
-
-        Args:
-            handle: The sign-in.
-            browser: The browser's cookie.
-            user: Who is at the browser.
-            accept: Whether the connection is to act as that person.
-            target_of: What a sign-in signs in to.
-
-        Raises:
-            CacheError: The store cannot be reached; the question stands.
-        """
-        flow = self.flows.find(handle)
-        if (refused := flow_checks.not_theirs(flow, browser, user)) is not None:
-            return refused
-        assert flow is not None
-        redemption = self._redemption(target_of(flow), flow, user)
-        tokens: dict[str, Any] | None = None
-
-        def take(now: Flow) -> Flow:
-            nonlocal tokens
-            tokens = now.tokens if now.stage == flows.ASKING or self._is_dead(now) else None
-            # They stay in the row until they are settled, which can be done again; no later write has to succeed.
-            return now if tokens is None else now._replace(stage=flows.REDEEMING, since=self._clock())
-
-        now = self.flows.change(handle, take)
-        if now is None:
-            return Outcome(outcomes.LATE)
-        if tokens is None:
-            return self._standing(handle, now, redemption)
-        try:
-            outcome = redemption.settle(tokens, accept=accept)
-        except CacheError:
-            self._ask_again(handle)
-            raise
-        return self._note(handle, flow, outcome, None)
-
-    def _redemption(self, target: Target, flow: Flow, user: User) -> Redemption:
-        return Redemption(target, self.environ, flow, user, cache=self.cache_of(target))
-
-    def _ask_again(self, handle: str) -> None:
-        try:
-            self.flows.change(handle, lambda now: now._replace(stage=flows.ASKING, since=self._clock()))
-        except CacheError as error:
-            # The question is asked again all the same, after the minute in which this request could be at work.
-            _log.warning("web", "a question is put off: %s", error.message)
-
-    def _note(
-        self,
-        handle: str,
-        flow: Flow,
-        outcome: Outcome,
-        tokens: dict[str, Any] | None,
-        *,
-        later: Callable[[Callable[[], None]], None] | None = None,
-    ) -> Outcome:
-        outcome = outcome._replace(profile=flow.profile or flow.host, return_to=flow.return_to)
-        level = _log.info if outcome.code in (outcomes.CONNECTED, outcomes.ASKS) else _log.warning
-        level("web", "%s: sign-in of %s: %s", flow.profile or flow.host, flow.user, outcome.code)
-
-        def note(now: Flow) -> Flow:
-            if tokens is None:
-                return now.ended(outcome.as_fields())
-            return now._replace(stage=flows.ASKING, since=self._clock(), tokens=tokens, outcome=outcome.as_fields())
-
-        def write() -> None:
-            try:
-                self.flows.change(handle, note)
-            except CacheError as error:
-                # What counts is stored, or was told; a reload looks at the connection, or says that it was interrupted.
-                _log.warning("web", "the outcome of a sign-in could not be kept: %s", error.message)
-
-        if later is not None and outcome.code == outcomes.CONNECTED:
-            later(write)
-        else:
-            write()
-        return outcome
-
 
 def hosted_target(profile: str | None, user: User, environ: Mapping[str, str], **settings: Any) -> Target:
     """What a user's sign-in signs in to: the very target that ``lakekey.provider(profile, user=…)`` has.
@@ -327,10 +180,3 @@ def hosted_target(profile: str | None, user: User, environ: Mapping[str, str], *
             profile=target.name,
         )  # fmt: skip
     return target
-
-
-def _outcome_of(flow: Flow) -> Outcome:
-    """What there is to say of a sign-in that another request has taken."""
-    if flow.stage == flows.REDEEMING:
-        return Outcome(outcomes.BUSY, profile=flow.profile)
-    return Outcome.from_fields(flow.outcome) if flow.outcome else Outcome(outcomes.UNKNOWN, profile=flow.profile)

@@ -20,13 +20,12 @@ def language_of(accepted: str) -> str:
         name, _, parameter = part.strip().partition(";")
         quality = parameter.strip().removeprefix("q=") if parameter else "1"
         try:
-            ranked.append((-float(quality), name.partition("-")[0]))
+            weight = float(quality)
         except ValueError:
             continue
-    chosen = next(
-        (name for weight, name in sorted(ranked, key=lambda each: each[0]) if name in LANGUAGES and weight), ""
-    )
-    return chosen or "en"
+        if 0 < weight <= 1:
+            ranked.append((-weight, name.partition("-")[0]))
+    return next((name for _, name in sorted(ranked, key=lambda each: each[0]) if name in LANGUAGES), "en")
 
 
 def text(language: str, key: str, **values: str) -> str:

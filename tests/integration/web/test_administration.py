@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from lakekey.web import administration_page
+from lakekey.web import people_page
 
 from .conftest import ADA, GRACE, ROOT, URL
 
@@ -237,7 +237,7 @@ def test_person_is_found_by_a_part_of_the_name_among_many(visit, portal, monkeyp
     assert ("Users: 1 of 2." in found.words, ADA in found.text) == (True, False)
     assert "Remove all connections of grace@example.com" in found.buttons
     assert "<script>" not in root.get("/admin?user=%22%3E%3Cscript%3E").text
-    monkeypatch.setattr(administration_page, "MOST", 1)
+    monkeypatch.setattr(people_page, "MOST", 1)
     assert "Users: 2 of 2. Not shown: 1." in root.get("/admin").words
 
 

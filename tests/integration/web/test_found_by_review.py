@@ -202,11 +202,11 @@ class SignIn:
 
     def finish(self, sign_ins=None):
         """The second step."""
-        return (sign_ins or self.sign_ins).finish(self.handle, **self.given())
+        return (sign_ins or self.sign_ins).second_step.finish(self.handle, **self.given())
 
     def answer(self, sign_ins=None, *, accept=True):
         """The answer to the question."""
-        return (sign_ins or self.sign_ins).answer(self.handle, accept=accept, **self.given())
+        return (sign_ins or self.sign_ins).second_step.answer(self.handle, accept=accept, **self.given())
 
 
 @contextmanager

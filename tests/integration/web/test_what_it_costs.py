@@ -47,7 +47,9 @@ def test_tokens_of_a_question_wait_for_the_disk_as_they_are_nowhere_else(place, 
     begun = begin_sign_in("prod", user=ADA, redirect_uri=place.redirect_uri)
     received = sign_ins.receive(query_of(place.consent(begun.url, GRACE)), browser=begun.cookie.value, registration="")
     waits_for_disk.clear()
-    asked = sign_ins.finish(received.handle, browser=begun.cookie.value, user=User(ADA), target_of=lambda flow: target)
+    asked = sign_ins.second_step.finish(
+        received.handle, browser=begun.cookie.value, user=User(ADA), target_of=lambda flow: target
+    )
     assert asked.code == "other-person"
     assert any(name.startswith(PREFIX + row_of(ADA)) for name in waits_for_disk)
 
@@ -60,7 +62,7 @@ def test_code_is_not_sent_again_when_power_has_taken_its_row_back(place):
     before = row.read_bytes()
 
     def finish():
-        return sign_ins.finish(
+        return sign_ins.second_step.finish(
             received.handle, browser=begun.cookie.value, user=User(ADA), target_of=lambda flow: target
         )
 
@@ -93,7 +95,7 @@ def test_connection_is_told_before_its_row_is_done_with_and_a_reload_says_the_sa
     received = sign_ins.receive(query_of(place.consent(begun.url)), browser=begun.cookie.value, registration="")
 
     def finish(**options):
-        return sign_ins.finish(
+        return sign_ins.second_step.finish(
             received.handle, browser=begun.cookie.value, user=User(ADA), target_of=lambda flow: target, **options
         )
 

@@ -20,7 +20,7 @@ def test_both_languages_have_the_same_texts_with_the_same_places():
     ("accepted", "language"),
     [
         ("", "en"), ("de", "de"), ("de-AT", "de"), ("fr, de;q=0.5", "de"), ("en;q=0.3, de;q=0.7", "de"),
-        ("de;q=0", "en"), ("fr", "en"), ("de;q=much", "en"), ("de," * 10_000, "de"),
+        ("de;q=0", "en"), ("fr", "en"), ("de;q=much", "en"), ("de;q=nan, en", "en"), ("de;q=inf", "en"), ("de," * 10_000, "de"),
     ],
 )  # fmt: skip
 def test_language_is_the_one_that_the_browser_ranks_first(accepted, language):
