@@ -3,7 +3,7 @@
 import itertools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,6 +51,20 @@ def unattended(monkeypatch: pytest.MonkeyPatch) -> None:
 def attended(monkeypatch: pytest.MonkeyPatch) -> None:
     """A person is there to sign in, with a browser, whatever the terminal looks like."""
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+
+
+@pytest.fixture
+def only_profiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """Writes the file of profiles, and leaves the choice of a workspace to it alone."""
+
+    def write(text: str) -> None:
+        file = tmp_path / "databrickscfg"
+        file.write_text(text)
+        monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(file))
+        for name in ("DATABRICKS_HOST", "DATABRICKS_HTTP_PATH", "DATABRICKS_WAREHOUSE_ID"):
+            monkeypatch.delenv(name, raising=False)
+
+    return write
 
 
 @pytest.fixture(scope="session")

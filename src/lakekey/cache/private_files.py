@@ -14,12 +14,13 @@ import time
 
 from lakekey._imports import LOADING
 from lakekey.cache import safe_path
+from lakekey.cache.safe_path import commands
 from lakekey.errors import UnsafeCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeVar
+    from typing import TypeVar
 
     T = TypeVar("T")
 
@@ -72,7 +73,7 @@ def remedy(path: str, error: OSError) -> str:
     """What to do about a file that the operating system does not give out."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "close files that this program has open, or raise its limit (ulimit -n)"
-    return "try again" if error.errno in _PASSING else _commands().look_at(path)
+    return "try again" if error.errno in _PASSING else commands().look_at(path)
 
 
 def ensure_directory(path: str, *, create: bool = True) -> None:
@@ -129,7 +130,7 @@ def read(path: str) -> bytes:
 
 def _read(path: str) -> bytes:
     if os.path.islink(path):  # O_NOFOLLOW says ELOOP, which reads like a broken disk
-        raise _unsafe(path, "is a symbolic link", _commands().move_away(path))
+        raise _unsafe(path, "is a symbolic link", commands().move_away(path))
     descriptor = _open_to_read(path)
     try:
         status = os.fstat(descriptor)
@@ -163,15 +164,15 @@ def read_given(path: str) -> bytes:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise _unsafe(real, "is not a regular file", _commands().look_at(real))
+            raise _unsafe(real, "is not a regular file", commands().look_at(real))
         if _POSIX and status.st_uid not in (0, os.geteuid()):
             raise _unsafe(
-                real, f"belongs to user {status.st_uid}", f"sudo chown {os.geteuid()} {_commands().quoted(real)}"
+                real, f"belongs to user {status.st_uid}", f"sudo chown {os.geteuid()} {commands().quoted(real)}"
             )
         if _POSIX and status.st_mode & 0o022:
-            raise _unsafe(real, "can be changed by other users", f"chmod go-w {_commands().quoted(real)}")
+            raise _unsafe(real, "can be changed by other users", f"chmod go-w {commands().quoted(real)}")
         if _POSIX and status.st_uid != 0 and status.st_mode & 0o077:
-            raise _unsafe(real, "can be read by other users", f"chmod 600 {_commands().quoted(real)}")
+            raise _unsafe(real, "can be read by other users", f"chmod 600 {commands().quoted(real)}")
         return _content(descriptor, status.st_size)
     finally:
         os.close(descriptor)
@@ -195,20 +196,13 @@ def _content(descriptor: int, size: int) -> bytes:
 
 def _check(status: os.stat_result, path: str, *, want: object, mode: int) -> None:
     if not callable(want) or not want(status.st_mode):
-        raise _unsafe(path, "is a link or not of the kind it should be", f"move it away: {_commands().move_away(path)}")
+        raise _unsafe(path, "is a link or not of the kind it should be", f"move it away: {commands().move_away(path)}")
     if not _POSIX:
         return
     if status.st_uid != os.geteuid():
         raise _unsafe(path, f"belongs to user {status.st_uid}, not to you", safe_path.ANOTHER_PLACE)
     if status.st_mode & 0o077:
-        raise _unsafe(path, "is open to other users", f"chmod {mode:o} {_commands().quoted(path)}")
-
-
-def _commands() -> Any:
-    with LOADING:
-        from lakekey import _commands  # for an error only, so not on the warm path
-
-    return _commands
+        raise _unsafe(path, "is open to other users", f"chmod {mode:o} {commands().quoted(path)}")
 
 
 def _unsafe(path: str, what: str, command: str) -> UnsafeCache:

@@ -14,6 +14,10 @@ import stat
 from lakekey._imports import LOADING
 from lakekey.errors import UnsafeCache
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
 _POSIX = os.name == "posix"
 ANOTHER_PLACE = "set LAKEKEY_CACHE_DIR to a directory of your own, or LAKEKEY_STORE=memory: to keep nothing"
 _MOST_LINKS = 40  # as many as the kernel follows
@@ -65,7 +69,8 @@ def _walk(path: str) -> str:
         if stat.S_ISLNK(status.st_mode):
             links += 1
             if links > _MOST_LINKS:
-                raise UnsafeCache(f"{path} goes through too many symbolic links", hint=f"namei -l {_word(path)}")
+                hint = f"namei -l {commands().quoted(path)}"
+                raise UnsafeCache(f"{path} goes through too many symbolic links", hint=hint)
             _check_owner(status, here, "is a symbolic link that")
             target = os.readlink(here)
             pending = _steps(target) + pending
@@ -98,14 +103,15 @@ def _check_directory(status: os.stat_result, path: str) -> None:
 
 def _chmod(status: os.stat_result, path: str, change: str) -> str:
     """A step that this user can take: only its owner can change what a directory permits."""
-    return f"chmod {change} {_word(path)}" if os.geteuid() in (0, status.st_uid) else ANOTHER_PLACE
+    return f"chmod {change} {commands().quoted(path)}" if os.geteuid() in (0, status.st_uid) else ANOTHER_PLACE
 
 
-def _word(path: str) -> str:
+def commands() -> ModuleType:
+    """What a hint names commands by; loaded for an error only, and so not on the warm path."""
     with LOADING:
-        from lakekey._commands import quoted  # for an error only, so not on the warm path
+        from lakekey import _commands
 
-    return quoted(path)
+    return _commands
 
 
 def _check_owner(status: os.stat_result, path: str, what: str) -> None:

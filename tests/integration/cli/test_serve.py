@@ -22,24 +22,20 @@ import lakekey
 from lakekey.cli.serving import metadata_service
 from lakekey.cli.serving.metadata_service import MetadataService
 from lakekey.sandbox import Sandbox
-from support.inside import session_of
+from support.inside import age_token
 from support.processes import LAKEKEY
 
 TAKEN = "Address already in use" if os.name == "posix" else "(Only one usage|Windows Error 0x2740)"  # so says Wine
 
 
 @pytest.fixture
-def box(lakekey_environment, monkeypatch, tmp_path):
+def box(lakekey_environment, only_profiles):
     """The sandbox, with a profile for its service principal as the default one."""
     box = lakekey_environment
-    config = tmp_path / "databrickscfg"
-    config.write_text(
+    only_profiles(
         f"[DEFAULT]\nhost = {box.host}\nca_file = {box.ca_file}\n"
         f"client_id = {box.client_id}\nclient_secret = {box.client_secret}\n"
     )
-    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(config))
-    for name in ("DATABRICKS_HOST", "DATABRICKS_HTTP_PATH", "DATABRICKS_WAREHOUSE_ID"):
-        monkeypatch.delenv(name, raising=False)
     return box
 
 
@@ -309,10 +305,7 @@ def test_the_expiry_that_the_sdk_reads_is_the_tokens_own(box, monkeypatch):
 def test_forced_refreshes_of_many_callers_at_once_make_one_request(box):
     provider = lakekey.provider()
     provider.headers()
-    session = session_of(provider)
-    stored = session.cache.read(session.entry_id)
-    aged = stored.entry._replace(issued_at=stored.entry.issued_at - 600)
-    assert session.cache.put(session.entry_id, aged, replaces=stored.envelope)
+    aged = age_token(provider)
     box.reset_log()
 
     def call(_):

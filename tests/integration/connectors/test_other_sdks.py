@@ -19,7 +19,7 @@ import pytest
 from databricks.sdk.core import Config
 
 import lakekey
-from support.inside import session_of
+from support.inside import age_token
 from support.node_packages import ensure_installed, node
 from support.processes import LAKEKEY
 
@@ -28,17 +28,13 @@ ADA = "ada@example.com"
 
 
 @pytest.fixture
-def box(lakekey_environment, monkeypatch, tmp_path):
+def box(lakekey_environment, only_profiles):
     """The sandbox, with the profile that ``databricks auth login`` leaves behind, and one of a service principal."""
     box = lakekey_environment
-    config = tmp_path / "databrickscfg"
-    config.write_text(
+    only_profiles(
         f"[person]\nhost = {box.host}\nauth_type = databricks-cli\n\n"
         f"[robot]\nhost = {box.host}\nclient_id = {box.client_id}\nclient_secret = {box.client_secret}\n"
     )
-    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(config))
-    for name in ("DATABRICKS_HOST", "DATABRICKS_HTTP_PATH", "DATABRICKS_WAREHOUSE_ID"):
-        monkeypatch.delenv(name, raising=False)
     return box
 
 
@@ -62,15 +58,6 @@ def javascript(box, **variables):
     ensure_installed(JAVASCRIPT)
     done = run(shutil.which("node"), str(JAVASCRIPT / "sign_in.cjs"), NODE_EXTRA_CA_CERTS=box.ca_file, **variables)
     return json.loads(done.stdout)
-
-
-def age(provider, seconds=600):
-    """Let the token in the cache have been issued a while ago; returns it."""
-    session = session_of(provider)
-    stored = session.cache.read(session.entry_id)
-    aged = stored.entry._replace(issued_at=stored.entry.issued_at - seconds)
-    assert session.cache.put(session.entry_id, aged, replaces=stored.envelope)
-    return aged.access_token
 
 
 def test_the_javascript_sdk_shares_a_persons_session_by_the_program(box, program):
@@ -157,7 +144,7 @@ def test_every_form_in_which_the_sdks_ask_is_answered_with_the_profiles_token(bo
 def test_the_python_sdks_strategy_forces_refreshes_and_eight_callers_at_once_make_one(box, program):
     person = lakekey.provider(host=box.host)
     person.login()
-    old = age(person)
+    old = age_token(person).access_token
     box.reset_log()
     start = threading.Barrier(8)
 
@@ -176,7 +163,7 @@ def test_the_python_sdks_strategy_forces_refreshes_and_eight_callers_at_once_mak
 
 def test_a_forced_refresh_in_trouble_at_the_server_hands_out_the_token_that_lives(box, program):
     lakekey.provider("robot").headers()
-    living = age(lakekey.provider("robot"))
+    living = age_token(lakekey.provider("robot")).access_token
     box.fault("token", status=503, headers={"Retry-After": "0"}, times=None)
     said = run(program, "auth", "token", "--profile", "robot", "--force-refresh").stdout
     assert json.loads(said)["access_token"] == living

@@ -104,3 +104,14 @@ def assert_silent(machine, caplog, *secrets):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             assert encode(secret).decode().rstrip("=") not in said
     assert [secret for secret in secrets if secret in said] == []
+
+
+def assert_told(machine, service, answer, words, step, secret):
+    """A service's refusal is told to a new process, with what to do; one that has the key goes on."""
+    running = machine.seal()
+    service.refusal = answer
+    refused = machine.refusal()
+    assert words in refused.message
+    assert step in refused.hint
+    assert secret not in str(refused)
+    assert running.put("b" * 64, running.get(NAME), replaces=None)

@@ -8,7 +8,7 @@ import pytest
 from lakekey.cache.keys.kms.azure import AzureKeyVault
 from lakekey.errors import ConfigurationError, KeyUnavailable
 
-from .conftest import assert_silent
+from .conftest import assert_silent, assert_told
 
 VAULT = "https://fleet.vault.azure.net/keys/lakekey"
 
@@ -63,13 +63,7 @@ def test_what_is_sent_is_what_the_documentation_says(azure, machine):
 )
 def test_each_failure_has_its_own_message_and_next_step(azure, machine, status, answer, words, step):
     machine.use(**azure.environ)
-    running = machine.seal()
-    azure.refusal = (status, answer)
-    refused = machine.refusal()
-    assert words in refused.message
-    assert step in refused.hint
-    assert azure.token not in str(refused)
-    assert running.put("b" * 64, running.get("a" * 64), replaces=None)
+    assert_told(machine, azure, (status, answer), words, step, azure.token)
 
 
 def test_a_machine_without_an_identity_says_so(azure, machine, monkeypatch):

@@ -10,7 +10,7 @@ from lakekey.cache.keys.kms.service import CONTEXT, KmsTrouble
 from lakekey.errors import ConfigurationError, KeyUnavailable
 from support.servers.cloud_kms import castagnoli
 
-from .conftest import assert_silent
+from .conftest import assert_silent, assert_told
 
 
 def error(code, status, message="…"):
@@ -92,13 +92,7 @@ def test_a_bit_that_flips_on_the_way_is_noticed(google, machine, tmp_path):
 )
 def test_each_failure_has_its_own_message_and_next_step(google, machine, tmp_path, status, answer, words, step):
     machine.use(**google.environ(tmp_path))
-    running = machine.seal()
-    google.refusal = (status, answer)
-    refused = machine.refusal()
-    assert words in refused.message
-    assert step in refused.hint
-    assert google.token not in str(refused)
-    assert running.put("b" * 64, running.get("a" * 64), replaces=None)
+    assert_told(machine, google, (status, answer), words, step, google.token)
 
 
 def test_credentials_that_cannot_be_used_are_named_as_such(google, machine, tmp_path):

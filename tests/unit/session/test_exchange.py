@@ -7,7 +7,7 @@ import pytest
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import CredentialsRefused, LoginRequired, TokenEndpointError
 from lakekey.oauth.token_response import InvalidGrant
-from support.inside import session_of
+from support.inside import change_entry, entry_of, session_of
 from support.memory_stores import Elsewhere
 from support.model import Clock, ModelServer
 from support.model_providers import cache_over, provider_over
@@ -55,17 +55,6 @@ def renew(provider):
     provider.invalidate(provider.token().access_token)
 
 
-def change(provider, **fields):
-    """What another process does to the entry."""
-    session = session_of(provider)
-    stored = session.cache.read(session.entry_id)
-    assert session.cache.put(session.entry_id, stored.entry._replace(**fields), replaces=stored.envelope)
-
-
-def entry_of(provider):
-    return session_of(provider).peek()
-
-
 def test_refused_refresh_token_ends_the_session_for_all(provider, server, caplog):
     caplog.set_level(logging.INFO, "lakekey")
     server.meanwhile = lambda: None
@@ -78,7 +67,7 @@ def test_refused_refresh_token_ends_the_session_for_all(provider, server, caplog
 
 
 def test_newer_token_of_another_process_is_taken(provider, server):
-    server.meanwhile = lambda: change(provider, access_token="newer", refresh_token="newer-refresh")
+    server.meanwhile = lambda: change_entry(session_of(provider), access_token="newer", refresh_token="newer-refresh")
     renew(provider)
     assert provider.token().access_token == "newer"
     assert len(server.sent) == 1
@@ -86,14 +75,14 @@ def test_newer_token_of_another_process_is_taken(provider, server):
 
 def test_newer_refresh_token_of_another_process_is_exchanged(provider, server):
     newer = server._new_refresh_token(1)
-    server.meanwhile = lambda: change(provider, refresh_token=newer, spending=None)
+    server.meanwhile = lambda: change_entry(session_of(provider), refresh_token=newer, spending=None)
     renew(provider)
     assert server.sent[1:] == [newer]
     assert server.state(entry_of(provider).refresh_token) == "current"
 
 
 def test_session_that_another_process_has_ended_is_over(provider, server):
-    server.meanwhile = lambda: change(provider, refresh_token="", spending=None)
+    server.meanwhile = lambda: change_entry(session_of(provider), refresh_token="", spending=None)
     with pytest.raises(LoginRequired):
         renew(provider)
     assert len(server.sent) == 1

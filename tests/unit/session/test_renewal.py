@@ -10,7 +10,7 @@ from lakekey.cache.stores.memory import MemoryStore
 from lakekey.configuration.target import resolve
 from lakekey.errors import CredentialsRefused, LoginFailed, LoginRequired, TokenEndpointError
 from lakekey.session import entry_queue, unsaved
-from support.inside import session_of
+from support.inside import change_entry, entry_of, session_of
 from support.memory_stores import Elsewhere
 from support.model import Clock, ModelServer
 from support.model_providers import cache_over, provider_over
@@ -71,16 +71,6 @@ def job(person, cache, server):
     return provider_over(cache, server)
 
 
-def change(provider, **fields):
-    session = session_of(provider)
-    stored = session.cache.read(session.entry_id)
-    assert session.cache.put(session.entry_id, stored.entry._replace(**fields), replaces=stored.envelope)
-
-
-def entry_of(provider):
-    return session_of(provider).peek()
-
-
 def key_of(provider):
     return session_of(provider).queue.key
 
@@ -109,7 +99,7 @@ def test_session_that_is_over_is_an_error_where_no_person_is_there(job, server, 
 
 
 def test_session_without_a_refresh_token_is_signed_in_to_again(person, server, clock):
-    change(person, refresh_token="")
+    change_entry(session_of(person), refresh_token="")
     clock.true += 2 * HOUR
     assert server.lives(person.token().access_token)
     assert (len(server.sent), server.signed_in) == (0, 2)
@@ -117,7 +107,7 @@ def test_session_without_a_refresh_token_is_signed_in_to_again(person, server, c
 
 @pytest.mark.parametrize(("later", "asked"), [(10.0, 2), (40.0, 3)])
 def test_person_who_has_just_failed_to_sign_in_is_not_asked_again_at_once(person, server, clock, later, asked):
-    change(person, refresh_token="")
+    change_entry(session_of(person), refresh_token="")
     clock.true += 2 * HOUR
     server.login_error = LoginFailed("the tab was closed")
     with pytest.raises(LoginFailed, match="the tab was closed"):
@@ -176,7 +166,7 @@ def test_session_that_was_signed_out_of_is_not_renewed_ahead_of_time(job, server
 
 
 def test_session_without_a_refresh_token_is_not_renewed_ahead_of_time(job, server):
-    change(job, refresh_token="")
+    change_entry(session_of(job), refresh_token="")
     assert early(job) is None
     assert server.sent == []
 
@@ -185,7 +175,7 @@ def test_service_principal_needs_no_refresh_token_to_renew_ahead_of_time(job, se
     monkeypatch.setattr(server, "needs_person", False)
     refresh_token = entry_of(job).refresh_token
     monkeypatch.setattr(server, "renew", lambda _, **__: server._refresh(refresh_token))
-    change(job, refresh_token="")
+    change_entry(session_of(job), refresh_token="")
     principal = provider_over(cache, server)
     known = entry_of(principal).access_token
     assert early(principal).access_token != known
@@ -266,7 +256,7 @@ def test_session_ends_when_the_configuration_says(cache, server, clock):
 
 @pytest.mark.parametrize("on_purpose", [True, False])
 def test_token_of_a_sign_in_is_on_trial_unless_the_person_meant_it(person, server, on_purpose):
-    change(person, refresh_token="")
+    change_entry(session_of(person), refresh_token="")
     if on_purpose:
         person.login()
     else:
@@ -289,7 +279,7 @@ def test_entry_that_no_sign_in_has_left_ends_none(person, server, store, monkeyp
 
     def changed(*arguments, **options):
         monkeypatch.setattr(store, "lock", lock)
-        change(person, logged_in_at=0.0, access_token="of no sign-in")
+        change_entry(session_of(person), logged_in_at=0.0, access_token="of no sign-in")
         return lock(*arguments, **options)
 
     monkeypatch.setattr(store, "lock", changed)
@@ -335,7 +325,7 @@ def test_sign_out_revokes_what_there_is(job, token, caplog):
     caplog.set_level(logging.INFO, "lakekey")
     session = session_of(job)
     session.renewal._revoke = lambda entry: "revoked"
-    change(job, **{name: "" for name in ("access_token", "refresh_token") if name != token})
+    change_entry(session_of(job), **{name: "" for name in ("access_token", "refresh_token") if name != token})
     done = session.sign_out()
     assert done.removed is not None
     assert done.revocation == ("revoked" if token else None)
@@ -348,7 +338,7 @@ def test_sign_out_looks_again_at_an_entry_that_was_changed_meanwhile(job, store,
 
     def changed(entry_id, **how):
         monkeypatch.setattr(store, "delete", delete)
-        change(job, identity="changed meanwhile")
+        change_entry(session_of(job), identity="changed meanwhile")
         return delete(entry_id, **how)
 
     monkeypatch.setattr(store, "delete", changed)

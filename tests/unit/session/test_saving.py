@@ -8,7 +8,7 @@ from lakekey.cache.entry import Failure
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import CacheWriteFailed, LoginRequired, StoreUnavailable, TokenEndpointError
 from lakekey.session import saving, unsaved
-from support.inside import session_of
+from support.inside import entry_of, session_of
 from support.model import Clock, ModelServer
 from support.model_providers import cache_over, provider_over
 
@@ -57,10 +57,6 @@ def key_of(provider):
 
 def renew(provider):
     provider.invalidate(provider.token().access_token)
-
-
-def entry_of(provider):
-    return session_of(provider).peek()
 
 
 def test_store_that_is_away_for_a_moment_is_waited_for(provider, store, server):

@@ -10,7 +10,7 @@ import pytest
 from lakekey.cache import near
 from lakekey.errors import LoginRequired, StoreUnavailable
 from lakekey.session.session import Session, SignedOutElsewhere
-from support.inside import session_of
+from support.inside import change_entry, session_of
 from support.memory_stores import Shared
 from support.model import Clock, ModelServer
 from support.model_providers import TARGET, cache_over, provider_over
@@ -51,11 +51,6 @@ def session(person, cache, server):
 def copy_of(session):
     copy = session.credential.near.get(session.entry_id)
     return copy.entry.access_token if copy is not None else None
-
-
-def change(session, **fields):
-    stored = session.cache.read(session.entry_id)
-    assert session.cache.put(session.entry_id, stored.entry._replace(**fields), replaces=stored.envelope)
 
 
 def sign_out_elsewhere(session):
@@ -113,7 +108,7 @@ def test_session_that_this_host_has_never_seen_is_not_said_to_be_gone(cache, ser
 
 
 def test_session_that_ends_without_a_refresh_token_is_not_said_to_be_gone(session, monkeypatch):
-    change(session, refresh_token="", access_token="")
+    change_entry(session, refresh_token="", access_token="")
     later(monkeypatch, near.CHECKED + 1)
     with pytest.raises(LoginRequired, match="not signed in"):
         session.usable()
@@ -168,7 +163,7 @@ def test_token_is_renewed_though_it_is_fresh_where_that_is_wanted(session, serve
 )
 def test_token_that_is_stale_or_not_ours_is_renewed(session, server, fields):
     now = time.time()
-    change(session, **{name: now + value if name.endswith("_at") else value for name, value in fields.items()})
+    change_entry(session, **{name: now + value if name.endswith("_at") else value for name, value in fields.items()})
     known = session.peek().access_token
     renewed = session.renew_early(known)
     assert renewed.access_token != known
