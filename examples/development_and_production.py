@@ -10,7 +10,7 @@ import os
 
 import lakekey
 
-logging.basicConfig(level=logging.INFO, format="%(message)s")  # lakekey says in one line as whom a schedule runs
+logging.basicConfig(level=logging.INFO, format="%(message)s")  # lakekey says in one line who a schedule runs as
 
 profile = os.environ.get("DATABRICKS_CONFIG_PROFILE", "prod")
 with lakekey.sql.connect(profile) as connection, connection.cursor() as cursor:

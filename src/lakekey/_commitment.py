@@ -183,4 +183,4 @@ def _see_through() -> None:
 
 atexit.register(_see_through)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_the_air.clear)  # what the parent has sent, the parent sees through
+    os.register_at_fork(after_in_child=_in_the_air.clear)  # the parent completes what it has sent

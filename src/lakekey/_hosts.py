@@ -45,7 +45,7 @@ def normalize_host(host: Any, profile: str | None = None, source: str = "") -> s
     try:
         parts = urlsplit(text if "://" in text else f"https://{text}")
         name, port = parts.hostname or "", parts.port
-    except ValueError:  # a bracket that is not closed, a port that is no number
+    except ValueError:  # a bracket that is not closed, a port that is not a number
         raise _no_address(said, "is not an address", profile) from None
     if parts.username or parts.password:
         raise _no_address(said, "holds a user name or password", profile)  # not quoted: it may hold a password
@@ -74,7 +74,7 @@ def _plainly_written(text: str) -> str | None:
 
 
 def _is_name(name: str) -> bool:
-    """Whether a name can be meant, and looked up (RFC 1035 §2.3.4, whose errors in the libraries are none of ours).
+    """Whether a name can be meant, and looked up (RFC 1035 §2.3.4, whose errors the libraries raise, and we do not).
 
     ``https`` and ``http`` are slips: of ``https//name``, ``https:/name`` or ``https://https://name``. Resolvers
     complete such a name by their search domains, so it could be another machine's, which would receive the credentials.

@@ -165,7 +165,7 @@ class Flights(Generic[T]):
                     self._start(key, flight)
                 finished = self._wait(key, flight, waiter, until, burdened=burdened)
             except (Busy, Overdue):
-                # What was sent goes on without this caller, and is stored: the work's own thread sees to that.
+                # What was sent goes on without this caller, and the work's own thread stores it.
                 waiter.others.discard(waiter)
                 flight.report_late()
                 raise

@@ -45,7 +45,7 @@ def takes_escapes(stream: Any) -> bool:
 
 
 def width(stream: Any) -> int | None:
-    """The columns of the terminal behind a stream; ``None``: it is none, so lines may be as long as they are."""
+    """The columns of the terminal behind a stream; ``None``: it is not a terminal, so lines may have any length."""
     if not is_terminal(stream):
         return None
     return max(20, shutil.get_terminal_size((80, 24)).columns)

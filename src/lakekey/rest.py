@@ -153,7 +153,7 @@ def _route(provider: Provider, url: str, headers: "MutableMapping[str, str]") ->
 
 
 def _position(body: Any) -> int | None:
-    """Where a file that is sent begins, to send it again; ``None`` where it is no file."""
+    """Where a file that is sent begins, to send it again; ``None`` if it is not a file."""
     tell = getattr(body, "tell", None)
     try:
         return int(tell()) if tell is not None else None

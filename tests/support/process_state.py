@@ -46,6 +46,14 @@ def reset_process_state() -> None:
                     forget(sys.modules[module], name)
 
 
+def forget_unwrapped() -> None:
+    """Forget the keys that this process has unwrapped, as a new process would."""
+    module = "lakekey.cache.keys.kms.wrapped_ring"
+    if module in sys.modules:
+        for name in MEMORY[module]:
+            _empty(sys.modules[module], name)
+
+
 def _empty(module: Any, name: str) -> None:
     getattr(module, name).clear()
 

@@ -90,7 +90,7 @@ def provider_of(conn: Any) -> Provider:
         )
     for secret in (target.client_secret, *(target.sdk_settings[name] for name in _SECRETS & {*target.sdk_settings})):
         if secret:
-            mask_secret(secret)  # one from a profile or the environment is none that Airflow knows of
+            mask_secret(secret)  # one from a profile or the environment is not known to Airflow
     if target.is_person:
         factory.warn_service_principal_missing(target, "an Airflow task")
     return Provider(target, "never", Masked)

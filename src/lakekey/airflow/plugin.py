@@ -123,7 +123,7 @@ def after_import(name: str, work: Callable[[ModuleType], None]) -> None:
 
 
 class _Watch(MetaPathFinder):
-    """Finds one module, once, as everybody else would, and has something done after its import."""
+    """Finds one module, once, by the usual way, and calls something after its import."""
 
     def __init__(self, name: str, work: Callable[[ModuleType], None]) -> None:
         self.name = name

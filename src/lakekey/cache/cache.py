@@ -71,7 +71,7 @@ class Cache:
         return self._sealed.keys
 
     def begin(self) -> None:
-        """Make the store and choose its key where there are none; called before what is of no use without a write.
+        """Make the store and choose its key where there are none; for what is useless unless it is written.
 
         Raises:
             ConfigurationError, CacheError: The store or its key cannot be used, or is not that of the other hosts.
@@ -137,7 +137,7 @@ class Cache:
         """Unseal an envelope; one under a key that is new to this process makes it read the ring once more.
 
         Raises:
-            BadEnvelope: It is none, or not the one that was sealed under this name.
+            BadEnvelope: It is not an envelope, or not the one that was sealed under this name.
             KeyUnavailable: It is sealed under a key that is not at hand.
             CacheError: A later release sealed it.
         """

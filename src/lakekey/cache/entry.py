@@ -70,7 +70,7 @@ class Entry(NamedTuple):
         failure: How the last attempt failed, until the next success.
         rotates: Whether a refresh since the sign-in has replaced the refresh token; ``None`` before the first.
         proof: The digest of the secret that fetched an M2M token (`Target.secret_digest`), under its stored name.
-        refresh_expires_at: When the refresh token lapses, or 0 if unknown.
+        refresh_expires_at: When the refresh token expires, or 0 if unknown.
         session_ends_at: When the session ends whatever is refreshed, or 0 if unknown.
         client_secret: The secret of an OAuth app, in an entry that holds nothing else (`lakekey.cache.client_secrets`).
         on_trial: Whether the access token replaced one that a server had refused. If it is refused as well, the token

@@ -55,7 +55,7 @@ HEADER_BYTES = _NONCE_AT + _NONCE
 
 
 class BadEnvelope(ValueError):
-    """These bytes are no envelope of ours, or not the one that was sealed under this name."""
+    """These bytes are not an envelope of ours, or not the one that was sealed under this name."""
 
 
 class NewerEnvelope(ValueError):
@@ -137,7 +137,7 @@ def _is_invalid_tag(error: Exception) -> bool:
 
 
 def key_id_of(envelope: bytes) -> str:
-    """The id of the master key that an envelope names, in hexadecimal; empty where it is no envelope."""
+    """The id of the master key that an envelope names, in hexadecimal; empty if it is not an envelope."""
     return envelope[_KEY_ID_AT:_SALT_AT].hex() if envelope[: len(MAGIC)] == MAGIC else ""
 
 

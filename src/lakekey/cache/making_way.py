@@ -1,4 +1,4 @@
-"""Room for an answer that cannot be had again: what cannot be opened makes way, and an emptied store is no sign-out."""
+"""Room for an answer that comes only once: what cannot be opened makes way, and an emptied store is not a sign-out."""
 
 from lakekey import _log
 from lakekey.cache.cache import Cache

@@ -79,7 +79,7 @@ class NearCopies:
         self._cache: Cache | None = None
 
     def get(self, entry_id: str) -> Copy | None:
-        """The copy of an entry, or ``None``. What is wrong with it is no reason to fail: the store has the entry."""
+        """The copy of an entry, or ``None``. What is wrong with it is not a reason to fail: the store has the entry."""
         try:
             kept = self._open().get(self._name(entry_id)) if self._directory else None
             note = kept.about[_NOTE] if kept is not None else None

@@ -40,7 +40,7 @@ def open_cache(
             in again by itself, so a place that is not safe is one warning to it, and no error.
 
     Raises:
-        ConfigurationError: The store is none of ours.
+        ConfigurationError: The store is not one of ours.
         CacheError: It cannot be used as it is.
     """
     environ = os.environ if environ is None else environ

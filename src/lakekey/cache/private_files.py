@@ -121,7 +121,7 @@ def read(path: str) -> bytes:
     """Read a private file.
 
     Raises:
-        UnsafeCache: It belongs to another user, others may read it, or it is no regular file.
+        UnsafeCache: It belongs to another user, others may read it, or it is not a regular file.
         FileNotFoundError: It is not there.
         OSError: It cannot be read.
     """

@@ -60,7 +60,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "whoami": Command(
         "whoami:whoami",
-        "show as whom you act, where, and until when",
+        "show who you act as, where, and until when",
         SIGN_IN,
         options.session,
         (("lakekey whoami", ""), ("lakekey whoami nightly", "exit status 3 where it needs a login")),

@@ -141,7 +141,7 @@ def _tell_signed_in(arguments: argparse.Namespace, provider: Provider, token: To
 
 
 def _tell_if_signed_in(session: Session) -> None:
-    """Signing in again is fine; a person who did not mean to should know that there was no need."""
+    """Signing in again is fine; a person who did not mean to should learn that it was not needed."""
     if not session.target.is_person:
         return
     entry = session.peek()

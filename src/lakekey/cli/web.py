@@ -93,7 +93,7 @@ def portal_of(settings: dict[str, Any]) -> Portal:
     else:
         who = UserHeader(settings["user_header"], settings["trusted_peers"], id_name=settings["id_header"])
     if settings["schedules"]:
-        _read_schedules(settings["schedules"])  # a file that is none is refused at start
+        _read_schedules(settings["schedules"])  # a file that is not valid is refused at start
     return Portal(
         settings["profiles"],
         url=settings["url"],

@@ -1,4 +1,4 @@
-"""``lakekey whoami``: as whom the next program acts, where, and until when. It only looks, and sends nothing."""
+"""``lakekey whoami``: who the next program acts as, where, and until when. It only looks, and sends nothing."""
 
 import argparse
 

@@ -33,7 +33,7 @@ def automation(environ: Mapping[str, str] | None = None, mode: str | None = None
         mode: In the place of ``LAKEKEY_INTERACTIVE``.
 
     Raises:
-        ConfigurationError: ``LAKEKEY_INTERACTIVE`` is none of these.
+        ConfigurationError: ``LAKEKEY_INTERACTIVE`` is something else.
     """
     environ = os.environ if environ is None else environ
     mode = mode or interactive_mode(environ)
@@ -51,7 +51,7 @@ def interactive_mode(environ: Mapping[str, str]) -> str:
     """``LAKEKEY_INTERACTIVE``: ``auto``, ``browser``, ``paste`` or ``never``.
 
     Raises:
-        ConfigurationError: It is none of these.
+        ConfigurationError: It is something else.
     """
     mode = environ.get("LAKEKEY_INTERACTIVE", "").strip().lower() or "auto"
     if mode not in ("auto", "browser", "paste", "never"):

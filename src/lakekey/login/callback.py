@@ -1,4 +1,4 @@
-"""The loopback redirect (RFC 8252 §7.3): one address, one answer, and everything else outlived.
+"""The loopback redirect (RFC 8252 §7.3): one address, one answer, and no harm from anything else that is sent.
 
 Bound before the browser opens, on the loopback interface only (RFC 8252 §8.3), and closed with the login.
 """

@@ -94,7 +94,7 @@ def _is_finite(seconds: float) -> bool:
 def _names(claims: dict[str, Any], *, subject: bool) -> list[str]:
     """The person's names among some claims; a bare ``sub`` counts only where it is known to mean a person.
 
-    A name is shown on terminals, so one with control characters is none.
+    A name is shown on terminals, so one with control characters does not count.
     """
     found = []
     for name in (*_CLAIMS, "userName"):

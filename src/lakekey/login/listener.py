@@ -1,4 +1,4 @@
-"""A very small HTTP server for one loopback address: it outlives whatever is sent to it.
+"""A very small HTTP server for one loopback address: no request can crash it or hold it up.
 
 One thread, no thread per connection, and a bound on everything: bytes of a request, seconds that a connection may
 take, connections at once. A stray that never ends its request costs one slot for a while and nothing else. When the

@@ -1,4 +1,4 @@
-"""What is wrong with a custom OAuth app, said before a browser opens and shows the server's own, terser page.
+"""What is wrong with a custom OAuth app, reported before a browser opens and shows the server's own, terser page.
 
 The platform's built-in clients are registered rightly and are not checked.
 """
@@ -53,7 +53,7 @@ def check(target: Target, client: Client, request: AuthorizationRequest) -> None
     said = None
     if answer.location is not None and answer.location.startswith(request.redirect_uri):
         fields = parse_qs(answer.location.partition("?")[2])
-        # login_required and its kin are no refusals of the app, but of a request without a person.
+        # login_required and its kin do not refuse the app, but a request without a person.
         if fields.get("error", [""])[0] in ("invalid_scope", "unauthorized_client", "invalid_request"):
             said = " ".join([fields["error"][0], *fields.get("error_description", [])])
     elif (entra := _ENTRA_PAGE.search(answer.body)) and answer.status < 500:
@@ -74,7 +74,7 @@ def _page(client: Client, url: str) -> Answer:
 
 def _handed_on(url: str, location: str | None) -> str | None:
     """Where a host that Entra ID backs hands the request on to; ``None`` where the answer is for the person."""
-    with contextlib.suppress(ValueError):  # an address that is none
+    with contextlib.suppress(ValueError):  # not an address
         onward = urljoin(url, location or "")
         if location and urlsplit(onward).path.endswith("/authorize"):
             return onward

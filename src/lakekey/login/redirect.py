@@ -17,7 +17,7 @@ class Redirect(NamedTuple):
         host_name: ``localhost``, ``127.0.0.1`` or ``::1``, as registered.
         ports: Ports to try in order; `lakekey.login.ports.ANY_PORT` for whichever is free.
         path: The path, as registered.
-        fixed: The whole address where it is none of this machine, and the answer can only be pasted; else ``None``.
+        fixed: The whole address if it is not on this machine, and the answer can only be pasted; else ``None``.
     """
 
     host_name: str
@@ -35,7 +35,7 @@ def redirect_of(target: Target) -> Redirect:
     """The redirect address of a target, from ``redirect_url``, ``redirect_port`` and ``redirect_ports``.
 
     Raises:
-        ConfigurationError: It is none that an answer can come to.
+        ConfigurationError: No answer can come to it.
     """
     ports: Sequence[int] = default_ports(target.client_id)
     host_name, path, port = "localhost", "", None

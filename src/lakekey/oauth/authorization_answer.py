@@ -7,12 +7,12 @@ _LONGEST_QUERY = 16 * 1024
 
 
 def read_answer(query: str) -> dict[str, str] | None:
-    """The parameters of an authorization answer (RFC 6749 §4.1.2 and §4.1.2.1), or ``None`` where it is none."""
+    """The parameters of an authorization answer (RFC 6749 §4.1.2 and §4.1.2.1), or ``None`` if it is something else."""
     if len(query) > _LONGEST_QUERY or not query.isascii():
         return None
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=30, errors="strict")
-    except ValueError:  # too many fields, or bytes that are no UTF-8
+    except ValueError:  # too many fields, or bytes that are not UTF-8
         return None
     parameters = dict(pairs)
     # RFC 6749 §3.1: parameters must not come twice.

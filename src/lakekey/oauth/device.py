@@ -21,7 +21,7 @@ class DeviceCode(NamedTuple):
         user_code: What the person types.
         verification_uri: Where.
         interval: Seconds between two questions.
-        deadline: When it lapses, by `time.monotonic`.
+        deadline: When it expires, by `time.monotonic`.
     """
 
     device_code: str
@@ -68,7 +68,7 @@ def poll(client: Client, code: DeviceCode, commitment: deadlines.Commitment, dea
 
     Raises:
         LoginDenied: The person said no.
-        LoginFailed: The code lapsed.
+        LoginFailed: The code expired.
         CredentialsRefused, TokenEndpointError: See `token_response.parse`.
     """
     interval = code.interval

@@ -41,7 +41,7 @@ def _named(address: str) -> str:
         name, port = parts.hostname, parts.port
         # An @ behind the name ends a password with a / or # in it; the libraries read none without a scheme.
         readable = name and "@" not in rest.removeprefix(parts.netloc) and (separator or "@" not in rest)
-    except ValueError:  # a port that is no number, a bracket that is not closed
+    except ValueError:  # a port that is not a number, a bracket that is not closed
         readable = False
     if not readable or (separator and scheme.lower() not in _SCHEMES):
         raise ConfigurationError(

@@ -96,11 +96,11 @@ def parse(answer: Answer, *, hidden: tuple[str | None, ...] = ()) -> TokenRespon
     Raises:
         InvalidGrant: The refresh token or code is dead.
         CredentialsRefused: The client, secret or scopes are refused; trying again cannot help.
-        TokenEndpointError: Anything else that is no usable answer; trying again may help.
+        TokenEndpointError: Any other unusable answer; trying again may help.
     """
     fields = answer.json_object()
     if 200 <= answer.status < 300 and fields is not None:
-        # An error that is null or empty is none. One beside a refresh token leaves only that to be used: it is the
+        # A null or empty error does not count. One beside a refresh token leaves only that to be used: it is the
         # successor of one that is spent, and throwing it away would end the session.
         said = _shown(fields.get("error") or "", hidden)[:80]
         problem = f"the token endpoint answered with tokens and an error ({said})" if said else ""

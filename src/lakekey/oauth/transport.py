@@ -1,4 +1,4 @@
-"""HTTP as the token endpoint deserves it: no redirects, no ``.netrc``, bounded body, bounded time, JSON only.
+"""A strict HTTP client for OAuth endpoints: no redirects, no ``.netrc``, bounded body, bounded time, JSON only.
 
 Everything that talks to an authorization server goes through here, so that one proxy and TLS setting serves all.
 """
@@ -50,7 +50,7 @@ class Transport:
         kept: KeptConnections | None = None,
     ) -> None:
         self._kept = kept
-        # The library knows the first two of these variables; OpenSSL, and with it everybody else, the third.
+        # The library knows the first two of these variables; OpenSSL, and with it all others, the third.
         self._ca_file = ca_file or next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), None)
         self._client_certificate = client_certificate
         self._user_agent = user_agent
@@ -136,7 +136,7 @@ class Transport:
             session.mount("https://", adapter)
             session.mount("http://", adapter)
             # The library looks where a redirect leads although none is followed: it would read an endless body, and
-            # stumble over an address that is none.
+            # stumble over something that is not an address.
             session.get_redirect_target = _nowhere  # type: ignore[method-assign]
             if self._ca_file:
                 session.verify = self._ca_file
@@ -165,7 +165,7 @@ class Transport:
                 problem, hint = _LATE.format(host), _TRY_AGAIN
             except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 # The second where requests lets it through: a host name with a label that is empty or too long. The
-                # last: something that was to be sent on, such as a device code, is no text that can be encoded.
+                # last: something that was to be sent on, such as a device code, cannot be encoded.
                 problem, hint, retryable = _explained(error, host)
         if watch.reuses and not answered and time.monotonic() < deadline:
             # The server had closed it, or was about to (RFC 9112 §9.3.1); see `KeptConnections`.
@@ -295,7 +295,7 @@ def _root_cause(error: BaseException) -> BaseException:
 
 
 def _in_words(error: BaseException) -> str:
-    """What went wrong, without what the server said: a first line that is no HTTP may repeat the form and its secrets.
+    """What went wrong, without what the server said: a first line that is not HTTP may repeat the form and its secrets.
 
     Nor what the library says of a request that it cannot build, since it quotes the header.
     """

@@ -1,4 +1,4 @@
-"""What happens to one credential, told in one place: to the log, and to OpenTelemetry where that is switched on.
+"""What happens to one credential, reported in one place: to the log, and to OpenTelemetry where that is switched on.
 
 Every record has the entry's id, cut to 12 characters, by which it can be followed through the logs of all processes
 that share the entry. None has a token, a code or a secret. docs/reference/observability.md lists them.
@@ -80,7 +80,7 @@ class Events:
     # -- what went wrong ----------------------------------------------------------------------------------------
 
     def session_ended(self, who: str | None = None) -> None:
-        """The server refused the refresh token (``invalid_grant``), which ends the session for everybody."""
+        """The server refused the refresh token (``invalid_grant``), which ends the session for all."""
         _log.warning("session", "%s: the server refused the session's refresh token, entry %s", self._name, self._entry)
         self._count("refusals", "invalid_grant")
         self._audit(audit.REFUSAL, who, outcome=audit.REFUSED, detail="invalid_grant")

@@ -46,7 +46,7 @@ def _to_thread(work: Callable[[], T]) -> Awaitable[T]:
 
 
 def _in_asyncio(asyncio: Any) -> bool:
-    # The task, not the loop: where trio is a guest of asyncio's loop, its tasks are none of asyncio's.
+    # The task, not the loop: where trio is a guest of asyncio's loop, its tasks are not asyncio's.
     try:
         return asyncio.current_task() is not None
     except (AttributeError, RuntimeError):  # it is about to be imported, or its loop does not run here

@@ -136,7 +136,7 @@ class SdkStrategy:
                 profile=self.target.name,
             )
         ends = jwt.ends_at(jwt.claims(token) or {})
-        forever = datetime(9999, 1, 1, tzinfo=UTC)  # not the very last moment: east of Greenwich there is none such
+        forever = datetime(9999, 1, 1, tzinfo=UTC)  # not the very last moment: east of Greenwich that does not exist
         expires_at = _moments.utc(ends) if ends is not None else forever
         return Token(token, "Bearer", expires_at, ())
 

@@ -1,4 +1,4 @@
-"""Telling ahead that a session nears its end, since the platform wants people to sign in again from time to time."""
+"""Warning in time that a session nears its end, since the platform wants people to sign in again from time to time."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple

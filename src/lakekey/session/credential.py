@@ -135,7 +135,7 @@ class Credential:
         return self._near
 
     def serves(self, entry: Entry, rejected: str = "") -> bool:
-        """Whether an entry's access token lives, is none that a server refused, and was fetched with our secret."""
+        """Whether an entry's access token lives, was not refused by a server, and was fetched with our secret."""
         return (
             is_live(entry.issued_at, entry.expires_at, time.time())
             and entry.access_token not in ("", rejected)

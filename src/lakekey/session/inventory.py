@@ -1,7 +1,7 @@
 """All sessions of a cache: whose they are, how they stand, and which profile leads to each *today*.
 
 An entry remembers the profile under which it was signed in. The configuration may have changed since, so a row is named
-by the profile that resolves to it now, and by none where there is none.
+by the profile that resolves to it now, if there is one.
 """
 
 import os
@@ -19,7 +19,7 @@ from lakekey.configuration import databrickscfg
 from lakekey.configuration.settings import DELEGATED, U2M
 from lakekey.configuration.target import DEFAULT_CLIENT, DEFAULT_SCOPES, Target, resolve
 from lakekey.errors import CacheError, ConfigurationError, LakekeyError, StoreUnavailable
-from lakekey.session.expiry import is_live, nears_end, session_end
+from lakekey.session.expiry import is_live, session_end
 
 SIGNED_IN, RENEWABLE = "signed in", "renews itself"
 SIGNED_OUT, EXPIRED, FAILED = "signed out", "expired", "failed"
@@ -163,11 +163,6 @@ def trouble_of(entry: Entry) -> Failure | None:
 def identity_of(entry: Entry) -> str | None:
     """The person who signed in, or the service principal."""
     return entry.identity or (None if entry.about.get("auth_type") == U2M else entry.about.get("client_id"))
-
-
-def needs_soon(entry: Entry) -> bool:
-    """Whether a person should sign in ahead of the session's end."""
-    return nears_end(entry, time.time())
 
 
 def profiles_of(target: Target, environ: Mapping[str, str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The state machine of one credential: fresh → stale → expired → refused, with one exchange for everybody.
+"""The state machine of one credential: fresh → stale → expired → refused, with one exchange for all callers.
 
 Whatever happens here happens in one's turn (`entry_queue`), under two locks: the process's own flight for the entry
 (`lakekey._single_flight`), and the entry's lock in the store, held over read, exchange and write. All others read the

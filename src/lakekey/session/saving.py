@@ -128,7 +128,7 @@ class Saving:
     def _store(self, entry: Entry, stored: Stored, spent: str, since: int) -> Entry | None:
         """Store an answer, or find a newer one. Returns what is stored; ``None``: another host has signed out.
 
-        An entry that was damaged meanwhile is no sign-out, and neither is a store that was emptied.
+        An entry that was damaged meanwhile is not a sign-out, and neither is a store that was emptied.
         """
         may_be_overtaken = self._shares and spent != ""
         replaces, damaged = stored.envelope, False

@@ -138,7 +138,7 @@ def _in_doubt(entry: Entry) -> Entry:
 
 
 def _taken_back(entry: Entry) -> Entry:
-    """The entry, with its intent taken back. That another sending is in doubt is no less true for it."""
+    """The entry, with its intent taken back. Another sending stays in doubt."""
     intent = Intent.in_entry(entry)
     return _in_doubt(entry) if intent is not None and intent.resent else entry._replace(spending=None)
 

@@ -1,4 +1,4 @@
-"""Answers of the token endpoint that could not be written, by session; refusals that end one among them.
+"""Answers of the token endpoint that could not be written, by session, with the refusals that end one.
 
 They are those of the whole process, and of its forked children, since whichever of its providers comes next would
 otherwise send the spent token.

@@ -109,7 +109,7 @@ def _parts(url: str, target: Target) -> tuple[str, str, dict[str, str]]:
     except ValueError:
         host, port = None, None
     well_formed = scheme == "sc" and host and port != 0 and "@" not in authority
-    well_formed = well_formed and not re.search(r"[?#\\\s]", url)  # what follows would be no parameter to pyspark
+    well_formed = well_formed and not re.search(r"[?#\\\s]", url)  # pyspark would not take what follows for a parameter
     well_formed = well_formed and all(equals and "=" not in value for _, equals, value in pairs)
     if not well_formed or (parameters and not parameters.startswith(";")):
         # The url is not quoted: it may hold a token.

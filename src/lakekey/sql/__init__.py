@@ -23,7 +23,7 @@ def connect(
     Args:
         profile: A profile's name, a provider, or ``None`` for the default chain.
         pass_through: Ask the provider for every request, past the connector's own cache of the token. That cache keeps
-            a token that is no JWT for an hour; this way, opaque and short-lived tokens work. It relies on how the
+            a token that is not a JWT for an hour; this way, opaque and short-lived tokens work. It relies on how the
             connector treats header names, which no document promises, and does without the connector's exchange of
             account-level tokens.
         fixed_token: Hand the connector a token instead of a provider. The only way into warehouses that refuse the

@@ -1,4 +1,4 @@
-"""How often the connector sends a statement by itself: it does not tell, and must not where the first one may have run.
+"""How often the connector sends a statement by itself, which it must not where the first one may have run.
 
 The connector leaves it to urllib3 to send a call again that has broken off without an answer, also one that starts a
 statement. The server may have run that one: an INSERT would write twice, and a refusal of the second one with 401 would

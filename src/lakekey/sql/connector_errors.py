@@ -21,7 +21,7 @@ def unwrap(error: BaseException) -> LakekeyError | None:
     """The error of ours inside one of the connector's, or ``None``.
 
     The connector wraps what a header factory raises into its ``RequestError``, whose ``args`` and ``context`` hold it.
-    A `lakekey.errors.TokenRefused` is none of those: it explains the connector's error, and stays its cause.
+    A `lakekey.errors.TokenRefused` is not one of those: it explains the connector's error, and stays its cause.
     """
     found = (each for each in _inside(error) if isinstance(each, LakekeyError))
     return next((each for each in found if not isinstance(each, TokenRefused)), None)

@@ -164,5 +164,5 @@ def _ends(before: Iterable[AppRegistration], after: Iterable[AppRegistration], e
 
 
 def _asked(app: AppRegistration) -> list[str]:
-    """An app's scopes, as a target has them: what asks for a refresh token is no permission (RFC 6749 §1.5)."""
+    """An app's scopes, as a target has them: ``offline_access`` is not a permission (RFC 6749 §1.5)."""
     return sorted(set(app.scopes) - {"offline_access"})

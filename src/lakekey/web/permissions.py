@@ -67,7 +67,7 @@ class Permissions:
 
 
 def refuse_coroutines(**given: Any) -> None:
-    """Refuse coroutine functions where an answer is needed at once: a coroutine that has not run would be no answer."""
+    """Refuse coroutine functions where an answer is needed at once: a coroutine that has not run is not an answer."""
     for name, function in given.items():
         if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
             raise ConfigurationError(

@@ -32,7 +32,7 @@ class Variable:
             name: ``oidc_token_env``; ``None`` for ``DATABRICKS_OIDC_TOKEN``.
 
         Raises:
-            ConfigurationError: The configured variable is not set, or what is in it is no JWT.
+            ConfigurationError: The configured variable is not set, or what is in it is not a JWT.
         """
         if not environ.get(name or _DEFAULT_VARIABLE, "").strip():
             if name is None:

@@ -21,6 +21,7 @@ from lakekey.cache.rotation import rotate
 from lakekey.cache.stores import alike
 from lakekey.errors import ConfigurationError, KeyUnavailable, LockTimeout
 from support.cache_processes import _PRELUDE, ROTATES_UNTIL_KILLED
+from support.process_state import forget_unwrapped
 from support.servers.openbao import OpenBao
 from support.waiting import until
 
@@ -95,9 +96,9 @@ def fleet(server, openbao, bare_machine, monkeypatch):
     monkeypatch.setenv("LAKEKEY_KMS", "vault:transit/lakekey")
     monkeypatch.setenv("VAULT_ADDR", openbao.url)
     monkeypatch.setenv("VAULT_TOKEN", openbao.token())
-    wrapped_ring.forget_unwrapped()
+    forget_unwrapped()
     yield bare_machine
-    wrapped_ring.forget_unwrapped()
+    forget_unwrapped()
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def name(number):
 
 
 def new_process():
-    wrapped_ring.forget_unwrapped()
+    forget_unwrapped()
     return open_cache()
 
 

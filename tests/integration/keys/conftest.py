@@ -10,6 +10,7 @@ from lakekey.cache.entry import Entry
 from lakekey.cache.keys.kms import wrapped_ring
 from lakekey.cache.opening import open_cache
 from lakekey.errors import LakekeyError
+from support.process_state import forget_unwrapped
 from support.servers.aws_kms import AwsKmsServer
 from support.servers.cloud_kms import AzureVault, GoogleKms
 from support.servers.openbao import OpenBao
@@ -25,7 +26,7 @@ def no_cloud_here(monkeypatch):
         if name.startswith(_FOREIGN):
             monkeypatch.delenv(name)
     monkeypatch.delenv("LAKEKEY_KEY_SOURCE")
-    wrapped_ring.forget_unwrapped()
+    forget_unwrapped()
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +68,7 @@ class Machine:
 
     def new_process(self):
         """The cache as a new process finds it, which has unwrapped nothing."""
-        wrapped_ring.forget_unwrapped()
+        forget_unwrapped()
         return open_cache()
 
     def seal(self):

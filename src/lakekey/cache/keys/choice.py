@@ -65,7 +65,7 @@ class KeyChoice(NamedTuple):
         """The content of ``cache.json``; fields that say nothing are left out.
 
         ``check`` is the beginning of SHA-256 of the content with zeros in its place. It tells damage from a later
-        release's format, and is no protection against people.
+        release's format, and does not protect against people.
         """
         said = {name: value for name, value in self._asdict().items() if value}
         content = json.dumps({"format": _FORMAT, "check": _NO_CHECK, **said}, indent=1).encode() + b"\n"

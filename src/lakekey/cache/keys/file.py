@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lakekey.cache.keys.source import KeyPlace
 
 NOTE = "master.key"
-_HEADER = "# The master key of the lakekey token cache. Whoever reads it can read the tokens beside it.\n"
+_HEADER = "# The master key of the lakekey token cache. Anyone who can read it can read the tokens beside it.\n"
 
 
 class KeyFile:

@@ -55,7 +55,7 @@ class Keys:
         begun_again: How often the choice was gone and had to be made again: the store was emptied.
 
     Raises:
-        ConfigurationError: The configured source is none of ours, or not the one that holds this cache's key.
+        ConfigurationError: The configured source is not one of ours, or not the one that holds this cache's key.
         KeyUnavailable: The source holds no usable key, or cannot be reached.
     """
 

@@ -123,7 +123,7 @@ def find(environ: Mapping[str, str]) -> str:
             import keyring
 
         chosen = keyring.get_keyring()
-        # The chainer stands for several backends, best first; the fallbacks among them are none for us.
+        # The chainer stands for several backends, best first; its fallbacks are not for us.
         several = getattr(chosen, "backends", None) or [chosen]
         return [f"{type(one).__module__}:{type(one).__qualname__}" for one in several]
 

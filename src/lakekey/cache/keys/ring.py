@@ -69,7 +69,7 @@ def parse_ring(text: str, *, source: str, where: str, why: str = "") -> KeyRing:
     """Read the text form of a ring.
 
     Raises:
-        KeyUnavailable: It holds no key, or something that is no key. The text itself is never quoted.
+        KeyUnavailable: It holds no key, or something that is not a key. The text itself is never quoted.
     """
     # Not `splitlines`: a comment ends where an editor shows its end, not at U+2028 or a vertical tab.
     words = [word for line in text.split("\n") for word in line.split("#", 1)[0].split()]

@@ -81,7 +81,7 @@ def configured(environ: Mapping[str, str]) -> tuple[str, str] | None:
     """The source that the environment asks for, and by which setting; ``None`` where it does not say.
 
     Raises:
-        ConfigurationError: ``LAKEKEY_KEY_SOURCE`` is none of ours.
+        ConfigurationError: ``LAKEKEY_KEY_SOURCE`` is not one of ours.
     """
     named = environ.get("LAKEKEY_KEY_SOURCE", "").strip().lower()
     if named and named not in SOURCES:
@@ -108,7 +108,7 @@ def open_source(choice: KeyChoice, place: KeyPlace, environ: Mapping[str, str]) 
     """The source that a choice names.
 
     Raises:
-        KeyUnavailable: It cannot be reached, or is none of this release.
+        KeyUnavailable: It cannot be reached, or this release does not have it.
     """
     if choice.source in GIVEN:
         # One key may come by either road: from the environment here, from a mounted file there.

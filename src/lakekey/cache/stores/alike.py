@@ -63,7 +63,7 @@ def patience_of(given: object, default: float) -> float:
         default: What holds where the address has none.
 
     Raises:
-        ConfigurationError: It is no number of seconds.
+        ConfigurationError: It is not a number of seconds.
     """
     try:
         seconds = default if given is None else float(str(given))

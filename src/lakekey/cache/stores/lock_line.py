@@ -1,4 +1,4 @@
-"""The line before a lock: one process at a time goes on to the lock itself, and notes that it has it.
+"""A cheap gate in front of a lock: only the first process in line tries the lock itself, and notes that it has it.
 
 It spares work and guards nothing; what guards is the lock. But the lock's library costs a new process as much as all
 the rest of a warm start, and a crowd of processes that is let go together need not load it, each for itself, only to

@@ -2,7 +2,7 @@
 
 import hashlib
 
-# Parameters that tell one store from another, and are no secrets.
+# Parameters that tell one store from another, and are not secrets.
 _NAMING = ("host", "hostaddr", "port", "dbname", "prefix", "service")
 
 

@@ -129,7 +129,7 @@ class _Line(Generic[C]):
         return bool(self.lock._is_owned())  # noqa: SLF001 - there is no other way to ask
 
     def hang_up(self) -> None:
-        """Close what was handed on if no thread waits for it any more. A thread whose turn it is sees to it itself."""
+        """Close what was handed on if no thread waits for it any more. A thread whose turn it is does so itself."""
         if self.connection is None or self.waiting or self.is_mine():
             return
         connection: C | None = None

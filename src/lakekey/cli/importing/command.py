@@ -1,4 +1,4 @@
-"""``lakekey import``: take over the sessions that other tools keep in plain text."""
+"""``lakekey import``: import the sessions that other tools keep in plain text."""
 
 import argparse
 from typing import Any, NamedTuple

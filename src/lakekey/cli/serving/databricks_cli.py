@@ -145,6 +145,6 @@ def _refresh_unless_young(session: Session, provider: Provider) -> None:
     entry = session.peek()
     if entry is None or not entry.access_token or time.time() - entry.issued_at < _YOUNG:
         return
-    # The SDKs force each of their refreshes: trouble at the server is no reason to keep a token from them that lives.
+    # The SDKs force each of their refreshes: trouble at the server is not a reason to withhold a live token from them.
     with contextlib.suppress(TokenEndpointError, LockTimeout):
         provider.invalidate(entry.access_token)

@@ -9,12 +9,12 @@ import pytest
 
 from lakekey.cache import durable_files, private_files
 from lakekey.cache.keys.in_force import Keys
-from lakekey.cache.keys.kms import wrapped_ring
 from lakekey.cache.keys.ring import format_ring, key_id
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.cache.stores.file import FileStore
 from lakekey.errors import ConfigurationError, KeyUnavailable, UnsafeCache
+from support.process_state import forget_unwrapped
 
 KEY = base64.b64encode(b"k" * 32).decode()
 OTHER = base64.b64encode(b"o" * 32).decode()
@@ -299,7 +299,7 @@ def test_the_service_that_made_a_ring_opens_it_whatever_is_named_later(directory
 
 def test_a_service_that_refuses_is_an_error_that_quotes_nothing_of_it(directory, package):
     ring(directory, **package)
-    wrapped_ring.forget_unwrapped()  # a new process
+    forget_unwrapped()  # a new process
     error = refusal(directory, FAKE_DOWN="1", **package)
     assert "RuntimeError" in error.message
     assert "denied" not in str(error)

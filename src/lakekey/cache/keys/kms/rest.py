@@ -22,7 +22,7 @@ class Answer(NamedTuple):
 
     Attributes:
         status: The HTTP status.
-        fields: Its JSON object; empty where it is none.
+        fields: Its JSON object; empty if it is not one.
     """
 
     status: int

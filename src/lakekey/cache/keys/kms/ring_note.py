@@ -31,7 +31,7 @@ class Record(NamedTuple):
 
 
 def made_with(content: bytes | None) -> list[tuple[str, str]]:
-    """The services and cache ids of the rings in a note; none where it is none of ours."""
+    """The services and cache ids of the rings in a note; none if it is not one of ours."""
     return [(record.kms, record.cache) for record in records_in(content or b"")]
 
 

@@ -216,12 +216,6 @@ class KmsRing:
         )
 
 
-def forget_unwrapped() -> None:
-    """Forget what this process has unwrapped, as a new process would; for tests."""
-    _unwrapped.clear()
-    _failed.clear()
-
-
 @contextmanager
 def _one_at_a_time(limit: float) -> Iterator[None]:
     """One thread asks, the others find its result. The wait ends with the call's own limit.

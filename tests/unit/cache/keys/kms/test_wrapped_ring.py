@@ -9,13 +9,13 @@ import pytest
 
 from lakekey._imports import LOADING
 from lakekey.cache import durable_files, private_files
-from lakekey.cache.keys.kms import wrapped_ring
 from lakekey.cache.keys.kms.wrapped_ring import KmsRing
 from lakekey.cache.keys.ring import format_ring
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.cache.stores.file import FileStore
 from lakekey.errors import ConfigurationError, KeyUnavailable
+from support.process_state import forget_unwrapped
 
 PACKAGE = """
 import json, os, time
@@ -50,7 +50,7 @@ def site(tmp_path, monkeypatch):
     (home / "two_kms-1.0.dist-info" / "entry_points.txt").write_text(points)
     (home / "two_kms.py").write_text(PACKAGE)
     monkeypatch.syspath_prepend(str(home))
-    wrapped_ring.forget_unwrapped()
+    forget_unwrapped()
     return tmp_path
 
 
@@ -87,7 +87,7 @@ def test_one_key_of_32_bytes_is_wrapped_whatever_the_rings_size(environ):
 
 def test_the_service_is_asked_once_by_a_process_whatever_it_opens(environ):
     open_cache(environ).begin()
-    wrapped_ring.forget_unwrapped()
+    forget_unwrapped()
     before = len(asked(environ))
     for number in range(5):
         cache = open_cache(environ)
@@ -99,7 +99,7 @@ def test_the_service_is_asked_once_by_a_process_whatever_it_opens(environ):
 
 def test_many_threads_at_once_ask_once(environ, monkeypatch):
     open_cache(environ).begin()
-    wrapped_ring.forget_unwrapped()
+    forget_unwrapped()
     before = len(asked(environ))
     monkeypatch.setenv("SLOW", "0.2")
     found = []
@@ -126,7 +126,7 @@ def test_a_forked_child_has_what_its_parent_unwrapped(environ):
 
 def test_a_service_that_fails_is_not_asked_again_at_once(environ):
     open_cache(environ).begin()
-    wrapped_ring.forget_unwrapped()
+    forget_unwrapped()
     before = len(asked(environ))
     for _ in range(3):
         with pytest.raises(KeyUnavailable, match="ConnectionError") as caught:
@@ -137,7 +137,7 @@ def test_a_service_that_fails_is_not_asked_again_at_once(environ):
 
 def test_a_service_that_hangs_is_given_up(environ, monkeypatch):
     open_cache(environ).begin()
-    wrapped_ring.forget_unwrapped()
+    forget_unwrapped()
     monkeypatch.setenv("SLOW", "3")
     with pytest.raises(KeyUnavailable, match=r"did not answer \(no answer within 0.2 s\)"):
         open_cache({**environ, "LAKEKEY_KMS_TIMEOUT": "0.2"})
@@ -146,7 +146,7 @@ def test_a_service_that_hangs_is_given_up(environ, monkeypatch):
 def test_code_that_interrupts_a_late_import_gets_its_key_at_once(environ):
     """A thread that asks the service would wait for the lock that the code beneath holds."""
     open_cache(environ).begin()
-    wrapped_ring.forget_unwrapped()
+    forget_unwrapped()
     with LOADING:
         assert open_cache({**environ, "LAKEKEY_KMS_TIMEOUT": "5"}).ring.source == "kms"
 
@@ -187,7 +187,7 @@ def test_a_ring_that_the_first_releases_wrapped_still_opens_and_is_rotated(envir
     assert list(before.ring.keys.values()) == [b"k" * 32]
     done = rotate(before)
     assert len(done.dropped) == 1
-    wrapped_ring.forget_unwrapped()
+    forget_unwrapped()
     assert open_cache(environ).ring.current.hex() == done.current
     assert note(environ)["format"] == 2
 
@@ -234,10 +234,10 @@ def test_a_move_to_another_service_that_is_killed_leaves_a_cache_that_opens(envi
             context.setattr("lakekey.cache.rotation.write_choice", killed)
             with pytest.raises(SystemExit):
                 rotate(open_cache(moved, moving=True), to="kms")
-        wrapped_ring.forget_unwrapped()
+        forget_unwrapped()
         assert open_cache(environ).ring.current == current
     done = rotate(open_cache(moved, moving=True), to="kms")
-    wrapped_ring.forget_unwrapped()
+    forget_unwrapped()
     assert open_cache(moved).ring.current.hex() == done.current
     assert "others" not in note(environ)
 
