@@ -1,4 +1,4 @@
-"""An entry's lock: one attempt at it, and waiting for it, the one way for all that write to the cache."""
+"""An entry's lock: one attempt at it, and waiting for it. Everything that writes to the cache uses it."""
 
 import contextlib
 import random

@@ -1,4 +1,4 @@
-"""Two files of one directory trade their names in one step, where the system can: Linux' ``RENAME_EXCHANGE``.
+"""Two files of one directory swap their names in one step, if the system can: Linux' ``RENAME_EXCHANGE``.
 
 A rename over a file makes some file systems bring the new content to the disk there and then, for the sake of programs
 that have forgotten to (ext4's ``auto_da_alloc``). What need not outlast a loss of power would wait for that: up to 4 ms

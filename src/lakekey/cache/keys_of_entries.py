@@ -1,4 +1,4 @@
-"""Whether the keys at hand open what is stored: looked at beforehand, and not found out by one entry at a time."""
+"""Whether the available keys open what is stored: checked beforehand, instead of at each entry."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Files and directories that only their owner may touch: read, and refused where they are not so.
+"""Files and directories that only their owner may touch: read, and refused if others may.
 
 `lakekey.cache.durable_files` writes them.
 """

@@ -1,4 +1,4 @@
-"""Changing the master key while others work: a new key seals, everything is sealed again, the old key goes.
+"""Changing the master key while others work: a new key seals, all is sealed again, the old key is dropped.
 
 1. The new key joins the ring, in front: old entries still open.
 2. The change is announced in ``cache.json``: from here on nothing is sealed under the old key (`Cache.put` looks).

@@ -1,4 +1,4 @@
-"""Whether the way to a file is ours alone, as OpenSSH's StrictModes has it.
+"""Whether only we and root can change the way to a file, as OpenSSH's StrictModes checks it.
 
 A private file in a private directory is still lost if another user can rename a directory above it, or owns a link
 on the way. So every step from the root down must belong to root or to us, and may be writable by others only where
@@ -94,7 +94,7 @@ def _check_directory(status: os.stat_result, path: str) -> None:
     if status.st_mode & stat.S_ISVTX:
         return
     if status.st_mode & stat.S_IWOTH:
-        raise UnsafeCache(f"everybody can write to {path}, above the token cache", hint=_chmod(status, path, "o-w"))
+        raise UnsafeCache(f"everyone can write to {path}, above the token cache", hint=_chmod(status, path, "o-w"))
     if status.st_mode & stat.S_IWGRP and not is_private_group(status.st_gid):
         raise UnsafeCache(
             f"group {status.st_gid} can write to {path}, above the token cache", hint=_chmod(status, path, "g-w")

@@ -1,4 +1,4 @@
-"""Questions to the person at the terminal: on standard error, so that standard output stays what was asked for.
+"""Questions to the person at the terminal: on standard error, so that standard output has the result only.
 
 Plain lines, without a library that draws: they work over SSH, in every terminal, and with a screen reader.
 """

@@ -1,4 +1,4 @@
-"""Who signed in: as the server says, not as the configuration hopes."""
+"""Who signed in, by what the server says and not by what the configuration expects."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""Paste mode: the person opens the address anywhere, and brings the redirected address back by hand.
+"""Paste mode: the person opens the address anywhere, and pastes the redirected address here.
 
 What is pasted is checked exactly as what comes to the listener; nothing of it is logged or repeated.
 """

@@ -1,4 +1,4 @@
-"""The ports at which the answer to a sign-in is waited for, and how a profile names others."""
+"""The ports that a sign-in listens on for its answer, and how a profile names others."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a person sees while a sign-in waits: how long there is still time, and how to stop.
+"""What a person sees while a sign-in waits: how much time is left, and how to stop.
 
 A terminal, a console of Windows and a notebook have a line that is written over each second. A dumb terminal cannot
 write over: it gets a new line whenever half of the time has gone. Anything else, such as a log, is told once.

@@ -1,4 +1,4 @@
-"""Where the person sits who is here to sign in: at this machine, or at another one."""
+"""Where the person who signs in is: at this machine, or at another one."""
 
 import os
 from collections.abc import Mapping

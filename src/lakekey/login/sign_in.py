@@ -1,4 +1,4 @@
-"""The sign-in as a whole: where the answer comes to, how the person is asked, the wait, and who it was."""
+"""The sign-in as a whole: where the answer arrives, how the person is asked, the wait, and who signed in."""
 
 import contextlib
 import sys

@@ -1,4 +1,4 @@
-"""The certificates of the configuration, looked at by ourselves: the libraries' errors name no file and no setting."""
+"""Checks the configured certificates before the libraries do, whose errors name no file and no setting."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""gevent's patches of the standard library, which come too late once TLS was in use.
+"""gevent's patches of the standard library, which are too late once TLS was in use.
 
 A library that has imported ``ssl.SSLContext`` before ``gevent.monkey.patch_all()`` keeps the class from before. It
 finds the patched class under its own name, and calls itself without end.

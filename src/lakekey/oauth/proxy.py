@@ -1,4 +1,4 @@
-"""The proxy that the environment names, looked at before the libraries do."""
+"""The proxy that the environment names, checked before the libraries use it."""
 
 from urllib.parse import urlsplit
 

@@ -1,4 +1,4 @@
-"""Telling the server that a session is over (RFC 7009), where its metadata offers that."""
+"""Revoking a session at the server (RFC 7009), if its metadata offers that."""
 
 import time
 

@@ -55,7 +55,7 @@ def _background() -> ModuleType:
 
 
 class _Snapshot(NamedTuple):
-    """What the hot path needs. A token is handed out without a thought until one of the clocks says otherwise.
+    """What the hot path needs. The token is handed out until one of the clocks says that it is stale.
 
     The wall clock knows of a suspended laptop, the monotonic one of a wall clock that was set back. A laptop whose
     clock was set back and that then slept deceives both, so a wall clock from before the token came counts as well.

@@ -1,4 +1,4 @@
-"""One stored credential of the machine: what it is for, where it lies, and whether its token serves.
+"""One stored credential of the machine: what it is for, where it is stored, and whether its token can be used.
 
 It knows nothing of queues and exchanges: what works on the entry is handed a credential.
 """

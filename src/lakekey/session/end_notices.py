@@ -1,4 +1,4 @@
-"""Which coming ends of sessions to report: each once a day, by whichever host makes the round.
+"""Which sessions to report as ending soon: each once a day, by the host that makes the round.
 
 One time is kept in the store, that of the last round that reported something. A session is reported by the round in
 which another day of its last ones has begun since, or in which it is new, so that no list of sessions has to be kept.

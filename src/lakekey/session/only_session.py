@@ -1,4 +1,4 @@
-"""The one session that a person has here, for callers who name none."""
+"""The only session of this cache, for callers that name none."""
 
 import itertools
 from collections.abc import Mapping

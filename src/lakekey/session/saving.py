@@ -1,4 +1,4 @@
-"""Storing what an exchange or a sign-in has brought: an answer is not handed out before it is durable."""
+"""Storing the answer of an exchange or a sign-in: no token of it is handed out before it is durable."""
 
 import time
 from collections.abc import Callable

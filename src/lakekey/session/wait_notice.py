@@ -1,4 +1,4 @@
-"""Telling a person what a program waits for, once, when another process is at the same session."""
+"""Tells a person once that a program waits for another process, which works on the same session."""
 
 import sys
 import time

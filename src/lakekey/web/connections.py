@@ -1,4 +1,4 @@
-"""How each connection of a user stands: in which of the few states that a page has words for."""
+"""The state of each connection of a user: one of the few that a page has words for."""
 
 import time
 from datetime import UTC, datetime

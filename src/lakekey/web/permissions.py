@@ -1,4 +1,4 @@
-"""Who administers a portal, and who may act for another user: as the host application says, and only by a plain yes."""
+"""Who administers a portal, and who may act for another user: only if the host application answers ``True``."""
 
 import inspect
 from collections.abc import Callable, Collection, Mapping

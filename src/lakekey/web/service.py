@@ -1,4 +1,4 @@
-"""What the portal does without a browser: whose connection is which, and the providers that act as its users."""
+"""What the portal does without a browser: whose connection is which, and the providers for its users."""
 
 import functools
 import os

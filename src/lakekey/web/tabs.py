@@ -1,4 +1,4 @@
-"""Sign-ins in a tab of their own: how the tab that stays learns what became of them.
+"""Sign-ins in a tab of their own: how the first tab learns the result.
 
 The browser opens the tab itself, for the click on a form. Nothing goes through ``window.opener``, which the
 authorization server's ``Cross-Origin-Opener-Policy`` cuts: the tabs tell each other on a channel of this origin, and

@@ -1,4 +1,4 @@
-"""Errors that a page says in its reader's language: what happened there, and the next step on the page."""
+"""Errors that a page shows in its reader's language: what happened, and the next step on the page."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar

@@ -1,4 +1,4 @@
-"""A connection that is there: trying it, and ending it."""
+"""An existing connection: testing it, and ending it."""
 
 from starlette.requests import Request
 from starlette.responses import Response

@@ -152,10 +152,10 @@ def test_cookie_that_a_sibling_site_plants_never_reaches_the_portal_and_ties_no_
         assert f"{LOOPBACK_COOKIE}={value}" in cookies  # planting does work, where a name has no prefix
         assert f"{COOKIE}=" not in cookies
         ada.open(f"{shop.origin}{answer}")
-        ada.reads("Your browser did not send the cookie that the sign-in began with.")
+        ada.reads("Your browser did not send the cookie that the sign-in started with.")
         ada.open(f"{shop.origin}/lakekey/")
         shop.attack(ada, SIBLING, f"<script>location = '{shop.origin}{answer}'</script>")
-        ada.reads("This sign-in was begun in another browser. Nothing was connected.")
+        ada.reads("This sign-in was started in another browser. Nothing was connected.")
         assert not place.token_requests()
         ada.open(f"{shop.origin}/lakekey/")
         connect(ada, ADA)
@@ -202,14 +202,14 @@ def test_answer_that_is_taken_off_the_way_is_worth_nothing_in_another_browser_be
         stolen = place.consent(ada.address, ADA)
         grace.open(f"{shop.origin}/lakekey/")
         grace.open(stolen)
-        grace.reads("This sign-in was begun in another browser. Nothing was connected.")
+        grace.reads("This sign-in was started in another browser. Nothing was connected.")
         assert not place.token_requests()
         ada.open(stolen)
         ada.reads(f"prod is connected as {ADA}.")
         finished = ada.address
         for address in (stolen, finished):
             grace.open(address)
-            assert "is connected" not in grace.reads("Nothing was connected." if address == stolen else "begin again")
+            assert "is connected" not in grace.reads("Nothing was connected." if address == stolen else "start again")
         ada.open(stolen)
         ada.reads(f"prod is connected as {ADA}.")
         assert len(place.token_requests()) == 1

@@ -1,4 +1,4 @@
-"""A copy of the key's choice outside the cache: what was chosen once is not replaced by something weaker there.
+"""A copy of the key's choice outside the cache, so that no weaker source can replace it in the cache.
 
 The cache may lie where others can write without having its key: a synchronised folder, a volume, a restored backup.
 Who can write there could write a choice of their own and a key file that they know, and read what is sealed from then

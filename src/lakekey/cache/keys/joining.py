@@ -1,4 +1,4 @@
-"""Waiting for what may never answer: for so long as a variable says, and no longer than Ctrl-C.
+"""Waits for something that may never answer: as long as a variable says, and only until Ctrl-C.
 
 On Windows, a longer wait for a lock is deaf to Ctrl-C.
 """

@@ -72,7 +72,7 @@ T = TypeVar("T")
 
 
 class Answer(NamedTuple):
-    """What a statement has brought.
+    """The result of a statement.
 
     Attributes:
         changed: How many rows it has changed or found.

@@ -24,7 +24,7 @@ _PATIENCE = 10.0  # seconds
 
 
 class Connection(Protocol):
-    """What is handed on."""
+    """A connection that waits for the next thread."""
 
     @property
     def closed(self) -> bool:

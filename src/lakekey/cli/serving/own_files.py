@@ -1,4 +1,4 @@
-"""Files of the service that others believe: the address of the service, its program, the unit that starts it.
+"""Files of the service that other programs trust: its address, its program, the unit that starts it.
 
 A user who can change one of them leads the user's programs to another server, or runs a program as the user. So each is
 looked at, with the way to it, before it is written or recommended.
