@@ -14,11 +14,12 @@ _LONGEST_TEXT = 16384  # characters of a server that are looked at; the rest is 
 _RUN = 8  # characters in common that give a secret away; a shorter secret only as a whole
 _LEAST = 3  # characters of base64 that tell something of a secret: fewer stand in every text
 _NESTED = 3  # encodings within encodings
+_ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")  # the second is what some platforms have before they make base64 of it
 _CUT = "[redacted]"
 # One escape of each encoding. None repeats without a bound, so it takes linear time.
 _ESCAPE = re.compile(
     r"\\u([Dd][89ABab][0-9A-Fa-f]{2})\\u([Dd][C-Fc-f][0-9A-Fa-f]{2})"
-    r"|%([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})|&#x([0-9A-Fa-f]{1,6});|&#([0-9]{1,7});"
+    r"|%([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})|&#[Xx]0{0,9}([0-9A-Fa-f]{1,6});|&#0{0,9}([0-9]{1,7});"
     r"|&(amp|lt|gt|quot|apos);|\\(.)",
     re.DOTALL,
 )
@@ -63,7 +64,11 @@ def redacted(text: str, secrets: Iterable[str | None]) -> str:
 
 def _forms(secret: str) -> Iterable[str]:
     """The secret's bytes, each as a character, and what base64 and hexadecimal make of them wherever they stand."""
-    raw = secret.encode("utf-8", "surrogatepass")
+    for encoding in _ENCODINGS:
+        yield from _forms_of(secret.encode(encoding, "surrogatepass"))
+
+
+def _forms_of(raw: bytes) -> Iterable[str]:
     yield raw.decode("latin-1")
     yield raw.hex()
     for before in range(3):  # base64 turns three bytes into four characters, so their place among others matters

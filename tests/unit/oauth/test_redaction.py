@@ -37,6 +37,8 @@ ENCODINGS = {
     "form in JSON": lambda secret: json.dumps(quote_plus(secret)),
     "HTML": html.escape,
     "HTML, numbers": lambda secret: "".join(f"&#{ord(character)};" for character in secret),
+    "HTML, zeros": lambda secret: "".join(f"&#{ord(character):011};" for character in secret),
+    "HTML, hexadecimal with zeros": lambda secret: "".join(f"&#X{ord(character):08x};" for character in secret),
     "HTML, hexadecimal": lambda secret: "".join(f"&#x{ord(character):X};" for character in secret),
     "Python": lambda secret: repr(secret.encode()),
     "hexadecimal": lambda secret: secret.encode().hex().upper(),
@@ -44,6 +46,9 @@ ENCODINGS = {
     "base64url": lambda secret: base64.urlsafe_b64encode(secret.encode()).decode().rstrip("="),
     "base64, one byte on": lambda secret: base64.b64encode(b"x" + secret.encode() + b"yz").decode(),
     "base64, two bytes on": lambda secret: base64.b64encode(b"xy" + secret.encode() + b"z").decode(),
+    "base64 of UTF-16": lambda secret: base64.b64encode(secret.encode("utf-16-le")).decode(),
+    "base64 of UTF-16, one byte on": lambda secret: base64.b64encode(b"x" + secret.encode("utf-16-be")).decode(),
+    "hexadecimal of UTF-16": lambda secret: secret.encode("utf-16-le").hex(),
     "base64, percent": lambda secret: quote(base64.b64encode(secret.encode()).decode(), safe=""),
     "HTTP Basic": basic,
 }
