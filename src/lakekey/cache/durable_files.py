@@ -31,7 +31,8 @@ def replace(path: str, content: bytes, *, mark: str | None = None, mode: int = 0
         synced: Whether it has to outlast a loss of power; a process that dies loses nothing either way.
     """
     for attempt in range(_RETRIES):
-        temporary = _write_temporary(path, content, mark, mode, synced=synced)
+        # Again as a whole where a step of it fails for a moment: a file that is stale stays so.
+        temporary = patiently(lambda: _write_temporary(path, content, mark, mode, synced=synced))
         try:
             if synced or not exchanged_names.replace(temporary, path):
                 patiently(lambda: os.replace(temporary, path), patience=private_files.PATIENCE_TO_REPLACE, denied=True)  # noqa: B023
@@ -73,6 +74,10 @@ def try_room(path: str, size: int, *, mark: str | None = None) -> None:
     Raises:
         OSError: It could not.
     """
+    patiently(lambda: _try_room(path, size, mark))
+
+
+def _try_room(path: str, size: int, mark: str | None) -> None:
     temporary = _temporary(path, mark)
     descriptor = _create(temporary, 0o600)
     try:
@@ -136,7 +141,13 @@ def _create(temporary: str, mode: int) -> int:
     except FileExistsError:  # what we had under this name could not be removed then
         os.unlink(temporary)
         descriptor = os.open(temporary, flags, mode)
-    keep_owners_rights(descriptor, mode)
+    try:
+        keep_owners_rights(descriptor, mode)
+    except BaseException:
+        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
     return descriptor
 
 

@@ -65,6 +65,40 @@ def test_file_replaced_during_a_read_is_opened_again(path, monkeypatch):
     assert private_files.read(path) == b"before"
 
 
+def fail_once(monkeypatch, module, call, code, *, which=lambda *_: True):
+    """Lets one call of the operating system fail, with what it was to do done where that is a close."""
+    real, left = getattr(module, call), [OSError(code, os.strerror(code))]
+
+    def fails_once(*arguments, **options):
+        if left and which(*arguments):
+            if call == "close":
+                real(*arguments)
+            raise left.pop()
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(module, call, fails_once)
+    return left
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "fstat", "close"])
+@pytest.mark.parametrize("code", [errno.ESTALE, errno.EINTR])
+def test_write_whose_step_fails_for_a_moment_is_made_again_as_a_whole(path, tmp_path, monkeypatch, call, code):
+    if call == "fstat" and os.name != "posix":
+        call = "write"  # no modes are looked at there
+    left = fail_once(monkeypatch, os, call, code)
+    durable_files.replace(path, b"after")
+    assert left == []
+    assert private_files.read(path) == b"after"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_look_for_room_outlasts_a_step_that_fails_for_a_moment(path, tmp_path, monkeypatch):
+    left = fail_once(monkeypatch, os, "write", errno.ESTALE)
+    durable_files.try_room(path, 100)
+    assert left == []
+    assert os.listdir(tmp_path) == ["file"]
+
+
 def test_removing_outlasts_a_denial_for_a_moment(path, monkeypatch):
     deny(monkeypatch, "unlink", errno.EACCES)
     durable_files.remove(path)

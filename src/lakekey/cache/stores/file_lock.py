@@ -5,12 +5,16 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from lakekey import _log
 from lakekey._imports import LOADING, libraries
 from lakekey.cache import durable_files, private_files
 from lakekey.cache.stores.lock_line import Line
 from lakekey.errors import CacheWriteFailed, LockTimeout
+
+if TYPE_CHECKING:
+    import filelock
 
 # What a refresh will have to write. A disk that has no room for it is found full before a single-use refresh token
 # is spent, not after.
@@ -75,7 +79,7 @@ class FileLocks:
                 yield True
             finally:
                 self._held.pop(entry_id, None)
-                lock.release()
+                _release(lock)
 
     def mark(self, entry_id: str) -> str | None:
         """What the temporary files are known by that are written under the lock that this process holds."""
@@ -110,7 +114,7 @@ class FileLocks:
         try:
             yield
         finally:
-            lock.release()
+            _release(lock)
 
     def _line(self, entry_id: str) -> Line:
         return Line(self._path(entry_id, ".holder"))
@@ -130,6 +134,15 @@ class FileLocks:
             durable_files.try_room(path, _ROOM, mark=mark)
         except OSError as error:
             raise write_failed(path, error) from None
+
+
+def _release(lock: "filelock.BaseFileLock") -> None:
+    """Free a lock. What was done under it is done, so a refusal of the operating system is no failure of that."""
+    try:
+        private_files.patiently(lambda: lock.release(force=True))
+    except OSError as error:
+        # The library keeps the file open, and tries again as it drops the lock.
+        _log.warning("cache", "%s cannot be unlocked: %s", lock.lock_file, error.strerror or type(error).__name__)
 
 
 def _this_thread() -> tuple[int, int]:

@@ -36,13 +36,19 @@ class Line:
             self._descriptor = os.open(self._path, flags, 0o600)
             durable_files.keep_owners_rights(self._descriptor, 0o600)
         except OSError:
+            self._leave()
             yield True  # the lock will say what is wrong here
             return
         try:
             yield _lock(self._descriptor)
         finally:
-            os.close(self._descriptor)  # and leaves the line
-            self._descriptor = -1
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):  # it is closed all the same
+                os.close(self._descriptor)
+        self._descriptor = -1
 
     def last_mark(self) -> str | None:
         """The mark of the process that held the lock before us, for the one who is first."""

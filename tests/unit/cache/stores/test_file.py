@@ -1,5 +1,6 @@
 """The file store."""
 
+import errno
 import os
 import stat
 import time
@@ -207,3 +208,30 @@ def test_change_of_the_key_by_another_is_waited_for_and_given_up(store, director
         pass
     with store.changing_key():
         pass
+
+
+@pytest.mark.posix_locks
+@pytest.mark.parametrize("code", [errno.EINTR, errno.ESTALE, errno.EIO])
+@pytest.mark.parametrize("call", ["flock", "close"])
+def test_lock_that_cannot_be_left_at_first_costs_nothing_that_was_done_under_it(store, monkeypatch, call, code):
+    import fcntl
+
+    module, failed = (fcntl if call == "flock" else os), []
+    real = getattr(module, call)
+
+    def fails_at_first(descriptor, *operation):
+        if (call == "close" or not failed) and operation in ((fcntl.LOCK_UN,), ()):
+            failed.append(call)
+            if call == "close":
+                real(descriptor)
+            raise OSError(code, os.strerror(code))
+        return real(descriptor, *operation)
+
+    with store.lock(NAME) as held:
+        assert held
+        assert store.put(NAME, b"first", replaces=None)
+        monkeypatch.setattr(module, call, fails_at_first)
+    monkeypatch.undo()
+    assert failed
+    with store.lock(NAME) as held:
+        assert held

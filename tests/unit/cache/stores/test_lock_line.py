@@ -1,5 +1,6 @@
 """The line before a lock: one process is first, and it ends with that process."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -102,3 +103,18 @@ def test_a_link_in_its_place_is_not_followed_and_guards_nothing(path, tmp_path):
 
 def test_where_nothing_can_be_written_the_lock_itself_decides(tmp_path):
     assert is_first(str(tmp_path / "missing" / "line"))
+
+
+@pytest.mark.posix_locks
+def test_line_that_cannot_be_looked_at_is_left_open_by_no_process(path, monkeypatch):
+    opened = []
+
+    def stale(descriptor):
+        opened.append(descriptor)
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr(os, "fstat", stale)
+    assert is_first(path)
+    monkeypatch.undo()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(opened[0])
