@@ -14,8 +14,10 @@ from .test_portal import (  # noqa: F401 - run again, with the fixtures below
     test_b02_attackers_answer_connects_no_victim,
     test_b03_user_who_changed_in_between_is_told_who_began,
     test_b05_reload_and_double_click_show_one_outcome_of_one_exchange,
+    test_b07_malformed_answer_is_a_constant_page,
     test_b08_denial_is_told_in_our_words_and_markup_is_not_repeated,
     test_b09_answer_at_the_callback_of_another_app_is_refused,
+    test_b11_return_to_another_site_ends_on_our_own_page,
     test_b12_forged_hosts_do_not_change_the_redirect_uri,
     test_b17_two_tabs_both_succeed,
     test_b18_two_people_in_two_browsers_are_independent,
@@ -25,9 +27,12 @@ from .test_portal import (  # noqa: F401 - run again, with the fixtures below
     test_b23_other_person_who_is_declined_is_revoked,
     test_b24_reconnecting_as_another_keeps_the_connection_until_allowed,
     test_b31_scanner_and_prefetch_at_the_callback_take_nothing,
+    test_b32_and_b55_no_page_is_framed_cached_or_told_to_other_sites,
     test_b33_planted_cookie_gives_nothing,
     test_b37_what_is_not_this_users_looks_like_what_is_not_there,
     test_b49_portal_gives_each_of_many_users_their_own_token_and_bounded_memory,
+    test_b54_page_that_was_open_for_a_day_gets_a_new_one_with_a_word,
+    test_profile_that_is_gone_in_mid_flow_is_told_and_the_same_address_works_later,
     test_return_to_a_path_of_the_host_is_followed,
 )
 from .test_two_halves import (  # noqa: F401
