@@ -90,6 +90,20 @@ def test_where_a_cache_has_no_place_tokens_are_kept_in_memory_and_the_reason_is_
     assert run(HEADERS_OF_ARGUMENTS, environment, principal(box)).startswith(f"served {why}")
 
 
+def test_person_whose_sessions_cannot_be_kept_is_told_why_and_where_they_could_be(box):
+    program = (
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "p = lakekey.provider(host=sys.argv[1], config_file='/nowhere/databrickscfg')\n"
+        "try: p.headers()\n"
+        "except lakekey.LoginRequired as error: print(error.message, error.hint, sep='\\n')"
+    )
+    message, hint = run(program, {"HOME": "/dev/null/home"}, box.host).splitlines()
+    assert message.endswith(": cannot write to the token cache at /dev/null/home/.local/state/lakekey: Not a directory")
+    assert hint.startswith(
+        "set LAKEKEY_CACHE_DIR to a directory of yours that can be written to; then run: lakekey login"
+    )
+
+
 @pytest.fixture
 def unsafe(tmp_path):
     """A cache directory that other users can look into."""
