@@ -107,7 +107,7 @@ def _show(sessions: list[KeptSession], more: int, held_by: str | None) -> None:
             )
             for kept in sessions
         ]
-        print_table(("SESSION", "PERSON", "STATE", "LAPSES UNUSED", "SIGN IN AGAIN BY"), rows)
+        print_table(("SESSION", "PERSON", "STATE", "EXPIRES UNUSED", "SIGN IN AGAIN BY"), rows)
         if more:
             print_text(f"There were {more} more; with --json all are printed.")
     if held_by is not None:
