@@ -60,6 +60,6 @@ WORDS = {
 
 
 @pytest.mark.parametrize("platform", WORDS)
-def test_profile_is_one_word_that_is_not_taken_for_an_option(monkeypatch, platform):
+def test_profile_is_one_word_that_is_not_mistaken_for_an_option(monkeypatch, platform):
     monkeypatch.setattr(_commands.sys, "platform", platform)
     assert {name: _commands.profile(name) for name in WORDS[platform]} == WORDS[platform]

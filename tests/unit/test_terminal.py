@@ -51,7 +51,7 @@ def test_terminal_gets_the_table_in_colours_where_it_fits(monkeypatch):
     assert first == "prod  \x1b[32msigned in\x1b[0m"
 
 
-def test_table_that_is_too_wide_is_none():
+def test_table_that_is_too_wide_is_not_made():
     wide = [[("x" * 40, ""), ("y" * 40, "")]]
     assert _terminal.table(("NAME", "STATE"), wide, SCREEN) is None
     assert _terminal.table(("NAME", "STATE"), wide, PIPE) is not None

@@ -95,7 +95,7 @@ def test_visitor_without_a_session_of_airflow_sees_nothing(people, service, opaq
 
 
 @pytest.mark.parametrize("found", [None, Visitor(None), Visitor(""), Visitor("7", is_anonymous=True)])
-def test_visitors_whom_airflow_lets_in_without_a_sign_in_are_nobody(monkeypatch, found):
+def test_visitors_without_an_airflow_sign_in_are_no_user(monkeypatch, found):
     async def get_user(*_):
         return found
 

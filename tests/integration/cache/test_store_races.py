@@ -257,7 +257,7 @@ say(len(listings) > 0)
     assert run(bare_machine / "cache", code, NAME).split("\n")[:2] == ["[]", "True"]
 
 
-def test_what_a_process_of_another_mask_makes_is_private_all_the_same(bare_machine):
+def test_files_are_private_whatever_the_umask_of_the_process(bare_machine):
     code = "os.umask(0)\ncache = open_cache()\nwith locked(cache, sys.argv[1]):\n    cache.put(sys.argv[1], Entry({}), replaces=None)"
     run(bare_machine / "cache", code, NAME)
     modes = {}

@@ -55,7 +55,7 @@ def test_name_that_would_command_the_terminal_is_not_offered(profiles):
     assert run("complete", "login", "ev").stdout == "even\n"
 
 
-def test_file_that_cannot_be_read_completes_commands_all_the_same(profiles):
+def test_commands_are_completed_even_if_the_file_cannot_be_read(profiles):
     profiles.write_text("nonsense")
     assert run("complete", "login", "").returncode == 0
     assert run("complete", "stat").stdout == "status\n"

@@ -100,7 +100,7 @@ def test_key_that_is_nearly_right_is_named_where_its_setting_is_missing(file, li
     assert f"{near} [prod] of {file} says " in done.stderr
 
 
-def test_key_that_means_something_else_is_not_taken_for_a_slip(file):
+def test_key_that_means_something_else_is_not_mistaken_for_a_slip(file):
     file.write_text("[prod]\ntoken = dapi\n")
     assert "did you mean" not in run("token", "prod").stderr
 

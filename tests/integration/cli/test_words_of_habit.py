@@ -261,7 +261,7 @@ def test_debug_is_off_by_default(profiles):
 @pytest.mark.parametrize(
     "words", [["-v"], ["--verbose"], ["-v", "status"], ["status", "-v"], ["profiles", "--verbose"]]
 )
-def test_verbose_is_taken_for_debug(profiles, words):
+def test_verbose_means_debug(profiles, words):
     done = run(*words)
     assert (done.returncode, done.stderr.startswith("debug: ")) == (0, True), done.stderr
 

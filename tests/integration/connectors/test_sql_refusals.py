@@ -249,7 +249,7 @@ def test_metadata_calls_leave_nothing_behind_and_are_sent_again(box, principal, 
         assert cursor.tables().fetchall() is not None
 
 
-def test_refusal_of_an_earlier_call_is_not_taken_for_one_of_a_call_without_an_answer():
+def test_refusal_of_an_earlier_call_is_not_mistaken_for_one_of_a_call_without_an_answer():
     """The connector names the status of the last answer, also if this call had none."""
     context = {"http-code": 401, "method": "ExecuteStatement", "attempt": "1/30"}
     assert refused(sql.exc.RequestError("refused", context, None, EOFError()))

@@ -155,7 +155,7 @@ def test_an_engine_of_another_dialect_is_refused(principal):
         lakekey.sqlalchemy.sign_in(sa.create_engine("sqlite://"), principal)
 
 
-def test_a_setting_that_there_is_not_is_reported_when_an_engine_is_signed_in(principal, box):
+def test_unknown_setting_is_reported_when_an_engine_is_signed_in(principal, box):
     engine = sa.create_engine(f"databricks://{box.host.removeprefix('https://')}?http_path={box.http_path}")
     with pytest.raises(lakekey.ConfigurationError, match="there is no setting 'http_pth'"):
         lakekey.sqlalchemy.sign_in(engine, principal, http_pth=box.http_path)

@@ -79,7 +79,7 @@ def test_holder_killed_while_another_process_waits_is_succeeded_before_its_lease
 
 
 @ON_POSTGRESQL
-def test_frozen_holder_is_not_taken_for_dead(fleet, signed_in, oidc_server):
+def test_frozen_holder_is_not_mistaken_for_dead(fleet, signed_in, oidc_server):
     with signed_in.started("pauses_at", "intent written", "main") as holder:
         holder.until("at")
         holder.signal(signal.SIGSTOP)

@@ -70,7 +70,7 @@ def test_they_are_named_before_a_browser_opens_also_where_the_host_is_known(
 
 
 @UNUSABLE
-def test_they_are_no_trouble_of_the_server_that_would_be_worth_another_try(files, settings, said):
+def test_unusable_certificate_file_is_a_configuration_error(files, settings, said):
     paths = {name: files[file] for name, file in settings.items()}
     certificate = paths.get("client_cert", "")
     pair = (certificate, paths.get("client_key", certificate)) if certificate else None

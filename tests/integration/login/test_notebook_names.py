@@ -35,7 +35,7 @@ def test_login_asks_each_time_and_a_provider_does_not(box):
     assert box.counters["logins"] == 2
 
 
-def test_provider_without_a_name_takes_the_only_session_that_there_is(box):
+def test_provider_without_a_name_uses_the_only_session(box):
     with pytest.raises(lakekey.ConfigurationError):
         lakekey.provider()
     lakekey.login("me")

@@ -167,7 +167,7 @@ def test_a_reply_without_a_refresh_token_keeps_the_old_one(box, person):
     assert (person.token().access_token, session_of(person).peek().refresh_token) == ("a-new-token", kept)
 
 
-def test_nothing_of_a_session_stands_in_clear_in_the_cache(box, signed_in, bare_machine, tmp_path):
+def test_nothing_of_a_session_is_in_clear_in_the_cache(box, signed_in, bare_machine, tmp_path):
     provider, _ = signed_in
     provider.headers()
     entry = session_of(provider).peek()

@@ -133,7 +133,7 @@ def test_b14_app_is_tried_on_the_page_and_a_wrong_redirect_uri_or_secret_is_repo
     assert (refused.status, f"that it has the redirect URI {place.redirect_uri}." in refused.words) == (409, True)
 
 
-def test_each_act_on_the_page_is_an_audit_record_and_looking_is_none(visit, caplog):
+def test_each_act_on_the_page_makes_an_audit_record_and_looking_makes_none(visit, caplog):
     visit(ADA).connect()
     root = visit()
 

@@ -190,7 +190,7 @@ def test_schedules_are_asked_for_once_for_a_page_of_many_connections(place):
     assert asked == [1] * 3
 
 
-def test_page_is_shown_also_where_the_schedules_cannot_be_told(place, caplog):
+def test_page_is_shown_even_if_the_schedules_are_unknown(place, caplog):
     def schedules():
         raise OSError("the scheduler is away")
 

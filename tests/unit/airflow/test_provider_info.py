@@ -37,7 +37,7 @@ def test_no_secret_is_a_field_of_the_form():
     assert not any(SETTINGS[name].secret for name in connection_type()["conn-fields"] if name in SETTINGS)
 
 
-def test_hook_class_is_where_it_is_said_to_be():
+def test_hook_class_is_where_the_provider_info_says():
     module, _, name = connection_type()["hook-class-name"].rpartition(".")
     with open(inspect.getfile(provider_info).replace("provider_info", "hooks"), encoding="utf-8") as file:
         classes = {node.name for node in ast.parse(file.read()).body if isinstance(node, ast.ClassDef)}

@@ -53,7 +53,7 @@ def test_a_truncated_envelope_is_bad(ring, length):
         unseal(ring, NAME, seal(ring, NAME, PLAIN)[:length])
 
 
-def test_a_later_version_is_said_to_be_one(ring):
+def test_later_version_is_reported_as_one(ring):
     envelope = bytearray(seal(ring, NAME, PLAIN))
     envelope[4] = 9
     with pytest.raises(BadEnvelope, match="version 9"):

@@ -341,7 +341,7 @@ def test_announcement_that_another_host_was_quicker_with_is_an_error(shared, mon
         rotate(shared)
 
 
-def test_change_that_is_noticed_elsewhere_is_said_to_be_one(cache, monkeypatch):
+def test_change_that_is_noticed_elsewhere_is_reported_as_one(cache, monkeypatch):
     def changed(*_):
         raise ChangedElsewhere
 

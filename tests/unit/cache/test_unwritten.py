@@ -20,7 +20,7 @@ def store(tmp_path):
     unwritten.forget(str(tmp_path), NAME)
 
 
-def test_entry_stands_in_for_what_was_stored_when_it_was_made(store):
+def test_entry_replaces_what_was_stored_when_it_was_made(store):
     unwritten.keep(store, NAME, ENTRY, beside=b"stored", error=FULL)
     assert unwritten.get(store, NAME, b"stored") == ENTRY
     assert unwritten.get(store, "b" * 64, b"stored") is None

@@ -35,7 +35,7 @@ def test_document_is_whole_where_an_error_ends_its_list(rows, error, status, cap
     assert (printed["error"], printed["message"], printed["hint"]) == (error.code, error.message, error.hint)
 
 
-def test_document_is_whole_where_what_stands_behind_the_list_fails(capsys):
+def test_document_is_whole_even_if_what_follows_the_list_fails(capsys):
     def fails():
         raise LakekeyError("the key stays")
 

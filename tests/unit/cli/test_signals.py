@@ -36,7 +36,7 @@ def test_signal_that_a_finalizer_swallowed_ends_the_command_when_it_is_sent_agai
     assert done.returncode == -signal.SIGTERM
 
 
-def test_signal_that_is_told_twice_at_once_strikes_once():
+def test_signal_that_arrives_twice_at_once_is_handled_once():
     with pytest.raises(signals.Ended):
         signals._end(signal.SIGTERM, None)
     signals._end(signal.SIGTERM, None)

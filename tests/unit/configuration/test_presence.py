@@ -47,7 +47,7 @@ def test_no_terminal_is_automation(terminal):
     assert automation({}) == "a run without a terminal"
 
 
-def test_closed_or_missing_streams_are_no_terminal(terminal, monkeypatch):
+def test_closed_or_missing_streams_are_not_a_terminal(terminal, monkeypatch):
     terminal(None, None)
     assert automation({}) == "a run without a terminal"
     monkeypatch.setattr(sys, "stdin", None)

@@ -313,7 +313,7 @@ def test_departure_1_a_user_beside_a_secret_is_an_error_unless_the_grant_is_chos
     assert (named.auth_type, ambient.auth_type, given.auth_type) == (M2M, M2M, M2M)
 
 
-def test_departure_2_credentials_of_several_kinds_are_no_error_and_only_oauth_is_taken_unnamed(machine):
+def test_departure_2_credentials_of_several_kinds_are_not_an_error_and_only_oauth_is_used_unnamed(machine):
     several = case(host=HOST, environment={**PAIR, "token": "dapi1"})
     assert "more than one authorization method" in sdk_signs_in_with(several, machine)
     assert we_resolve(several, machine).auth_type == M2M
@@ -420,7 +420,7 @@ def test_departure_12_what_is_meant_for_another_cloud_does_not_count(machine):
     assert we_resolve(google, machine).auth_type == U2M
 
 
-def test_departure_4_a_service_principals_variables_are_no_app_for_people(machine):
+def test_departure_4_a_service_principals_variables_are_not_an_app_for_people(machine):
     dev = {"dev": {"host": HOST, "auth_type": U2M, "client_id": "people"}}
     developer = case(dev, "dev", environment=PAIR)
     assert sdk_resolves(developer, machine).client_id == "app-1"
@@ -428,7 +428,7 @@ def test_departure_4_a_service_principals_variables_are_no_app_for_people(machin
     assert (target.client_id, target.client_secret) == ("people", None)
 
 
-def test_departure_5_a_secret_that_stands_beside_another_client_is_not_sent(machine):
+def test_departure_5_a_secret_of_another_client_is_not_sent(machine):
     other = case({"prod": {"host": HOST, **PAIR}}, "prod", environment={"client_id": "app-2"})
     config = sdk_resolves(other, machine)
     assert (config.client_id, config.client_secret) == ("app-2", "secret-1")

@@ -99,7 +99,7 @@ def test_without_offline_access_there_is_no_refresh_token(client):
     assert "refresh_token" not in client.tokens(scope="sql")
 
 
-def test_opaque_tokens_are_no_jwts_and_work(client_of):
+def test_opaque_tokens_are_not_jwts_and_work(client_of):
     with Sandbox(opaque_tokens=True) as box:
         client = client_of(box)
         access = client.tokens()["access_token"]

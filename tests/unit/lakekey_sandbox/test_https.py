@@ -89,7 +89,7 @@ def test_plain_http_is_hung_up_on(box):
         assert b"200" not in connection.recv(1024)
 
 
-def test_clients_that_vanish_are_no_news(box, client, capfd):
+def test_clients_that_disconnect_are_not_reported(box, client, capfd):
     port = int(box.host.rpartition(":")[2])
     for _ in range(20):
         connection = socket.create_connection(("127.0.0.1", port))

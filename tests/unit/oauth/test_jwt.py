@@ -58,6 +58,6 @@ def test_token_whose_end_lies_before_the_epoch_has_expired(end):
 
 
 @pytest.mark.parametrize("end", [None, True, "1800000000", [1800000000], 10**30, 1 << 34, float("inf"), float("nan")])
-def test_end_that_has_no_date_is_not_told(end):
+def test_end_without_a_date_is_not_reported(end):
     assert jwt.ends_at({"exp": end}) is None
     assert jwt.ends_at({}) is None

@@ -39,7 +39,7 @@ def test_a_full_answer_is_read():
     assert (got.scopes, got.id_token) == (("all-apis", "sql"), "a.b.c")
 
 
-def test_what_is_left_out_of_an_answer_is_none():
+def test_what_an_answer_leaves_out_is_none():
     got = parse(answer({"access_token": "a-token"}))
     assert (got.refresh_token, got.scopes, got.id_token, got.lifetime) == (None, None, None, 300.0)
 
@@ -184,7 +184,7 @@ def test_the_repr_of_an_answer_shows_no_token():
 
 
 @pytest.mark.parametrize("scope", [None, "", 7, ["sql"]])
-def test_scopes_that_are_no_text_are_not_told(scope):
+def test_scopes_that_are_not_text_are_not_reported(scope):
     assert parse(answer({**GOOD, "scope": scope})).scopes is None
 
 

@@ -68,7 +68,7 @@ def test_tokens_that_arrived_whole_are_taken(flaw):
     ],
     ids=["length", "chunks", "packed", "damaged"],
 )
-def test_tokens_that_arrived_in_part_are_none(answer):
+def test_tokens_that_arrived_in_part_are_not_used(answer):
     with pytest.raises(TokenEndpointError):
         posted(answer)
 

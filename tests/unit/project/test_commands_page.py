@@ -53,7 +53,7 @@ def test_each_command_has_its_section_with_all_that_may_be_typed(command):
     assert [word for word in words_of(command) if not re.search(rf"(?<![\w-]){word}(?![\w-])", spans)] == []
 
 
-def test_sections_stand_in_the_order_of_the_help():
+def test_sections_are_in_the_order_of_the_help():
     groups = list(dict.fromkeys(COMMANDS[name].group for name in SHOWN))
     ordered = [name for group in groups for name in SHOWN if COMMANDS[name].group == group]
     assert [heading[9:-1] for heading in SECTIONS if heading.startswith("`lakekey ")] == ordered
@@ -76,7 +76,7 @@ def commands_of(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_command_of_a_page_is_one_that_there_is(page):
+def test_each_command_of_a_page_exists(page):
     wrong = []
     for line in commands_of(page):
         words = shlex.split(re.split(r" [|&>#]", line)[0].removeprefix("lakekey "))

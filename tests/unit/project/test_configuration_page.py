@@ -13,7 +13,7 @@ TABLE = PAGE.partition("## Settings")[2].partition("## ")[0]
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_each_setting_stands_there_with_its_variables(name):
+def test_page_has_each_setting_with_its_variables(name):
     setting = SETTINGS[name]
     if setting.delegated:
         text = re.sub(r"\s+", " ", PAGE)
@@ -25,11 +25,11 @@ def test_each_setting_stands_there_with_its_variables(name):
     assert cells[2] == ", ".join(f"`{variable}`" for variable in setting.variables)
 
 
-def test_no_setting_stands_there_that_does_not_exist():
+def test_page_has_no_setting_that_does_not_exist():
     assert set(re.findall(r"^\| `(\w+)`", TABLE, flags=re.MULTILINE)) <= set(SETTINGS)
 
 
-def test_each_auth_type_stands_there():
+def test_page_has_each_auth_type():
     assert all(f"`{name}`" in PAGE for name in (*FEDERATED, *DELEGATED))
 
 

@@ -113,7 +113,7 @@ def test_each_test_that_a_row_names_is_there():
     assert {name for name in named if f"def {name}(" not in TESTS} == set()
 
 
-def test_each_test_of_a_failure_stands_in_its_row():
+def test_row_of_a_failure_names_each_of_its_tests():
     tests = set(re.findall(r"def test_a(\d+)_", TESTS))
     rows = dict(re.findall(r"^\| A(\d+) \|(.*)$", TABLE, flags=re.MULTILINE))
     assert {number for number in tests if "test_" not in rows.get(number, "") and f"A{number}" not in TABLE} == set()

@@ -97,7 +97,7 @@ def test_each_wait_has_its_line_and_each_line_its_wait():
     assert set(listed) - waits() == set(), "there is no such wait any more"
 
 
-def test_each_line_names_what_ends_the_wait_and_a_test_that_there_is():
+def test_each_line_names_what_ends_the_wait_and_an_existing_test():
     for wait, end, test in table():
         path, _, name = test.partition("::")
         assert end, wait

@@ -289,7 +289,7 @@ def test_end_of_a_session_is_told_as_a_token_is_taken_into_use_and_to_a_late_cal
     assert len(heard) == 2, "a callback that comes later brings the end to mind"
 
 
-def test_end_that_is_far_away_is_not_told(world):
+def test_end_that_is_far_away_is_not_reported(world):
     heard = []
     world.provider.on_session_ending(heard.append)
     world.source._adopt(world.store(session_ends_at=world.clock.time() + 100 * DAY, access_token="newer"))

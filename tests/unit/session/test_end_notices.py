@@ -88,7 +88,7 @@ def test_round_that_reports_nothing_leaves_the_note_as_it_is(reported, cache):
 
 
 @pytest.mark.parametrize("note", [b"noise", b"\xff", b""])
-def test_note_that_cannot_be_read_is_none(reported, cache, note):
+def test_note_that_cannot_be_read_counts_as_missing(reported, cache, note):
     cache.store.write_note("keep-alive", note)
     assert reported(NOW, NOW + DAY)
 

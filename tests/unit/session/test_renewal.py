@@ -321,7 +321,7 @@ def test_sign_out_where_nothing_is_stored_has_nothing_to_revoke(job):
 
 
 @pytest.mark.parametrize("token", ["access_token", "refresh_token", None])
-def test_sign_out_revokes_what_there_is(job, token, caplog):
+def test_sign_out_revokes_the_tokens_that_exist(job, token, caplog):
     caplog.set_level(logging.INFO, "lakekey")
     session = session_of(job)
     session.renewal._revoke = lambda entry: "revoked"

@@ -102,12 +102,12 @@ def test_copy_that_is_not_recent_does_not_hide_a_sign_out(session, monkeypatch):
     assert copy_of(session) == ""
 
 
-def test_session_that_this_host_has_never_seen_is_not_said_to_be_gone(cache, server):
+def test_session_that_this_host_has_never_seen_is_not_reported_as_gone(cache, server):
     with pytest.raises(LoginRequired, match="not signed in"):
         session_of(provider_over(cache, server)).usable()
 
 
-def test_session_that_ends_without_a_refresh_token_is_not_said_to_be_gone(session, monkeypatch):
+def test_session_that_ends_without_a_refresh_token_is_not_reported_as_gone(session, monkeypatch):
     change_entry(session, refresh_token="", access_token="")
     later(monkeypatch, near.CHECKED + 1)
     with pytest.raises(LoginRequired, match="not signed in"):

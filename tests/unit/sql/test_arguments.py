@@ -44,7 +44,7 @@ def test_sql_connections_of_a_known_workspace_are_routed():
 
 
 @pytest.mark.parametrize("none", ["none", "None", "NONE"])
-def test_workspace_none_is_none(none):
+def test_workspace_id_none_means_no_workspace(none):
     assert unified(workspace_id=none).workspace_id is None
     assert connect_arguments(unified(workspace_id=none))["http_path"] == WAREHOUSE
 

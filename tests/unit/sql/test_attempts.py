@@ -68,7 +68,7 @@ def test_lost_answer_is_the_cause_of_its_own_error_only():
     assert caught.value.__cause__ is None
 
 
-def test_attempt_that_could_not_be_sent_is_none():
+def test_attempt_that_could_not_be_sent_does_not_count():
     with pytest.raises(RequestError) as caught, counted(repeatable=False):
         policy_of(connection()).increment("POST", "/sql", None, ConnectTimeoutError("away"))
         raise refused()

@@ -24,7 +24,7 @@ except Exception as error:
         ("urllib3", "ModuleNotFoundError import of urllib3 halted; None in sys.modules"),
     ],
 )
-def test_connector_that_is_absent_is_named_and_nothing_else_taken_for_it(absent, said):
+def test_missing_connector_is_named_and_nothing_else_mistaken_for_it(absent, said):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, absent], capture_output=True, text=True, timeout=60, check=True
     )

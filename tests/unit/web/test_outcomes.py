@@ -17,12 +17,12 @@ def test_each_end_of_a_sign_in_is_an_error_with_a_next_step_and_the_people_it_na
     assert not {"{", "}"} & set(str(error))
 
 
-def test_people_without_names_are_people_all_the_same():
+def test_people_without_names_are_people_too():
     message = Outcome(outcomes.ASKS).to_error().message
     assert message == "a person without a name signed in, and another person was expected"
 
 
-def test_detail_of_the_server_stands_in_the_message():
+def test_detail_of_the_server_is_in_the_message():
     assert "(access_denied)" in Outcome(outcomes.DENIED, detail="access_denied").to_error().message
 
 

@@ -375,7 +375,7 @@ def test_token_whose_streams_are_cut_together_is_refused_until_another_one_is_he
     assert signs.told == ["served one", "refused one"] * 2
 
 
-def test_calls_that_are_no_streams_count_as_no_cut(server, signs, client):
+def test_calls_that_are_not_streams_do_not_count_as_cut(server, signs, client):
     for _ in range(2):
         server.answers = [Answer(REFUSED)]
         client.unary()

@@ -260,7 +260,7 @@ def test_service_that_is_not_looked_at_is_not_refused_where_the_key_is_moved_awa
     assert "was wrapped by" not in refusal(wrapped, environ, moving=True)
 
 
-def test_another_service_than_the_one_that_wrapped_the_key_is_said_to_be_so(wrapped, environ):
+def test_another_service_than_the_one_that_wrapped_the_key_is_reported(wrapped, environ):
     said = refusal(wrapped, {**environ, "LAKEKEY_KMS": "vault:transit/two"})
     assert "LAKEKEY_KMS names 'vault:transit/two'" in said
 

@@ -136,7 +136,7 @@ def handed_on(asked):
 
 
 @pytest.mark.parametrize("act", [raise_it, ask, ask_and_raise])
-def test_code_that_strikes_at_any_point_of_an_operation_leaves_no_lock_taken(act):
+def test_code_that_interrupts_any_point_of_an_operation_leaves_no_lock_taken(act):
     strike_at_each_point(act, once, least=15)
 
 
@@ -187,7 +187,7 @@ def test_connection_that_is_kept_for_a_thread_that_gives_up_waiting_is_closed():
 
 
 @pytest.mark.parametrize("began", [True, False], ids=["which has begun", "which this code begins"])
-def test_code_that_strikes_in_an_operation_waits_for_no_work_that_needs_the_store(began):
+def test_code_that_interrupts_an_operation_waits_for_no_work_that_needs_the_store(began):
     asked, flights, results = Asked(), Flights(), []
     asks, is_over = threading.Event(), []
 
