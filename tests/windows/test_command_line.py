@@ -51,7 +51,7 @@ COMMANDS = {
     "sql": (("sql", "select 1"), 1, "warehouse"),
     "api": (("api", "get", "/api/2.0/clusters/list"), 1, "No API found"),
     "run": (("run", "--", str(wine.windows(wine.PYTHON)), "-c", "import os; print(os.environ['DATABRICKS_HOST'])"), 0, "https:"),
-    "env": (("env", "--token", "--shell", "powershell"), 0, "$env:DATABRICKS_TOKEN = "),
+    "env": (("env", "--token"), 0, "$env:DATABRICKS_TOKEN = "),
     "profiles": (("profiles",), 0, "There are no profiles"),
     "secret": (("secret", "list"), 0, ""),
     "doctor": (("doctor",), None, "access-control list"),

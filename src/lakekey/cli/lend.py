@@ -9,6 +9,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping
 from types import FrameType
@@ -57,7 +58,7 @@ def env(arguments: argparse.Namespace) -> int:
         named = f"the profile {target.profile}" if target.profile else f"the session{who} at {target.host}"
         prompt.tell(f"lakekey: these variables lend {named}")
     for name, value in variables.items():
-        print(_assignment(name, value, arguments.shell))
+        print(_assignment(name, value, arguments.shell or usual_shell(os.environ)))
     return 0
 
 
@@ -132,6 +133,11 @@ def _wait(process: "subprocess.Popen[bytes]") -> int:
     return 128 - status if status < 0 else status
 
 
+def usual_shell(environ: Mapping[str, str]) -> str:
+    """The shell that asks, as far as can be told: Git's shell on Windows is one of POSIX, and sets ``MSYSTEM``."""
+    return "powershell" if sys.platform == "win32" and not environ.get("MSYSTEM") else "sh"
+
+
 def _assignment(name: str, value: str, shell: str) -> str:
     if shell == "fish":
         quoted = value.replace("\\", "\\\\").replace("'", "\\'")
@@ -139,4 +145,6 @@ def _assignment(name: str, value: str, shell: str) -> str:
     if shell == "powershell":
         quoted = value.replace("'", "''")
         return f"$env:{name} = '{quoted}'"
+    if shell == "cmd":
+        return f'set "{name}={value}"'
     return f"export {name}={shlex.quote(value)}"

@@ -216,7 +216,7 @@ def env(parser: Parser) -> None:
     _profile(parser)
     parser.add_argument("--token", action="store_true", help="an access token, for tools that accept nothing else")
     parser.add_argument(
-        "--shell", choices=("sh", "fish", "powershell"), default="sh", help="whose syntax (default: sh)"
+        "--shell", choices=("sh", "fish", "powershell", "cmd"), help="whose syntax (default: sh; powershell on Windows)"
     )
 
 

@@ -103,7 +103,10 @@ def test_env_refuses_a_session_that_its_variables_would_not_lead_to(box, tmp_pat
     assert f"lakekey profiles add NAME --host {box.host} --user {ADA}" in done.stderr
 
 
-@pytest.mark.parametrize(("shell", "start"), [("fish", "set -gx DATABRICKS_HOST '"), ("powershell", "$env:DATABRICKS")])
+@pytest.mark.parametrize(
+    ("shell", "start"),
+    [("fish", "set -gx DATABRICKS_HOST '"), ("powershell", "$env:DATABRICKS"), ("cmd", 'set "DATABRICKS_HOST=')],
+)
 def test_env_speaks_other_shells(box, shell, start):
     assert run("env", "job", "--shell", shell).stdout.startswith(start)
 

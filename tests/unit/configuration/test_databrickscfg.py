@@ -97,9 +97,19 @@ def test_mistyped_profile_is_answered_with_the_near_one(file):
     assert caught.value.hint == "did you mean prod? See those it has: lakekey profiles"
 
 
-def test_a_file_that_is_not_text_is_reported_as_invalid(file):
-    with pytest.raises(ConfigurationError, match="not UTF-8"):
-        databrickscfg.read(file(b"[a]\nhost = \xff\xfe\n"), "a")
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"[a]\nhost = \xff\xfe\n", "it is not UTF-8 text"),
+        ("[a]\r\n".encode("utf-16"), "it is not UTF-8 text, but UTF-16"),
+    ],
+    ids=["bytes", "PowerShell"],
+)
+def test_file_that_is_not_utf_8_is_an_error_that_says_how_to_save_it(file, content, said):
+    with pytest.raises(ConfigurationError) as caught:
+        databrickscfg.read(file(content), "a")
+    assert caught.value.message.endswith(f": {said}")
+    assert caught.value.hint == "save it as UTF-8; in PowerShell: Set-Content -Encoding utf8"
 
 
 def test_profiles_are_in_the_files_order_without_its_settings(file):
