@@ -55,7 +55,7 @@ def test_b26_worker_killed_between_exchange_and_write_leaves_no_half_connection(
         handle = parameters_of(onward)["flow"]
         later = SignIns(clock=lambda: time.time() + 61)
         target = hosted_target("prod", User(ADA), os.environ)
-        outcome = later.finish(
+        outcome = later.second_step.finish(
             handle, browser=ada.cookies["__Host-Http-lakekey"], user=User(ADA), target_of=lambda flow: target
         )
         assert outcome.code == "interrupted"
