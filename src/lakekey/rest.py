@@ -201,7 +201,10 @@ def _repeat(
         return answer
     if not _rewound(request.body, body_at):
         return answer  # a stream that is gone cannot be sent again
-    answer.content  # noqa: B018 - read to the end, so that the connection can be used again
+    if options.get("stream"):
+        answer.close()  # its caller reads with bounds of its own, and this one may have no end
+    else:
+        answer.content  # noqa: B018 - read to the end, so that the connection can be used again
     again = request.copy()
     again.headers.update(provider.headers())
     repeated: requests.Response = answer.connection.send(again, **options)

@@ -12,6 +12,8 @@ import httpx
 import pytest
 import requests
 import trio
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPResponse
 
 import lakekey
 
@@ -360,3 +362,35 @@ def test_the_answer_remembers_the_refused_one(box, principal):
     box.revoke(token=principal.token().access_token)
     answer = requests.get(box.host + ME, auth=lakekey.requests_auth(principal), timeout=20)
     assert [earlier.status_code for earlier in answer.history] == [401]
+
+
+class Endless(io.RawIOBase):
+    """A body that has no end; a reader that goes on all the same is stopped."""
+
+    def __init__(self):
+        self.read_so_far = 0
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        self.read_so_far += len(buffer)
+        assert self.read_so_far < 1 << 20, "it is read without end"
+        buffer[:] = bytes(len(buffer))
+        return len(buffer)
+
+
+def test_refusal_without_an_end_holds_no_streamed_request_up(box, principal):
+    class Refuses(HTTPAdapter):
+        refused = False
+
+        def send(self, request, **options):
+            if self.refused:
+                return super().send(request, **options)
+            self.refused = True
+            return self.build_response(request, HTTPResponse(body=Endless(), status=401, preload_content=False))
+
+    with requests.Session() as session:
+        session.mount(box.host, Refuses())
+        options = {"auth": lakekey.requests_auth(principal), "verify": box.ca_file, "timeout": 20}
+        assert session.get(box.host + ME, stream=True, **options).status_code == 200
