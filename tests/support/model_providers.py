@@ -23,7 +23,9 @@ def cache_over(store: Store | None = None) -> Cache:
     return Cache(store or MemoryStore(), KeyRing({key_id(key): key}, key_id(key), "memory", "the test"))
 
 
-def provider_over(cache: Cache, server: ModelServer, *, person: bool = False, target: Target = TARGET) -> Provider:
+def provider_over(
+    cache: Cache, server: ModelServer, *, person: bool = False, target: Target = TARGET, timing: Timing = AT_ONCE
+) -> Provider:
     """A provider as a new process has it.
 
     Args:
@@ -31,8 +33,9 @@ def provider_over(cache: Cache, server: ModelServer, *, person: bool = False, ta
         server: Whom it asks.
         person: Whether a person is there to sign in.
         target: What it signs in to.
+        timing: How long its steps take.
     """
-    provider = Provider(target, cache=cache, interactive="browser" if person else "never", timing=AT_ONCE)
+    provider = Provider(target, cache=cache, interactive="browser" if person else "never", timing=timing)
     session = session_of(provider)
     session._renewal = Renewal(session.credential, session.queue, server, server.sign_in if person else None)
     session._assembled_in = os.getpid()

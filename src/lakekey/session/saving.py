@@ -13,7 +13,6 @@ from lakekey.session.credential import Credential
 from lakekey.session.failures import Failures
 from lakekey.session.login_required import login_required
 
-_PATIENCE = 20.0  # seconds that an answer is tried to be stored in a store that is away
 T = TypeVar("T")
 
 
@@ -132,7 +131,7 @@ class Saving:
         """
         may_be_overtaken = self._shares and spent != ""
         replaces, damaged = stored.envelope, False
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + self._timing.store_patience
         while not self._put(entry, replaces, until):
             now = self._patiently(lambda: read_or_clear(self._cache, self._entry_id), until)
             replaces, damaged = now.envelope, damaged or now.damaged

@@ -13,7 +13,7 @@ from lakekey.cache.keys.ring import KeyRing, key_id
 from lakekey.cache.stores.postgresql_table import TABLE
 from lakekey.errors import StoreUnavailable, TokenEndpointError
 from lakekey.providers.provider import Provider
-from lakekey.session import exchange, saving
+from lakekey.session import exchange
 from lakekey.session.intent import OUTCOME_AFTER, Intent
 from lakekey.session.spending import Spending
 from support.inside import session_of
@@ -32,9 +32,9 @@ def server(postgresql):
 def here(monkeypatch):
     """Makes this process one of a host's, and gives a provider of it."""
 
-    def provider(host):
+    def provider(host, timing=QUICK):
         host.enter(monkeypatch)
-        return Provider(host.target, timing=QUICK)
+        return Provider(host.target, timing=timing)
 
     return provider
 
@@ -124,11 +124,10 @@ def test_newer_sign_in_that_was_ended_is_not_replaced_by_an_older_answer(signed_
 
 
 def test_answer_that_could_not_be_stored_revives_the_session_that_was_given_up(
-    fleet, signed_in, oidc_server, postgresql, proxy, here, monkeypatch
+    fleet, signed_in, oidc_server, postgresql, proxy, here
 ):
     host = fleet.host("b", address=postgresql.address_at(proxy.port, sslmode="disable", connect_timeout="3"))
-    provider = here(host)
-    monkeypatch.setattr(saving, "_PATIENCE", 0.0)
+    provider = here(host, QUICK._replace(store_patience=0.0))
     errors = []
 
     def ask():

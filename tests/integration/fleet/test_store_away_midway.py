@@ -8,7 +8,6 @@ import pytest
 from lakekey.cache.stores.postgresql_table import TABLE
 from lakekey.errors import LakekeyError, LoginRequired, StoreUnavailable
 from lakekey.providers.provider import Provider
-from lakekey.session import saving
 from support.fleet import Fleet
 from support.sessions import QUICK
 
@@ -25,10 +24,10 @@ def provider(fleet, postgresql, proxy, monkeypatch):
     """Makes this process one of a host's whose every statement is a connection through the proxy, tried once."""
     address = postgresql.address_at(proxy.port, sslmode="disable", connect_timeout="0")
 
-    def made(name="b"):
+    def made(name="b", timing=QUICK):
         host = fleet.host(name, address=address)
         host.enter(monkeypatch)
-        return Provider(host.target, timing=QUICK)
+        return Provider(host.target, timing=timing)
 
     return made
 
@@ -128,11 +127,8 @@ def test_newer_sign_in_is_used_though_an_earlier_token_was_refused_while_the_sto
     signed_in.assert_session_is_whole()
 
 
-def test_answer_is_kept_where_the_store_stays_away_after_another_write(
-    signed_in, oidc_server, proxy, provider, monkeypatch
-):
-    monkeypatch.setattr(saving, "_PATIENCE", 0.0)
-    mine = provider()
+def test_answer_is_kept_where_the_store_stays_away_after_another_write(signed_in, oidc_server, proxy, provider):
+    mine = provider(timing=QUICK._replace(store_patience=0.0))
 
     def strike():
         changed(signed_in, None)

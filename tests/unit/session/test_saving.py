@@ -7,12 +7,13 @@ import pytest
 from lakekey.cache.entry import Failure
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import CacheWriteFailed, LoginRequired, StoreUnavailable, TokenEndpointError
-from lakekey.session import saving, unsaved
+from lakekey.session import unsaved
 from support.inside import entry_of, session_of
 from support.model import Clock, ModelServer
-from support.model_providers import cache_over, provider_over
+from support.model_providers import AT_ONCE, cache_over, provider_over
 
 pytestmark = pytest.mark.usefixtures("unattended")
+HASTY = AT_ONCE._replace(store_patience=-1.0)  # a store that is away is not waited for
 
 
 class Shaky(MemoryStore):
@@ -47,6 +48,12 @@ def provider(store, server):
     return provider_over(cache, server)
 
 
+@pytest.fixture
+def hasty(provider, server):
+    """Another provider of the same session, which waits for no store."""
+    return provider_over(session_of(provider).cache, server, timing=HASTY)
+
+
 def away():
     return StoreUnavailable("the store is away", hint="start it")
 
@@ -67,22 +74,19 @@ def test_store_that_is_away_for_a_moment_is_waited_for(provider, store, server):
 
 
 @pytest.mark.parametrize("error", [away(), CacheWriteFailed("no space", hint="make room")])
-def test_answer_that_cannot_be_stored_is_told_kept_and_stored_by_the_next_call(
-    provider, store, server, error, monkeypatch, caplog
-):
-    monkeypatch.setattr(saving, "_PATIENCE", -1.0)
+def test_answer_that_cannot_be_stored_is_told_kept_and_stored_by_the_next_call(hasty, store, server, error, caplog):
     server.on_request = lambda: store.trouble.append(error)
     caplog.set_level(logging.INFO, "lakekey")
     with pytest.raises(type(error)):
-        renew(provider)
+        renew(hasty)
     assert "not renewed" in caplog.text
-    assert unsaved.get(key_of(provider)).entry.refresh_token not in ("", entry_of(provider).refresh_token)
+    assert unsaved.get(key_of(hasty)).entry.refresh_token not in ("", entry_of(hasty).refresh_token)
     server.on_request = lambda: None
     caplog.clear()
-    renew(provider)
+    renew(hasty)
     assert len(server.sent) == 1
-    assert server.state(entry_of(provider).refresh_token) == "current"
-    assert unsaved.get(key_of(provider)) is None
+    assert server.state(entry_of(hasty).refresh_token) == "current"
+    assert unsaved.get(key_of(hasty)) is None
     assert "renewed" in caplog.text
 
 
@@ -156,10 +160,9 @@ def test_failure_that_cannot_be_left_is_told_no_less(provider, store, server, ca
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["again", "for the first time"])
-def test_answer_of_a_sign_in_that_cannot_be_stored_is_kept_for_the_next_call(store, server, before, monkeypatch):
-    monkeypatch.setattr(saving, "_PATIENCE", -1.0)
+def test_answer_of_a_sign_in_that_cannot_be_stored_is_kept_for_the_next_call(store, server, before):
     cache = cache_over(store)
-    person = provider_over(cache, server, person=True)
+    person = provider_over(cache, server, person=True, timing=HASTY)
     if before:
         person.login()
     signed_in = []
@@ -179,27 +182,23 @@ def test_answer_of_a_sign_in_that_cannot_be_stored_is_kept_for_the_next_call(sto
     assert unsaved.get(key_of(person)) is None
 
 
-def test_sign_out_gives_back_an_answer_that_could_not_be_stored_and_brings_no_session_back(
-    provider, store, server, monkeypatch
-):
-    monkeypatch.setattr(saving, "_PATIENCE", -1.0)
+def test_sign_out_gives_back_an_answer_that_could_not_be_stored_and_brings_no_session_back(hasty, store, server):
     given_back = []
-    session_of(provider).renewal._revoke = lambda entry: given_back.append(entry.refresh_token) or "revoked"
+    session_of(hasty).renewal._revoke = lambda entry: given_back.append(entry.refresh_token) or "revoked"
     server.on_request = lambda: store.trouble.append(away())
     with pytest.raises(StoreUnavailable):
-        renew(provider)
-    answer = unsaved.get(key_of(provider)).entry
-    provider.logout()
+        renew(hasty)
+    answer = unsaved.get(key_of(hasty)).entry
+    hasty.logout()
     assert given_back == [answer.refresh_token]
-    assert unsaved.get(key_of(provider)) is None
+    assert unsaved.get(key_of(hasty)) is None
     with pytest.raises(LoginRequired):
-        provider.headers()
+        hasty.headers()
 
 
 def test_answer_that_needs_no_person_is_asked_for_again(store, server, monkeypatch):
-    monkeypatch.setattr(saving, "_PATIENCE", -1.0)
     server.needs_person = False
-    job = provider_over(cache_over(store), server)
+    job = provider_over(cache_over(store), server, timing=HASTY)
     monkeypatch.setattr(server, "renew", lambda refresh_token, *, deadline: server._issue(None))
     store.trouble.append(away())
     with pytest.raises(StoreUnavailable):
