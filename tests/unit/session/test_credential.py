@@ -2,11 +2,15 @@
 
 import logging
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from lakekey.cache import near
+from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import resolve
+from lakekey.errors import StoreUnavailable
 from lakekey.session.credential import Credential
 from lakekey.session.intent import digest_of
 from lakekey.session.timing import USUAL, Timing
@@ -123,8 +127,76 @@ def test_copy_has_the_digest_of_the_refresh_token_and_its_age_begins_again(share
     assert shared.age == 0.0
 
 
+# Looking into a store that hosts share, and at this host's copy
+
+
+def stored(credential, **fields):
+    """Puts an entry into the store, beside what this host has a copy of."""
+    entry = entry_of(credential, **{"access_token": "in the store", **fields})
+    assert credential.cache.put(credential.entry_id, entry, replaces=None)
+
+
+def later(monkeypatch, seconds):
+    """Lets this host's copies be so much older."""
+    now = time.time
+    monkeypatch.setattr(near, "time", SimpleNamespace(time=lambda: now() + seconds))
+
+
+def test_copy_that_serves_and_is_recent_spares_the_store_a_question(shared, monkeypatch):
+    assert shared.age == 0.0
+    stored(shared)
+    shared.keep_near(entry_of(shared))
+    later(monkeypatch, 100)
+    assert shared.look().access_token == "live"
+    assert 100 <= shared.age < near.CHECKED
+
+
+@pytest.mark.parametrize(("rejected", "seconds"), [("live", 0), ("", near.CHECKED)])
+def test_store_is_asked_where_the_copy_will_not_do(monkeypatch, rejected, seconds):
+    ada = Credential(ADA, cache=cache_over(Shared()))
+    stored(ada)
+    ada.keep_near(entry_of(ada))
+    later(monkeypatch, seconds)
+    ada.age = 100.0
+    assert ada.look(rejected).access_token == "in the store"
+    assert ada.age == 0.0
+    assert ada.near.get(ada.entry_id).entry.access_token == "in the store"
+
+
+def test_store_that_has_no_entry_was_asked_just_now(shared):
+    shared.age = 100.0
+    assert shared.look() is None
+    assert shared.age == 0.0
+
+
+def test_copy_that_serves_stands_in_for_a_store_that_is_away(shared, monkeypatch):
+    shared.cache.store.away = True
+    with pytest.raises(StoreUnavailable):
+        shared.look()
+    shared.keep_near(entry_of(shared))
+    later(monkeypatch, near.CHECKED)
+    assert shared.look().access_token == "live"
+    with pytest.raises(StoreUnavailable):
+        shared.look("live")
+
+
+def test_entry_that_needs_an_exchange_is_not_kept_near(shared):
+    stored(shared, left=-10.0)
+    assert shared.look().access_token == "in the store"
+    assert not shared.was_seen_here()
+
+
+@pytest.mark.parametrize(("target", "left"), [(ADA, ""), (PRINCIPAL, "live")])
+def test_copy_of_a_persons_session_that_is_gone_serves_no_more(target, left):
+    credential = Credential(target, cache=cache_over(Shared()))
+    credential.keep_near(entry_of(credential))
+    assert credential.look("live") is None
+    assert credential.near.get(credential.entry_id).entry.access_token == left
+
+
 def test_cache_is_opened_once():
     credential = Credential(TARGET)
+    assert isinstance(credential.cache, Cache)
     assert credential.cache is credential.cache
 
 
