@@ -110,11 +110,28 @@ def test_hold_that_is_interrupted_holds_nothing(came, monkeypatch):
     def interrupted(number, handler):
         replace(number, handler)
         if number == TWO and handler == held._arrive:
-            signal.raise_signal(ONE)  # which takes effect, since nothing is held yet
+            signal.raise_signal(ONE)
+            assert [number for number, _ in came] == [ONE], "it takes effect, since nothing is held yet"
             raise Ended
 
     monkeypatch.setattr(signal, "signal", interrupted)
     with pytest.raises(Ended):
         held.hold()
     assert [number for number, _ in came] == [ONE]
+    assert signal.getsignal(ONE) is own
+
+
+def test_release_that_is_interrupted_at_its_beginning_is_completed(came, monkeypatch):
+    own, held, settle, interrupted = signal.getsignal(ONE), HeldSignals(), HeldSignals._settle, []
+
+    def interrupt(self):
+        if not interrupted:
+            interrupted.append(1)
+            raise Ended
+        settle(self)
+
+    monkeypatch.setattr(HeldSignals, "_settle", interrupt)
+    held.hold()
+    with pytest.raises(Ended):
+        held.release()
     assert signal.getsignal(ONE) is own
