@@ -138,8 +138,6 @@ class Transport:
             # The library looks where a redirect leads although none is followed: it would read an endless body, and
             # stumble over something that is not an address.
             session.get_redirect_target = _nowhere  # type: ignore[method-assign]
-            if self._ca_file:
-                session.verify = self._ca_file
             try:
                 with session.request(
                     method,
