@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -167,6 +167,16 @@ class Machine:
         return self.server.counters()["requests.token"]
 
     # Processes
+
+    def ends_of_a_queue(self, number: int) -> list[dict[str, Any]]:
+        """How processes end of which one asks the server, while the others wait for it."""
+        with self.server.hold("token") as hold, ExitStack() as stack:
+            children = [stack.enter_context(self.child("queues")) for _ in range(number)]
+            for child in children:
+                child.until("queued")
+            hold.wait()
+            hold.release()
+            return [child.result() for child in children]
 
     @contextmanager
     def child(self, module: str, *arguments: str, **environ: str) -> Iterator["Child"]:

@@ -11,9 +11,8 @@ def box(lakekey_environment):
     return lakekey_environment
 
 
-@pytest.fixture
-def principal(box):
-    """A provider of its service principal."""
+def service_principal(box):
+    """A provider of a sandbox's service principal."""
     return lakekey.provider(
         host=box.host,
         ca_file=box.ca_file,
@@ -21,6 +20,11 @@ def principal(box):
         client_id=box.client_id,
         client_secret=box.client_secret,
     )
+
+
+@pytest.fixture
+def principal(box):
+    return service_principal(box)
 
 
 @pytest.fixture

@@ -17,18 +17,9 @@ import lakekey
 from lakekey.sandbox import Sandbox
 from support.thrift_answers import refusal_of_thrift
 
+from .conftest import service_principal
+
 RELEASE = tuple(int(part) for part in version("databricks-sql-connector").split(".")[:2])
-
-
-def service_principal(box, **settings):
-    return lakekey.provider(
-        host=box.host,
-        ca_file=box.ca_file,
-        http_path=box.http_path,
-        client_id=box.client_id,
-        client_secret=box.client_secret,
-        **settings,
-    )
 
 
 def connect(provider, **options):

@@ -450,18 +450,9 @@ def test_a_pause_that_the_server_asked_for_holds_back_the_tries_ahead_of_time_of
 
 
 def test_processes_that_waited_do_not_repeat_a_request_that_failed(machine):
-    with (
-        machine.server.fault("token", "status", status=503, body={"error": "server_error"}, times=None),
-        machine.server.hold("token") as hold,
-        ExitStack() as stack,
-    ):
-        siblings = [stack.enter_context(machine.child("queues")) for _ in range(3)]
-        for sibling in siblings:
-            sibling.until("queued")
-        hold.wait()
-        hold.release()
-        ends = [sibling.result() for sibling in siblings]
-    assert [end["error"] for end in ends] == ["TokenEndpointError"] * len(siblings), ends
+    with machine.server.fault("token", "status", status=503, body={"error": "server_error"}, times=None):
+        ends = machine.ends_of_a_queue(3)
+    assert [end["error"] for end in ends] == ["TokenEndpointError"] * 3, ends
     assert machine.token_requests() == ATTEMPTS
     assert machine.provider().headers()
     machine.assert_session_is_whole()

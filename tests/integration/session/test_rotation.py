@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack
 
 import pytest
 
@@ -164,14 +163,8 @@ def kill_session(machine):
 
 def test_all_processes_learn_of_a_dead_token_by_one_request(machine):
     kill_session(machine)
-    with machine.server.hold("token") as hold, ExitStack() as stack:
-        siblings = [stack.enter_context(machine.child("queues")) for _ in range(3)]
-        for sibling in siblings:
-            sibling.until("queued")
-        hold.wait()
-        hold.release()
-        ends = [sibling.result() for sibling in siblings]
-    assert [end["error"] for end in ends] == ["LoginRequired"] * len(siblings), ends
+    ends = machine.ends_of_a_queue(3)
+    assert [end["error"] for end in ends] == ["LoginRequired"] * 3, ends
     late = machine.fresh_process()
     assert late["error"] == "LoginRequired"
     assert "lakekey login" in late["message"]

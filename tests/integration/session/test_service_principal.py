@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack
 
 import pytest
 
@@ -24,13 +23,7 @@ def machine(oidc_server, tmp_path, unattended):
 
 
 def test_processes_that_start_together_make_one_request(machine):
-    with machine.server.hold("token") as hold, ExitStack() as stack:
-        children = [stack.enter_context(machine.child("queues")) for _ in range(4)]
-        for child in children:
-            child.until("queued")
-        hold.wait()
-        hold.release()
-        ends = [child.result() for child in children]
+    ends = machine.ends_of_a_queue(4)
     assert {end["value"] for end in ends} == {f"Bearer {machine.stored().access_token}"}
     assert machine.token_requests() == 1
 

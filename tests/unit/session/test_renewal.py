@@ -13,7 +13,7 @@ from lakekey.session import entry_queue, unsaved
 from support.inside import change_entry, entry_of, session_of
 from support.memory_stores import Elsewhere
 from support.model import Clock, ModelServer
-from support.model_providers import cache_over, provider_over
+from support.model_providers import provider_over
 
 pytestmark = pytest.mark.usefixtures("unattended")
 
@@ -50,11 +50,6 @@ def server(clock):
 @pytest.fixture
 def store():
     return MemoryStore()
-
-
-@pytest.fixture
-def cache(store):
-    return cache_over(store)
 
 
 @pytest.fixture

@@ -31,11 +31,6 @@ def store():
 
 
 @pytest.fixture
-def cache(store):
-    return cache_over(store)
-
-
-@pytest.fixture
 def person(cache, server):
     provider = provider_over(cache, server, person=True)
     provider.login()
