@@ -16,7 +16,7 @@ from lakekey.login.ports import is_built_in
 from lakekey.oauth.answer import Answer
 from lakekey.oauth.authorization_code import AuthorizationRequest, begin
 from lakekey.oauth.client import Client
-from lakekey.oauth.transport import printable
+from lakekey.oauth.transport_errors import printable
 
 # What servers say → the setting that is likely wrong. Entra ID's numbers stand beside the words of the others.
 _REDIRECT = re.compile(r"redirect[_ -]?ur[il]|AADSTS50011|AADSTS500113|AADSTS900971", re.IGNORECASE)

@@ -8,7 +8,7 @@ from lakekey.errors import LoginDenied, LoginFailed
 from lakekey.oauth.client import Client
 from lakekey.oauth.pkce import Pkce, new_pkce, new_state
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
-from lakekey.oauth.transport import printable
+from lakekey.oauth.transport_errors import printable
 
 # What the extras may not bring in either: what would replace the parameters that protect the sign-in (RFC 9101 §5),
 # send its answer on another way, or bring about a role or details under which the session is not kept.

@@ -8,7 +8,7 @@ from urllib.parse import quote_plus
 from lakekey.errors import CredentialsRefused, TokenEndpointError
 from lakekey.oauth.answer import Answer
 from lakekey.oauth.redaction import redacted
-from lakekey.oauth.transport import printable
+from lakekey.oauth.transport_errors import printable
 
 # The server's error code → what it means, and what helps.
 _REFUSALS = {

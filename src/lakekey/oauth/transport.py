@@ -17,6 +17,7 @@ from lakekey.oauth.answer import Answer, retry_after
 from lakekey.oauth.connections import KeptConnections, new_adapter
 from lakekey.oauth.content_coding import unpacked
 from lakekey.oauth.proxy import proxies_on_the_way, proxy_to
+from lakekey.oauth.transport_errors import LATE, LONGEST, TRY_AGAIN, explained
 
 if TYPE_CHECKING:
     import requests
@@ -25,9 +26,6 @@ MAX_BODY = 1 << 20
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-_LATE = "{} did not answer in time"
-_LONGEST = 120  # characters of another party's text in an error
-_TRY_AGAIN = "check the network, and try again"
 _ACCEPTED = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
@@ -126,7 +124,7 @@ class Transport:
         deadline = deadlines.earliest(deadline)
         left = deadline - time.monotonic()
         if left <= 0:
-            raise TokenEndpointError(_LATE.format(host), hint=_TRY_AGAIN)
+            raise TokenEndpointError(LATE.format(host), hint=TRY_AGAIN)
         retryable, answered = True, False
         key = (host, proxy, self._ca_file, self._client_certificate)
         adapter = (self._kept.take(key) if self._kept is not None and not new_connection else None) or new_adapter()
@@ -160,11 +158,11 @@ class Transport:
                 # An answer that ends with its connection ends at the deadline, too: then only JSON is known whole.
                 if not watch.over or answer.json_object() is not None:
                     return answer
-                problem, hint = _LATE.format(host), _TRY_AGAIN
+                problem, hint = LATE.format(host), TRY_AGAIN
             except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 # The second where requests lets it through: a host name with a label that is empty or too long. The
                 # last: something that was to be sent on, such as a device code, cannot be encoded.
-                problem, hint, retryable = _explained(error, host)
+                problem, hint, retryable = explained(error, host)
         if watch.reuses and not answered and time.monotonic() < deadline:
             # The server had closed it, or was about to (RFC 9112 §9.3.1); see `KeptConnections`.
             return self._send(
@@ -172,36 +170,10 @@ class Transport:
             )
         if retryable and time.monotonic() >= deadline:
             # Cut off by ourselves (`lakekey.oauth.deadlines`), whatever it looked like to the library.
-            problem, hint = _LATE.format(host), _TRY_AGAIN
+            problem, hint = LATE.format(host), TRY_AGAIN
         self.check_files()
         # Raised out here: the library's exception carries the request, and with it the secrets in its body.
         raise TokenEndpointError(problem, hint=hint, retryable=retryable)
-
-
-def _explained(error: Exception, host: str) -> tuple[str, str, bool]:
-    """What went wrong, the next step, and whether the same request may succeed in a moment."""
-    with libraries():
-        import ssl
-
-        from requests import exceptions
-
-    cause = _root_cause(error)
-    if isinstance(error, exceptions.SSLError):
-        hint = "if its certificate comes from a private CA, set ca_file in the profile or REQUESTS_CA_BUNDLE"
-        # Its certificate is the same one in a moment.
-        return f"TLS with {host} failed: {_in_words(cause)}", hint, not isinstance(cause, ssl.SSLCertVerificationError)
-    if isinstance(error, exceptions.Timeout):
-        return _LATE.format(host), _TRY_AGAIN, True
-    if isinstance(error, exceptions.ProxyError | exceptions.InvalidProxyURL):
-        return f"the proxy on the way to {host} failed: {_in_words(cause)}", "check HTTPS_PROXY", True
-    if isinstance(error, exceptions.InvalidSchema):
-        return f"the proxy on the way to {host}: {_in_words(cause)}", "pip install 'requests[socks]'", True
-    return f"cannot reach {host}: {_in_words(cause)}", "check the host name and the network", True
-
-
-def printable(text: str) -> str:
-    """Text of a server or of the address bar, without what a terminal would act on."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def require_secure(url: str) -> None:
@@ -263,7 +235,7 @@ def _read(response: "requests.Response", host: str, watch: deadlines.Watch) -> A
             f"{host} sent more than {MAX_BODY} bytes", status=response.status_code, retryable=False
         )
     content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if not content_type.isprintable() or len(content_type) > _LONGEST:  # it is shown in errors
+    if not content_type.isprintable() or len(content_type) > LONGEST:  # it is shown in errors
         content_type = ""
     answer = Answer(
         response.status_code,
@@ -276,29 +248,3 @@ def _read(response: "requests.Response", host: str, watch: deadlines.Watch) -> A
     if broken is not None and answer.json_object() is None:
         raise broken
     return answer
-
-
-def _root_cause(error: BaseException) -> BaseException:
-    """The innermost reason: the library nests it several exceptions deep."""
-    seen = {id(error)}
-    while True:
-        inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
-        if inner is None and error.args and isinstance(error.args[-1], BaseException):
-            inner = error.args[-1]
-        if not isinstance(inner, BaseException) or id(inner) in seen:
-            break
-        seen.add(id(inner))
-        error = inner
-    return error
-
-
-def _in_words(error: BaseException) -> str:
-    """What went wrong, without what the server said: a first line that is not HTTP may repeat the form and its secrets.
-
-    Nor what the library says of a request that it cannot build, since it quotes the header.
-    """
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    if isinstance(error, ConnectionError) or type(error) is OSError:
-        return printable(str(error))[:_LONGEST] or type(error).__name__
-    return type(error).__name__

@@ -1,0 +1,59 @@
+"""What went wrong on the way to a server, in words: the libraries' errors nest the reason, and may quote secrets."""
+
+from lakekey._imports import libraries
+
+LATE = "{} did not answer in time"
+TRY_AGAIN = "check the network, and try again"
+LONGEST = 120  # characters of another party's text in an error
+
+
+def explained(error: Exception, host: str) -> tuple[str, str, bool]:
+    """What went wrong, the next step, and whether the same request may succeed in a moment."""
+    with libraries():
+        import ssl
+
+        from requests import exceptions
+
+    cause = _root_cause(error)
+    if isinstance(error, exceptions.SSLError):
+        hint = "if its certificate comes from a private CA, set ca_file in the profile or REQUESTS_CA_BUNDLE"
+        # Its certificate is the same one in a moment.
+        return f"TLS with {host} failed: {_in_words(cause)}", hint, not isinstance(cause, ssl.SSLCertVerificationError)
+    if isinstance(error, exceptions.Timeout):
+        return LATE.format(host), TRY_AGAIN, True
+    if isinstance(error, exceptions.ProxyError | exceptions.InvalidProxyURL):
+        return f"the proxy on the way to {host} failed: {_in_words(cause)}", "check HTTPS_PROXY", True
+    if isinstance(error, exceptions.InvalidSchema):
+        return f"the proxy on the way to {host}: {_in_words(cause)}", "pip install 'requests[socks]'", True
+    return f"cannot reach {host}: {_in_words(cause)}", "check the host name and the network", True
+
+
+def printable(text: str) -> str:
+    """Text of a server or of the address bar, without what a terminal would act on."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    """The innermost reason: the library nests it several exceptions deep."""
+    seen = {id(error)}
+    while True:
+        inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
+        if inner is None and error.args and isinstance(error.args[-1], BaseException):
+            inner = error.args[-1]
+        if not isinstance(inner, BaseException) or id(inner) in seen:
+            break
+        seen.add(id(inner))
+        error = inner
+    return error
+
+
+def _in_words(error: BaseException) -> str:
+    """What went wrong, without what the server said: a first line that is not HTTP may repeat the form and its secrets.
+
+    Nor what the library says of a request that it cannot build, since it quotes the header.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, ConnectionError) or type(error) is OSError:
+        return printable(str(error))[:LONGEST] or type(error).__name__
+    return type(error).__name__
