@@ -78,9 +78,15 @@ def patience_of(given: object, default: float) -> float:
 
 
 @contextlib.contextmanager
-def changing_key(leases: Leases, where: str) -> Iterator[None]:
-    """See `KeyPlace.changing_key`; ``where`` is `Store.where`."""
-    until = time.monotonic() + _KEY_PATIENCE
+def changing_key(leases: Leases, where: str, *, patience: float = _KEY_PATIENCE) -> Iterator[None]:
+    """See `KeyPlace.changing_key`.
+
+    Args:
+        leases: The store's.
+        where: `Store.where`.
+        patience: Seconds to wait.
+    """
+    until = time.monotonic() + patience
     while True:
         with leases.hold(_KEY_LEASE) as held:
             if held:
@@ -89,7 +95,7 @@ def changing_key(leases: Leases, where: str) -> Iterator[None]:
         if time.monotonic() > until:
             raise LockTimeout(
                 f"{leases.holder(_KEY_LEASE) or 'another process'} has been changing the key of the cache in {where} "
-                f"for more than {_KEY_PATIENCE:g} s",
+                f"for more than {patience:g} s",
                 hint="wait for it, or end it",
             )
         time.sleep(random.uniform(0.05, 0.3))  # noqa: S311 - spreads the waiters, guards nothing

@@ -96,19 +96,24 @@ class FileLocks:
         return self._line(entry_id).holder()
 
     @contextlib.contextmanager
-    def key(self, path: str) -> Iterator[None]:
-        """Wait for the lock under which the key of the cache is changed; see `KeyPlace.changing_key`."""
+    def key(self, path: str, *, patience: float = _KEY_PATIENCE) -> Iterator[None]:
+        """Wait for the lock under which the key of the cache is changed; see `KeyPlace.changing_key`.
+
+        Args:
+            path: The lock's file.
+            patience: Seconds to wait.
+        """
         self._prepare()
         with libraries():
             import filelock
 
         lock = filelock.FileLock(path, mode=0o600, thread_local=False)
         try:
-            private_files.patiently(lambda: lock.acquire(timeout=_KEY_PATIENCE))
+            private_files.patiently(lambda: lock.acquire(timeout=patience))
         except filelock.Timeout:
             raise LockTimeout(
                 f"another process has been changing the key of the cache in {os.path.dirname(path)} for more than "
-                f"{_KEY_PATIENCE:g} s",
+                f"{patience:g} s",
                 hint="wait for it, or end it",
             ) from None
         try:

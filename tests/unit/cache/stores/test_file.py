@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from lakekey.cache.stores import file_lock
 from lakekey.cache.stores.file import _GIVEN_UP, FileStore
 from lakekey.errors import CacheWriteFailed, LockTimeout, UnsafeCache
 
@@ -200,11 +199,11 @@ def test_forked_child_writes_under_a_mark_of_its_own(store, directory, monkeypat
         os.close(end)
 
 
-def test_change_of_the_key_by_another_is_waited_for_and_given_up(store, directory, monkeypatch):
-    monkeypatch.setattr(file_lock, "_KEY_PATIENCE", 0.1)
+def test_change_of_the_key_by_another_is_waited_for_and_given_up(store, directory):
     other = FileStore(str(directory))
+    tries = store._locks.key(store.note_place("cache.lock"), patience=0.1)
     holds, fails = other.changing_key(), pytest.raises(LockTimeout, match="another process has been changing the key")
-    with holds, fails, store.changing_key():
+    with holds, fails, tries:
         pass
     with store.changing_key():
         pass
