@@ -6,6 +6,7 @@ lists of JSON, a line each: a word, and what it needs; each is answered by a lin
 
 import ctypes
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -83,10 +84,11 @@ class Console:
         return {"rows": rows, "colours": sorted(colours), "status": status}
 
     def type(self, text: str) -> None:
-        """Type a text."""
-        pressed = [(letter, down) for letter in text for down in (True, False)]
+        """Type a text. A letter that comes twice is a key that is held down, which the console counts."""
+        typed = [found[0] for found in re.finditer(r"(?s)(.)\1?", text)]
+        pressed = [(letters[0], len(letters), down) for letters in typed for down in (True, False)]
         keys = (_Key * len(pressed))(
-            *((_KEY, down, 1, _RETURN if letter == "\r" else 0, 0, letter, 0) for letter, down in pressed)
+            *((_KEY, down, count, _RETURN if letter == "\r" else 0, 0, letter, 0) for letter, count, down in pressed)
         )
         self._calls.WriteConsoleInputW(self._input, keys, len(keys), byref(wintypes.DWORD()))
 
