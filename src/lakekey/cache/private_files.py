@@ -59,7 +59,7 @@ def patiently(call: Callable[[], T], *, patience: float = _PATIENCE, denied: boo
         try:
             return call()
         except OSError as error:
-            in_use = getattr(error, "winerror", None) in _IN_USE
+            in_use = is_in_use(error)
             passes = in_use or error.errno in _PASSING or (error.errno == errno.EACCES and (denied or not _POSIX))
             now = time.monotonic()
             deadline = deadline or now + (max(patience, PATIENCE_TO_REPLACE) if in_use else patience)
@@ -69,8 +69,15 @@ def patiently(call: Callable[[], T], *, patience: float = _PATIENCE, denied: boo
         pause = min(2 * pause, 0.05)
 
 
+def is_in_use(error: OSError) -> bool:
+    """Whether another program has the file open, as Windows says it."""
+    return getattr(error, "winerror", None) in _IN_USE
+
+
 def remedy(path: str, error: OSError) -> str:
     """What to do about a file that the operating system does not give out."""
+    if is_in_use(error):
+        return "close the program that has this file open, then try again"
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "close files that this program has open, or raise its limit (ulimit -n)"
     return "try again" if error.errno in _PASSING else commands().look_at(path)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from lakekey._commands import look_at, quoted
 from lakekey._imports import libraries
-from lakekey.cache import durable_files
+from lakekey.cache import durable_files, private_files
 from lakekey.configuration import databrickscfg, profile_parser, profile_text
 from lakekey.configuration.databrickscfg import SETTINGS_SECTION
 from lakekey.configuration.settings import SETTINGS
@@ -200,7 +200,7 @@ def _change(path: str | None, name: str | None, edit: Callable[[str, _Sections],
         ) from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        hint = f"ls -ld {quoted(os.path.dirname(real))} {quoted(real)}" if _POSIX else look_at(real)
+        hint = f"ls -ld {quoted(os.path.dirname(real))} {quoted(real)}" if _POSIX else private_files.remedy(real, error)
         raise ConfigurationError(f"{shown} cannot be written: {reason}", hint=hint, profile=name) from None
     raise ConfigurationError(f"{shown} cannot be changed safely: {trouble}", hint=f"edit {shown} by hand", profile=name)
 

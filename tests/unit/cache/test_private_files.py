@@ -8,6 +8,7 @@ import time
 import pytest
 
 from lakekey.cache import durable_files, private_files
+from lakekey.cache.stores.file_lock import write_failed
 from lakekey.errors import UnsafeCache
 
 _MOMENT = 0.1
@@ -186,6 +187,14 @@ def test_name_reaches_the_disk_before_a_write_returns(path, tmp_path, monkeypatc
 def test_remedy_for_full_descriptor_tables_is_not_to_look_at_the_file(path, code):
     assert "close files" in private_files.remedy(path, OSError(code, ""))
     assert path in private_files.remedy(path, OSError(errno.EIO, ""))
+
+
+def test_file_that_stays_in_use_is_to_be_closed_elsewhere(path):
+    error = PermissionError(errno.EACCES, "The process cannot access the file")
+    error.winerror = 32
+    close = "close the program that has this file open, then try again"
+    assert private_files.remedy(path, error) == close
+    assert write_failed(path, error).hint == close
 
 
 def test_link_that_appears_after_the_look_is_not_followed(path, tmp_path, monkeypatch):
