@@ -1,6 +1,7 @@
 """What the stores that hosts share do alike: asking again after a lost reply, the key's lease, the first findings."""
 
 import contextlib
+import itertools
 import math
 import random
 import time
@@ -9,7 +10,8 @@ from typing import TypeVar
 
 from lakekey.cache.stores.findings import OK, WARNING, Finding
 from lakekey.cache.stores.lease import Leases
-from lakekey.errors import ConfigurationError, LockTimeout, StoreUnavailable
+from lakekey.cache.stores.store import Reading
+from lakekey.errors import CacheError, ConfigurationError, LockTimeout, StoreUnavailable
 
 #: After so many replies that were lost, one after the other, the store counts as away.
 TRIES = 4
@@ -31,6 +33,57 @@ def retried(ask: Callable[[], T]) -> T:
                 raise
             lost = error
     raise lost
+
+
+def understood(where: str, read: Callable[[], T]) -> T:
+    """What a reply says.
+
+    Args:
+        where: `Store.where`.
+        read: Reads it, and raises what Python raises for values of another kind.
+
+    Raises:
+        CacheError: It is not a reply to what was asked: this is another program's server or table, or one that lies.
+    """
+    with contextlib.suppress(TypeError, ValueError, LookupError, AttributeError, OverflowError):
+        return read()
+    raise CacheError(
+        f"the store {where} answers with something that lakekey has not put there",
+        hint="see that its address leads to lakekey's own table or keys: lakekey store check",
+    )
+
+
+def bytes_of(value: object) -> bytes:
+    """A value that has to be bytes.
+
+    Raises:
+        TypeError: It is of another kind. A number would make that many zeros.
+    """
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError
+    return bytes(value)
+
+
+def reading_of(body: object, now: float) -> Reading:
+    """An envelope, or ``None``, with the store's time in epoch seconds.
+
+    Raises:
+        TypeError, ValueError: They are something else.
+    """
+    if not math.isfinite(now):
+        raise ValueError
+    return Reading(None if body is None else bytes_of(body), now)
+
+
+def page_of(names: list[str], after: str) -> list[str]:
+    """A page of names, each behind the one before.
+
+    Raises:
+        ValueError: They are not in order, so that the pages might never end.
+    """
+    if any(later <= name for name, later in itertools.pairwise((after, *names))):
+        raise ValueError
+    return names
 
 
 def settled(write: Callable[[], bool], look: Callable[[], bool | None]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import LOADING
-from lakekey.cache.stores.alike import changing_key, retried, settled
+from lakekey.cache.stores.alike import changing_key, page_of, reading_of, retried, settled, understood
 from lakekey.cache.stores.findings import Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import name_of, without_credentials
@@ -86,7 +86,9 @@ class PostgresqlStore:
     def __init__(self, address: str, *, lease: float = SECONDS) -> None:
         self._address = address
         self._server: Server | None = None
-        self._leases = Leases(PostgresqlLeases(self._ask, self._require_known_table), lease)
+        self._leases = Leases(
+            PostgresqlLeases(self._ask, self._require_known_table, without_credentials(address)), lease
+        )
         self._known = False
         self.where = without_credentials(address)
         self.name = name_of(address)
@@ -144,7 +146,8 @@ class PostgresqlStore:
         found: list[str] = []
         while limit is None or len(found) < limit:
             page = min(_PAGE, limit - len(found)) if limit is not None else _PAGE
-            names = [str(row[0]) for row in self._ask(_LIST, (after, page)).rows]
+            rows = self._ask(_LIST, (after, page)).rows
+            names = understood(self.where, lambda: page_of([name for (name,) in rows], after))  # noqa: B023
             found += names
             if len(names) < page:
                 break
@@ -154,7 +157,12 @@ class PostgresqlStore:
     def read_page(self, *, after: str, limit: int) -> Sequence[tuple[str, Reading]]:
         """See `SharedStore.read_page`."""
         rows = retried(lambda: self._ask(_LIST_BODIES, (after, limit)).rows)
-        return [(str(name), Reading(bytes(body), float(now))) for name, body, now in rows]
+
+        def page() -> Sequence[tuple[str, Reading]]:
+            page_of([name for name, _, _ in rows], after)
+            return [(name, reading_of(body, now)) for name, body, now in rows]
+
+        return understood(self.where, page)
 
     def swap_page(self, swaps: Sequence[tuple[str, bytes, bytes]], *, under: Note | None = None) -> set[str]:
         """See `SharedStore.swap_page`. What is there afterwards tells what was done, also where a reply was lost."""
@@ -247,8 +255,13 @@ class PostgresqlStore:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _read(self, kind: str, name: str) -> Reading:
-        body, now = retried(lambda: self._ask(_READ, (kind, name))).rows[0]
-        return Reading(bytes(body) if body is not None else None, now)
+        rows = retried(lambda: self._ask(_READ, (kind, name))).rows
+
+        def reading() -> Reading:
+            [(body, now)] = rows
+            return reading_of(body, now)
+
+        return understood(self.where, reading)
 
     def _swap(self, kind: str, name: str, body: bytes, replaces: bytes | None, under: Note | None = None) -> bool:
         def write() -> bool:

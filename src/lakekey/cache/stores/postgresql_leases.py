@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lakekey.cache.stores.alike import retried
+from lakekey.cache.stores.alike import bytes_of, retried, understood
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.postgresql_server import Answer
@@ -35,18 +35,20 @@ class PostgresqlLeases:
     Args:
         ask: Sends a statement with its values.
         before: Is called before a lease is taken, and refuses a store that must not be written to.
+        where: `Store.where`.
     """
 
-    def __init__(self, ask: "Callable[[str, Sequence[Any]], Answer]", before: Callable[[], None]) -> None:
+    def __init__(self, ask: "Callable[[str, Sequence[Any]], Answer]", before: Callable[[], None], where: str) -> None:
         self._ask = ask
         self._before = before
+        self._where = where
 
     def take(self, name: str, nonce: bytes, holder: str, seconds: float, *, instead_of: bytes = b"") -> bytes:
         """See `LeaseKeeper.take`. Asked again after a lost reply, it recognises its own nonce."""
         self._before()
         values = (name, nonce, holder, seconds, instead_of, seconds + 1.0, name)
         rows = retried(lambda: self._ask(TAKE, values)).rows
-        return bytes(rows[0][0]) if rows else b""
+        return understood(self._where, lambda: bytes_of(rows[0][0])) if rows else b""
 
     def renew(self, name: str, nonce: bytes, seconds: float) -> bool:
         """See `LeaseKeeper.renew`."""

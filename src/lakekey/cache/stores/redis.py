@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import LOADING
-from lakekey.cache.stores.alike import changing_key, reach_and_clock, retried, settled
+from lakekey.cache.stores.alike import changing_key, page_of, reach_and_clock, reading_of, retried, settled, understood
 from lakekey.cache.stores.findings import OK, Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import name_of, without_credentials
@@ -94,6 +94,7 @@ class RedisStore:
         keeper = RedisLeases(
             lambda script, name, *values: self._run(script, (self._key("lease", name),), *values),
             self.prepare,
+            without_credentials(address),
         )
         self._leases = Leases(keeper, lease)
         self.where = without_credentials(address)
@@ -159,7 +160,8 @@ class RedisStore:
         while limit is None or len(found) < limit:
             page = min(_PAGE, limit - len(found)) if limit is not None else _PAGE
             begin = f"({after}" if after else "-"
-            names = [name.decode() for name in self._command("ZRANGEBYLEX", self._index, begin, "+", "LIMIT", 0, page)]
+            reply = self._command("ZRANGEBYLEX", self._index, begin, "+", "LIMIT", 0, page)
+            names = understood(self.where, lambda: page_of([name.decode() for name in reply], after))  # noqa: B023
             found += names
             if len(names) < page:
                 break
@@ -173,8 +175,13 @@ class RedisStore:
             if not names:
                 return []
             keys = tuple(self._key("entry", name) for name in names)
-            now, *bodies = retried(lambda: self._run(_READ_PAGE, keys))
-        return [(name, Reading(body, float(now) / 1000)) for name, body in zip(names, bodies, strict=True)]
+            reply = retried(lambda: self._run(_READ_PAGE, keys))
+
+        def page() -> Sequence[tuple[str, Reading]]:
+            now, *bodies = reply
+            return [(name, reading_of(body, now / 1000)) for name, body in zip(names, bodies, strict=True)]
+
+        return understood(self.where, page)
 
     def swap_page(self, swaps: Sequence[tuple[str, bytes, bytes]], *, under: Note | None = None) -> set[str]:
         """See `SharedStore.swap_page`. The script settles its own lost reply: what is there already is done."""
@@ -183,7 +190,8 @@ class RedisStore:
         if under is not None:
             keys, values = (*keys, self._key("note", under.name)), [*values, under.content]
         done = retried(lambda: self._run(_SWAP_PAGE, keys, *values))
-        return {name for (name, _, _), swapped in zip(swaps, done, strict=True) if swapped == 1}
+        pairs = understood(self.where, lambda: list(zip(swaps, done, strict=True)))
+        return {name for (name, _, _), swapped in pairs if swapped == 1}
 
     def together(self) -> "contextlib.AbstractContextManager[None]":
         """See `Store.together`."""
@@ -266,8 +274,13 @@ class RedisStore:
         return f"{{{self._asked.prefix}}}:{kind}:{name}"
 
     def _read(self, kind: str, name: str) -> Reading:
-        body, now = retried(lambda: self._run(_READ, (self._key(kind, name),)))
-        return Reading(body, float(now) / 1000)
+        reply = retried(lambda: self._run(_READ, (self._key(kind, name),)))
+
+        def reading() -> Reading:
+            body, now = reply
+            return reading_of(body, now / 1000)
+
+        return understood(self.where, reading)
 
     def _swap(self, keys: tuple[str, ...], body: bytes, replaces: bytes | None, *rest: str | bytes) -> bool:
         # What is there already is a yes: so the script settles its own lost reply.

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from lakekey.cache.stores.alike import retried
+from lakekey.cache.stores.alike import bytes_of, retried, understood
 
 #: The store's clock, in milliseconds. Scripts that write after it need effects replication, which is the only kind
 #: since Redis 7 and the default since 5.
@@ -52,17 +52,19 @@ class RedisLeases:
     Args:
         run: Runs a script on a lease's key.
         before: Is called before a lease is taken, and refuses a server that must not be a store.
+        where: `Store.where`.
     """
 
-    def __init__(self, run: Callable[..., Any], before: Callable[[], None]) -> None:
+    def __init__(self, run: Callable[..., Any], before: Callable[[], None], where: str) -> None:
         self._run = run
         self._before = before
+        self._where = where
 
     def take(self, name: str, nonce: bytes, holder: str, seconds: float, *, instead_of: bytes = b"") -> bytes:
         """See `LeaseKeeper.take`. Asked again after a lost reply, it recognises its own nonce."""
         self._before()
         whose = retried(lambda: self._run(TAKE, name, nonce, holder, int(seconds * 1000), instead_of))
-        return bytes(whose)
+        return understood(self._where, lambda: bytes_of(whose))
 
     def renew(self, name: str, nonce: bytes, seconds: float) -> bool:
         """See `LeaseKeeper.renew`."""
@@ -75,4 +77,4 @@ class RedisLeases:
     def holder(self, name: str) -> str | None:
         """See `LeaseKeeper.holder`."""
         holder = self._run(_HOLDER, name)
-        return holder.decode(errors="replace") if holder else None
+        return understood(self._where, lambda: str(holder.decode(errors="replace"))) if holder else None

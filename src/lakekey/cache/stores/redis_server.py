@@ -40,7 +40,8 @@ _PATIENCE = 10.0  # seconds for one operation, all its attempts to connect inclu
 _COMMAND = 15.0  # seconds for the command itself: a slow store is slow, and not away
 _QUIET = 3.0  # seconds after an operation that failed in which the next ones try once, and do not wait again
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
-_PASSING_WORDS = ("READONLY", "LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN")
+# What is not done and may be done in a moment. BUSY: another script runs for long; NOREPLICAS: `min-replicas-to-write`.
+_PASSING_WORDS = ("READONLY", "LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "BUSY ", "NOREPLICAS")
 _RIGHTS = "~{{{prefix}}}:* +get +set +del +eval +hget +hmget +hset +pexpire +zadd +zrem +zrangebylex +zcard +time +info"
 
 
@@ -218,7 +219,8 @@ class Server:
 
     def _meaning(self, error: Exception) -> tuple[CacheError, bool]:
         """What an error means, and whether the command was not done and may be done in a moment."""
-        said = self._said(error)
+        # Redis 6.2 wraps what a script's command says: "ERR Error running script (…): -NOREPLICAS …".
+        said = self._said(error).rpartition(": -")[2]
         if isinstance(error, refusals.MovedError):
             return self._moved(error.host, error.port, said)
         if isinstance(error, _PASSES) or said.startswith(_PASSING_WORDS):
