@@ -3,9 +3,12 @@
 import argparse
 import itertools
 import os
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+from lakekey._single_flight import Waiter, on
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
 from lakekey.cli.arguments import target_settings
@@ -20,6 +23,7 @@ from lakekey.session.renewal import SignedOut
 from lakekey.session.session import Session
 
 _LOOKED_AT = 1000  # entries among which others of the same name are looked for: enough for those of one person
+_AT_A_TIME = 8  # sessions that --all signs out of: what an authorization server hardly notices
 _AT_THE_SERVER = {
     "revoked": "The server has revoked it, too.",
     "not offered": "The server offers no revocation: copies of the token stay valid until it expires.",
@@ -197,8 +201,20 @@ def _all(arguments: argparse.Namespace) -> int:
     return 1 if ended.failed else 0
 
 
+class _UnderWay(NamedTuple):
+    """A sign-out that another thread is at, as a waiter that may be cancelled."""
+
+    row: Found
+    waiter: Waiter
+    done: "Future[_Done]"
+
+
 class _Ended:
-    """Signs out of one row after the other; one that cannot be ended is reported, and keeps no other from being.
+    """Signs out of several rows at a time, in order; one that cannot be ended is reported, and keeps no other from it.
+
+    What a sign-out takes is mostly the wait for the authorization server, once for its metadata and once for the
+    revocation. When this is interrupted, those that wait for a session's lock leave, and those that have begun are
+    completed.
 
     Attributes:
         seen: How many rows there were.
@@ -210,15 +226,38 @@ class _Ended:
         self.seen = self.failed = 0
 
     def __iter__(self) -> Iterator[_Done]:
-        for row in self._rows:
-            self.seen += 1
+        under_way: deque[_UnderWay] = deque()
+        with ThreadPoolExecutor(_AT_A_TIME) as threads:
             try:
-                yield _of_row(row)
-            except StoreUnavailable:
+                for row in self._rows:
+                    self.seen += 1
+                    waiter = Waiter()
+                    under_way.append(_UnderWay(row, waiter, threads.submit(_as_waiter, waiter, row)))
+                    if len(under_way) == _AT_A_TIME:
+                        yield from self._first(under_way)
+                while under_way:
+                    yield from self._first(under_way)
+            except BaseException:
+                for each in under_way:
+                    each.waiter.cancel()
                 raise
-            except LakekeyError as error:
-                self.failed += 1
-                print_error(f"{row.info.profile or row.info.host or row.entry_id[:12]}: {error.message}", error.hint)
+
+    def _first(self, under_way: "deque[_UnderWay]") -> Iterator[_Done]:
+        """Wait for the end of the first one, which stays among them until then."""
+        row, _, done = under_way[0]
+        try:
+            yield done.result()
+        except StoreUnavailable:
+            raise
+        except LakekeyError as error:
+            self.failed += 1
+            print_error(f"{row.info.profile or row.info.host or row.entry_id[:12]}: {error.message}", error.hint)
+        under_way.popleft()
+
+
+def _as_waiter(waiter: Waiter, row: Found) -> _Done:
+    with on(waiter):
+        return _of_row(row)
 
 
 def _forget(cache: Cache) -> list[str]:

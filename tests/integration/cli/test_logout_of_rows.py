@@ -1,11 +1,16 @@
 """Every row that status shows can be removed by what the row shows."""
 
+import contextlib
 import json
 import os
+import signal
+import subprocess
+import time
 
 import pytest
 
 from lakekey.cache.opening import open_cache
+from support.processes import LAKEKEY
 from support.processes import lakekey as run
 
 ADA, GRACE = "ada@example.com", "grace@example.com"
@@ -60,6 +65,38 @@ def test_all_sessions_end_at_once(sessions):
     assert len(done["sessions"]) == 2
     assert rows() == []
     assert run("logout", "--all").stdout == "There was no session.\n"
+
+
+def test_session_that_waits_for_its_lock_lets_the_next_one_end_meanwhile(sessions):
+    cache = open_cache()
+    held, other = sorted(each["entry"] for each in rows())
+    with contextlib.ExitStack() as lock:
+        assert lock.enter_context(cache.lock(held))
+        with subprocess.Popen([LAKEKEY, "logout", "--all", "--json"], stdout=subprocess.PIPE) as process:
+            deadline = time.monotonic() + 60
+            while other in cache.list() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            left = cache.list()
+            lock.close()
+            done = json.loads(process.stdout.read())
+    assert left == [held]
+    assert len(done["sessions"]) == 2
+    assert cache.list() == []
+
+
+def test_ctrl_c_ends_the_wait_for_a_session_that_is_held(sessions):
+    cache = open_cache()
+    (held,) = [each["entry"] for each in rows() if each["auth_type"] == "external-browser"]
+    with cache.lock(held) as ours:
+        assert ours
+        with subprocess.Popen([LAKEKEY, "logout", "--all", "--json"], stdout=subprocess.PIPE) as process:
+            deadline = time.monotonic() + 60
+            while cache.list() != [held] and time.monotonic() < deadline:
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)  # the lock is waited for twice as long
+    assert process.returncode != 0
+    assert cache.list() == [held]
 
 
 def test_session_that_is_held_keeps_no_other_from_ending_and_the_key_stays(sessions, monkeypatch):
