@@ -34,6 +34,7 @@ KEPT = {
     "lakekey.cache.stores.redis_server": ("_servers",),
     "lakekey.cache.unwritten": ("_locked",),
     "lakekey.configuration.piped": ("_read",),
+    "lakekey.session.host_line": ("_places",),
 }
 
 

@@ -37,6 +37,7 @@ _AGAIN = 60.0  # seconds after which a comparison with the store is noted again
 _KEPT = 30 * 86400.0  # seconds that a copy is kept which is not written again
 _NOTE = "near"  # of the entry's description
 _ABSENT = "absent"
+_LINE = ".line"
 
 
 class Copy(NamedTuple):
@@ -139,6 +140,17 @@ class NearCopies:
             if envelope is not None:
                 cache.store.delete(name, replaces=envelope)
 
+    def line(self, entry_id: str) -> str | None:
+        """The file by which the processes of this host line up before they ask for an entry, if there can be one."""
+        if not self._directory:
+            return None
+        try:
+            store = self._open().store
+            store.prepare()
+        except (LakekeyError, OSError):
+            return None
+        return os.path.join(store.where, "entries", self._name(entry_id) + _LINE)
+
     def _put(self, entry_id: str, copy: Entry) -> None:
         name = self._name(entry_id)
         try:
@@ -156,7 +168,7 @@ class NearCopies:
         until = time.time() - _KEPT
         with contextlib.suppress(OSError), os.scandir(directory) as files:
             for file in files:
-                if file.name.endswith(".entry") and file.stat(follow_symlinks=False).st_mtime < until:
+                if file.name.endswith((".entry", _LINE)) and file.stat(follow_symlinks=False).st_mtime < until:
                     os.unlink(file.path)
 
     def _open(self) -> Cache:

@@ -71,8 +71,21 @@ class Credential:
         """The entry as it is stored, without doing anything about it."""
         return self.cache.get(self.entry_id)
 
+    def look_near(self, rejected: str = "", served: str = "") -> Entry | None:
+        """This host's near copy of the entry in a store that hosts share, where that will do.
+
+        Args:
+            rejected: An access token that a server has refused.
+            served: An access token that a server has accepted.
+        """
+        copy = self.near.get(self.entry_id)
+        if copy is None or not copy.is_recent or not self.settles(copy.entry, rejected, served):
+            return None
+        self.age = copy.age
+        return copy.entry
+
     def look(self, rejected: str = "", served: str = "") -> Entry | None:
-        """The entry in a store that hosts share, from this host's near copy where that will do.
+        """The entry in a store that hosts share; where that is away, this host's near copy, if its token lives.
 
         Args:
             rejected: An access token that a server has refused.
@@ -83,9 +96,6 @@ class Credential:
         """
         copy = self.near.get(self.entry_id)
         serves = copy is not None and self.settles(copy.entry, rejected, served)
-        if copy is not None and serves and copy.is_recent:
-            self.age = copy.age
-            return copy.entry
         self.age = 0.0
         try:
             entry = self.peek()

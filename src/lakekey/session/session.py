@@ -86,13 +86,39 @@ class Session:
             LoginFailed: The sign-in did not succeed.
             CredentialsRefused, TokenEndpointError, CacheError: As they say.
         """
-        if self.credential.shared and _inside_work():
+        if not self.credential.shared:
+            return self._usable(self.peek, rejected, known, served, ask=ask)
+        if _inside_work():
             return self._at_hand(rejected, served)
-        entry = self.credential.look(rejected, served) if self.credential.shared else self.peek()
+        found = self.credential.look_near(rejected, served)
+        if found is not None:
+            return self._adopted(found, known)
+
+        def look() -> Entry | None:
+            return self.credential.look(rejected, served)
+
+        if self.credential.attended:  # then the first one may be waiting for the person
+            return self._usable(look, rejected, known, served, ask=ask)
+        with LOADING:
+            from lakekey.session.host_line import in_line
+
+        whose = f"{self.target.secret_digest}:{rejected}:{served}"
+        with in_line(self.credential, lambda: self.credential.look_near(rejected, served), whose) as found:
+            if found is not None:
+                return self._adopted(found, known)
+            return self._usable(look, rejected, known, served, ask=ask)
+
+    def _adopted(self, entry: Entry, known: str) -> Entry:
+        """An entry that needs nothing; it is told of where it is another than the caller had."""
+        if known not in ("", entry.access_token):
+            self.credential.events.adopted(entry.identity)
+        return entry
+
+    def _usable(self, look: Callable[[], Entry | None], rejected: str, known: str, served: str, *, ask: bool) -> Entry:
+        """The entry that a look finds, or what takes its place; see `usable`."""
+        entry = look()
         if entry is not None and self.credential.settles(entry, rejected, served):
-            if known not in ("", entry.access_token):
-                self.credential.events.adopted(entry.identity)
-            return entry
+            return self._adopted(entry, known)
         over = entry is None or (not entry.refresh_token and not self._has_answer_for(entry))
         if self.target.is_person and over and not (ask and self.credential.attended):
             with LOADING:

@@ -1,0 +1,111 @@
+"""The processes of one host in line before a shared store: one asks it, the others wait for what that one finds.
+
+Each process that asks has to load the store's driver and needs a connection. Where two hundred of one host meet an
+expired token, that is more than the host's processors and the server's connections bear, and one answer serves them
+all: it is in the host's near copy. So a process waits for the first one, and loads no driver meanwhile.
+
+It is a courtesy and guards nothing. The wait ends when the first one is done or dead, and at last when a lease would
+end, too; then each goes on by itself. Where no line can be kept, such as without a cache directory, each goes on at
+once.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from lakekey._imports import holds_a_lock
+from lakekey._inside_work import inside, is_holding
+from lakekey._single_flight import Busy, Commitment, Flights, Overdue
+from lakekey.cache.entry_lock import LONGEST_POLL, next_try
+from lakekey.cache.stores.lease import SECONDS
+from lakekey.cache.stores.lock_line import Line
+
+if TYPE_CHECKING:
+    from lakekey.cache.entry import Entry
+    from lakekey.session.credential import Credential
+
+_MARGIN = 5.0  # seconds by which the end of the wait may be late
+
+_flights: "Flights[Entry | None]" = Flights()
+
+
+class _Place:
+    """This process's place at the head of a line, for all its threads; a forked child has it by copy only."""
+
+    def __init__(self, held: contextlib.ExitStack) -> None:
+        self.pid = os.getpid()
+        self.users: set[object] = set()
+        self._held = held
+
+    def leave(self, user: object) -> None:
+        """A thread is done; the last one lets the next process ask."""
+        self.users.discard(user)
+        if not self.users:
+            self._held.close()
+
+
+_places: dict[str, _Place] = {}
+
+
+@contextlib.contextmanager
+def in_line(credential: "Credential", settled: "Callable[[], Entry | None]", whose: str) -> "Iterator[Entry | None]":
+    """Be the process of this host that asks the store, or wait for the one that does.
+
+    Args:
+        credential: For whose entry.
+        settled: What the near copy has, if that will do.
+        whose: What sets ``settled`` apart from that of others.
+
+    Yields:
+        What the other process has found; ``None``: the caller asks.
+    """
+    path = credential.near.line(credential.entry_id)
+    if path is None or inside() or holds_a_lock() or is_holding():
+        yield None
+        return
+    user = object()
+    place = _place(path)
+    if place is None:
+        yield _waited(path, min(SECONDS, credential.target.lock_timeout), settled, whose)
+        return
+    place.users.add(user)
+    try:
+        yield None
+    finally:
+        if place.users <= {user} and _places.get(path) is place:
+            _places.pop(path, None)
+        place.leave(user)
+
+
+def _place(path: str) -> _Place | None:
+    """The head of the line, if this process has it or can take it."""
+    place = _places.get(path)
+    if place is not None and place.pid == os.getpid():
+        return place
+    held = contextlib.ExitStack()
+    if not held.enter_context(Line(path).first()):
+        held.close()
+        return None
+    # Of two threads that come here at once, either may put its place last. Then the next process may ask early.
+    place = _places[path] = _Place(held)
+    return place
+
+
+def _waited(path: str, patience: float, settled: "Callable[[], Entry | None]", whose: str) -> "Entry | None":
+    def wait(commitment: Commitment) -> "Entry | None":
+        arrived = time.monotonic()
+        while (waited := time.monotonic() - arrived) < patience:
+            commitment.pause(next_try(waited, LONGEST_POLL))
+            if (found := settled()) is not None:
+                return found
+            with Line(path).first() as is_free:
+                if is_free:
+                    return settled()  # stored between the two looks, if it is there
+        return None
+
+    try:
+        return _flights.run(f"{path}:{whose}", wait, patience=patience + _MARGIN)
+    except (Busy, Overdue):
+        return None

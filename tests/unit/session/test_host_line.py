@@ -1,0 +1,134 @@
+"""The processes of one host in line before a shared store: the others wait for the first one, and not for long."""
+
+import os
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+
+from lakekey import _inside_work
+from lakekey.session import host_line
+from lakekey.session.host_line import in_line
+
+pytestmark = [pytest.mark.posix_locks, pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")]
+
+FIRST = """
+import os, sys
+from lakekey.cache.stores.lock_line import Line
+with Line(sys.argv[1]).first() as first:
+    print(first, flush=True)
+    os.read(0, 1)
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "one.line")
+
+
+@contextmanager
+def sibling(path):
+    """Another process, which is first in line until it is told to go on."""
+    with subprocess.Popen(
+        [sys.executable, "-c", FIRST, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline().strip() == b"True"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def credential(path, lock_timeout=60.0):
+    near = SimpleNamespace(line=lambda _: path)
+    return SimpleNamespace(near=near, entry_id="a", target=SimpleNamespace(lock_timeout=lock_timeout))
+
+
+def nothing():
+    return None
+
+
+def test_first_process_asks_and_the_next_one_when_it_is_done(path):
+    for _ in range(2):
+        with in_line(credential(path), nothing, "") as found:
+            assert found is None
+            assert path in host_line._places
+        assert host_line._places == {}
+
+
+def test_other_process_has_what_the_first_one_found_as_soon_as_it_is_kept(path):
+    kept = threading.Event()
+    looks = []
+
+    def settled():
+        looks.append(1)
+        if len(looks) == 3:
+            kept.set()
+        return "an entry" if kept.is_set() else None
+
+    with sibling(path), in_line(credential(path), settled, "") as found:
+        assert found == "an entry"
+    assert len(looks) == 3
+
+
+def test_process_goes_on_when_the_first_one_is_killed(path):
+    looks = []
+
+    with sibling(path) as first:
+
+        def settled():
+            looks.append(1)
+            if len(looks) == 2:
+                first.kill()
+                first.wait()
+            return
+
+        with in_line(credential(path), settled, "") as found:
+            assert found is None
+    assert len(looks) == 3  # once more, for what was kept just before
+
+
+def test_first_process_is_waited_for_no_longer_than_a_lease_lasts(path, monkeypatch):
+    monkeypatch.setattr(host_line, "SECONDS", 0.3)
+    with sibling(path) as first, in_line(credential(path), nothing, "") as found:
+        assert found is None
+        assert first.poll() is None
+
+
+def test_first_process_is_waited_for_no_longer_than_for_the_lock(path):
+    with sibling(path) as first, in_line(credential(path, 0.3), nothing, "") as found:
+        assert found is None
+        assert first.poll() is None
+
+
+def test_threads_of_the_first_process_share_its_place(path):
+    with in_line(credential(path), nothing, ""):
+        with in_line(credential(path), nothing, ""):
+            pass
+        ended = subprocess.run([sys.executable, "-c", FIRST, path], input=b".", capture_output=True, check=True)
+        assert ended.stdout.strip() == b"False"
+
+
+def test_forked_child_does_not_take_its_parents_place_for_its_own(path):
+    with in_line(credential(path), nothing, ""):
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if host_line._place(path) is None else 1)
+        assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_code_inside_a_renewal_waits_for_no_other_process(path):
+    def settled():
+        raise AssertionError("it waits")
+
+    with sibling(path), _inside_work.as_work(), in_line(credential(path), settled, "") as found:
+        assert found is None
+
+
+def test_host_without_a_place_for_the_line_asks_at_once(tmp_path):
+    for place in (None, str(tmp_path / "nowhere" / "one.line")):
+        with in_line(credential(place), nothing, "") as found:
+            assert found is None
