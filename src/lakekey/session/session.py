@@ -246,5 +246,6 @@ class Session:
 
 def _inside_work() -> bool:
     """Whether the calling code runs inside a renewal of this process, or under a lock that one needs."""
-    work = sys.modules.get("lakekey._inside_work")  # not loaded: there is none
-    return work is not None and bool(work.inside())
+    # Not loaded, or just being loaded by another thread: there is no work yet.
+    inside = getattr(sys.modules.get("lakekey._inside_work"), "inside", None)
+    return inside is not None and bool(inside())
