@@ -13,7 +13,8 @@ import requests
 
 from lakekey.errors import ConfigurationError, TokenEndpointError
 from lakekey.oauth.answer import Answer
-from lakekey.oauth.transport import MAX_BODY, Transport, _explained
+from lakekey.oauth.transport import MAX_BODY, Transport
+from lakekey.oauth.transport_errors import explained
 
 FORM = {"grant_type": "refresh_token", "refresh_token": "a-refresh-token"}
 
@@ -265,7 +266,7 @@ def caused_by(error, *, as_argument=False):
     ],
 )
 def test_failure_says_what_it_was_and_whether_trying_again_may_help(error, problem, retryable):
-    said, hint, again = _explained(error, "h")
+    said, hint, again = explained(error, "h")
     assert (said, again) == (problem, retryable)
     assert hint
 
@@ -273,7 +274,7 @@ def test_failure_says_what_it_was_and_whether_trying_again_may_help(error, probl
 def test_errors_that_name_each_other_as_their_reason_are_explained():
     one, other = ConnectionResetError("one"), ConnectionResetError("other")
     one.__cause__, other.__cause__ = other, one
-    assert _explained(one, "h")[0] == "cannot reach h: other"
+    assert explained(one, "h")[0] == "cannot reach h: other"
 
 
 @pytest.mark.parametrize(("kind", "kept"), [("a" * 120, True), ("a" * 121, False), ("text/\x7fhtml", False)])
