@@ -4,17 +4,14 @@ import base64
 import contextlib
 import gc
 import socket
-import ssl
 import threading
 import time
 
 import pytest
-import requests
 
 from lakekey.errors import ConfigurationError, TokenEndpointError
 from lakekey.oauth.answer import Answer
 from lakekey.oauth.transport import MAX_BODY, Transport
-from lakekey.oauth.transport_errors import explained
 
 FORM = {"grant_type": "refresh_token", "refresh_token": "a-refresh-token"}
 
@@ -240,41 +237,6 @@ def test_a_date_beyond_all_measure_costs_no_answer(server, transport, date):
     server.answer("/token", '{"refresh_token": "the-successor"}', Retry_After=date)
     answer = transport.post_form(f"{server.url}/token", FORM)
     assert (answer.retry_after, answer.json_object()) == (None, {"refresh_token": "the-successor"})
-
-
-def caused_by(error, *, as_argument=False):
-    """A library's error as requests nests it: the reason behind it, or among its arguments."""
-    outer = requests.exceptions.SSLError(*([error] if as_argument else []))
-    outer.__cause__ = None if as_argument else error
-    return outer
-
-
-@pytest.mark.parametrize(
-    ("error", "problem", "retryable"),
-    [
-        (requests.exceptions.Timeout(), "h did not answer in time", True),
-        (requests.exceptions.ProxyError(ConnectionResetError("gone")), "the proxy on the way to h failed: gone", True),
-        (requests.exceptions.InvalidSchema(), "the proxy on the way to h: InvalidSchema", True),
-        (caused_by(ssl.SSLEOFError(8, "cut off")), "TLS with h failed: cut off", True),
-        (caused_by(ssl.SSLCertVerificationError(1, "unknown")), "TLS with h failed: unknown", False),
-        (caused_by(ssl.SSLCertVerificationError(1, "bad"), as_argument=True), "TLS with h failed: bad", False),
-        (ConnectionResetError("c" * 200), f"cannot reach h: {'c' * 120}", True),
-        (OSError("odd\x1b"), "cannot reach h: odd?", True),
-        (OSError(), "cannot reach h: OSError", True),
-        (BrokenPipeError(), "cannot reach h: BrokenPipeError", True),
-        (ValueError("a-secret"), "cannot reach h: ValueError", True),
-    ],
-)
-def test_failure_says_what_it_was_and_whether_trying_again_may_help(error, problem, retryable):
-    said, hint, again = explained(error, "h")
-    assert (said, again) == (problem, retryable)
-    assert hint
-
-
-def test_errors_that_name_each_other_as_their_reason_are_explained():
-    one, other = ConnectionResetError("one"), ConnectionResetError("other")
-    one.__cause__, other.__cause__ = other, one
-    assert explained(one, "h")[0] == "cannot reach h: other"
 
 
 @pytest.mark.parametrize(("kind", "kept"), [("a" * 120, True), ("a" * 121, False), ("text/\x7fhtml", False)])
