@@ -5,7 +5,6 @@ import threading
 import pytest
 
 import lakekey
-from lakekey.session.session import Session
 from support.sessions import PATIENCE
 
 
@@ -43,18 +42,11 @@ def test_no_person_is_asked_where_the_refresh_token_is_refused(machine):
 
 
 def test_no_person_is_asked_after_a_sign_out_in_between(machine):
-    provider, usable = machine.provider(), Session.usable
-
-    def signed_out_first(session, **named):
-        patch.undo()
-        session.sign_out()
-        return usable(session, **named)
-
+    provider = machine.provider()
     assert not provider.needs_login()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Session, "usable", signed_out_first)
-        with pytest.raises(lakekey.LoginRequired):
-            provider.headers(ask=False)
+    machine.provider().logout()
+    with pytest.raises(lakekey.LoginRequired):
+        provider.headers(ask=False)
     assert sign_ins(machine) == []
 
 
