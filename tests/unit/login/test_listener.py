@@ -117,13 +117,19 @@ def test_connection_is_good_for_one_request(served, parked):
 
 
 def test_answer_that_was_settled_is_sent_once_and_the_connection_drained(served):
-    served.reply, served.settled = None, PAGE
+    served.reply = None
     with served.connect() as client:
         client.sendall(GOOD)
+        until(lambda: served.requests)
+        (kept,) = served.server._connections
+        served.settled = PAGE
+        served.server.wake()
         assert read(client).count(b"HTTP/1.1 200") == 1
+        served.ask()
         looks = served.looks
         served.ask()
         assert served.looks == looks, "nothing waits for the outcome"
+        assert kept in served.server._connections, "what the client still sends is read"
 
 
 def test_head_beyond_the_bound_is_malformed_whatever_is_in_it(served):
