@@ -85,7 +85,8 @@ def _is_name(name: str) -> bool:
 
 
 def _no_address(said: str, what: str, profile: str | None) -> ConfigurationError:
-    return ConfigurationError(f"{said} {what}", hint="host = https://<workspace>", profile=profile)
+    hint = "write it as https://dbc-1234.cloud.databricks.com"
+    return ConfigurationError(f"{said} {what}", hint=hint, profile=profile)
 
 
 def workspace_of(host: str) -> str | None:

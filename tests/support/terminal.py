@@ -17,6 +17,8 @@ from typing import Self
 from support.processes import LAKEKEY
 
 _PATIENCE = 25.0
+# A session's first terminal that is opened is the one whose keys send it signals: Ctrl-C, Ctrl-Z, Ctrl-\\.
+_IN_FRONT = 'exec "$@" <>"$0"'
 _ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -38,7 +40,7 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.process = subprocess.Popen(
-            [program, *arguments], stdin=theirs, stdout=theirs, stderr=theirs,
+            ["sh", "-c", _IN_FRONT, os.ttyname(theirs), program, *arguments], stdin=theirs, stdout=theirs, stderr=theirs,
             env={name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")},
             start_new_session=True,
         )  # fmt: skip
@@ -76,6 +78,10 @@ class Terminal:
     def presses(self, keys: str) -> None:
         """Presses keys, without Enter."""
         os.write(self._ours, keys.encode())
+
+    def becomes(self, columns: int) -> None:
+        """Another width, of which the terminal tells the program."""
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
     def echoes(self) -> bool:
         """Whether it is in its usual mode, in which it shows what is typed and hands it over by lines."""

@@ -37,7 +37,7 @@ NAME = "dbc-1.cloud.databricks.com"
 def test_slip_in_the_scheme_never_becomes_a_host(address):
     with pytest.raises(ConfigurationError) as caught:
         normalize_host(address, "prod", "profile")
-    assert caught.value.hint == "host = https://<workspace>"
+    assert caught.value.hint == "write it as https://dbc-1234.cloud.databricks.com"
 
 
 @pytest.mark.parametrize("name", ["acme.databricks.com", "data.acme.example", "host_1.internal", "localhost"])

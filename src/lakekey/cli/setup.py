@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from lakekey import _commands
-from lakekey._hosts import LOOPBACK, is_account_console, normalize_host, workspace_of
-from lakekey.cli import prompt
+from lakekey._hosts import LOOPBACK, normalize_host, workspace_of
+from lakekey.cli import prompt, workspace_address
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.compute_choice import choose_compute
+from lakekey.cli.output import print_error
 from lakekey.configuration import databrickscfg, profile_writer
 from lakekey.configuration.suggestion import nearest
 from lakekey.configuration.target import Target, resolve
@@ -18,8 +19,6 @@ from lakekey.errors import ConfigurationError, LakekeyError
 from lakekey.providers.provider import Provider
 from lakekey.session import inventory, only_session
 
-_TRIES = 3
-_IN_THE_PROFILE, _AS_AN_OPTION = "set ca_file in the profile", "name it with --ca-file"
 _NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -81,7 +80,7 @@ def plan(arguments: argparse.Namespace) -> Plan | None:
             if arguments.profile is not None:
                 _refuse_missing(arguments)
             return None
-        arguments.host = _ask_host(arguments)
+        arguments.host = workspace_address.ask(arguments)
     given, name = arguments.host, arguments.profile
     arguments.host = normalize_host(given, arguments.profile)
     arguments.profile = None  # there is none of that name yet: the host is what is signed in to
@@ -127,7 +126,7 @@ def complete_hint(error: LakekeyError, arguments: argparse.Namespace, plan: Plan
     """
     if error.hint is None or arguments.profile is not None:
         return
-    error.hint = error.hint.replace(_IN_THE_PROFILE, _AS_AN_OPTION)
+    workspace_address.name_option(error)
     if plan is not None and plan.name is not None:
         host = _commands.word(normalize_host(plan.raw_host, None))
         named = f"lakekey login {_commands.profile(plan.name)} --host {_commands.word(plan.raw_host)}"
@@ -149,9 +148,22 @@ def finish(arguments: argparse.Namespace, plan: Plan, provider: Provider) -> Wri
             values[name] = value if isinstance(value, str) else ",".join(value)
     values.setdefault("auth_type", target.auth_type)
     if target.account_id is None:
-        values.update(choose_compute(provider, asks=asks))
+        try:
+            values.update(choose_compute(provider, asks=asks))
+        except KeyboardInterrupt:
+            prompt.tell("")  # the question stands on this line
+            print_error("you are signed in, and no profile was written", f"write it: {_add_command(arguments, plan)}")
+            raise
     profile_writer.write_profile(plan.path, plan.name, values, replace=False, default=plan.is_first)
     return Written(plan.name, plan.path, values, plan.is_first)
+
+
+def _add_command(arguments: argparse.Namespace, plan: Plan) -> str:
+    """The command that writes a profile without a sign-in."""
+    assert plan.name is not None
+    given = (("host", plan.raw_host), ("ca-file", arguments.ca_file), ("config-file", arguments.config_file))
+    options = [f"--{name} {_commands.word(value)}" for name, value in given if value]
+    return " ".join(["lakekey profiles add", _commands.profile(plan.name), *options])
 
 
 def proposed_name(host: str, taken: list[str]) -> str:
@@ -210,59 +222,6 @@ def _asks_for_host(arguments: argparse.Namespace, names: list[str], *, asks: boo
         if chosen < len(names):
             arguments.profile = names[chosen]
     return True
-
-
-def _ask_host(arguments: argparse.Namespace) -> str:
-    """The workspace's address, asked for until it is one that answers as a workspace does."""
-    for left in reversed(range(_TRIES)):
-        text = prompt.ask("Workspace address, such as https://dbc-1234.cloud.databricks.com")
-        if not text:
-            continue
-        try:
-            host = normalize_host(text, None)
-            if is_account_console(host) and arguments.account_id is None:
-                arguments.account_id = prompt.ask("Account id (in the console's menu, at your name)") or None
-            _check_with_certificates(host, arguments)
-        except LakekeyError as error:
-            complete_hint(error, arguments, None)
-            if not left:
-                raise
-            prompt.tell(f"  {error.message}" + (f" ({error.hint})" if error.hint else ""))
-        else:
-            return text
-    raise ConfigurationError("no address was typed", hint="lakekey login NAME --host https://…")
-
-
-def _check_with_certificates(host: str, arguments: argparse.Namespace) -> None:
-    """Check a host; where its certificate is from a private authority, ask for those to trust, and check it again."""
-    try:
-        check_host(host, arguments)
-    except LakekeyError as error:
-        if _IN_THE_PROFILE not in (error.hint or "") or arguments.ca_file is not None:
-            raise
-        prompt.tell(f"  {error.message}.")
-        given = prompt.ask("A private CA? The file with its certificates (PEM), or Enter for none")
-        if not given:
-            raise
-        arguments.ca_file = os.path.abspath(os.path.expanduser(given))
-        try:
-            check_host(host, arguments)
-        except LakekeyError:
-            arguments.ca_file = None  # it was not that, and is asked for again
-            raise
-
-
-def check_host(host: str, arguments: argparse.Namespace) -> None:
-    """Look whether a host answers, and has an authorization server.
-
-    Raises:
-        LakekeyError: It does not.
-    """
-    from lakekey.oauth.discovery import discover
-    from lakekey.session.assembly import transport_of
-
-    target = resolve(None, {}, host=host, ca_file=arguments.ca_file, account_id=arguments.account_id)
-    discover(transport_of(target), host, account_id=target.account_id, discovery_url=None)
 
 
 def _name_for(arguments: argparse.Namespace, names: list[str], *, asks: bool) -> str | None:

@@ -4,10 +4,11 @@ import contextlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from lakekey import _log
 
@@ -72,8 +73,25 @@ def open_browser(words: Sequence[str], url: str, environ: Mapping[str, str], *, 
     except OSError as error:
         _log.debug("login", "the browser %s did not start: %s", words[0], error.strerror)
         return False
-    threading.Thread(target=process.wait, name="lakekey-browser", daemon=True).start()
+    with _without_signals():
+        threading.Thread(target=process.wait, name="lakekey-browser", daemon=True).start()
     return True
+
+
+@contextlib.contextmanager
+def _without_signals() -> Iterator[None]:
+    """Have a thread that starts here take no signal, as long as it lives.
+
+    A Ctrl-C that it took would not wake the main thread from reading an answer: that would wait for Enter.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _words(candidate: str) -> list[str]:

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import re
+import shlex
+import signal
 import stat
 import subprocess
 import sys
@@ -166,6 +168,71 @@ def test_address_that_does_not_answer_is_asked_for_again(box, file):
         terminal.types("")
         assert terminal.ends() == 0
     assert "local" in profiles_of(file)
+
+
+PROMPTS = (r"Workspace\s+address.*: $", r"Name of the profile.*: $", r"Cluster for Spark.*: $")
+
+
+def answered(terminal, *answers):
+    for prompt, answer in zip(PROMPTS, answers, strict=False):
+        terminal.shows(prompt)
+        terminal.types(answer)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2], ids=["address", "name", "cluster"])
+def test_ctrl_c_at_a_question_leaves_terminal_and_profiles_as_they_were(box, file, place):
+    before = "# mine\n[old]\nhost = https://dbc-1.cloud.databricks.com\n"
+    file.write_text(before)
+    kept = ("3", box.host, "dev")
+    with Terminal("login", environment=os.environ) as terminal:
+        terminal.shows("Sign in to which.*: $")
+        terminal.types("2")
+        answered(terminal, *kept[1 : place + 1])
+        terminal.shows(PROMPTS[place])
+        terminal.presses("half an ans\x03")
+        assert terminal.ends() == 130
+        assert terminal.echoes()
+        assert terminal.screen.endswith("lakekey: interrupted\n")
+    assert file.read_text() == before
+    assert sorted(each.name for each in file.parent.glob(".databrickscfg*")) == [file.name]
+    if place == 2:  # the sign-in stands
+        step = terminal.screen.partition("write it: lakekey ")[2].splitlines()[0]
+        assert run(*shlex.split(step)).returncode == 0
+        assert run("whoami", "dev").returncode == 0
+
+
+def test_questions_go_on_after_a_stop_and_at_another_width(box, file):
+    with Terminal("login", environment=os.environ) as terminal:
+        terminal.shows(PROMPTS[0])
+        terminal.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, terminal.process.pid, os.WSTOPPED | os.WNOWAIT)
+        terminal.becomes(40)
+        terminal.process.send_signal(signal.SIGCONT)
+        terminal.types(box.host)
+        terminal.shows(PROMPTS[1])
+        terminal.types("dev")
+        terminal.shows(PROMPTS[2])
+        terminal.types("")
+        assert terminal.ends() == 0
+    assert "dev" in profiles_of(file)
+
+
+def test_answers_typed_ahead_are_taken(box, file):
+    with Terminal("login", environment=os.environ) as terminal:
+        terminal.presses(f"{box.host}\ndev\n")
+        terminal.shows(PROMPTS[2])
+        terminal.types("")
+        assert terminal.ends() == 0
+    assert "dev" in profiles_of(file)
+
+
+def test_what_is_not_an_address_is_asked_for_again(box):
+    with Terminal("login", environment=os.environ, columns=200) as terminal:
+        terminal.shows(PROMPTS[0])
+        terminal.types("\x1b[A")
+        terminal.shows(r"host is not an address \(write it as https://dbc-1234.cloud.databricks.com\).*: $")
+        terminal.presses("\x03")
+        assert terminal.ends() == 130
 
 
 def test_end_of_input_ends_the_questions(box, file):

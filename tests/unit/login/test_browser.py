@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from lakekey.login import browser
+from support.processes import run
 
 WINDOWS = ["rundll32.exe", "url.dll,FileProtocolHandler", "%s"]
 
@@ -45,3 +46,26 @@ def test_ctrl_c_in_the_terminal_is_not_meant_for_the_browser(monkeypatch):
     (options,) = started
     group = subprocess.CREATE_NEW_PROCESS_GROUP if os.name == "nt" else 0
     assert (options["start_new_session"], options["creationflags"]) == (True, group)
+
+
+# The browser lives until the pipe is opened. The main thread takes no signal, so that another one would have to.
+INTERRUPTED = """
+import os, signal, threading
+from lakekey.login.browser import open_browser
+os.mkfifo("pipe")
+assert open_browser(["cat", "%s"], "pipe", os.environ, secrets=())
+[beside] = [each for each in threading.enumerate() if each.name == "lakekey-browser"]
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+os.kill(os.getpid(), signal.SIGINT)
+open("pipe", "w").close()
+beside.join()
+print(signal.SIGINT in signal.sigpending())
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+"""
+
+
+@pytest.mark.posix_signals
+def test_ctrl_c_is_left_to_the_main_thread(tmp_path, monkeypatch):
+    """One that the thread beside the browser took would not end a question that is asked after the sign-in."""
+    monkeypatch.chdir(tmp_path)
+    assert run(INTERRUPTED) == "True"
