@@ -26,6 +26,7 @@ def ask(question: str, *, default: str = "") -> str:
     shown = f"{question} [{default}]: " if default else f"{question}: "
     sys.stderr.write("\n".join(_terminal.folded(shown, sys.stderr)))
     sys.stderr.flush()
+    _wait_for_a_line()
     line = _text(sys.stdin.readline)
     if not line:
         sys.stderr.write("\n")
@@ -97,6 +98,29 @@ def tell(line: str) -> None:
     indent = len(line) - len(text)
     lines = _terminal.folded(text, sys.stderr, indent)
     print("\n".join(f"{'':<{indent}}{each}" for each in lines), file=sys.stderr, flush=True)
+
+
+def _wait_for_a_line() -> None:
+    """Wait until a line was typed, or a signal came.
+
+    Reading alone would go on, and Ctrl-C wait for Enter, where another thread takes the signal, or where it comes right
+    before the system is asked for the line.
+    """
+    if sys.platform == "win32" or not sys.stdin.isatty():
+        return
+    import select
+    import signal
+
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    try:
+        while sys.stdin not in select.select([sys.stdin, woken], [], [])[0]:
+            os.read(woken, 64)
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(wake)
 
 
 def _text(read: Callable[[], str]) -> str:
