@@ -1,5 +1,6 @@
 """A host whose token endpoint answers byte by byte as a test wants: for what no HTTP server would do."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -31,7 +32,8 @@ class OddServer:
     def __exit__(self, *_: object) -> None:
         self.ended.set()
         # Closing alone would leave the accepting thread where it is.
-        self._listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # Windows shuts no listener down; closing it ends what waits there
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _accept(self) -> None:
