@@ -147,7 +147,7 @@ def test_copy_that_serves_and_is_recent_spares_the_store_a_question(shared, monk
     stored(shared)
     shared.keep_near(entry_of(shared))
     later(monkeypatch, 100)
-    assert shared.look().access_token == "live"
+    assert shared.look_near().access_token == "live"
     assert 100 <= shared.age < near.CHECKED
 
 
