@@ -5,14 +5,16 @@ that the SDKs call for a token. ``--token`` is for tools that accept nothing els
 """
 
 import argparse
+import contextlib
 import os
 import shlex
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
+from typing import Any
 
 from lakekey import _commands
 from lakekey.cli import prompt
@@ -106,31 +108,43 @@ def _ready(target: Target) -> Provider:
 
 
 def _run(words: list[str], environ: Mapping[str, str]) -> int:
-    try:
-        process = subprocess.Popen(words, env=dict(environ))  # noqa: S603 - the command is the person's own
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-    else:
-        return _wait(process)
-    raise LakekeyError(f"{words[0]} cannot be run: {reason}", hint="check the command after --")
-
-
-def _wait(process: "subprocess.Popen[bytes]") -> int:
-    """The command's exit status, as a shell gives it. Ctrl-C is the command's, which the terminal tells it itself."""
+    """Run a command and forward the signals that would end it. Returns its exit status, as a shell gives it."""
+    started: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def forward(number: int, _frame: FrameType | None) -> None:
-        process.send_signal(number)
+        if started:
+            started[0].send_signal(number)
+        else:
+            early.append(number)
 
-    previous = {signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN)}
+    with _handled(forward):
+        try:
+            process = subprocess.Popen(words, env=dict(environ))  # noqa: S603 - the command is the person's own
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise LakekeyError(f"{words[0]} cannot be run: {reason}", hint="check the command after --") from None
+        started.append(process)
+        for number in early:
+            process.send_signal(number)
+        status = process.wait()
+    return 128 - status if status < 0 else status
+
+
+@contextlib.contextmanager
+def _handled(forward: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Handle signals from before the command starts: one in between would end this process and leave the command."""
+    # The terminal itself sends Ctrl-C to the command, too. Not SIG_IGN, which the command would inherit.
+    previous: dict[int, Any] = {signal.SIGINT: signal.signal(signal.SIGINT, lambda _number, _frame: None)}
     for name in ("SIGTERM", "SIGHUP"):
-        if (number := getattr(signal, name, None)) is not None:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # under nohup, the command's as well
             previous[number] = signal.signal(number, forward)
     try:
-        status = process.wait()
+        yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    return 128 - status if status < 0 else status
 
 
 def usual_shell(environ: Mapping[str, str]) -> str:

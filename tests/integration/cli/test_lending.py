@@ -66,6 +66,27 @@ def test_end_signal_reaches_the_command(box, tmp_path):
         assert process.wait(timeout=30) == 5
 
 
+def test_end_signal_that_arrives_while_the_command_starts_reaches_it(box, tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, subprocess, sys\n"
+        "start = subprocess.Popen.__init__\n"
+        "def struck(self, words, *args, **kwargs):\n"
+        "    if words[0] == 'sh':\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    start(self, words, *args, **kwargs)\n"
+        "subprocess.Popen.__init__ = struck\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = run("run", "job", "--", "sh", "-c", "sleep 30")
+    assert done.returncode == 128 + signal.SIGTERM, done.stderr
+
+
+def test_hang_up_that_nohup_ignores_is_ignored_by_the_command_as_well(box):
+    script = "kill -HUP $$; kill -HUP $PPID; exit 7"
+    done = subprocess.run(["nohup", LAKEKEY, "run", "job", "--", "sh", "-c", script], capture_output=True, check=False)
+    assert done.returncode == 7
+
+
 def test_env_lets_a_shell_use_the_session_and_holds_no_secret(box):
     token = run("token", "job").stdout.strip()
     done = run("env", "job")
