@@ -134,12 +134,14 @@ def _run(words: list[str], environ: Mapping[str, str]) -> int:
 @contextlib.contextmanager
 def _handled(forward: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Handle signals from before the command starts: one in between would end this process and leave the command."""
-    # The terminal itself sends Ctrl-C to the command, too. Not SIG_IGN, which the command would inherit.
-    previous: dict[int, Any] = {signal.SIGINT: signal.signal(signal.SIGINT, lambda _number, _frame: None)}
-    for name in ("SIGTERM", "SIGHUP"):
+    # The terminal itself sends Ctrl-C to the command, too.
+    handlers = {"SIGINT": lambda _number, _frame: None, "SIGTERM": forward, "SIGHUP": forward}
+    previous: dict[int, Any] = {}
+    for name, handler in handlers.items():
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # under nohup, the command's as well
-            previous[number] = signal.signal(number, forward)
+        # What is ignored here, as under nohup or behind `&`, is for the command to ignore, which inherits that.
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            previous[number] = signal.signal(number, handler)
     try:
         yield
     finally:
