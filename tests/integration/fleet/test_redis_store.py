@@ -150,6 +150,16 @@ def test_a44_password_is_in_no_repr_and_no_error(redis):
     assert caught.value.__cause__ is caught.value.__context__ is None
 
 
+@pytest.mark.parametrize(
+    ("login", "said"), [("", "Authentication required"), (":wrong@", "WRONGPASS|invalid username-password")]
+)
+def test_a45_login_that_is_lacking_or_wrong_is_no_lost_reply(redis, login, said):
+    with pytest.raises(StoreUnavailable, match=said) as caught:
+        RedisStore(f"redis://{login}127.0.0.1:{redis.port}/0").put(NAME, b"bytes", replaces=None)
+    assert not caught.value.in_doubt
+    assert "the password" in caught.value.hint
+
+
 def test_a45_user_without_a_right_is_answered_with_the_rule(redis):
     redis.command("ACL", "SETUSER", "worker", "on", ">dose-of-worker", "~other:*", "+@all")
     store = RedisStore(f"redis://worker:dose-of-worker@127.0.0.1:{redis.port}/0")

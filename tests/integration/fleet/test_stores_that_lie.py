@@ -193,6 +193,7 @@ def test_redis_list_that_is_none_or_never_ends_is_an_error(reply):
         b"ERR Error running script (call to f_1): @user_script:1: @user_script: 7: -NOREPLICAS Not enough replicas.",
         b"LOADING Redis is loading the dataset in memory",
         b"READONLY You can't write against a read only replica.",
+        b"ERR max number of clients reached",
     ],
 )
 def test_redis_that_cannot_do_it_now_is_an_error_that_passes(said):

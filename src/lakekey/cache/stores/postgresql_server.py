@@ -155,7 +155,8 @@ class Server:
                 )
             except (psycopg.Error, OSError) as error:
                 reason = self._said(error)
-            if any(mark in reason for mark in _LASTS):
+            lasts = any(mark in reason for mark in _LASTS)
+            if lasts:
                 break
             patience = self._patience * _BUSY if any(mark in reason for mark in _CROWDED) else allowed
             if time.monotonic() - arrived + pause > patience:
@@ -163,11 +164,10 @@ class Server:
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the clients, guards nothing
             pause = min(pause * 2, _LONGEST_PAUSE)
         self._failed_at = time.monotonic()
-        raise self._away(reason)
-
-    def _away(self, reason: str) -> StoreUnavailable:
-        return StoreUnavailable(
-            f"the store {self.where} cannot be reached: {reason}", hint="try again; if it lasts, run: lakekey doctor"
+        wrong = "correct the user, the password, the database or the certificate of LAKEKEY_STORE"
+        raise StoreUnavailable(
+            f"the store {self.where} cannot be reached: {reason}",
+            hint=f"{wrong if lasts else 'try again'}; {'then' if lasts else 'if it lasts,'} run: lakekey doctor",
         )
 
     def _meaning(self, error: Exception) -> CacheError:

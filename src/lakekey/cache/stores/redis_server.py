@@ -41,7 +41,7 @@ _COMMAND = 15.0  # seconds for the command itself: a slow store is slow, and not
 _QUIET = 3.0  # seconds after an operation that failed in which the next ones try once, and do not wait again
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 # What is not done and may be done in a moment. BUSY: another script runs for long; NOREPLICAS: `min-replicas-to-write`.
-_PASSING_WORDS = ("READONLY", "LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "BUSY ", "NOREPLICAS")
+_PASSING_WORDS = ("READONLY", "LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "BUSY ", "NOREPLICAS", "max number")
 _RIGHTS = "~{{{prefix}}}:* +get +set +del +eval +hget +hmget +hset +pexpire +zadd +zrem +zrangebylex +zcard +time +info"
 
 
@@ -176,9 +176,7 @@ class Server:
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - as above
             pause = min(pause * 2, _LONGEST_PAUSE)
         self._failed_at = time.monotonic()
-        raise StoreUnavailable(
-            f"the store {self.where} cannot be reached: {reason}", hint="try again; if it lasts, run: lakekey doctor"
-        )
+        raise self._away(reason, lasts=lasts)
 
     def _first_node(self, seconds: float) -> Node:
         """Where to begin: the address's host, or the primary that its sentinels name.
@@ -233,7 +231,11 @@ class Server:
             hint = f"an administrator runs there: ACL SETUSER NAME {rights}"
             return CacheError(f"the store {self.where} denies access: {said}", hint=hint), False
         if isinstance(error, refusals.ConnectionError | refusals.TimeoutError | OSError):
-            return reply_lost(f"the store {self.where} did not answer: {said}"), False
+            if isinstance(error, refusals.AuthenticationError):  # a reply, which the library files under these
+                lost = self._away(said, lasts=True)
+            else:
+                lost = reply_lost(f"the store {self.where} did not answer: {said}")
+            return lost, False
         return CacheError(f"the store {self.where} refuses: {said}", hint="run: lakekey store check"), False
 
     def _moved(self, host: str, port: int, said: str) -> tuple[CacheError, bool]:
@@ -251,6 +253,13 @@ class Server:
         if not self._address.encrypted and host not in LOOPBACK:
             what = f"sends us to {host}, and would send everything in clear to another host"
             raise CacheError(f"the store {self.where} {what}", hint="use rediss:// and turn on TLS on the server")
+
+    def _away(self, reason: str, *, lasts: bool) -> StoreUnavailable:
+        hint = "correct the user, the password or the certificate that LAKEKEY_STORE names" if lasts else "try again"
+        then = "then" if lasts else "if it lasts,"
+        return StoreUnavailable(
+            f"the store {self.where} cannot be reached: {reason}", hint=f"{hint}; {then} run: lakekey doctor"
+        )
 
     def _passes(self, said: str) -> StoreUnavailable:
         return StoreUnavailable(f"the store {self.where} cannot do that now: {said}", hint="try again")

@@ -93,8 +93,8 @@ class KmsRing:
                 hint="restore this cache's own from a backup, or start over with an empty cache",
             )
         if mine.format == 1:  # the text itself, wrapped by the service
-            return self._unwrap(mine.wrapped, "").decode()
-        return self._open(self._unwrap(mine.wrapped, self._context), mine.sealed)
+            return self._unwrap(mine.wrapped, "", self._text)
+        return self._unwrap(mine.wrapped, self._context, lambda key: self._open(key, mine.sealed))
 
     def write(self, text: str) -> None:
         """See `OwnKeySource.write`. A ring that only loses keys keeps the key that wraps it.
@@ -165,23 +165,24 @@ class KmsRing:
         _unwrapped[self._memo(wrapped, self._context)] = key
         return wrapped, key
 
-    def _unwrap(self, wrapped: bytes, context: str) -> bytes:
-        """Ask the service, once in the life of this process."""
+    def _unwrap(self, wrapped: bytes, context: str, opened: Callable[[bytes], str]) -> str:
+        """Ask the service, once in the life of this process. A key that does not open is not kept: it asks again."""
         memo = self._memo(wrapped, context)
         with as_work(), _one_at_a_time(self._limit):  # what renews needs the key, too
             if memo in _unwrapped:
-                return _unwrapped[memo]
+                return opened(_unwrapped[memo])
             failed = _failed.get(memo)
             if failed is not None and time.monotonic() - failed.at < _PAUSE:
                 raise KeyUnavailable(failed.message, hint=failed.hint)
             try:
                 key = self._asked(lambda: self._service.unwrap(wrapped, context))
+                text = opened(key)
             except KeyUnavailable as error:
                 _failed[memo] = _Failed(time.monotonic(), error.message, error.hint)
                 raise
             _failed.pop(memo, None)
             _unwrapped[memo] = key
-            return key
+            return text
 
     def _memo(self, wrapped: bytes, context: str) -> bytes:
         return hashlib.sha256(f"{self._kms}\0{context}\0".encode() + wrapped).digest()
@@ -193,9 +194,16 @@ class KmsRing:
 
         try:
             return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], self._context.encode()).decode()
-        except (InvalidTag, ValueError):
+        except (InvalidTag, ValueError, TypeError):  # a package may return what is no key at all
             pass
-        raise self._unusable("it is damaged, or belongs to another cache")
+        raise self._does_not_open()
+
+    def _text(self, content: bytes) -> str:
+        try:
+            return bytes(content).decode()
+        except (ValueError, TypeError):
+            pass
+        raise self._does_not_open()  # out here: the error of the decoding has the content
 
     def _asked(self, call: Callable[[], T]) -> T:
         try:
@@ -208,6 +216,13 @@ class KmsRing:
             message = f"the key management service {self.where} did not open the key ring ({type(error).__name__})"
             hint = _HINT
         raise KeyUnavailable(message, hint=hint)
+
+    def _does_not_open(self) -> KeyUnavailable:
+        error = self._unusable(
+            f"it is damaged, or belongs to another cache, or {self.where} has answered with another key"
+        )
+        error.hint = f"try again in {_PAUSE:g} s; if it lasts, {error.hint}"
+        return error
 
     def _unusable(self, reason: str) -> KeyUnavailable:
         return KeyUnavailable(

@@ -9,6 +9,7 @@ import pytest
 
 from lakekey._imports import LOADING
 from lakekey.cache import durable_files, private_files
+from lakekey.cache.keys.kms import wrapped_ring
 from lakekey.cache.keys.kms.wrapped_ring import KmsRing
 from lakekey.cache.keys.ring import format_ring
 from lakekey.cache.opening import open_cache
@@ -37,6 +38,8 @@ class Service:
         time.sleep(float(os.environ.get('SLOW', 0)))
         if self.away:
             raise ConnectionError('the secret is 1234')
+        if 'LIE' in os.environ:
+            return {'another': b'k' * 32, 'short': b'k', 'text': 'k' * 32, 'none': None}[os.environ['LIE']]
         return AESGCM(self.where.encode().ljust(32)[:32]).decrypt(wrapped[:12], wrapped[12:], b'')
 """
 
@@ -141,6 +144,19 @@ def test_a_service_that_hangs_is_given_up(environ, monkeypatch):
     monkeypatch.setenv("SLOW", "3")
     with pytest.raises(KeyUnavailable, match=r"did not answer \(no answer within 0.2 s\)"):
         open_cache({**environ, "LAKEKEY_KMS_TIMEOUT": "0.2"})
+
+
+@pytest.mark.parametrize("lie", ["another", "short", "text", "none"])
+def test_a_service_that_answers_with_another_key_is_an_error_and_asked_again(environ, monkeypatch, lie):
+    open_cache(environ).begin()
+    forget_unwrapped()
+    monkeypatch.setenv("LIE", lie)
+    with pytest.raises(KeyUnavailable, match="alias/tokens has answered with another key") as caught:
+        open_cache(environ)
+    assert caught.value.hint.startswith("try again")
+    monkeypatch.delenv("LIE")
+    monkeypatch.setattr(wrapped_ring, "_PAUSE", 0.0)
+    assert open_cache(environ).ring.source == "kms"
 
 
 def test_code_that_interrupts_a_late_import_gets_its_key_at_once(environ):
