@@ -24,13 +24,13 @@ class SdkSettings:
     """
 
     def __init__(self, target: Target) -> None:
-        self._target = target
         self._used: Mapping[str, str] = target.sdk_settings
 
-    def config(self, reports: list[str]) -> "Config":
+    def config(self, target: Target, reports: list[str]) -> "Config":
         """The SDK's ``Config`` with a strategy that is built.
 
         Args:
+            target: What is signed in to, at the host that Azure has named where an earlier call has asked it.
             reports: Gets what went wrong on the way, which the caller logs.
 
         Raises:
@@ -40,14 +40,13 @@ class SdkSettings:
         with LOADING:
             from lakekey.providers.sdk_config import config_class
         try:
-            config = config_class(self._target, reports)
+            config = config_class(target, reports)
         except ImportError:
             raise ConfigurationError(
-                f"{self._target.auth_type} needs databricks-sdk", hint="pip install 'lakekey[sdk]'"
+                f"{target.auth_type} needs databricks-sdk", hint="pip install 'lakekey[sdk]'"
             ) from None
-        target = self._target
         # profile="": what was resolved counts, and the SDK must not read the file once more.
-        self._used = self._found()
+        self._used = _found(target)
         settings: dict[str, Any] = {"profile": "", **_PATIENCE, **self._used}
         if "scopes" in target.sources:
             settings["scopes"] = list(target.scopes)
@@ -55,28 +54,6 @@ class SdkSettings:
             host=target.host or None, auth_type=target.auth_type, group_id=target.group_id, **settings
         )
         return built
-
-    def _found(self) -> Mapping[str, str]:
-        """What the strategy reads, with the secrets that `pickle` left behind found again."""
-        target = self._target
-        left_behind = [
-            name
-            for name, setting in SETTINGS.items()
-            if setting.secret and name in target.sources and setting.delegated and name not in target.sdk_settings
-        ]
-        if not left_behind:
-            return target.sdk_settings
-        with LOADING:
-            from lakekey.configuration.unpickled import resolved_here
-
-        for here in resolved_here(target):
-            if all(name in here.sdk_settings for name in left_behind):
-                return {**here.sdk_settings, **target.sdk_settings}
-        raise ConfigurationError(
-            f"{' and '.join(left_behind)} of this provider is not here: pickling leaves it behind",
-            hint="set it in the environment here, or add the profile on this machine",
-            profile=target.name,
-        )
 
     def redacted(self, error: Exception) -> str:
         """What an error of the SDK says, without the secrets that the SDK was given."""
@@ -86,3 +63,25 @@ class SdkSettings:
             if len(value) > 3 and name not in ("cloud", "azure_environment"):
                 text = text.replace(value, f"[{name}]")
         return redacted(text, (value for name, value in self._used.items() if SETTINGS[name].secret))[:400]
+
+
+def _found(target: Target) -> Mapping[str, str]:
+    """What the strategy reads, with the secrets that `pickle` left behind found again."""
+    left_behind = [
+        name
+        for name, setting in SETTINGS.items()
+        if setting.secret and name in target.sources and setting.delegated and name not in target.sdk_settings
+    ]
+    if not left_behind:
+        return target.sdk_settings
+    with LOADING:
+        from lakekey.configuration.unpickled import resolved_here
+
+    for here in resolved_here(target):
+        if all(name in here.sdk_settings for name in left_behind):
+            return {**here.sdk_settings, **target.sdk_settings}
+    raise ConfigurationError(
+        f"{' and '.join(left_behind)} of this provider is not here: pickling leaves it behind",
+        hint="set it in the environment here, or add the profile on this machine",
+        profile=target.name,
+    )

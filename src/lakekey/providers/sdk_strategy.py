@@ -284,7 +284,7 @@ class SdkStrategy:
             self._strategy.dropped = True
 
     def _build(self, reports: list[str]) -> "Config":
-        built = self._settings.config(reports)
+        built = self._settings.config(self.target, reports)
         if not self.target.host:
             self.target = self.target.at(normalize_host(built.host, self.target.profile, "by Azure"))
         return built

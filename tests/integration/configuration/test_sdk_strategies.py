@@ -303,6 +303,16 @@ def test_azure_workspace_is_found_by_its_resource_id(box, azure, access_token, m
     assert (client.config.warehouse_id, client.config.cluster_id) == ("w1", None)
 
 
+def test_azure_is_not_asked_again_for_an_address_that_it_has_told(box, azure, access_token, monkeypatch):
+    monkeypatch.delenv("DATABRICKS_HOST")
+    p = lakekey.provider(azure_workspace_resource_id="/subscriptions/s/workspaces/w")
+    for _ in range(2):
+        p.login()  # the strategy is built again
+        assert p.headers()["Authorization"] == f"Bearer {access_token}"
+    assert p.target.host == box.host
+    assert azure.count("/subscriptions/s/workspaces/w?api-version=2018-04-01") == 1
+
+
 def test_azure_workspace_that_is_not_found_is_an_error_of_ours(monkeypatch, azure):
     monkeypatch.delenv("DATABRICKS_HOST", raising=False)
     monkeypatch.setattr(
