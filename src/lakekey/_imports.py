@@ -17,7 +17,7 @@ from _thread import RLock, get_ident
 TYPE_CHECKING = False  # as `typing` has it, which `import lakekey` does without
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
-    from types import CodeType, FrameType
+    from types import CodeType, FrameType, ModuleType
 
 LOADING = RLock()  # not `threading`'s, which would be one more module for a warm start
 _after_logging = False
@@ -36,6 +36,14 @@ def libraries() -> RLock:
             _hold_back_forks()
             _after_logging = True
     return LOADING
+
+
+def commands() -> "ModuleType":
+    """`lakekey._commands`, by which a hint names commands: for an error only, and so not on the warm path."""
+    with LOADING:
+        from lakekey import _commands
+
+    return _commands
 
 
 def _hold_back_forks() -> None:

@@ -12,9 +12,8 @@ import stat
 import sys
 import time
 
-from lakekey._imports import LOADING
+from lakekey._imports import LOADING, commands
 from lakekey.cache import safe_path
-from lakekey.cache.safe_path import commands
 from lakekey.errors import UnsafeCache
 
 TYPE_CHECKING = False

@@ -11,12 +11,8 @@ from __future__ import annotations
 import os
 import stat
 
-from lakekey._imports import LOADING
+from lakekey._imports import LOADING, commands
 from lakekey.errors import UnsafeCache
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import ModuleType
 
 _POSIX = os.name == "posix"
 ANOTHER_PLACE = "set LAKEKEY_CACHE_DIR to a directory of your own, or LAKEKEY_STORE=memory: to keep nothing"
@@ -104,14 +100,6 @@ def _check_directory(status: os.stat_result, path: str) -> None:
 def _chmod(status: os.stat_result, path: str, change: str) -> str:
     """A step that this user can take: only its owner can change what a directory permits."""
     return f"chmod {change} {commands().quoted(path)}" if os.geteuid() in (0, status.st_uid) else ANOTHER_PLACE
-
-
-def commands() -> ModuleType:
-    """What a hint names commands by; loaded for an error only, and so not on the warm path."""
-    with LOADING:
-        from lakekey import _commands
-
-    return _commands
 
 
 def _check_owner(status: os.stat_result, path: str, what: str) -> None:

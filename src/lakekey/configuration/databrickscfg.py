@@ -6,14 +6,13 @@ import os
 import stat
 import sys
 
-from lakekey._imports import LOADING
+from lakekey._imports import LOADING, commands
 from lakekey._named_tuple import NamedTuple
 from lakekey.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from types import ModuleType
 
 #: The section that is not a profile.
 SETTINGS_SECTION = "__settings__"
@@ -70,7 +69,7 @@ def read(path: str | None, wanted: str | None) -> Profile | None:
             return None
         raise ConfigurationError(
             f"there is no file {path} to find it in",
-            hint=f"lakekey login {_commands().profile(wanted)} --host https://…",
+            hint=f"lakekey login {commands().profile(wanted)} --host https://…",
             profile=wanted,
         )
     name = wanted or _default_profile(found)
@@ -81,13 +80,6 @@ def read(path: str | None, wanted: str | None) -> Profile | None:
         named = "" if wanted else f" ([{SETTINGS_SECTION}] default_profile names it)"
         raise no_such_profile(path, name, found, named)
     return Profile(name, path, found[section])
-
-
-def _commands() -> ModuleType:
-    with LOADING:
-        from lakekey import _commands  # for an error only, so not on the warm path
-
-    return _commands
 
 
 def profiles(path: str | None) -> tuple[list[Profile], str | None]:
@@ -255,7 +247,7 @@ def _check_who_may_write(path: str, status: os.stat_result, wanted: str | None) 
         others = not is_private_group(status.st_gid)
     if others:
         raise ConfigurationError(
-            f"{path} can be changed by other users", hint=f"chmod go-w {_commands().quoted(path)}", profile=wanted
+            f"{path} can be changed by other users", hint=f"chmod go-w {commands().quoted(path)}", profile=wanted
         )
     me = os.geteuid()
     if status.st_uid in (0, me):
@@ -263,7 +255,7 @@ def _check_who_may_write(path: str, status: os.stat_result, wanted: str | None) 
     if me != 0 and not _is_unmapped(status.st_uid):
         raise ConfigurationError(
             f"{path} belongs to user {status.st_uid}, who could change it",
-            hint=f"sudo chown {me} {_commands().quoted(path)}",
+            hint=f"sudo chown {me} {commands().quoted(path)}",
             profile=wanted,
         )
     with LOADING:
@@ -286,4 +278,4 @@ def _unreadable(path: str, reason: str, wanted: str | None) -> ConfigurationErro
 
 
 def _look_at(path: str) -> str:
-    return f"ls -l {_commands().quoted(path)}" if _POSIX else _commands().look_at(path)
+    return f"ls -l {commands().quoted(path)}" if _POSIX else commands().look_at(path)
