@@ -128,7 +128,7 @@ class Session:
             if entry is None and (reason := self.cache.volatile) is not None:
                 error.message += f": {reason}"
                 error.hint = f"set LAKEKEY_CACHE_DIR to a directory of yours that can be written to; then {error.hint}"
-            if entry is None and self.credential.was_seen_here():
+            elif entry is None and self.credential.was_seen_here():
                 error.message = (
                     f"the store {self.cache.store.where} has no session any more, though this host has seen one: "
                     "it was signed out of, or evicted, or the store was emptied"
