@@ -290,8 +290,5 @@ class Cache:
         return entry_lock.attempt(self._sealed, entry_id, lambda: self.read(entry_id), to_write=to_write)
 
     def together(self) -> AbstractContextManager[None]:
-        """Several questions to the store, on one connection; no connection where a key has to be chosen in between.
-
-        That may have to wait for another host, for which none is kept open.
-        """
+        """See `SealedStore.together`."""
         return self._sealed.together()

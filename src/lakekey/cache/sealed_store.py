@@ -71,7 +71,10 @@ class SealedStore:
         return envelope
 
     def together(self) -> AbstractContextManager[None]:
-        """See `Cache.together`."""
+        """Several questions to the store, on one connection; no connection where a key has to be chosen in between.
+
+        That may have to wait for another host, for which none is kept open.
+        """
         with contextlib.suppress(LakekeyError):  # what is wrong with the keys, the question itself says
             keys = self.keys
             if keys is None or keys.chosen:
