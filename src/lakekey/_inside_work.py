@@ -1,4 +1,4 @@
-"""Which code runs inside a renewal, or with something in hand that others wait for, and what it must leave for later.
+"""Which code runs inside a renewal or holds a lock that others wait for, and which reports it has to postpone.
 
 The work of a renewal calls nothing of the program: what it has to report waits with it (`later`), and a thread that
 waits for the work makes the reports. Code of the program that runs inside it all the same, such as a finalizer, waits

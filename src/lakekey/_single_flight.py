@@ -204,9 +204,8 @@ class Flights(Generic[T]):
             self._do_here(key, flight, flight.starter)
 
     def _work(self, key: str, flight: _Flight[T]) -> None:
-        under_way.set(
-            flight
-        )  # for good, and before the claim: code that asks from here on does not wait for this thread
+        # For good, and before the claim: code that asks from here on does not wait for this thread.
+        under_way.set(flight)
         if not flight.claim(object()):
             return
         try:
@@ -218,9 +217,8 @@ class Flights(Generic[T]):
             flight.report()
 
     def _do_here(self, key: str, flight: _Flight[T], waiter: Waiter) -> None:
-        token = under_way.set(
-            flight
-        )  # from here to the end, so that a handler that asks in between does not wait for us
+        # From here to the end, so that a handler that asks in between does not wait for us.
+        token = under_way.set(flight)
         try:
             if not flight.claim(waiter):
                 return

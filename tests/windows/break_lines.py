@@ -52,7 +52,7 @@ BREAKS = (
     Break("cache/exchanged_names.py", 'if sys.platform != "linux":', "if False:", f"{UNIT}/cache/test_durable_files.py"),
     Break("cache/safe_path.py", '_POSIX = os.name == "posix"', "_POSIX = True", FILES),
     Break(
-        "cache/stores/lock_line.py", "everybody is first\n        return True", "\n        return False",
+        "cache/stores/lock_line.py", "every process is first\n        return True", "\n        return False",
         f"{UNIT}/cache/stores/test_lock_line.py",
     ),
     Break("cache/opening.py", 'if sys.platform == "win32":', "if False:", f"{HERE}/test_places.py::test_cache_lies_in_the_users_local_application_data"),

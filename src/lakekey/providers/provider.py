@@ -125,7 +125,7 @@ class Provider:
 
         Args:
             ask: Whether a person may be asked to sign in, if one is there: not for a request that only clears up. Nor
-                is a person waited for then, who signs in elsewhere: the error is `LockTimeout`.
+                does it wait for a person who is signing in elsewhere: the error is `LockTimeout`.
 
         Raises:
             LakekeyError: There is no token to be had; the error says what to do.

@@ -94,7 +94,7 @@ def _lock(descriptor: int) -> bool:
     try:
         with LOADING:
             import fcntl
-    except ImportError:  # Windows, where everybody is first
+    except ImportError:  # Windows, where every process is first
         return True
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
