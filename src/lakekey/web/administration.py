@@ -17,7 +17,7 @@ from lakekey.web.everyone import Everyone
 from lakekey.web.pages import Form, Message, error_message
 from lakekey.web.people import User
 from lakekey.web.reliance import Reliance
-from lakekey.web.told import key_of
+from lakekey.web.told import key_of, text_of, with_step
 from lakekey.web.visits import Visits
 
 #: Changes may wait for any authorization server, so they have a few threads of their own.
@@ -57,7 +57,9 @@ class Administration(Visits):
         except LakekeyError as error:  # told as it is: a part may be done, or an entry cannot be read
             status = 503 if isinstance(error, CacheError | TokenEndpointError) else 409
             message = error_message(self.language(request), error, to_administrator=True)
-            _log.warning("web", "an administrator's change failed: %s → %s", error.message, error.hint)
+            own = text_of(error)  # a mistyped name, or a page that is out of date
+            log = _log.info if own is not None and not own.quoted else _log.warning
+            log("web", "an administrator's change failed: %s", with_step(error))
             # What another administrator has changed meanwhile is shown as it is now, and not what was typed over it.
             stays = form.get("do") in ("add", "set", "default") and key_of(error) != "e-meanwhile"
             given = {**form, "secret": ""} if stays else None

@@ -30,7 +30,7 @@ class Failures:
         return self._routes.refused(request, error, as_json=self._is_program(request))
 
     async def fail(self, request: Request, error: Exception) -> Response:
-        """The store is away, or the configuration does not hold."""
+        """The store is away, or the configuration is missing or invalid."""
         _log.warning("web", "a request failed: %s", error)
         if isinstance(error, ConfigurationError):
             return self._routes.misconfigured(request, error)

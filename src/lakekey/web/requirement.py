@@ -5,11 +5,14 @@ from collections.abc import Awaitable, Callable
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from lakekey import _log
 from lakekey.errors import CacheError, CredentialsRefused, LakekeyError, LoginRequired, TokenEndpointError
 from lakekey.providers.provider import Provider
 from lakekey.web import pages, threads, words
+from lakekey.web.frame import spelled
 from lakekey.web.people import User
 from lakekey.web.service import PortalService
+from lakekey.web.told import with_step
 from lakekey.web.visits import Visits
 
 
@@ -39,10 +42,10 @@ def requirement(portal: PortalService, profile: str) -> Callable[[Request], Awai
             url = error.url or page
             message = reader.text(f"{error.message}; connect at {url}", "connect-first", profile=profile, url=url)
             raise _not_connected(request, message, url) from None
-        except (TokenEndpointError, CacheError) as error:
-            raise HTTPException(503, reader.told(error)) from None
-        except CredentialsRefused as error:
-            raise HTTPException(502, reader.told(error)) from None
+        except (TokenEndpointError, CacheError, CredentialsRefused) as error:
+            _log.warning("web", "%s: no token for %s: %s", profile, user.name, with_step(error))
+            status = 502 if isinstance(error, CredentialsRefused) else 503
+            raise HTTPException(status, reader.told(error)) from None
         return provider
 
     return connected
@@ -59,7 +62,10 @@ class _Reader:
         return words.text(self._language, key, **values) if self._language else english
 
     def told(self, error: LakekeyError) -> str:
-        return pages.error_message(self._language, error).text if self._language else error.message
+        if not self._language:
+            return error.message
+        message = pages.error_message(self._language, error)
+        return f"{message.text} ({spelled(message.quoted)})" if message.quoted else message.text
 
 
 def _found(portal: PortalService, user: User, profile: str) -> tuple[Provider, str | None]:

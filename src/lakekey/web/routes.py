@@ -24,7 +24,7 @@ from lakekey.web.outcomes import Outcome
 from lakekey.web.pages import Form, Message
 from lakekey.web.people import ANY_USER, User
 from lakekey.web.service import PortalService
-from lakekey.web.told import text_of
+from lakekey.web.told import text_of, with_step
 from lakekey.web.upkeep import Upkeep
 
 _REFUSED = {outcomes.UNKNOWN: 400, outcomes.LATE: 400}
@@ -271,8 +271,8 @@ class Routes(Upkeep):
     def _trouble(self, request: Request, profile: str, user: User, error: LakekeyError) -> Message:
         """What a page says of a sign-in that could not begin."""
         language = self.language(request)
-        _log.warning("web", "%s: the sign-in of %s could not begin: %s", profile, user.name, error.message)
-        if text_of(error) is not None:  # its profile does not hold any more
+        _log.warning("web", "%s: the sign-in of %s could not begin: %s", profile, user.name, with_step(error))
+        if text_of(error) is not None:  # its profile is missing or invalid
             return pages.error_message(language, error)
         app, redirect_uri = self._app_words(profile)
         if isinstance(error, TokenEndpointError):

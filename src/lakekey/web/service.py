@@ -28,7 +28,7 @@ from lakekey.web.provider_cache import ProviderCache
 from lakekey.web.registrations import Registrations
 from lakekey.web.reliance import Reliance, Schedules, ask
 from lakekey.web.sign_in import SignIns, hosted_target
-from lakekey.web.told import retold, told
+from lakekey.web.told import retold, told, with_step
 
 UserOf = Callable[[Any], "User | str | Awaitable[User | str | None] | None"]
 
@@ -192,7 +192,7 @@ class PortalService:
     def connections(self, user: User | str, *, reliance: Reliance | None = None) -> list[Connection]:
         """How all connections of a user stand; for ``reliance`` see `connection`.
 
-        One whose profile is gone, or does not hold any more, is for the administrator, and takes no other along.
+        One whose profile is missing or invalid is for the administrator, and takes no other along.
         """
         known = self.reliance() if reliance is None else reliance
         return [self._connection_or_why(user, profile, known) for profile in self.profiles]
@@ -201,7 +201,7 @@ class PortalService:
         try:
             return self.connection(user, profile, reliance=reliance)
         except ConfigurationError as error:
-            _log.warning("web", "%s cannot be used: %s", profile, error.message)
+            _log.warning("web", "%s cannot be used: %s", profile, with_step(error))
             return Connection(profile, self.server_of(profile), (), ASK_ADMINISTRATOR, why=error.message)
 
     def disconnect(self, user: User | str, profile: str) -> tuple[bool, str | None]:

@@ -31,7 +31,7 @@ def told(
     profile: str | None = None,
     **values: str,
 ) -> ConfigurationError:
-    """A setting or a wish that cannot be, known to the pages by the key of their text.
+    """A setting or a request that is refused, known to the pages by the key of their text.
 
     Args:
         key: The key of the text (`lakekey.web.words`).
@@ -61,6 +61,11 @@ def key_of(error: LakekeyError) -> str | None:
     """The key of an error's own text; ``None`` where it has none."""
     own = text_of(error)
     return own.key if own is not None else None
+
+
+def with_step(error: LakekeyError) -> str:
+    """An error for the log, with the next step that a page does not show."""
+    return f"{error.message} → {error.hint}" if error.hint else error.message
 
 
 def text_of(error: LakekeyError) -> Told | None:

@@ -1,5 +1,6 @@
 """The administrator's page."""
 
+import logging
 import socket
 
 import pytest
@@ -251,12 +252,15 @@ def test_b45_button_that_removes_an_app_says_that_connections_need_it(visit):
 
 
 @pytest.mark.parametrize("fields", [{"do": "nothing"}, {"do": "default", "app": "x"}, {"do": "add", "name": "A B"}])
-def test_impossible_change_is_reported(visit, fields):
+def test_impossible_change_is_reported_on_the_page_and_is_not_a_warning_in_the_log(visit, fields, caplog):
     root = visit()
     _, hidden = root.get("/admin").form("Register")
+    caplog.set_level(logging.INFO, "lakekey.web")
     page = root.post("/lakekey/admin", {**hidden, **fields})
     assert page.status == 409
     assert 'role="alert"' in page.text
+    (record,) = [each for each in caplog.records if "change failed" in each.getMessage()]
+    assert (record.levelno, "None" in record.getMessage()) == (logging.INFO, False)
 
 
 def test_change_from_another_site_is_refused(visit, portal):
