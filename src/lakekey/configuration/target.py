@@ -75,6 +75,10 @@ class Target(Resolved, Given):
         """The target at a host that only the SDK's strategy could find."""
         return _of({**vars(self), "host": host})
 
+    def of_user(self, user: str) -> Target:
+        """The target of another person who signs in with the same settings."""
+        return _of({**vars(self), "user": user})
+
     def in_workspace(self, workspace_id: str | None, account_id: str | None) -> Target:
         """The target with the workspace and account that its host names, and the SQL path of its cluster there."""
         workspace = self.workspace_id or workspace_id

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from lakekey import _log
 from lakekey.cache.entry import Entry
-from lakekey.configuration.target import Target, person_key
-from lakekey.errors import CacheError, ConfigurationError
+from lakekey.configuration.target import person_key
+from lakekey.errors import CacheError
 from lakekey.observability import audit
 from lakekey.session import removal
 from lakekey.session.session import Session
@@ -14,6 +14,7 @@ from lakekey.web import app_changes, connections
 from lakekey.web.connections import Connection
 from lakekey.web.endings import Ending, Notes, ending_of
 from lakekey.web.people import User
+from lakekey.web.profile_targets import ProfileTargets
 from lakekey.web.reliance import Reliance
 from lakekey.web.service import PortalService
 from lakekey.web.told import told
@@ -169,6 +170,7 @@ class Everyone:
         """All connections that can be read, in order; and the entries that cannot be read."""
         found, unread, apps = [], [], self._service.registrations.all()
         reliance = self._service.reliance() if self._reliance is None else self._reliance
+        targets = ProfileTargets(self._service)
         for entry_id, stored in self._cache.walk():
             if isinstance(stored, CacheError):
                 _log.warning("web", "entry %s cannot be read: %s", entry_id[:12], stored.message)
@@ -176,16 +178,16 @@ class Everyone:
                 continue
             entry = stored.entry
             if entry is not None and "portal_user" in entry.about:
-                held = self._held(entry_id, entry, reliance)
+                held = self._held(entry_id, entry, targets, reliance)
                 name = app_changes.name_of(entry, apps)
                 found.append(held._replace(connection=held.connection._replace(registration=name)))
         return sorted(found, key=lambda held: (held.user, held.profile)), unread
 
-    def _held(self, entry_id: str, entry: Entry, reliance: Reliance) -> Held:
+    def _held(self, entry_id: str, entry: Entry, targets: ProfileTargets, reliance: Reliance) -> Held:
         owner = entry.about["portal_user"]
         profile = str(entry.about.get("profile", ""))
         user = User(str(owner.get("name", "")), str(owner.get("id", "")))
-        target = self._target(entry_id, profile, str(entry.about.get("host", "")), user)
+        target = targets.leading_to(entry_id, profile, str(entry.about.get("host", "")), user)
         if target is None:
             connection = Connection(
                 profile, str(entry.about.get("host", "")), (), connections.CONNECTED, entry.identity,
@@ -194,18 +196,6 @@ class Everyone:
         else:
             connection = self._service.connection_of(target, entry, user, reliance)
         return Held(entry_id, user.name, user.id, connection.profile, target is not None, connection)
-
-    def _target(self, entry_id: str, profile: str, host: str, user: User) -> Target | None:
-        """What leads to an entry today: its profile, or another of that workspace, such as one that was renamed."""
-        others = [each for each in self._service.profiles if self._service.server_of(each) == host]
-        for name in dict.fromkeys([profile, *others]):
-            try:
-                target = self._service.target(name, user)
-            except ConfigurationError:
-                continue  # it is gone, or does not hold any more
-            if self._service.session(target).entry_id == entry_id:
-                return target
-        return None
 
     def _remove(self, held: Held) -> Removal | None:
         """Remove a connection; ``None`` where it was gone already."""
@@ -260,5 +250,5 @@ def _unread(entries: list[str], done: str) -> CacheError:
     names = ", ".join(each[:12] for each in entries)
     return CacheError(
         f"{len(entries)} entries of the store cannot be read ({names}); {done}",
-        hint="lakekey doctor says why; lakekey remove ENTRY removes one as it is",
+        hint="lakekey doctor says why; lakekey logout ENTRY removes one as it is",
     )

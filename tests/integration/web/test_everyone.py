@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from lakekey.cache.opening import open_cache
+from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError, LoginRequired
 from lakekey.session.session import Session
-from lakekey.web import Portal, Schedule, User, begin_sign_in, finish_sign_in
+from lakekey.web import Portal, Schedule, User, begin_sign_in, finish_sign_in, sign_in
 from lakekey.web.registrations import Registrations
 from support.web_people import query_of
 
@@ -83,6 +84,24 @@ def test_connection_is_listed_under_the_names_that_its_profile_and_its_app_have_
     assert (held.offered, held.profile, held.connection.registration) == (True, "production", "new-name")
     assert held.connection == renamed.connection(ADA, "production")
     assert [removal.revocation for removal in renamed.everyone.remove(ADA)] == ["revoked"]
+
+
+@pytest.mark.parametrize("profiles", [["other"], ["other", "second", "third"]], ids=len)
+def test_each_profile_is_resolved_once_in_a_look_however_many_connections_are_left_over(
+    portal, connect, place, profiles, monkeypatch
+):
+    users = [ADA, GRACE]
+    for user in users:
+        connect(user)
+    host = f"host = {place.box.host}\nclient_id = another\n"
+    place.config_file.write_text("".join(f"[{each}]\n{host}scopes = all-apis,{each}\n" for each in profiles))
+    others = Portal(profiles, url=URL, user=lambda request: None)
+    resolved = []
+    monkeypatch.setattr(sign_in, "resolve", lambda *given, **more: resolved.append(given[0]) or resolve(*given, **more))
+    assert [(held.user, held.profile, held.offered) for held in others.everyone.all()] == [
+        (user, "prod", False) for user in users
+    ]
+    assert sorted(resolved) == sorted(profiles)
 
 
 def test_b45_app_with_connections_is_not_removed_silently(portal, connect):
