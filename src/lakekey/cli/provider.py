@@ -95,12 +95,12 @@ def session_and_provider(
 
 def _report(target: Target) -> None:
     from lakekey.cache.opening import cache_directory
-    from lakekey.cache.stores.places import without_credentials
+    from lakekey.cache.stores.places import shown
 
     file = f"[{target.profile or 'DEFAULT'}] of {target.config_file}" if target.config_file else "no profile"
     _log.debug("cli", "configuration: %s", file)
     for name, source in target.sources.items():
         _log.debug("cli", "  %s: from %s", name, source)
     _log.debug("cli", "host %s, %s, client %s", target.host, target.auth_type, target.client_id or "none")
-    store = target.store or cache_directory(target.cache_environment(os.environ))
-    _log.debug("cli", "cache: %s", without_credentials(store) if "://" in store else store)
+    store = shown(target.store) if target.store else cache_directory(target.cache_environment(os.environ))
+    _log.debug("cli", "cache: %s", store)

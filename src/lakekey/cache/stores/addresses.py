@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lakekey._imports import LOADING
+from lakekey.cache.stores.places import scheme_of
 from lakekey.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -47,11 +48,12 @@ def shared_store(address: str) -> "Store":
     Raises:
         ConfigurationError: It is not an address of a store that this release has.
     """
-    scheme = address.partition(":")[0].lower()
+    scheme = scheme_of(address)
     if scheme not in SHARED:
         known = ", ".join(("file:", "memory:", *(f"{name}://…" for name in SHARED)))
-        raise ConfigurationError(
-            f"store (LAKEKEY_STORE) names a {scheme!r} store, which this release does not have",
-            hint=f"set it to one of {known}",
+        # What is no address may be a password as a whole, so that nothing of it is quoted.
+        what = (
+            f"names a {scheme!r} store, which this release does not have" if scheme else "is not an address of a store"
         )
+        raise ConfigurationError(f"store (LAKEKEY_STORE) {what}", hint=f"set it to one of {known}")
     return SHARED[scheme](address)

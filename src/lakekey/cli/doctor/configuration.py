@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lakekey._hosts import LOOPBACK, cloud_of
-from lakekey.cache.stores.places import without_credentials
+from lakekey.cache.stores import places
 from lakekey.cli.doctor.finding import OK, WARNING, Check
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.auth_type import conflicts
@@ -22,8 +22,8 @@ def settings(target: Target) -> list[dict[str, str]]:
         if name in target.sources or name in ("auth_type", "client_id", "http_path", "scopes"):
             shown = " ".join(value) if isinstance(value, tuple) else str(value)
             # A store, or an address that was pasted, may hold a password of its own.
-            if name == "store" and "://" in shown:
-                shown = without_credentials(shown)
+            if name == "store" and value:
+                shown = places.shown(shown)
             shown = " ".join(_without_user(word) for word in shown.split(" "))
             if setting.secret:
                 shown = "(set)" if value or name in target.sources else ""
