@@ -139,6 +139,7 @@ class NearCopies:
             envelope = cache.store.get(name)
             if envelope is not None:
                 cache.store.delete(name, replaces=envelope)
+            os.unlink(self._line(entry_id))
 
     def line(self, entry_id: str) -> str | None:
         """The file by which the processes of this host line up before they ask for an entry, if there can be one."""
@@ -149,7 +150,10 @@ class NearCopies:
             store.prepare()
         except (LakekeyError, OSError):
             return None
-        return os.path.join(store.where, "entries", self._name(entry_id) + _LINE)
+        return self._line(entry_id)
+
+    def _line(self, entry_id: str) -> str:
+        return os.path.join(self._open().store.where, "entries", self._name(entry_id) + _LINE)
 
     def _put(self, entry_id: str, copy: Entry) -> None:
         name = self._name(entry_id)

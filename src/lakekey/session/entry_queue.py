@@ -85,7 +85,16 @@ class EntryQueue:
         self._cache = credential.cache
         self._entry_id = credential.entry_id
 
-    def run(self, purpose: str, seen: Entry | None, is_done: Done | None, work: Work, *, ask: bool = True) -> Entry:
+    def run(
+        self,
+        purpose: str,
+        seen: Entry | None,
+        is_done: Done | None,
+        work: Work,
+        *,
+        ask: bool = True,
+        since: float | None = None,
+    ) -> Entry:
         """Do some work on the entry when its turn comes, unless a sibling has done it by then.
 
         Args:
@@ -96,6 +105,7 @@ class EntryQueue:
             is_done: Whether an entry is what is wanted; ``None`` where only the work itself is.
             work: Does it, under the entry's lock.
             ask: Whether the caller waits for a person, too, who may be signing in under the lock.
+            since: When the caller began to wait, by `time.monotonic`; ``None``: now.
 
         Returns:
             The entry that the work, or a sibling's, has left.
@@ -107,7 +117,7 @@ class EntryQueue:
         known = seen.failure if seen is not None else None
 
         def queue(commitment: Commitment) -> Entry:
-            return self._queue(commitment, known, is_done, work, ask=ask)
+            return self._queue(commitment, known, is_done, work, ask=ask, since=since)
 
         return self.share(_flights, f"{self.key}:{purpose}", queue, ask=ask)
 
@@ -149,9 +159,16 @@ class EntryQueue:
         return self._target.lock_timeout + (self._target.login_timeout if ask and self._credential.attended else 0.0)
 
     def _queue(
-        self, commitment: Commitment, known: Failure | None, done: Done | None, work: Work, *, ask: bool = True
+        self,
+        commitment: Commitment,
+        known: Failure | None,
+        done: Done | None,
+        work: Work,
+        *,
+        ask: bool = True,
+        since: float | None = None,
     ) -> Entry:
-        arrived = time.monotonic()
+        arrived = since if since is not None else time.monotonic()
         deadline = arrived + self._patience(ask=ask)
         attended = self._credential.attended
         shared = self._cache.store.shared

@@ -4,9 +4,9 @@ Each process that asks has to load the store's driver and needs a connection. Wh
 expired token, that is more than the host's processors and the server's connections bear, and one answer serves them
 all: it is in the host's near copy. So a process waits for the first one, and loads no driver meanwhile.
 
-It is a courtesy and guards nothing. The wait ends when the first one is done or dead, and at last when a lease would
-end, too; then each goes on by itself. Where no line can be kept, such as without a cache directory, each goes on at
-once.
+It is a courtesy and guards nothing. The wait ends when the first one is done or dead, and at the latest after a lease's
+time; without a token by then, each goes on by itself. Where no line can be kept, such as without a cache directory,
+each goes on at once.
 """
 
 import contextlib
@@ -88,6 +88,8 @@ def _place(path: str) -> _Place | None:
     if not held.enter_context(Line(path).first()):
         held.close()
         return None
+    with contextlib.suppress(OSError):
+        os.utime(path)  # files that have not been used for a month are swept away
     # Of two threads that come here at once, either may put its place last. Then the next process may ask early.
     place = _places[path] = _Place(held)
     return place

@@ -97,16 +97,18 @@ class Session:
         def look() -> Entry | None:
             return self.credential.look(rejected, served)
 
-        if self.credential.attended:  # then the first one may be waiting for the person
+        # The first one may be waiting for a person, or for a store that is away, without which a copy serves.
+        if self.credential.attended or self._kept_near(rejected, served) is not None:
             return self._usable(look, rejected, known, served, ask=ask)
         with LOADING:
             from lakekey.session.host_line import in_line
 
         whose = f"{self.target.secret_digest}:{rejected}:{served}"
+        since = time.monotonic()
         with in_line(self.credential, lambda: self.credential.look_near(rejected, served), whose) as found:
             if found is not None:
                 return self._adopted(found, known)
-            return self._usable(look, rejected, known, served, ask=ask)
+            return self._usable(look, rejected, known, served, ask=ask, since=since)
 
     def _adopted(self, entry: Entry, known: str) -> Entry:
         """An entry that needs nothing; it is told of where it is another than the caller had."""
@@ -114,7 +116,16 @@ class Session:
             self.credential.events.adopted(entry.identity)
         return entry
 
-    def _usable(self, look: Callable[[], Entry | None], rejected: str, known: str, served: str, *, ask: bool) -> Entry:
+    def _usable(
+        self,
+        look: Callable[[], Entry | None],
+        rejected: str,
+        known: str,
+        served: str,
+        *,
+        ask: bool,
+        since: float | None = None,
+    ) -> Entry:
         """The entry that a look finds, or what takes its place; see `usable`."""
         entry = look()
         if entry is not None and self.credential.settles(entry, rejected, served):
@@ -140,19 +151,25 @@ class Session:
             lambda found: self.credential.settles(found, rejected, served),
             self._renew if ask else self._renew_unattended,
             ask=ask,
+            since=since,
         )
         self.credential.keep_near(renewed)
         return renewed
 
     def _at_hand(self, rejected: str, served: str) -> Entry:
         """What this host itself has of a store that hosts share: the caller is inside a renewal, and holds it up."""
-        copy = self.credential.near.get(self.entry_id)
-        if copy is not None and self.credential.settles(copy.entry, rejected, served):
-            return copy.entry
+        kept = self._kept_near(rejected, served)
+        if kept is not None:
+            return kept
         with LOADING:
             from lakekey.session.failures import Failures
 
         raise Failures(self.target, self.credential.timing).busy()
+
+    def _kept_near(self, rejected: str, served: str) -> Entry | None:
+        """The near copy whose token will do, however long ago it was compared with the store."""
+        copy = self.credential.near.get(self.entry_id)
+        return copy.entry if copy is not None and self.credential.settles(copy.entry, rejected, served) else None
 
     def _has_answer_for(self, entry: Entry) -> bool:
         """Whether this process holds an answer for a session that another host has given up for the want of it."""

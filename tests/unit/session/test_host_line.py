@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -12,34 +12,14 @@ import pytest
 from lakekey import _inside_work
 from lakekey.session import host_line
 from lakekey.session.host_line import in_line
+from support.first_in_line import FIRST, sibling
 
 pytestmark = [pytest.mark.posix_locks, pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")]
-
-FIRST = """
-import os, sys
-from lakekey.cache.stores.lock_line import Line
-with Line(sys.argv[1]).first() as first:
-    print(first, flush=True)
-    os.read(0, 1)
-"""
 
 
 @pytest.fixture
 def path(tmp_path):
     return str(tmp_path / "one.line")
-
-
-@contextmanager
-def sibling(path):
-    """Another process, which is first in line until it is told to go on."""
-    with subprocess.Popen(
-        [sys.executable, "-c", FIRST, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout.readline().strip() == b"True"
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def credential(path, lock_timeout=60.0):
@@ -102,6 +82,13 @@ def test_first_process_is_waited_for_no_longer_than_for_the_lock(path):
     with sibling(path) as first, in_line(credential(path, 0.3), nothing, "") as found:
         assert found is None
         assert first.poll() is None
+
+
+def test_place_of_the_first_process_counts_as_used(path):
+    for _ in range(2):
+        with in_line(credential(path), nothing, ""):
+            assert time.time() - os.stat(path).st_mtime < 60
+        os.utime(path, (1, 1))
 
 
 def test_threads_of_the_first_process_share_its_place(path):

@@ -8,8 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from lakekey.cache import near
-from lakekey.errors import LoginRequired, StoreUnavailable
+from lakekey.configuration.target import resolve
+from lakekey.errors import LockTimeout, LoginRequired, StoreUnavailable
+from lakekey.session import host_line
 from lakekey.session.session import Session, SignedOutElsewhere
+from support.first_in_line import sibling
 from support.inside import change_entry, session_of
 from support.memory_stores import Shared
 from support.model import Clock, ModelServer
@@ -87,6 +90,28 @@ def test_copy_serves_for_as_long_as_its_token_where_the_store_is_away(session, s
     assert session.usable().access_token == token
     with pytest.raises(StoreUnavailable):
         session.usable(rejected=token)
+
+
+@pytest.mark.posix_locks
+def test_process_whose_copy_has_a_live_token_does_not_wait_in_the_line_of_its_host(session, store, monkeypatch):
+    token = copy_of(session)
+    later(monkeypatch, near.CHECKED + 1)
+    store.away = True
+    with sibling(session.credential.near.line(session.entry_id)):
+        monkeypatch.setattr(host_line, "_waited", lambda *_: pytest.fail("it waits"))
+        assert session.usable().access_token == token
+
+
+@pytest.mark.posix_locks
+def test_time_in_the_line_of_the_host_counts_for_the_limit_of_the_lock(person, cache, store, server, monkeypatch):
+    session = session_of(provider_over(cache, server, target=resolve(None, {}, host=TARGET.host, lock_timeout=1.0)))
+    tries = []
+    lock = store.lock
+    with sibling(session.credential.near.line(session.entry_id)), cache.lock(session.entry_id):
+        monkeypatch.setattr(store, "lock", lambda *args, **kwargs: tries.append(args) or lock(*args, **kwargs))
+        with pytest.raises(LockTimeout, match="more than 1 s"):
+            session.usable(rejected=copy_of(session))
+    assert len(tries) == 1
 
 
 def test_copy_that_is_not_recent_does_not_hide_a_sign_out(session, monkeypatch):
