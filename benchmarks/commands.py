@@ -9,6 +9,7 @@ the machine's other work falls on both alike.
 import argparse
 import compileall
 import os
+import pty
 import statistics
 import subprocess
 import sys
@@ -20,9 +21,11 @@ from pathlib import Path
 from lakekey.sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parents[1]
+IN_A_TERMINAL = ", in a terminal"
 COMMANDS = {
     "lakekey token": ["token", "prod"],
     "lakekey status": ["status"],
+    f"lakekey status{IN_A_TERMINAL}": ["status"],
     "lakekey status prod": ["status", "prod"],
     "lakekey --version": ["--version"],
 }
@@ -62,13 +65,16 @@ def other_tree(commit: str, place: Path) -> Path:
     return place / "src"
 
 
-def command(tree: Path, arguments: list[str], environment: dict[str, str]) -> float:
+def command(tree: Path, arguments: list[str], environment: dict[str, str], *, terminal: bool = False) -> float:
     """Runs a command of a tree. Returns its seconds on the processor, of which other programs take nothing."""
+    ours, theirs = pty.openpty() if terminal else (os.open(os.devnull, os.O_RDONLY), os.open(os.devnull, os.O_WRONLY))
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],
-        env={**environment, "PYTHONPATH": str(tree)}, stdout=subprocess.DEVNULL,
+        env={**environment, "PYTHONPATH": str(tree), "TERM": "xterm"}, stdout=theirs,
     )  # fmt: skip
     _, status, usage = os.wait4(process.pid, 0)
+    os.close(theirs)
+    os.close(ours)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, arguments
     return usage.ru_utime + usage.ru_stime
@@ -80,7 +86,7 @@ def measure(trees: dict[str, Path], environment: dict[str, str], rounds: int) ->
     for number in range(-1, rounds):  # the first round warms the machine's own caches
         for name, arguments in COMMANDS.items():
             for which in list(trees) if number % 2 else reversed(list(trees)):
-                seconds = command(trees[which], arguments, environment)
+                seconds = command(trees[which], arguments, environment, terminal=name.endswith(IN_A_TERMINAL))
                 if number >= 0:
                     took[name, which].append(seconds)
     return took

@@ -1,8 +1,7 @@
 """How a terminal is written to: by rich, for its widths, tables, colours and links.
 
 Its markup, its highlighting and its names of emoji are off, since most of what is shown comes from elsewhere. A pipe
-or a file gets the same words, unpainted and unfolded. rich is imported where something is laid out or painted for a
-person, and by nothing that prints a token.
+or a file gets the same words, unpainted and unfolded, and without rich, but for its widths of letters beyond ASCII.
 """
 
 import os
@@ -115,6 +114,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]], stre
     Returns:
         The lines; ``None`` where the terminal is too narrow for them.
     """
+    room = width(stream)
+    if room is None:  # loading rich takes as long as half of the rest of `lakekey status`
+        return _plain(header, [[text for text, _ in row] for row in rows])
     with libraries():
         from rich.table import Table
         from rich.text import Text
@@ -124,10 +126,18 @@ def table(header: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]], stre
         made.add_column(Text(name, "dim"), no_wrap=True)
     for row in rows:
         made.add_row(*(Text(text, style) for text, style in row))
-    console, room = _console(stream), width(stream)
-    if room is not None and console.measure(made).maximum > room:
+    console = _console(stream)
+    if console.measure(made).maximum > room:
         return None
     return [line.rstrip() for line in _rendered(console, made).splitlines()]
+
+
+def _plain(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    sizes = [max(columns(cell) for cell in column) for column in zip(header, *rows, strict=True)]
+    return [
+        "  ".join(f"{cell}{'':<{size - columns(cell)}}" for cell, size in zip(row, sizes, strict=True)).rstrip()
+        for row in (header, *rows)
+    ]
 
 
 def _console(stream: Any) -> "Console":

@@ -259,7 +259,7 @@ LOADED = """
 import sys
 from lakekey.cli import main
 status = main(sys.argv[1:])
-print(*sorted({name.partition(".")[0] for name in sys.modules} & {"rich", "pygments", "textwrap", "shutil"}), file=sys.stderr)
+print(*sorted(name for name in sys.modules if name.partition(".")[0] == "rich"), file=sys.stderr)
 sys.exit(status)
 """
 
@@ -272,7 +272,17 @@ def test_what_programs_read_is_printed_without_the_library_for_people(box, words
         [sys.executable, "-c", LOADED, *words], capture_output=True, text=True, timeout=60, check=True
     )
     assert "rich" not in done.stderr
-    shown = subprocess.run(
-        [sys.executable, "-c", LOADED, "status"], capture_output=True, text=True, timeout=60, check=True
+    with Terminal("-c", LOADED, "status", environment=os.environ, program=sys.executable) as terminal:
+        assert terminal.ends() == 0
+        assert "rich.console" in terminal.screen.splitlines()[-1].split()
+
+
+def test_table_is_the_same_in_a_pipe_where_no_console_is_loaded_as_in_a_terminal(box):
+    """The one is laid out by us and the other by rich, also where a letter takes two columns."""
+    piped = subprocess.run(
+        [sys.executable, "-c", LOADED, "profiles"], capture_output=True, text=True, timeout=60, check=True
     )
-    assert "rich" in shown.stderr
+    assert "rich.console" not in piped.stderr.split()
+    assert "本番" in piped.stdout
+    _, screen, _ = shown("profiles", columns=200)
+    assert piped.stdout.splitlines() == [line.rstrip() for line in screen.splitlines()]
