@@ -38,11 +38,13 @@ def move(source: Cache, target: Cache) -> Moved:
         KeyUnavailable: The new place is sealed under another key than this process would seal with.
         CacheError: A store cannot be used at all.
     """
-    target.begin()
-    if target.keys is not None:
-        target.keys.require_same(also_moving=True)
+    _require_same_key(target)  # by a look, which also finds out whether the place is there at all
+    entry_ids = source.kept()
+    if entry_ids:  # else nothing is made in the new place
+        target.begin()
+        _require_same_key(target)
     moved, left = [], []
-    for entry_id in source.kept():
+    for entry_id in entry_ids:
         try:
             reason = _move_one(source, target, entry_id)
         except CacheError as error:
@@ -52,6 +54,11 @@ def move(source: Cache, target: Cache) -> Moved:
         else:
             left.append((entry_id, reason))
     return Moved(tuple(moved), tuple(left))
+
+
+def _require_same_key(target: Cache) -> None:
+    if target.keys is not None:
+        target.keys.require_same(also_moving=True)
 
 
 def _move_one(source: Cache, target: Cache, entry_id: str) -> str | None:

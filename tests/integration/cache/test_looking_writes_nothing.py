@@ -10,9 +10,13 @@ PROFILES = "[dev]\nhost = https://dev.cloud.databricks.com\n"
 
 
 @pytest.mark.parametrize(
-    "command", [["status"], ["status", "dev"], ["doctor"], ["profiles"], ["keys"], ["secret", "list"], ["import"]],
+    "command",
+    [
+        *(["status"], ["status", "dev"], ["doctor"], ["profiles"], ["keys"], ["secret", "list"], ["import"]),
+        ["store", "copy", "file:", "file:~/other"],  # there is nothing to move
+    ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_command_that_only_looks_makes_no_cache(tmp_path, command):
     (tmp_path / "cfg").write_text(PROFILES)
     (tmp_path / "home").mkdir(mode=0o700)
