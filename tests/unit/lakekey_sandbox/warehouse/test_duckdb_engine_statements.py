@@ -138,6 +138,31 @@ def test_alter_truncate_and_drop_work_on_qualified_names(ada):
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        "update {} set {}.b = 'new' where {}.a = 1",
+        "merge into {} using (select 1 as a) s on {}.a = s.a when matched then update set {}.b = 'new'",
+        "merge into {} using (select 1 as a) s on {}.a = s.a when matched then delete",
+        "merge into {} using (select 2 as a) s on {}.a = s.a when not matched then insert ({}.a, {}.b) values (2, 'new')",
+    ],
+)
+@pytest.mark.parametrize("alias", [None, "q"])
+def test_changed_columns_may_have_the_name_of_their_table(change, alias, ada):
+    ada.run("create table main.default.named (a int, b string)")
+    ada.run("insert into named values (1, 'old')")
+    place = change.replace("{}", f"main.default.named as {alias}" if alias else "named", 1)
+    assert ada.problem(place.replace("{}", alias or "NAMED")) is None
+    assert rows(ada, "select * from named where b = 'old' order by a") == ([(1, "old")] if "insert" in change else [])
+
+
+def test_field_of_a_struct_is_not_set_as_the_column_of_its_name(ada):
+    ada.run("create table nested (s struct<f int>, f int)")
+    ada.run("insert into nested values (named_struct('f', 1), 2)")
+    assert ada.problem("update nested set s.f = 5") is not None
+    assert rows(ada, "select s.f as inner, f from nested") == [(1, 2)]
+
+
+@pytest.mark.parametrize(
     ("statement", "condition", "sqlstate"),
     [
         ("", "PARSE_SYNTAX_ERROR", "42601"),
@@ -154,6 +179,9 @@ def test_alter_truncate_and_drop_work_on_qualified_names(ada):
         ("describe absent", "TABLE_OR_VIEW_NOT_FOUND", "42P01"),
         ("show tables in absent", "SCHEMA_NOT_FOUND", "42704"),
         ("drop schema absent", "SCHEMA_NOT_FOUND", "42704"),
+        ("drop schema default", "SCHEMA_NOT_EMPTY", "2BP01"),
+        ("select absent", "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", "42703"),
+        ("alter table existing drop column absent", "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", "42703"),
         ("select id, count(*) from range(2)", "MISSING_AGGREGATION", "42803"),
         ("select cast(300 as tinyint)", "CAST_INVALID_INPUT", "22018"),
         ("select 9223372036854775807 + 1", "ARITHMETIC_OVERFLOW", "22003"),

@@ -39,6 +39,8 @@ class Changes:
         if isinstance(tree, exp.Insert):
             self._require_no_identity(tree)
             self._complete(tree)
+        if isinstance(tree, exp.Merge | exp.Update):
+            _set_columns_by_their_names_alone(tree)
         if isinstance(tree, exp.Merge):
             return self._merge(tree)
         if isinstance(tree, exp.Insert) and tree.args.get("overwrite"):
@@ -111,6 +113,22 @@ class Changes:
             self._connection.execute("ROLLBACK")
             raise
         return _inserted(count)
+
+
+def _set_columns_by_their_names_alone(tree: exp.Merge | exp.Update) -> None:
+    """``SET target.column = …`` and ``INSERT (target.column)`` as DuckDB wants them: without the target's name."""
+    changes = [it.args.get("then") for it in tree.args["whens"].expressions] if isinstance(tree, exp.Merge) else [tree]
+    written: list[exp.Expression] = []
+    for change in changes:
+        if isinstance(change, exp.Update):
+            written += [assignment.this for assignment in change.expressions]
+        elif isinstance(change, exp.Insert) and isinstance(change.this, exp.Tuple):
+            written += change.this.expressions
+    target = tree.this.alias_or_name.lower()
+    for column in written:
+        # Another name is that of a struct, whose field DuckDB cannot set.
+        if isinstance(column, exp.Column) and column.table.lower() == target and not column.db:
+            column.set("table", None)
 
 
 def _inserted(count: int) -> Result:

@@ -38,6 +38,11 @@ def _existing_schema(name: str) -> SqlError:
     return SqlError("SCHEMA_ALREADY_EXISTS", message, "42P06")
 
 
+def _filled_schema(name: str) -> SqlError:
+    message = f"Cannot drop a schema {name} because it contains objects. Use DROP SCHEMA ... CASCADE."
+    return SqlError("SCHEMA_NOT_EMPTY", message, "2BP01")
+
+
 def _matched_twice(_: str) -> SqlError:
     message = "Cannot perform Merge as multiple source rows matched and attempted to modify the same target row."
     return SqlError("DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE", message, "21506")
@@ -51,8 +56,9 @@ _BY_TEXT: list[tuple[str, Callable[[str], SqlError]]] = [
     (r'Schema with name "?(\S+?)"? does not exist', _missing_schema),
     (r'Catalog "(\S+?)" does not exist', _missing_relation),
     (r'(?:Table|Scalar|Aggregate|Macro)? ?Function with name "?(\S+?)"? does not exist', _missing_function),
-    (r'Referenced (?:column|table) "([^"]+)" not found', _missing_column),
-    (r'does not have a column named "([^"]+)"', _missing_column),
+    (r'Referenced (?:column|table) "([^"]+)" (?:was )?not found', _missing_column),
+    (r'does not have a column (?:named|with name) "([^"]+)"', _missing_column),
+    (r'Cannot drop entry "([^"]+)" because there are entries that depend on it', _filled_schema),
     (r"(MERGE INTO) command cannot affect the same target row more than once", _matched_twice),
 ]
 
