@@ -11,7 +11,7 @@ from typing import TypeVar
 from lakekey.cache.stores.findings import OK, WARNING, Finding
 from lakekey.cache.stores.lease import Leases
 from lakekey.cache.stores.store import Reading
-from lakekey.errors import CacheError, ConfigurationError, LockTimeout, StoreUnavailable
+from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, LockTimeout, StoreUnavailable
 
 #: After so many replies that were lost, one after the other, the store counts as away.
 TRIES = 4
@@ -106,6 +106,33 @@ def settled(write: Callable[[], bool], look: Callable[[], bool | None]) -> bool:
         if done is not None:
             return done
     raise lost  # type: ignore[misc]  # each turn that does not return has set it
+
+
+def obeyed(where: str, write: Callable[[], bool], look: Callable[[], bool | None]) -> bool:
+    """As `settled`, and a no that nothing explains is not believed for ever: a caller would try again without end.
+
+    Args:
+        where: `Store.where`.
+        write: See `settled`.
+        look: See `settled`.
+
+    Raises:
+        CacheWriteFailed: What was to be replaced is there, and the store does not replace it.
+    """
+    for _ in range(TRIES):
+        if settled(write, look):
+            return True
+        if look() is not None:
+            return False
+    raise disobeyed(where)
+
+
+def disobeyed(where: str) -> CacheWriteFailed:
+    """The error of a store that confirms a write and has done another one, or none."""
+    return CacheWriteFailed(
+        f"the store {where} does not store what it is given, as with a trigger, a rule or a policy on its table",
+        hint="lakekey store check says which",
+    )
 
 
 def patience_of(given: object, default: float) -> float:

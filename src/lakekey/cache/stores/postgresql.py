@@ -10,7 +10,16 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import LOADING
-from lakekey.cache.stores.alike import changing_key, page_of, reading_of, retried, settled, understood
+from lakekey.cache.stores.alike import (
+    bytes_of,
+    changing_key,
+    disobeyed,
+    obeyed,
+    page_of,
+    reading_of,
+    retried,
+    understood,
+)
 from lakekey.cache.stores.findings import Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import name_of, without_credentials
@@ -25,7 +34,7 @@ if TYPE_CHECKING:
 _READ = """
 SELECT (SELECT body FROM lakekey_store WHERE kind = %s AND name = %s), extract(epoch FROM clock_timestamp())::float8
 """
-_INSERT = "INSERT INTO lakekey_store (kind, name, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+_INSERT = "INSERT INTO lakekey_store (kind, name, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING RETURNING body"
 _UPDATE = "UPDATE lakekey_store SET body = %s WHERE kind = %s AND name = %s AND body = %s"
 # The note is held while this writes, so that no other host changes it in between.
 _UNDER = """
@@ -34,8 +43,9 @@ WITH note AS (SELECT 1 FROM lakekey_store WHERE kind = 'note' AND name = %s AND 
 _INSERT_UNDER = """
 WITH note AS (SELECT 1 FROM lakekey_store WHERE kind = 'note' AND name = %s AND body = %s FOR SHARE)
 INSERT INTO lakekey_store (kind, name, body) SELECT %s::text, %s::text, %s::bytea FROM note ON CONFLICT DO NOTHING
+RETURNING body
 """
-_UPDATE_UNDER = f"{_UNDER}{_UPDATE} AND EXISTS (SELECT FROM note)"
+_UPDATE_UNDER = f"{_UNDER}{_UPDATE} AND EXISTS (SELECT FROM note) RETURNING body"
 _UPSERT = """
 INSERT INTO lakekey_store (kind, name, body) VALUES (%s, %s, %s)
 ON CONFLICT (kind, name) DO UPDATE SET body = EXCLUDED.body
@@ -126,7 +136,7 @@ class PostgresqlStore:
             now = self.get(entry_id)
             return None if now == replaces else now is None
 
-        return settled(lambda: self._ask(_DELETE, ("entry", entry_id, replaces)).changed == 1, look)
+        return obeyed(self.where, lambda: self._ask(_DELETE, ("entry", entry_id, replaces)).changed == 1, look)
 
     def set_aside(self, entry_id: str, envelope: bytes | None) -> str | None:
         """See `Store.set_aside`: it stays in the table, as a row of its own kind."""
@@ -267,17 +277,23 @@ class PostgresqlStore:
         def write() -> bool:
             if replaces is None:
                 insert = _INSERT if under is None else _INSERT_UNDER
-                return self._ask(insert, (*(under or ()), kind, name, body)).changed == 1
-            update = _UPDATE if under is None else _UPDATE_UNDER
-            return self._ask(update, (*(under or ()), body, kind, name, replaces)).changed == 1
+                answer = self._ask(insert, (*(under or ()), kind, name, body))
+            else:
+                update = f"{_UPDATE} RETURNING body" if under is None else _UPDATE_UNDER
+                answer = self._ask(update, (*(under or ()), body, kind, name, replaces))
+            if answer.changed == 1 and understood(self.where, lambda: bytes_of(answer.rows[0][0])) != body:
+                raise disobeyed(self.where)
+            return answer.changed == 1
 
         def look() -> bool | None:
             now = self._read(kind, name).envelope
             if now == body:
                 return True
-            return None if now == replaces else False
+            if now != replaces or (under is not None and self.read_note(under.name) != under.content):
+                return False
+            return None
 
-        return settled(write, look)
+        return obeyed(self.where, write, look)
 
     def _ask(self, statement: str, values: Sequence[Any]) -> "Answer":
         return self._asked.ask(statement, values)

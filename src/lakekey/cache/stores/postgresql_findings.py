@@ -17,6 +17,39 @@ _RIGHTS = """
 SELECT name, has_table_privilege('lakekey_store', name)
 FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS name
 """
+# What makes the table another than the one of `lakekey store init`, each with the statement that undoes it.
+_ALTERED = """
+WITH ours AS (SELECT * FROM pg_class WHERE oid = to_regclass('lakekey_store'))
+SELECT 'the trigger ' || tgname || ' may change what is stored', format('DROP TRIGGER %%I ON lakekey_store', tgname)
+FROM pg_trigger JOIN ours ON tgrelid = ours.oid WHERE NOT tgisinternal AND tgenabled <> 'D'
+UNION ALL
+SELECT 'the rule ' || rulename || ' may change what is stored', format('DROP RULE %%I ON lakekey_store', rulename)
+FROM pg_rewrite JOIN ours ON ev_class = ours.oid WHERE relkind <> 'v'
+UNION ALL
+SELECT 'its row security may hide what is stored', 'ALTER TABLE lakekey_store DISABLE ROW LEVEL SECURITY'
+FROM ours WHERE relrowsecurity
+UNION ALL
+SELECT 'it is unlogged: a crash of the server empties it', 'ALTER TABLE lakekey_store SET LOGGED'
+FROM ours WHERE relpersistence = 'u'
+UNION ALL
+SELECT 'the one in the schema ' || here.nspname || ' hides another in ' || there.nspname,
+       format('ALTER ROLE %%I SET search_path = %%I (if that is the right one)', current_user, there.nspname)
+FROM ours JOIN pg_namespace AS here ON here.oid = ours.relnamespace
+JOIN pg_class AS other ON other.relname = ours.relname AND other.oid <> ours.oid
+JOIN pg_namespace AS there ON there.oid = other.relnamespace AND there.nspname = ANY (current_schemas(false))
+"""
+_TOO_MUCH = """
+WITH ours AS (SELECT * FROM pg_class WHERE oid = to_regclass('lakekey_store'))
+SELECT 'is a superuser' FROM pg_roles WHERE rolname = current_user AND rolsuper
+UNION ALL
+SELECT 'owns the table' FROM ours WHERE pg_has_role(relowner, 'USAGE')
+UNION ALL
+SELECT 'has ' || name || ' on it' FROM unnest(ARRAY['TRUNCATE', 'TRIGGER']) AS name
+WHERE has_table_privilege('lakekey_store', name)
+UNION ALL
+SELECT DISTINCT 'shares the table with every role (PUBLIC)' FROM ours, aclexplode(relacl) AS granted
+WHERE granted.grantee = 0
+"""
 _Ask = Callable[[str, Sequence[Any]], "Answer"]
 
 
@@ -69,7 +102,17 @@ def _table(ask: _Ask, schema: Callable[[], bytes | None]) -> Iterator[Finding]:
         step = f"an administrator runs there: GRANT {', '.join(lacking)} ON lakekey_store TO {role}"
         yield Finding("rights", FAILED, f"lacking: {', '.join(lacking)}", step)
         return
-    yield Finding("rights", OK, "SELECT, INSERT, UPDATE and DELETE on lakekey_store")
+    more = [what for (what,) in ask(_TOO_MUCH, ()).rows]
+    if more:
+        step = "give the workers a role of their own, with SELECT, INSERT, UPDATE and DELETE on lakekey_store only"
+        yield Finding("rights", WARNING, f"more than it needs: the role {more[0]}", step)
+    else:
+        yield Finding("rights", OK, "SELECT, INSERT, UPDATE and DELETE on lakekey_store")
+    altered = ask(_ALTERED, ()).rows
+    if altered:
+        what, statement = altered[0]
+        yield Finding("table", FAILED, what, f"an administrator runs there: {statement}")
+        return
     version = (schema() or b"").decode(errors="replace")
     known = version in ("", SCHEMA_VERSION)
     upgrade = None if known else f"upgrade lakekey here: {UPGRADE}"
