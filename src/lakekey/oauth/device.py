@@ -49,10 +49,11 @@ def begin(client: Client) -> DeviceCode:
     if answer.status != 200 or fields is None:
         parse(answer, hidden=(client.secret,))
         raise TokenEndpointError("the server gave no device code", status=answer.status)
-    texts = [fields.get(name) for name in ("device_code", "user_code", "verification_uri")]
-    device_code, user_code, address = (text if isinstance(text, str) else "" for text in texts)
-    # Shown to a person on a terminal: nothing but what can be read belongs there.
-    if not (device_code and user_code and address.startswith("https://") and (user_code + address).isprintable()):
+    found = [fields.get(name) for name in ("device_code", "user_code", "verification_uri")]
+    # Sent on, or shown to a person on a terminal: nothing but what can be read belongs there.
+    texts = [text if isinstance(text, str) and text.isprintable() else "" for text in found]
+    device_code, user_code, address = texts
+    if not (device_code and user_code and address.startswith("https://")):
         raise TokenEndpointError("the server's device code is malformed", status=answer.status)
     return DeviceCode(
         device_code, user_code, address, _seconds(fields.get("interval"), _INTERVAL, _LONGEST_INTERVAL),

@@ -189,4 +189,6 @@ def _fetch(transport: Transport, url: str, said: _Host) -> Metadata:
 
 
 def _texts(value: object) -> tuple[str, ...] | None:
-    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else None
+    if not isinstance(value, list):
+        return None
+    return tuple(each for each in value if isinstance(each, str) and each.isprintable())

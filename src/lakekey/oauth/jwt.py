@@ -50,7 +50,7 @@ def checked(token: str, place: str) -> str:
         ConfigurationError: It is empty, or no JWT. It is not quoted.
     """
     text = token.strip()
-    if claims(text) is None:
+    if claims(text) is None or not text.isascii():  # the signature, too, is sent on
         what = "is empty" if not text else "holds no JWT"
         raise ConfigurationError(f"{place} {what}", hint="put the identity provider's token there")
     return text
@@ -59,7 +59,8 @@ def checked(token: str, place: str) -> str:
 def subject(token: str) -> str:
     """Issuer and subject of a token (RFC 7519 §4.1.1 and §4.1.2)."""
     found = claims(token) or {}
-    return f"{found.get('sub', '')} at {found.get('iss', '')}"
+    said = f"{found.get('sub', '')} at {found.get('iss', '')}"
+    return said.encode(errors="backslashreplace").decode()  # an escape of JSON may name half a character
 
 
 def description(token: str) -> str:

@@ -158,11 +158,16 @@ def _success(fields: dict[str, Any], answer: Answer, problem: str) -> TokenRespo
         access_token="" if problem else str(access_token),
         lifetime=_lifetime(fields.get("expires_in")),
         refresh_token=refresh_token,
-        scopes=tuple(sorted(scope.split())) if isinstance(scope, str) and scope else None,
+        scopes=readable_scopes(scope) if isinstance(scope, str) and scope else None,
         id_token=id_token if isinstance(id_token, str) else None,
         refresh_lifetime=_refresh_lifetime(fields),
         problem=problem,
     )
+
+
+def readable_scopes(said: str) -> tuple[str, ...]:
+    """The scopes that a text names (RFC 6749 §3.3), in order, without those that could not be shown or sent on."""
+    return tuple(sorted(scope for scope in said.split() if scope.isprintable()))
 
 
 def _refresh_lifetime(fields: dict[str, Any]) -> float | None:

@@ -50,7 +50,9 @@ def _metadata(target: Target, reports: list[str]) -> dict[str, Any]:
     except LakekeyError as error:
         reports.append(error.message)
         return {}
-    fields = (answer.json_object() if answer.status == 200 else None) or {}
+    said = (answer.json_object() if answer.status == 200 else None) or {}
+    # The SDK sends them on and shows them: so nothing that cannot be encoded.
+    fields = {name: value for name, value in said.items() if str(value).isprintable()}
     account = target.account_id or fields.get("account_id")
     found = {name: fields.get(name) for name in ("workspace_id", "cloud")}
     found["account_id"] = account

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lakekey.configuration.target import U2M, Target, resolve
 from lakekey.errors import ConfigurationError, LoginRequired
 from lakekey.oauth import jwt
+from lakekey.oauth.token_response import readable_scopes
 from lakekey.providers.provider import Provider
 from lakekey.providers.sources import HeaderFactory, Headers, TokenSource
 from lakekey.providers.token import Token
@@ -149,7 +150,7 @@ def forwarded(
     claims = jwt.claims(access_token) or {}
     ends_at = jwt.ends_at(claims) or time.time() + _UNKNOWN_LIFETIME
     scope = claims.get("scope")
-    scopes = tuple(sorted(scope.split())) if isinstance(scope, str) else target.scopes
+    scopes = readable_scopes(scope) if isinstance(scope, str) else target.scopes
     source = _Forwarded(target, access_token, scopes, ends_at, who)
     if not source.is_fresh:
         raise LoginRequired(_ENDED, hint=_RELOAD, profile=target.name)

@@ -92,3 +92,8 @@ def test_request_without_a_usable_token_is_refused(app, value):
 def test_token_that_does_not_say_when_it_expires_is_used_for_minutes_only(app, claims):
     provider = forwarded({name.lower(): value for name, value in request_with(token(**claims)).items()})
     assert 0 < provider.token().expires_at.timestamp() - time.time() <= 300
+
+
+def test_scope_of_a_token_that_cannot_be_encoded_is_left_out(app):
+    provider = forwarded(request_with(token(exp=time.time() + 600, scope="sql \udcff")))
+    assert provider.token().scopes == ("sql",)

@@ -96,7 +96,13 @@ def test_a_refusal_ends_it(client, server, error, kind, said):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"verification_uri": "http://w.example.com"}, {"user_code": "AB\x1b[2J"}, {"device_code": 7}, {"user_code": None}],
+    [
+        {"verification_uri": "http://w.example.com"},
+        {"user_code": "AB\x1b[2J"},
+        {"device_code": 7},
+        {"device_code": "\udcff"},
+        {"user_code": None},
+    ],
 )
 def test_device_code_that_cannot_be_shown_is_rejected(client, server, changes):
     server.answer("/device", json.dumps({**CODE, **changes}))

@@ -51,6 +51,11 @@ def test_a_server_that_names_itself_in_answers_is_remembered_as_such(server, ser
     assert find(server).iss_in_response is True
 
 
+def test_challenge_method_that_cannot_be_encoded_is_left_out(server, serve):
+    serve(code_challenge_methods_supported=["S256", "\udcff", 7])
+    assert find(server).challenge_methods == ("S256",)
+
+
 def test_an_account_placeholder_is_filled_in(server, serve):
     issuer = serve(f"/oidc/accounts/{ACCOUNT}", endpoint=f"{server.url}/oidc/accounts/{{account_id}}")
     assert find(server, account_id=ACCOUNT).issuer == issuer

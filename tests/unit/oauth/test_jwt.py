@@ -61,3 +61,12 @@ def test_token_whose_end_lies_before_the_epoch_has_expired(end):
 def test_end_without_a_date_is_not_reported(end):
     assert jwt.ends_at({"exp": end}) is None
     assert jwt.ends_at({}) is None
+
+
+def test_subject_that_cannot_be_encoded_is_spelled_out():
+    assert jwt.subject(f"{HEAD}.{encoded({'sub': chr(0xDCFF), 'iss': 'https://idp'})}.c2ln") == r"\udcff at https://idp"
+
+
+def test_token_with_a_signature_that_cannot_be_sent_is_refused():
+    with pytest.raises(ConfigurationError, match="holds no JWT"):
+        jwt.checked(f"{HEAD}.{BODY}.\udcff", "the file")

@@ -56,6 +56,22 @@ def test_access_token_with_a_line_break_is_rejected(token):
     assert not caught.value.retryable
 
 
+@pytest.mark.parametrize("odd", [b"caf\xff", rb"caf\udcff", rb"caf\ud83d", rb"caf\u0007"])
+def test_scope_that_cannot_be_shown_or_sent_on_is_left_out(odd):
+    body = b'{"access_token":"t","token_type":"Bearer","expires_in":3600,"scope":"sql %s all-apis"}' % odd
+    assert parse(answer(body)).scopes == ("all-apis", "sql")
+
+
+@pytest.mark.parametrize("field", ["error", "error_description"])
+@pytest.mark.parametrize("odd", [b"caf\xff", rb"caf\udcff"])
+def test_error_of_a_server_is_shown_without_what_cannot_be_encoded(field, odd):
+    fields = {"error": b"odd", "error_description": b"why", field: odd}
+    body = b'{"error":"%s","error_description":"%s"}' % (fields["error"], fields["error_description"])
+    with pytest.raises(TokenEndpointError, match=r"caf\?") as caught:
+        parse(answer(body, status=400))
+    assert str(caught.value).encode()
+
+
 @pytest.mark.parametrize("error", [None, ""])
 def test_an_error_that_says_nothing_throws_no_token_away(error):
     response = parse(answer({"access_token": "t", "token_type": "Bearer", "refresh_token": "next", "error": error}))
