@@ -130,7 +130,8 @@ def decode(content: bytes, path: str, wanted: str | None) -> str:
     # PowerShell's redirection and Out-File write UTF-16 unless they are told.
     is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     reason = f"it is not UTF-8 text{', but UTF-16' if is_utf16 else ''}"
-    hint = "save it as UTF-8; in PowerShell: Set-Content -Encoding utf8"
+    in_powershell = "; in PowerShell: Set-Content -Encoding utf8" if is_utf16 or not _POSIX else ""
+    hint = f"save it as UTF-8{in_powershell}"
     raise ConfigurationError(f"{path} cannot be read: {reason}", hint=hint, profile=wanted)
 
 

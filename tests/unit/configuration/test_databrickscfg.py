@@ -98,18 +98,19 @@ def test_mistyped_profile_is_answered_with_the_near_one(file):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "said", "in_powershell"),
     [
-        (b"[a]\nhost = \xff\xfe\n", "it is not UTF-8 text"),
-        ("[a]\r\n".encode("utf-16"), "it is not UTF-8 text, but UTF-16"),
+        (b"[a]\nhost = \xff\xfe\n", "it is not UTF-8 text", os.name == "nt"),
+        ("[a]\r\n".encode("utf-16"), "it is not UTF-8 text, but UTF-16", True),
     ],
     ids=["bytes", "PowerShell"],
 )
-def test_file_that_is_not_utf_8_is_an_error_that_says_how_to_save_it(file, content, said):
+def test_file_that_is_not_utf_8_is_an_error_that_says_how_to_save_it(file, content, said, in_powershell):
     with pytest.raises(ConfigurationError) as caught:
         databrickscfg.read(file(content), "a")
     assert caught.value.message.endswith(f": {said}")
-    assert caught.value.hint == "save it as UTF-8; in PowerShell: Set-Content -Encoding utf8"
+    command = "; in PowerShell: Set-Content -Encoding utf8" if in_powershell else ""
+    assert caught.value.hint == f"save it as UTF-8{command}"
 
 
 def test_profiles_are_in_the_files_order_without_its_settings(file):
