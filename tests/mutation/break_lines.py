@@ -48,6 +48,10 @@ OPPOSITE = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt,
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And,
 }  # fmt: skip
+# What `change` looks at.
+BREAKABLE = (
+    ast.Compare, ast.BoolOp, ast.If, ast.While, ast.IfExp, ast.Constant, ast.Expr, ast.Assign, ast.AugAssign,
+)  # fmt: skip
 
 
 class Break(NamedTuple):
@@ -94,23 +98,32 @@ def change(node: ast.AST) -> bool:
     return True
 
 
+def named(path: Path, tree: ast.Module, lines: list[str]) -> Iterator[tuple[int, int, str]]:
+    """What can be broken in a file: its number in a walk through the tree, its line, and the name of its break."""
+    for at, original in enumerate(ast.walk(tree)):
+        if not isinstance(original, BREAKABLE):
+            continue
+        broken = copy.deepcopy(original)
+        if change(broken) and lines[original.lineno - 1] != "TYPE_CHECKING = False":  # which is so when it is run
+            before, after = (ast.unparse(node).splitlines()[0][:90] for node in (original, broken))
+            yield at, original.lineno, f"{path.relative_to(SOURCE)}: {before} -> {after}"
+
+
+def names(path: Path) -> set[str]:
+    """The names of a file's breaks."""
+    text = path.read_text("utf-8")
+    return {name for _, _, name in named(path, ast.parse(text), text.splitlines())}
+
+
 def breaks(path: Path) -> Iterator[Break]:
     """Each break of a file."""
     text = path.read_text("utf-8")
-    tree, lines = ast.parse(text), text.splitlines()
-    for at, original in enumerate(ast.walk(tree)):
-        if not hasattr(original, "lineno") or not change(copy.deepcopy(original)):
-            continue
-        if lines[original.lineno - 1] == "TYPE_CHECKING = False":
-            continue  # only type checkers take it for true
+    tree = ast.parse(text)
+    for at, line, name in named(path, tree, text.splitlines()):
         broken = copy.deepcopy(tree)
-        node = next(node for number, node in enumerate(ast.walk(broken)) if number == at)
-        before = ast.unparse(original)
-        if change(node):
-            after = ast.unparse(ast.fix_missing_locations(broken))
-            words = f"{before.splitlines()[0][:90]} -> {ast.unparse(node).splitlines()[0][:90]}"
-            name = f"{path.relative_to(SOURCE)}: {words}"
-            yield Break(path, original.lineno, name, after, broken, statement_of(original.lineno, tree))
+        change(next(node for number, node in enumerate(ast.walk(broken)) if number == at))
+        after = ast.unparse(ast.fix_missing_locations(broken))
+        yield Break(path, line, name, after, broken, statement_of(line, tree))
 
 
 def statement_of(line: int, tree: ast.Module) -> range:
