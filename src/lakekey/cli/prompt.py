@@ -3,9 +3,10 @@
 Plain lines, without a library that draws: they work over SSH, in every terminal, and with a screen reader.
 """
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from lakekey import _terminal
 from lakekey.configuration.presence import automation
@@ -42,13 +43,18 @@ def ask_secret(question: str) -> str:
     """
     if not sys.stdin.isatty():
         return _text(sys.stdin.readline).strip()
-    import getpass
-
     shown = "\n".join(_terminal.folded(question, sys.stderr))
-    try:
+    if sys.platform == "win32":
+        import getpass
+
         return _text(lambda: getpass.getpass(shown)).strip()
-    except EOFError:  # Ctrl-D
-        return ""
+    with _without_echo():
+        sys.stderr.write(shown)
+        sys.stderr.flush()
+        _wait_for_a_line()
+        line = _text(sys.stdin.readline)
+    sys.stderr.write("\n")
+    return line.strip()  # empty at Ctrl-D, too
 
 
 def piped() -> str:
@@ -98,6 +104,25 @@ def tell(line: str) -> None:
     indent = len(line) - len(text)
     lines = _terminal.folded(text, sys.stderr, indent)
     print("\n".join(f"{'':<{indent}}{each}" for each in lines), file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _without_echo() -> Iterator[None]:
+    """The terminal does not show what is typed. What was typed before the question is not taken for an answer.
+
+    As `getpass` does, but for its wait, in which Ctrl-C can wait for Enter: see `_wait_for_a_line`.
+    """
+    if sys.platform == "win32":
+        raise NotImplementedError
+    import termios
+
+    usual = termios.tcgetattr(sys.stdin)
+    silent = [*usual[:3], usual[3] & ~termios.ECHO, *usual[4:]]
+    try:
+        termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, silent)
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, usual)
 
 
 def _wait_for_a_line() -> None:

@@ -60,6 +60,18 @@ def test_what_is_not_a_secret_is_refused_at_the_terminal(typed, said):
         assert "Traceback" not in terminal.screen
 
 
+def test_ctrl_c_at_a_secret_shows_none_of_it_and_leaves_the_terminal_as_it_was():
+    environment = {**os.environ, "LAKEKEY_INTERACTIVE": "auto"}
+    with Terminal("secret", "set", "nightly", environment=environment) as terminal:
+        terminal.shows("Client secret of 8e5ac1e2 at https://127.0.0.1:1: ")
+        assert not terminal.echoes()
+        terminal.presses("half of it\x03")
+        assert terminal.ends() == 130
+        assert terminal.echoes()
+        assert "half" not in terminal.screen
+        assert terminal.screen.endswith("lakekey: interrupted\n")
+
+
 def test_profile_that_looks_like_an_option_is_named_so_that_the_next_step_runs():
     first = run("status", "--profile=--json")
     assert (first.returncode, first.stderr) == (3, "")
