@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from lakekey._imports import LOADING
 from lakekey.cache import private_files
 from lakekey.errors import KeyUnavailable
 
@@ -46,9 +47,13 @@ class KeyFile:
 
     def lost(self) -> KeyUnavailable:
         """See `KeySource.lost`."""
+        with LOADING:
+            from lakekey._commands import move_away
+
         return KeyUnavailable(
             f"the key file {self.where} is gone",
-            hint="restore it from a backup, or start over with another LAKEKEY_CACHE_DIR",
+            hint="restore it from a backup; if it is lost for good, so are the sessions: move them away and sign in "
+            f"again: {move_away(os.path.dirname(self.where))}",
         )
 
 

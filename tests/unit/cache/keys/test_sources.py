@@ -7,6 +7,7 @@ import stat
 
 import pytest
 
+from lakekey import _commands
 from lakekey.cache import durable_files, private_files
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import format_ring, key_id
@@ -140,7 +141,9 @@ def test_a_damaged_or_foreign_decision_is_an_error_and_starts_no_second_key(dire
 def test_a_key_file_that_is_gone_is_an_error_and_not_made_again(directory):
     ring(directory, LAKEKEY_KEY_SOURCE="file")
     (directory / "master.key").unlink()
-    assert "is gone" in refusal(directory, LAKEKEY_KEY_SOURCE="file").message
+    error = refusal(directory, LAKEKEY_KEY_SOURCE="file")
+    assert "is gone" in error.message
+    assert error.hint.endswith(f"sign in again: {_commands.move_away(str(directory))}")
     assert not (directory / "master.key").exists()
 
 
