@@ -1,6 +1,7 @@
-"""docs/reference/commands.md has a section for each command; no page names a command or an option that is not there."""
+"""docs/reference/commands.md has a section for each command; no page or hint names one, or an option, that is not there."""
 
 import argparse
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -23,6 +24,10 @@ PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "SECU
 # What is said by a command, or stands in a file.
 NO_COMMANDS = re.compile(r"lakekey (has a session|key id|entry v|ring v)")
 _SPAN = re.compile(r"`([^`\n]+(?:\n[^`\n]+)?)`")
+# Where a command stands in a hint, and not the name of the product, and where it ends.
+_OF_A_HINT = re.compile(
+    r"(?:^|[;:,(] |\b(?:or|and|with|by|run) )lakekey ([a-z-][^;,:()]*?)(?= (?:or|and|says|removes)\b|[;,:()]|$)"
+)
 _LINE = re.compile(r"^(?:\$ )?(lakekey .+?)(?:\\\n(.+))?$", re.MULTILINE)
 
 
@@ -77,14 +82,41 @@ def commands_of(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_each_command_of_a_page_exists(page):
-    wrong = []
-    for line in commands_of(page):
-        words = shlex.split(re.split(r" [|&>#]", line)[0].removeprefix("lakekey "))
-        words = words[: words.index("--")] if "--" in words else words
-        command, *rest = _command_first(words)
-        if command not in COMMANDS:
-            wrong.append(line)
+    lines = {line: shlex.split(re.split(r" [|&>#]", line)[0].removeprefix("lakekey ")) for line in commands_of(page)}
+    assert [line for line, words in lines.items() if not exists(words)] == []
+
+
+def exists(words):
+    """Whether there is such a command, with all of the options that stand behind it."""
+    words = words[: words.index("--")] if "--" in words else words
+    command, *rest = _command_first(words)
+    if command not in COMMANDS:
+        return False
+    known = {name for action in actions_of(parser_of(command)) for name in action.option_strings}
+    return all(word.partition("=")[0] in known for word in rest if re.match(r"--?[a-z]", word))
+
+
+def hints_of(path):
+    """The texts of a module that are next steps; what is filled in stands there as ``X``."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
             continue
-        known = {name for action in actions_of(parser_of(command)) for name in action.option_strings}
-        wrong += [line for word in rest if re.match(r"--?[a-z]", word) and word.partition("=")[0] not in known]
-    assert wrong == []
+        steps = node.args if getattr(node.func, "id", "") == "print_step" else []
+        for given in [*steps, *(each.value for each in node.keywords if each.arg == "hint")]:
+            parts = [part for each in ast.walk(given) if isinstance(each, ast.JoinedStr) for part in each.values]
+            for text in ast.walk(given):
+                if isinstance(text, ast.JoinedStr):
+                    yield "".join(part.value if isinstance(part, ast.Constant) else "X" for part in text.values)
+                elif isinstance(text, ast.Constant) and isinstance(text.value, str) and text not in parts:
+                    yield text.value
+
+
+def test_each_command_of_a_hint_exists():
+    found = [
+        (path.name, line)
+        for path in sorted((ROOT / "src").rglob("*.py"))
+        for hint in hints_of(path)
+        for line in _OF_A_HINT.findall(hint)
+    ]
+    assert len(found) > 30
+    assert [each for each in found if not exists(each[1].split())] == []
