@@ -85,13 +85,21 @@ class WebFront:
         with (self._directory / "nginx.out").open("wb") as output:
             command = [program, "-e", str(self._directory / "error.log"), "-p", str(self._directory), "-c", str(given)]
             self._process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
-        deadline = time.monotonic() + _PATIENCE
-        while not (self._directory / "nginx.pid").exists():
-            said = (self._directory / "nginx.out").read_text()
-            assert self._process.poll() is None and time.monotonic() < deadline, said
-            time.sleep(0.02)
+        try:
+            self._wait()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(_PATIENCE)
+
+    def _wait(self) -> None:
+        """Waits until it serves."""
+        deadline = time.monotonic() + _PATIENCE
+        while not (self._directory / "nginx.pid").exists():
+            said = (self._directory / "nginx.out").read_text()
+            assert self._process.poll() is None and time.monotonic() < deadline, said
+            time.sleep(0.02)
