@@ -99,7 +99,7 @@ def test_a_key_that_does_not_exist(aws_server, machine):
         ("SomethingNew", 400, "cannot be used as it is configured"),
     ],
 )
-def test_what_the_stand_in_never_says_is_distinguished_as_well(key, machine, code, status, words):
+def test_error_code_of_aws_decides_what_the_error_says(key, machine, code, status, words):
     machine.seal()
     with LocalServer() as server:
         Thread(target=server.serve_forever, daemon=True).start()

@@ -52,7 +52,7 @@ def test_a_person_who_signs_in_again_needs_no_discovery(box, monkeypatch):
     assert not {"config", "discovery"} & set(routes(box))
 
 
-def test_what_is_remembered_is_not_a_session_and_stands_in_no_list(box):
+def test_what_is_remembered_is_not_listed_as_a_session(box):
     lakekey.provider().headers()
     cache = open_cache()
     assert len(cache.list()) == 1

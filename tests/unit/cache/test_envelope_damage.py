@@ -93,7 +93,7 @@ def test_an_unknown_key_is_distinguished_from_damage():
     assert caught.value.key_id == RING.current.hex()
 
 
-def test_an_envelope_of_a_later_version_is_reported():
+def test_an_envelope_of_a_later_version_is_named_as_one():
     envelope = seal(RING, "e", b"token")
     with pytest.raises(BadEnvelope, match="version 2"):
         unseal(RING, "e", envelope[:4] + b"\x02" + envelope[5:])

@@ -51,7 +51,7 @@ def test_a_percent_sign_is_a_percent_sign(file):
     assert databrickscfg.read(file("[a]\nclient_secret = 50%(x)s%\n"), "a").values["client_secret"] == "50%(x)s%"
 
 
-def test_no_file_is_not_a_profile_unless_one_was_named(tmp_path):
+def test_missing_file_means_no_profile_unless_one_was_named(tmp_path):
     missing = str(tmp_path / "none")
     assert databrickscfg.read(missing, None) is None
     with pytest.raises(ConfigurationError, match="there is no file") as caught:

@@ -178,7 +178,7 @@ def test_listener_that_was_woken_sleeps_again(callback):
     until(lambda: not select.select([callback._server._wake_receiver], [], [], 0)[0])
 
 
-def test_an_answer_to_another_sign_in_is_reported(callback):
+def test_an_answer_to_another_sign_in_gets_the_page_that_says_so(callback):
     page = get(callback, "/?code=c&state=of-yesterday")
     assert "not awaited" in page
 

@@ -141,7 +141,7 @@ def test_metadata_that_lacks_an_endpoint_is_refused(server, serve, name):
 @pytest.mark.parametrize(
     ("status", "content_type"), [(404, "application/json"), (200, "text/html"), (503, "text/html")]
 )
-def test_a_host_without_metadata_is_reported_as_invalid(server, serve, status, content_type):
+def test_a_host_without_metadata_is_an_error_that_says_so(server, serve, status, content_type):
     serve()
     server.answer("/oidc/.well-known/oauth-authorization-server", "x", status=status, content_type=content_type)
     with pytest.raises(TokenEndpointError, match="no authorization server metadata") as caught:

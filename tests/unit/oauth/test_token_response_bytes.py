@@ -50,7 +50,7 @@ def test_numbers_and_numerals_are_taken_as_they_are(raw):
 @pytest.mark.parametrize(
     "token", ["", "two words", "line\nbreak", "ret\rurn", "nul\0", "\x7f", "snow\u2603man", 7, None, ["t"]]
 )
-def test_access_token_with_a_line_break_is_rejected(token):
+def test_access_token_that_could_not_stand_in_a_header_is_rejected(token):
     with pytest.raises(TokenEndpointError, match="no bearer token") as caught:
         parse(answer({"access_token": token, "token_type": "Bearer", "expires_in": 3600}))
     assert not caught.value.retryable

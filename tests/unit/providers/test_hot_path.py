@@ -188,7 +188,7 @@ def test_sign_out_on_another_host_ends_the_snapshot_that_it_was_found_for(world,
 # Tokens, refusals, sign-outs
 
 
-def test_expired_token_is_not_an_answer_to_who_asks_for_a_token(world):
+def test_token_that_has_expired_is_renewed_before_it_is_returned(world):
     world.clock.true += LIFETIME
     token = world.provider.token()
     assert token.access_token != world.token

@@ -153,7 +153,7 @@ def test_write_under_another_key_than_the_hosts_share_is_refused(environ, store,
             keys.require_same()
 
 
-def test_key_of_a_cache_that_hosts_do_not_share_is_no_other_hosts(place, environ):
+def test_cache_that_hosts_do_not_share_may_have_a_key_of_its_own(place, environ):
     place.write_note(NOTE, KeyChoice("env", "as ever", current=ID_OF_ONE).to_bytes())
     Keys(place, {**environ, "LAKEKEY_KEY": TWO}).require_same()
 
@@ -167,7 +167,7 @@ def test_damaged_choice_of_a_key_file_is_found_again_before_anything_is_sealed(p
     assert Keys(place, environ).ring.source == "file"
 
 
-def test_ring_of_a_place_that_was_emptied_is_there_no_more(place, environ):
+def test_ring_is_dropped_when_its_place_was_emptied(place, environ):
     place.write_note(NOTE, KeyChoice("file", "it was chosen").to_bytes())
     place.write_note("master.key", ONE.encode())
     keys = Keys(place, environ)

@@ -106,7 +106,7 @@ def test_where_nothing_can_be_written_the_lock_itself_decides(tmp_path):
 
 
 @pytest.mark.posix_locks
-def test_line_that_cannot_be_looked_at_is_left_open_by_no_process(path, monkeypatch):
+def test_file_of_a_line_that_cannot_be_looked_at_is_closed(path, monkeypatch):
     opened = []
 
     def stale(descriptor):
