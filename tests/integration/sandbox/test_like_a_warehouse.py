@@ -215,3 +215,51 @@ def test_error_of_an_incorrect_statement_quotes_it(statement, ask):
     with pytest.raises(sql.exc.ServerOperationError) as caught:
         ask(statement)
     assert statement in str(caught.value)
+
+
+# What Spark 4.3 answers, with its type.
+MEANINGS = [
+    ("date'2024-01-31' + interval 1 month", "date", dt.date(2024, 2, 29)),
+    ("current_date() - interval 2 days < current_date()", "boolean", True),
+    ("date'2024-01-31' + interval 3 hours > date'2024-01-31'", "boolean", True),
+    ("date'2024-01-31' + interval '0 12' day to hour > date'2024-01-31'", "boolean", True),
+    ("date_add('2024-01-01', 5)", "date", dt.date(2024, 1, 6)),
+    ("date_sub(date'2024-01-01', 5)", "date", dt.date(2023, 12, 27)),
+    ("trunc(date'2024-02-15', 'MM')", "date", dt.date(2024, 2, 1)),
+    ("date_from_unix_date(1)", "date", dt.date(1970, 1, 2)),
+    ("sequence(date'2024-01-01', date'2024-01-02')[1]", "date", dt.date(2024, 1, 2)),
+    ("dayofweek(date'2024-01-07')", "int", 1),
+    ("weekday(date'2024-01-07')", "int", 6),
+    ("extract(dow from date'2024-01-07')", "int", 1),
+    ("date_part('year', date'2024-01-07')", "int", 2024),
+    ("datediff(hour, timestamp'2024-01-01 00:30:00', timestamp'2024-01-01 02:00:00')", "bigint", 1),
+    ("datediff(timestamp'2024-01-02 01:00:00', timestamp'2024-01-01 23:00:00')", "bigint", 1),
+    ("7 div id", "bigint", 1),
+    ("cast(2.5 as int)", "int", 2),
+    ("cast(-2.5D as bigint)", "bigint", -2),
+    ("cast(id / 2 as int)", "int", 2),
+    ("year(date'2024-02-07')", "int", 2024),
+    ("size(array(1, 2)) + cardinality(map(1, 2))", "int", 3),
+    ("row_number() over (order by id)", "int", 1),
+    ("array_position(array(1, 2), 3)", "bigint", 0),
+    ("array_position(cast(null as array<int>), 3)", "bigint", None),
+    ("format_string('%s-%d', 'a', 1)", "string", "a-1"),
+    ("substring('hello', 0, 3)", "string", "hel"),
+    (
+        "to_utc_timestamp('2024-01-01 00:00:00', 'Asia/Tokyo')",
+        "timestamp",
+        dt.datetime(2023, 12, 31, 15, tzinfo=dt.UTC),
+    ),
+    ("date(cast('2024-05' as timestamp))", "date", dt.date(2024, 5, 1)),
+    ("parse_json(to_json(named_struct('a', year('2024-01-01'))))", "variant", '{"a":2024}'),
+]
+
+
+@pytest.mark.parametrize(("expression", "kind", "value"), MEANINGS)
+def test_functions_have_the_value_and_the_type_of_spark(expression, kind, value, ask):
+    assert ask(f"select {expression} as it from range(5, 6)") == [(value,)]
+    assert ask.kinds == [kind]
+
+
+def test_casts_inside_casts_are_null_without_ansi_mode(ask):
+    assert ask("set ansi_mode = false", "select cast(cast('x' as int) as string)") == [(None,)]

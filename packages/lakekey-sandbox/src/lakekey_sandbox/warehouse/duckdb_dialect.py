@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from lakekey_sandbox.warehouse.duckdb_dates import complete, macro_of
 from lakekey_sandbox.warehouse.duckdb_functions import call
+from lakekey_sandbox.warehouse.duckdb_meanings import as_on_spark, each
 from lakekey_sandbox.warehouse.duckdb_names import PREFIX
 from lakekey_sandbox.warehouse.errors import syntax_error
 
@@ -35,9 +36,10 @@ def adapt(tree: exp.Expression, *, ansi: bool = True, schema: str | None = None)
                 return adaptation(node)
         return node
 
+    tree = as_on_spark(tree)
     if not ansi:
-        tree = tree.transform(_lenient, copy=False)
-    return tree.transform(adapted, copy=False)
+        tree = each(tree, _lenient)
+    return each(tree, adapted)
 
 
 def _lenient(node: exp.Expression) -> exp.Expression:
