@@ -1,14 +1,14 @@
 """``lakekey logout``: of a profile, of a row that status shows, or of everything."""
 
 import argparse
+import contextlib
 import itertools
 import os
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
-from lakekey._single_flight import Waiter, on
+from lakekey._single_flight import Waiter, Withdrawn, on
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
 from lakekey.cli.arguments import target_settings
@@ -23,6 +23,7 @@ from lakekey.session.renewal import SignedOut
 from lakekey.session.session import Session
 
 _LOOKED_AT = 1000  # entries among which others of the same name are looked for: enough for those of one person
+_SLICE = 0.25  # seconds: a wait without a limit could not be interrupted on Windows
 _AT_A_TIME = 8  # sessions that --all signs out of: what an authorization server hardly notices
 _AT_THE_SERVER = {
     "revoked": "The server has revoked it, too.",
@@ -186,11 +187,13 @@ def _all(arguments: argparse.Namespace) -> int:
         return {"key_forgotten": arguments.forget_key and not ended.failed, "secrets_removed": len(secrets)}
 
     if arguments.json:
-        status = print_json_rows({}, "sessions", (each._asdict() for each in ended), key)
+        with contextlib.closing(iter(ended)) as done:
+            status = print_json_rows({}, "sessions", (each._asdict() for each in done), key)
         return status or (1 if ended.failed else 0)
-    for each in ended:
-        said = f" {_AT_THE_SERVER[each.revocation]}" if each.revocation is not None else ""
-        print_text(f"Signed out of {each.host}.{said}" if each.host else "Removed an entry that could not be opened.")
+    with contextlib.closing(iter(ended)) as done:
+        for each in done:
+            said = f" {_AT_THE_SERVER[each.revocation]}" if each.revocation is not None else ""
+            print_text(f"Signed out of {each.host}.{said}" if each.host else "Removed an entry that cannot be opened.")
     if not ended.seen:
         print_text("There was no session.")
     if key()["key_forgotten"]:
@@ -201,20 +204,12 @@ def _all(arguments: argparse.Namespace) -> int:
     return 1 if ended.failed else 0
 
 
-class _UnderWay(NamedTuple):
-    """A sign-out that another thread is at, as a waiter that may be cancelled."""
-
-    row: Found
-    waiter: Waiter
-    done: "Future[_Done]"
-
-
 class _Ended:
-    """Signs out of several rows at a time, in order; one that cannot be ended is reported, and keeps no other from it.
+    """Signs out of several rows at a time; one that cannot be ended is reported, and keeps no other from it.
 
     What a sign-out takes is mostly the wait for the authorization server, once for its metadata and once for the
-    revocation. When this is interrupted, those that wait for a session's lock leave, and those that have begun are
-    completed.
+    revocation. Each is reported when it ends. When this is interrupted, those that wait for a session's lock leave, and
+    those that have begun are completed, and reported, before the interruption goes on.
 
     Attributes:
         seen: How many rows there were.
@@ -223,41 +218,59 @@ class _Ended:
 
     def __init__(self, rows: Iterator[Found]) -> None:
         self._rows = rows
+        self._under_way: dict[Future[_Done], tuple[Found, Waiter]] = {}
         self.seen = self.failed = 0
 
-    def __iter__(self) -> Iterator[_Done]:
-        under_way: deque[_UnderWay] = deque()
+    def __iter__(self) -> Generator[_Done, None, None]:
         with ThreadPoolExecutor(_AT_A_TIME) as threads:
             try:
                 for row in self._rows:
                     self.seen += 1
                     waiter = Waiter()
-                    under_way.append(_UnderWay(row, waiter, threads.submit(_as_waiter, waiter, row)))
-                    if len(under_way) == _AT_A_TIME:
-                        yield from self._first(under_way)
-                while under_way:
-                    yield from self._first(under_way)
+                    self._under_way[threads.submit(_as_waiter, waiter, row)] = row, waiter
+                    yield from self._until_fewer_than(_AT_A_TIME)
+                yield from self._until_fewer_than(1)
+            except GeneratorExit:  # closed, as what was reported could not be printed: it may be the reader has gone
+                self._cancel()
+                for done in self._until_fewer_than(1, cancelled=True):
+                    print_error(f"signed out of {done.host}" if done.host else "removed an entry", None)
+                raise
             except BaseException:
-                for each in under_way:
-                    each.waiter.cancel()
+                self._cancel()
+                yield from self._until_fewer_than(1, cancelled=True)
                 raise
 
-    def _first(self, under_way: "deque[_UnderWay]") -> Iterator[_Done]:
-        """Wait for the end of the first one, which stays among them until then."""
-        row, _, done = under_way[0]
-        try:
-            yield done.result()
-        except StoreUnavailable:
-            raise
-        except LakekeyError as error:
-            self.failed += 1
-            print_error(f"{row.info.profile or row.info.host or row.entry_id[:12]}: {error.message}", error.hint)
-        under_way.popleft()
+    def _cancel(self) -> None:
+        for _, waiter in self._under_way.values():
+            waiter.cancel()
+
+    def _until_fewer_than(self, number: int, *, cancelled: bool = False) -> Iterator[_Done]:
+        """Report those that end, until fewer are under way."""
+        while len(self._under_way) >= number:
+            for done in wait(self._under_way, _SLICE, FIRST_COMPLETED).done:
+                row, _ = self._under_way[done]
+                try:
+                    yield done.result(0)
+                except (Withdrawn, StoreUnavailable):
+                    if not cancelled:
+                        raise
+                except LakekeyError as error:
+                    self.failed += 1
+                    name = row.info.profile or row.info.host or row.entry_id[:12]
+                    print_error(f"{name}: {error.message}", error.hint)
+                del self._under_way[done]  # not before it is reported
 
 
 def _as_waiter(waiter: Waiter, row: Found) -> _Done:
-    with on(waiter):
-        return _of_row(row)
+    try:
+        with on(waiter):
+            return _of_row(row)
+    except Withdrawn:
+        if open_cache().store.get(row.entry_id) is not None:
+            raise
+    # It is removed, and its revocation is under way, which a second call joins.
+    done = _of_row(row)
+    return done._replace(removed=True, revocation=done.revocation or "failed")
 
 
 def _forget(cache: Cache) -> list[str]:

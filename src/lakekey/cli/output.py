@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from lakekey.cli import signals
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired
 
 # What the commands begin with that our next steps name, and the words that may stand before one.
@@ -36,7 +37,7 @@ def status_of(error: LakekeyError) -> int:
 def print_json_rows(facts: dict[str, Any], name: str, rows: Iterable[Any], rest: Callable[[], dict[str, Any]]) -> int:
     """The same document for a list of any length, which is printed as it comes and is never whole in memory.
 
-    Where an error ends the list, the document is whole all the same: the error stands behind what there was.
+    Where an error ends the list, or Ctrl-C, the document is whole all the same: the error stands behind what there was.
 
     Args:
         facts: What stands before the list.
@@ -48,6 +49,7 @@ def print_json_rows(facts: dict[str, Any], name: str, rows: Iterable[Any], rest:
         The exit status: 0, or that of the error.
     """
     status = 0
+    interruption: BaseException | None = None
     print("{", end="")
     for key, value in facts.items():
         print(f"\n  {_json(key)}: {_nested(_json(value), 2)},", end="")
@@ -61,10 +63,14 @@ def print_json_rows(facts: dict[str, Any], name: str, rows: Iterable[Any], rest:
         behind = rest()
     except LakekeyError as error:
         status, behind = status_of(error), error_facts(error)
+    except (KeyboardInterrupt, signals.Ended) as stop:
+        interruption, behind = stop, {"error": "interrupted", "message": "interrupted", "hint": None, "profile": None}
     print("\n  ]" if mark else "]", end="")
     for key, value in behind.items():
         print(f",\n  {_json(key)}: {_nested(_json(value), 2)}", end="")
     print("\n}")
+    if interruption is not None:
+        raise interruption
     return status
 
 

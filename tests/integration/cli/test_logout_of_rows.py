@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
 from support.processes import LAKEKEY
 from support.processes import lakekey as run
@@ -20,6 +21,24 @@ ADA, GRACE = "ada@example.com", "grace@example.com"
 def sessions(box):
     assert run("login", "me").returncode == 0
     assert run("token", "job").returncode == 0
+
+
+@pytest.fixture
+def many(sessions):
+    """Ten more sessions, behind the others in the order of their names, than are signed out of at a time."""
+    cache = open_cache()
+    names = [f"{number:02x}".rjust(64, "f") for number in range(10)]
+    for number, name in enumerate(names):
+        about = {"host": f"https://dbc-{number}.cloud.databricks.com", "auth_type": "oauth-m2m", "client_id": "app"}
+        assert cache.put(name, Entry(about, access_token="t"), replaces=None)
+    return names
+
+
+def until_only(held, cache):
+    deadline = time.monotonic() + 60
+    while cache.list() != [held] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return cache.list() == [held]
 
 
 def rows():
@@ -84,19 +103,43 @@ def test_session_that_waits_for_its_lock_lets_the_next_one_end_meanwhile(session
     assert cache.list() == []
 
 
-def test_ctrl_c_ends_the_wait_for_a_session_that_is_held(sessions):
+def test_session_that_is_held_stops_none_of_the_others_however_many(many):
+    cache = open_cache()
+    held = cache.list()[0]
+    with contextlib.ExitStack() as lock:
+        assert lock.enter_context(cache.lock(held))
+        with subprocess.Popen([LAKEKEY, "logout", "--all", "--json"], stdout=subprocess.PIPE) as process:
+            assert until_only(held, cache)
+            lock.close()
+            done = json.loads(process.stdout.read())
+    assert len(done["sessions"]) == 12
+    assert cache.list() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_the_wait_for_a_session_that_is_held(many, number):
     cache = open_cache()
     (held,) = [each["entry"] for each in rows() if each["auth_type"] == "external-browser"]
     with cache.lock(held) as ours:
         assert ours
         with subprocess.Popen([LAKEKEY, "logout", "--all", "--json"], stdout=subprocess.PIPE) as process:
-            deadline = time.monotonic() + 60
-            while cache.list() != [held] and time.monotonic() < deadline:
-                time.sleep(0.05)
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=30)  # the lock is waited for twice as long
-    assert process.returncode != 0
+            assert until_only(held, cache)
+            process.send_signal(number)
+            said = json.loads(process.communicate(timeout=30)[0])  # the lock is waited for twice as long
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    assert (len(said["sessions"]), said["error"]) == (11, "interrupted")
     assert cache.list() == [held]
+
+
+def test_what_ends_when_the_reader_has_gone_is_told_on_standard_error(many):
+    cache = open_cache()
+    with subprocess.Popen(
+        [LAKEKEY, "logout", "--all"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 1
+    assert said.count("lakekey: signed out of https://") == 12 - len(cache.list()) > 0
 
 
 def test_session_that_is_held_keeps_no_other_from_ending_and_the_key_stays(sessions, monkeypatch):
