@@ -57,7 +57,10 @@ def main(argv: Sequence[str], *, as_databricks: bool = False) -> int:
     from lakekey.cli.arguments import parse
     from lakekey.cli.commands import COMMANDS
 
-    words = _command_first(argv)
+    # The SDKs ask for the version by -V or -v; ours is --debug, and by itself no question to the Databricks CLI.
+    words = _command_first(["-V"] if as_databricks and list(argv) == ["-v"] else argv)
+    if words[0] == "auth":
+        words = ["auth", *_word_first(words[1:])]
     if words[0] == "auth" and words[1:2] and words[1] in _AFTER_AUTH:
         words = words[1:]
     below = "auth " if words[0] == "auth" and _is_of_another_tool(words[1:]) else ""
@@ -106,6 +109,19 @@ def _command_first(argv: Sequence[str]) -> list[str]:
         return [rest[0], *before, *rest[1:]]
     of_a_profile = any(word.partition("=")[0] in ("-p", "--profile") for word in before)
     return ["status" if of_a_profile else "overview", *before]
+
+
+def _word_first(after_auth: Sequence[str]) -> list[str]:
+    """What stands behind ``auth``, with options of every command moved behind the word that they stand before."""
+    before: list[str] = []
+    rest = list(after_auth)
+    while rest and rest[0].partition("=")[0] in ("-v", "--debug", "--verbose", "--json", "-p", "--profile"):
+        before.append(rest.pop(0))
+        if before[-1] in ("-p", "--profile") and rest:
+            before.append(rest.pop(0))
+    if not rest or rest[0].startswith("-"):
+        return list(after_auth)
+    return [rest[0], *before, *rest[1:]]
 
 
 def _is_of_another_tool(after_auth: Sequence[str]) -> bool:

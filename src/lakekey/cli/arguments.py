@@ -8,6 +8,9 @@ from lakekey.cli.commands import COMMANDS
 from lakekey.cli.options import TARGET_OPTIONS, common, later
 from lakekey.cli.parser import Parser
 
+#: Commands that run a program: where its words are kept, and what stands before the ``--``.
+_PROGRAMS = {"run": ("words", "run PROFILE"), "sandbox": ("program", "sandbox")}
+
 
 def parser_of(name: str) -> Parser:
     """The parser of one command."""
@@ -33,14 +36,16 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         return argparse.Namespace(
             run=later(COMMANDS["complete"].run), words=rest, json=False, debug=False, command="complete"
         )
-    if argv[0] == "run" and "--" in rest:  # what follows is the command's own, its options included
+    if argv[0] in _PROGRAMS and "--" in rest:  # what follows is the command's own, its options included
         place = rest.index("--")
         rest, words = rest[:place], rest[place + 1 :]
     arguments = parser_of(argv[0]).parse(rest)
-    if argv[0] == "run":
-        if arguments.words:
-            parser_of("run").error(f"put -- before the command: lakekey run PROFILE -- {' '.join(arguments.words)}")
-        arguments.words = words
+    if argv[0] in _PROGRAMS:
+        name, before = _PROGRAMS[argv[0]]
+        if given := getattr(arguments, name):  # options behind it may have been taken for ours
+            command = " ".join(rest[rest.index(given[0]) :])
+            parser_of(argv[0]).error(f"put -- before the command: lakekey {before} -- {command}")
+        setattr(arguments, name, words)
     return arguments
 
 

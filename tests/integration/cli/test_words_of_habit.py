@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import lakekey as product
+from lakekey.cli import main
 from lakekey.cli.arguments import parse, parser_of
 from lakekey.cli.commands import COMMANDS
 from support.processes import lakekey as run
@@ -277,3 +278,37 @@ def test_whoami_of_a_profile_that_needs_a_login_names_its_command(profiles):
     done = run("whoami", "prod")
     assert done.returncode == 3
     assert done.stderr == "lakekey: prod: not signed in\n  → run: lakekey login prod\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "same"),
+    [
+        (["-v", "auth", "status"], ["status", "-v"]),
+        (["-p", "prod", "auth", "status", "--json"], ["status", "-p", "prod", "--json"]),
+        (["auth", "--profile=prod", "status", "--json"], ["status", "-p", "prod", "--json"]),
+        (["auth", "-v", "list"], ["auth", "list", "-v"]),
+        (["auth", "-p", "prod", "token"], ["auth", "token", "-p", "prod"]),
+    ],
+)
+def test_option_before_the_word_behind_auth_counts_behind_it(profiles, words, same):
+    one, other = run(*words), run(*same)
+    assert (one.returncode, one.stdout) == (other.returncode, other.stdout)
+    assert one.stderr.partition("debug:")[0] == other.stderr.partition("debug:")[0]
+
+
+@pytest.mark.parametrize("words", [["pytest", "-v"], ["--port", "0", "pytest", "-v"]])
+def test_program_for_the_sandbox_stands_behind_two_dashes(home, words):
+    done = run("sandbox", *words)
+    assert done.returncode == 2
+    assert "put -- before the command: lakekey sandbox -- pytest -v\n" in done.stderr
+    arguments = parse(["sandbox", "--port", "0", "--", "pytest", "-v"])
+    assert (arguments.program, arguments.debug) == (["pytest", "-v"], False)
+
+
+def test_small_v_asks_the_program_of_auth_path_for_its_version(home, capsys):
+    said = []
+    for word in ("-v", "-V"):
+        assert main([word], as_databricks=True) == 0
+        said.append(capsys.readouterr())
+    assert said[0] == said[1]
+    assert said[0].out.startswith("Databricks CLI v")
