@@ -14,6 +14,11 @@ def word(text: str) -> str:
     return text if shlex.quote(text) == text else quoted(text)
 
 
+def in_powershell(text: str) -> str:
+    """A text in quotes of PowerShell, for which typographic single quotes end it as well. Doubled, each is itself."""
+    return "'" + "".join(each * 2 if each in "'\u2018\u2019\u201a\u201b" else each for each in text) + "'"
+
+
 def profile(name: str) -> str:
     """A profile as a word of our own commands; one that looks like an option stands behind its own."""
     return word(f"--profile={name}" if name.startswith("-") else name)

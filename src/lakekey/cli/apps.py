@@ -1,10 +1,9 @@
 """``lakekey apps``: the OAuth apps through which a portal signs people in."""
 
 import argparse
-from datetime import UTC, datetime
 from typing import Any
 
-from lakekey import _commands
+from lakekey import _commands, _moments
 from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
 from lakekey.cache.opening import open_cache
 from lakekey.cli import prompt
@@ -222,7 +221,7 @@ def _facts(app: AppRegistration, connections: int) -> dict[str, Any]:
     return {
         **{name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()},
         "secret": "two" if app.older_secret else "one" if app.secret else "none",
-        "secret_changed_at": datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds") if changed else None,
+        "secret_changed_at": _moments.utc(changed).isoformat(timespec="seconds") if changed else None,
         "connections": connections,
     }
 

@@ -159,8 +159,7 @@ def _assignment(name: str, value: str, shell: str) -> str:
         quoted = value.replace("\\", "\\\\").replace("'", "\\'")
         return f"set -gx {name} '{quoted}'"
     if shell == "powershell":
-        quoted = value.replace("'", "''")
-        return f"$env:{name} = '{quoted}'"
+        return f"$env:{name} = {_commands.in_powershell(value)}"
     if shell == "cmd":
         return f'set "{name}={value}"'
     return f"export {name}={shlex.quote(value)}"

@@ -58,12 +58,10 @@ class EndWatch:
             return
         self._warned = end
         with LOADING:
-            from datetime import UTC, datetime
+            from lakekey import _moments
 
         target = self._target
-        ending = SessionEnding(
-            target.profile, target.host, entry.identity, datetime.fromtimestamp(end, UTC), target.login_command
-        )
+        ending = SessionEnding(target.profile, target.host, entry.identity, _moments.utc(end), target.login_command)
         _log.warning(
             "session", "%s: the session ends at %s; sign in before with: %s, entry %s", target.name,
             ending.ends_at.isoformat(timespec="minutes"), target.login_command, self._entry,

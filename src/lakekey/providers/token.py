@@ -1,8 +1,9 @@
 """An access token with its end. A warm start that asks for headers alone does not load it, nor `datetime`."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
+from lakekey import _moments
 from lakekey.cache.entry import Entry
 
 
@@ -27,4 +28,4 @@ class Token(NamedTuple):
 
 def token_of(entry: Entry) -> Token:
     """The access token of an entry."""
-    return Token(entry.access_token, entry.token_type, datetime.fromtimestamp(entry.expires_at, UTC), entry.scopes)
+    return Token(entry.access_token, entry.token_type, _moments.utc(entry.expires_at), entry.scopes)

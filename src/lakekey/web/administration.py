@@ -1,13 +1,12 @@
 """The administrator's routes: app registrations, and the connections of all users. To all others they are not there."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lakekey import _log
+from lakekey import _log, _moments
 from lakekey.errors import CacheError, LakekeyError, StoreUnavailable, TokenEndpointError
 from lakekey.web import browser as browsers
 from lakekey.web import threads
@@ -92,7 +91,7 @@ class Administration(Visits):
             self._portal.registrations.counted(),
             Everyone(self._portal, reliance=reliance).all(),
             self._portal.url,
-            datetime.fromtimestamp(self._portal.cache.now(), UTC),
+            _moments.utc(self._portal.cache.now()),
             search,
             given,
         )

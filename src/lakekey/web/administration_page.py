@@ -4,10 +4,11 @@ What cannot be taken back lies behind a fold that says what it ends, and opens w
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from html import escape
 from typing import NamedTuple
 
+from lakekey import _moments
 from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
 from lakekey.web import app_changes, words
 from lakekey.web.everyone import Held
@@ -77,7 +78,7 @@ def _app(language: str, app: AppRegistration, count: int, form: Form, view: View
 
 def _app_facts(language: str, app: AppRegistration, count: int) -> Iterable[tuple[str, str]]:
     secret = say(language, "secret-two" if app.older_secret else "secret-one" if app.secret else "secret-none")
-    changed = datetime.fromtimestamp(app.secret_changed_at, UTC) if app.secret and app.secret_changed_at else None
+    changed = _moments.utc(app.secret_changed_at) if app.secret and app.secret_changed_at else None
     yield "app-redirect-uri", f"<code>{escape(app.redirect_uri)}</code>"
     yield "app-client", escape(app.client_id)
     yield "app-workspaces", escape(" ".join(host.removeprefix("https://") for host in app.hosts))

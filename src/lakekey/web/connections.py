@@ -1,9 +1,10 @@
 """The state of each connection of a user: one of the few that a page has words for."""
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from lakekey import _moments
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import Target
 from lakekey.session.expiry import is_live, nears_end, session_end
@@ -154,4 +155,4 @@ def uses_of(target: Target) -> tuple[str, ...]:
 
 def moment(seconds: float) -> datetime | None:
     """A time for people and for JSON; ``None`` where it is not known."""
-    return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < _LONGEST else None
+    return _moments.utc(seconds) if 0 < seconds < _LONGEST else None

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from html import escape
 
+from lakekey import _moments
 from lakekey.web import connections, words
 from lakekey.web.connections import Connection
 from lakekey.web.frame import page, say, spelled, time_element
@@ -31,7 +32,7 @@ def overview(
         extra: Further HTML at the end, such as a link to the administrator's page.
         now: The time by which its dates are, in epoch seconds; ``None`` for the clock's.
     """
-    at = datetime.now(UTC) if now is None else datetime.fromtimestamp(now, UTC)
+    at = datetime.now(UTC) if now is None else _moments.utc(now)
     items = "".join(_item(language, each, form, at) for each in listed)
     shown = f"<ul>{items}</ul>" if items else f"<p>{say(language, 'nothing')}</p>"
     if form.new_tab:

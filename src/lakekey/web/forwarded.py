@@ -7,9 +7,9 @@ Apps any visitor could send them. So `forwarded` serves an application that only
 import os
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from lakekey import _moments
 from lakekey.configuration.target import U2M, Target, resolve
 from lakekey.errors import ConfigurationError, LoginRequired
 from lakekey.oauth import jwt
@@ -47,7 +47,7 @@ class _Forwarded:
         self, target: Target, access_token: str, scopes: tuple[str, ...], expires_at: float, who: str | None
     ) -> None:
         self.target = target
-        self._token = Token(access_token, "Bearer", datetime.fromtimestamp(expires_at, UTC), scopes)
+        self._token = Token(access_token, "Bearer", _moments.utc(expires_at), scopes)
         self._end = expires_at - margin(max(0.0, expires_at - time.time()))
         self._who = who
         self._refused = False

@@ -40,3 +40,8 @@ def test_classifiers_name_the_systems_that_were_run():
     begin = "Operating System :: "
     named = {each.removeprefix(begin) for each in project["classifiers"] if each.startswith(begin)}
     assert named == {SYSTEMS[system] for system in run}
+
+
+def test_moments_are_made_in_one_module_as_windows_own_call_ends_at_the_year_3000():
+    makes = [path for path in SOURCE.rglob("*.py") if "fromtimestamp(" in path.read_text(encoding="utf-8")]
+    assert makes == []

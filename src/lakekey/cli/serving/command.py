@@ -8,6 +8,7 @@ import sys
 import threading
 from types import FrameType
 
+from lakekey._commands import in_powershell
 from lakekey.cli.output import print_json
 from lakekey.cli.provider import provider_for_target
 from lakekey.cli.serving import own_files
@@ -73,8 +74,8 @@ def _say(hosts: list[str], url: str, arguments: argparse.Namespace) -> None:
         print("For the programs that use them (keep the address secret):\n")
         if sys.platform == "win32":
             print("  $env:DATABRICKS_AUTH_TYPE = 'metadata-service'")
-            file = (arguments.url_file or "").replace("'", "''")
-            address = f"Get-Content '{file}'" if file else f"'{url}'"
+            file = arguments.url_file
+            address = f"Get-Content {in_powershell(file)}" if file else in_powershell(url)
             print(f"  $env:DATABRICKS_METADATA_SERVICE_URL = {address}")
         else:
             print("  export DATABRICKS_AUTH_TYPE=metadata-service")
@@ -86,7 +87,7 @@ def _say(hosts: list[str], url: str, arguments: argparse.Namespace) -> None:
 def _unit(arguments: argparse.Namespace) -> str:
     if sys.platform == "win32":
         raise ConfigurationError(
-            "there is no systemd on Windows, whose units this would be",
+            "systemd units do not work on Windows",
             hint="start lakekey serve at each logon by a task: schtasks /create /sc onlogon",
         )
     # A variable begins with ``$`` in arguments, and in them alone (systemd.service(5)).
