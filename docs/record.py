@@ -154,10 +154,12 @@ def _states(row: int, states: list[tuple[float, Line]]) -> list[str]:
             continue
         last = number == len(states) - 1
         if last:  # there in the end, and hidden until its moment: a viewer that does not animate shows it
-            until, attributes = moment, ""
-            change = f'<set attributeName="visibility" to="hidden" begin="0s" dur="{until:.2f}s"/>' if until > 0 else ""
+            until, attributes = round(moment, 2), ""
+            change = f'<set attributeName="visibility" to="hidden" begin="0s" dur="{until:.2f}s"/>' if until else ""
         else:
-            until, attributes = states[number + 1][0] - moment, ' visibility="hidden"'
+            until, attributes = round(states[number + 1][0] - moment, 2), ' visibility="hidden"'
+            if not until:  # a length of 0 is none, and it would last for ever
+                continue
             change = f'<set attributeName="visibility" to="visible" begin="{moment:.2f}s" dur="{until:.2f}s"/>'
         text = "".join(
             f'<tspan class="{style}">{escape(part)}</tspan>' if style else escape(part) for style, part in line

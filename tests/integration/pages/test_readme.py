@@ -177,6 +177,7 @@ def test_a_picture_is_svg_that_runs_and_loads_nothing(name):
         "marker",
     }
     assert re.findall(r"""(?:href|src)=|url\((?!#)|@import""", text) == []
+    assert 'dur="0.00s"' not in text  # which is no length, so that a line would be hidden for ever
 
 
 def test_picture_of_status_shows_the_table_of_today(tmp_path):
@@ -190,6 +191,7 @@ def test_picture_of_status_shows_the_table_of_today(tmp_path):
         return re.sub(r"[ \u00a0]+", " ", text)  # a column is as wide as the day's name is long
 
     assert words(drawn) == words(ROOT / "docs/pictures/status.svg")
+    assert 'dur="0.00s"' not in drawn.read_text(encoding="utf-8")
 
 
 def test_the_recording_shows_the_demo_of_today():
