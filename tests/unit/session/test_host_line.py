@@ -31,6 +31,17 @@ def nothing():
     return None
 
 
+def patient():
+    """Finds nothing, and fails the test that asks it for longer than half a minute."""
+    began = time.monotonic()
+
+    def settled():
+        if time.monotonic() - began > 30:
+            raise AssertionError("it waits for longer")
+
+    return settled
+
+
 def test_first_process_asks_and_the_next_one_when_it_is_done(path):
     for _ in range(2):
         with in_line(credential(path), nothing, "") as found:
@@ -73,13 +84,14 @@ def test_process_goes_on_when_the_first_one_is_killed(path):
 
 def test_first_process_is_waited_for_no_longer_than_a_lease_lasts(path, monkeypatch):
     monkeypatch.setattr(host_line, "SECONDS", 0.3)
-    with sibling(path) as first, in_line(credential(path), nothing, "") as found:
+    with sibling(path) as first, in_line(credential(path), patient(), "") as found:
         assert found is None
         assert first.poll() is None
 
 
-def test_first_process_is_waited_for_no_longer_than_for_the_lock(path):
-    with sibling(path) as first, in_line(credential(path, 0.3), nothing, "") as found:
+def test_first_process_is_waited_for_no_longer_than_for_the_lock(path, monkeypatch):
+    monkeypatch.setattr(host_line, "SECONDS", 60.0)
+    with sibling(path) as first, in_line(credential(path, 0.3), patient(), "") as found:
         assert found is None
         assert first.poll() is None
 
@@ -91,10 +103,35 @@ def test_place_of_the_first_process_counts_as_used(path):
         os.utime(path, (1, 1))
 
 
+def test_threads_that_want_different_things_do_not_share_a_wait(path):
+    waits, over, found_there = threading.Event(), threading.Event(), []
+
+    def settled():
+        waits.set()
+        return "theirs" if over.is_set() else None
+
+    def other():
+        with in_line(credential(path), settled, "theirs") as found:
+            found_there.append(found)
+
+    thread = threading.Thread(target=other)
+    with sibling(path):
+        thread.start()
+        assert waits.wait(30)
+        try:
+            with in_line(credential(path, 5.0), lambda: "ours", "ours") as found:
+                assert found == "ours"
+        finally:
+            over.set()
+            thread.join(30)
+    assert found_there == ["theirs"]
+
+
 def test_threads_of_the_first_process_share_its_place(path):
     with in_line(credential(path), nothing, ""):
         with in_line(credential(path), nothing, ""):
             pass
+        assert path in host_line._places
         ended = subprocess.run([sys.executable, "-c", FIRST, path], input=b".", capture_output=True, check=True)
         assert ended.stdout.strip() == b"False"
 
