@@ -83,7 +83,7 @@ def test_people_of_fabs_auth_manager_each_have_their_own_page_and_visitors_have_
         admin = ada.get("/admin")
         assert (admin.status, APP in admin.words) == (200, True)
         assert grace.get("/admin").status == 404
-        nobody = Browser(url, None, box.ca_file, origin=url)
+        stranger = Browser(url, None, box.ca_file, origin=url)
         for token in (None, "x", ada.cookies["_token"][:-4] + "AAAA"):
-            nobody.cookies = {"_token": token} if token else {}
-            assert nobody.get("/connections").status == 401
+            stranger.cookies = {"_token": token} if token else {}
+            assert stranger.get("/connections").status == 401

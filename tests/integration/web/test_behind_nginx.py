@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from support.servers.web_front import WebFront, nginx
+from support.servers.nginx import nginx
+from support.servers.web_front import WebFront
 from support.web_browser import Browser
 
 from .conftest import ADA, GRACE, URL
@@ -25,7 +26,7 @@ def front(place, tmp_path):
 
 
 def visitor(front, place, port, name):
-    """The browser of a person whom the proxy has signed in."""
+    """The browser of a person that the proxy has signed in."""
     browser = Browser(f"http://127.0.0.1:{port}", None, place.box.ca_file)
     browser.cookies["sso"] = name
     return browser
@@ -53,8 +54,8 @@ def test_header_of_a_visitor_counts_nowhere_but_behind_a_proxy_that_forgets_it(f
             ada = visitor(front, place, port, "ada")
             assert f'"user":"{ADA}"' in ada.get("/connections", headers=headers).text
             assert ada.get("/admin", headers=headers).status == 404
-        nobody = visitor(front, place, front.plain, "")
-        assert nobody.get("/connections", headers=headers).status == 401
+        stranger = visitor(front, place, front.plain, "")
+        assert stranger.get("/connections", headers=headers).status == 401
     # What the guide says of a proxy that does not take the header off, and how far that goes: one header, by its name.
     careless = visitor(front, place, front.careless, "ada")
     assert f'"user":"{GRACE}"' in careless.get("/connections", headers={"X-User": GRACE}).text

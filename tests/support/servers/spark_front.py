@@ -1,32 +1,15 @@
 """nginx before a Spark server, as a workspace is: one TLS port for REST, OAuth and gRPC, each RPC's token checked."""
 
-import os
 import re
-import shutil
-import signal
-import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 from urllib.parse import urlsplit
 
+from support.servers.nginx import Nginx
 from support.servers.spark_server import free_port
 from support.tls import write_certificates
 
-_CONFIGURATION = """
-daemon off;
-master_process off;
-pid {directory}/nginx.pid;
-error_log {directory}/error.log warn;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
+_HTTP = """
     client_max_body_size 0;
     keepalive_requests 1000000;
     ssl_certificate {certificates}/cert.pem;
@@ -108,7 +91,6 @@ http {{
         listen 127.0.0.1:{open} ssl http2;
         location / {{ grpc_pass grpc://spark; grpc_read_timeout 1h; }}
     }}
-}}
 """
 
 
@@ -133,7 +115,7 @@ class Rpc:
     method: str
 
 
-class SparkFront:
+class SparkFront(Nginx):
     """nginx on loopback.
 
     Args:
@@ -151,11 +133,9 @@ class SparkFront:
     def __init__(self, directory: Path, *, workspace: str, spark_port: int) -> None:
         self.port, self.plain, self.open = free_port(), free_port(), free_port()
         self.host = f"https://127.0.0.1:{self.port}"
-        self._directory = directory
-        self._process: subprocess.Popen[bytes] | None = None
         write_certificates(directory)
         self.ca_file = str(directory / "ca.pem")
-        self._configuration = _CONFIGURATION.format(
+        http = _HTTP.format(
             directory=directory,
             certificates=directory,
             workspace=urlsplit(workspace).netloc,
@@ -165,30 +145,7 @@ class SparkFront:
             plain=self.plain,
             open=self.open,
         )
-
-    def __enter__(self) -> Self:
-        path = self._directory / "nginx.conf"
-        path.write_text(self._configuration)
-        program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
-        assert program is not None, "nginx is missing: make test-spark installs it"
-        with (self._directory / "nginx.out").open("wb") as output:
-            self._process = subprocess.Popen(
-                [program, "-e", str(self._directory / "error.log"), "-p", str(self._directory), "-c", str(path)],
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + 10
-        while not (self._directory / "nginx.pid").exists():
-            said = (self._directory / "nginx.out").read_text()
-            assert self._process.poll() is None and time.monotonic() < deadline, said
-            time.sleep(0.02)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(10)
+        super().__init__(directory, http)
 
     def url(self, port: int | None = None, **parameters: str) -> str:
         """The Spark Connect address of a port, with TLS."""
