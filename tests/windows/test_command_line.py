@@ -48,6 +48,7 @@ COMMANDS = {
     "overview": ((), 0, "lakekey"),
     "login": (("login",), 3, "signed in as ada@example.com"),  # a person signs in above
     "status": (("status",), 0, "ada@example.com"),
+    "whoami": (("whoami",), 0, "ada@example.com"),
     "sql": (("sql", "select 1"), 1, "warehouse"),
     "api": (("api", "get", "/api/2.0/clusters/list"), 1, "No API found"),
     "run": (("run", "--", str(wine.windows(wine.PYTHON)), "-c", "import os; print(os.environ['DATABRICKS_HOST'])"), 0, "https:"),
