@@ -123,7 +123,7 @@ def test_b14_app_is_tried_on_the_page_and_a_wrong_redirect_uri_or_secret_is_repo
     host = place.box.host.removeprefix("https://")
     tried = root.press(root.get("/admin"), "Try portal-app")
     assert f"{host} accepts sign-ins through portal-app. It accepts the secret." in tried.words
-    place.box.register_client("portal-app", client_secret="another", redirect_uris=[place.redirect_uri])
+    place.box.register_client("portal-app", client_secret="dose-of-another-portal", redirect_uris=[place.redirect_uri])
     refused = root.press(root.get("/admin"), "Try portal-app")
     assert (refused.status, "invalid_client" in refused.words) == (409, True)
     assert "refuses the secret of portal-app, or requires one. Change its secret here." in refused.words

@@ -71,7 +71,7 @@ def test_what_the_buttons_tell_is_german_and_the_servers_own_words_are_marked(vi
         page = ada.press(ada.get(), button)
         assert (page.status, in_english(page)) == (200, []), page.words
     assert in_english(root.press(root.get("/admin"), "portal-app prüfen")) == []
-    place.box.register_client(place.app, client_secret="another", redirect_uris=[place.redirect_uri])
+    place.box.register_client(place.app, client_secret="dose-of-another-portal", redirect_uris=[place.redirect_uri])
     refused = root.press(root.get("/admin"), "portal-app prüfen")
     assert (refused.status, in_english(refused)) == (409, [])
     assert "Databricks lehnt das Geheimnis von portal-app ab" in refused.words
