@@ -11,7 +11,7 @@ from lakekey import ConfigurationError, KeyUnavailable, ServicePrincipalMissingW
 from lakekey.providers.factory import provider_for
 
 HOST = "https://acme.cloud.databricks.com"
-ROBOT = {"client_id": "robot", "client_secret": "its secret"}
+ROBOT = {"client_id": "robot", "client_secret": "dose-of-a-principal"}
 
 
 def test_settings_of_ours_are_told_from_the_frameworks():

@@ -250,7 +250,7 @@ def test_sign_out_leaves_nothing_to_hand_out(world):
 
 def test_service_principal_is_its_application_and_needs_no_person():
     of = lambda **settings: Provider(resolve(environ={}, host="https://acme.cloud.databricks.com", **settings))  # noqa: E731
-    robot = of(client_id="robot", client_secret="its secret")
+    robot = of(client_id="robot", client_secret="dose-of-a-principal")
     assert (robot.identity(), robot.needs_login()) == ("robot", False)
 
 

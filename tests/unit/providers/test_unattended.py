@@ -9,7 +9,7 @@ from lakekey.configuration.target import resolve
 from lakekey.providers.unattended import announce
 
 HOST = "https://acme.cloud.databricks.com"
-ROBOT = {"client_id": "robot", "client_secret": "its secret"}
+ROBOT = {"client_id": "robot", "client_secret": "dose-of-a-principal"}
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from lakekey.providers.token import Token
 from lakekey.spark.jdbc import jdbc_options
 
 HOST = "https://acme.cloud.databricks.com"
-ROBOT = {"client_id": "robot", "client_secret": "its secret"}
+ROBOT = {"client_id": "robot", "client_secret": "dose-of-a-principal"}
 FIXED = {"Auth_Flow": "0", "Auth_AccessToken": "the token"}
 
 
@@ -37,7 +37,7 @@ def signed_in_by(options):
 
 def test_service_principal_is_handed_to_the_driver():
     assert signed_in_by(options_of(**ROBOT)) == {
-        "Auth_Flow": "1", "OAuth2ClientId": "robot", "OAuth2Secret": "its secret"
+        "Auth_Flow": "1", "OAuth2ClientId": "robot", "OAuth2Secret": "dose-of-a-principal"
     }  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def test_catalog_and_schema_are_the_callers_or_else_the_targets():
 
 
 def test_repr_hides_the_secrets_and_nothing_else():
-    for options, secret in ((options_of(**ROBOT), "its secret"), (options_of(), "the token")):
+    for options, secret in ((options_of(**ROBOT), "dose-of-a-principal"), (options_of(), "the token")):
         assert secret in options.values()
         assert secret not in repr(options)
         assert HOST.removeprefix("https://") in repr(options)
@@ -77,7 +77,7 @@ def test_options_of_an_unpickled_provider_have_the_secret_of_the_machine_or_none
 
     for name, value in {"host": HOST, **ROBOT}.items():
         monkeypatch.setenv(f"DATABRICKS_{name.upper()}", value)
-    assert jdbc_options(there)["OAuth2Secret"] == "its secret"
+    assert jdbc_options(there)["OAuth2Secret"] == "dose-of-a-principal"
 
 
 def test_without_a_warehouse_there_is_nowhere_to_connect_to():

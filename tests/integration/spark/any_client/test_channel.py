@@ -8,7 +8,7 @@ from lakekey import Provider
 from lakekey.configuration.target import resolve
 
 HOST = "https://acme.cloud.databricks.com"
-ROBOT = {"client_id": "robot", "client_secret": "its secret"}
+ROBOT = {"client_id": "robot", "client_secret": "dose-of-a-principal"}
 AWAY, HERE = "sc://acme.cloud.databricks.com:443", "sc://127.0.0.1:15002"
 NAME = f"lakekey/{lakekey.__version__}"
 
