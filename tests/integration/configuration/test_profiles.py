@@ -37,10 +37,10 @@ def whoami(box, provider):
 def test_an_app_of_ones_own_is_a_profile_with_its_id_secret_address_and_scopes(box, profiles):
     redirect = f"http://localhost:{free_port()}/callback"
     box.register_client(
-        "our-app", client_secret="app-secret", redirect_uris=[redirect],
+        "our-app", client_secret="dose-of-our-app", redirect_uris=[redirect],
         scopes=["sql", "offline_access"],
     )  # fmt: skip
-    app = {"auth_type": "external-browser", "client_id": "our-app", "client_secret": "app-secret"}
+    app = {"auth_type": "external-browser", "client_id": "our-app", "client_secret": "dose-of-our-app"}
     profiles(app={**app, "redirect_url": redirect, "scopes": "sql"})
     p = lakekey.provider("app")
     assert whoami(box, p) == "ada@example.com"
@@ -49,9 +49,9 @@ def test_an_app_of_ones_own_is_a_profile_with_its_id_secret_address_and_scopes(b
 
 
 def test_a_secret_that_is_handed_over_apart_belongs_to_the_profiles_app(box, profiles):
-    box.register_client("our-app", client_secret="app-secret", redirect_uris=["http://localhost:8020"])
+    box.register_client("our-app", client_secret="dose-of-our-app", redirect_uris=["http://localhost:8020"])
     profiles(app={"auth_type": "external-browser", "client_id": "our-app"})
-    assert whoami(box, lakekey.provider("app", client_secret="app-secret")) == "ada@example.com"
+    assert whoami(box, lakekey.provider("app", client_secret="dose-of-our-app")) == "ada@example.com"
     with pytest.raises(CredentialsRefused):
         lakekey.provider("app", client_secret="wrong").login()
 
