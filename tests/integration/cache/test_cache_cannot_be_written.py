@@ -18,7 +18,7 @@ from lakekey.sandbox import Sandbox
 from support.disks import Disk
 from support.inside import session_of
 
-SOMEBODY = 54321
+OTHER_USER = 54321
 READ_ONLY = "Read-only file system" if os.name == "posix" else "denied"
 
 
@@ -404,7 +404,7 @@ def test_without_a_home_a_service_principal_is_served_from_memory_with_one_warni
 def as_somebody_without_a_home():
     if os.geteuid() != 0:
         pytest.skip("only root can be somebody else")
-    return ["setpriv", f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups"]
+    return ["setpriv", f"--reuid={OTHER_USER}", f"--regid={OTHER_USER}", "--clear-groups"]
 
 
 def command(*arguments):

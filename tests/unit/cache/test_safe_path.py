@@ -15,7 +15,7 @@ from lakekey.errors import UnsafeCache
 
 pytestmark = pytest.mark.posix_owners
 needs_root = pytest.mark.skipif(os.name == "posix" and os.geteuid() != 0, reason="only root can give files away")
-SOMEBODY = 54321
+OTHER_USER = 54321
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_hint_works_where_the_caches_path_has_a_space_as_on_macos(place):
 @needs_root
 def test_hint_is_a_step_that_this_user_can_take(place, monkeypatch):
     place.chmod(0o777)
-    monkeypatch.setattr(os, "geteuid", lambda: SOMEBODY)
+    monkeypatch.setattr(os, "geteuid", lambda: OTHER_USER)
     for path in ("/", *map(str, reversed(place.parents))):  # all that is above belongs to root
         assert os.stat(path).st_uid == 0
     hint = refusal(place / "cache").hint
@@ -93,7 +93,7 @@ def test_the_sticky_bit_makes_a_shared_directory_above_good_enough(place):
 
 @needs_root
 def test_a_directory_above_that_a_foreign_group_can_write_to_is_refused(place):
-    os.chown(place, 0, SOMEBODY)
+    os.chown(place, 0, OTHER_USER)
     place.chmod(0o770)
     assert refusal(place / "cache").hint == f"chmod g-w {place}"
 
@@ -107,8 +107,8 @@ def test_a_directory_above_that_roots_group_can_write_to_is_accepted(place):
 @needs_root
 @pytest.mark.parametrize("depth", [0, 1])
 def test_directory_above_of_another_user_is_refused(place, depth):
-    os.chown([place, place.parent][depth], SOMEBODY, 0)
-    assert f"belongs to user {SOMEBODY}" in refusal(place / "cache").message
+    os.chown([place, place.parent][depth], OTHER_USER, 0)
+    assert f"belongs to user {OTHER_USER}" in refusal(place / "cache").message
 
 
 @needs_root
@@ -118,8 +118,8 @@ def test_directories_above_of_root_are_accepted_for_all_users():
         os.chmod(above, 0o755)
         cache = os.path.join(above, "cache")
         os.mkdir(cache, 0o700)
-        os.chown(cache, SOMEBODY, SOMEBODY)
-        drop = ["setpriv", f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups"]
+        os.chown(cache, OTHER_USER, OTHER_USER)
+        drop = ["setpriv", f"--reuid={OTHER_USER}", f"--regid={OTHER_USER}", "--clear-groups"]
         subprocess.run([*drop, sys.executable, "-c", code, cache], check=True, timeout=30)
 
 
@@ -143,7 +143,7 @@ def test_a_link_above_is_followed_to_directories_that_are_checked_too(place):
 def test_link_above_of_another_user_is_refused(place):
     link = place.parent / "link"
     link.symlink_to(place)
-    os.chown(link, SOMEBODY, SOMEBODY, follow_symlinks=False)
+    os.chown(link, OTHER_USER, OTHER_USER, follow_symlinks=False)
     assert "symbolic link" in refusal(link / "cache").message
 
 
@@ -175,8 +175,8 @@ def test_cache_directory_open_to_others_is_refused_with_the_command_that_fixes_i
 
 @needs_root
 def test_cache_directory_of_another_user_is_refused(place):
-    os.chown(place, SOMEBODY, SOMEBODY)
-    assert f"belongs to user {SOMEBODY}" in refusal(place).message
+    os.chown(place, OTHER_USER, OTHER_USER)
+    assert f"belongs to user {OTHER_USER}" in refusal(place).message
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o602, 0o620])
@@ -205,8 +205,8 @@ def test_pipe_in_the_place_of_a_file_is_refused_without_waiting(place):
 @needs_root
 def test_private_file_of_another_user_is_refused(place):
     durable_files.replace(str(place / "f"), b"x")
-    os.chown(place / "f", SOMEBODY, SOMEBODY)
-    with pytest.raises(UnsafeCache, match=f"belongs to user {SOMEBODY}"):
+    os.chown(place / "f", OTHER_USER, OTHER_USER)
+    with pytest.raises(UnsafeCache, match=f"belongs to user {OTHER_USER}"):
         private_files.read(str(place / "f"))
 
 
@@ -247,12 +247,12 @@ def test_as_many_links_are_followed_as_the_kernel_follows(place, number, refused
 @pytest.mark.parametrize(
     ("mode", "owner", "group", "alone"),
     [
-        (0o644, 0, SOMEBODY, True),
+        (0o644, 0, OTHER_USER, True),
         (0o660, 0, 0, True),
-        (0o660, 0, SOMEBODY, False),
+        (0o660, 0, OTHER_USER, False),
         (0o602, 0, 0, False),
-        (0o600, SOMEBODY, 0, False),
-        (0o606, SOMEBODY, 0, False),
+        (0o600, OTHER_USER, 0, False),
+        (0o606, OTHER_USER, 0, False),
     ],
 )
 @needs_root
