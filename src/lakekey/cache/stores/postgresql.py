@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from lakekey._imports import LOADING
 from lakekey.cache.stores.alike import (
     bytes_of,
-    changing_key,
     disobeyed,
     obeyed,
     page_of,
@@ -22,9 +21,10 @@ from lakekey.cache.stores.alike import (
 )
 from lakekey.cache.stores.findings import Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
-from lakekey.cache.stores.places import name_of, without_credentials
+from lakekey.cache.stores.places import without_credentials
 from lakekey.cache.stores.postgresql_leases import PostgresqlLeases
 from lakekey.cache.stores.postgresql_table import SCHEMA, SCHEMA_VERSION, UPGRADE
+from lakekey.cache.stores.server_store import ServerStore
 from lakekey.cache.stores.store import Note, Reading
 from lakekey.errors import CacheError
 
@@ -79,10 +79,9 @@ _SAME_PAGE = """
 SELECT stored.name FROM unnest(%s::text[], %s::bytea[]) AS given (name, new)
 JOIN lakekey_store AS stored ON stored.kind = 'entry' AND stored.name = given.name AND stored.body = given.new
 """
-_PAGE = 1000
 
 
-class PostgresqlStore:
+class PostgresqlStore(ServerStore):
     """A `lakekey.cache.stores.store.Store` in a PostgreSQL database.
 
     Args:
@@ -90,32 +89,15 @@ class PostgresqlStore:
         lease: How long a lock lasts whose holder has died, in seconds.
     """
 
-    shared = True
-    spans_machines = True
-
     def __init__(self, address: str, *, lease: float = SECONDS) -> None:
+        keeper = PostgresqlLeases(self._ask, self._require_known_table, without_credentials(address))
+        super().__init__(address, Leases(keeper, lease))
         self._address = address
         self._server: Server | None = None
-        self._leases = Leases(
-            PostgresqlLeases(self._ask, self._require_known_table, without_credentials(address)), lease
-        )
         self._known = False
-        self.where = without_credentials(address)
-        self.name = name_of(address)
-
-    def __repr__(self) -> str:
-        return f"PostgresqlStore({self.where})"
 
     def prepare(self) -> None:
         """See `Store.prepare`: the table is made by ``lakekey store init``, never by a worker."""
-
-    def read(self, entry_id: str) -> Reading:
-        """See `Store.read`."""
-        return self._read("entry", entry_id)
-
-    def get(self, entry_id: str) -> bytes | None:
-        """See `Store.get`."""
-        return self._read("entry", entry_id).envelope
 
     def put(
         self,
@@ -143,27 +125,6 @@ class PostgresqlStore:
         moved = envelope is not None and self._ask(_SET_ASIDE, (entry_id, envelope)).changed == 1
         return f"{self.place(entry_id)} of kind 'bad'" if moved else None
 
-    def place(self, entry_id: str) -> str:
-        """See `Store.place`."""
-        return f"entry {entry_id[:12]} in {self.where}"
-
-    def removal(self, entry_id: str) -> str:
-        """See `Store.removal`."""
-        return f"lakekey logout {entry_id[:12]}"
-
-    def list(self, *, after: str = "", limit: int | None = None) -> list[str]:
-        """See `Store.list`; in pages, so that no answer is large."""
-        found: list[str] = []
-        while limit is None or len(found) < limit:
-            page = min(_PAGE, limit - len(found)) if limit is not None else _PAGE
-            rows = self._ask(_LIST, (after, page)).rows
-            names = understood(self.where, lambda: page_of([name for (name,) in rows], after))  # noqa: B023
-            found += names
-            if len(names) < page:
-                break
-            after = names[-1]
-        return found
-
     def read_page(self, *, after: str, limit: int) -> Sequence[tuple[str, Reading]]:
         """See `SharedStore.read_page`."""
         rows = retried(lambda: self._ask(_LIST_BODIES, (after, limit)).rows)
@@ -187,27 +148,7 @@ class PostgresqlStore:
         """See `Store.together`."""
         return self._asked.together()
 
-    def lock(self, entry_id: str, *, to_write: bool = True) -> "contextlib.AbstractContextManager[bool]":  # noqa: ARG002
-        """See `Store.lock`. Taking a lease is a write, which a store that is full or read-only refuses."""
-        return self._leases.hold(entry_id)
-
-    def still_locked(self, entry_id: str) -> bool:
-        """See `Store.still_locked`."""
-        return self._leases.still_held(entry_id)
-
-    def is_abandoned(self, entry_id: str) -> bool:
-        """See `Store.is_abandoned`."""
-        return self._leases.is_abandoned(entry_id)
-
-    def holder(self, entry_id: str) -> str | None:
-        """See `Store.holder`."""
-        return self._leases.holder(entry_id)
-
     # -- notes -----------------------------------------------------------------------------------------------------
-
-    def read_note(self, name: str) -> bytes | None:
-        """See `KeyPlace.read_note`."""
-        return self._read("note", name).envelope
 
     def write_note(self, name: str, content: bytes) -> None:
         """See `KeyPlace.write_note`."""
@@ -220,14 +161,6 @@ class PostgresqlStore:
     def remove_note(self, name: str) -> None:
         """See `KeyPlace.remove_note`."""
         retried(lambda: self._ask(_REMOVE, ("note", name)))
-
-    def note_place(self, name: str) -> str:
-        """See `KeyPlace.note_place`."""
-        return f"note {name} in {self.where}"
-
-    def changing_key(self) -> "contextlib.AbstractContextManager[None]":
-        """See `KeyPlace.changing_key`."""
-        return changing_key(self._leases, self.where)
 
     # -- for administrators ----------------------------------------------------------------------------------------
 
@@ -263,6 +196,10 @@ class PostgresqlStore:
         self._known = True
 
     # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _ids(self, after: str, limit: int) -> list[str]:
+        rows = self._ask(_LIST, (after, limit)).rows
+        return understood(self.where, lambda: page_of([name for (name,) in rows], after))
 
     def _read(self, kind: str, name: str) -> Reading:
         rows = retried(lambda: self._ask(_READ, (kind, name))).rows

@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import LOADING
-from lakekey.cache.stores.alike import changing_key, page_of, reach_and_clock, reading_of, retried, settled, understood
+from lakekey.cache.stores.alike import page_of, reach_and_clock, reading_of, retried, settled, understood
 from lakekey.cache.stores.findings import OK, Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
-from lakekey.cache.stores.places import name_of, without_credentials
+from lakekey.cache.stores.places import without_credentials
 from lakekey.cache.stores.redis_leases import NOW, RedisLeases
+from lakekey.cache.stores.server_store import ServerStore
 from lakekey.cache.stores.store import Note, Reading
 
 if TYPE_CHECKING:
@@ -74,10 +75,9 @@ redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[2])
 return 1
 """
-_PAGE = 1000
 
 
-class RedisStore:
+class RedisStore(ServerStore):
     """A `lakekey.cache.stores.store.Store` in Redis or Valkey.
 
     Args:
@@ -85,35 +85,19 @@ class RedisStore:
         lease: How long a lock lasts whose holder has died, in seconds.
     """
 
-    shared = True
-    spans_machines = True
-
     def __init__(self, address: str, *, lease: float = SECONDS) -> None:
-        self._address = address
-        self._server: Server | None = None
         keeper = RedisLeases(
             lambda script, name, *values: self._run(script, (self._key("lease", name),), *values),
             self.prepare,
             without_credentials(address),
         )
-        self._leases = Leases(keeper, lease)
-        self.where = without_credentials(address)
-        self.name = name_of(address)
-
-    def __repr__(self) -> str:
-        return f"RedisStore({self.where})"
+        super().__init__(address, Leases(keeper, lease))
+        self._address = address
+        self._server: Server | None = None
 
     def prepare(self) -> None:
         """See `Store.prepare`: what must not be used as a store is refused here, once in a process."""
         self._asked.require_keeper()
-
-    def read(self, entry_id: str) -> Reading:
-        """See `Store.read`."""
-        return self._read("entry", entry_id)
-
-    def get(self, entry_id: str) -> bytes | None:
-        """See `Store.get`."""
-        return self._read("entry", entry_id).envelope
 
     def put(
         self,
@@ -146,28 +130,6 @@ class RedisStore:
         moved = envelope is not None and self._run(_SET_ASIDE, keys, envelope, entry_id) == 1
         return f"{self._key('bad', entry_id)} in {self.where}" if moved else None
 
-    def place(self, entry_id: str) -> str:
-        """See `Store.place`."""
-        return f"entry {entry_id[:12]} in {self.where}"
-
-    def removal(self, entry_id: str) -> str:
-        """See `Store.removal`."""
-        return f"lakekey logout {entry_id[:12]}"
-
-    def list(self, *, after: str = "", limit: int | None = None) -> list[str]:
-        """See `Store.list`: from an index, since ``KEYS`` would look at everything that the server has."""
-        found: list[str] = []
-        while limit is None or len(found) < limit:
-            page = min(_PAGE, limit - len(found)) if limit is not None else _PAGE
-            begin = f"({after}" if after else "-"
-            reply = self._command("ZRANGEBYLEX", self._index, begin, "+", "LIMIT", 0, page)
-            names = understood(self.where, lambda: page_of([name.decode() for name in reply], after))  # noqa: B023
-            found += names
-            if len(names) < page:
-                break
-            after = names[-1]
-        return found
-
     def read_page(self, *, after: str, limit: int) -> Sequence[tuple[str, Reading]]:
         """See `SharedStore.read_page`. What the index has and the server lost is read as nothing."""
         with self.together():
@@ -197,27 +159,7 @@ class RedisStore:
         """See `Store.together`."""
         return self._asked.together()
 
-    def lock(self, entry_id: str, *, to_write: bool = True) -> "contextlib.AbstractContextManager[bool]":  # noqa: ARG002
-        """See `Store.lock`. Taking a lease is a write, which a server that is full or a replica refuses."""
-        return self._leases.hold(entry_id)
-
-    def still_locked(self, entry_id: str) -> bool:
-        """See `Store.still_locked`."""
-        return self._leases.still_held(entry_id)
-
-    def is_abandoned(self, entry_id: str) -> bool:
-        """See `Store.is_abandoned`."""
-        return self._leases.is_abandoned(entry_id)
-
-    def holder(self, entry_id: str) -> str | None:
-        """See `Store.holder`."""
-        return self._leases.holder(entry_id)
-
     # -- notes -----------------------------------------------------------------------------------------------------
-
-    def read_note(self, name: str) -> bytes | None:
-        """See `KeyPlace.read_note`."""
-        return self._read("note", name).envelope
 
     def write_note(self, name: str, content: bytes) -> None:
         """See `KeyPlace.write_note`."""
@@ -230,14 +172,6 @@ class RedisStore:
     def remove_note(self, name: str) -> None:
         """See `KeyPlace.remove_note`."""
         retried(lambda: self._command("DEL", self._key("note", name)))
-
-    def note_place(self, name: str) -> str:
-        """See `KeyPlace.note_place`."""
-        return f"note {name} in {self.where}"
-
-    def changing_key(self) -> "contextlib.AbstractContextManager[None]":
-        """See `KeyPlace.changing_key`."""
-        return changing_key(self._leases, self.where)
 
     # -- for administrators ----------------------------------------------------------------------------------------
 
@@ -272,6 +206,12 @@ class RedisStore:
 
     def _key(self, kind: str, name: str) -> str:
         return f"{{{self._asked.prefix}}}:{kind}:{name}"
+
+    def _ids(self, after: str, limit: int) -> list[str]:
+        # From an index, since ``KEYS`` would look at everything that the server has.
+        begin = f"({after}" if after else "-"
+        reply = self._command("ZRANGEBYLEX", self._index, begin, "+", "LIMIT", 0, limit)
+        return understood(self.where, lambda: page_of([name.decode() for name in reply], after))
 
     def _read(self, kind: str, name: str) -> Reading:
         reply = retried(lambda: self._run(_READ, (self._key(kind, name),)))
