@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lakekey import _log
-from lakekey.cache.app_registrations import AppRegistration, choose
+from lakekey.cache.app_registrations import AppRegistration
 from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
 from lakekey.configuration.target import Target, resolve
@@ -16,8 +16,8 @@ from lakekey.errors import ConfigurationError, LoginRequired
 from lakekey.providers.provider import Provider
 from lakekey.session.login_required import login_required
 from lakekey.session.session import Session
-from lakekey.web import access_log
-from lakekey.web.app_form import check_public_address, slug
+from lakekey.web import access_log, app_choice
+from lakekey.web.app_form import check_public_address
 from lakekey.web.connections import ASK_ADMINISTRATOR, Connection, connection_of, is_of
 from lakekey.web.owned import OwnedSource
 from lakekey.web.pages import fragment
@@ -251,27 +251,8 @@ class PortalService:
         return Session(target, cache=self.sign_ins.cache_of(target), environ=self.environ)
 
     def app_of(self, target: Target) -> AppRegistration | None:
-        """The app through which a target is signed in to; ``None`` where none is registered.
-
-        A profile that names its own client is its own registration, which is kept so that other processes of the store
-        find this portal's page.
-        """
-        app = choose(self.registrations.all(), target.host, target.account_id, target.client_id)
-        if app is not None and not app.of_profile:
-            return app
-        if "client_id" not in target.sources and urlsplit(self.url).scheme == "https":
-            return None  # the platform's own client takes loopback addresses only
-        name = slug(target.profile or "default")
-        own = AppRegistration(
-            name,
-            target.client_id,
-            hosts=(target.host,),
-            account_id=target.account_id,
-            redirect_uri=self.redirect_uri(name),
-            of_profile=target.profile or "",
-        )
-        self.registrations.ensure(own)
-        return own
+        """The app through which a target is signed in to; ``None`` where none is registered."""
+        return app_choice.app_of(target, self.registrations, self.url)
 
     def server_of(self, profile: str) -> str:
         """The host whose authorization server a profile's sign-ins wait for."""
@@ -283,7 +264,7 @@ class PortalService:
 
     def redirect_uri(self, registration: str) -> str:
         """The redirect URI to register for an app."""
-        return f"{self.url}/callback/{registration}"
+        return app_choice.redirect_uri(self.url, registration)
 
     def is_admin(self, user: User) -> bool:
         """Whether a user administers."""
