@@ -14,17 +14,16 @@ from starlette.routing import Route
 
 from lakekey import _log
 from lakekey.configuration.target import Target
-from lakekey.errors import CacheError, ConfigurationError, LakekeyError, LoginFailed, TokenEndpointError
+from lakekey.errors import CacheError, ConfigurationError, LakekeyError, TokenEndpointError
 from lakekey.web import browser as browsers
-from lakekey.web import frame, outcomes, pages, return_path, tabs, threads
+from lakekey.web import frame, outcomes, pages, return_path, sign_in_messages, tabs, threads
 from lakekey.web.connections import Connection
 from lakekey.web.flows import Flow
 from lakekey.web.health import Health
 from lakekey.web.outcomes import Outcome
 from lakekey.web.pages import Form, Message
-from lakekey.web.people import ANY_USER, User
+from lakekey.web.people import User
 from lakekey.web.service import PortalService
-from lakekey.web.told import text_of, with_step
 from lakekey.web.upkeep import Upkeep
 
 _REFUSED = {outcomes.UNKNOWN: 400, outcomes.LATE: 400}
@@ -86,21 +85,19 @@ class Routes(Upkeep):
 
     async def connect(self, request: Request) -> Response:
         """Begin a sign-in; test a connection; or answer whether another person is meant."""
-        ready = await self.changing(request)
+        ready = await self.changing_connection(request)
         if isinstance(ready, Response):
             return ready
-        user, form, cookie = ready
-        profile = request.path_params["profile"]
-        if profile not in self._portal.profiles:
-            return self.not_found(request)
+        user, form, cookie, profile = ready
         if "flow" in form:
             return await self._answer(request, user, form)
         if "test" in form:
             return await self.test(request, user, profile)
-        return await self._leave(request, user, form, cookie)
+        return await self._leave(request, user, profile, cookie, form.get("return_to"))
 
-    async def _leave(self, request: Request, user: User, form: dict[str, str], cookie: browsers.Cookie) -> Response:
-        profile = request.path_params["profile"]
+    async def _leave(
+        self, request: Request, user: User, profile: str, cookie: browsers.Cookie, return_to: str | None
+    ) -> Response:
         try:
             host, url = await threads.run_for(
                 user.name,
@@ -109,12 +106,13 @@ class Routes(Upkeep):
                 profile,
                 user,
                 cookie.value,
-                return_path.checked(form.get("return_to")),
+                return_path.checked(return_to),
             )
         except CacheError:
             return self.store_away(request)
         except LakekeyError as error:
-            trouble = await threads.run(threads.STORE, self._trouble, request, profile, user, error)
+            said = sign_in_messages.not_begun
+            trouble = await threads.run(threads.STORE, said, self._portal, self.language(request), profile, user, error)
             return await self.listing(request, user, trouble, status=_status(error))
         name = urlsplit(host).hostname or host
         return self.page(request, pages.leaving(self.language(request), name, url), cookie=cookie)
@@ -243,7 +241,7 @@ class Routes(Upkeep):
         language, base = self.language(request), self._portal.path
         return self.page(request, pages.notice(language, "title", outcome.code, _blank(outcome), base=base), status)
 
-    # -- words -----------------------------------------------------------------------------------------------------
+    # -- inside ----------------------------------------------------------------------------------------------------
 
     async def _server_of(self, handle: str) -> str:
         """The authorization server that a step of a sign-in waits for."""
@@ -257,33 +255,10 @@ class Routes(Upkeep):
         return lambda flow: self._portal.target(flow.profile, user)
 
     async def _message(self, request: Request, outcome: Outcome) -> Message:
-        app, redirect_uri = "", ""
-        if outcome.code in outcomes.ADMINISTRATOR and outcome.profile in self._portal.profiles:
-            app, redirect_uri = await threads.run(threads.STORE, self._app_words, outcome.profile)
-        return pages.outcome_message(self.language(request), outcome, app=app, redirect_uri=redirect_uri)
-
-    def _app_words(self, profile: str) -> tuple[str, str]:
-        """The app's name and the redirect URI to register, for a message to the administrator."""
-        found = self._portal.app_of(self._portal.target(profile, ANY_USER))
-        name = found.name if found is not None else profile
-        return name, self._portal.redirect_uri(name)
-
-    def _trouble(self, request: Request, profile: str, user: User, error: LakekeyError) -> Message:
-        """What a page says of a sign-in that could not begin."""
-        language = self.language(request)
-        _log.warning("web", "%s: the sign-in of %s could not begin: %s", profile, user.name, with_step(error))
-        if text_of(error) is not None:  # its profile is missing or invalid
-            return pages.error_message(language, error)
-        app, redirect_uri = self._app_words(profile)
-        if isinstance(error, TokenEndpointError):
-            outcome = Outcome(outcomes.TRY_LATER)
-        elif isinstance(error, LoginFailed) and "too many" in error.message:
-            outcome = Outcome(outcomes.TOO_MANY)
-        elif isinstance(error, LoginFailed) and "no app" in error.message:
-            outcome = Outcome(outcomes.NO_APP)
-        else:
-            outcome = Outcome(outcomes.BAD_METADATA, detail=error.message)
-        return pages.outcome_message(language, outcome, app=app, redirect_uri=redirect_uri)
+        portal, language = self._portal, self.language(request)
+        if sign_in_messages.needs_app(portal, outcome):
+            return await threads.run(threads.STORE, sign_in_messages.ended, portal, language, outcome)
+        return sign_in_messages.ended(portal, language, outcome)
 
 
 async def _done_with(left: Callable[[], None]) -> None:

@@ -44,13 +44,10 @@ class Upkeep(Visits):
 
     async def disconnect(self, request: Request) -> Response:
         """Remove a connection, and revoke it."""
-        ready = await self.changing(request)
+        ready = await self.changing_connection(request)
         if isinstance(ready, Response):
             return ready
-        user, _, _ = ready
-        profile = request.path_params["profile"]
-        if profile not in self._portal.profiles:
-            return self.not_found(request)
+        user, _, _, profile = ready
         try:
             unasked = Reliance(None, ())  # what relies on it is not told here
             before = await threads.run(threads.STORE, self._portal.connection, user, profile, reliance=unasked)

@@ -90,6 +90,16 @@ class Visits:
             return await self.listing(request, user, message, status=403)
         return user, form, self._cookie(request, value)
 
+    async def changing_connection(
+        self, request: Request
+    ) -> tuple[User, dict[str, str], browsers.Cookie, str] | Response:
+        """As `changing`, where the path names a profile of this portal, which comes last."""
+        ready = await self.changing(request)
+        if isinstance(ready, Response):
+            return ready
+        profile = request.path_params["profile"]
+        return (*ready, profile) if profile in self._portal.profiles else self.not_found(request)
+
     def _is_same_site(self, request: Request) -> bool:
         site = request.headers.get("sec-fetch-site")
         if site is not None and site != "same-origin":
