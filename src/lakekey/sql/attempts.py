@@ -29,7 +29,9 @@ class _Attempts:
         self.lost: UnsafeToRetryError | None = None
 
     def explain(self, error: Error) -> None:
-        """Have the connector's error tell what it does not know."""
+        """Have the connector's error tell what it does not know, and the one that it was raised from."""
+        if isinstance(error.__cause__, Error):  # the connector's error of a commit has one
+            self.explain(error.__cause__)
         if self.lost is not None and self.lost in error.args:
             error.__cause__ = self.lost
         elif self.failed and isinstance(error.context, dict) and "attempt" in error.context:

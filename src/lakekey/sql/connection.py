@@ -18,11 +18,11 @@ from lakekey.providers.provider import Provider
 from lakekey.sql.arguments import Handing
 from lakekey.sql.attempts import counted, watched
 from lakekey.sql.connector_errors import explained, kernel_refusal, refused, typed
-from lakekey.sql.proxy import CursorProxy, Proxy
+from lakekey.sql.proxy import ConnectionProxy, CursorProxy
 from lakekey.sql.statements import is_plain_read, started_nothing
 
 
-class Connection(Proxy):
+class Connection(ConnectionProxy):
     """A signed-in connection; what is not here is the connector's own.
 
     Args:
@@ -34,8 +34,6 @@ class Connection(Proxy):
     Attributes:
         connection: The connector's own connection.
     """
-
-    _stands_for = "connection"
 
     def __init__(self, provider: Provider, arguments: dict[str, Any], *, pass_through: bool, fixed_token: bool) -> None:
         self._assigned = {}
@@ -50,17 +48,6 @@ class Connection(Proxy):
         self._lock = threading.RLock()
         self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
         self.connection = self._open()
-
-    @property
-    def autocommit(self) -> bool:
-        """Whether each statement commits itself; an attribute of the connector's connection that can be set."""
-        mode: bool = self._call(lambda: self.connection.autocommit)
-        return mode
-
-    @autocommit.setter
-    def autocommit(self, mode: bool) -> None:
-        self._call(lambda: setattr(self.connection, "autocommit", mode))
-        self._shaping += not self.autocommit
 
     def cursor(self, *args: Any, **kwargs: Any) -> "Cursor":
         """A cursor, as the connector makes it."""
@@ -118,6 +105,14 @@ class Connection(Proxy):
             found.active_result_set is not None or found.active_command_id is not None
             for found in (*theirs, *(other.cursor for other in ours))
         )
+
+    def _set_autocommit(self, mode: bool) -> None:
+        try:
+            super()._set_autocommit(mode)
+        except Exception:
+            self._shaping += 1  # it may be off
+            raise
+        self._shaping += not self.autocommit
 
     def _open(self) -> Any:
         # Asked for here, before the connector is: what is wrong with the sign-in comes out as it is.

@@ -14,11 +14,11 @@ from lakekey.configuration.target import Target
 from lakekey.sql.arguments import Handing
 from lakekey.sql.attempts import counted, watched
 from lakekey.sql.connector_errors import explained, refused, typed
-from lakekey.sql.proxy import CursorProxy, Proxy
+from lakekey.sql.proxy import ConnectionProxy, CursorProxy
 from lakekey.sql.statements import is_plain_read, started_nothing
 
 
-class PooledConnection(Proxy):
+class PooledConnection(ConnectionProxy):
     """Stands for the connector's connection.
 
     Args:
@@ -29,8 +29,6 @@ class PooledConnection(Proxy):
     Attributes:
         connection: The connector's own connection.
     """
-
-    _stands_for = "connection"
 
     def __init__(self, connection: Any, handing: Handing, target: Target) -> None:
         self._assigned = {}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from types import MethodType
 from typing import Any, Self
 
+from lakekey.sql.attempts import counted
 from lakekey.sql.statements import BEGINNINGS
 
 
@@ -58,6 +59,45 @@ class Proxy:
 
     def _call(self, work: Callable[[], Any]) -> Any:
         raise NotImplementedError
+
+
+class ConnectionProxy(Proxy):
+    """Stands for the connector's connection, which begins some statements with a cursor of its own.
+
+    Attributes:
+        connection: The connector's own connection.
+    """
+
+    _stands_for = "connection"
+    connection: Any
+
+    @property
+    def autocommit(self) -> bool:
+        """Whether each statement commits itself; an attribute of the connector's connection that can be set."""
+        mode: bool = self._call(lambda: self.connection.autocommit)
+        return mode
+
+    @autocommit.setter
+    def autocommit(self, mode: bool) -> None:
+        self._set_autocommit(mode)
+
+    def commit(self) -> None:
+        """Commit the transaction. If the answer is lost, it may be committed: the connector does not try again."""
+        self._begin_own(self.connection.commit, repeatable=False)
+
+    def rollback(self) -> None:
+        """Take the transaction back."""
+        self._begin_own(self.connection.rollback, repeatable=True)
+
+    def _set_autocommit(self, mode: bool) -> None:
+        self._begin_own(lambda: setattr(self.connection, "autocommit", mode), repeatable=True)
+
+    def _begin_own(self, work: Callable[[], Any], *, repeatable: bool) -> None:
+        def call() -> None:
+            with counted(repeatable=repeatable):
+                work()
+
+        self._call(call)
 
 
 class CursorProxy(Proxy):
