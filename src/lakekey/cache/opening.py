@@ -7,7 +7,7 @@ import sys
 
 from lakekey import _log
 from lakekey._imports import LOADING
-from lakekey.cache import unwritten
+from lakekey.cache import private_files, unwritten
 from lakekey.cache.cache import Cache
 from lakekey.cache.envelope import key_id_of
 from lakekey.cache.keys.in_force import Keys
@@ -68,7 +68,9 @@ def open_cache(
             raise error
         if isinstance(error, OSError):
             reason = error.strerror or type(error).__name__
-            return _substitute(f"cannot make a key in {store.where}: {reason}", _look_at(store.where))
+            return _substitute(
+                f"cannot make a key in {store.where}: {reason}", private_files.remedy(store.where, error)
+            )
         assert isinstance(error, CacheError)
         return _substitute(error.message, error.hint)
 
@@ -162,10 +164,3 @@ def _disown_memory() -> None:
         stored = cache.read(entry_id)
         if stored.entry is not None and (kept := unwritten.disowned(stored.entry)) is not stored.entry:
             cache.put(entry_id, kept, replaces=stored.envelope)
-
-
-def _look_at(path: str) -> str:
-    with LOADING:
-        from lakekey._commands import look_at
-
-    return look_at(path)

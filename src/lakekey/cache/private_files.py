@@ -34,6 +34,7 @@ _RETRIES = 5
 # What passes by itself: a file that another client of the file system has just replaced (ESTALE), a table of open
 # files that is full for a moment.
 _PASSING = (errno.EINTR, errno.ESTALE, errno.EMFILE, errno.ENFILE)
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quota of this kind
 _IN_USE = (32, 33)  # Windows' ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION: never for good, unlike a denial
 _PATIENCE = 1.0  # seconds for a read
 PATIENCE_TO_REPLACE = 10.0  # longer, since what is written may be the successor of a token that is spent
@@ -74,12 +75,22 @@ def is_in_use(error: OSError) -> bool:
 
 
 def remedy(path: str, error: OSError) -> str:
-    """What to do about a file that the operating system does not give out."""
+    """What to do about a file that the operating system does not give out, or does not take."""
     if is_in_use(error):
         return "close the program that has this file open, then try again"
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "close files that this program has open, or raise its limit (ulimit -n)"
+    if error.errno in _NO_ROOM:
+        return f"free some room: {look_at_room(path)}"
     return "try again" if error.errno in _PASSING else commands().look_at(path)
+
+
+def look_at_room(path: str) -> str:
+    """A command that shows the room on the disk where a path is, or would be: what is not there has no room."""
+    while not os.path.isdir(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    command: str = commands().room_of(path)
+    return command
 
 
 def ensure_directory(path: str, *, create: bool = True) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lakekey import _commands
 from lakekey.cli import prompt
 from lakekey.cli.next_step import first_use
-from lakekey.cli.output import in_words, print_json, print_step, print_text
+from lakekey.cli.output import in_words, kept_in, print_json, print_step, print_text
 from lakekey.cli.provider import nothing_is_there, provider_for_target, session_and_provider, target_of
 from lakekey.configuration.presence import NO_TERMINAL, automation, interactive_mode
 from lakekey.configuration.target import Target
@@ -92,7 +92,7 @@ def _tell(session: Session, provider: Provider) -> None:
     role = f", in the role of group {target.group_id}" if target.group_id else ""
     print_text(f"Signed in to {target.host}" + (f" as {who}{role}." if who else f"{role}."))
     if not target.is_delegated:  # the SDK keeps its own tokens, in memory
-        print_text(f"Kept in {cache.store.where}, sealed under the key in {cache.ring.where}.")
+        print_text(kept_in(cache.store.where, cache.ring.source, cache.ring.where))
     sys.stdout.flush()  # before the questions that may follow
 
 

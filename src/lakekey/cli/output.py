@@ -29,6 +29,13 @@ def error_facts(error: LakekeyError) -> dict[str, Any]:
     return {"error": error.code, "message": error.message, "hint": error.hint, "profile": error.profile}
 
 
+def kept_in(store: str, source: str | None, key: str | None) -> str:
+    """Where sessions are kept, and where the key is that seals them, in a sentence."""
+    if source == "memory":
+        return "Kept in the memory of this process only: nothing is written."
+    return f"Kept in {store}, sealed under the key in {key}."
+
+
 def status_of(error: LakekeyError) -> int:
     """The exit status of a command that an error has ended."""
     return 3 if isinstance(error, LoginRequired) else 2 if isinstance(error, ConfigurationError) else 1

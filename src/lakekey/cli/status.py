@@ -14,6 +14,7 @@ from lakekey.cli.arguments import target_settings
 from lakekey.cli.output import (
     ends_in_words,
     in_words,
+    kept_in,
     print_facts,
     print_json,
     print_json_rows,
@@ -50,6 +51,7 @@ def _one(arguments: argparse.Namespace) -> int:
     entry = session.peek() if cache is not None else None
     facts = _facts(session.entry_id, entry or Entry(session.target.description()))
     state, place = facts["state"], _place(cache)
+    in_memory = place["key_source"] == "memory"
     facts["profile"] = session.target.profile  # as it was named here, not at the sign-in
     if arguments.json:
         print_json({**place, **facts})
@@ -68,8 +70,8 @@ def _one(arguments: argparse.Namespace) -> int:
                 "session ends": when(facts["session_ends_at"]),
                 "last renewed": when(facts["renewed_at"]),
                 "signed in": when(facts["signed_in_at"]),
-                "kept in": place["store"],
-                "key": f"{place['key_source']} {place['key']}" if place["key_source"] else None,
+                "kept in": "the memory of this process only" if in_memory else place["store"],
+                "key": f"{place['key_source']} {place['key']}" if place["key_source"] and not in_memory else None,
                 "because": place["key_reason"] or None,
                 "entry": facts["entry"][:12] if cache is not None else None,
             }
@@ -114,7 +116,7 @@ def _all(arguments: argparse.Namespace) -> int:
         print_text(f"Sessions will be kept in {place['store']}.")
         return 0
     print()
-    print_text(f"Kept in {place['store']}, sealed under the key from {place['key_source']} {place['key']}.")
+    print_text(kept_in(place["store"] or "", place["key_source"], place["key"]))
     if place["key_reason"]:
         print_text(f"Why there: {place['key_reason']}.")
     return 0

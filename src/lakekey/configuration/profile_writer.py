@@ -6,6 +6,7 @@ that it leads to is replaced, and the link stays. Writers take turns by a lock b
 before it is written, and must say what was wanted and, of every other section, what it said before.
 """
 
+import errno
 import os
 import re
 import stat
@@ -200,7 +201,9 @@ def _change(path: str | None, name: str | None, edit: Callable[[str, _Sections],
         ) from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        hint = f"ls -ld {quoted(os.path.dirname(real))} {quoted(real)}" if _POSIX else private_files.remedy(real, error)
+        hint = private_files.remedy(real, error)
+        if _POSIX and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            hint = f"ls -ld {quoted(os.path.dirname(real))} {quoted(real)}"
         raise ConfigurationError(f"{shown} cannot be written: {reason}", hint=hint, profile=name) from None
     raise ConfigurationError(f"{shown} cannot be changed safely: {trouble}", hint=f"edit {shown} by hand", profile=name)
 

@@ -1,6 +1,7 @@
 """A full disk, a read-only cache, no home: tokens are served from memory, and no session is lost by a refresh."""
 
 import contextlib
+import errno
 import logging
 import os
 import shutil
@@ -237,6 +238,14 @@ def test_a_program_that_signs_in_on_a_full_disk_goes_on_with_what_it_has(disk, s
     first = provider.token().access_token
     assert renew(provider) != first
     assert caplog.text.count("memory of this process only") == 1
+
+
+def test_first_sign_in_on_a_full_disk_leads_to_the_room_that_is_left(disk, sign_in, caplog):
+    provider = sign_in()
+    disk.fill()
+    assert provider.token().access_token
+    assert f"{os.strerror(errno.ENOSPC)}; tokens are kept in the memory of this process only" in caplog.text
+    assert f"(free some room: df -h {disk.where}" in caplog.text
 
 
 FORKS = """

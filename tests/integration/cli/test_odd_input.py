@@ -110,6 +110,22 @@ def test_relative_path_from_a_directory_that_is_gone_is_not_a_traceback(tmp_path
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("command", ["status", "login new --host https://127.0.0.1:1", "logout --all"])
+def test_cache_directory_of_an_endless_name_is_one_error_and_no_warning_before_it(tmp_path, monkeypatch, command):
+    monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(tmp_path / ("a" * 4000)))
+    done = run(*command.split())
+    said, step = done.stderr.splitlines()
+    assert (done.returncode, done.stdout, step) == (2, "", "  → set LAKEKEY_CACHE_DIR to a shorter one")
+    assert "the name of the cache directory is too long" in said
+    assert len(said) < 200
+
+
+def test_status_of_a_cache_in_memory_says_so_in_a_sentence(monkeypatch):
+    monkeypatch.setenv("LAKEKEY_STORE", "memory:")
+    assert run("status").stdout.endswith("\nKept in the memory of this process only: nothing is written.\n")
+    assert "kept in  the memory of this process only\n" in run("status", "nightly").stdout
+
+
 def test_without_a_home_variable_the_accounts_home_is_looked_at_and_left_alone(tmp_path, monkeypatch):
     for name in ("HOME", "DATABRICKS_CONFIG_FILE", "LAKEKEY_CACHE_DIR", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)

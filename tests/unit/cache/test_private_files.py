@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from lakekey._imports import commands
 from lakekey.cache import durable_files, private_files
 from lakekey.cache.stores.file_lock import write_failed
 from lakekey.errors import UnsafeCache
@@ -187,6 +188,13 @@ def test_name_reaches_the_disk_before_a_write_returns(path, tmp_path, monkeypatc
 def test_remedy_for_full_descriptor_tables_is_not_to_look_at_the_file(path, code):
     assert "close files" in private_files.remedy(path, OSError(code, ""))
     assert path in private_files.remedy(path, OSError(errno.EIO, ""))
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG])
+def test_remedy_for_a_full_disk_looks_at_the_directory_that_is_there(tmp_path, code):
+    path, room = str(tmp_path / "made" / "later"), commands().room_of(str(tmp_path))
+    assert private_files.remedy(path, OSError(code, "")) == f"free some room: {room}"
+    assert write_failed(path, OSError(code, "")).hint.endswith(f": {room}")
 
 
 def test_file_that_stays_in_use_is_to_be_closed_elsewhere(path):

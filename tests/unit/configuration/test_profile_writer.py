@@ -2,6 +2,7 @@
 
 import configparser
 import difflib
+import errno
 import os
 import pathlib
 import stat
@@ -273,6 +274,19 @@ def kept(before, after):
         block.size for block in difflib.SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
     )
     return same >= len(before.rstrip()) - 40
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows shows access by another command, in one word for both")
+@pytest.mark.parametrize(("code", "step"), [(errno.ENOSPC, "free some room: df -h "), (errno.EROFS, "ls -ld ")])
+def test_file_that_cannot_be_written_leads_to_a_look_at_what_hinders_it(path, monkeypatch, code, step):
+    def refuse(path, content):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(profile_writer.durable_files, "replace", refuse)
+    with pytest.raises(ConfigurationError, match=os.strerror(code)) as caught:
+        set_default_profile(str(path), "prod")
+    assert caught.value.hint.startswith(step)
+    assert str(path.parent) in caught.value.hint
 
 
 def test_change_by_another_program_is_kept_though_size_and_time_stay_as_they_were(path):

@@ -9,7 +9,7 @@ import time
 
 from lakekey._imports import LOADING
 from lakekey.cache import private_files
-from lakekey.errors import CacheError, CacheWriteFailed, UnsafeCache
+from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, UnsafeCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class FileStore:
         Raises:
             UnsafeCache: Others could read or change what is in it, or put another in its place.
             CacheWriteFailed: It cannot be reached.
+            ConfigurationError: Its name is longer than any directory's here.
         """
         try:
             for directory in (self._directory, self._entries):
@@ -68,6 +69,11 @@ class FileStore:
         except FileNotFoundError:
             return
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # nothing that is freed or fixed at that place would help
+                raise ConfigurationError(
+                    f"the name of the cache directory is too long for this system: {self._directory[:40]}…",
+                    hint="set LAKEKEY_CACHE_DIR to a shorter one",
+                ) from None
             raise _write_failed(self._directory, error) from None
 
     def prepare(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey import _log
-from lakekey._imports import LOADING, libraries
+from lakekey._imports import libraries
 from lakekey.cache import durable_files, private_files
 from lakekey.cache.stores.lock_line import Line
 from lakekey.errors import CacheWriteFailed, LockTimeout
@@ -157,10 +157,7 @@ def _this_thread() -> tuple[int, int]:
 def write_failed(path: str, error: OSError) -> CacheWriteFailed:
     """The error of a write that the operating system refused."""
     reason = (error.strerror or type(error).__name__).rstrip(".")  # as Windows ends its sentences
-    with LOADING:
-        from lakekey._commands import room_of
-
-    hint = f"free or fix that place, or set LAKEKEY_CACHE_DIR to another: {room_of(os.path.dirname(path))}"
+    hint = f"free or fix that place, or set LAKEKEY_CACHE_DIR to another: {private_files.look_at_room(path)}"
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM):
         hint = "set LAKEKEY_CACHE_DIR to a directory of yours that can be written to"
     if error.errno in (errno.EMFILE, errno.ENFILE) or private_files.is_in_use(error):
