@@ -5,7 +5,7 @@ from threading import Thread
 import pytest
 
 from lakekey.cache.keys.kms.aws import AwsKms
-from lakekey.cache.keys.kms.service import CONTEXT, KmsTrouble
+from lakekey.cache.keys.kms.service import Kind, KmsTrouble
 from lakekey.errors import ConfigurationError
 from support.servers.aws_kms import CREDENTIALS
 from support.servers.local_server import LocalServer
@@ -45,7 +45,7 @@ def test_the_context_is_checked_by_the_service(aws_server, key):
     assert service.unwrap(wrapped, "cache a") == b"k" * 32
     with pytest.raises(KmsTrouble) as caught:
         service.unwrap(wrapped, "cache b")
-    assert caught.value.kind == CONTEXT
+    assert caught.value.kind == Kind.CONTEXT
 
 
 def test_a_key_that_is_disabled_says_so_and_how_to_enable_it(aws_server, key, machine):

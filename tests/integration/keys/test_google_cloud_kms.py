@@ -6,7 +6,7 @@ import json
 import pytest
 
 from lakekey.cache.keys.kms.gcp import GoogleCloudKms, crc32c
-from lakekey.cache.keys.kms.service import CONTEXT, KmsTrouble
+from lakekey.cache.keys.kms.service import Kind, KmsTrouble
 from lakekey.errors import ConfigurationError, KeyUnavailable
 from support.servers.cloud_kms import castagnoli
 
@@ -43,7 +43,7 @@ def test_what_is_sent_is_what_the_documentation_says(google, tmp_path, machine):
     assert service.unwrap(wrapped, "cache a") == b"k" * 32
     with pytest.raises(KmsTrouble) as caught:
         service.unwrap(wrapped, "cache b")
-    assert caught.value.kind == CONTEXT
+    assert caught.value.kind == Kind.CONTEXT
 
 
 def test_the_checksum_is_castagnolis():

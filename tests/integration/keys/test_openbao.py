@@ -13,7 +13,7 @@ from threading import Thread
 
 import pytest
 
-from lakekey.cache.keys.kms.service import CONTEXT, KmsTrouble
+from lakekey.cache.keys.kms.service import Kind, KmsTrouble
 from lakekey.cache.keys.kms.vault import VaultTransit
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
@@ -184,7 +184,7 @@ def test_a_wrong_context_is_refused_by_the_server_itself(bao):
     assert service.unwrap(wrapped, "cache a") == b"k" * 32
     with pytest.raises(KmsTrouble) as caught:
         service.unwrap(wrapped, "cache b")
-    assert caught.value.kind == CONTEXT
+    assert caught.value.kind == Kind.CONTEXT
 
 
 def test_the_transit_key_is_rotated_without_a_step_here(bao, machine):

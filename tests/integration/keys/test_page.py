@@ -19,7 +19,7 @@ def test_what_the_page_sets_names_a_key(kind):
 
 @pytest.mark.parametrize("kind", OURS)
 def test_each_trouble_of_each_service_has_a_next_step(kind):
-    from lakekey.cache.keys.kms.service import MESSAGES
+    from lakekey.cache.keys.kms.service import Kind
 
     names = {
         "aws": "aws:alias/lakekey",
@@ -28,7 +28,7 @@ def test_each_trouble_of_each_service_has_a_next_step(kind):
         "gcp": "gcp:projects/p/locations/l/keyRings/r/cryptoKeys/k",
     }
     service = open_service(names[kind], {})
-    without = {kind for kind in MESSAGES if kind not in service.hints}
-    assert without <= {"pending deletion"}
-    for said in MESSAGES.values():
+    without = {kind for kind in Kind if kind not in service.hints}
+    assert without <= {Kind.PENDING_DELETION}
+    for said in (kind.value for kind in Kind):
         assert f"| {said.partition(':')[0].partition(' as it')[0]}" in PAGE or said.startswith("which cannot be used")

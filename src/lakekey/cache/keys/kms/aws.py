@@ -9,18 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import libraries
 from lakekey.cache.keys.kms import bounded
-from lakekey.cache.keys.kms.service import (
-    AWAY,
-    CONTEXT,
-    CREDENTIALS,
-    DENIED,
-    DISABLED,
-    MISSING,
-    PENDING_DELETION,
-    THROTTLED,
-    UNUSABLE,
-    KmsTrouble,
-)
+from lakekey.cache.keys.kms.service import Kind, KmsTrouble
 from lakekey.errors import ConfigurationError, KeyUnavailable
 
 if TYPE_CHECKING:
@@ -28,45 +17,45 @@ if TYPE_CHECKING:
 
 _CONNECT, _READ, _ATTEMPTS = 5, 5, 2  # seconds, seconds, and tries of a call; the whole is bounded besides
 _CODES = {
-    "AccessDeniedException": DENIED,
-    "AccessDenied": DENIED,
-    "KMSAccessDeniedException": DENIED,
-    "UnrecognizedClientException": CREDENTIALS,
-    "InvalidClientTokenId": CREDENTIALS,
-    "InvalidSignatureException": CREDENTIALS,
-    "SignatureDoesNotMatch": CREDENTIALS,
-    "IncompleteSignature": CREDENTIALS,
-    "MissingAuthenticationToken": CREDENTIALS,
-    "ExpiredToken": CREDENTIALS,
-    "ExpiredTokenException": CREDENTIALS,
-    "RequestExpired": CREDENTIALS,
-    "Throttling": THROTTLED,
-    "ThrottlingException": THROTTLED,
-    "ThrottledException": THROTTLED,
-    "TooManyRequestsException": THROTTLED,
-    "RequestLimitExceeded": THROTTLED,
-    "LimitExceededException": THROTTLED,
-    "DisabledException": DISABLED,
-    "NotFoundException": MISSING,
-    "InvalidCiphertextException": CONTEXT,
-    "IncorrectKeyException": CONTEXT,
-    "KeyUnavailableException": AWAY,
-    "KMSInternalException": AWAY,
-    "DependencyTimeoutException": AWAY,
-    "InternalFailure": AWAY,
-    "ServiceUnavailable": AWAY,
+    "AccessDeniedException": Kind.DENIED,
+    "AccessDenied": Kind.DENIED,
+    "KMSAccessDeniedException": Kind.DENIED,
+    "UnrecognizedClientException": Kind.CREDENTIALS,
+    "InvalidClientTokenId": Kind.CREDENTIALS,
+    "InvalidSignatureException": Kind.CREDENTIALS,
+    "SignatureDoesNotMatch": Kind.CREDENTIALS,
+    "IncompleteSignature": Kind.CREDENTIALS,
+    "MissingAuthenticationToken": Kind.CREDENTIALS,
+    "ExpiredToken": Kind.CREDENTIALS,
+    "ExpiredTokenException": Kind.CREDENTIALS,
+    "RequestExpired": Kind.CREDENTIALS,
+    "Throttling": Kind.THROTTLED,
+    "ThrottlingException": Kind.THROTTLED,
+    "ThrottledException": Kind.THROTTLED,
+    "TooManyRequestsException": Kind.THROTTLED,
+    "RequestLimitExceeded": Kind.THROTTLED,
+    "LimitExceededException": Kind.THROTTLED,
+    "DisabledException": Kind.DISABLED,
+    "NotFoundException": Kind.MISSING,
+    "InvalidCiphertextException": Kind.CONTEXT,
+    "IncorrectKeyException": Kind.CONTEXT,
+    "KeyUnavailableException": Kind.AWAY,
+    "KMSInternalException": Kind.AWAY,
+    "DependencyTimeoutException": Kind.AWAY,
+    "InternalFailure": Kind.AWAY,
+    "ServiceUnavailable": Kind.AWAY,
 }
 # By the names of botocore's own exceptions, which are not answers of the service.
 _LOCAL = {
-    "NoCredentialsError": CREDENTIALS,
-    "PartialCredentialsError": CREDENTIALS,
-    "CredentialRetrievalError": CREDENTIALS,
-    "ProfileNotFound": CREDENTIALS,
-    "TokenRetrievalError": CREDENTIALS,
-    "UnauthorizedSSOTokenError": CREDENTIALS,
-    "SSOTokenLoadError": CREDENTIALS,
-    "NoRegionError": UNUSABLE,
-    "InvalidRegionError": UNUSABLE,
+    "NoCredentialsError": Kind.CREDENTIALS,
+    "PartialCredentialsError": Kind.CREDENTIALS,
+    "CredentialRetrievalError": Kind.CREDENTIALS,
+    "ProfileNotFound": Kind.CREDENTIALS,
+    "TokenRetrievalError": Kind.CREDENTIALS,
+    "UnauthorizedSSOTokenError": Kind.CREDENTIALS,
+    "SSOTokenLoadError": Kind.CREDENTIALS,
+    "NoRegionError": Kind.UNUSABLE,
+    "InvalidRegionError": Kind.UNUSABLE,
 }
 _SERVER_ERROR = 500
 
@@ -89,16 +78,17 @@ class AwsKms:
         self.where = f"AWS KMS key {key}"
         name = f"--key-id {key}" + (f" --region {self._region}" if self._region else "")
         self.hints = {
-            DENIED: "allow this identity kms:Encrypt and kms:Decrypt on that key; it is who "
+            Kind.DENIED: "allow this identity kms:Encrypt and kms:Decrypt on that key; it is who "
             "`aws sts get-caller-identity` says",
-            CREDENTIALS: "give this process a role or credentials: aws sts get-caller-identity",
-            THROTTLED: "wait a moment, then start it again; for many processes at once, ask for a higher KMS quota",
-            AWAY: f"check the network to AWS KMS from here, then try again: aws kms describe-key {name}",
-            DISABLED: f"enable it again: aws kms enable-key {name}",
-            PENDING_DELETION: f"keep it: aws kms cancel-key-deletion {name}, then aws kms enable-key {name}",
-            MISSING: f"check the key's name, account and region: aws kms describe-key {name}",
-            CONTEXT: "restore this cache's own kms.ring, or set LAKEKEY_KMS to the key that wrapped it",
-            UNUSABLE: "set AWS_REGION to the key's region, or name the key by its ARN",
+            Kind.CREDENTIALS: "give this process a role or credentials: aws sts get-caller-identity",
+            Kind.THROTTLED: "wait a moment, then start it again; for many processes at once, "
+            "ask for a higher KMS quota",
+            Kind.AWAY: f"check the network to AWS KMS from here, then try again: aws kms describe-key {name}",
+            Kind.DISABLED: f"enable it again: aws kms enable-key {name}",
+            Kind.PENDING_DELETION: f"keep it: aws kms cancel-key-deletion {name}, then aws kms enable-key {name}",
+            Kind.MISSING: f"check the key's name, account and region: aws kms describe-key {name}",
+            Kind.CONTEXT: "restore this cache's own kms.ring, or set LAKEKEY_KMS to the key that wrapped it",
+            Kind.UNUSABLE: "set AWS_REGION to the key's region, or name the key by its ARN",
         }
 
     def wrap(self, key: bytes, context: str) -> bytes:
@@ -142,7 +132,7 @@ class AwsKms:
             kinds = {kind.__name__ for kind in type(error).__mro__}
             known = next((_LOCAL[one] for one in kinds if one in _LOCAL), None)
             unreached = {"ConnectionError", "HTTPClientError"} & kinds
-            trouble = KmsTrouble(known or (AWAY if unreached else UNUSABLE), name)
+            trouble = KmsTrouble(known or (Kind.AWAY if unreached else Kind.UNUSABLE), name)
         else:
             return answer
         raise trouble
@@ -155,8 +145,8 @@ def _answered(response: Mapping[str, Any]) -> KmsTrouble:
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code == "KMSInvalidStateException":
         pending = "delet" in str(response.get("Error", {}).get("Message", "")).lower()
-        return KmsTrouble(PENDING_DELETION if pending else UNUSABLE, code)
-    kind = _CODES.get(code) or (AWAY if status >= _SERVER_ERROR else UNUSABLE)
+        return KmsTrouble(Kind.PENDING_DELETION if pending else Kind.UNUSABLE, code)
+    kind = _CODES.get(code) or (Kind.AWAY if status >= _SERVER_ERROR else Kind.UNUSABLE)
     return KmsTrouble(kind, code or f"HTTP {status}")
 
 

@@ -14,17 +14,7 @@ from urllib.parse import urlsplit
 from lakekey._hosts import LOOPBACK
 from lakekey._imports import libraries
 from lakekey.cache.keys.kms import bounded, rest
-from lakekey.cache.keys.kms.service import (
-    AWAY,
-    CONTEXT,
-    CREDENTIALS,
-    DENIED,
-    DISABLED,
-    MISSING,
-    THROTTLED,
-    UNUSABLE,
-    KmsTrouble,
-)
+from lakekey.cache.keys.kms.service import Kind, KmsTrouble
 from lakekey.errors import ConfigurationError, KeyUnavailable
 
 ALGORITHM = "RSA-OAEP-256"
@@ -56,15 +46,15 @@ class AzureKeyVault:
         vault, name = host.partition(".")[0], self._key.rpartition("/")[2]
         key = f"--vault-name {vault} --name {name}"
         self.hints = {
-            DENIED: "give this identity the role Key Vault Crypto User on that key, and let its network in",
-            CREDENTIALS: "give this process a managed or workload identity, or set AZURE_TENANT_ID, AZURE_CLIENT_ID "
-            "and AZURE_CLIENT_SECRET",
-            THROTTLED: "wait a moment, then start it again; start fewer processes at once",
-            AWAY: f"check the network to the vault from here, then try again: az keyvault key show {key}",
-            DISABLED: f"enable it again: az keyvault key set-attributes {key} --enabled true",
-            MISSING: f"if it was deleted, recover it: az keyvault key recover {key}; else check LAKEKEY_KMS",
-            CONTEXT: "restore this cache's own kms.ring, or set LAKEKEY_KMS to the key that wrapped it",
-            UNUSABLE: f"use an RSA key that allows wrapKey and unwrapKey: az keyvault key show {key}",
+            Kind.DENIED: "give this identity the role Key Vault Crypto User on that key, and let its network in",
+            Kind.CREDENTIALS: "give this process a managed or workload identity, "
+            "or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET",
+            Kind.THROTTLED: "wait a moment, then start it again; start fewer processes at once",
+            Kind.AWAY: f"check the network to the vault from here, then try again: az keyvault key show {key}",
+            Kind.DISABLED: f"enable it again: az keyvault key set-attributes {key} --enabled true",
+            Kind.MISSING: f"if it was deleted, recover it: az keyvault key recover {key}; else check LAKEKEY_KMS",
+            Kind.CONTEXT: "restore this cache's own kms.ring, or set LAKEKEY_KMS to the key that wrapped it",
+            Kind.UNUSABLE: f"use an RSA key that allows wrapKey and unwrapKey: az keyvault key show {key}",
         }
 
     def wrap(self, key: bytes, context: str) -> bytes:  # noqa: ARG002 - RSA-OAEP has none
@@ -73,14 +63,14 @@ class AzureKeyVault:
         kid, value = rest.text_of(answer, "kid"), rest.text_of(answer, "value")
         version = kid.rpartition("/")[2]
         if not version.isalnum() or kid.rpartition("/")[0].lower() != self._key.lower():
-            raise KmsTrouble(UNUSABLE, "the vault answered for another key")
+            raise KmsTrouble(Kind.UNUSABLE, "the vault answered for another key")
         return f"{version} {value}".encode()
 
     def unwrap(self, wrapped: bytes, context: str) -> bytes:  # noqa: ARG002
         """See `KeyService.unwrap`."""
         version, _, value = wrapped.decode(errors="replace").partition(" ")
         if not version.isalnum() or not value:
-            raise KmsTrouble(CONTEXT, "not what this service gave")
+            raise KmsTrouble(Kind.CONTEXT, "not what this service gave")
         answer = self._call(version, "unwrapkey", _from_base64url(value))
         return _from_base64url(rest.text_of(answer, "value"))
 
@@ -120,7 +110,7 @@ class AzureKeyVault:
                 return str(credential.get_token(f"{self._resource}/.default").token)
         except (azure.core.exceptions.AzureError, ValueError) as error:
             name = type(error).__name__
-        raise KmsTrouble(CREDENTIALS, name)
+        raise KmsTrouble(Kind.CREDENTIALS, name)
 
 
 def _parts(url: str, environ: Mapping[str, str]) -> tuple[str, str, str]:
@@ -156,11 +146,11 @@ def _refusal(answer: rest.Answer) -> KmsTrouble | None:
     code = code if code.isalnum() and len(code) < 60 else ""
     detail = code or f"HTTP {answer.status}"
     if "KeyDisabled" in code or "disabled" in str(error.get("message", "")).lower():
-        return KmsTrouble(DISABLED, detail)
-    kinds = {_UNAUTHORIZED: CREDENTIALS, _FORBIDDEN: DENIED, _NOT_FOUND: MISSING}
+        return KmsTrouble(Kind.DISABLED, detail)
+    kinds = {_UNAUTHORIZED: Kind.CREDENTIALS, _FORBIDDEN: Kind.DENIED, _NOT_FOUND: Kind.MISSING}
     if answer.status == _BAD_REQUEST and code == "BadParameter":
-        return KmsTrouble(CONTEXT, detail)
-    return KmsTrouble(kinds.get(answer.status, UNUSABLE), detail)
+        return KmsTrouble(Kind.CONTEXT, detail)
+    return KmsTrouble(kinds.get(answer.status, Kind.UNUSABLE), detail)
 
 
 def _from_base64url(text: str) -> bytes:
@@ -168,4 +158,4 @@ def _from_base64url(text: str) -> bytes:
         return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except ValueError:
         pass
-    raise KmsTrouble(AWAY, "an answer that is not base64url")
+    raise KmsTrouble(Kind.AWAY, "an answer that is not base64url")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakekey._imports import LOADING, holds_a_lock, libraries
 from lakekey.cache.keys import joining
-from lakekey.cache.keys.kms.service import AWAY, KmsTrouble
+from lakekey.cache.keys.kms.service import Kind, KmsTrouble
 
 if TYPE_CHECKING:
     import logging
@@ -68,7 +68,7 @@ def within(limit: float, call: Callable[[], T]) -> T:
         return results.pop()
     if errors:
         raise errors.pop()
-    raise KmsTrouble(AWAY, f"no answer within {limit:g} s")
+    raise KmsTrouble(Kind.AWAY, f"no answer within {limit:g} s")
 
 
 @contextlib.contextmanager

@@ -16,18 +16,7 @@ from typing import Any
 from lakekey import _json
 from lakekey._imports import libraries
 from lakekey.cache.keys.kms import bounded, rest
-from lakekey.cache.keys.kms.service import (
-    AWAY,
-    CONTEXT,
-    CREDENTIALS,
-    DENIED,
-    DISABLED,
-    MISSING,
-    PENDING_DELETION,
-    THROTTLED,
-    UNUSABLE,
-    KmsTrouble,
-)
+from lakekey.cache.keys.kms.service import Kind, KmsTrouble
 from lakekey.errors import ConfigurationError, KeyUnavailable
 
 ENDPOINT_VARIABLE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDKMS"  # of gcloud, for private endpoints
@@ -38,7 +27,7 @@ _NAME = re.compile(
 )
 _LONGEST_FILE = 256 * 1024
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _BAD_REQUEST = 401, 403, 404, 400
-_STATES = (("DESTROY_SCHEDULED", PENDING_DELETION), ("DESTROYED", MISSING), ("DISABLED", DISABLED))
+_STATES = (("DESTROY_SCHEDULED", Kind.PENDING_DELETION), ("DESTROYED", Kind.MISSING), ("DISABLED", Kind.DISABLED))
 
 
 class GoogleCloudKms:
@@ -63,15 +52,16 @@ class GoogleCloudKms:
         name = f"{words[7]} --keyring {words[5]} --location {words[3]} --project {words[1]}"
         versions = f"gcloud kms keys versions list --key {name}"
         self.hints = {
-            DENIED: "give this service account the role roles/cloudkms.cryptoKeyEncrypterDecrypter on that key",
-            CREDENTIALS: "run it as a service account, or set GOOGLE_APPLICATION_CREDENTIALS",
-            THROTTLED: "wait a moment, then start it again; for many processes at once, ask for a higher quota",
-            AWAY: "check the network to cloudkms.googleapis.com from here, then try again",
-            DISABLED: f"enable its version again: gcloud kms keys versions enable VERSION --key {name}",
-            PENDING_DELETION: f"restore and enable its version: gcloud kms keys versions restore VERSION --key {name}",
-            MISSING: f"check the name, and what became of its versions: {versions}",
-            CONTEXT: "restore this cache's own kms.ring, or set LAKEKEY_KMS to the key that wrapped it",
-            UNUSABLE: f"use a key for symmetric encryption: gcloud kms keys describe {name}",
+            Kind.DENIED: "give this service account the role roles/cloudkms.cryptoKeyEncrypterDecrypter on that key",
+            Kind.CREDENTIALS: "run it as a service account, or set GOOGLE_APPLICATION_CREDENTIALS",
+            Kind.THROTTLED: "wait a moment, then start it again; for many processes at once, ask for a higher quota",
+            Kind.AWAY: "check the network to cloudkms.googleapis.com from here, then try again",
+            Kind.DISABLED: f"enable its version again: gcloud kms keys versions enable VERSION --key {name}",
+            Kind.PENDING_DELETION: "restore and enable its version: "
+            f"gcloud kms keys versions restore VERSION --key {name}",
+            Kind.MISSING: f"check the name, and what became of its versions: {versions}",
+            Kind.CONTEXT: "restore this cache's own kms.ring, or set LAKEKEY_KMS to the key that wrapped it",
+            Kind.UNUSABLE: f"use a key for symmetric encryption: gcloud kms keys describe {name}",
         }
 
     def wrap(self, key: bytes, context: str) -> bytes:
@@ -114,7 +104,7 @@ class GoogleCloudKms:
             return str(credentials.token)
         except (google.auth.exceptions.GoogleAuthError, OSError, ValueError, KeyError) as error:
             name = type(error).__name__
-        raise KmsTrouble(CREDENTIALS, name)
+        raise KmsTrouble(Kind.CREDENTIALS, name)
 
     def _credentials_file(self) -> str:
         """The file of the application-default credentials, where there is one."""
@@ -157,7 +147,7 @@ def _credentials(file: str) -> Any:
         of_aws = isinstance(source, dict) and str(source.get("environment_id", "")).startswith("aws")
         load = (aws.Credentials if of_aws else identity_pool.Credentials).from_info
     else:
-        raise KmsTrouble(CREDENTIALS, "credentials of another kind")
+        raise KmsTrouble(Kind.CREDENTIALS, "credentials of another kind")
     return load(info, scopes=[_SCOPE])
 
 
@@ -183,7 +173,7 @@ def _checked(answer: Mapping[str, Any], name: str) -> bytes:
 
 
 def _corrupt() -> KmsTrouble:
-    return KmsTrouble(AWAY, "the CRC32C differs: something was altered on the way", "try again")
+    return KmsTrouble(Kind.AWAY, "the CRC32C differs: something was altered on the way", "try again")
 
 
 def _refusal(answer: rest.Answer) -> KmsTrouble | None:
@@ -199,7 +189,7 @@ def _refusal(answer: rest.Answer) -> KmsTrouble | None:
         for state, kind in _STATES:
             if state in said:
                 return KmsTrouble(kind, state)
-    kinds = {_UNAUTHORIZED: CREDENTIALS, _FORBIDDEN: DENIED, _NOT_FOUND: MISSING}
+    kinds = {_UNAUTHORIZED: Kind.CREDENTIALS, _FORBIDDEN: Kind.DENIED, _NOT_FOUND: Kind.MISSING}
     if answer.status == _BAD_REQUEST and status == "INVALID_ARGUMENT":
-        return KmsTrouble(CONTEXT, detail)
-    return KmsTrouble(kinds.get(answer.status, UNUSABLE), detail)
+        return KmsTrouble(Kind.CONTEXT, detail)
+    return KmsTrouble(kinds.get(answer.status, Kind.UNUSABLE), detail)

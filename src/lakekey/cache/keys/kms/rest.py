@@ -9,7 +9,7 @@ from lakekey import _json
 from lakekey._hosts import LOOPBACK
 from lakekey._imports import libraries
 from lakekey.cache.keys.kms import bounded
-from lakekey.cache.keys.kms.service import AWAY, THROTTLED, UNUSABLE, KmsTrouble
+from lakekey.cache.keys.kms.service import Kind, KmsTrouble
 
 _TIMEOUTS = (5.0, 10.0)  # seconds: to connect, and between two pieces of an answer; the whole is bounded besides
 _MOST = 256 * 1024
@@ -34,9 +34,9 @@ class Answer(NamedTuple):
     def trouble(self) -> KmsTrouble | None:
         """What every service means alike: throttled, or not there; ``None`` where it is something else."""
         if self.status == TOO_MANY:
-            return KmsTrouble(THROTTLED, f"HTTP {self.status}")
+            return KmsTrouble(Kind.THROTTLED, f"HTTP {self.status}")
         if self.status >= SERVER_ERROR or self.status < 200 or 300 <= self.status < 400:
-            return KmsTrouble(AWAY, f"HTTP {self.status}")
+            return KmsTrouble(Kind.AWAY, f"HTTP {self.status}")
         return None
 
 
@@ -93,7 +93,7 @@ def post(
     else:
         return Answer(status, _object(body))
     # Raised out here: the library's exception carries the request, and with it a key.
-    raise KmsTrouble(AWAY, name)
+    raise KmsTrouble(Kind.AWAY, name)
 
 
 def require_secure(url: str) -> None:
@@ -108,7 +108,7 @@ def require_secure(url: str) -> None:
     except ValueError:
         secure = False
     if not secure:
-        raise KmsTrouble(UNUSABLE, "not an https:// address", "use an https:// address; http only to loopback")
+        raise KmsTrouble(Kind.UNUSABLE, "not an https:// address", "use an https:// address; http only to loopback")
 
 
 def text_of(fields: Mapping[str, Any], name: str) -> str:
@@ -119,7 +119,7 @@ def text_of(fields: Mapping[str, Any], name: str) -> str:
     """
     value = fields.get(name)
     if not isinstance(value, str) or not value:
-        raise KmsTrouble(AWAY, f"an answer without {name}")
+        raise KmsTrouble(Kind.AWAY, f"an answer without {name}")
     return value
 
 

@@ -1,37 +1,35 @@
 """What a key management service has to do for us, and how it may fail."""
 
+from enum import Enum
 from typing import Protocol
 
 GROUP = "lakekey.key_sources"
 
-DENIED, CREDENTIALS, THROTTLED, AWAY = "denied", "credentials", "throttled", "away"
-DISABLED, PENDING_DELETION, MISSING, CONTEXT = "disabled", "pending deletion", "missing", "context"
-UNUSABLE = "unusable"
 
-#: What happened, by kind: the end of "the key ring is wrapped by SERVICE, …".
-MESSAGES = {
-    DENIED: "which this process may not use",
-    CREDENTIALS: "for which there are no usable credentials here",
-    THROTTLED: "which is throttling requests",
-    AWAY: "which did not answer",
-    DISABLED: "which is disabled",
-    PENDING_DELETION: "which is scheduled for deletion",
-    MISSING: "which does not exist, or was deleted",
-    CONTEXT: "which refuses the wrapped key: it belongs to another cache or another key, or is damaged",
-    UNUSABLE: "which cannot be used as it is configured",
-}
+class Kind(Enum):
+    """What happened: each is the end of "the key ring is wrapped by SERVICE, …"."""
+
+    DENIED = "which this process may not use"
+    CREDENTIALS = "for which there are no usable credentials here"
+    THROTTLED = "which is throttling requests"
+    AWAY = "which did not answer"
+    DISABLED = "which is disabled"
+    PENDING_DELETION = "which is scheduled for deletion"
+    MISSING = "which does not exist, or was deleted"
+    CONTEXT = "which refuses the wrapped key: it belongs to another cache or another key, or is damaged"
+    UNUSABLE = "which cannot be used as it is configured"
 
 
 class KmsTrouble(Exception):
     """A service did not wrap or unwrap.
 
     Args:
-        kind: What happened, one of the names above.
+        kind: What happened.
         detail: The service's own short code, for a search; never its text, which may quote what was sent.
         hint: The next step, where it is another than the kind's.
     """
 
-    def __init__(self, kind: str, detail: str = "", hint: str = "") -> None:
+    def __init__(self, kind: Kind, detail: str = "", hint: str = "") -> None:
         super().__init__(kind, detail)
         self.kind = kind
         self.detail = detail
@@ -63,7 +61,7 @@ class KeyService(Protocol):
     """
 
     where: str
-    hints: dict[str, str]
+    hints: dict[Kind, str]
 
     def wrap(self, key: bytes, context: str) -> bytes:
         """Encrypt 32 bytes. Raises `KmsTrouble`."""

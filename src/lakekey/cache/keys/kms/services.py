@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from lakekey._imports import LOADING, libraries
-from lakekey.cache.keys.kms.service import GROUP, KeyService, KeyWrapper
+from lakekey.cache.keys.kms.service import GROUP, KeyService, KeyWrapper, Kind
 from lakekey.errors import ConfigurationError, KeyUnavailable
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class _FromPackage:
 
     def __init__(self, name: str, wrapper: KeyWrapper) -> None:
         self.where = f"{name}: {wrapper.where}"
-        self.hints: dict[str, str] = {}
+        self.hints: dict[Kind, str] = {}
         self._wrapper = wrapper
 
     def wrap(self, key: bytes, context: str) -> bytes:  # noqa: ARG002

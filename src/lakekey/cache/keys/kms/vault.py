@@ -14,18 +14,7 @@ from typing import Any
 
 from lakekey._commands import look_at
 from lakekey.cache.keys.kms import rest
-from lakekey.cache.keys.kms.service import (
-    AWAY,
-    CONTEXT,
-    CREDENTIALS,
-    DENIED,
-    DISABLED,
-    MISSING,
-    PENDING_DELETION,
-    THROTTLED,
-    UNUSABLE,
-    KmsTrouble,
-)
+from lakekey.cache.keys.kms.service import Kind, KmsTrouble
 from lakekey.cache.stores.places import without_credentials
 from lakekey.errors import ConfigurationError
 
@@ -34,12 +23,12 @@ _LONGEST_TOKEN = 64 * 1024
 _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND = 400, 403, 404
 # What a refused request says, as Vault and OpenBao word it (builtin/logical/transit); told apart by nothing else.
 _REASONS = (
-    ("message authentication failed", CONTEXT),
-    ("invalid ciphertext", CONTEXT),
-    ("soft-deleted", PENDING_DELETION),
-    ("encryption key not found", MISSING),
-    ("no handler for route", MISSING),
-    ("disallowed by policy", DISABLED),
+    ("message authentication failed", Kind.CONTEXT),
+    ("invalid ciphertext", Kind.CONTEXT),
+    ("soft-deleted", Kind.PENDING_DELETION),
+    ("encryption key not found", Kind.MISSING),
+    ("no handler for route", Kind.MISSING),
+    ("disallowed by policy", Kind.DISABLED),
 )
 
 
@@ -63,16 +52,16 @@ class VaultTransit:
         self._address = (self._setting("ADDR") or "https://127.0.0.1:8200").rstrip("/")
         self.where = f"transit key {mount}/{key} of {without_credentials(self._address)}"
         self.hints = {
-            DENIED: "set a token that lives, whose policy has the capability update on "
+            Kind.DENIED: "set a token that lives, whose policy has the capability update on "
             f"{mount}/encrypt/{key} and {mount}/decrypt/{key}",
-            CREDENTIALS: "set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID, or VAULT_KUBERNETES_ROLE",
-            THROTTLED: "wait a moment, then start it again; or raise the rate limit quota of that mount",
-            AWAY: "check that it runs, is unsealed and is reached from here: bao status",
-            DISABLED: f"lower min_decryption_version of {mount}/keys/{key} to the version that wrapped this ring",
-            PENDING_DELETION: f"restore it: bao write -f {mount}/keys/{key}/soft-delete-restore",
-            MISSING: f"check VAULT_ADDR, VAULT_NAMESPACE and LAKEKEY_KMS: bao read {mount}/keys/{key}",
-            CONTEXT: "restore this cache's own kms.ring, or set LAKEKEY_KMS to the key that wrapped it",
-            UNUSABLE: "check VAULT_ADDR (https://…) and LAKEKEY_KMS",
+            Kind.CREDENTIALS: "set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID, or VAULT_KUBERNETES_ROLE",
+            Kind.THROTTLED: "wait a moment, then start it again; or raise the rate limit quota of that mount",
+            Kind.AWAY: "check that it runs, is unsealed and is reached from here: bao status",
+            Kind.DISABLED: f"lower min_decryption_version of {mount}/keys/{key} to the version that wrapped this ring",
+            Kind.PENDING_DELETION: f"restore it: bao write -f {mount}/keys/{key}/soft-delete-restore",
+            Kind.MISSING: f"check VAULT_ADDR, VAULT_NAMESPACE and LAKEKEY_KMS: bao read {mount}/keys/{key}",
+            Kind.CONTEXT: "restore this cache's own kms.ring, or set LAKEKEY_KMS to the key that wrapped it",
+            Kind.UNUSABLE: "check VAULT_ADDR (https://…) and LAKEKEY_KMS",
         }
 
     def wrap(self, key: bytes, context: str) -> bytes:
@@ -87,7 +76,7 @@ class VaultTransit:
             return binascii.a2b_base64(rest.text_of(self._call("decrypt", fields), "plaintext"))
         except ValueError:
             pass
-        raise KmsTrouble(AWAY, "an answer that is not base64")
+        raise KmsTrouble(Kind.AWAY, "an answer that is not base64")
 
     def _call(self, verb: str, fields: Mapping[str, str]) -> Mapping[str, Any]:
         token, ours = self._token()
@@ -115,21 +104,21 @@ class VaultTransit:
         kept = os.path.join(self._environ.get("HOME", ""), ".vault-token")  # of `bao login` and `vault login`
         if os.path.isabs(kept) and os.path.exists(kept):
             return self._content(kept), False
-        raise KmsTrouble(CREDENTIALS, "no token")
+        raise KmsTrouble(Kind.CREDENTIALS, "no token")
 
     def _login(self, method: str, fields: Mapping[str, str]) -> str:
         mount = (self._setting("AUTH_MOUNT") or method).strip("/")
         try:
             answer = self._post(f"auth/{mount}/login", fields, "")
         except KmsTrouble as trouble:
-            if trouble.kind in (AWAY, THROTTLED):
+            if trouble.kind in (Kind.AWAY, Kind.THROTTLED):
                 raise
             detail = trouble.detail
         else:
             auth = answer.fields.get("auth")
             return rest.text_of(auth if isinstance(auth, dict) else {}, "client_token")
         raise KmsTrouble(
-            CREDENTIALS, f"{method} login refused, {detail}", f"check the role and its secret: auth/{mount}/role"
+            Kind.CREDENTIALS, f"{method} login refused, {detail}", f"check the role and its secret: auth/{mount}/role"
         )
 
     def _post(self, path: str, fields: Mapping[str, str], token: str) -> rest.Answer:
@@ -140,7 +129,7 @@ class VaultTransit:
             headers["X-Vault-Namespace"] = namespace
         if self._setting("SKIP_VERIFY").lower() in ("1", "t", "true"):
             raise KmsTrouble(
-                UNUSABLE, "VAULT_SKIP_VERIFY", "unset VAULT_SKIP_VERIFY, and set VAULT_CACERT to its certificate"
+                Kind.UNUSABLE, "VAULT_SKIP_VERIFY", "unset VAULT_SKIP_VERIFY, and set VAULT_CACERT to its certificate"
             )
         certificate = (self._setting("CLIENT_CERT"), self._setting("CLIENT_KEY"))
         answer = rest.post(
@@ -164,7 +153,7 @@ class VaultTransit:
                 return file.read(_LONGEST_TOKEN).decode().strip()
         except (OSError, ValueError):
             pass
-        raise KmsTrouble(CREDENTIALS, "a file with a token cannot be read", f"check that file: {look_at(path)}")
+        raise KmsTrouble(Kind.CREDENTIALS, "a file with a token cannot be read", f"check that file: {look_at(path)}")
 
 
 def _refusal(answer: rest.Answer) -> KmsTrouble | None:
@@ -175,8 +164,8 @@ def _refusal(answer: rest.Answer) -> KmsTrouble | None:
     for words, kind in _REASONS:
         if words in said:
             return KmsTrouble(kind, f"HTTP {answer.status}, {words}")
-    kinds = {_FORBIDDEN: DENIED, _NOT_FOUND: MISSING}
-    return KmsTrouble(kinds.get(answer.status, UNUSABLE), f"HTTP {answer.status}")
+    kinds = {_FORBIDDEN: Kind.DENIED, _NOT_FOUND: Kind.MISSING}
+    return KmsTrouble(kinds.get(answer.status, Kind.UNUSABLE), f"HTTP {answer.status}")
 
 
 def _base64(data: bytes) -> str:

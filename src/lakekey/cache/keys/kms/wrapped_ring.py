@@ -21,7 +21,7 @@ from lakekey._inside_work import as_work
 from lakekey.cache.keys.choice import UPGRADE, ChangedElsewhere
 from lakekey.cache.keys.kms import bounded
 from lakekey.cache.keys.kms.ring_note import FORMAT, Record, is_newer, records_in, to_bytes
-from lakekey.cache.keys.kms.service import MESSAGES, KeyService, KmsTrouble
+from lakekey.cache.keys.kms.service import KeyService, KmsTrouble
 from lakekey.cache.keys.kms.services import open_service
 from lakekey.cache.private_files import remedy
 from lakekey.errors import KeyUnavailable
@@ -210,7 +210,7 @@ class KmsRing:
             return bounded.within(self._limit, call)
         except KmsTrouble as trouble:
             detail = f" ({trouble.detail})" if trouble.detail else ""
-            message = f"the key ring is wrapped by {self.where}, {MESSAGES[trouble.kind]}{detail}"
+            message = f"the key ring is wrapped by {self.where}, {trouble.kind.value}{detail}"
             hint = trouble.hint or self._service.hints.get(trouble.kind) or _HINT
         except Exception as error:  # noqa: BLE001 - a foreign package may raise anything, and may quote anything
             message = f"the key management service {self.where} did not open the key ring ({type(error).__name__})"
