@@ -1,7 +1,6 @@
 """Proxies, private CAs and client certificates: one setting for every call of a sign-in."""
 
 import contextlib
-import datetime as dt
 import http.server
 import json
 import select
@@ -12,10 +11,6 @@ import time
 from urllib.parse import parse_qs
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from lakekey._single_flight import Commitment
 from lakekey.errors import LakekeyError, LoginDenied, LoginFailed, TokenEndpointError
@@ -179,23 +174,11 @@ GOOD = {"access_token": "a-token", "token_type": "Bearer", "expires_in": 60}
 
 
 def test_a_server_that_wants_a_client_certificate_is_shown_one(tmp_path):
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a laptop")])
-    now = dt.datetime.now(dt.UTC)
-    own = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(1).not_valid_before(now - dt.timedelta(1)).not_valid_after(now + dt.timedelta(1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    pem = serialization.Encoding.PEM
-    (tmp_path / "own.pem").write_bytes(own.public_bytes(pem))
-    (tmp_path / "own.key").write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    pair = (str(tmp_path / "own.pem"), str(tmp_path / "own.key"))
+    (tmp_path / "own").mkdir()
+    own = write_certificates(tmp_path / "own", for_client=True)
+    pair = (str(own.cert), str(own.key))
     (tmp_path / "server").mkdir()
-    with TokenEndpoint(tmp_path / "server", lambda *_: (200, GOOD), client_ca=pair[0]) as endpoint:
+    with TokenEndpoint(tmp_path / "server", lambda *_: (200, GOOD), client_ca=own.ca) as endpoint:
         answer = endpoint.client(client_certificate=pair).token_request({"grant_type": "x"}, deadline=soon())
         assert answer.access_token == "a-token"
         with pytest.raises(TokenEndpointError):

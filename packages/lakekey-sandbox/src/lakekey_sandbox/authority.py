@@ -22,28 +22,36 @@ _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 @dataclass(frozen=True)
 class Chain:
-    """An authority's certificate, a server's, and the server's key, all PEM; the authority's key is gone."""
+    """An authority's certificate, one that it signed, and the key of that one, all PEM; the authority's key is gone."""
 
     ca: bytes
     certificate: bytes
     key: bytes = field(repr=False)
 
 
-def make(name: str = "lakekey sandbox authority", *, skew: dt.timedelta = _SKEW, constrained: bool = True) -> Chain:
-    """Makes a fresh authority and a server certificate for loopback.
+def make(
+    name: str = "lakekey sandbox authority",
+    *,
+    skew: dt.timedelta = _SKEW,
+    constrained: bool = True,
+    for_client: bool = False,
+) -> Chain:
+    """Makes a fresh authority and a certificate for loopback.
 
     Args:
         name: What the authority is called.
         skew: How far a client's clock may be behind.
         constrained: Whether the authority can vouch for loopback only. gRPC's TLS refuses constraints on IP addresses.
+        for_client: Whether it is a TLS client that the certificate is for, and not a server.
     """
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca = _authority(name, ca_key, skew, constrained=constrained)
     key = ec.generate_private_key(ec.SECP256R1())
+    usage = ExtendedKeyUsageOID.CLIENT_AUTH if for_client else ExtendedKeyUsageOID.SERVER_AUTH
     pem = serialization.Encoding.PEM
     return Chain(
         ca=ca.public_bytes(pem),
-        certificate=_leaf(key, ca, ca_key, skew).public_bytes(pem),
+        certificate=_leaf(key, ca, ca_key, skew, usage).public_bytes(pem),
         key=key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
     )
 
@@ -118,7 +126,11 @@ def _authority(
 
 
 def _leaf(
-    key: ec.EllipticCurvePrivateKey, ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey, skew: dt.timedelta
+    key: ec.EllipticCurvePrivateKey,
+    ca: x509.Certificate,
+    ca_key: ec.EllipticCurvePrivateKey,
+    skew: dt.timedelta,
+    usage: x509.ObjectIdentifier,
 ) -> x509.Certificate:
     names = [
         x509.DNSName("localhost"),
@@ -129,7 +141,7 @@ def _leaf(
         _builder(_name("127.0.0.1"), ca.subject, key.public_key(), skew)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         # Python 3.13 verifies strictly: without this identifier it refuses the chain.
