@@ -23,3 +23,11 @@ def test_rows_of_the_table_of_rooms_are_in_the_order_of_the_contract():
     *rooms, foundation = rows
     assert [min(row) for row in rooms] == [max(row) for row in rooms] == sorted({min(row) for row in rooms})
     assert min(foundation) > max(map(max, rooms))
+
+
+def test_each_file_that_the_page_names_is_there():
+    named = set(re.findall(r"`((?:\w+/)*(?!test_)\w+\.py)`", PAGE))  # tests: test_sentences_of_pages.py
+    assert len(named) > 30
+    assert [
+        name for name in sorted(named) if not any((top / name).is_file() for top in (ROOT / "src/lakekey", ROOT))
+    ] == []
