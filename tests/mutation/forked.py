@@ -11,6 +11,7 @@ loaded, and one that every test has missed.
 
 import ast
 import contextlib
+import faulthandler
 import gc
 import importlib
 import json
@@ -27,7 +28,7 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple, Protocol
 
 _NO_BREAK = 77  # the status of a fork whose functions cannot be broken
-_PATIENCE = 20.0  # seconds that a break's tests may take beyond five times what they take without it
+_PATIENCE = 15.0  # seconds that a test may take with a break beyond five times what it takes without it
 _STARTING = frozenset({"subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec"})
 
 
@@ -104,9 +105,9 @@ class Forks:
             if not self._while_loading.isdisjoint(one.lines):
                 continue
             order = _order(tests, one, noticing)
-            limit = _PATIENCE + 5 * sum(tests[number].seconds for number in order)
+            limit = sum(_limit(tests[number]) for number in order)
             with self._broken(one):
-                status = self._forked(lambda one=one, order=order: self._run(session, one, order), limit)
+                status = self._forked(lambda one=one, order=order: self._run(session, one, order, tests), limit)
             if status not in (0, _NO_BREAK):
                 self._noticed(place)
                 with contextlib.suppress(FileNotFoundError, ValueError):
@@ -144,14 +145,17 @@ class Forks:
         self._notes.write_text(json.dumps(tests), "utf-8")
         return 0
 
-    def _run(self, session: Any, one: Breaking, order: list[int]) -> int:
+    def _run(self, session: Any, one: Breaking, order: list[int], tests: list[_Test]) -> int:
         """Run tests with a break, in a fork, until one fails."""
         if not put_in(one.tree, self._file):
             return _NO_BREAK
         for number, following in zip(order, [*order[1:], len(session.items)], strict=True):
+            self._notes.write_text(json.dumps(number), "utf-8")
+            # Ends this process whatever the test hangs in, so that it costs the time of one test and not of all.
+            faulthandler.dump_traceback_later(_limit(tests[number]), exit=True)
             _run_test(session, number, following)
+            faulthandler.cancel_dump_traceback_later()
             if session.testsfailed:
-                self._notes.write_text(json.dumps(number), "utf-8")
                 return 1
         return 0
 
@@ -183,6 +187,10 @@ def _order(tests: list[_Test], one: Breaking, noticing: Counter[int]) -> list[in
         return -noticing[number], tests[number].seconds
 
     return sorted(running, key=rank) + sorted(starting, key=rank)
+
+
+def _limit(test: _Test) -> float:
+    return _PATIENCE + 5 * test.seconds
 
 
 def _run_test(session: Any, number: int, following: int) -> None:
