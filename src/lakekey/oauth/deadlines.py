@@ -135,7 +135,7 @@ class Watch:
         """Called after each piece of the answer: where no watch runs, go on only with what has arrived."""
         if not self._runs and time.monotonic() > self._deadline:
             self.over = True
-            for open_socket in self._open_sockets():
+            for open_socket in self._its_sockets():
                 with contextlib.suppress(OSError):
                     open_socket.settimeout(0.001)  # not 0, by which the library would take no bytes for the end
 
@@ -182,7 +182,6 @@ class Watch:
             # What came unasked would be taken for this request's answer. The library looks at the socket only, and
             # not at what TLS has decrypted already.
             raise ConnectionResetError("the server sent more than its answer")
-        self._connections.append(connection)
         self._sockets.append(connection.sock)
         if self._commitment is not None:
             self._commitment.commit()
@@ -208,19 +207,19 @@ class Watch:
         last = time.monotonic() + _DRAIN
         # The first wait lets a reader go on that was stopped and woken together with this thread.
         while not self._done.wait(_STEP):
-            if time.monotonic() > last or not _readable(self._open_sockets()):
+            if time.monotonic() > last or not _readable(self._its_sockets()):
                 self._shut_down()
                 return
 
     def _shut_down(self) -> None:
-        for open_socket in self._open_sockets():
+        for open_socket in self._its_sockets():
             with contextlib.suppress(OSError):
                 # Not the method of a TLS socket: that one forgets the keys, and what has arrived could not be read.
                 socket.socket.shutdown(open_socket, socket.SHUT_RDWR)
 
-    def _open_sockets(self) -> list[socket.socket]:
+    def _its_sockets(self) -> list[socket.socket]:
         found = [*self._sockets, *(connection.sock for connection in self._connections)]
-        return [one for one in found if one is not None and one.fileno() >= 0]
+        return [one for one in found if one is not None]
 
 
 @contextlib.contextmanager
@@ -249,7 +248,7 @@ def _readable(sockets: list[socket.socket]) -> bool:
         from urllib3.util import wait_for_read
 
     for open_socket in sockets:
-        with contextlib.suppress(OSError, ValueError):  # it was closed meanwhile
+        with contextlib.suppress(OSError, ValueError):  # it is closed
             if wait_for_read(open_socket, timeout=0.0):
                 return True
     return False

@@ -113,6 +113,17 @@ def test_request_is_sent_again_where_the_server_had_closed_the_connection(kept):
         assert on(server) == [0, 0, 1]
 
 
+def test_request_is_sent_again_on_a_new_connection_although_another_waits(kept):
+    with Server([GOOD % b""], [GOOD % b"", CLOSE], [GOOD % b""]) as server:
+        transport = Transport(kept=kept)
+        transport.get(server.url)
+        first = kept._idle.pop()  # another exchange uses it
+        transport.get(server.url)
+        kept._idle.insert(0, first)
+        assert transport.post_form(server.url, FORM).status == 200
+        assert on(server) == [0, 1, 1, 2]
+
+
 def test_request_on_a_new_connection_is_not_sent_again(kept):
     with Server([CLOSE], [GOOD % b""]) as server:
         with pytest.raises(TokenEndpointError, match="cannot reach"):
@@ -181,6 +192,40 @@ def test_connection_that_has_waited_too_long_is_closed_and_not_used():
         transport.get(server.url)
         assert on(server) == [0, 1]
         hasty.clear()
+
+
+class Carrier:
+    """What carries requests, as far as those that wait are concerned."""
+
+    closed = False
+
+    def close(self):
+        self.closed = True
+
+
+def test_connection_that_is_not_handed_out_again_is_closed():
+    late, ours, others, *more = carriers = [Carrier() for _ in range(11)]
+    hasty, kept = KeptConnections(idle=0.0), KeptConnections(idle=60.0)
+    hasty.give("here", late)
+    assert hasty.take("elsewhere") is None
+    assert late.closed
+    kept.give("here", others)
+    kept.give("here", ours)
+    kept.give("elsewhere", more[0])
+    assert kept.take("here") is ours  # the one that has waited least
+    for carrier in more[1:]:
+        kept.give("elsewhere", carrier)
+    assert [carrier.closed for carrier in carriers] == [True, False, True, *[False] * 8]
+    kept.clear()
+    assert [carrier.closed for carrier in carriers] == [True, False, *[True] * 9]
+    assert kept.take("elsewhere") is None
+
+
+def test_eight_interim_responses_are_passed_over_and_no_more():
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    with Server([interim * 8 + GOOD % b""], [interim * 9 + GOOD % b""]) as server:
+        assert Transport().get(server.url).status == 200
+        assert Transport().get(server.url).status == 103
 
 
 def test_two_exchanges_at_once_do_not_share_a_connection(kept):

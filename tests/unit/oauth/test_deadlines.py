@@ -12,6 +12,7 @@ import threading
 import time
 
 import pytest
+from urllib3.connection import HTTPConnection
 
 from lakekey.errors import TokenEndpointError
 from lakekey.oauth import deadlines, transport
@@ -48,16 +49,19 @@ class Work:
     def __init__(self):
         self.committed = threading.Event()
         self.off = threading.Event()
+        self.paused = []
 
     def commit(self):
-        self.pause(0)
+        if self.off.is_set():
+            raise CalledOff
         self.committed.set()
 
     def release(self):
         self.committed.clear()
 
     def pause(self, seconds):
-        if self.off.wait(seconds):
+        self.paused.append(seconds)
+        if self.off.is_set():
             raise CalledOff
 
 
@@ -88,6 +92,10 @@ def read_request(connection):
         chunk = connection.recv(65536)
         assert chunk
         asked += chunk
+
+
+def refuse(*_):
+    raise RuntimeError("can't start new thread")
 
 
 def sleep_until(moment):
@@ -152,9 +160,6 @@ def test_flood_after_the_deadline_is_cut_off(monkeypatch):
 @pytest.mark.parametrize("framing", ["Content-Length: 1000", "Connection: close"])
 def test_slow_answer_ends_without_a_thread_to_watch_it(monkeypatch, framing):
     """As in an interpreter that is exiting."""
-
-    def refuse(*_):
-        raise RuntimeError("can't start new thread")
 
     def drip(connection):
         read_request(connection)
@@ -232,6 +237,7 @@ def test_name_that_is_not_resolved_ends_at_the_deadline(monkeypatch):
         Transport().post_form("https://workspace.example.com/", FORM, deadline=began + 0.3)
     assert time.monotonic() - began < 10
     assert not work.committed.is_set()
+    assert set(work.paused) == {0}  # it asks only, since the wait for the connection is the pause
     silent.set()
 
 
@@ -264,6 +270,115 @@ def test_connection_that_comes_too_late_is_closed():
     with answering(late) as port, pytest.raises(TokenEndpointError, match="in time"):
         Transport().post_form(f"https://127.0.0.1:{port}/", FORM, deadline=time.monotonic() + 0.2)
     assert closed.wait(10)
+
+
+def test_server_that_drips_its_greeting_does_not_hold_the_connection_that_was_left():
+    ended = threading.Event()
+
+    def drip(connection):
+        connection.recv(65536)
+        connection.sendall(b"\x16\x03\x03\x40\x00")  # the head of a TLS record of 16 KiB
+        with contextlib.suppress(OSError):
+            while not ended.is_set():
+                connection.sendall(b"\x02")
+                ended.wait(0.02)
+            return
+        ended.set()
+
+    with answering(drip) as port, pytest.raises(TokenEndpointError, match="in time"):
+        Transport().post_form(f"https://127.0.0.1:{port}/", FORM, deadline=time.monotonic() + 0.2)
+    dropped = ended.wait(30)
+    ended.set()
+    assert dropped
+
+
+@pytest.mark.parametrize("threads", [True, False], ids=["threads", "no thread"])
+def test_connection_that_is_made_after_the_deadline_is_closed_and_not_used(monkeypatch, threads):
+    received, work, resolve = [], Work(), socket.getaddrinfo
+
+    def slowly(*arguments, **named):
+        sleep_until(deadline + 0.05)
+        return resolve(*arguments, **named)
+
+    with answering(lambda connection: received.append(connection.recv(65536))) as port:
+        monkeypatch.setattr(socket, "getaddrinfo", slowly)
+        if not threads:  # as in an interpreter that is exiting
+            monkeypatch.setattr(_thread, "start_new_thread", refuse)
+        deadline = time.monotonic() + 0.2
+        with pytest.raises(TokenEndpointError, match="in time"), deadlines.committing(work):
+            Transport().post_form(f"http://127.0.0.1:{port}/", FORM, deadline=deadline)
+    assert not work.committed.is_set()
+    assert received == [b""]
+
+
+def test_connection_that_waited_is_not_used_after_the_deadline():
+    ours, theirs = socket.socketpair()
+    with contextlib.closing(theirs), contextlib.closing(HTTPConnection("127.0.0.1")) as connection:
+        connection.sock = ours
+        work = Work()
+        with deadlines.committing(work), deadlines.enforced(time.monotonic() + 60) as watch:
+            watch._deadline = time.monotonic() - 1
+            with pytest.raises(TimeoutError):
+                watch.use(connection)
+    assert not work.committed.is_set()
+
+
+@pytest.mark.posix_signals
+def test_silent_server_is_not_waited_for_beyond_the_deadline(monkeypatch):
+    monkeypatch.setattr(deadlines, "_DRAIN", 60.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        with pytest.raises(TokenEndpointError, match="in time"):
+            Transport().get(f"http://127.0.0.1:{silent.getsockname()[1]}/", deadline=began + 0.2)
+        assert time.monotonic() - began < 30
+
+
+def test_exchange_that_is_done_is_not_ended_at_its_deadline():
+    ours, theirs = socket.socketpair()
+    with contextlib.closing(theirs), contextlib.closing(HTTPConnection("127.0.0.1")) as connection:
+        connection.sock = ours  # which waits for the next exchange
+        with deadlines.enforced(time.monotonic() + 0.05) as watch:
+            watch.use(connection)
+        watch._watch()  # as its thread does
+        assert not watch.over
+        ours.sendall(b"next")
+        assert theirs.recv(4) == b"next"
+
+
+def test_work_is_committed_by_the_requests_of_its_context_only():
+    work = Work()
+
+    def answer(connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with answering(answer) as port:
+        with deadlines.committing(work):
+            pass
+        Transport().post_form(f"http://127.0.0.1:{port}/", FORM)
+    assert not work.committed.is_set()
+
+
+def test_exchange_inside_another_leaves_that_its_own_deadline():
+    now = time.monotonic()
+    with deadlines.enforced(now + 60) as outer:
+        with deadlines.enforced(now + 60) as inner:
+            assert deadlines.watch_of_this_exchange() is inner
+        assert deadlines.watch_of_this_exchange() is outer
+
+
+def test_work_commits_before_it_sends_through_a_proxy(monkeypatch):
+    work = Work()
+
+    def answer(connection):
+        read_request(connection)
+        assert work.committed.is_set()
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with answering(answer) as port, deadlines.committing(work):
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+        assert Transport().post_form("http://localhost:9/", FORM).status == 200
+    assert work.committed.is_set()
 
 
 def test_inner_deadline_does_not_outlast_the_outer_one():

@@ -5,9 +5,11 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import urllib3.util.ssl_
 
 from lakekey.errors import ConfigurationError
 from lakekey.oauth.monkey_patches import check
+from lakekey.oauth.transport import Transport
 
 
 def patched(monkeypatch, *names):
@@ -33,3 +35,11 @@ def test_exchange_does_not_begin_with_a_class_from_before_the_patch(monkeypatch)
     with pytest.raises(ConfigurationError, match="after TLS was in use") as caught:
         check(object())
     assert "gevent.monkey.patch_all()" in caught.value.hint
+
+
+def test_request_is_not_sent_with_a_class_from_before_the_patch(monkeypatch, server):
+    patched(monkeypatch, "ssl")
+    monkeypatch.setattr(urllib3.util.ssl_, "SSLContext", object())
+    with pytest.raises(ConfigurationError, match="after TLS was in use"):
+        Transport().get(f"{server.url}/")
+    assert server.asked == []

@@ -113,9 +113,10 @@ def test_a_server_that_drips_is_given_up_at_the_deadline(transport, framing):
         thread = threading.Thread(target=drip, args=(listener,))
         thread.start()
         began = time.monotonic()
-        with pytest.raises(TokenEndpointError, match="in time"):
+        with pytest.raises(TokenEndpointError, match="in time") as caught:
             transport.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", deadline=began + 0.3)
         assert time.monotonic() - began < 5
+        assert caught.value.retryable
         thread.join()
 
 
