@@ -1,8 +1,23 @@
+"""Opening a cache: where it is, and memory where nothing can be kept."""
+
+import errno
+import logging
+import os
 import sys
 
 import pytest
 
-from lakekey.cache.opening import cache_directory
+from lakekey.cache.entry import Entry
+from lakekey.cache.opening import cache_directory, open_cache
+from lakekey.errors import UnsafeCache
+
+NAME = "a" * 64
+
+
+@pytest.fixture
+def environ(tmp_path):
+    tmp_path.chmod(0o700)
+    return {"HOME": str(tmp_path), "LAKEKEY_CACHE_DIR": str(tmp_path / "cache"), "LAKEKEY_KEY_SOURCE": "file"}
 
 
 @pytest.mark.linux_desktop
@@ -15,3 +30,79 @@ def test_cache_is_where_the_system_keeps_a_users_state(monkeypatch, tmp_path, pl
     assert cache_directory({"HOME": str(tmp_path)}) == str(tmp_path / place)
     assert cache_directory({"HOME": str(tmp_path), "XDG_STATE_HOME": "/state"}) == "/state/lakekey"
     assert cache_directory({"HOME": ""}) == ""  # and not the root of the file system
+
+
+@pytest.mark.posix_owners
+def test_place_that_is_not_safe_is_an_error_where_what_is_kept_is_needed(environ, tmp_path):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o755)
+    with pytest.raises(UnsafeCache):
+        open_cache(environ)
+    assert open_cache(environ, needed=False).volatile.endswith("is open to other users")
+
+
+@pytest.mark.posix_owners
+def test_place_that_cannot_be_made_is_replaced_by_memory_and_reported_once(environ, tmp_path, caplog):
+    (tmp_path / "file").write_bytes(b"")
+    environ["LAKEKEY_CACHE_DIR"] = str(tmp_path / "file" / "cache")
+    opened = [open_cache(environ, needed=needed) for needed in (True, False)]
+    assert [cache.volatile for cache in opened] == [
+        f"cannot write to the token cache at {tmp_path / 'file' / 'cache'}: Not a directory"
+    ] * 2
+    assert opened[0].store is opened[1].store
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "the memory of this process only" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (BlockingIOError(), "BlockingIOError"),
+    ],
+)
+def test_key_that_cannot_be_made_is_kept_in_memory_and_the_reason_is_named(environ, error, why):
+    cache = open_cache(environ)
+    assert cache._sealed._instead(error)[2] == f"cannot make a key in {cache.store.where}: {why}"
+
+
+@pytest.mark.linux_desktop
+def test_user_without_a_home_or_a_current_directory_has_a_cache_in_memory(environ, monkeypatch, tmp_path):
+    assert open_cache({"HOME": ""}).volatile == "there is no home directory to keep tokens in"
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert "below which relative is" in open_cache({**environ, "LAKEKEY_CACHE_DIR": "relative"}).volatile
+
+
+def test_argument_comes_before_the_environments_store(environ):
+    environ["LAKEKEY_STORE"] = "memory:"
+    assert open_cache(environ).ring.source == "memory"
+    assert open_cache(environ, place=" file: ").store.where == environ["LAKEKEY_CACHE_DIR"]
+
+
+def test_lost_choice_is_found_again_by_the_entries_beside_one_that_cannot_be_read(environ, tmp_path):
+    cache = open_cache(environ)
+    cache.begin()
+    cache.put(NAME, Entry({}, refresh_token="kept"), replaces=None)
+    (tmp_path / "cache" / "cache.json").unlink()
+    assert open_cache(environ).get(NAME).refresh_token == "kept"
+
+
+@pytest.mark.fork
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_forked_child_cannot_spend_what_is_in_its_parents_memory():
+    memory = open_cache({"LAKEKEY_STORE": "memory:"})
+    memory.put(NAME, Entry({}, access_token="alive", refresh_token="once"), replaces=None)
+    memory.put(NAME[1:] + "b", Entry({}, access_token="alone"), replaces=None)
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        kept = memory.get(NAME)
+        told = repr((kept.access_token, kept.refresh_token, kept.refused.code, memory.get(NAME[1:] + "b").generation))
+        os.write(writer, told.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    with open(reader, "rb") as told:
+        assert told.read() == repr(("alive", "", "login_required", 1)).encode()
+    assert memory.get(NAME).refresh_token == "once"

@@ -3,11 +3,12 @@
 import base64
 import contextlib
 import errno
+import time
 
 import pytest
 
 from lakekey.cache import sealed_store
-from lakekey.cache.entry import Entry
+from lakekey.cache.entry import Entry, Stored
 from lakekey.cache.envelope import seal
 from lakekey.cache.keys import anchor
 from lakekey.cache.keys.choice import NOTE, KeyChoice
@@ -15,6 +16,7 @@ from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import NO_RING, KeyRing, key_id
 from lakekey.cache.sealed_store import SealedStore
 from lakekey.cache.stores.memory import MemoryStore
+from lakekey.cache.stores.store import Reading
 from lakekey.errors import KeyUnavailable
 from support.memory_stores import Shared
 
@@ -124,6 +126,32 @@ def test_store_is_asked_together_where_the_key_is_known(environ):
     keys.current()
     with sealed(store, keys).together():
         assert store.asked_together == 2
+
+
+class Ahead(Shared):
+    """A store that hosts share, whose clock is ten minutes ahead of this machine's."""
+
+    def read(self, entry_id):
+        return Reading(self.get(entry_id), time.time() + 600)
+
+
+def test_entry_of_a_store_that_hosts_share_comes_in_this_machines_time():
+    store = Ahead()
+    store.put(NAME, seal(RING, NAME, Entry({}, expires_at=10_000.0).to_bytes()), replaces=None)
+    ours = sealed(store, RING)
+    entry = ours.entry(NAME, ours.envelope(NAME))
+    assert entry.expires_at == pytest.approx(9_400, abs=60)
+
+
+def test_newest_bytes_that_were_read_of_a_shared_store_heal_it():
+    store = Shared()
+    ours = sealed(store, RING)
+    older, newer = (seal(RING, NAME, Entry({}, generation=number).to_bytes()) for number in (1, 2))
+    ours.entry(NAME, newer)
+    store.put(NAME, older, replaces=None)
+    assert ours.newest.heal(store, NAME, Stored(ours.entry(NAME, older), older))
+    assert store.get(NAME) == newer
+    assert sealed(MemoryStore(), RING).newest is None
 
 
 def test_entry_of_a_key_that_is_not_at_hand_says_which_are(environ):
