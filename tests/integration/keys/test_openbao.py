@@ -17,7 +17,7 @@ from lakekey.cache.keys.kms.service import Kind, KmsTrouble
 from lakekey.cache.keys.kms.vault import VaultTransit
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
-from lakekey.errors import ConfigurationError, LakekeyError
+from lakekey.errors import ConfigurationError, KeyUnavailable, LakekeyError
 from support.servers.local_server import LocalServer
 from support.tls import write_certificates
 
@@ -176,6 +176,24 @@ def test_each_failure_has_its_own_message_and_next_step(openbao_server, machine,
     # What runs already has its key, and goes on: it reads, and it seals.
     assert running.get("a" * 64).refresh_token == "kept"
     assert running.put("b" * 64, running.get("a" * 64), replaces=None)
+
+
+@pytest.mark.parametrize("login", ["token", "approle"])
+def test_a_sealed_server_stops_new_processes_until_it_is_unsealed_and_no_running_one(bao, machine, monkeypatch, login):
+    running = machine.seal()
+    if login == "approle":
+        monkeypatch.delenv("VAULT_TOKEN")
+        machine.use(VAULT_ROLE_ID="role-of-the-fleet", VAULT_SECRET_ID="made-up-for-the-seal")
+    with bao.sealed():
+        error = machine.refusal()
+        assert "which is sealed (HTTP 503)" in error.message
+        assert "bao operator unseal" in error.hint
+        assert running.put("b" * 64, running.get("a" * 64), replaces=None)
+        with pytest.raises(KeyUnavailable, match="which is sealed"):
+            rotate(running)
+    if login == "token":
+        assert machine.opens()
+    assert running.get("b" * 64).refresh_token == "kept"
 
 
 def test_a_wrong_context_is_refused_by_the_server_itself(bao):

@@ -1,13 +1,16 @@
 """OpenBao, the real server, in development mode: unsealed, in memory, on loopback."""
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,15 +43,7 @@ class OpenBao:
         with self.log.open("wb") as log:
             environ = {"PATH": os.environ["PATH"], "HOME": self._directory.name}
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environ)
-        deadline = time.monotonic() + _START_LIMIT
-        while True:
-            try:
-                if self.call("GET", "sys/health")["initialized"]:
-                    break
-            except OSError:
-                assert time.monotonic() < deadline, self.log.read_text()
-                assert self._process.poll() is None, self.log.read_text()
-                time.sleep(0.05)
+        self._until_it_serves(deadline=time.monotonic() + _START_LIMIT)
         self.call("POST", "sys/mounts/transit", type="transit")
         self.call("POST", "transit/keys/lakekey")
         return self
@@ -57,6 +52,16 @@ class OpenBao:
         self._process.kill()
         self._process.wait()
         self._directory.cleanup()
+
+    def _until_it_serves(self, deadline: float) -> None:
+        while True:
+            try:
+                if self.call("GET", "sys/health")["initialized"]:
+                    return
+            except OSError:
+                assert time.monotonic() < deadline, self.log.read_text()
+                assert self._process.poll() is None, self.log.read_text()
+                time.sleep(0.05)
 
     def call(self, method: str, path: str, /, **fields: Any) -> dict[str, Any]:
         """A request as the administrator; an answer without content is an empty object."""
@@ -69,6 +74,20 @@ class OpenBao:
             error.add_note(error.read().decode())
             raise
         return json.loads(content) if content else {}
+
+    @contextlib.contextmanager
+    def sealed(self) -> Iterator[None]:
+        """Within it, the server is sealed, as after a restart; then it is unsealed again."""
+        deadline = time.monotonic() + _START_LIMIT
+        while not (printed := re.search(r"Unseal Key: (\S+)", self.log.read_text())):  # some time after it answers
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+        self.call("PUT", "sys/seal")
+        try:
+            yield
+        finally:
+            assert not self.call("PUT", "sys/unseal", key=printed[1])["sealed"]
+            self._until_it_serves(deadline=time.monotonic() + _START_LIMIT)
 
     def token(self, *, key: str = "lakekey", mount: str = "transit") -> str:
         """A token that may do what the page says and nothing else."""

@@ -13,6 +13,7 @@ class Kind(Enum):
     CREDENTIALS = "for which there are no usable credentials here"
     THROTTLED = "which is throttling requests"
     AWAY = "which did not answer"
+    SEALED = "which is sealed"
     DISABLED = "which is disabled"
     PENDING_DELETION = "which is scheduled for deletion"
     MISSING = "which does not exist, or was deleted"

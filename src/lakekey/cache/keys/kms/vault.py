@@ -20,7 +20,7 @@ from lakekey.errors import ConfigurationError
 
 _KUBERNETES_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 _LONGEST_TOKEN = 64 * 1024
-_BAD_REQUEST, _FORBIDDEN, _NOT_FOUND = 400, 403, 404
+_BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _UNAVAILABLE = 400, 403, 404, 503
 # What a refused request says, as Vault and OpenBao word it (builtin/logical/transit); told apart by nothing else.
 _REASONS = (
     ("message authentication failed", Kind.CONTEXT),
@@ -56,7 +56,8 @@ class VaultTransit:
             f"{mount}/encrypt/{key} and {mount}/decrypt/{key}",
             Kind.CREDENTIALS: "set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID, or VAULT_KUBERNETES_ROLE",
             Kind.THROTTLED: "wait a moment, then start it again; or raise the rate limit quota of that mount",
-            Kind.AWAY: "check that it runs, is unsealed and is reached from here: bao status",
+            Kind.AWAY: "check that it runs and is reached from here: bao status",
+            Kind.SEALED: "an administrator unseals it: bao operator unseal; nothing is lost meanwhile",
             Kind.DISABLED: f"lower min_decryption_version of {mount}/keys/{key} to the version that wrapped this ring",
             Kind.PENDING_DELETION: f"restore it: bao write -f {mount}/keys/{key}/soft-delete-restore",
             Kind.MISSING: f"check VAULT_ADDR, VAULT_NAMESPACE and LAKEKEY_KMS: bao read {mount}/keys/{key}",
@@ -111,7 +112,7 @@ class VaultTransit:
         try:
             answer = self._post(f"auth/{mount}/login", fields, "")
         except KmsTrouble as trouble:
-            if trouble.kind in (Kind.AWAY, Kind.THROTTLED):
+            if trouble.kind in (Kind.AWAY, Kind.SEALED, Kind.THROTTLED):
                 raise
             detail = trouble.detail
         else:
@@ -139,7 +140,7 @@ class VaultTransit:
             ca=self._setting("CACERT") or self._setting("CAPATH") or None,
             certificate=certificate if all(certificate) else None,
         )
-        trouble = answer.trouble() or _refusal(answer)
+        trouble = _seal(answer) or answer.trouble() or _refusal(answer)
         if trouble is not None:
             raise trouble
         return answer
@@ -156,11 +157,22 @@ class VaultTransit:
         raise KmsTrouble(Kind.CREDENTIALS, "a file with a token cannot be read", f"check that file: {look_at(path)}")
 
 
+def _seal(answer: rest.Answer) -> KmsTrouble | None:
+    """Whether the server is sealed: after a restart, or because an administrator did so."""
+    if answer.status == _UNAVAILABLE and "is sealed" in _said(answer):
+        return KmsTrouble(Kind.SEALED, f"HTTP {answer.status}")
+    return None
+
+
+def _said(answer: rest.Answer) -> str:
+    errors = answer.fields.get("errors")
+    return " ".join(map(str, errors)).lower() if isinstance(errors, list) else ""
+
+
 def _refusal(answer: rest.Answer) -> KmsTrouble | None:
     if answer.status < _BAD_REQUEST:
         return None
-    errors = answer.fields.get("errors")
-    said = " ".join(map(str, errors)).lower() if isinstance(errors, list) else ""
+    said = _said(answer)
     for words, kind in _REASONS:
         if words in said:
             return KmsTrouble(kind, f"HTTP {answer.status}, {words}")
