@@ -189,7 +189,7 @@ def _bare_psycopg(address: str) -> Any:
     def ask(name: str, body: bytes, execute: Callable[..., Any]) -> None:
         name, nonce = f"{'f' * 8}{name[8:]}", os.urandom(16)
         execute(statements._READ, ("entry", name))
-        execute(leases.TAKE, (name, nonce, "a host", 10.0, b"", 11.0, name))
+        execute(leases.TAKE, (name, nonce, "a host", 10.0, b"", 11.0, name, 11.0))
         execute(statements._INSERT, ("entry", name, body))
         execute(statements._UPDATE, (body + b"2", "entry", name, body))
         execute(leases.RELEASE, (name, nonce))

@@ -4,7 +4,7 @@ import pytest
 
 from lakekey.cache.stores.postgresql_table import TABLE
 from lakekey.cache.stores.store import Note
-from lakekey.errors import CacheWriteFailed
+from lakekey.errors import CacheError, CacheWriteFailed
 from support.servers.postgresql import ROLE
 from support.store_contract import NAME
 
@@ -54,6 +54,27 @@ def test_removal_that_a_trigger_drops_has_failed(postgresql, trigger):
     trigger("DELETE", "RETURN NULL;")
     with pytest.raises(CacheWriteFailed):
         store.delete(NAME, replaces=b"ours")
+
+
+@pytest.mark.parametrize("before", ["none", "ended"])
+@pytest.mark.parametrize("does", ["RETURN NULL;", "NEW.body := 'another'; RETURN NEW;"], ids=["drops", "changes"])
+def test_lease_that_a_trigger_drops_or_changes_is_an_error_at_once(postgresql, trigger, does, before):
+    if before == "ended":
+        postgresql.sql(f"INSERT INTO {TABLE} VALUES ('lease', %s, 'of another', 'host a', clock_timestamp())", NAME)
+    trigger("INSERT OR UPDATE", f"IF NEW.kind = 'lease' THEN {does} END IF; RETURN NEW;")
+    with pytest.raises(CacheWriteFailed, match="does not store what it is given"), postgresql.store().lock(NAME):
+        pass
+
+
+def test_lease_that_row_security_refuses_is_an_error_that_names_the_statement(postgresql):
+    disable = f"ALTER TABLE {TABLE} DISABLE ROW LEVEL SECURITY"
+    postgresql.sql(f"ALTER TABLE {TABLE} ENABLE ROW LEVEL SECURITY")
+    try:
+        with pytest.raises(CacheError, match="denies access") as caught, postgresql.store().lock(NAME):
+            pass
+    finally:
+        postgresql.sql(disable)
+    assert caught.value.hint == f"an administrator runs there: {disable}"
 
 
 ALTERED = {

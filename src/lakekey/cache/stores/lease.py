@@ -39,7 +39,7 @@ class LeaseKeeper(Protocol):
         """Take a lease that is free, has ended, is already this nonce's, or ``instead_of``'s, whose holder is dead.
 
         Returns:
-            Whose it is now: this nonce, or another's; empty where that is not known.
+            Whose it is now: this nonce, or another's.
         """
 
     def renew(self, name: str, nonce: bytes, seconds: float) -> bool:

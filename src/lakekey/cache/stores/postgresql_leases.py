@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lakekey.cache.stores.alike import bytes_of, retried, understood
+from lakekey.cache.stores.alike import TRIES, bytes_of, disobeyed, retried, understood
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.postgresql_server import Answer
 
 # A lease that ends later than any could is of a time in which the server's clock was ahead. Where it is not ours, the
-# second half says whose it was when the statement began.
+# second half says whose it was when the statement began, unless it was free then.
 TAKE = """
 WITH taken AS (
   INSERT INTO lakekey_store AS held (kind, name, body, holder, expires)
@@ -18,8 +18,9 @@ WITH taken AS (
   WHERE held.body = EXCLUDED.body OR held.body = %s OR held.expires <= clock_timestamp()
      OR held.expires > clock_timestamp() + %s * interval '1 second'
   RETURNING body)
-SELECT body FROM taken UNION ALL
-SELECT body FROM lakekey_store WHERE kind = 'lease' AND name = %s AND NOT EXISTS (SELECT FROM taken)
+SELECT body, true AS taken FROM taken UNION ALL
+SELECT body, false FROM lakekey_store WHERE kind = 'lease' AND name = %s AND NOT EXISTS (SELECT FROM taken)
+   AND expires > clock_timestamp() AND expires <= clock_timestamp() + %s * interval '1 second'
 """
 RELEASE = "DELETE FROM lakekey_store WHERE kind = 'lease' AND name = %s AND body = %s"
 _RENEW = """
@@ -44,11 +45,23 @@ class PostgresqlLeases:
         self._where = where
 
     def take(self, name: str, nonce: bytes, holder: str, seconds: float, *, instead_of: bytes = b"") -> bytes:
-        """See `LeaseKeeper.take`. Asked again after a lost reply, it recognises its own nonce."""
+        """See `LeaseKeeper.take`. Asked again after a lost reply, it recognises its own nonce.
+
+        Raises:
+            CacheWriteFailed: The table does not keep leases as they are given.
+        """
         self._before()
-        values = (name, nonce, holder, seconds, instead_of, seconds + 1.0, name)
-        rows = retried(lambda: self._ask(TAKE, values)).rows
-        return understood(self._where, lambda: bytes_of(rows[0][0])) if rows else b""
+        longest = seconds + 1.0
+        values = (name, nonce, holder, seconds, instead_of, longest, name, longest)
+        for _ in range(TRIES):
+            rows = retried(lambda: self._ask(TAKE, values)).rows
+            if not rows:
+                continue  # another took it after this statement began; or the table drops what it is given
+            whose, taken = understood(self._where, lambda: (bytes_of(rows[0][0]), bool(rows[0][1])))  # noqa: B023
+            if taken and whose != nonce:
+                break
+            return whose
+        raise disobeyed(self._where)
 
     def renew(self, name: str, nonce: bytes, seconds: float) -> bool:
         """See `LeaseKeeper.renew`."""

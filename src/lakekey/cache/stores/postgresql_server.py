@@ -48,7 +48,10 @@ _PASSES = ("08", "40", "53300", "53400", "55P03", "57")
 _CROWDED = ("too many clients", "connection slots", "starting up", "shutting down", "in recovery mode")
 _BUSY = 3
 # What does not pass: of a failed connection, libpq hands on the text alone.
-_LASTS = ("authentication failed", "pg_hba.conf", "does not exist", "certificate", "SSL", "no password supplied")
+_LASTS = (
+    "authentication failed", "pg_hba.conf", "does not exist", "certificate", "SSL", "no password supplied",
+    "permission denied",
+)  # fmt: skip
 #: SQLSTATE, or its class → the error, what has happened, and the next step.
 _MEANINGS: Mapping[str, tuple[type[CacheError], str, str]] = MappingProxyType(
     {
@@ -68,6 +71,9 @@ _MEANINGS: Mapping[str, tuple[type[CacheError], str, str]] = MappingProxyType(
     }
 )  # fmt: skip
 _UNKNOWN = (CacheError, "refuses: {said} ({state})", "run: lakekey doctor")
+# A row that a policy refuses has the same state as a right that is lacking, and its text is in the server's language.
+_POLICY = "ExecWithCheckOptions"
+_POLICY_HINT = "an administrator runs there: ALTER TABLE lakekey_store DISABLE ROW LEVEL SECURITY"
 T = TypeVar("T")
 
 
@@ -176,6 +182,9 @@ class Server:
         if not state or state.startswith(_PASSES):
             return reply_lost(f"the store {self.where} did not answer: {said}")
         kind, what, hint = _MEANINGS.get(state) or _MEANINGS.get(state[:2]) or _UNKNOWN
+        diagnosis = getattr(error, "diag", None)
+        if diagnosis is not None and diagnosis.source_function == _POLICY:
+            hint = _POLICY_HINT
         role = self._settings.get("user", "ROLE")
         return kind(f"the store {self.where} {what.format(said=said, state=state)}", hint=hint.format(role=role))
 
