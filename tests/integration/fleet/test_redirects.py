@@ -7,6 +7,7 @@ import pytest
 
 from lakekey.cache.stores.redis import RedisStore
 from lakekey.errors import CacheError, StoreUnavailable
+from support.servers.fault_proxy import FaultProxy
 from support.store_contract import NAME
 
 pytestmark = pytest.mark.timeout(60)
@@ -17,7 +18,7 @@ def redirecting(request):
     """A server that answers every command by a redirection, once signed in; it is its own next node."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    served = []
+    served, says = [], [b"%s:%d" % (request.param, port)]
 
     def serve():
         while True:
@@ -32,19 +33,21 @@ def redirecting(request):
                         continue
                     words = [lines.read(int(lines.readline()[1:]) + 2).strip() for _ in range(int(line[1:]))]
                     moves = words[0] in (b"EVAL", b"INFO")
-                    peer.sendall(b"-MOVED 1 %s:%d\r\n" % (request.param, port) if moves else b"+OK\r\n")
+                    peer.sendall(b"-%s\r\n" % says[0] if moves else b"+OK\r\n")
 
     thread = threading.Thread(target=serve)
     thread.start()
-    yield port, served
+    yield port, served, says
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
     thread.join(30)
 
 
-@pytest.mark.parametrize("redirecting", [b"203.0.113.9", b"redis.example.com"], indirect=True)
+@pytest.mark.parametrize(
+    "redirecting", [b"MOVED 1 203.0.113.9", b"MOVED 1 redis.example.com", b"ASK 1 203.0.113.9"], indirect=True
+)
 def test_clear_connection_follows_no_redirection_to_another_host(redirecting):
-    port, served = redirecting
+    port, served, _ = redirecting
     with pytest.raises(CacheError, match="would send everything in clear to another host") as caught:
         RedisStore(f"redis://:dose@127.0.0.1:{port}/0?connect_timeout=0").get(NAME)
     assert not isinstance(caught.value, StoreUnavailable)
@@ -53,9 +56,28 @@ def test_clear_connection_follows_no_redirection_to_another_host(redirecting):
     assert len(served) == 1
 
 
-@pytest.mark.parametrize("redirecting", [b"127.0.0.1", b""], indirect=True)
+@pytest.mark.parametrize(
+    "redirecting", [b"MOVED 1 127.0.0.1", b"MOVED 1 ", b"ASK 1 127.0.0.1", b"ASK 1 "], indirect=True
+)
 def test_redirection_to_a_node_of_this_host_is_followed(redirecting):
-    port, served = redirecting
+    port, served, _ = redirecting
     with pytest.raises(StoreUnavailable, match="cannot do that now"):
         RedisStore(f"redis://:dose@127.0.0.1:{port}/0?connect_timeout=0.2").get(NAME)
     assert len(served) > 1
+
+
+@pytest.mark.parametrize("redirecting", [b"ASK 1 127.0.0.1"], indirect=True)
+def test_next_node_that_does_not_answer_is_waited_for_as_long_as_connecting_may_take(redirecting):
+    port, _, says = redirecting
+    with FaultProxy(port) as proxy:
+        proxy.black_hole()
+        says[0] = b"ASK 1 127.0.0.1:%d" % proxy.port
+        with pytest.raises(StoreUnavailable, match="cannot be reached") as caught:
+            RedisStore(f"redis://:dose@127.0.0.1:{port}/0?connect_timeout=0.2").get(NAME)
+    assert not caught.value.in_doubt
+
+
+@pytest.mark.parametrize("redirecting", [b"MOVED nowhere", b"ASK 1 2 3"], indirect=True)
+def test_redirection_that_says_nowhere_is_an_error_of_the_store(redirecting):
+    with pytest.raises(CacheError, match="refuses"):
+        RedisStore(f"redis://:dose@127.0.0.1:{redirecting[0]}/0?connect_timeout=0").get(NAME)

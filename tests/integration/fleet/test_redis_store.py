@@ -140,6 +140,13 @@ def test_a26_server_that_is_not_there_is_an_error_that_names_it(redis):
         RedisStore(redis.address_at(port, connect_timeout="0")).get(NAME)
 
 
+def test_a26_black_hole_is_an_error_within_the_connect_timeout(redis, proxy, monkeypatch):
+    monkeypatch.setattr(redis_server, "_COMMAND", 600.0)  # which is not waited for
+    proxy.black_hole()
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        RedisStore(redis.address_at(proxy.port, connect_timeout="0.2")).get(NAME)
+
+
 def test_a44_password_is_in_no_repr_and_no_error(redis):
     store = redis.store()
     store.get(NAME)
@@ -227,16 +234,44 @@ def owns(node):
 
 def clear(cluster):
     for node in cluster:
-        with contextlib.suppress(RedisError):
-            for key in node.command("KEYS", "*"):
-                node.command("DEL", key)
+        node.command("FLUSHALL")
 
 
-def test_a47_slot_that_moves_between_scripts_loses_no_write(cluster):
+@pytest.fixture
+def moving(cluster):
+    """The node that has the store's slot and the one to which it moves; the slot; the names of both."""
     clear(cluster)
     source, target = cluster if owns(cluster[0]) else reversed(cluster)
     slot = source.command("CLUSTER", "KEYSLOT", "{lakekey}:entry:")
-    names = [node.command("CLUSTER", "MYID") for node in (source, target)]
+    yield source, target, slot, [node.command("CLUSTER", "MYID") for node in (source, target)]
+    for node in cluster:
+        node.command("CLUSTER", "SETSLOT", slot, "STABLE")
+
+
+def begun_move(source, target, slot, names):
+    """Lets the slot move, of which nothing has moved yet; what moves a key, but for its name."""
+    target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", names[0])
+    source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", names[1])
+    return ["MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "AUTH", source.password, "KEYS"]
+
+
+def test_a47_entry_that_has_moved_before_its_slot_is_read_from_the_other_node_at_once(moving):
+    source, target, slot, names = moving
+    store = RedisStore(source.address_at(source.port, connect_timeout="0"))  # which asks no second time
+    assert store.put(NAME, b"sealed", replaces=None)
+    move = begun_move(source, target, slot, names)
+    source.command(*move, f"{{lakekey}}:entry:{NAME}")
+    assert store.get(NAME) == b"sealed"
+    with pytest.raises(StoreUnavailable, match="Multiple keys") as caught:  # its index is still with the source
+        store.put(NAME, b"newer", replaces=b"sealed")
+    assert "redis-cli --cluster fix" in caught.value.hint and not caught.value.in_doubt
+    source.command(*move, "{lakekey}:index:")
+    assert store.put(NAME, b"newer", replaces=b"sealed")
+    assert target.command("CLUSTER", "COUNTKEYSINSLOT", slot) == 2
+
+
+def test_a47_slot_that_moves_between_scripts_loses_no_write(moving):
+    source, target, slot, names = moving
     store, done, errors = source.store(), [], []
     assert store.put(NAME, b"0", replaces=None)
     stop = threading.Event()
@@ -255,9 +290,7 @@ def test_a47_slot_that_moves_between_scripts_loses_no_write(cluster):
     thread = threading.Thread(target=count)
     thread.start()
     until(lambda: done or errors)
-    target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", names[0])
-    source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", names[1])
-    one = ["MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "AUTH", source.password, "KEYS"]
+    one = begun_move(source, target, slot, names)
     source.command(*one, "{lakekey}:index:")  # the script of a write finds one of its keys, and not the other
     until(lambda: errors or set(source.command("INFO", "errorstats")) & {"errorstat_TRYAGAIN", "errorstat_ASK"})
     while keys := source.command("CLUSTER", "GETKEYSINSLOT", slot, 10):

@@ -41,7 +41,9 @@ _COMMAND = 15.0  # seconds for the command itself: a slow store is slow, and not
 _QUIET = 3.0  # seconds after an operation that failed in which the next ones try once, and do not wait again
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 # What is not done and may be done in a moment. BUSY: another script runs for long; NOREPLICAS: `min-replicas-to-write`.
-_PASSING_WORDS = ("READONLY", "LOADING", "TRYAGAIN", "MASTERDOWN", "CLUSTERDOWN", "BUSY ", "NOREPLICAS", "max number")
+_PASSING_WORDS = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY ", "NOREPLICAS", "max number")
+# A slot whose move was broken off stays between two nodes.
+_BETWEEN = "try again; if it lasts, an administrator completes the slot's move: redis-cli --cluster fix HOST:PORT"
 _RIGHTS = "~{{{prefix}}}:* +get +set +del +eval +hget +hmget +hset +pexpire +zadd +zrem +zrangebylex +zcard +time +info"
 
 
@@ -52,9 +54,19 @@ class _Wire:
         self._connection = connection
         self.closed = False
 
-    def ask(self, *words: Any) -> Any:
-        """Send a command, and return its reply. Raises what the library raises."""
+    def ask(self, *words: Any, moving: bool = False) -> Any:
+        """Send a command, and return its reply. Raises what the library raises.
+
+        Args:
+            words: The command.
+            moving: Whether its keys are on the way to this node of a cluster, which refuses it otherwise.
+        """
+        if moving:
+            self._connection.send_command("ASKING")
+            self._connection.read_response()
         self._connection.send_command(*words)
+        if not self._connection.can_read(timeout=_COMMAND):  # otherwise it waits as long as connecting may take
+            raise refusals.TimeoutError("it took too long")
         return self._connection.read_response()
 
     def close(self) -> None:
@@ -119,9 +131,32 @@ class Server:
         """The reply; or what an error means, and whether to ask again."""
         try:
             return connection.ask(*words), None, False
-        except (refusals.RedisError, OSError) as error:
+        except _REFUSALS as error:
             connection.close()
+            if type(error) is not refusals.AskError:  # a redirection for good is one of these, too
+                return None, *self._meaning(error)
+            host, port = error.host, error.port
+        return self._reply_of_next(host, port, words)
+
+    def _reply_of_next(self, host: str, port: int, words: tuple[Any, ...]) -> tuple[Any, CacheError | None, bool]:
+        """The same by the node to which a slot is on its way, for this command only: some of its keys are there."""
+        host = host or self._host_now
+        connection: _Wire | None = None
+        try:
+            self._require_near(host)
+            made = self._made((host, port), max(self._patience, 2.0))
+            made.connect()
+            connection = _Wire(made)
+            return connection.ask(*words, moving=True), None, False
+        except CacheError as error:
+            return None, error, False
+        except _REFUSALS as error:
+            if connection is None:  # nothing was sent
+                return None, self._away(self._said(error), lasts=False), True
             return None, *self._meaning(error)
+        finally:
+            if connection is not None:
+                connection.close()
 
     def require_keeper(self) -> None:
         """Refuse a server that would drop or lose entries by design; asked once in a process.
@@ -205,7 +240,7 @@ class Server:
             "username": address.options.get("sentinel_user") if of_sentinel else address.user,
             "password": address.options.get("sentinel_password") if of_sentinel else address.password,
             "socket_connect_timeout": seconds,
-            "socket_timeout": seconds if of_sentinel else _COMMAND,
+            "socket_timeout": seconds,
             "socket_keepalive": True,
             "retry": Retry(NoBackoff(), 0),
             "protocol": 2,
@@ -222,7 +257,7 @@ class Server:
         if isinstance(error, refusals.MovedError):
             return self._moved(error.host, error.port, said)
         if isinstance(error, _PASSES) or said.startswith(_PASSING_WORDS):
-            return self._passes(said), True
+            return self._passes(said, _BETWEEN if isinstance(error, refusals.TryAgainError) else "try again"), True
         if isinstance(error, refusals.OutOfMemoryError) or said.startswith(("OOM", "MISCONF")):
             hint = "free memory or disk on that server"
             return CacheWriteFailed(f"the store {self.where} has no room: {said}", hint=hint), False
@@ -240,13 +275,18 @@ class Server:
 
     def _moved(self, host: str, port: int, said: str) -> tuple[CacheError, bool]:
         """Go on with another node; by a clear connection, with one of this host only."""
-        host = host or (self._node or (self._address.host, 0))[0]  # an empty one is the host that answers
+        host = host or self._host_now
         try:
             self._require_near(host)
         except CacheError as error:
             return error, False
         self._node = host, port
         return self._passes(said), True
+
+    @property
+    def _host_now(self) -> str:
+        """The host that answers, which a redirection to an empty one means."""
+        return (self._node or (self._address.host, 0))[0]
 
     def _require_near(self, host: str) -> None:
         """Refuse another host by a clear connection. Raises `CacheError`."""
@@ -261,8 +301,8 @@ class Server:
             f"the store {self.where} cannot be reached: {reason}", hint=f"{hint}; {then} run: lakekey doctor"
         )
 
-    def _passes(self, said: str) -> StoreUnavailable:
-        return StoreUnavailable(f"the store {self.where} cannot do that now: {said}", hint="try again")
+    def _passes(self, said: str, hint: str = "try again") -> StoreUnavailable:
+        return StoreUnavailable(f"the store {self.where} cannot do that now: {said}", hint=hint)
 
     def _said(self, error: Exception) -> str:
         """What the server or the library says, on one line and without the password."""
@@ -277,6 +317,8 @@ if MISSING is None:
         refusals.ReadOnlyError, refusals.BusyLoadingError, refusals.TryAgainError, refusals.AskError,
         refusals.ClusterDownError, refusals.MasterDownError,
     )  # fmt: skip
+    # A ValueError: the library takes a redirection apart before it looks at it.
+    _REFUSALS: tuple[type[Exception], ...] = (refusals.RedisError, OSError, ValueError)
 
 _servers: dict[str, Server] = {}
 
