@@ -1,6 +1,5 @@
 """A warehouse refuses a token: what databricks-sql-connector's statements do then, and do not do twice."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -10,6 +9,7 @@ from databricks.sql.client import Connection, Cursor
 
 import lakekey
 from lakekey.sql.connector_errors import refused
+from support.waiting import until
 
 SLOW_INSERT = (
     "insert into written select sum(a.n * b.n % 7) from (select unnest(range(0, 90000)) as n) a, "
@@ -131,10 +131,7 @@ def test_statement_that_another_thread_has_begun_keeps_its_session(box, principa
     box.fault("sql", status=401)
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(reader.execute, "select unnest(range(0, 5000)) as n")
-        deadline = time.monotonic() + 60
-        while box.faults_left == 2:  # until the server has the reader's call, and so the connection's lock
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: box.faults_left == 1)  # the server has the reader's call, which so has the connection's lock
         with pytest.raises(sql.exc.RequestError) as caught:
             other.execute("select 1")
         reading.result(60)
@@ -146,12 +143,11 @@ def test_statement_that_another_thread_has_begun_keeps_its_session(box, principa
 def test_statement_that_another_thread_begins_meanwhile_keeps_its_session(box, principal, connection, statement):
     first, other = connection.cursor(), connection.cursor(arraysize=1000)
     box.fault("sql", delay=0.5, status=401)
+    box.fault("token", delay=0.2)
+    box.fault("sql", delay=0.7)  # the other statement is still under way when the first one could have a new session
     with ThreadPoolExecutor(1) as pool:
         refused_later = pool.submit(first.execute, "select 1")
-        deadline = time.monotonic() + 60
-        while box.faults_left:  # until the server has the first cursor's call
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: box.faults_left <= 2)  # the server has the first cursor's call
         other.execute(statement)  # waits for the connector's lock, which the first cursor's call holds
         with pytest.raises(sql.exc.RequestError) as caught:
             refused_later.result(60)
@@ -180,11 +176,11 @@ def test_result_of_a_cursor_made_by_the_connector_itself_counts_too(box, princip
 
 
 def test_closed_or_idle_cursor_blocks_no_renewal(box, principal, connection):
-    connection.cursor()
+    idle = connection.cursor()
     with connection.cursor() as reader:
         reader.execute("select unnest(range(0, 5000)) as n")
     revoke(box, principal)
-    with connection.cursor() as other:
+    with idle, connection.cursor() as other:
         assert other.execute("select 2").fetchone()[0] == 2
 
 
@@ -265,6 +261,14 @@ def test_many_refusals_cost_one_exchange(box, principal):
             lakekey.sql.connect(principal, enable_telemetry=False)
     assert "lack rights" in caught.value.__cause__.hint
     assert box.counters["token.requests"] == 2
+
+
+def test_why_a_refused_token_cannot_be_replaced_comes_out_where_a_connection_is_opened(box, principal):
+    principal.headers()
+    box.fault("sql", status=401)
+    box.fault("token", status=401, body={"error": "invalid_client"})
+    with pytest.raises(lakekey.CredentialsRefused):
+        lakekey.sql.connect(principal, enable_telemetry=False)
 
 
 def test_attributes_reach_the_connectors_connection_and_outlive_its_session(box, principal, connection):
