@@ -30,7 +30,13 @@ _Sections = dict[str, dict[str, str]]
 
 
 def write_profile(
-    path: str | None, name: str, values: Mapping[str, str | None], *, replace: bool, default: bool = False
+    path: str | None,
+    name: str,
+    values: Mapping[str, str | None],
+    *,
+    replace: bool,
+    default: bool = False,
+    patience: float = _PATIENCE,
 ) -> str | None:
     """Add a profile, or change settings of the one that is there.
 
@@ -40,6 +46,7 @@ def write_profile(
         values: Setting to value. A setting that is not named here stays as it is; ``None`` removes one.
         replace: Whether a profile of that name may be there.
         default: Whether it becomes the default one, by the same write: the copy is of the file before both.
+        patience: Seconds to wait for another writer.
 
     Returns:
         The copy of the file as it was before, or ``None`` if there was no file or nothing to change.
@@ -63,7 +70,7 @@ def write_profile(
         text, after = profile_text.with_values(text, name, {**values, **kept}), {**before, name: {**changed, **kept}}
         return (profile_text.with_default(text, name), _with_default(after, name)) if default else (text, after)
 
-    return _change(path, name, edit)
+    return _change(path, name, edit, patience)
 
 
 def check_can_write(path: str | None, name: str) -> None:
@@ -168,7 +175,12 @@ def _with_default(sections: _Sections, name: str | None) -> _Sections:
     return {**sections, SETTINGS_SECTION: own if name is None else {**own, "default_profile": name}}
 
 
-def _change(path: str | None, name: str | None, edit: Callable[[str, _Sections], tuple[str, _Sections]]) -> str | None:
+def _change(
+    path: str | None,
+    name: str | None,
+    edit: Callable[[str, _Sections], tuple[str, _Sections]],
+    patience: float = _PATIENCE,
+) -> str | None:
     shown = databrickscfg.location(path)
     real = os.path.realpath(shown)
     with libraries():
@@ -177,7 +189,7 @@ def _change(path: str | None, name: str | None, edit: Callable[[str, _Sections],
     trouble = "it is written by another program again and again"
     try:
         _check_file(real, name)
-        with filelock.FileLock(f"{real}.lock", timeout=_PATIENCE, mode=0o600, thread_local=False):
+        with filelock.FileLock(f"{real}.lock", timeout=patience, mode=0o600, thread_local=False):
             for _ in range(_ATTEMPTS):
                 read = _read(real)
                 content = read or b""

@@ -16,9 +16,14 @@ _IDLE = 5.0
 
 
 class Background:
-    """Runs named jobs one after the other; a job that is already waiting is not added again."""
+    """Runs named jobs one after the other; a job that is already waiting is not added again.
 
-    def __init__(self) -> None:
+    Args:
+        idle: Seconds that its thread waits for another job.
+    """
+
+    def __init__(self, idle: float = _IDLE) -> None:
+        self._idle = idle
         self._reset()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset)  # a forked child has the queue but not the thread
@@ -55,7 +60,7 @@ class Background:
     def _run(self) -> None:
         while True:
             try:
-                self._added.get(timeout=_IDLE)
+                self._added.get(timeout=self._idle)
             except Empty:
                 self._thread = None  # what is added from here on starts a thread; what was added before is seen below
                 if not self._jobs:

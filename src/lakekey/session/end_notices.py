@@ -27,11 +27,13 @@ class EndNotices:
         cache: The cache, which has been read from, so that the time of its store is known.
         selection: Which of its sessions are looked at, as they were named; ``""`` for all.
         warn: Seconds before a session's end from which on it is reported.
+        most: How many reports this process remembers.
     """
 
-    def __init__(self, cache: Cache, selection: str, warn: float) -> None:
+    def __init__(self, cache: Cache, selection: str, warn: float, *, most: int = _MOST) -> None:
         self._cache = cache
         self._warn = warn
+        self._most = most
         digest = hashlib.sha256(selection.encode()).hexdigest()[:16]
         self._note = f"{_NOTE}-{digest}" if selection else _NOTE
         self._ahead = cache.now() - time.time()  # the note has the store's time, which is the same for all hosts
@@ -52,7 +54,7 @@ class EndNotices:
             return False
         if _given.get(entry_id) == (ends, day):
             return False
-        if len(_given) >= _MOST:  # and the note of the store tells those that are forgotten here
+        if len(_given) >= self._most:  # and the note of the store tells those that are forgotten here
             _given.clear()
         _given[entry_id] = ends, day
         self._any = True

@@ -142,10 +142,12 @@ class FlowStore:
     Args:
         cache: The store.
         clock: Seconds since the epoch; ``None`` for the store's.
+        most_users: How many users may have sign-ins open.
     """
 
-    def __init__(self, cache: Cache, *, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, cache: Cache, *, clock: Callable[[], float] | None = None, most_users: int = MOST_USERS) -> None:
         self._cache = cache
+        self._most_users = most_users
         self._clock = clock or cache.now
         self._sweep_of = _sweeps.setdefault(cache.store.where, _Sweep())
 
@@ -249,7 +251,7 @@ class FlowStore:
     def _sweep(self) -> None:
         """Remove rows in which nothing is left, now and then; without it each user who came once would leave one."""
         now, sweep = self._clock(), self._sweep_of
-        over = sweep.rows > MOST_USERS
+        over = sweep.rows > self._most_users
         if abs(now - sweep.at) < (_SWEEP_AGAIN if over else _SWEEP_EVERY):
             if over:
                 raise _too_many()
@@ -258,7 +260,7 @@ class FlowStore:
         names = [name for name in self._cache.store.list(after=PREFIX) if name.startswith(PREFIX)]
         looked_at = random.sample(names, min(len(names), max(_SWEPT_AT_ONCE, len(names) // 8)))
         sweep.rows = len(names) - sum(self._remove_if_over(name) for name in looked_at)
-        if sweep.rows > MOST_USERS:
+        if sweep.rows > self._most_users:
             _log.warning("web", "%d users have sign-ins open; no more are begun", sweep.rows)
             raise _too_many()
 

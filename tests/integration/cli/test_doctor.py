@@ -18,7 +18,8 @@ from lakekey.cache.client_secrets import put_secret
 from lakekey.cache.opening import open_cache
 from lakekey.cli import main
 from lakekey.cli.doctor import network, storage
-from lakekey.cli.doctor.finding import WARNING
+from lakekey.cli.doctor.finding import FAILED, WARNING
+from lakekey.configuration.target import resolve
 
 SECRET = "dose-a-secret-that-must-not-be-seen"
 
@@ -142,18 +143,17 @@ def test_an_unknown_host(profile, doctor):
     assert "TLS" not in checks  # it leads no further
 
 
-def test_resolver_that_does_not_answer_is_given_up(box, profile, doctor, monkeypatch):
-    monkeypatch.setattr(network, "_PATIENCE", 0.2)
+def test_resolver_that_does_not_answer_is_given_up(monkeypatch):
     answers = threading.Event()
-    profile(dev={})
+    target = resolve(environ={}, host="https://w.example.com")
     try:
         with monkeypatch.context() as patch:
             patch.setattr(socket, "getaddrinfo", lambda *_, **__: answers.wait(60.0))
-            _, checks, _ = doctor("dev")
+            (check,) = network.check_host(target, patience=0.2)
     finally:
         answers.set()
-    assert checks["DNS"]["status"] == "failed"
-    assert "the resolver did not answer in 0.2 s" in checks["DNS"]["finding"]
+    assert (check.name, check.status) == ("DNS", FAILED)
+    assert "the resolver did not answer in 0.2 s" in check.finding
 
 
 def test_a_certificate_of_an_authority_that_is_not_known(profile, doctor, monkeypatch):

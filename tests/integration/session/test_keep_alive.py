@@ -181,16 +181,6 @@ def test_a_reusable_token_ends_when_it_ends(machine):
     assert kept.ends_at.timestamp() == pytest.approx(ends, abs=1)
 
 
-def test_notices_that_a_store_does_not_take_stay_bounded_in_memory(machine, monkeypatch):
-    monkeypatch.setattr(end_notices, "_MOST", 3)
-    age(machine, 0.1)
-    entry, ends = machine.stored(), time.time() + DAY
-    notices = end_notices.EndNotices(machine.cache, "", 3 * DAY)
-    assert [notices.is_due(f"{number:064x}", entry, ends) for number in range(8)] == [True] * 8
-    assert len(end_notices._given) <= 3
-    assert not notices.is_due(f"{7:064x}", entry, ends)
-
-
 def test_sessions_of_a_round_are_told_one_after_the_other(machine):
     age(machine, 0.1)
     fill(machine, 3, left=3000)

@@ -56,7 +56,7 @@ def wait_until(happens, patience=20.0):
 
 @pytest.fixture
 def short_idle(monkeypatch):
-    monkeypatch.setattr(background_renewal, "_IDLE", 0.2)
+    monkeypatch.setattr(background_renewal, "_process", background_renewal.Background(idle=0.2))
 
 
 @pytest.mark.usefixtures("short_idle")

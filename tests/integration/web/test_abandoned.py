@@ -34,8 +34,7 @@ def address(request):
 
 
 @pytest.fixture
-def cache(address, tmp_path, monkeypatch):
-    monkeypatch.setattr(flows, "MOST_USERS", MOST)
+def cache(address, tmp_path):
     environ = {"LAKEKEY_CACHE_DIR": str(tmp_path / "cache"), "HOME": str(tmp_path), "LAKEKEY_STORE": address}
     return open_cache({**environ, "LAKEKEY_KEY": KEY, "LAKEKEY_KEY_SOURCE": "env"})
 
@@ -55,7 +54,7 @@ def rows(cache):
 def test_b29_abandoned_starts_leave_a_bounded_store_on_each_kind_of_store_and_go_by_themselves(cache):
     """``benchmarks/hosted_sign_in.py`` abandons 100,000."""
     flows._sweeps.clear()
-    store, graces = FlowStore(cache), a_sign_in(GRACE)
+    store, graces = FlowStore(cache, most_users=MOST), a_sign_in(GRACE)
     store.add(graces)
     for _ in range(30):
         store.add(a_sign_in(ADA))
@@ -69,6 +68,6 @@ def test_b29_abandoned_starts_leave_a_bounded_store_on_each_kind_of_store_and_go
     assert len(rows(cache)) <= MOST + 1
     assert store.find(graces.handle).user == GRACE
     assert store.change(graces.handle, lambda now: now._replace(stage=flows.ANSWERED)).stage == flows.ANSWERED
-    later = FlowStore(cache, clock=lambda: time.time() + 3600)
+    later = FlowStore(cache, most_users=MOST, clock=lambda: time.time() + 3600)
     later._sweep()
     assert rows(cache) == []

@@ -228,11 +228,10 @@ def test_writers_take_turns_and_lose_nothing(path):
     assert path.read_bytes().startswith(FILE)
 
 
-def test_file_that_another_process_changes_is_waited_for_and_given_up(path, monkeypatch):
-    monkeypatch.setattr(profile_writer, "_PATIENCE", 0.1)
+def test_file_that_another_process_changes_is_waited_for_and_given_up(path):
     held = filelock.FileLock(f"{os.path.realpath(path)}.lock")
     with held, pytest.raises(ConfigurationError, match="another process is changing"):
-        write_profile(str(path), "dev", {"host": "https://dev.example"}, replace=True)
+        write_profile(str(path), "dev", {"host": "https://dev.example"}, replace=True, patience=0.1)
     write_profile(str(path), "dev", {"host": "https://dev.example"}, replace=True)
 
 

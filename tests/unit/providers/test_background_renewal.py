@@ -19,12 +19,10 @@ def threads():
 
 
 @pytest.fixture
-def background(monkeypatch):
+def background():
     """Its thread, and only its, is gone again at the end."""
-    monkeypatch.setattr(background_renewal, "_IDLE", 0.05)
     before = threads()
-    background = Background()
-    yield background
+    yield Background(idle=0.05)
     for thread in threads() - before:
         thread.join(PATIENCE)
         assert not thread.is_alive()
@@ -60,12 +58,12 @@ def test_a_job_that_waits_is_not_added_again(background):
     assert second.threads == first.threads, "there is one thread"
 
 
-def test_a_job_begins_without_the_wait_of_an_idle_thread(background, monkeypatch):
-    monkeypatch.setattr(background_renewal, "_IDLE", 10 * PATIENCE)
+def test_a_job_begins_without_the_wait_of_an_idle_thread(background):
+    background._idle = 10 * PATIENCE
     first, second = Job(), Job()
     background.submit("a", first)
     assert first.begun.wait(PATIENCE)
-    monkeypatch.setattr(background_renewal, "_IDLE", 0.05)
+    background._idle = 0.05
     background.submit("a", second)
     assert second.begun.wait(PATIENCE)
     assert second.threads == first.threads
@@ -117,8 +115,8 @@ def test_where_no_thread_starts_the_next_call_tries_again(background, monkeypatc
     assert first.threads == []
 
 
-def test_jobs_added_as_the_thread_ends_run(background, monkeypatch):
-    monkeypatch.setattr(background_renewal, "_IDLE", 0.0005)
+def test_jobs_added_as_the_thread_ends_run(background):
+    background._idle = 0.0005
     jobs = [Job() for _ in range(300)]
     for job in jobs:
         background.submit("a", job)

@@ -103,9 +103,9 @@ def test_note_has_the_time_of_the_store(cache, monkeypatch):
     assert abs(EndNotices(cache, "", WARN)._last - time.time()) < 60
 
 
-def test_what_a_process_has_reported_stays_bounded(cache, monkeypatch):
-    monkeypatch.setattr(end_notices, "_MOST", 3)
-    notices = EndNotices(cache_over(MemoryStore()), "", WARN)
+def test_what_a_process_has_reported_stays_bounded():
+    notices, ends = EndNotices(cache_over(MemoryStore()), "", WARN, most=3), time.time() + DAY
     for number in range(10):
-        assert notices.is_due(f"{number:064}", ENTRY, time.time() + DAY)
+        assert notices.is_due(f"{number:064}", ENTRY, ends)
     assert 0 < len(end_notices._given) <= 3
+    assert not notices.is_due(f"{9:064}", ENTRY, ends)

@@ -22,8 +22,13 @@ _TOLERABLE = 30.0
 _TOO_FAR = 300.0
 
 
-def check_host(target: Target) -> Iterator[Check]:
-    """Check the way to the host, as far as it leads."""
+def check_host(target: Target, *, patience: float = _PATIENCE) -> Iterator[Check]:
+    """Check the way to the host, as far as it leads.
+
+    Args:
+        target: Which host.
+        patience: Seconds for each step.
+    """
     if not target.host:
         yield Check("host", OK, "not looked up: Azure is asked for it with the first request")
         return
@@ -35,7 +40,7 @@ def check_host(target: Target) -> Iterator[Check]:
         yield failed("proxy", error)
         return
     if proxy is None:
-        resolved = _check_name(name, port)
+        resolved = _check_name(name, port, patience)
         yield resolved
         if resolved.status == FAILED:
             return
@@ -44,7 +49,7 @@ def check_host(target: Target) -> Iterator[Check]:
         yield Check("proxy", OK, f"{proxy}, which also resolves the name")
     transport = transport_of(target)
     try:
-        answer = transport.get(f"{target.host}/.well-known/databricks-config", deadline=time.monotonic() + _PATIENCE)
+        answer = transport.get(f"{target.host}/.well-known/databricks-config", deadline=time.monotonic() + patience)
     except LakekeyError as error:
         yield failed("TLS", error)
         return
@@ -54,7 +59,7 @@ def check_host(target: Target) -> Iterator[Check]:
         yield _check_discovery(transport, target)
 
 
-def _check_name(name: str, port: int) -> Check:
+def _check_name(name: str, port: int, patience: float) -> Check:
     answers: list[list[Any] | OSError] = []
 
     def look_up() -> None:
@@ -66,8 +71,8 @@ def _check_name(name: str, port: int) -> Check:
     # In a thread, which is left behind: looking up a name has no time limit of its own, and no interrupt ends it.
     thread = threading.Thread(target=look_up, name="lakekey-doctor", daemon=True)
     thread.start()
-    joining.join(thread, _PATIENCE)
-    found = answers[0] if answers else TimeoutError(0, f"the resolver did not answer in {_PATIENCE:g} s")
+    joining.join(thread, patience)
+    found = answers[0] if answers else TimeoutError(0, f"the resolver did not answer in {patience:g} s")
     if isinstance(found, OSError):
         return Check(
             "DNS", FAILED, f"{name} has no address: {found.strerror or found}", "check the host's spelling, and the VPN"
