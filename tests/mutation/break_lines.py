@@ -4,7 +4,7 @@ A comparison is turned round, a condition negated, ``and`` and ``or`` exchanged,
 assignment to an attribute left out. For each break the nearest tests are run, until one fails: the unit tests that name
 the module, then those of ``nearest.txt``. `forked.py` tries a file's breaks first, which takes a tenth of the time; those
 that no test notices there are tried here, each by a pytest of its own. With ``--slow`` all are. With ``--fast`` none
-are: what it prints are survivors to be read, no count.
+are: what it prints are survivors to be read, no count. What only Windows runs is left to ``tests/windows/break_lines.py``.
 
 Usage: ``python tests/mutation/break_lines.py [--sample N] [--seed N] [--minutes N] [--fast | --slow] [--list] PATH…``,
 with paths under ``src/lakekey``; or ``make mutants`` (``MUTANTS="--sample 20 src/lakekey/sql"``). It prints each survivor,
@@ -52,6 +52,7 @@ OPPOSITE = {
 BREAKABLE = (
     ast.Compare, ast.BoolOp, ast.If, ast.While, ast.IfExp, ast.Constant, ast.Expr, ast.Assign, ast.AugAssign,
 )  # fmt: skip
+ASKS_FOR_WINDOWS = ("sys.platform == 'win32'", "os.name == 'nt'")
 
 
 class Break(NamedTuple):
@@ -100,13 +101,22 @@ def change(node: ast.AST) -> bool:
 
 def named(path: Path, tree: ast.Module, lines: list[str]) -> Iterator[tuple[int, int, str]]:
     """What can be broken in a file: its number in a walk through the tree, its line, and the name of its break."""
+    elsewhere = windows_only(tree)
     for at, original in enumerate(ast.walk(tree)):
-        if not isinstance(original, BREAKABLE):
+        if not isinstance(original, BREAKABLE) or original in elsewhere:
             continue
         broken = copy.deepcopy(original)
         if change(broken) and lines[original.lineno - 1] != "TYPE_CHECKING = False":  # which is so when it is run
             before, after = (ast.unparse(node).splitlines()[0][:90] for node in (original, broken))
             yield at, original.lineno, f"{path.relative_to(SOURCE)}: {before} -> {after}"
+
+
+def windows_only(tree: ast.Module) -> set[ast.AST]:
+    """What only Windows runs, and tests/windows/break_lines.py breaks."""
+    asking = [
+        node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) in ASKS_FOR_WINDOWS
+    ]
+    return {inner for node in asking for statement in node.body for inner in ast.walk(statement)}
 
 
 def names(path: Path) -> set[str]:
