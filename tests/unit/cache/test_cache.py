@@ -159,7 +159,7 @@ def test_altered_version_of_an_envelope_is_damage(cache):
 
 
 def test_wait_for_a_lock_ends_with_the_holder_named(cache):
-    with cache.lock(NAME), pytest.raises(LockTimeout, match=f"process {os.getpid()} has held entry {NAME[:12]}"):
+    with cache.lock(NAME), pytest.raises(LockTimeout, match=f"process {os.getpid()} has held entry {NAME[:12]} of"):
         cache.locked(NAME, patience=0.05).__enter__()
 
 

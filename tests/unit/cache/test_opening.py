@@ -1,5 +1,6 @@
 """Opening a cache: where it is, and memory where nothing can be kept."""
 
+import base64
 import errno
 import logging
 import os
@@ -9,7 +10,7 @@ import pytest
 
 from lakekey.cache.entry import Entry
 from lakekey.cache.opening import cache_directory, open_cache
-from lakekey.errors import UnsafeCache
+from lakekey.errors import KeyUnavailable, UnsafeCache
 
 NAME = "a" * 64
 
@@ -81,12 +82,17 @@ def test_argument_comes_before_the_environments_store(environ):
     assert open_cache(environ, place=" file: ").store.where == environ["LAKEKEY_CACHE_DIR"]
 
 
-def test_lost_choice_is_found_again_by_the_entries_beside_one_that_cannot_be_read(environ, tmp_path):
+def test_lost_choice_is_found_again_by_the_keys_of_the_entries(environ, tmp_path):
     cache = open_cache(environ)
     cache.begin()
     cache.put(NAME, Entry({}, refresh_token="kept"), replaces=None)
     (tmp_path / "cache" / "cache.json").unlink()
     assert open_cache(environ).get(NAME).refresh_token == "kept"
+    cache.store.write_note("cache.json", b"damaged")
+    cache.store.write_note("master.key", base64.b64encode(bytes(32)))  # which opens none of them
+    with pytest.raises(KeyUnavailable) as caught:
+        open_cache(environ)
+    assert caught.value.hint.endswith("from a backup")
 
 
 @pytest.mark.fork
@@ -106,3 +112,11 @@ def test_forked_child_cannot_spend_what_is_in_its_parents_memory():
     with open(reader, "rb") as told:
         assert told.read() == repr(("alive", "", "login_required", 1)).encode()
     assert memory.get(NAME).refresh_token == "once"
+
+
+def test_key_of_another_source_is_refused_unless_it_is_to_be_moved_there(environ):
+    open_cache(environ).begin()
+    environ |= {"LAKEKEY_KEY_SOURCE": "env", "LAKEKEY_KEY": base64.b64encode(bytes(32)).decode()}
+    with pytest.raises(KeyUnavailable):
+        open_cache(environ)
+    assert open_cache(environ, moving=True).ring.source == "file"

@@ -37,6 +37,16 @@ def test_connection_that_is_waited_for_is_left_open(connection):
         assert theirs.recv(4) == b"open"
 
 
+def test_failure_is_raised_to_the_caller(connection):
+    def refuse():
+        raise ConnectionRefusedError
+
+    attempt = Attempt(connection, refuse)
+    attempt.run()
+    with pytest.raises(ConnectionRefusedError):
+        attempt.result()
+
+
 def test_nothing_is_started_while_the_interpreter_ends(monkeypatch):
     monkeypatch.setattr(sys, "is_finalizing", lambda: True)
     assert not start(lambda: pytest.fail("it was started"))

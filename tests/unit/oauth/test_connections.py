@@ -212,7 +212,9 @@ def test_connection_that_is_not_handed_out_again_is_closed():
     kept.give("here", others)
     kept.give("here", ours)
     kept.give("elsewhere", more[0])
+    taken = kept._idle[1]
     assert kept.take("here") is ours  # the one that has waited least
+    assert not kept._remove(taken)  # as a thread learns that comes too late
     for carrier in more[1:]:
         kept.give("elsewhere", carrier)
     assert [carrier.closed for carrier in carriers] == [True, False, True, *[False] * 8]
