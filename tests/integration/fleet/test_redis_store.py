@@ -7,7 +7,7 @@ import time
 import pytest
 from redis import RedisError
 
-from lakekey.cache.stores import redis_server
+from lakekey.cache.stores import redis_connection, redis_server
 from lakekey.cache.stores.redis import RedisStore
 from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, StoreUnavailable
 from support.servers.postgresql import free_port
@@ -141,7 +141,7 @@ def test_a26_server_that_is_not_there_is_an_error_that_names_it(redis):
 
 
 def test_a26_black_hole_is_an_error_within_the_connect_timeout(redis, proxy, monkeypatch):
-    monkeypatch.setattr(redis_server, "_COMMAND", 600.0)  # which is not waited for
+    monkeypatch.setattr(redis_connection, "_COMMAND", 600.0)  # which is not waited for
     proxy.black_hole()
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         RedisStore(redis.address_at(proxy.port, connect_timeout="0.2")).get(NAME)

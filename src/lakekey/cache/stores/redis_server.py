@@ -1,4 +1,4 @@
-"""One command at a time to a Redis or Valkey server: connecting, time limits, TLS, and what an error means.
+"""One command at a time to a Redis or Valkey server: which node, when to try again, and what an error means.
 
 The library's client retries by itself, ten times and silently: a write could be applied twice. So its connection is
 used without its client, and every decision about trying again is made here or in the store.
@@ -14,30 +14,20 @@ from typing import Any
 
 from lakekey import _log
 from lakekey._hosts import LOOPBACK
-from lakekey._imports import LOADING, libraries
+from lakekey._imports import LOADING
 from lakekey.cache.stores.alike import patience_of
 from lakekey.cache.stores.findings import FAILED, WARNING, Finding
-from lakekey.cache.stores.redis_address import FILES, Node, address_of
+from lakekey.cache.stores.redis_address import Node, address_of
+from lakekey.cache.stores.redis_connection import MISSING, Wire, new_connection
 from lakekey.cache.stores.redis_findings import findings
 from lakekey.cache.stores.store import reply_lost
 from lakekey.cache.stores.turns import Turns
-from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, StoreUnavailable
+from lakekey.errors import CacheError, CacheWriteFailed, StoreUnavailable
 
-with libraries():
-    try:
-        from redis import connection as wire
-        from redis import exceptions as refusals
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-    except ImportError:
-        MISSING: ConfigurationError | None = ConfigurationError(
-            "a redis:// store needs redis-py, which is not installed", hint="pip install 'lakekey[redis]'"
-        )
-    else:
-        MISSING = None
+if MISSING is None:
+    from redis import exceptions as refusals
 
 _PATIENCE = 10.0  # seconds for one operation, all its attempts to connect included
-_COMMAND = 15.0  # seconds for the command itself: a slow store is slow, and not away
 _QUIET = 3.0  # seconds after an operation that failed in which the next ones try once, and do not wait again
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 # What is not done and may be done in a moment. BUSY: another script runs for long; NOREPLICAS: `min-replicas-to-write`.
@@ -45,35 +35,6 @@ _PASSING_WORDS = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY ", "
 # A slot whose move was broken off stays between two nodes.
 _BETWEEN = "try again; if it lasts, an administrator completes the slot's move: redis-cli --cluster fix HOST:PORT"
 _RIGHTS = "~{{{prefix}}}:* +get +set +del +eval +hget +hmget +hset +pexpire +zadd +zrem +zrangebylex +zcard +time +info"
-
-
-class _Wire:
-    """A connection, as `Turns` hands it on."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self.closed = False
-
-    def ask(self, *words: Any, moving: bool = False) -> Any:
-        """Send a command, and return its reply. Raises what the library raises.
-
-        Args:
-            words: The command.
-            moving: Whether its keys are on the way to this node of a cluster, which refuses it otherwise.
-        """
-        if moving:
-            self._connection.send_command("ASKING")
-            self._connection.read_response()
-        self._connection.send_command(*words)
-        if not self._connection.can_read(timeout=_COMMAND):  # otherwise it waits as long as connecting may take
-            raise refusals.TimeoutError("it took too long")
-        return self._connection.read_response()
-
-    def close(self) -> None:
-        """Hang up."""
-        self.closed = True
-        with contextlib.suppress(Exception):  # whatever the library says of a connection that is broken
-            self._connection.disconnect()
 
 
 class Server:
@@ -100,7 +61,7 @@ class Server:
         self._node: Node | None = None
         self._failed_at = -_QUIET
         self._kept = False
-        self._turns: Turns[_Wire] = Turns()
+        self._turns: Turns[Wire] = Turns()
 
     def __repr__(self) -> str:
         return f"Server({self.where})"
@@ -127,7 +88,7 @@ class Server:
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the clients, guards nothing
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def _reply(self, words: tuple[Any, ...], connection: _Wire) -> tuple[Any, CacheError | None, bool]:
+    def _reply(self, words: tuple[Any, ...], connection: Wire) -> tuple[Any, CacheError | None, bool]:
         """The reply; or what an error means, and whether to ask again."""
         try:
             return connection.ask(*words), None, False
@@ -141,12 +102,12 @@ class Server:
     def _reply_of_next(self, host: str, port: int, words: tuple[Any, ...]) -> tuple[Any, CacheError | None, bool]:
         """The same by the node to which a slot is on its way, for this command only: some of its keys are there."""
         host = host or self._host_now
-        connection: _Wire | None = None
+        connection: Wire | None = None
         try:
             self._require_near(host)
-            made = self._made((host, port), max(self._patience, 2.0))
+            made = new_connection(self._address, (host, port), max(self._patience, 2.0))
             made.connect()
-            connection = _Wire(made)
+            connection = Wire(made)
             return connection.ask(*words, moving=True), None, False
         except CacheError as error:
             return None, error, False
@@ -180,7 +141,7 @@ class Server:
         """What the server promises; see `redis_findings`."""
         return findings(self.ask, encrypted=self._address.encrypted)
 
-    def _connection(self) -> _Wire:
+    def _connection(self) -> Wire:
         """A connection, tried for until the patience is over.
 
         Raises:
@@ -194,9 +155,9 @@ class Server:
             connection = None
             lasts = False
             try:
-                connection = self._made(self._node or self._first_node(left), left)
+                connection = new_connection(self._address, self._node or self._first_node(left), left)
                 connection.connect()
-                return _Wire(connection)
+                return Wire(connection)
             except (refusals.AuthenticationError, refusals.NoPermissionError) as error:
                 reason, lasts = self._said(error), True
             except (refusals.RedisError, OSError) as error:
@@ -227,28 +188,9 @@ class Server:
         with LOADING:
             from lakekey.cache.stores.redis_sentinel import primary_of
 
-        node = primary_of(address, lambda sentinel: self._made(sentinel, seconds, of_sentinel=True))
+        node = primary_of(address, lambda sentinel: new_connection(address, sentinel, seconds, of_sentinel=True))
         self._require_near(node[0])
         return node
-
-    def _made(self, node: Node, seconds: float, *, of_sentinel: bool = False) -> Any:
-        address = self._address
-        settings: dict[str, Any] = {
-            "host": node[0],
-            "port": node[1],
-            "db": 0 if of_sentinel else address.database,
-            "username": address.options.get("sentinel_user") if of_sentinel else address.user,
-            "password": address.options.get("sentinel_password") if of_sentinel else address.password,
-            "socket_connect_timeout": seconds,
-            "socket_timeout": seconds,
-            "socket_keepalive": True,
-            "retry": Retry(NoBackoff(), 0),
-            "protocol": 2,
-        }
-        if not address.encrypted:
-            return wire.Connection(**settings)  # type: ignore[no-untyped-call]
-        files: dict[str, Any] = {name: address.options[name] for name in FILES if name in address.options}
-        return wire.SSLConnection(**settings, **files, ssl_cert_reqs="required", ssl_check_hostname=True)
 
     def _meaning(self, error: Exception) -> tuple[CacheError, bool]:
         """What an error means, and whether the command was not done and may be done in a moment."""
