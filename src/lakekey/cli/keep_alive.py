@@ -129,6 +129,7 @@ def _units(names: list[str]) -> str:
     from lakekey.cli.serving import own_files
     from lakekey.cli.serving.command import quoted
 
+    own_files.require_systemd("lakekey keep-alive --once", "/sc hourly")
     program = os.path.abspath(sys.argv[0])
     own_files.check_unit(program)
     # A variable begins with ``$`` in arguments, and in them alone (systemd.service(5)).

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from lakekey._hosts import LOOPBACK
 from lakekey.cli import prompt
 from lakekey.cli.output import print_json, print_table, print_text
+from lakekey.cli.serving.own_files import require_systemd
 from lakekey.errors import ConfigurationError
 from lakekey.web.connections import Schedule
 from lakekey.web.people import ANY_USER, User
@@ -47,6 +48,8 @@ def web(arguments: argparse.Namespace) -> int:
     words = [*arguments.words, *([arguments.profile_option] if arguments.profile_option else [])]
     if words[:1] == ["check"]:
         return _check(arguments, words[1:])
+    if arguments.print_unit:
+        require_systemd("lakekey web", "/sc onstart")
     settings = _settings(arguments, words)
     portal = portal_of(settings)
     if arguments.print_unit:

@@ -14,7 +14,6 @@ from lakekey.cli.provider import provider_for_target
 from lakekey.cli.serving import own_files
 from lakekey.cli.serving.databricks_cli import target_for_others
 from lakekey.cli.serving.metadata_service import MetadataService
-from lakekey.errors import ConfigurationError
 
 # No option that gives the service a file system of its own, such as PrivateTmp=: a user's systemd then gives it a user
 # namespace, too, in which root's directories belong to an unknown user, and a cache below those is refused.
@@ -85,11 +84,7 @@ def _say(hosts: list[str], url: str, arguments: argparse.Namespace) -> None:
 
 
 def _unit(arguments: argparse.Namespace) -> str:
-    if sys.platform == "win32":
-        raise ConfigurationError(
-            "systemd units do not work on Windows",
-            hint="start lakekey serve at each logon by a task: schtasks /create /sc onlogon",
-        )
+    own_files.require_systemd("lakekey serve", "/sc onlogon")
     # A variable begins with ``$`` in arguments, and in them alone (systemd.service(5)).
     words = [quoted(profile).replace("$", "$$") for profile in arguments.profiles]
     if arguments.port:

@@ -9,7 +9,7 @@ import stat
 import sys
 
 from lakekey.cache import durable_files, private_files, safe_path
-from lakekey.errors import CacheWriteFailed, UnsafeCache
+from lakekey.errors import CacheWriteFailed, ConfigurationError, UnsafeCache
 
 
 def write_address(path: str, url: str) -> None:
@@ -37,6 +37,23 @@ def remove_address(path: str, url: str) -> None:
             durable_files.remove(path)
     except (OSError, UnsafeCache):
         return  # it is gone, or not ours any more
+
+
+def require_systemd(command: str, when: str) -> None:
+    """Refuse to print a unit on Windows, which has no systemd.
+
+    Args:
+        command: The command that the unit would start.
+        when: When a scheduled task is to start it: options of ``schtasks /create``.
+
+    Raises:
+        ConfigurationError: This is Windows.
+    """
+    if sys.platform == "win32":
+        raise ConfigurationError(
+            "systemd units do not work on Windows",
+            hint=f"start {command} by a task of Windows: schtasks /create {when}",
+        )
 
 
 def check_unit(program: str) -> None:
