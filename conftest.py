@@ -32,20 +32,31 @@ _POSIX_ONLY = {
     "pseudo_terminal": "opens a pseudo-terminal",
     "terminal_kinds": "asks for a terminal whose kind TERM names",
 }
+# And what only Windows has: elsewhere there is no such test.
+_WINDOWS_ONLY = {
+    "access_lists": "reads or makes access-control lists of files",
+    "file_sharing": "opens files by what others may do meanwhile, or locks bytes of them",
+}
 _NOT_HERE = "not on Windows: "
 
 
 def pytest_configure(config):
     for name, meaning in _POSIX_ONLY.items():
         config.addinivalue_line("markers", f"{name}: {meaning}, which only POSIX systems offer")
+    for name, meaning in _WINDOWS_ONLY.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}, which only Windows offers")
     config.addinivalue_line("markers", "every_input: tries many inputs, which no platform reads in a way of its own")
     config.addinivalue_line("markers", "on_windows: tests/windows/run_native.py runs it by Windows' Python, too")
     config.addinivalue_line("markers", "integration: on Windows, what lies in that folder")
 
 
-def pytest_collection_modifyitems(items):
-    """On Windows, passes over what asks for POSIX, by the name of what is asked for."""
+def pytest_collection_modifyitems(config, items):
+    """Passes over what asks for another system, by the name of what is asked for."""
     if os.name == "posix":
+        others = [item for item in items if any(map(item.get_closest_marker, _WINDOWS_ONLY))]
+        if others:
+            config.hook.pytest_deselected(items=others)
+            items[:] = [item for item in items if item not in others]
         return
     for item in items:
         if "integration" in item.path.parts:

@@ -23,6 +23,7 @@ ROOMS = (
     "unit/configuration",
     "unit/login",
     "unit/oauth",
+    "unit/observability",
     "unit/session",
     "unit/test_commands.py",
     "unit/test_commitment.py",

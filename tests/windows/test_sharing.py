@@ -1,8 +1,5 @@
 """What Windows denies while another process has a file open: it is tried again, seen here, and the answer is kept."""
 
-import getpass
-import json
-
 import pytest
 
 from support import wine
@@ -107,47 +104,3 @@ def test_file_of_profiles_that_another_program_has_open_is_read_when_it_is_free(
         end = asker.result()
     assert end["ok"], end
     assert end["denials"]["CreateFile"] >= 1
-
-
-HOLDS_THE_TURN = """
-import msvcrt, os, sys
-from lakekey._shared_opening import open_to_read
-from lakekey.observability import appending
-from support.reports import report, wait_for_word
-descriptor = open_to_read(sys.argv[1])
-report("holds", locked=appending._lock(msvcrt.get_osfhandle(descriptor)))
-wait_for_word()
-os._exit(0)
-"""
-# Makes two records while another program has the turn: one that waits for it, and one that cannot have it.
-RECORDS = """
-from lakekey.observability import appending, audit
-from support.reports import report
-real, refused = appending._kernel.LockFile, []
-def lock(*arguments):
-    refused.append(not real(*arguments))
-    return not refused[-1]
-appending._kernel.LockFile = lock
-audit.record(audit.ADMINISTRATION, action="waited")
-def denied(path):
-    raise PermissionError(path)
-appending.open_to_read = denied
-audit.record(audit.ADMINISTRATION, action="may not read")
-report("result", refused=len(refused), all=all(refused))
-"""
-
-
-def test_audit_record_waits_for_its_turn_and_is_made_without_one_where_there_is_none(service, tmp_path):
-    file = tmp_path / "audit.jsonl"
-    file.touch()
-    with service.python(HOLDS_THE_TURN, wine.windows(file)) as holder:
-        assert holder.until("holds")["locked"]
-        with service.python(RECORDS, LAKEKEY_AUDIT=wine.windows(file)) as writer:
-            end = writer.result()
-        holder.go_on()
-    assert end["refused"] > 1
-    assert end["all"]
-    lines = file.read_bytes().decode().splitlines(keepends=True)
-    assert [json.loads(line)["action"] for line in lines] == ["waited", "may not read"]
-    assert all(line.endswith("}\n") for line in lines)  # as on other systems
-    assert {json.loads(line)["os_user"] for line in lines} == {getpass.getuser()}

@@ -37,7 +37,8 @@ ON_WINDOWS = {
     "old or new": ["integration/session/test_kills.py::test_a_service_principal_loses_nothing_by_any_kill"],
     "the new entry is on disk": ["unit/cache/test_private_files.py::test_content_is_kept_byte_for_byte"],
     "owners, modes and links": [
-        "windows/test_places.py::test_access_lists_are_read_as_windows_gives_them",
+        "unit/cache/test_access_list.py::test_directory_that_is_made_lets_in_its_user_alone",
+        "windows/test_places.py::test_directories_that_we_make_are_private",
         "windows/test_places.py::test_doctor_says_who_else_may_open_the_cache",
     ],
     "the key is in the desktop": [
@@ -76,7 +77,7 @@ ON_WINDOWS = {
     "an SDK gets its tokens": ["windows/test_connectors.py::test_sdk_finds_lakekey_by_the_name_of_the_databricks_cli"],
     "audit records": [
         "integration/session/test_audit.py::test_lines_of_many_processes_do_not_mix",
-        "windows/test_sharing.py::test_audit_record_waits_for_its_turn_and_is_made_without_one_where_there_is_none",
+        "unit/observability/test_appending.py::test_record_waits_for_its_turn",
     ],
     "times of files": [
         "unit/cache/stores/test_file.py::test_replaced_bytes_are_read_where_the_time_and_size_of_the_file_stay",
