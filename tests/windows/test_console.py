@@ -32,8 +32,8 @@ class Console:
     def start(self, page, *, escapes):
         self._do("start", page, {"escapes": escapes})
 
-    def type(self, text):
-        self._do("type", text)
+    def type(self, text, *, held=False):
+        self._do("type", text, {"held": held})
 
     def press_ctrl_c(self):
         self._do("press_ctrl_c")
@@ -106,7 +106,7 @@ def test_long_address_is_pasted_into_a_console(oidc_server, machine):
         url = re.search(r"https://\S+/authorize\S+", console.until("s left, Ctrl-C ends it"))[0]
         answer = oidc_server.sign_in(url, deliver=False)
         # Escape takes the line back, and the marks of a paste do not.
-        console.type(f"wrong\x1b\x1b[200~{answer.redirect}&mire\b\b\bore={'x' * LONG}\x1b[201~\r")
+        console.type(f"wrong\x1b\x1b[200~{answer.redirect}&mire\b\b\bore={'x' * LONG}\x1b[201~\r", held=True)
         end = console.end()
     assert end["status"] == 0, end["text"]
     assert f"&more={'x' * LONG}" in end["text"]
@@ -125,6 +125,25 @@ def test_wait_for_the_browser_counts_down_until_ctrl_c(machine):
     assert end["status"] == 130, end["text"]
     assert "lakekey: interrupted" in end["text"]
     assert "s left" not in end["text"]
+
+
+def test_question_is_answered_and_a_secret_typed_unseen_in_a_console(service, tmp_path):
+    path, principal = tmp_path / "databrickscfg", service.server.service_principal
+    environ = service.windows_environ(DATABRICKS_CONFIG_FILE=wine.windows(path), LAKEKEY_INTERACTIVE="auto")
+    for name in ("DATABRICKS_HOST", "DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET"):
+        del environ[name]
+    with in_a_console("login", **environ) as console:
+        console.until("Workspace address, such as https://dbc-1234.cloud.databricks.com: ")
+        console.type("a b\r" * 3)
+        end = console.end()
+    assert (end["status"], end["text"].count("host is not an address")) == (2, 3), end["text"]
+    path.write_text(f"[job]\nhost = {service.server.host}\nclient_id = {principal.client_id}\n")
+    with in_a_console("secret", "set", "job", "--check", **environ) as console:
+        console.until("Client secret of ")
+        console.type(f"{principal.client_secret}\r")
+        end = console.end()
+    assert (end["status"], "It works: " in end["text"]) == (0, True), end["text"]
+    assert principal.client_secret not in end["text"]
 
 
 def test_serve_hands_out_tokens_until_ctrl_c(service, tmp_path):

@@ -83,9 +83,9 @@ class Console:
             colours.update(of_letters)
         return {"rows": rows, "colours": sorted(colours), "status": status}
 
-    def type(self, text: str) -> None:
-        """Type a text. A letter that comes twice is a key that is held down, which the console counts."""
-        typed = [found[0] for found in re.finditer(r"(?s)(.)\1?", text)]
+    def type(self, text: str, *, held: bool) -> None:
+        """Type a text. A letter that comes twice is a key that is held down, or not: Wine's own lines count it once."""
+        typed = [found[0] for found in re.finditer(r"(?s)(.)\1?" if held else r"(?s).", text)]
         pressed = [(letters[0], len(letters), down) for letters in typed for down in (True, False)]
         keys = (_Key * len(pressed))(
             *((_KEY, down, count, _RETURN if letter == "\r" else 0, 0, letter, 0) for letter, count, down in pressed)
