@@ -4,7 +4,7 @@ A comparison is turned round, a condition negated, ``and`` and ``or`` exchanged,
 assignment to an attribute left out. For each break the nearest tests are run, until one fails: the unit tests that name
 the module, then those of ``nearest.txt``. `forked.py` tries a file's breaks first, which takes a tenth of the time; those
 that no test notices there are tried here, each by a pytest of its own. With ``--slow`` all are. With ``--fast`` none
-are: what it prints are survivors to be read, no count. What only Windows runs is left to ``tests/windows/break_lines.py``.
+are: what it prints are survivors to be read, no count. What only Windows runs is left to ``tests/windows/break_every_line.py``.
 
 Usage: ``python tests/mutation/break_lines.py [--sample N] [--seed N] [--minutes N] [--fast | --slow] [--list] PATH…``,
 with paths under ``src/lakekey``; or ``make mutants`` (``MUTANTS="--sample 20 src/lakekey/sql"``). It prints each survivor,
@@ -52,7 +52,7 @@ OPPOSITE = {
 BREAKABLE = (
     ast.Compare, ast.BoolOp, ast.If, ast.While, ast.IfExp, ast.Constant, ast.Expr, ast.Assign, ast.AugAssign,
 )  # fmt: skip
-ASKS_FOR_WINDOWS = ("sys.platform == 'win32'", "os.name == 'nt'")
+ASKS_FOR_WINDOWS = ("sys.platform == 'win32'", "os.name == 'nt'", "os.name != 'posix'", "not _POSIX")
 
 
 class Break(NamedTuple):
@@ -99,11 +99,18 @@ def change(node: ast.AST) -> bool:
     return True
 
 
-def named(path: Path, tree: ast.Module, lines: list[str]) -> Iterator[tuple[int, int, str]]:
-    """What can be broken in a file: its number in a walk through the tree, its line, and the name of its break."""
-    elsewhere = windows_only(tree)
+def named(path: Path, tree: ast.Module, lines: list[str], *, windows: bool = False) -> Iterator[tuple[int, int, str]]:
+    """What can be broken in a file: its number in a walk through the tree, its line, and the name of its break.
+
+    Args:
+        path: The file.
+        tree: Its syntax.
+        lines: Its lines.
+        windows: What only Windows runs, instead of the rest.
+    """
+    part = windows_only(tree)
     for at, original in enumerate(ast.walk(tree)):
-        if not isinstance(original, BREAKABLE) or original in elsewhere:
+        if not isinstance(original, BREAKABLE) or (original in part) is not windows:
             continue
         broken = copy.deepcopy(original)
         if change(broken) and lines[original.lineno - 1] != "TYPE_CHECKING = False":  # which is so when it is run
@@ -112,7 +119,7 @@ def named(path: Path, tree: ast.Module, lines: list[str]) -> Iterator[tuple[int,
 
 
 def windows_only(tree: ast.Module) -> set[ast.AST]:
-    """What only Windows runs, and tests/windows/break_lines.py breaks."""
+    """What only Windows runs, and tests/windows/break_every_line.py breaks."""
     asking = [
         node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) in ASKS_FOR_WINDOWS
     ]
@@ -125,11 +132,11 @@ def names(path: Path) -> set[str]:
     return {name for _, _, name in named(path, ast.parse(text), text.splitlines())}
 
 
-def breaks(path: Path) -> Iterator[Break]:
-    """Each break of a file."""
+def breaks(path: Path, *, windows: bool = False) -> Iterator[Break]:
+    """Each break of a file; with ``windows``, of what only Windows runs."""
     text = path.read_text("utf-8")
     tree = ast.parse(text)
-    for at, line, name in named(path, tree, text.splitlines()):
+    for at, line, name in named(path, tree, text.splitlines(), windows=windows):
         broken = copy.deepcopy(tree)
         change(next(node for number, node in enumerate(ast.walk(broken)) if number == at))
         after = ast.unparse(ast.fix_missing_locations(broken))

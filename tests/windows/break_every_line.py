@@ -17,8 +17,6 @@ from pathlib import Path
 from types import ModuleType
 
 HERE = Path(__file__).parent
-#: Conditions that only Windows meets.
-ON_WINDOWS = ('sys.platform == "win32"', 'os.name == "nt"', 'os.name != "posix"', "not _POSIX")
 
 
 def module(path: Path, name: str) -> ModuleType:
@@ -38,23 +36,12 @@ from support import wine  # noqa: E402 - the module above has made its folder kn
 MUTATION = module(HERE.parent / "mutation/break_lines.py", "mutation_breaks")
 
 
-def lines_of_windows(tree: ast.Module) -> set[int]:
-    """The lines that only Windows runs."""
-    found: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test).replace("'", '"') in ON_WINDOWS:
-            found.update(*(range(each.lineno, (each.end_lineno or each.lineno) + 1) for each in node.body))
-    return found
-
-
-def names(path: Path) -> dict[int, str]:
-    """The breaks of a file's lines of Windows: the place of each among the file's breaks, and its name."""
+def names(path: Path) -> list[str]:
+    """The names of the breaks of what only Windows runs of a file, in the order of `MUTATION`, each with its line."""
     text = path.read_text("utf-8")
-    tree, lines = ast.parse(text), text.splitlines()
-    if not (own := lines_of_windows(tree)):
-        return {}
-    named = enumerate(MUTATION.named(path, tree, lines))
-    return {place: f"{name}  in  {lines[line - 1].strip()}" for place, (_, line, name) in named if line in own}
+    lines = text.splitlines()
+    named = MUTATION.named(path, ast.parse(text), lines, windows=True)
+    return [f"{name}  in  {lines[line - 1].strip()}" for _, line, name in named]
 
 
 def tests_of(path: Path) -> list[str]:
@@ -67,7 +54,7 @@ def files() -> Iterator[Path]:
     """The files with breaks that are to be made."""
     known = equivalents()
     for path in sorted(LISTED.SOURCE.rglob("*.py")):
-        if set(names(path).values()) - known:
+        if set(names(path)) - known:
             yield path
 
 
@@ -126,8 +113,7 @@ def main(word: str) -> int:
     """Breaks them; the exit status is 1 where one was not noticed."""
     known, survived, made = equivalents(), 0, 0
     for path in (each for each in files() if word in str(each)):
-        own = names(path)
-        texts = {own[place]: one.text for place, one in enumerate(MUTATION.breaks(path)) if place in own}
+        texts = {name: one.text for name, one in zip(names(path), MUTATION.breaks(path, windows=True), strict=True)}
         left = {name: text for name, text in texts.items() if name not in known}
         tests = tests_of(path)
         if unit := [test for test in tests if test.startswith(LISTED.UNIT)]:
