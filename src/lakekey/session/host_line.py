@@ -34,16 +34,29 @@ _flights: "Flights[Entry | None]" = Flights()
 class _Place:
     """This process's place at the head of a line, for all its threads; a forked child has it by copy only."""
 
-    def __init__(self, held: contextlib.ExitStack) -> None:
+    def __init__(self, path: str) -> None:
         self.pid = os.getpid()
         self.users: set[object] = set()
-        self._held = held
+        self._path = path
+        self._line = Line(path)
+
+    def take(self) -> bool:
+        """Try once to be at the head. Returns whether this process is."""
+        if not self._line.enter():
+            return False
+        with contextlib.suppress(OSError):
+            os.utime(self._path)  # files that have not been used for a month are swept away
+        # Of two threads that come here at once, either may put its place last. Then the next process may ask early.
+        _places[self._path] = self
+        return True
 
     def leave(self, user: object) -> None:
-        """A thread is done; the last one lets the next process ask."""
+        """A thread is done; the last one lets the next process ask. May be called again."""
         self.users.discard(user)
         if not self.users:
-            self._held.close()
+            if _places.get(self._path) is self:
+                _places.pop(self._path, None)
+            self._line.leave()
 
 
 _places: dict[str, _Place] = {}
@@ -67,32 +80,25 @@ def in_line(credential: "Credential", settled: "Callable[[], Entry | None]", who
         return
     user = object()
     place = _place(path)
-    if place is None:
-        yield _waited(path, min(SECONDS, credential.target.lock_timeout), settled, whose)
-        return
-    place.users.add(user)
     try:
-        yield None
+        joined = bool(place.users)
+        place.users.add(user)
+        if joined or place.take():
+            yield None
+            return
     finally:
-        if place.users <= {user} and _places.get(path) is place:
-            _places.pop(path, None)
-        place.leave(user)
+        try:
+            place.leave(user)
+        except BaseException:  # an interrupt, as it begins or in its midst
+            place.leave(user)
+            raise
+    yield _waited(path, min(SECONDS, credential.target.lock_timeout), settled, whose)
 
 
-def _place(path: str) -> _Place | None:
-    """The head of the line, if this process has it or can take it."""
+def _place(path: str) -> _Place:
+    """The place that this process has at the head of the line, or one that it has to take."""
     place = _places.get(path)
-    if place is not None and place.pid == os.getpid():
-        return place
-    held = contextlib.ExitStack()
-    if not held.enter_context(Line(path).first()):
-        held.close()
-        return None
-    with contextlib.suppress(OSError):
-        os.utime(path)  # files that have not been used for a month are swept away
-    # Of two threads that come here at once, either may put its place last. Then the next process may ask early.
-    place = _places[path] = _Place(held)
-    return place
+    return place if place is not None and place.pid == os.getpid() and place.users else _Place(path)
 
 
 def _waited(path: str, patience: float, settled: "Callable[[], Entry | None]", whose: str) -> "Entry | None":

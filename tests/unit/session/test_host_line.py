@@ -1,5 +1,6 @@
 """The processes of one host in line before a shared store: the others wait for the first one, and not for long."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from lakekey.session import host_line
 from lakekey.session.host_line import in_line
 from support.first_in_line import FIRST, sibling
 
+LOOK = "    with Line(sys.argv[1]).first() as is_free: print(is_free, flush=True)\n"
 pytestmark = [pytest.mark.posix_locks, pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")]
 
 
@@ -136,11 +138,42 @@ def test_threads_of_the_first_process_share_its_place(path):
         assert ended.stdout.strip() == b"False"
 
 
+def test_interrupt_at_any_instruction_leaves_no_place_behind(path):
+    """Handlers of signals run as a function begins, and after one of C's has returned: where a profiler is called."""
+
+    def interrupted(moment):
+        events = itertools.count()
+
+        def strike(frame, event, arg):
+            if event in ("call", "c_return") and next(events) == moment:
+                raise KeyboardInterrupt
+
+        try:
+            sys.setprofile(strike)
+            with in_line(credential(path), nothing, ""):
+                pass
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.setprofile(None)
+        return False
+
+    looks = f"import sys\nfrom lakekey.cache.stores.lock_line import Line\nfor _ in sys.stdin:\n{LOOK}"
+    moments = 0
+    with subprocess.Popen([sys.executable, "-c", looks, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        while interrupted(moments):
+            other.stdin.write(b"\n")
+            other.stdin.flush()
+            assert (host_line._places, other.stdout.readline()) == ({}, b"True\n"), moments
+            moments += 1
+    assert moments > 20
+
+
 def test_forked_child_does_not_take_its_parents_place_for_its_own(path):
     with in_line(credential(path), nothing, ""):
         pid = os.fork()
         if pid == 0:
-            os._exit(0 if host_line._place(path) is None else 1)
+            os._exit(0 if host_line._place(path).take() is False else 1)
         assert os.waitpid(pid, 0)[1] == 0
 
 

@@ -32,23 +32,29 @@ class Line:
     def first(self) -> Iterator[bool]:
         """Try once to be the first; the context's value says whether no other process is."""
         try:
+            yield self.enter()
+        finally:
+            self.leave()
+
+    def enter(self) -> bool:
+        """Try once to be the first, and stay it until `leave`. Returns whether no other process is."""
+        try:
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
             self._descriptor = os.open(self._path, flags, 0o600)
             durable_files.keep_owners_rights(self._descriptor, 0o600)
         except OSError:
-            self._leave()
-            yield True  # the lock will say what is wrong here
-            return
-        try:
-            yield _lock(self._descriptor)
-        finally:
-            self._leave()
+            self.leave()
+            return True  # the lock will say what is wrong here
+        return _lock(self._descriptor)
 
-    def _leave(self) -> None:
-        if self._descriptor >= 0:
-            with contextlib.suppress(OSError):  # it is closed all the same
-                os.close(self._descriptor)
-        self._descriptor = -1
+    def leave(self) -> None:
+        """Let the next one be the first. Does nothing where it was done."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            try:  # noqa: SIM105 - not by `suppress`, before whose block an interrupt could strike
+                os.close(descriptor)
+            except OSError:  # it is closed all the same
+                pass
 
     def last_mark(self) -> str | None:
         """The mark of the process that held the lock before us, for the one who is first."""
