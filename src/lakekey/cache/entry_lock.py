@@ -18,7 +18,7 @@ LONGEST_POLL = 0.25  # the lock of a killed holder is taken over within a second
 T = TypeVar("T")
 
 
-def next_try(waited: float, longest: float = LONGEST_POLL) -> float:
+def next_try(waited: float, longest: float = LONGEST_POLL, shortest: float = 0.0) -> float:
     """Seconds until a lock is tried again.
 
     They grow with the wait so far, since a crowd that polled faster would take the processor from the holder.
@@ -26,8 +26,9 @@ def next_try(waited: float, longest: float = LONGEST_POLL) -> float:
     Args:
         waited: The wait so far, in seconds.
         longest: At most about so many seconds.
+        shortest: At least about so many, unless ``longest`` is less.
     """
-    return min(longest, max(_SHORTEST_POLL, waited / 4)) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads the waiters
+    return min(longest, max(_SHORTEST_POLL, shortest, waited / 4)) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads the waiters
 
 
 @contextlib.contextmanager
@@ -73,17 +74,11 @@ def attempt(sealed: SealedStore, entry_id: str, read: Callable[[], Stored], *, t
         read: Reads the entry.
         to_write: Whether an exchange's answer is to be stored under the lock.
     """
-    away: StoreUnavailable | None = None
-    try:
-        if to_write:
-            sealed.begin()
-            sealed.require_same_key()
-    except StoreUnavailable as error:
-        away = error
+    trouble = _trouble(sealed) if to_write else None
     with contextlib.ExitStack() as stack:
         try:
-            if away is not None:
-                raise away
+            if trouble is not None:
+                raise trouble
             held = stack.enter_context(sealed.store.lock(entry_id, to_write=to_write))
             if held and to_write and sealed.clock is None:
                 sealed.current_ring()  # what keeps us from sealing is said before a token is spent, not after
@@ -97,6 +92,20 @@ def attempt(sealed: SealedStore, entry_id: str, read: Callable[[], Stored], *, t
                 raise
             held = stack.enter_context(unwritten.lock(entry_id))
         yield held
+
+
+def _trouble(sealed: SealedStore) -> StoreUnavailable | CacheWriteFailed | None:
+    """What keeps us from sealing now, where the session may go on all the same."""
+    try:
+        sealed.begin()
+        sealed.require_same_key()
+    except StoreUnavailable as error:
+        return error
+    except CacheWriteFailed as error:  # there is no key yet, and none can be made
+        if not sealed.replaceable:
+            raise
+        return error
+    return None
 
 
 def _would_spend(sealed: SealedStore, entry_id: str, entry: Entry | None) -> bool:

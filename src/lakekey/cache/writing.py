@@ -23,8 +23,8 @@ def put(
     """Store an entry; see `Cache.put`."""
     try:
         return _put(sealed, entry_id, entry, replaces, durable=durable, synced=synced)
-    except StoreUnavailable as error:
-        if not sealed.replaceable:
+    except (StoreUnavailable, CacheWriteFailed) as error:
+        if not sealed.replaceable or (durable and isinstance(error, CacheWriteFailed)):
             raise
         unwritten.keep(sealed.store.where, entry_id, entry, beside=replaces, error=error)
         return Stored(entry, replaces)

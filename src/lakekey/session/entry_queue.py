@@ -43,12 +43,16 @@ class NotYet(Exception):
         self.holder = holder
 
 
-def longest_shared_poll(took: float) -> float:
-    """The longest pause before a shared store is asked again, in seconds, by how long its last answers took.
+def next_shared_try(waited: float, took: float) -> float:
+    """Seconds until a shared store is asked again; a crowd that asked a busy one at the same rate would keep it busy.
 
-    A crowd that went on asking a busy store at the same rate would keep it busy.
+    Args:
+        waited: The wait so far, in seconds.
+        took: How long its last answers took.
     """
-    return min(max(_LONGEST_SHARED_POLL, _SHARE * took), _LONGEST_SLOW_POLL)
+    share = _SHARE * took
+    longest = min(max(_LONGEST_SHARED_POLL, share), _LONGEST_SLOW_POLL)
+    return next_try(waited, longest, min(share, LONGEST_POLL))
 
 
 class _Turn(NamedTuple):
@@ -172,7 +176,6 @@ class EntryQueue:
         deadline = arrived + self._patience(ask=ask)
         attended = self._credential.attended
         shared = self._cache.store.shared
-        longest = LONGEST_POLL
         holder: str | None = None
         seen: Entry | None = None
         looked = False
@@ -199,10 +202,10 @@ class EntryQueue:
                     holder = holder or self._holder()
                     raise self._failures.lock_timeout(holder, self._entry_id, self._cache.store.where)
                 looked = True
-                if shared:
-                    longest = longest_shared_poll(time.monotonic() - asked_at)
+                now = time.monotonic()
+                pause = next_shared_try(now - arrived, now - asked_at) if shared else next_try(now - arrived)
                 wait.goes_on()
-                self._pause(commitment, next_try(time.monotonic() - arrived, longest))
+                self._pause(commitment, pause)
 
     def _take_turn(
         self, locked: contextlib.ExitStack, known: Failure | None, done: Done | None, *, looked: bool

@@ -1,5 +1,6 @@
 """The network between a host and the store: replies that are lost, a store that is away, slow, or a black hole."""
 
+import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +11,8 @@ from lakekey.errors import StoreUnavailable
 from lakekey.providers.provider import Provider
 from support.fleet import Fleet
 from support.servers.fault_proxy import FaultProxy
+from support.servers.postgresql import ROLE
+from support.servers.redis import Redis
 from support.store_contract import NAME
 
 pytestmark = pytest.mark.timeout(180)
@@ -178,3 +181,36 @@ def test_f6_person_gets_an_error_that_passes_and_no_request_is_made(signed_in, o
     assert oidc_server.counters()["requests.token"] == 0
     proxy.well()
     assert behind.fresh_process()["ok"]
+
+
+@contextlib.contextmanager
+def taking_no_writes(server):
+    """Within it, the store is read-only, or full."""
+    if isinstance(server, Redis):
+        server.command("CONFIG", "SET", "maxmemory", "1")
+    else:
+        server.sql(f"ALTER ROLE {ROLE} SET default_transaction_read_only = on")
+    try:
+        yield
+    finally:
+        if isinstance(server, Redis):
+            server.command("CONFIG", "SET", "maxmemory", "0")
+        else:
+            server.sql(f"ALTER ROLE {ROLE} RESET default_transaction_read_only")
+
+
+def test_a23_store_that_takes_no_writes_costs_a_person_no_token(signed_in, oidc_server, server):
+    with taking_no_writes(server):
+        assert signed_in.fresh_process()["error"] == "CacheWriteFailed"
+    assert oidc_server.counters()["requests.token"] == 0
+    assert signed_in.fresh_process()["ok"]
+    signed_in.assert_session_is_whole()
+
+
+def test_a23_service_principal_goes_on_in_memory_with_one_warning(oidc_server, tmp_path, server):
+    host = Fleet(oidc_server, tmp_path, server.address, service=True).host("a")
+    with taking_no_writes(server), host.child("asks_once") as child:
+        ended = child.result()
+        assert ended["ok"], ended
+        assert child.complaints().count("new tokens are kept in the memory of this process only") == 1
+    assert oidc_server.counters()["requests.token"] == 1

@@ -110,6 +110,15 @@ def test_failure_that_was_noted_meanwhile_is_ours_if_our_secret_failed(cache, pr
     assert bool(work) is not raised
 
 
+@pytest.mark.parametrize(
+    ("waited", "took", "least", "most"),
+    [(0.0, 0.001, 0.005, 0.015), (0.0, 0.05, 0.05, 0.15), (0.0, 3.0, 0.125, 0.375), (60.0, 0.05, 0.5, 1.5), (60.0, 9.0, 2.5, 7.5)],
+)  # fmt: skip
+def test_store_that_answers_slowly_is_asked_less_often(waited, took, least, most):
+    pauses = [entry_queue.next_shared_try(waited, took) for _ in range(50)]
+    assert least <= min(pauses) <= max(pauses) <= most
+
+
 def test_caller_that_removes_an_entry_takes_no_result_for_its_own(cache):
     entry_of(cache, failure=Failure("token_endpoint", "down", time.time(), proof=TARGET.secret_digest))
     queue, removed = queue_over(cache), []
