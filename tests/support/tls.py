@@ -20,12 +20,17 @@ class Certificates:
     key: Path
 
 
-def write_certificates(directory: Path, *, for_client: bool = False) -> Certificates:
+def write_certificates(directory: Path, *, for_client: bool = False, skew: dt.timedelta = _SKEW) -> Certificates:
     """Makes a CA and a certificate signed by it, for a server on loopback or for a TLS client.
+
+    Args:
+        directory: Where they go.
+        for_client: Whether it is for a client.
+        skew: Since when they are valid, before now.
 
     The CA's own key is never written: nothing else can be signed by it later.
     """
-    chain = authority.make("lakekey test CA", skew=_SKEW, constrained=False, for_client=for_client)
+    chain = authority.make("lakekey test CA", skew=skew, constrained=False, for_client=for_client)
     paths = Certificates(directory / "ca.pem", directory / "cert.pem", directory / "key.pem")
     paths.ca.write_bytes(chain.ca)
     paths.cert.write_bytes(chain.certificate)

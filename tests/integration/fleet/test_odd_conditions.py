@@ -10,17 +10,14 @@ import time
 import pytest
 
 from lakekey.cache import near
-from lakekey.cache.stores.postgresql import PostgresqlStore
 from lakekey.cache.stores.postgresql_table import TABLE
 from lakekey.cache.stores.turns import Turns
-from lakekey.errors import StoreUnavailable
 from lakekey.providers.provider import Provider
 from support.fleet import Fleet
 from support.servers.fault_proxy import FaultProxy
 from support.servers.postgresql import Postgresql, private_directory
 from support.servers.redis import Redis, valkey
 from support.store_contract import NAME
-from support.tls import write_certificates
 from support.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
@@ -238,24 +235,3 @@ def test_threads_hand_one_connection_on_and_hang_up_at_the_end():
         thread.join()
     assert len(made) == 1
     assert made[0].closed
-
-
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory):
-    """A server with TLS for 127.0.0.1, and the file of its authority."""
-    certificates = write_certificates(tmp_path_factory.mktemp("tls"))
-    with Postgresql(tls=(certificates.key, certificates.cert)) as server:
-        yield server, certificates
-
-
-def test_a48_server_is_verified_by_its_authority_and_its_name(secured, tmp_path):
-    server, certificates = secured
-    trusted = {"sslmode": "verify-full", "sslrootcert": str(certificates.ca), "connect_timeout": "0"}
-    store = PostgresqlStore(server.address_at(server.port, **trusted))
-    assert store.put(NAME, b"sealed", replaces=None)
-    encryption = next(finding for finding in store.examine() if finding.name == "encryption")
-    assert encryption.finding.startswith("TLS")
-    other = write_certificates(tmp_path)
-    for parameters in ({"sslrootcert": str(other.ca)}, {"sslrootcert": "system"}):
-        with pytest.raises(StoreUnavailable, match="certificate"):
-            PostgresqlStore(server.address_at(server.port, **{**trusted, **parameters})).get(NAME)
