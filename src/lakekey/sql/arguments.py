@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from lakekey._inside_work import inside
 from lakekey.configuration.target import Target
 from lakekey.errors import LakekeyError
 from lakekey.providers.host_facts import sql_path
@@ -64,6 +65,15 @@ class Handing:
         self.token = credentials_of(headers)
         # With what a cloud's sign-in has beside the token.
         return {self._name: headers.pop("Authorization"), **headers}
+
+    def check(self) -> None:
+        """Let code that runs inside a renewal wait for nothing: the connector's lock may be held by a waiting thread.
+
+        Raises:
+            LockTimeout: This is such code, and no token is live.
+        """
+        if inside():
+            self._provider.headers()
 
     def served(self) -> None:
         """Report that the server accepted the token that was handed out last."""

@@ -8,12 +8,13 @@ import contextlib
 import functools
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from databricks import sql
 
-from lakekey._inside_work import holding
+from lakekey._inside_work import holding, is_holding
+from lakekey.errors import LockTimeout
 from lakekey.providers.provider import Provider
 from lakekey.sql.arguments import Handing
 from lakekey.sql.attempts import counted, watched
@@ -46,14 +47,14 @@ class Connection(ConnectionProxy):
         self._shaping = 0
         # Held for a few steps, never over the network, as a statement is begun and as the session is replaced.
         self._lock = threading.RLock()
-        self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
+        self._cursors: weakref.WeakValueDictionary[int, Cursor] = weakref.WeakValueDictionary()
         self.connection = self._open()
 
     def cursor(self, *args: Any, **kwargs: Any) -> "Cursor":
         """A cursor, as the connector makes it."""
-        with holding(), self._lock:
+        with self._step():
             cursor = Cursor(self, args, kwargs)
-            self._cursors.add(cursor)
+            self._cursors[id(cursor)] = cursor
         return cursor
 
     def close(self) -> None:
@@ -66,8 +67,9 @@ class Connection(ConnectionProxy):
         Only a refusal of the call that starts it says that it has not run. It is not sent again either if anything may
         hang on the session: an earlier statement that is not plainly a read, or another cursor's statement or result.
         """
+        self._handing.check()
         reads = not name.startswith("execute") or is_plain_read(args[0] if args else kwargs.get("operation"))
-        with holding(), self._lock:
+        with self._step():
             alone = not (self._fixed_token or self._shaping or self._is_used_beside(cursor))
             # Beforehand: a statement that fails may have had its effect.
             self._shaping += not reads
@@ -98,13 +100,41 @@ class Connection(ConnectionProxy):
 
     def _is_used_beside(self, cursor: "Cursor") -> bool:
         """Whether another cursor of this session is at work, or has a result that may not have been read."""
-        ours = [other for other in list(self._cursors) if other is not cursor]
+        ours = [other for other in self._cursors_in_use() if other is not cursor]
         # Its own list has those, too, that were made without us.
-        theirs = [other for other in getattr(self.connection, "_cursors", ()) if other is not cursor.cursor]
+        theirs = [other for other in list(getattr(self.connection, "_cursors", ())) if other is not cursor.cursor]
         return any(other.is_running for other in ours) or any(
             found.active_result_set is not None or found.active_command_id is not None
             for found in (*theirs, *(other.cursor for other in ours))
         )
+
+    def _cursors_in_use(self) -> "list[Cursor]":
+        # Of one look: code that interrupts it, such as a finalizer, may make cursors.
+        found = (reference() for reference in self._cursors.valuerefs())
+        return [cursor for cursor in found if cursor is not None]
+
+    def _step(self) -> contextlib.AbstractContextManager[None]:
+        """The lock, for a few steps.
+
+        Raises:
+            LockTimeout: Another thread has it, and this is code of the program that interrupts such steps, of this or
+                another connection: two threads that do so would wait for each other.
+        """
+        if is_holding():
+            is_free = self._lock.acquire(blocking=False)
+            if not is_free:
+                raise LockTimeout(
+                    "another thread is using this connection, and code that interrupts a connection does not wait",
+                    hint="use a connection of its own there",
+                    profile=self._target.name,
+                )
+            self._lock.release()
+        return self._locked()
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with holding(), self._lock:
+            yield
 
     def _set_autocommit(self, mode: bool) -> None:
         try:
@@ -158,11 +188,11 @@ class Connection(ConnectionProxy):
             refusal = error
         else:
             self._carry_over(new)
-            with holding(), self._lock:
+            with self._step():
                 is_free = old.open and self._shaping == shaping and not self._is_used_beside(cursor)
                 if is_free:
                     self.connection = new
-                    for each in list(self._cursors):
+                    for each in self._cursors_in_use():
                         each.renew()
             with contextlib.suppress(Exception):  # it is given up; the old one's token was refused
                 (old if is_free else new).close()
@@ -178,6 +208,7 @@ class Connection(ConnectionProxy):
 
     def _call(self, work: Callable[[], Any]) -> Any:
         """Do something with the connector that is not sent again; a refused token is replaced for what comes next."""
+        self._handing.check()
         try:
             return typed(work)
         except sql.exc.Error as error:
