@@ -1,8 +1,9 @@
 """Cutting secrets out of what a server says, in whatever encoding it repeats them.
 
 A server may echo a request as it was sent: form-encoded, in JSON, as HTTP Basic in base64, or only a part of it. So the
-text is not searched for the secret alone: it is decoded (percent, JSON and HTML escapes, each also within another), and
-every run of characters that it has in common with the secret, or with its base64 or hexadecimal form, is cut out.
+text is not searched for the secret alone: it is decoded (percent, JSON, HTML and octal escapes, quoted-printable, each
+also within another), and every run of characters that it has in common with the secret, with its base64 or hexadecimal
+form, or with such a form of these, is cut out.
 """
 
 import base64
@@ -10,20 +11,25 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from lakekey._imports import LOADING
+
 _LONGEST_TEXT = 16384  # characters of a server that are looked at; the rest is not shown
 _RUN = 8  # characters in common that give a secret away; a shorter secret only as a whole
 _LEAST = 3  # characters of base64 that tell something of a secret: fewer stand in every text
 _NESTED = 3  # encodings within encodings
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")  # the second is what some platforms have before they make base64 of it
 _CUT = "[redacted]"
+_URL_SAFE = {ord("+"): "-", ord("/"): "_"}  # RFC 4648 §5
 # One escape of each encoding. None repeats without a bound, so it takes linear time.
 _ESCAPE = re.compile(
     r"\\u([Dd][89ABab][0-9A-Fa-f]{2})\\u([Dd][C-Fc-f][0-9A-Fa-f]{2})"
-    r"|%([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})|&#[Xx]0{0,9}([0-9A-Fa-f]{1,6});|&#0{0,9}([0-9]{1,7});"
-    r"|&(amp|lt|gt|quot|apos);|\\(.)",
+    r"|%([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\u\{([0-9A-Fa-f]{1,6})\}|\\U00([0-9A-Fa-f]{6})|\\x([0-9A-Fa-f]{2})"
+    r"|&#[Xx]0{0,9}([0-9A-Fa-f]{1,6});?|&#0{0,9}([0-9]{1,7});?|&([A-Za-z][A-Za-z0-9]{1,31};)|\\([0-3][0-7]{2})"
+    r"|\\(.)",
     re.DOTALL,
 )
-_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+# RFC 2045 §6.7: a byte, or a line that goes on.
+_QUOTED_PRINTABLE = re.compile(r"=([0-9A-Fa-f]{2})|=\r?\n")
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
 
@@ -51,25 +57,39 @@ def redacted(text: str, secrets: Iterable[str | None]) -> str:
     marks = [mark for secret in secrets if secret for mark in _forms(secret)]
     if not marks:
         return text
-    pieces = [_Piece(byte, at, at + 1) for at, character in enumerate(text) for byte in _bytes_of(character)]
-    found = _found(pieces, marks)
-    for _ in range(_NESTED):
-        decoded = _decoded(pieces)
-        if len(decoded) == len(pieces):
-            break
-        pieces = decoded
-        found |= _found(pieces, marks)
+    runs = _runs(marks)
+    plain = [_Piece(byte, at, at + 1) for at, character in enumerate(text) for byte in _bytes_of(character)]
+    found: set[int] = set()
+    # Whether "=41" is a character or the value of a parameter, nothing tells: both are looked at.
+    for outermost in (plain, _decoded(plain, _QUOTED_PRINTABLE)):
+        pieces = outermost
+        for _ in range(_NESTED + 1):
+            found |= _found(pieces, runs)
+            found |= _found(_decoded(pieces, _QUOTED_PRINTABLE), runs)
+            decoded = _decoded(pieces, _ESCAPE)
+            if len(decoded) == len(pieces):
+                break
+            pieces = decoded
     return _without(text, found)
 
 
 def _forms(secret: str) -> Iterable[str]:
     """The secret's bytes, each as a character, and what base64 and hexadecimal make of them wherever they stand."""
     for encoding in _ENCODINGS:
-        yield from _forms_of(secret.encode(encoding, "surrogatepass"))
+        raw = secret.encode(encoding, "surrogatepass")
+        yield raw.decode("latin-1")
+        yield from _hexadecimal_and_base64(raw)
+    raw = secret.encode("utf-8", "surrogatepass")
+    for once in filter(_gives_away, _hexadecimal_and_base64(raw)):
+        for form in {once, once.upper() if once == raw.hex() else once.translate(_URL_SAFE)}:
+            yield from _hexadecimal_and_base64(form.encode())
 
 
-def _forms_of(raw: bytes) -> Iterable[str]:
-    yield raw.decode("latin-1")
+def _gives_away(form: str) -> bool:
+    return len(form) >= _RUN
+
+
+def _hexadecimal_and_base64(raw: bytes) -> Iterable[str]:
     yield raw.hex()
     for before in range(3):  # base64 turns three bytes into four characters, so their place among others matters
         coded = base64.b64encode(b"\0" * before + raw).decode()
@@ -79,18 +99,19 @@ def _forms_of(raw: bytes) -> Iterable[str]:
             yield coded[first:whole]
 
 
-def _found(pieces: list[_Piece], marks: list[str]) -> set[int]:
-    """Places of the text that have a run in common with one of the marks."""
+def _runs(marks: list[str]) -> dict[int, set[str]]:
+    """The runs that give a mark away, by their length."""
+    runs: dict[int, set[str]] = {}
+    for mark in filter(None, marks):
+        length, comparable = min(_RUN, len(mark)), _comparable(mark)
+        runs.setdefault(length, set()).update(comparable[at : at + length] for at in range(len(mark) - length + 1))
+    return runs
+
+
+def _found(pieces: list[_Piece], runs: dict[int, set[str]]) -> set[int]:
+    """Places of the text that have one of the runs."""
     text = _comparable("".join(piece.byte for piece in pieces))
     found: set[int] = set()
-    runs: dict[int, set[str]] = {}
-    for mark in marks:
-        length = min(_RUN, len(mark))
-        if length:
-            comparable = _comparable(mark)
-            runs.setdefault(length, set()).update(
-                comparable[at : at + length] for at in range(len(comparable) - length + 1)
-            )
     for length, known in runs.items():
         for at in range(len(text) - length + 1):
             if text[at : at + length] in known:
@@ -103,28 +124,42 @@ def _comparable(text: str) -> str:
     return text.lower().replace("-", "+").replace("_", "/").replace(" ", "+")
 
 
-def _decoded(pieces: list[_Piece]) -> list[_Piece]:
+def _decoded(pieces: list[_Piece], escapes: re.Pattern[str]) -> list[_Piece]:
     text = "".join(piece.byte for piece in pieces)
     decoded: list[_Piece] = []
     at = 0
-    for match in _ESCAPE.finditer(text):
+    for match in escapes.finditer(text):
         decoded += pieces[at : match.start()]
         start, end = pieces[match.start()].start, pieces[match.end() - 1].end
-        decoded += [_Piece(byte, start, end) for byte in _meaning(match)]
+        meaning = _meaning(match) if escapes is _ESCAPE else match[1] and chr(int(match[1], 16))
+        decoded += [_Piece(byte, start, end) for byte in meaning or ""]
         at = match.end()
     return decoded + pieces[at:]
 
 
 def _meaning(match: re.Match[str]) -> str:
-    high, low, percent, unicode, byte, hexadecimal, decimal, named, escaped = match.groups()
+    high, low, percent, unicode, braced, long, byte, hexadecimal, decimal, named, octal, escaped = match.groups()
     if high:  # a character in two halves (RFC 8259 §7)
         return _bytes_of(chr(0x10000 + (int(high, 16) - 0xD800) * 0x400 + int(low, 16) - 0xDC00))
     if percent or byte:
         return chr(int(percent or byte, 16))
-    if unicode or hexadecimal or decimal:
-        number = int(decimal) if decimal else int(unicode or hexadecimal, 16)
+    if octal:
+        return chr(int(octal, 8))
+    code = unicode or braced or long or hexadecimal
+    if code or decimal:
+        number = int(decimal) if decimal else int(code, 16)
         return _bytes_of(chr(number)) if number < 0x110000 else "?"
-    return _NAMED[named] if named else _CONTROLS.get(escaped, escaped)
+    if named:
+        return "".join(map(_bytes_of, _names().get(named, f"&{named}")))
+    return _CONTROLS.get(escaped, escaped)
+
+
+def _names() -> dict[str, str]:
+    """The named characters of HTML."""
+    with LOADING:
+        from html.entities import html5
+
+    return html5
 
 
 def _bytes_of(character: str) -> str:

@@ -3,7 +3,9 @@
 import base64
 import html
 import json
+import quopri
 import time
+from html.entities import html5
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -17,6 +19,7 @@ from lakekey.oauth.token_response import InvalidGrant, parse
 
 pytestmark = pytest.mark.every_input
 
+NAMES = {character: f"&{name}" for name, character in html5.items() if name.endswith(";")}
 SECRET = "dose/1234+p&ss w\u00f6rd'\"<=>"
 
 
@@ -40,6 +43,16 @@ ENCODINGS = {
     "HTML, zeros": lambda secret: "".join(f"&#{ord(character):011};" for character in secret),
     "HTML, hexadecimal with zeros": lambda secret: "".join(f"&#X{ord(character):08x};" for character in secret),
     "HTML, hexadecimal": lambda secret: "".join(f"&#x{ord(character):X};" for character in secret),
+    "HTML, names": lambda secret: "".join(NAMES.get(character, character) for character in secret),
+    "HTML, without an end": lambda secret: "".join(f"&#{ord(character)}" for character in secret),
+    "quoted-printable": lambda secret: quopri.encodestring(secret.encode()).decode(),
+    "quoted-printable, every byte": lambda secret: "".join(f"={byte:02X}" for byte in secret.encode()),
+    "quoted-printable, over lines": "=\r\n".join,
+    "quoted-printable in JSON": lambda secret: json.dumps("=\n".join(secret)),
+    "quoted-printable of JSON": lambda secret: quopri.encodestring(json.dumps(secret).encode()).decode(),
+    "octal": lambda secret: "".join(f"\\{byte:03o}" for byte in secret.encode()),
+    "braces": lambda secret: "".join(f"\\u{{{ord(character):x}}}" for character in secret),
+    "eight digits": lambda secret: "".join(f"\\U{ord(character):08x}" for character in secret),
     "Python": lambda secret: repr(secret.encode()),
     "hexadecimal": lambda secret: secret.encode().hex().upper(),
     "base64": lambda secret: base64.b64encode(secret.encode()).decode(),
@@ -50,6 +63,10 @@ ENCODINGS = {
     "base64 of UTF-16, one byte on": lambda secret: base64.b64encode(b"x" + secret.encode("utf-16-be")).decode(),
     "hexadecimal of UTF-16": lambda secret: secret.encode("utf-16-le").hex(),
     "base64, percent": lambda secret: quote(base64.b64encode(secret.encode()).decode(), safe=""),
+    "base64 of base64": lambda secret: base64.b64encode(b"x" + base64.b64encode(secret.encode())).decode().rstrip("="),
+    "base64 of base64url": lambda secret: base64.b64encode(base64.urlsafe_b64encode(b"x" + secret.encode())).decode(),
+    "base64 of hexadecimal": lambda secret: base64.b64encode(secret.encode().hex().upper().encode()).decode(),
+    "hexadecimal of base64": lambda secret: base64.b64encode(secret.encode()).hex(),
     "HTTP Basic": basic,
 }
 
@@ -90,6 +107,10 @@ def test_text_is_shown_as_far_as_it_is_looked_at(secrets):
     assert redacted("x" * 20_000, secrets) == "x" * 16_384
 
 
+def test_what_could_be_quoted_printable_is_looked_at_as_it_is_as_well():
+    assert redacted("client_secret=ab%2Bcdefg, it says", ("ab+cdefg",)) == "client_secret=[redacted], it says"
+
+
 def test_text_without_a_secret_stays_as_it_is():
     said = "AADSTS70008: 100% sure \\u00e9 &amp; expired"
     assert redacted(said, ("rt-0123456789",)) == said
@@ -111,7 +132,20 @@ def test_no_secret_and_no_text_is_too_strange(secret, around, name):
 
 
 @pytest.mark.parametrize(
-    "text", ["%" * 100_000, "\\u" * 50_000, "&#" * 50_000, "a" * 100_000, "%25" * 40_000, "\\" * 99_999]
+    "text",
+    [
+        "%" * 100_000,
+        "\\u" * 50_000,
+        "&#" * 50_000,
+        "a" * 100_000,
+        "%25" * 40_000,
+        "\\" * 99_999,
+        "=" * 100_000,
+        "=3D" * 40_000,
+        "=\r" * 50_000,
+        "&" + "a" * 99_999,
+        "\\u{" * 40_000,
+    ],
 )
 def test_worst_text_takes_no_time(text):
     began = time.process_time()
