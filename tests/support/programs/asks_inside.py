@@ -170,10 +170,15 @@ def _end_of_a_thread(provider: lakekey.Provider) -> None:
 
 
 def _asks_once_called_by(caller: str, provider: lakekey.Provider) -> None:
-    """Asks in the first function that another one calls; as the collector would, which may run there."""
+    """Asks in the first function that another one calls; as the collector would, which may run there.
+
+    That one of Python 3.12 which notes the end of a thread calls functions of C only.
+    """
+    of_c = caller == "_maintain_shutdown_locks"
 
     def hook(frame: Any, event: str, _: Any) -> None:
-        if event == "call" and frame.f_back is not None and frame.f_back.f_code.co_name == caller:
+        calls = frame.f_back if event == "call" else frame if event == "c_call" and of_c else None
+        if calls is not None and calls.f_code.co_name == caller:
             sys.setprofile(None)
             ask(provider)
 
