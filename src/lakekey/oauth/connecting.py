@@ -1,7 +1,9 @@
 """Connecting in a thread of its own, which is left behind if it takes too long: a look-up of a name cannot be ended."""
 
 import _thread
+import contextlib
 import contextvars
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -42,11 +44,14 @@ class Attempt:
             self.ended.set()
 
     def abandon(self) -> None:
-        """Wait for it no longer."""
+        """Wait for it no longer. What it waits for from a proxy, which may drip without end, ends as well."""
         with self._guard:
             self._abandoned = True
             if self.ended.is_set():
                 self._connection.close()
+            elif (open_socket := self._connection.sock) is not None:
+                with contextlib.suppress(OSError):  # TLS has taken it over, and bounds its handshake
+                    socket.socket.shutdown(open_socket, socket.SHUT_RDWR)
 
     def result(self) -> None:
         """Raise what it has ended with, if it has failed."""

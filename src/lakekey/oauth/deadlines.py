@@ -104,7 +104,6 @@ class Watch:
         self.reuses = False
         self._deadline = deadline
         self._done = threading.Event()
-        self._connections: list[HTTPConnection] = []
         # A connection lets go of its socket when the end of the answer is the end of the connection (RFC 9112 §6.3).
         self._sockets: list[socket.socket] = []
         self._commitment = _context.get().commitment
@@ -135,7 +134,7 @@ class Watch:
         """Called after each piece of the answer: where no watch runs, go on only with what has arrived."""
         if not self._runs and time.monotonic() > self._deadline:
             self.over = True
-            for open_socket in self._its_sockets():
+            for open_socket in self._sockets:
                 with contextlib.suppress(OSError):
                     open_socket.settimeout(0.001)  # not 0, by which the library would take no bytes for the end
 
@@ -150,7 +149,6 @@ class Watch:
         Raises:
             TimeoutError: The deadline has passed.
         """
-        self._connections.append(connection)
         attempt = Attempt(connection, connect)
         if start(attempt.run):
             self._wait(attempt)
@@ -158,12 +156,7 @@ class Watch:
             attempt.run()
         attempt.result()
         self._sockets.append(connection.sock)
-        # The caller does not wait any more for the answer to what would be sent now.
-        try:
-            self._check()
-        except TimeoutError:
-            connection.close()
-            raise
+        self._check()  # the caller does not wait any more for the answer to what would be sent now
         if self._commitment is not None:
             self._commitment.commit()
 
@@ -207,19 +200,15 @@ class Watch:
         last = time.monotonic() + _DRAIN
         # The first wait lets a reader go on that was stopped and woken together with this thread.
         while not self._done.wait(_STEP):
-            if time.monotonic() > last or not _readable(self._its_sockets()):
+            if time.monotonic() > last or not _readable(self._sockets):
                 self._shut_down()
                 return
 
     def _shut_down(self) -> None:
-        for open_socket in self._its_sockets():
+        for open_socket in self._sockets:
             with contextlib.suppress(OSError):
                 # Not the method of a TLS socket: that one forgets the keys, and what has arrived could not be read.
                 socket.socket.shutdown(open_socket, socket.SHUT_RDWR)
-
-    def _its_sockets(self) -> list[socket.socket]:
-        found = [*self._sockets, *(connection.sock for connection in self._connections)]
-        return [one for one in found if one is not None]
 
 
 @contextlib.contextmanager

@@ -272,24 +272,35 @@ def test_connection_that_comes_too_late_is_closed():
     assert closed.wait(10)
 
 
-def test_server_that_drips_its_greeting_does_not_hold_the_connection_that_was_left():
+def test_proxy_that_drips_does_not_hold_the_connection_that_was_left(monkeypatch):
     ended = threading.Event()
 
     def drip(connection):
         connection.recv(65536)
-        connection.sendall(b"\x16\x03\x03\x40\x00")  # the head of a TLS record of 16 KiB
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\nX: ")
         with contextlib.suppress(OSError):
             while not ended.is_set():
-                connection.sendall(b"\x02")
+                connection.sendall(b"x")
                 ended.wait(0.02)
             return
         ended.set()
 
-    with answering(drip) as port, pytest.raises(TokenEndpointError, match="in time"):
-        Transport().post_form(f"https://127.0.0.1:{port}/", FORM, deadline=time.monotonic() + 0.2)
-    dropped = ended.wait(30)
-    ended.set()
+    with answering(drip) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        with pytest.raises(TokenEndpointError, match="in time"):
+            Transport().post_form("https://workspace.example.com/", FORM, deadline=time.monotonic() + 0.2)
+        dropped = ended.wait(30)
+        ended.set()
     assert dropped
+
+
+def test_wait_for_bytes_has_an_end_of_its_own_only_where_no_thread_ends_it(monkeypatch):
+    watched = deadlines.Watch(time.monotonic() + 60)
+    assert (watched.read_timeout is None) is (sys.platform != "win32")
+    watched.stop()
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    assert 0 < deadlines.Watch(time.monotonic() + 60).read_timeout <= 60
+    assert deadlines.Watch(time.monotonic() - 60).read_timeout == 0.001
 
 
 @pytest.mark.parametrize("threads", [True, False], ids=["threads", "no thread"])
