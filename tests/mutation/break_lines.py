@@ -19,6 +19,7 @@ import copy
 import importlib
 import os
 import random
+import shlex
 import shutil
 import signal
 import sys
@@ -207,6 +208,15 @@ class Copy:
                 shutil.copy(ROOT / name, place)
         if (ROOT / NODE_MODULES).exists():
             (place / NODE_MODULES).symlink_to(ROOT / NODE_MODULES)
+        self._paths = [str(place / part) for part in ("src", "packages/lakekey-sandbox/src")]
+        # What the programs that tests start are run by: with an environment of their own, they would load the tree itself.
+        self._python = place / "python"
+        where = shlex.quote(os.pathsep.join(self._paths))
+        self._python.write_text(
+            f'#!/bin/sh\nPYTHONPATH="${{PYTHONPATH:+$PYTHONPATH:}}"{where} exec {shlex.quote(sys.executable)} "$@"\n',
+            "utf-8",
+        )
+        self._python.chmod(0o755)
 
     @contextlib.contextmanager
     def broken(self, one: Break) -> Iterator[None]:
@@ -268,12 +278,12 @@ class Copy:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             for number in (1, 2):
                 os.dup2(os.open(self.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
-            paths = [str(self._place / part) for part in ("src", "packages/lakekey-sandbox/src")]
             os.environ.clear()
-            os.environ.update(PATH="/usr/bin:/bin", PYTHONPATH=os.pathsep.join(paths), HOME=str(self._place))
+            os.environ.update(PATH="/usr/bin:/bin", PYTHONPATH=os.pathsep.join(self._paths), HOME=str(self._place))
             os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # two breaks within a second would be one to the cache
             sys.dont_write_bytecode = True
-            sys.path[:0] = paths
+            sys.path[:0] = self._paths
+            sys.executable = str(self._python)
             fixed = ["-q", "-p", "no:randomly", "-p", "no:cacheprovider"]
             status = sys.modules["pytest"].main([*fixed, *arguments], plugins=plugins)
         except BaseException:

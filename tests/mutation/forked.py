@@ -9,6 +9,7 @@ What cannot be tried like this is for `break_lines.py` to try from the start: a 
 loaded, and one that every test has missed.
 """
 
+import _thread
 import ast
 import contextlib
 import faulthandler
@@ -29,6 +30,7 @@ from typing import Any, NamedTuple, Protocol
 
 _NO_BREAK = 77  # the status of a fork whose functions cannot be broken
 _PATIENCE = 15.0  # seconds that a test may take with a break beyond five times what it takes without it
+_START = _thread.start_new_thread
 _STARTING = frozenset({"subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec"})
 
 
@@ -93,6 +95,7 @@ class Forks:
             importlib.import_module(self._module)  # in the forks it would be loaded broken, and once for each
         sys.settrace(None)
         threading.settrace(None)  # type: ignore[arg-type]
+        _thread.start_new_thread = _START
         # Some tests measure time, or how much is loaded, and fail if their lines are looked at.
         passes = (
             self._forked(lambda traced=traced: self._look(session, traced=traced), 4000) for traced in (True, False)
@@ -124,8 +127,16 @@ class Forks:
         def call(frame: FrameType, event: str, argument: object) -> Any:
             return line(frame, event, argument) if frame.f_code.co_filename == self._file else None
 
+        def start(work: Callable[..., object], arguments: tuple[Any, ...]) -> int:
+            def traced() -> None:
+                sys.settrace(call)
+                work(*arguments)
+
+            return _START(traced, ())
+
         threading.settrace(call)
         sys.settrace(call)
+        _thread.start_new_thread = start  # type: ignore[assignment]  # whose threads `threading` does not know
 
     def _look(self, session: Any, *, traced: bool) -> int:
         """Run the tests without a break, in a fork, and write down what each does."""
