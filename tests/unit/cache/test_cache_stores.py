@@ -6,13 +6,13 @@ import time
 import pytest
 
 from lakekey.cache.cache import Cache
-from lakekey.cache.entry import Entry, Stored
+from lakekey.cache.entry import DISCOVERY_PREFIX, WEB_PREFIX, Entry, Stored
 from lakekey.cache.envelope import seal
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing, format_ring, key_id
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.cache.stores.store import Reading
-from lakekey.errors import CacheWriteFailed, KeyUnavailable, StoreUnavailable
+from lakekey.errors import CacheWriteFailed, KeyUnavailable, StoreUnavailable, UnsafeCache
 from support.memory_stores import Shared
 
 NAME, OTHER = "a" * 64, "b" * 64
@@ -45,6 +45,15 @@ class Full(MemoryStore):
         raise CacheWriteFailed("the disk is full")
 
 
+class PartlyUnsafe(MemoryStore):
+    """A store in which one entry must not be believed."""
+
+    def get(self, entry_id):
+        if entry_id == OTHER:
+            raise UnsafeCache("open to other users")
+        return super().get(entry_id)
+
+
 class Ahead(Shared):
     """A store that hosts share, whose clock is ahead of this machine's."""
 
@@ -74,6 +83,15 @@ def test_entry_that_need_not_be_durable_is_kept_in_this_process_where_nothing_ca
     assert not cache.keeps(NAME)
     assert cache.keeps(OTHER)
     assert not Cache(MemoryStore(), RING, volatile="why").keeps(OTHER)
+
+
+def test_walk_goes_on_past_what_cannot_be_read_and_what_is_no_session():
+    cache = Cache(store := PartlyUnsafe(), RING)
+    for name in (NAME, OTHER, f"{DISCOVERY_PREFIX}d", f"{WEB_PREFIX}d"):
+        store.put(name, seal(RING, name, Entry({}).to_bytes()), replaces=None)
+    (first, stored), (second, error) = cache.walk()
+    assert (first, stored.entry) == (NAME, Entry({}))
+    assert (second, error.message) == (OTHER, "open to other users")
 
 
 def test_store_that_is_away_is_an_error_unless_what_it_keeps_can_be_had_again(caplog):

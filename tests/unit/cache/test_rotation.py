@@ -14,7 +14,7 @@ from lakekey.cache.keys import anchor
 from lakekey.cache.keys.choice import NOTE, ChangedElsewhere, KeyChoice, parse
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import key_id, new_key
-from lakekey.cache.rotation import _moves, rotate
+from lakekey.cache.rotation import _moves, _tidy, rotate
 from lakekey.cache.stores.file import FileStore
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import (
@@ -197,6 +197,12 @@ def test_ring_that_moves_gets_a_new_key_and_leaves_its_old_place(cache, environ,
     assert not (directory / "master.key").exists()
     later = opened(cache.store, {**environ, "LAKEKEY_PASSPHRASE": PASSPHRASE})
     assert later.get(NAMES[0]).refresh_token == NAMES[0]
+
+
+def test_old_key_that_cannot_be_taken_out_of_the_keyring_is_reported(environ, caplog):
+    former = KeyChoice("keyring", "", backend="keyring.backends.fail.Keyring", item="of-before")
+    _tidy(former, KeyChoice("file", ""), Keys(MemoryStore(), environ))
+    assert "the old key is left in the keyring, where it opens nothing" in caplog.text
 
 
 def test_ring_that_is_moved_where_it_is_gets_a_new_key_there(cache):
