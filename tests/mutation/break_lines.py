@@ -165,7 +165,7 @@ def nearest(path: Path) -> list[str]:
     """The tests of a module: those in its place and those that import it, then those that `NEAREST` names."""
     inside, module = path.relative_to(SOURCE), module_of(path)
     room, _, name = module.rpartition(".")
-    mirrored = ROOT / "tests" / "unit" / inside.parent / f"test_{path.stem}.py"
+    mirrored = ROOT / "tests" / "unit" / inside.parent / f"test_{path.stem.strip('_')}.py"
     found = {mirrored} if mirrored.exists() else set()
     for test in (ROOT / "tests" / "unit").rglob("test_*.py"):
         text = test.read_text("utf-8")
