@@ -140,7 +140,7 @@ class SessionSource:
         if self._snapshot is not None:
             self._look_at_end(self._snapshot.entry)
 
-    def invalidate(self, access_token: str, *, ask: bool = True) -> bool:
+    def invalidate(self, access_token: str, *, ask: bool) -> bool:
         """See `TokenSource.invalidate`."""
         snapshot = self._snapshot
         if snapshot is not None and snapshot.entry.access_token != access_token:
@@ -183,7 +183,7 @@ class SessionSource:
             until, until_monotonic, authorization, since = self._fresh
             if since <= _time() < until and _monotonic() < until_monotonic:
                 return {"Authorization": authorization}
-            return self._renewed_headers()
+            return self._renewed_headers(ask=True)
 
         return factory
 
@@ -192,7 +192,7 @@ class SessionSource:
         is_fresh = since <= time.time() < until and time.monotonic() < until_monotonic
         return {"Authorization": authorization} if is_fresh else None
 
-    def _renewed_headers(self, *, ask: bool = True) -> Headers:
+    def _renewed_headers(self, *, ask: bool) -> Headers:
         snapshot = self._snapshot
         if (
             snapshot is not None

@@ -149,7 +149,7 @@ class SdkStrategy:
         self._drop()
         return False
 
-    def invalidate(self, access_token: str, *, ask: bool = True) -> bool:  # noqa: ARG002 - no person signs in
+    def invalidate(self, access_token: str, *, ask: bool) -> bool:  # noqa: ARG002 - no person signs in
         """Report that a server refused a token: the strategy is built again, and with it its token.
 
         The new token is on trial, as `Provider.invalidate` says, in this process.

@@ -61,7 +61,7 @@ class TokenSource(Protocol):
     def logout(self) -> bool:
         """See `Provider.logout`."""
 
-    def invalidate(self, access_token: str, *, ask: bool = True) -> bool:
+    def invalidate(self, access_token: str, *, ask: bool) -> bool:
         """See `Provider.invalidate`."""
 
     def served(self, access_token: str) -> None:

@@ -91,7 +91,7 @@ class _Forwarded:
         was, self._refused = self.is_fresh, True
         return was
 
-    def invalidate(self, access_token: str, *, ask: bool = True) -> bool:  # noqa: ARG002 - no person signs in here
+    def invalidate(self, access_token: str, *, ask: bool) -> bool:  # noqa: ARG002 - no person signs in here
         if access_token == self._token.access_token:
             self._refused = True
             raise self._ended()

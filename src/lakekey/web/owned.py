@@ -69,7 +69,7 @@ class OwnedSource:
         """See `TokenSource.on_session_ending`."""
         self._source.on_session_ending(callback)
 
-    def invalidate(self, access_token: str, *, ask: bool = True) -> bool:
+    def invalidate(self, access_token: str, *, ask: bool) -> bool:
         """See `TokenSource.invalidate`."""
         if self._is_anothers():
             raise self._ended()
@@ -113,7 +113,7 @@ class OwnedSource:
                 self._seen = headers["Authorization"]
                 return headers
             # Not the one that is stored: older, or another person's, of which the store knows no more.
-            self._source.invalidate(headers["Authorization"].removeprefix("Bearer "))
+            self._source.invalidate(headers["Authorization"].removeprefix("Bearer "), ask=False)
         raise self._ended()
 
     def _is_anothers(self) -> bool:

@@ -101,6 +101,15 @@ def test_snapshot_ends_with_its_token_less_the_margin(world):
     assert world.source._snapshot.end_monotonic == pytest.approx(world.clock.monotonic() + LIFETIME - margin(LIFETIME))
 
 
+def test_request_that_only_clears_up_gets_the_live_token_and_asks_no_person(world):
+    assert world.source.unattended_headers() == {"Authorization": f"Bearer {world.token}"}
+    assert world.server.sent == []
+    person = provider_over(cache_over(), world.server, person=True)
+    with pytest.raises(LoginRequired):
+        source_of(person).unattended_headers()
+    assert person.headers() == source_of(person).unattended_headers(), "any other request asks the person"
+
+
 # Renewing ahead of time
 
 
