@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from databricks.sql.exc import RequestError
+from databricks.sql.exc import NotSupportedError, RequestError
 
 from lakekey.errors import LoginRequired, TokenRefused
 from lakekey.sql.connector_errors import explained, kernel_refusal, refused, unwrap
@@ -91,3 +91,23 @@ def test_refusal_of_thrift_is_known_by_its_mark_and_by_its_text(error):
     target = SimpleNamespace(name="prod")
     assert "fixed_token=True" in kernel_refusal(error, target, asked=False).hint
     assert kernel_refusal(RuntimeError("another"), target, asked=False) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "is_known", "is_missing"),
+    [
+        (ImportError("use_kernel=True needs another package"), True, True),
+        (NotSupportedError("use_kernel=True takes no credentials provider"), True, False),
+        (ImportError("another module"), False, False),
+        (RuntimeError("use_kernel=True"), False, False),
+    ],
+)
+def test_refusal_of_the_kernel_says_what_to_install_where_the_kernel_is_missing(error, is_known, is_missing):
+    target = SimpleNamespace(name="prod")
+    found = kernel_refusal(error, target, asked=True)
+    assert (found is not None) is is_known
+    if found is not None:
+        assert found.message == "the connector's kernel takes no credentials provider"
+        assert ("pip install 'databricks-sql-connector[kernel]'" in found.hint) is is_missing
+        assert "this warehouse refuses" in kernel_refusal(error, target, asked=False).message
+    assert "pip" not in kernel_refusal(RuntimeError("KP001", ImportError("another")), target, asked=False).hint
