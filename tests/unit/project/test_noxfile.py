@@ -78,7 +78,7 @@ def test_repeats_of_single_tests_count(parts, allowed, fine):
     assert ("one\n  two" in said) == (allowed > 0)
 
 
-def test_pytest_writes_down_which_tests_it_repeated(noxfile, tmp_path):
+def test_pytest_writes_down_which_tests_it_repeated_and_shows_why(noxfile, tmp_path):
     shaky = tmp_path / "test_shaky.py"
     shaky.write_text("tried = []\n\n\ndef test_it():\n    tried.append(1)\n    assert len(tried) == 2\n")
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
@@ -87,6 +87,8 @@ def test_pytest_writes_down_which_tests_it_repeated(noxfile, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "repeated").read_text().splitlines() == ["test_shaky.py::test_it"]
+    assert "run once more: test_shaky.py::test_it" in done.stdout
+    assert "assert 1 == 2" in done.stdout
 
 
 def test_bytecode_is_written_before_a_part_begins(noxfile, monkeypatch, tmp_path):
