@@ -21,7 +21,7 @@ class Callback:
     """Listens for one authorization answer.
 
     Args:
-        ports: Ports to try in order; 0 stands for any free one.
+        ports: Ports to try in order, one at least; 0 stands for any free one.
         path: The redirect address's path.
         host_name: The host that the registered redirect address names.
 
@@ -119,7 +119,7 @@ def _bind(ports: Iterable[int], host_name: str) -> list[socket.socket]:
 
 
 def _span(ports: list[int]) -> str:
-    return f"{ports[0]} to {ports[-1]}" if len(ports) > 1 else str(ports[0] if ports else "none")
+    return f"{ports[0]} to {ports[-1]}" if len(ports) > 1 else str(ports[0])
 
 
 def _who_is_there(ports: list[int]) -> str:
@@ -127,8 +127,7 @@ def _who_is_there(ports: list[int]) -> str:
     around = "or sign in without a port: LAKEKEY_INTERACTIVE=paste"
     if holders := holders_of(ports):
         return f"{_span(ports)}: end {' or '.join(holders)}; {around}"
-    first, last = min(ports, default=0), max(ports, default=0)
-    return f"see who holds them: {listeners(first, last)}; {around}"
+    return f"see who holds them: {listeners(min(ports), max(ports))}; {around}"
 
 
 def _has_ipv6() -> bool:

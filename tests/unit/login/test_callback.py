@@ -152,6 +152,14 @@ def test_port_is_free_again_where_no_thread_can_serve_it(monkeypatch):
         assert again.port == callback.port
 
 
+def test_page_that_was_shown_stays_the_outcome_as_the_sign_in_ends():
+    with Callback([0]) as callback:
+        callback.expect(STATE)
+        callback.show(PAGE)
+        ask(callback, code="a-code", state=STATE)
+    assert callback._outcome.page == PAGE
+
+
 def test_thread_has_ended_when_the_sign_in_has():
     with Callback([0]) as callback:
         callback.show(PAGE)
@@ -203,6 +211,17 @@ def test_machine_whose_ipv6_has_no_loopback_has_none(monkeypatch):
     monkeypatch.setattr(socket, "has_ipv6", True)
     monkeypatch.setattr(socket, "socket", WithoutLoopback)
     assert not _has_ipv6()
+
+
+def test_ipv6_is_found_by_a_user_who_may_not_have_every_port(monkeypatch):
+    class OfAUser(socket.socket):
+        def bind(self, address):
+            if 0 < address[1] < 1024:
+                raise PermissionError(errno.EACCES, "Permission denied")
+            super().bind(address)
+
+    monkeypatch.setattr(socket, "socket", OfAUser)
+    assert _has_ipv6()
 
 
 def test_python_without_ipv6_has_none(monkeypatch):

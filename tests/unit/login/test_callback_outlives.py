@@ -278,6 +278,7 @@ def test_a_tab_of_a_login_that_was_given_up_is_not_left_waiting():
         browser.start()
         assert callback.answered.wait(10)
     browser.join(10)
+    assert page[0].startswith("HTTP/1.1 200 ")
     assert "Sign-in received" in page[0]
 
 
