@@ -206,6 +206,7 @@ class Copy:
         for name in ("pyproject.toml", "conftest.py"):
             if (ROOT / name).exists():
                 shutil.copy(ROOT / name, place)
+        (place / "docs").symlink_to(ROOT / "docs")  # some tests read a page
         if (ROOT / NODE_MODULES).exists():
             (place / NODE_MODULES).symlink_to(ROOT / NODE_MODULES)
         self._paths = [str(place / part) for part in ("src", "packages/lakekey-sandbox/src")]
