@@ -5,6 +5,7 @@ import os
 import threading
 import time
 import warnings
+from queue import Empty, SimpleQueue
 
 import pytest
 
@@ -123,6 +124,29 @@ def test_jobs_added_as_the_thread_ends_run(background):
         assert job.begun.wait(PATIENCE)
         time.sleep(0.0005)  # about as long as the thread waits for another
     assert [len(job.threads) for job in jobs] == [1] * 300
+
+
+def test_job_added_after_the_last_look_of_a_thread_that_ends_runs(background):
+    idle, late = [], Job()
+
+    class Added(SimpleQueue):
+        def get(self, **more):
+            try:
+                return super().get(**more)
+            except Empty:
+                idle.append(True)
+                raise
+
+    class Jobs(dict):
+        def __bool__(self):
+            is_last_look = bool(idle) and not len(self)
+            if is_last_look and not late.threads:
+                background.submit("late", late)
+            return not is_last_look and len(self) > 0
+
+    background._added, background._jobs = Added(), Jobs()
+    background.submit("a", Job())
+    assert late.begun.wait(PATIENCE)
 
 
 @pytest.mark.fork
