@@ -7,7 +7,7 @@ from lakekey._imports import libraries
 from lakekey.errors import ConfigurationError
 from lakekey.providers import factory
 from lakekey.providers.provider import Provider
-from lakekey.sql.arguments import Handing, connect_arguments
+from lakekey.sql.arguments import TokenTracker, connect_arguments
 from lakekey.sql.connector_errors import explained, kernel_refusal, refused, typed, unwrap
 
 if TYPE_CHECKING:
@@ -90,12 +90,12 @@ def _connection(dialect: Any, provider: Provider, arguments: dict[str, Any]) -> 
     with libraries():
         from lakekey.sql.pooled import PooledConnection
 
-    handing = Handing(provider)
-    handing()()  # an error of ours comes out here, before the connector wraps it
+    tracker = TokenTracker(provider)
+    tracker()()  # an error of ours comes out here, before the connector wraps it
 
     def connect() -> Any:
         try:
-            return typed(lambda: dialect.connect(**arguments, credentials_provider=handing))
+            return typed(lambda: dialect.connect(**arguments, credentials_provider=tracker))
         except Exception as error:
             kernel_only = kernel_refusal(error, provider.target, asked=bool(arguments.get("use_kernel")))
             if kernel_only is not None:
@@ -104,12 +104,12 @@ def _connection(dialect: Any, provider: Provider, arguments: dict[str, Any]) -> 
 
     for _ in range(2):
         try:
-            return PooledConnection(connect(), handing, provider.target)
+            return PooledConnection(connect(), tracker, provider.target)
         except Exception as error:
             if not refused(error):
                 raise
             refusal = error
-        if not (renewed := handing.renewed(has_not_run=True)):
+        if not (renewed := tracker.renewed(has_not_run=True)):
             break
     raise explained(refusal, provider.target.name, renewed=renewed)
 

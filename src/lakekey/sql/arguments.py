@@ -36,7 +36,7 @@ def connect_arguments(target: Target, http_path: str | None = None) -> dict[str,
     return arguments
 
 
-class Handing:
+class TokenTracker:
     """A provider as one connection sees it: it remembers the token that it handed out last.
 
     A connector keeps a token long after the provider has a newer one. When that token is refused, it is the one to

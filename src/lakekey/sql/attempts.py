@@ -29,7 +29,7 @@ class _Attempts:
         self.lost: UnsafeToRetryError | None = None
 
     def explain(self, error: Error) -> None:
-        """Have the connector's error tell what it does not know, and the one that it was raised from."""
+        """Add what the connector's error does not know to it, and to the error that it was raised from."""
         if isinstance(error.__cause__, Error):  # the connector's error of a commit has one
             self.explain(error.__cause__)
         if self.lost is not None and self.lost in error.args:

@@ -16,7 +16,7 @@ from databricks import sql
 from lakekey._inside_work import holding, is_holding
 from lakekey.errors import LockTimeout
 from lakekey.providers.provider import Provider
-from lakekey.sql.arguments import Handing
+from lakekey.sql.arguments import TokenTracker
 from lakekey.sql.attempts import counted, watched
 from lakekey.sql.connector_errors import explained, kernel_refusal, refused, typed
 from lakekey.sql.proxy import ConnectionProxy, CursorProxy
@@ -40,7 +40,7 @@ class Connection(ConnectionProxy):
         self._assigned = {}
         self._arguments = arguments
         self._target = provider.target
-        self._handing = Handing(provider, pass_through=pass_through)
+        self._tracker = TokenTracker(provider, pass_through=pass_through)
         self._fixed_token = fixed_token
         # How many statements were begun that are not plainly reads. Later ones may depend on what they left in the
         # session: on a new one, they could meet another table, or stand outside their transaction.
@@ -84,7 +84,7 @@ class Connection(ConnectionProxy):
                 refusal = error
             batch = name == "executemany"  # its first rows may be written
             has_not_run = started_nothing(refusal) and not batch
-            renewed = self._handing.renewed(has_not_run=has_not_run)
+            renewed = self._tracker.renewed(has_not_run=has_not_run)
             if not (renewed and alone and has_not_run and self._reopen(cursor, shaping=int(not reads))):
                 raise self._explained(refusal, renewed=renewed, batch=batch)
             second = getattr(cursor.cursor, name)
@@ -95,7 +95,7 @@ class Connection(ConnectionProxy):
     def _run(self, call: Callable[[], Any], *, reads: bool) -> Any:
         with counted(repeatable=reads):
             result = typed(call)
-        self._handing.served()
+        self._tracker.served()
         return result
 
     def _is_used_beside(self, cursor: "Cursor") -> bool:
@@ -146,23 +146,23 @@ class Connection(ConnectionProxy):
 
     def _open(self) -> Any:
         # Asked for here, before the connector is: what is wrong with the sign-in comes out as it is.
-        self._handing()()
+        self._tracker()()
         try:
             return typed(self._connect)
         except sql.exc.Error as error:
             if not refused(error):
                 raise
             refusal = error
-        if not self._handing.renewed(has_not_run=True):
+        if not self._tracker.renewed(has_not_run=True):
             raise self._explained(refusal, renewed=False)
         return self._call(self._connect)
 
     def _connect(self) -> Any:
         if self._fixed_token:
-            self._handing()()
-            return watched(sql.connect(access_token=self._handing.token, **self._arguments))
+            self._tracker()()
+            return watched(sql.connect(access_token=self._tracker.token, **self._arguments))
         try:
-            return watched(sql.connect(credentials_provider=self._handing, **self._arguments))
+            return watched(sql.connect(credentials_provider=self._tracker, **self._arguments))
         except Exception as error:
             kernel_only = kernel_refusal(error, self._target, asked=bool(self._arguments.get("use_kernel")))
             if kernel_only is None:
@@ -201,7 +201,7 @@ class Connection(ConnectionProxy):
 
     def _refused(self, refusal: sql.exc.Error) -> sql.exc.Error:
         """The error of a call that is not made again; the refused token is replaced for what comes next."""
-        return self._explained(refusal, renewed=self._handing.renewed(has_not_run=started_nothing(refusal)))
+        return self._explained(refusal, renewed=self._tracker.renewed(has_not_run=started_nothing(refusal)))
 
     def _explained(self, refusal: sql.exc.Error, *, renewed: bool, batch: bool = False) -> sql.exc.Error:
         return explained(refusal, self._target.name, renewed=renewed, batch=batch)

@@ -11,7 +11,7 @@ from typing import Any
 from databricks import sql
 
 from lakekey.configuration.target import Target
-from lakekey.sql.arguments import Handing
+from lakekey.sql.arguments import TokenTracker
 from lakekey.sql.attempts import counted, watched
 from lakekey.sql.connector_errors import explained, refused, typed
 from lakekey.sql.proxy import ConnectionProxy, CursorProxy
@@ -23,16 +23,16 @@ class PooledConnection(ConnectionProxy):
 
     Args:
         connection: The connector's connection.
-        handing: What signs it in.
+        tracker: What signs it in.
         target: Where to.
 
     Attributes:
         connection: The connector's own connection.
     """
 
-    def __init__(self, connection: Any, handing: Handing, target: Target) -> None:
+    def __init__(self, connection: Any, tracker: TokenTracker, target: Target) -> None:
         self._assigned = {}
-        self._handing = handing
+        self._tracker = tracker
         self._target = target
         self.connection = watched(connection)
 
@@ -49,7 +49,7 @@ class PooledConnection(ConnectionProxy):
                 return call()
 
         result = self._call(work, batch=name == "executemany")
-        self._handing.served()
+        self._tracker.served()
         return result
 
     def _call(self, work: Callable[[], Any], *, batch: bool = False) -> Any:
@@ -60,7 +60,7 @@ class PooledConnection(ConnectionProxy):
             if not refused(error):
                 raise
             refusal = error
-        renewed = self._handing.renewed(has_not_run=started_nothing(refusal) and not batch)
+        renewed = self._tracker.renewed(has_not_run=started_nothing(refusal) and not batch)
         raise explained(refusal, self._target.name, renewed=renewed, batch=batch)
 
 

@@ -7,7 +7,7 @@ from lakekey._hosts import routed_path
 from lakekey.configuration.target import resolve
 from lakekey.errors import LoginRequired
 from lakekey.sql import connect_arguments
-from lakekey.sql.arguments import Handing
+from lakekey.sql.arguments import TokenTracker
 from support.told_provider import ToldProvider
 
 WAREHOUSE = "/sql/1.0/warehouses/w"
@@ -82,36 +82,36 @@ def test_connector_gets_the_whole_sign_in_and_the_name_that_it_hands_on_only_if_
     """In lower case, it goes past the connector's own cache of the token."""
     provider = ToldProvider("one")
     provider.more = {"X-Cloud": "two"}
-    assert Handing(provider, pass_through=pass_through)()() == {name: "Bearer one", "X-Cloud": "two"}
-    assert "Authorization" in Handing(provider)()()
+    assert TokenTracker(provider, pass_through=pass_through)()() == {name: "Bearer one", "X-Cloud": "two"}
+    assert "Authorization" in TokenTracker(provider)()()
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "Basic"])
 def test_token_that_was_handed_out_last_is_the_one_that_served_or_was_refused(scheme):
     provider = ToldProvider("one", "two", "three")
     provider.scheme = scheme
-    handing = Handing(provider)
-    headers = handing()
-    assert handing.token == ""
+    tracker = TokenTracker(provider)
+    headers = tracker()
+    assert tracker.token == ""
     headers()
     provider.renew()
     headers()
-    handing.served()
-    assert handing.invalidate() is True
-    handing.served()
+    tracker.served()
+    assert tracker.invalidate() is True
+    tracker.served()
     assert provider.told == ["served two", "refused two", "served two"], "the connector has no other one yet"
 
 
 @pytest.mark.parametrize("has_not_run", [True, False])
 @pytest.mark.parametrize("tokens", [["one", "two"], ["one"]])
 def test_whether_there_is_another_token_is_reported(tokens, has_not_run):
-    assert Handing(ToldProvider(*tokens)).renewed(has_not_run=has_not_run) is (len(tokens) > 1)
+    assert TokenTracker(ToldProvider(*tokens)).renewed(has_not_run=has_not_run) is (len(tokens) > 1)
 
 
 def test_why_there_is_no_other_token_is_reported_only_where_the_statement_has_not_run():
     provider = ToldProvider("one")
     provider.trouble = LoginRequired("sign in")
-    handing = Handing(provider)
+    tracker = TokenTracker(provider)
     with pytest.raises(LoginRequired):
-        handing.renewed(has_not_run=True)
-    assert handing.renewed(has_not_run=False) is False
+        tracker.renewed(has_not_run=True)
+    assert tracker.renewed(has_not_run=False) is False
