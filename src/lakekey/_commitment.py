@@ -79,7 +79,7 @@ class Commitment:
         self._signals: HeldSignals | None = None
 
     def commit(self) -> None:
-        """From here on the work is seen through; called right before a request that spends a token is sent.
+        """From here on the work is completed; called right before a request that spends a token is sent.
 
         Raises:
             Withdrawn: It was called off already.

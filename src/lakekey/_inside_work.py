@@ -67,7 +67,7 @@ def later(report: Callable[[], object]) -> None:
 
 @contextlib.contextmanager
 def as_work() -> Iterator[None]:
-    """Within it, code that asks for a header is refused at once, and reports wait for its end, as inside a work.
+    """Within it, code that asks for a header is refused at once, and reports wait for its end, as inside other work.
 
     For code that has a lock that a renewal needs, and waits for a disk, a server or another program meanwhile.
     """

@@ -30,7 +30,7 @@ def later(report: Callable[[], object]) -> None:
 
 
 def debug(part: str, message: str, *values: Any) -> None:
-    """A detail for a person who looks for a fault."""
+    """A detail for a person who is looking for a fault."""
     _emit(10, part, message, values)
 
 

@@ -9,7 +9,7 @@ from lakekey._imports import amid_locked_step, importing
 
 # Python's modules that no renewal imports, though they have names that programs give to packages of their own. Only the
 # name counts: it is what Python locks, whichever file is imported by it. `site` imports code of the program as Python
-# starts, and of what `idlelib` imports, a program is a part.
+# starts, and a program can be part of what `idlelib` imports.
 _NEVER_IMPORTED = {
     "antigravity", "cProfile", "chunk", "cmd", "code", "crypt", "fileinput", "graphlib", "idlelib", "mailbox", "pdb",
     "pipes", "profile", "pstats", "pty", "resource", "sched", "site", "syslog", "test", "this", "trace", "turtle",

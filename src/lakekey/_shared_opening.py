@@ -1,8 +1,8 @@
 """Opening files on Windows so that others may rename and delete them meanwhile, as everywhere else.
 
 What `os.open` opens there, no other process can replace or delete until it is closed, so a crowd of readers would hold
-up the process that writes. Links are followed here: a file that OneDrive keeps in its cloud is one, and is fetched by
-that.
+up the process that writes. Links are followed here: a file that OneDrive keeps in its cloud is one, and opening it
+fetches it.
 """
 
 import os

@@ -32,7 +32,7 @@ _HIDDEN = (b"script", b"style", b"title")
 
 
 def check(target: Target, client: Client, request: AuthorizationRequest) -> None:
-    """Ask the authorization endpoint whether it takes this app's requests, without being anybody.
+    """Ask the authorization endpoint whether it takes this app's requests, without signing in.
 
     A request of its own is sent, so that the person's ``state`` and challenge are seen by the browser alone. What
     cannot be told apart from a sign-in page counts as one: the browser shows the rest.

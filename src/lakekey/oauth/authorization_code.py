@@ -11,7 +11,7 @@ from lakekey.oauth.token_response import InvalidGrant, TokenResponse
 from lakekey.oauth.transport_errors import printable
 
 # What the extras may not bring in either: what would replace the parameters that protect the sign-in (RFC 9101 §5),
-# send its answer on another way, or bring about a role or details under which the session is not kept.
+# send its answer on another way, or cause a role or details under which the session is not kept.
 _RESERVED = frozenset(
     {"assume_group", "authorization_details", "client_secret", "nonce", "request", "request_uri", "response_mode"}
 )

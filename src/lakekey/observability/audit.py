@@ -111,7 +111,7 @@ def _short(value: str | None) -> str | None:
 
 
 def _write(fields: Mapping[str, Any], path: str) -> None:
-    """To the logger, and to the file. Whatever goes wrong is said once, and goes no further."""
+    """To the logger, and to the file. Whatever goes wrong is logged once, and goes no further."""
     if "logging" in sys.modules:
         with libraries():
             import logging

@@ -170,7 +170,7 @@ def _telemetry(subject: Subject, environ: Mapping[str, str]) -> "Telemetry | Non
 
 
 def _loaded(environ: Mapping[str, str], load: Callable[[], T]) -> T | None:
-    """OpenTelemetry, where ``LAKEKEY_OTEL`` is on; that it is on and cannot be had is said once and changes nothing."""
+    """OpenTelemetry, where ``LAKEKEY_OTEL`` is on; if it cannot be had, that is logged once and changes nothing."""
     value = environ.get("LAKEKEY_OTEL", "").strip().lower()
     if value in _OFF:
         return None

@@ -1,7 +1,7 @@
 """OpenTelemetry spans and counters of renewals, loaded only where ``LAKEKEY_OTEL`` is on (`events`).
 
 Telemetry must never delay or break a token refresh. What an SDK does when a span ends or a counter is raised,
-which with some processors includes sending it, is done in a thread of its own; what raises is caught and said once.
+which with some processors includes sending it, is done in a thread of its own; what raises is caught and logged once.
 
 Attributes follow OpenTelemetry's semantic conventions where there are any: ``server.address``, ``error.type``,
 ``http.response.status_code``. An error's text is never among them: it may name the person.
@@ -73,7 +73,7 @@ _complaints: list[str] = []
 
 
 def _safely(work: Callable[[], T]) -> T | None:
-    """Do something at once. Whatever goes wrong with it is said the first time, and goes no further."""
+    """Do something at once. Whatever goes wrong with it is logged the first time, and goes no further."""
     try:
         return work()
     except Exception as error:  # noqa: BLE001 - foreign code, without which a token is as good

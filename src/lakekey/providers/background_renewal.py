@@ -1,6 +1,6 @@
 """One background thread for the whole process, started with the first stale token and gone when nothing is left.
 
-It is a daemon: it keeps no program alive. An exchange that it has begun is seen through all the same, since that runs
+It is a daemon: it keeps no program alive. An exchange that it has begun is completed all the same, since that runs
 in a flight of its own (`lakekey._single_flight`).
 """
 

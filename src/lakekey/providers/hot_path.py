@@ -233,7 +233,7 @@ class SessionSource:
                 self._snapshot, self._fresh = None, _NOTHING
             return
         except LakekeyError as error:
-            # Said once, not at every try: the token that is here serves on, and when it ends the caller is told.
+            # Logged once, not at every try: the token that is here still serves, and when it ends the caller is told.
             report = _log.warning if self._early_pause == self._first_pause else _log.debug
             report("provider", "%s: cannot renew ahead of time: %s, entry %s", name, error.message, entry_id)
             self._early_pause = min(self._early_pause * 2, _LONGEST_PAUSE)

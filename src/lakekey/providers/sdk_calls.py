@@ -1,4 +1,4 @@
-"""Which code runs inside a call to the SDK: it must not wait for the SDK's locks, which that call may hold."""
+"""Which code runs inside a call to the SDK: such code must not wait for the SDK's locks, which that call may hold."""
 
 import contextlib
 from collections.abc import Iterator

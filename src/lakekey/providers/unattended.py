@@ -1,4 +1,4 @@
-"""One line with the identity that an unattended run signs in as."""
+"""One log record with the identity that an unattended run signs in as."""
 
 import os
 from typing import TYPE_CHECKING

@@ -110,7 +110,7 @@ class Credential:
         return entry
 
     def was_seen_here(self) -> bool:
-        """Whether this host has a copy of an entry that is in the store no more."""
+        """Whether this host has a copy of an entry that is no longer in the store."""
         return self.shared and self.near.get(self.entry_id) is not None
 
     def has_seen_newer(self, entry: Entry) -> bool:

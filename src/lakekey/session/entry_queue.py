@@ -61,7 +61,7 @@ class _Turn(NamedTuple):
     Attributes:
         stored: The entry as it was read last.
         held: Whether the lock is ours.
-        settled: The entry, where a sibling has brought about what we want.
+        settled: The entry, where a sibling has stored what we want.
     """
 
     stored: Stored
@@ -210,7 +210,7 @@ class EntryQueue:
     def _take_turn(
         self, locked: contextlib.ExitStack, known: Failure | None, done: Done | None, *, looked: bool
     ) -> "_Turn":
-        """Look whether a sibling has brought about what we want, and try the lock: on one connection of a shared store.
+        """Look whether a sibling has stored what we want, and try the lock: on one connection of a shared store.
 
         Args:
             locked: Holds the lock, where it is ours.
@@ -239,7 +239,7 @@ class EntryQueue:
                 return
 
     def _settled(self, entry: Entry | None, known: Failure | None, done: Done | None) -> Entry | None:
-        """What a sibling has brought about since we began: what we want, or a failure that is ours too."""
+        """What a sibling has stored since we began: what we want, or a failure that is ours too."""
         if entry is None or done is None:
             return None
         if done(entry):

@@ -101,7 +101,7 @@ def unsettled(environ: Mapping[str, str]) -> str:
 
 
 class Guarded:
-    """A commitment that is not made any more once the lease is gone.
+    """A commitment that is no longer made once the lease is gone.
 
     Args:
         commitment: The flight's.

@@ -90,7 +90,7 @@ class Renewal:
         self._exchange = Exchange(credential, grant, self._saving, shares=shares)
 
     def renew(self, commitment: Commitment, stored: Stored, *, ask: bool = True) -> Entry:
-        """Bring a usable token about, under the entry's lock: by one exchange, else by one sign-in.
+        """Get a usable token, under the entry's lock: by one exchange, else by one sign-in.
 
         Args:
             commitment: The flight's.

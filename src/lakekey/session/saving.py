@@ -45,8 +45,8 @@ class Saving:
         Args:
             entry: The answer.
             stored: What it replaces.
-            spent: The refresh token that it was bought with, if it was.
-            since: What `begun_again` was before it was bought; ``None``: what it is.
+            spent: The refresh token that was exchanged for it, if one was.
+            since: What `begun_again` was before that exchange; ``None``: what it is.
 
         Returns:
             What is stored: the answer, unless another process has stored a newer one meanwhile.
@@ -75,7 +75,7 @@ class Saving:
         Nothing is sent before it is: another answer would be lost as that one almost was.
 
         Args:
-            entry: What is stored: what the answer was bought with, or the end of the session, which another host has
+            entry: What is stored: what the answer was exchanged for, or the end of the session, which another host has
                 given up since it had no answer; an empty one where there is none, and a sign-in's answer is held.
             stored: The same, as it was read.
 
@@ -107,7 +107,7 @@ class Saving:
         return saved
 
     def keep_end(self, ended: Entry, spent: str) -> None:
-        """Keep in this process that a session is over, which could not be stored; its token is sent no more from here.
+        """Keep in this process that a session is over, which could not be stored; its token is not sent from here.
 
         Args:
             ended: What should be stored.

@@ -172,7 +172,7 @@ class Session:
         return copy.entry if copy is not None and self.credential.settles(copy.entry, rejected, served) else None
 
     def _has_answer_for(self, entry: Entry) -> bool:
-        """Whether this process holds an answer for a session that another host has given up for the want of it."""
+        """Whether this process holds an answer for a session that another host has given up for lack of it."""
         with LOADING:
             from lakekey.session import unsaved
 

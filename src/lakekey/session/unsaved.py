@@ -15,7 +15,7 @@ class Unsaved(NamedTuple):
     """An answer that could not be written.
 
     Attributes:
-        spent: The refresh token that it was bought with, which is dead where tokens are single-use; that of the
+        spent: The refresh token that was exchanged for it, which is dead where tokens are single-use; that of the
             session which a sign-in replaces; or ``""``, for a sign-in where there was none.
         entry: What should be stored.
     """
@@ -46,7 +46,7 @@ def drop(key: str) -> None:
 
 
 def revives(key: str, stored: Entry) -> bool:
-    """Whether an answer is kept for a session that another process has given up for the want of it."""
+    """Whether an answer is kept for a session that another process has given up for lack of it."""
     held = _answers.get(key)
     return held is not None and was_given_up(held.entry, stored)
 

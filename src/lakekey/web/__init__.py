@@ -1,7 +1,7 @@
 """Hosted sign-in: many people use one service, each as themselves.
 
 `Portal` is an ASGI application with a page on which the users of a service connect to Databricks. `begin_sign_in` and
-`finish_sign_in` are its two halves, for routes of one's own. It needs the extra ``web``; the halves do not.
+`finish_sign_in` are its two halves, for an application's own routes. It needs the extra ``web``; the halves do not.
 """
 
 from importlib import import_module

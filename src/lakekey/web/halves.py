@@ -1,4 +1,4 @@
-"""The two halves of a hosted sign-in for routes of one's own: `begin_sign_in` and `finish_sign_in`."""
+"""The two halves of a hosted sign-in for an application's own routes: `begin_sign_in` and `finish_sign_in`."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -39,7 +39,7 @@ def begin_sign_in(
     environ: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> BegunSignIn:
-    """Begin a sign-in, in a route of one's own that answers a POST.
+    """Begin a sign-in, in a route of the application that answers a POST.
 
     Args:
         profile: What to sign in to.

@@ -7,7 +7,7 @@ from lakekey.providers.provider import Provider
 from lakekey.web.people import User, user_of
 from lakekey.web.service import PortalService
 
-#: A person is there and works as oneself.
+#: A person is there, and works as that person.
 DEVELOP = "develop"
 #: What runs without a person, and what run that is in words.
 UNATTENDED = {"schedule": "a schedule", "index": "an index run"}

@@ -1,4 +1,4 @@
-"""What a page says of a sign-in: how it ended, or why it could not begin. These ask the store; a thread calls them."""
+"""What a page says of a sign-in: how it ended, or why it could not begin. They may ask the store for the app."""
 
 from lakekey import _log
 from lakekey.errors import LakekeyError, LoginFailed, TokenEndpointError

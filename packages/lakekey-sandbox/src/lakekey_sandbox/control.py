@@ -117,7 +117,7 @@ class Controls:
         A refresh token takes all tokens of its sign-in with it (RFC 7009 §2.1).
 
         Returns:
-            How many usable tokens died of it.
+            How many usable tokens that ended.
         """
         return self._realm.ledger.revoke(subject=subject, token=token)
 

@@ -24,7 +24,7 @@ def is_at_a_browser(environ: Mapping[str, str]) -> bool:
         environ: The environment in which the demo was started.
 
     Raises:
-        ConfigurationError: ``LAKEKEY_INTERACTIVE`` is none of its values.
+        ConfigurationError: ``LAKEKEY_INTERACTIVE`` is invalid.
     """
     here, mode = seat(environ), interactive_mode(environ)
     # The sandbox and the callback are on this machine's loopback address, which only Windows shares with its WSL.

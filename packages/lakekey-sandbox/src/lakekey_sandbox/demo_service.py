@@ -1,4 +1,4 @@
-"""The service of ``lakekey demo --web``: a page on which one chooses who one is, and the portal mounted beside it."""
+"""The service of ``lakekey demo --web``: a page on which the visitor chooses a user, and the portal beside it."""
 
 import contextlib
 import socket

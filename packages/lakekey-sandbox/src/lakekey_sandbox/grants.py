@@ -129,7 +129,7 @@ class IdToken(OpenIDCode):
         self._realm = realm
 
     def exists_nonce(self, nonce: str, request: OAuth2Request) -> bool:  # noqa: ARG002  Authlib's signature
-        """No: the client is who detects a replayed nonce."""
+        """No: it is the client that detects a replayed nonce."""
         return False
 
     def resolve_client_private_key(self, client: Client) -> Any:  # noqa: ARG002

@@ -185,7 +185,7 @@ class Ledger:
         A refresh token takes its family with it (RFC 7009 §2.1).
 
         Returns:
-            How many usable tokens died of it.
+            How many usable tokens that ended.
         """
         with self._lock:
             before = self._usable()

@@ -25,7 +25,7 @@ def require_engine(engine: str) -> None:
         engine: ``duckdb`` or ``spark``.
 
     Raises:
-        ImportError: It is not installed; the message says how it is.
+        ImportError: It is not installed; the message says how to install it.
     """
     if engine != "spark":
         return

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Set as AbstractSet
 
-# NFS gives the locks of a machine up that it has not heard of for a while; so do the others, each in its own way.
+# NFS gives up the locks of a machine that it has not heard from for a while; so do the others, each in its own way.
 KINDS = frozenset(
     {
         "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.glusterfs", "fuse.sshfs", "gfs2", "gpfs", "lustre", "nfs",

@@ -1,6 +1,6 @@
 """Which Redis server is the primary, as its sentinels say.
 
-A primary that was succeeded may not know it yet. So the sentinels are asked for each connection, in the order of the
+A primary that was replaced may not know it yet. So the sentinels are asked for each connection, in the order of the
 address until one answers (https://redis.io/docs/latest/develop/reference/sentinel-clients/). What a server reads that
 has become a replica may be old; a write on the strength of it is refused by the primary, which compares the bytes.
 """

@@ -166,7 +166,7 @@ class Server:
             if connection is not None:
                 with contextlib.suppress(Exception):
                     connection.disconnect()
-            self._node = None  # a node of a cluster may be gone, or a primary succeeded
+            self._node = None  # a node of a cluster may be gone, or a primary replaced
             if lasts or time.monotonic() - arrived + pause > allowed:
                 break
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - as above
@@ -184,7 +184,7 @@ class Server:
         address = self._address
         if not address.sentinels:
             return address.host, address.port
-        # Asked for each connection: a primary that has been succeeded may go on answering for a while.
+        # Asked for each connection: a primary that has been replaced may go on answering for a while.
         with LOADING:
             from lakekey.cache.stores.redis_sentinel import primary_of
 

@@ -119,7 +119,7 @@ class Store(Protocol):
             envelope: The bad one; ``None``: what is there, which cannot be read. Only files can be so.
 
         Returns:
-            Where to, or ``None`` if it is there no more, or is being dealt with by the holder of the entry's lock.
+            Where to, or ``None`` if it is no longer there, or is being dealt with by the holder of the entry's lock.
 
         Raises:
             CacheWriteFailed: It cannot be moved.
@@ -258,7 +258,7 @@ class SharedStore(Store, Protocol):
     def swap_page(self, swaps: Sequence[tuple[str, bytes, bytes]], *, under: Note | None = None) -> set[str]:
         """Many compare-and-swaps in one step, of entries that no holder of a lease is at work on.
 
-        A holder that takes the lease at the same time finds that the bytes which it has read are there no more, as
+        A holder that takes the lease at the same time finds that the bytes which it has read are no longer there, as
         after any other write, and looks again.
 
         Args:

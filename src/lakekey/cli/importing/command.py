@@ -29,7 +29,7 @@ class _Outcome(NamedTuple):
 
 
 def imports(arguments: argparse.Namespace) -> int:
-    """Take over what matches a profile or host; with ``--delete``, delete the plain text."""
+    """Import what matches a profile or host; with ``--delete``, delete the plain text."""
     cache = open_cache()
     outcomes = [outcome for target in _targets(arguments) if (outcome := _take_over(cache, target)) is not None]
     plain = {(session.path, session.key): session for outcome in outcomes for session in outcome.sessions}
