@@ -67,7 +67,7 @@ class Connection(ConnectionProxy):
         Only a refusal of the call that starts it says that it has not run. It is not sent again either if anything may
         hang on the session: an earlier statement that is not plainly a read, or another cursor's statement or result.
         """
-        self._handing.check()
+        self._tracker.check()
         reads = not name.startswith("execute") or is_plain_read(args[0] if args else kwargs.get("operation"))
         with self._step():
             alone = not (self._fixed_token or self._shaping or self._is_used_beside(cursor))
@@ -208,7 +208,7 @@ class Connection(ConnectionProxy):
 
     def _call(self, work: Callable[[], Any]) -> Any:
         """Do something with the connector that is not sent again; a refused token is replaced for what comes next."""
-        self._handing.check()
+        self._tracker.check()
         try:
             return typed(work)
         except sql.exc.Error as error:

@@ -53,7 +53,7 @@ class PooledConnection(ConnectionProxy):
         return result
 
     def _call(self, work: Callable[[], Any], *, batch: bool = False) -> Any:
-        self._handing.check()
+        self._tracker.check()
         try:
             return typed(work)
         except sql.exc.Error as error:
