@@ -23,8 +23,7 @@ None is an ``OSError``: databricks-sql-connector retries those up to thirty time
 No message holds a secret: the connector posts the text of a failed connect to an unauthenticated route.
 """
 
-import os
-import sys
+from lakekey._imports import LOADING
 
 TYPE_CHECKING = False  # as `typing` has it, which `import lakekey` does without
 if TYPE_CHECKING:
@@ -61,19 +60,10 @@ class LakekeyError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows: the caller's own lines and the sentence, without the frames of this library."""
-        ours = os.path.dirname(os.path.abspath(__file__)) + os.sep
-        library = f"{os.sep}IPython{os.sep}"  # which runs the cell, and is not the caller's either
-        source = sys.modules.get("linecache")  # IPython puts the cells there
-        shown = []
-        trace = self.__traceback__
-        while trace is not None:
-            code = trace.tb_frame.f_code
-            if not code.co_filename.startswith(ours) and library not in code.co_filename:
-                shown.append(f'  File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}')
-                line = source.getline(code.co_filename, trace.tb_lineno).strip() if source is not None else ""
-                shown += [f"    {line}"] if line else []
-            trace = trace.tb_next
-        return [*shown, f"{type(self).__name__}: {self}"]
+        with LOADING:
+            from lakekey import _cells
+
+        return _cells.shown(self)
 
 
 def _revive(cls: type[LakekeyError], state: "dict[str, Any]") -> LakekeyError:

@@ -300,6 +300,13 @@ class SessionSource:
             if error.profile is None:
                 error.profile = self.target.name
             raise
+        except KeyboardInterrupt as interruption:
+            if "IPython" in sys.modules:  # which shows each frame of ours, unless told what to show
+                with LOADING:
+                    from lakekey import _cells
+
+                _cells.shorten(interruption)
+            raise
         except (ImportError, AttributeError):
             # A handler or a finalizer struck while this very thread loads what the work needs, or at the very end.
             if not cannot_import:

@@ -1,5 +1,10 @@
 """What a notebook looks for first: `lakekey.login`, `logout`, `sessions`, `profiles`, and how a provider shows."""
 
+import asyncio
+import os
+import sys
+import types
+
 import pytest
 
 import lakekey
@@ -123,3 +128,48 @@ def test_traceback_in_a_notebook_ends_with_the_sentence_and_has_no_frame_of_ours
     assert sentence.startswith("ConfigurationError: host")
     assert [frame for frame in frames if "/src/lakekey/" in frame] == []
     assert any("test_notebook_names.py" in frame for frame in frames)
+
+
+class Notebook:
+    """As much of IPython as knows which cell a line is of."""
+
+    compile = None
+
+    def format_code_name(self, name):
+        return ("Cell", "In[7]") if name == CELL else None
+
+
+CELL = "/tmp/ipykernel_1/123.py"
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    Notebook.compile = Notebook()
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=Notebook))
+
+
+def shown_in_a_cell(code, **names):
+    """What a cell shows of the exception that ends it."""
+    try:
+        exec(compile(code, CELL, "exec"), names)
+    except BaseException as error:
+        return error._render_traceback_()[2:]  # without the two lines of this function
+    pytest.fail("the cell did not raise")
+
+
+@pytest.mark.filterwarnings("ignore::lakekey.ServicePrincipalMissingWarning")
+def test_error_in_a_cell_names_the_cell_and_shows_no_thread_that_is_ours(notebook, box, unattended):
+    cell = "asyncio.run(lakekey.provider('me').atoken())"
+    *frames, sentence = shown_in_a_cell(cell, lakekey=lakekey, asyncio=asyncio)
+    assert frames[0] == "  Cell In[7], line 1"
+    assert [frame for frame in frames if "asyncio/threads.py" in frame or "/concurrent/" in frame] == []
+    assert sentence.startswith("LoginRequired: me: not signed in")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a signal interrupts the wait")
+def test_interrupted_sign_in_shows_the_cell_alone(notebook, box, monkeypatch, tmp_path):
+    browser = tmp_path / "browser"
+    browser.write_text(f"#!/bin/sh\nkill -INT {os.getpid()}\n")
+    browser.chmod(0o700)
+    monkeypatch.setenv("BROWSER", str(browser))
+    assert shown_in_a_cell("lakekey.login('me')", lakekey=lakekey) == ["  Cell In[7], line 1", "KeyboardInterrupt"]
