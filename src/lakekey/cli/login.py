@@ -15,6 +15,7 @@ from lakekey.configuration.target import Target
 from lakekey.errors import CacheWriteFailed, ConfigurationError, LakekeyError, LoginRequired
 from lakekey.providers.provider import Provider
 from lakekey.providers.token import Token
+from lakekey.session import inventory
 from lakekey.session.session import Session
 
 if TYPE_CHECKING:
@@ -102,6 +103,9 @@ def _tell_next(target: Target, profile: "Written | None") -> None:
         default = ", the default one" if profile.is_default else ""
         print_text(f"Profile {profile.name}{default}, written to {profile.path}.")
         name, warehouse = profile.name, profile.values.get("warehouse_id")
+    if name is None and (known := inventory.profiles_of(target, os.environ)):
+        name = known[0]
+        print_text(f"The profile {name} leads to this session, too.")
     print()
     if name is None and target.is_person:
         print_step("To give it a name:", f"lakekey profiles add NAME --host {_commands.word(target.host)}")

@@ -285,6 +285,13 @@ def test_session_without_a_profile_is_found_by_every_command(box, file, attended
     assert (gone.returncode, "lakekey login" in gone.stderr) == (2, True)
 
 
+def test_sign_in_by_address_names_the_profile_that_is_there_and_no_second_one(box, file, attended):
+    file.write_text(f"[work]\nhost = {box.host}\n")
+    said = run("login", "--host", box.host).stdout
+    assert "The profile work leads to this session, too.\n\nNext: lakekey token work\n" in said
+    assert "profiles add" not in said
+
+
 def test_doctor_examines_the_profile_of_the_one_session_without_a_default(box, file, attended):
     file.write_text(f"[work]\nhost = {box.host}\nwarehouse_idd = w\n")
     assert run("login", "work").returncode == 0
