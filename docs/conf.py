@@ -44,6 +44,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "lakekey"
 html_static_path = ["_static"]
 html_css_files = ["lakekey.css"]
+html_context = {"default_mode": "auto"}  # else the theme complains to the console at a first visit
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
