@@ -9,7 +9,14 @@ from lakekey.errors import LoginRequired
 from lakekey.sql.pooled import PooledConnection, PooledCursor
 
 
-class NoOther:
+class Signs:
+    """What signs in, outside of any renewal."""
+
+    def check(self):
+        pass
+
+
+class NoOther(Signs):
     """What signs in, and has no other token."""
 
     def renewed(self, *, has_not_run):
@@ -48,7 +55,7 @@ def test_with_statement_closes_what_it_was_given():
     assert closed == ["cursor", "connection"]
 
 
-class Served:
+class Served(Signs):
     """What signs in, and is told what has served."""
 
     def __init__(self):
