@@ -142,7 +142,21 @@ def read(path: str) -> bytes:
         FileNotFoundError: It is not there.
         OSError: It cannot be read.
     """
-    return patiently(lambda: _read(path), denied=True)
+    return patiently(lambda: _twice(lambda: _read(path)), denied=True)
+
+
+def _twice(look: Callable[[], bytes]) -> bytes:
+    """Look once more where a first look finds nothing, or a disk that fails.
+
+    Some network file systems lose sight of a file while another client replaces it. Taken for the truth, that is a
+    session that was signed out of.
+    """
+    try:
+        return look()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.EIO):
+            raise
+    return look()
 
 
 def _read(path: str) -> bytes:
@@ -168,6 +182,10 @@ def read_given(path: str) -> bytes:
         FileNotFoundError: It is not there.
         OSError: It cannot be read.
     """
+    return _twice(lambda: _read_given(path))
+
+
+def _read_given(path: str) -> bytes:
     for attempt in range(_RETRIES):
         real = safe_path.resolve_file(path)
         try:

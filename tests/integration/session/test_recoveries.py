@@ -1,5 +1,7 @@
 """What a renewal does when another process wrote to the entry in its midst: nothing newer is put aside."""
 
+import errno
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -55,4 +57,23 @@ def test_an_answer_that_could_not_be_written_does_not_replace_a_newer_session(ma
     newer = machine.stored()
     assert machine.provider().headers() == {"Authorization": f"Bearer {machine.stored().access_token}"}
     assert machine.server.token_state(newer.refresh_token) == "consumed"  # it was the newer one that was sent
+    machine.assert_session_is_whole()
+
+
+@pytest.mark.parametrize("code", [errno.ENOENT, errno.EIO])
+@pytest.mark.parametrize("look", [1, 2])
+def test_one_look_at_an_entry_that_fails_is_not_a_sign_out(machine, monkeypatch, look, code):
+    real, looks = os.open, 0
+
+    def fails_once(path, *arguments, **options):
+        nonlocal looks
+        looks += str(path).endswith(".entry")
+        if looks == look and str(path).endswith(".entry"):
+            raise OSError(code, os.strerror(code), path)
+        return real(path, *arguments, **options)
+
+    provider = machine.provider()
+    monkeypatch.setattr(os, "open", fails_once)
+    assert provider.headers()
+    assert looks > look
     machine.assert_session_is_whole()

@@ -55,18 +55,6 @@ def test_reading_outlasts_a_denial_for_a_moment(path, monkeypatch, code):
     assert private_files.read(path) == b"before"
 
 
-def test_file_replaced_during_a_read_is_opened_again(path, monkeypatch):
-    real, left = os.read, [OSError(errno.ESTALE, "stale")]
-
-    def stale_once(*arguments):
-        if left:
-            raise left.pop()
-        return real(*arguments)
-
-    monkeypatch.setattr(os, "read", stale_once)
-    assert private_files.read(path) == b"before"
-
-
 def fail_once(monkeypatch, module, call, code, *, which=lambda *_: True):
     """Lets one call of the operating system fail, with what it was to do done where that is a close."""
     real, left = getattr(module, call), [OSError(code, os.strerror(code))]
@@ -80,6 +68,31 @@ def fail_once(monkeypatch, module, call, code, *, which=lambda *_: True):
 
     monkeypatch.setattr(module, call, fails_once)
     return left
+
+
+def test_file_replaced_during_a_read_is_opened_again(path, monkeypatch):
+    left = fail_once(monkeypatch, os, "read", errno.ESTALE)
+    assert private_files.read(path) == b"before"
+    assert left == []
+
+
+@pytest.mark.parametrize("read", [private_files.read, private_files.read_given])
+@pytest.mark.parametrize(("call", "code"), [("open", errno.ENOENT), ("open", errno.EIO), ("read", errno.EIO)])
+def test_one_look_that_finds_nothing_or_a_failing_disk_is_not_the_truth(path, monkeypatch, read, call, code):
+    left = fail_once(monkeypatch, os, call, code)
+    assert read(path) == b"before"
+    assert not left or call == "open"  # which is another call on Windows
+
+
+def test_what_is_not_there_and_a_disk_that_fails_are_reported(path, monkeypatch):
+    for read in (private_files.read, private_files.read_given):
+        with pytest.raises(FileNotFoundError):
+            read(path + "-that-is-not-there")
+        with monkeypatch.context() as patch:
+            for _ in range(2):
+                fail_once(patch, os, "read", errno.EIO)
+            with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+                read(path)
 
 
 @pytest.mark.parametrize("call", ["write", "fsync", "fstat", "close"])

@@ -73,6 +73,23 @@ def test_tokens_that_arrived_in_part_are_not_used(answer):
         posted(answer)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        whole(BODY, *(b"X-%d: y" % number for number in range(101))),
+        whole(BODY, b"X: " + b"y" * 65536),
+        whole(BODY, b"Content-Length: 7"),
+        OK + b"Content-Length: 7\r\n\r\n" + BODY,
+        whole(BODY).replace(b"HTTP/1.1", b"HTTP/2"),
+        whole(BODY).replace(b"200 OK", b"204 No Content"),
+    ],
+    ids=["headers", "line", "two lengths", "small length", "protocol", "no body"],
+)
+def test_answer_whose_headers_cannot_be_read_is_an_error_of_ours(answer):
+    with pytest.raises(TokenEndpointError):
+        posted(answer)
+
+
 def test_refresh_token_that_is_not_of_the_encoding_counts_as_not_given():
     assert posted(whole(BODY.replace(b"next", b"ne\xebt"))).refresh_token is None
 
