@@ -46,6 +46,17 @@ def commands() -> "ModuleType":
     return _commands
 
 
+def expanded(path: str) -> str:
+    """A path whose ``~`` is the home directory; on Windows, `os.path.expanduser` asks variables alone for that."""
+    found = os.path.expanduser(path)
+    if sys.platform == "win32" and found.replace("\\", "/").partition("/")[0] == "~":
+        with LOADING:
+            from lakekey._windows_home import home
+
+        return home() + path[1:]
+    return found
+
+
 def _hold_back_forks() -> None:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=LOADING.acquire, after_in_parent=LOADING.release, after_in_child=LOADING.release)

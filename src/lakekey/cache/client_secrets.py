@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from lakekey._imports import LOADING
+from lakekey._imports import LOADING, expanded
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import CLIENT_SECRET, Entry, entry_id
 from lakekey.cache.opening import cache_directory, is_shared, open_cache
@@ -62,7 +62,7 @@ def sealed_entry(environ: Mapping[str, str], place: str | None, name: str) -> En
     place = place or environ.get("LAKEKEY_STORE", "").strip()
     if not place or place.startswith("file:"):
         # Asked on the way of every start with a custom app: one look at one file, and no key is read.
-        directory = os.path.expanduser(place.removeprefix("file:") or cache_directory(environ))
+        directory = expanded(place.removeprefix("file:") or cache_directory(environ))
         if not os.path.lexists(FileStore(os.path.abspath(directory)).place(name)):
             return None
     return open_cache(environ, place=place).get(name)

@@ -16,6 +16,7 @@ import hashlib
 import os
 import time
 
+from lakekey._imports import expanded
 from lakekey._named_tuple import NamedTuple
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
@@ -177,7 +178,7 @@ class NearCopies:
 
     def _open(self) -> Cache:
         if self._cache is None:
-            store = FileStore(os.path.join(os.path.abspath(os.path.expanduser(self._directory)), "near"))
+            store = FileStore(os.path.join(os.path.abspath(expanded(self._directory)), "near"))
             store.check()
             self._cache = Cache(store, _keys(store, self._environ))
         return self._cache

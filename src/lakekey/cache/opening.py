@@ -6,7 +6,7 @@ import os
 import sys
 
 from lakekey import _log
-from lakekey._imports import LOADING
+from lakekey._imports import LOADING, expanded
 from lakekey.cache import private_files, unwritten
 from lakekey.cache.cache import Cache
 from lakekey.cache.envelope import key_id_of
@@ -56,7 +56,7 @@ def open_cache(
         )
         return Cache(memory, ring, volatile=why)
     try:
-        store = FileStore(os.path.abspath(os.path.expanduser(directory)))
+        store = FileStore(os.path.abspath(expanded(directory)))
     except FileNotFoundError:  # a relative path, and the current directory was removed
         memory, ring, why = _substitute(
             f"the current directory is gone, below which {directory} is", "name it by an absolute path"
@@ -117,7 +117,7 @@ def cache_directory(environ: Mapping[str, str]) -> str:
     """
     configured = environ.get("LAKEKEY_CACHE_DIR", "").strip()
     if configured:
-        return os.path.expanduser(configured)
+        return expanded(configured)
     if sys.platform == "win32":
         with LOADING:
             import platformdirs

@@ -4,6 +4,7 @@ import argparse
 import os
 
 from lakekey._hosts import is_account_console, normalize_host
+from lakekey._imports import expanded
 from lakekey.cli import prompt
 from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError, LakekeyError
@@ -48,7 +49,7 @@ def _check_with_certificates(host: str, arguments: argparse.Namespace) -> None:
         given = prompt.ask("A private CA? The file with its certificates (PEM), or Enter for none")
         if not given:
             raise
-        arguments.ca_file = os.path.abspath(os.path.expanduser(given))
+        arguments.ca_file = os.path.abspath(expanded(given))
         try:
             _check(host, arguments)
         except LakekeyError:

@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 
-from lakekey._imports import LOADING, commands
+from lakekey._imports import LOADING, commands, expanded
 from lakekey._named_tuple import NamedTuple
 from lakekey.errors import ConfigurationError
 
@@ -44,7 +44,7 @@ class Profile(NamedTuple):
 def location(configured: str | None) -> str:
     """The file's path: the configured one, or ``~/.databrickscfg``."""
     try:
-        return os.path.expanduser(configured or "~/.databrickscfg")
+        return expanded(configured or "~/.databrickscfg")
     except ValueError:  # a null character; opening it says so
         return configured or ""
 

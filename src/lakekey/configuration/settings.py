@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from types import MappingProxyType
 
+from lakekey._imports import expanded
 from lakekey._named_tuple import NamedTuple
 from lakekey.errors import ConfigurationError
 
@@ -251,7 +252,7 @@ def checked(name: str, value: Any, source: str, profile: str | None) -> Any:
             f"{name} ({source}) holds a line break or another unprintable character", hint=f"set {name} again",
             profile=profile,
         )  # fmt: skip
-    return os.path.expanduser(text) if setting.kind == "path" else text
+    return expanded(text) if setting.kind == "path" else text
 
 
 def _scopes(value: Any, source: str, profile: str | None) -> tuple[str, ...]:

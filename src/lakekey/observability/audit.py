@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lakekey import _log
-from lakekey._imports import LOADING, libraries
+from lakekey._imports import LOADING, expanded, libraries
 
 VARIABLE = "LAKEKEY_AUDIT"
 SCHEMA = 1
@@ -142,7 +142,7 @@ def _append(path: str, line: str) -> None:
 
     It is opened for each line: a log rotation may have moved it away.
     """
-    path = os.path.expanduser(path)
+    path = expanded(path)
     descriptor = _open_to_append(path)
     try:
         _refuse_unsafe(os.fstat(descriptor))

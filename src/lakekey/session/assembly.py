@@ -1,10 +1,9 @@
 """Puts together what renews a session: HTTP, the OAuth client, the grant, and the sign-in where a person is there."""
 
-import os
 from collections.abc import Callable, Mapping
 
 from lakekey import _version
-from lakekey._imports import LOADING
+from lakekey._imports import LOADING, expanded
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import M2M, Target
@@ -125,8 +124,8 @@ def transport_of(target: Target, *, kept: KeptConnections | None = None) -> Tran
 def _client_certificate(target: Target) -> tuple[str, str] | None:
     if not target.client_cert:
         return None
-    certificate = os.path.expanduser(target.client_cert)
-    return certificate, os.path.expanduser(target.client_key) if target.client_key else certificate
+    certificate = expanded(target.client_cert)
+    return certificate, expanded(target.client_key) if target.client_key else certificate
 
 
 def _once(find: Callable[[], Metadata]) -> Callable[[], Metadata]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lakekey._imports import LOADING
+from lakekey._imports import LOADING, expanded
 from lakekey.cache import private_files
 from lakekey.errors import KeyUnavailable
 
@@ -70,7 +70,7 @@ class MountedFile:
     name = "mounted"
 
     def __init__(self, path: str) -> None:
-        self.where = os.path.abspath(os.path.expanduser(path))
+        self.where = os.path.abspath(expanded(path))
 
     def read(self) -> str | None:
         """See `KeySource.read`."""

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from lakekey import _json
+from lakekey._imports import expanded
 from lakekey.cache import durable_files, safe_path
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import DEFAULT_CLIENT, DEFAULT_SCOPES, Target
@@ -117,7 +118,7 @@ def _of_the_sdk(target: Target) -> Iterator[PlainSession]:
         if target.group_id:
             named["group_id"] = target.group_id
         digest = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
-        path = os.path.join(os.path.expanduser(_SDK_DIRECTORY), f"{digest}.json")
+        path = os.path.join(expanded(_SDK_DIRECTORY), f"{digest}.json")
         content = _read(path)
         if content is not None:
             yield from _session(SDK, path, None, content.get("token"))
@@ -131,11 +132,11 @@ def _of_the_cli(target: Target) -> Iterator[PlainSession]:
         names.add(f"{target.host}/oidc/accounts/{target.account_id}")
     for key, token in _cli_tokens().items():
         if key.rstrip("/") in names:
-            yield from _session(CLI, os.path.expanduser(_CLI_FILE), key, token)
+            yield from _session(CLI, expanded(_CLI_FILE), key, token)
 
 
 def _cli_tokens() -> dict[str, Any]:
-    content = _read(os.path.expanduser(_CLI_FILE))
+    content = _read(expanded(_CLI_FILE))
     tokens = content.get("tokens") if content is not None and content.get("version") == 1 else None
     return tokens if isinstance(tokens, dict) else {}
 
