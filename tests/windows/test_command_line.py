@@ -55,6 +55,7 @@ COMMANDS = {
     "env": (("env", "--token"), 0, "$env:DATABRICKS_TOKEN = "),
     "profiles": (("profiles",), 0, "There are no profiles"),
     "secret": (("secret", "list"), 0, ""),
+    "keys": (("keys",), 0, "seals and opens"),
     "doctor": (("doctor",), None, "access-control list"),
     "import": (("import",), 0, "No session"),
     "auth": (("auth", "path"), 0, r"\bin\databricks.exe"),
@@ -68,8 +69,8 @@ COMMANDS = {
     "web": (("web", "check", "--schedules", "-"), 2, "not a list of schedules"),  # served in test_console.py
     "help": (("help", "login"), 0, "usage: lakekey login"),
 }  # fmt: skip
-# These have tests of their own: here, in test_console.py, and among the integration tests that are marked on_windows.
-OTHERS = {"token", "keys", "logout", "serve", "demo"}
+# These have tests of their own with lakekey.exe: here, in test_console.py, and in tests/integration/cli/test_command_line.py.
+OTHERS = {"token", "logout", "serve", "demo"}
 
 
 def test_every_command_has_a_test_here():

@@ -19,7 +19,7 @@ report("result", row=list(row), me=me)
 """
 
 
-def test_sql_connector_and_sdk_share_one_token_of_a_service_principal(oidc_server, service):
+def test_connector_and_sdk_share_one_login(oidc_server, service):
     with Sandbox() as box:
         environ = box.environment()
         for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):

@@ -164,6 +164,7 @@ def test_a_keyring_that_was_asked_for_by_name_is_never_replaced(desktop, lakekey
     assert files(tmp_path) == ["cache.lock", "entries"]
 
 
+@pytest.mark.on_windows
 def test_the_key_moves_into_the_keyring_and_is_rotated_there(desktop, lakekey, tmp_path):
     desktop.unlock()
     before = lakekey("keys", LAKEKEY_KEY_SOURCE="file")

@@ -44,9 +44,13 @@ ON_WINDOWS = {
     "the key is in the desktop": [
         "integration/cache/test_os_keyring.py::test_a_keyring_that_works_is_taken_holds_one_small_item_and_no_file_holds_the_key",
         "integration/cache/test_os_keyring.py::test_a_keyring_that_was_asked_for_by_name_is_never_replaced",
+        "integration/cache/test_os_keyring.py::test_the_key_moves_into_the_keyring_and_is_rotated_there",
         "integration/cache/test_os_keyring.py::test_moving_away_from_the_keyring_leaves_nothing_in_it",
     ],
-    "an account without a profile": ["windows/test_places.py::test_account_without_a_profile_gets_a_token"],
+    "an account without a profile": [
+        "windows/test_places.py::test_account_without_a_profile_gets_a_token",
+        "unit/test_home.py::test_home_is_the_accounts_own_where_no_variable_names_it",
+    ],
     "full and read-only disks": [
         "integration/cache/test_cache_cannot_be_written.py::test_a_service_principal_is_served_from_memory_on_a_full_disk_with_one_warning",
         "integration/cache/test_cache_cannot_be_written.py::test_a_full_disk_is_found_before_a_refresh_token_is_spent",
