@@ -27,7 +27,7 @@ ROOMS = (
     "unit/session",
     "unit/test_commands.py",
     "unit/test_commitment.py",
-    "unit/test_home.py",
+    "unit/test_windows_home.py",
     "unit/test_hosts.py",
     "unit/test_inside_work.py",
     "unit/test_json.py",

@@ -49,7 +49,7 @@ ON_WINDOWS = {
     ],
     "an account without a profile": [
         "windows/test_places.py::test_account_without_a_profile_gets_a_token",
-        "unit/test_home.py::test_home_is_the_accounts_own_where_no_variable_names_it",
+        "unit/test_windows_home.py::test_home_is_the_accounts_own_where_no_variable_names_it",
     ],
     "full and read-only disks": [
         "integration/cache/test_cache_cannot_be_written.py::test_a_service_principal_is_served_from_memory_on_a_full_disk_with_one_warning",
