@@ -139,6 +139,22 @@ def test_a42_token_that_several_hosts_report_as_refused_is_renewed_once(fleet, o
     assert oidc_server.counters()["requests.token"] == 1
 
 
+def test_a42_token_that_another_host_has_replaced_reaches_a_running_process_within_the_bound(
+    signed_in, here, fleet, oidc_server, monkeypatch
+):
+    monkeypatch.setattr(near, "CHECKED", 0.05)
+    refused = here.token().access_token
+    other = Provider(fleet.host("b").target, environ=fleet.host("b").environ)
+    other.invalidate(refused)
+    newer = other.token().access_token
+    assert newer != refused
+    deadline = time.monotonic() + 30
+    while here.token().access_token != newer:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert oidc_server.counters()["requests.token"] == 1
+
+
 def test_a18_a20_store_restored_from_a_backup_is_noticed_and_the_old_token_not_sent(
     fleet, oidc_server, server, tmp_path
 ):

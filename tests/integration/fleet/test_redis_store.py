@@ -147,6 +147,24 @@ def test_a26_black_hole_is_an_error_within_the_connect_timeout(redis, proxy, mon
         RedisStore(redis.address_at(proxy.port, connect_timeout="0.2")).get(NAME)
 
 
+def test_a38_ten_thousand_entries_cost_one_no_more_and_lists_page(redis):
+    store, names = redis.store(), [f"{number:064x}" for number in range(10_000)]
+    with redis.client() as client, client.pipeline(transaction=False) as fill:
+        for name in names:
+            fill.set(f"{{lakekey}}:entry:{name}", b"sealed")
+        fill.zadd("{lakekey}:index:", dict.fromkeys(names, 0))
+        fill.execute()
+        client.execute_command("CONFIG", "RESETSTAT")
+        assert store.get(names[5000]) == b"sealed"
+        first = store.list(limit=100)
+        asked = {name: told["calls"] for name, told in client.info("commandstats").items()}
+    assert (asked["cmdstat_get"], asked["cmdstat_zrangebylex"]) == (1, 1)
+    assert {"cmdstat_keys", "cmdstat_scan"} & set(asked) == set()
+    assert first == names[:100]
+    assert store.list(after=first[-1], limit=1) == names[100:101]
+    assert store.list() == names
+
+
 def test_a44_password_is_in_no_repr_and_no_error(redis):
     store = redis.store()
     store.get(NAME)
