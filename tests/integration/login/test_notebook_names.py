@@ -166,7 +166,7 @@ def test_error_in_a_cell_names_the_cell_and_shows_no_thread_that_is_ours(noteboo
     assert sentence.startswith("LoginRequired: me: not signed in")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="a signal interrupts the wait")
+@pytest.mark.posix_signals
 def test_interrupted_sign_in_shows_the_cell_alone(notebook, box, monkeypatch, tmp_path):
     browser = tmp_path / "browser"
     browser.write_text(f"#!/bin/sh\nkill -INT {os.getpid()}\n")

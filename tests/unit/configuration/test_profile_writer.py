@@ -275,8 +275,13 @@ def kept(before, after):
     return same >= len(before.rstrip()) - 40
 
 
-@pytest.mark.skipif(os.name != "posix", reason="Windows shows access by another command, in one word for both")
-@pytest.mark.parametrize(("code", "step"), [(errno.ENOSPC, "free some room: df -h "), (errno.EROFS, "ls -ld ")])
+@pytest.mark.parametrize(
+    ("code", "step"),
+    [
+        (errno.ENOSPC, "free some room: df -h " if os.name == "posix" else "free some room: dir "),
+        (errno.EROFS, "ls -ld " if os.name == "posix" else "icacls "),
+    ],
+)
 def test_file_that_cannot_be_written_leads_to_a_look_at_what_hinders_it(path, monkeypatch, code, step):
     def refuse(path, content):
         raise OSError(code, os.strerror(code))
