@@ -19,10 +19,10 @@ import copy
 import importlib
 import os
 import random
-import shlex
 import shutil
 import signal
 import sys
+import sysconfig
 import tempfile
 import time
 import traceback
@@ -210,14 +210,20 @@ class Copy:
         if (ROOT / NODE_MODULES).exists():
             (place / NODE_MODULES).symlink_to(ROOT / NODE_MODULES)
         self._paths = [str(place / part) for part in ("src", "packages/lakekey-sandbox/src")]
-        # What the programs that tests start are run by: with an environment of their own, they would load the tree itself.
-        self._python = place / "python"
-        where = shlex.quote(os.pathsep.join(self._paths))
-        self._python.write_text(
-            f'#!/bin/sh\nPYTHONPATH="${{PYTHONPATH:+$PYTHONPATH:}}"{where} exec {shlex.quote(sys.executable)} "$@"\n',
-            "utf-8",
-        )
-        self._python.chmod(0o755)
+        self._python = self._environment(place / "environment")
+
+    def _environment(self, place: Path) -> Path:
+        """Make an environment with this one's packages and the copy, for the programs that tests start.
+
+        Those that are given no ``PYTHONPATH`` would load the tree itself. Returns its Python.
+        """
+        packages = place / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+        packages.mkdir(parents=True)
+        (packages / "copy.pth").write_text("\n".join([*self._paths, sysconfig.get_path("purelib")]), "utf-8")
+        shutil.copy(Path(sys.prefix) / "pyvenv.cfg", place)
+        (place / "bin").mkdir()
+        (place / "bin" / "python").symlink_to(os.path.realpath(sys.executable))
+        return place / "bin" / "python"
 
     @contextlib.contextmanager
     def broken(self, one: Break) -> Iterator[None]:
