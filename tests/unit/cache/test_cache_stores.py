@@ -94,6 +94,15 @@ def test_walk_goes_on_past_what_cannot_be_read_and_what_is_no_session():
     assert (second, error.message) == (OTHER, "open to other users")
 
 
+def test_damage_is_reported_as_what_it_is(caplog):
+    store = MemoryStore()
+    store.put(NAME, seal(RING, NAME, b"[]"), replaces=None)
+    store.put(OTHER, b"garbage", replaces=None)
+    cache = Cache(store, RING)
+    assert all(cache.read(name).damaged for name in (NAME, OTHER))
+    assert ["its content is not an entry" in record.getMessage() for record in caplog.records] == [True, False]
+
+
 def test_store_that_is_away_is_an_error_unless_what_it_keeps_can_be_had_again(caplog):
     store = Shared()
     store.away = True

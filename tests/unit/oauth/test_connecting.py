@@ -22,6 +22,7 @@ def test_connection_that_is_not_waited_for_is_closed_whichever_comes_first(conne
     attempt = Attempt(connection, lambda: setattr(connection, "sock", ours))
     for step in (attempt.abandon, attempt.run) if abandoned_first else (attempt.run, attempt.abandon):
         step()
+    assert connection.sock is None
     with theirs:
         theirs.settimeout(10)
         assert theirs.recv(1) == b""

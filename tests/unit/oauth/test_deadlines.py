@@ -344,6 +344,23 @@ def test_silent_server_is_not_waited_for_beyond_the_deadline(monkeypatch):
         assert time.monotonic() - began < 30
 
 
+def test_connection_with_something_left_to_read_is_open_after_the_deadline(monkeypatch):
+    monkeypatch.setattr(deadlines, "_DRAIN", 60.0)
+    ours, theirs = socket.socketpair()
+    with contextlib.closing(theirs), contextlib.closing(HTTPConnection("127.0.0.1")) as connection:
+        connection.sock = ours
+        with deadlines.enforced(time.monotonic() + 0.2) as watch:
+            watch.use(connection)
+            theirs.sendall(b"late")
+            theirs.settimeout(0.5)  # past the deadline, and several looks more
+            with pytest.raises(TimeoutError):
+                theirs.recv(1)
+            assert ours.recv(4) == b"late"
+            theirs.settimeout(30)
+            assert theirs.recv(1) == b""
+            assert watch.over
+
+
 def test_exchange_that_is_done_is_not_ended_at_its_deadline():
     ours, theirs = socket.socketpair()
     with contextlib.closing(theirs), contextlib.closing(HTTPConnection("127.0.0.1")) as connection:

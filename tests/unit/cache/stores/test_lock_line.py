@@ -89,6 +89,32 @@ def test_the_file_is_its_owner_s_alone(path):
 
 
 @pytest.mark.posix_owners
+def test_file_is_its_owners_whatever_the_umask(path):
+    before = os.umask(0o777)
+    try:
+        assert is_first(path)
+    finally:
+        os.umask(before)
+    assert os.stat(path).st_mode & 0o777 == 0o600
+
+
+def test_line_holds_where_standard_input_is_closed(path):
+    line, standard_input = Line(path), os.dup(0)
+    os.close(0)  # so that the line's file is number 0
+    try:
+        with line.first():
+            line.note("4711.0123456789ab")
+            line.note("4.01")  # which is shorter
+            assert os.fstat(0).st_size == len("4.01")
+            assert line.last_mark() == "4.01"
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(0)
+    finally:
+        os.dup2(standard_input, 0)
+        os.close(standard_input)
+
+
+@pytest.mark.posix_owners
 def test_a_link_in_its_place_is_not_followed_and_guards_nothing(path, tmp_path):
     other = tmp_path / "other"
     other.write_text("precious")
@@ -114,7 +140,7 @@ def test_file_of_a_line_that_cannot_be_looked_at_is_closed(path, monkeypatch):
         raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
 
     monkeypatch.setattr(os, "fstat", stale)
-    assert is_first(path)
+    assert Line(path).enter()
     monkeypatch.undo()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(opened[0])
