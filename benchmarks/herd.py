@@ -24,7 +24,7 @@ PEERS = {
 }
 CROWD = 8
 STORMS = 3
-PATIENCE = 15.0  # seconds; a peer that has opened a browser waits for somebody to sign in
+PATIENCE = 15.0  # seconds; a peer that has opened a browser waits for a person to sign in
 
 
 def run(bench: Bench) -> list[Row]:
@@ -125,7 +125,7 @@ def peer_herd(bench: Bench, name: str, program: str, kind: str = "person") -> Ro
 
 
 def _recorder(tabs: Path) -> str:
-    """A browser that notes that it was opened, and in which nobody signs in."""
+    """A browser that notes that it was opened, and in which no person signs in."""
     return f"sh -c 'echo >> {tabs}' %s"
 
 

@@ -52,7 +52,7 @@ class Chromium:
     def __enter__(self) -> Self:
         browser, driver = chromium()
         # It wants the port that the system gives it for one loopback address on the other as well, and ends where
-        # somebody has taken that: then it is started anew.
+        # another process has taken that: then it is started again.
         said: list[str] = []
         while (base := self._start(driver, said)) is None:
             self.__exit__()

@@ -39,7 +39,7 @@ class Exported:
         self._counters: set[str] = set()
 
     def forget(self) -> None:
-        """Starts anew."""
+        """Starts again."""
         self._read()
         self._spans.clear()
         self._points.clear()

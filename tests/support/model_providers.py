@@ -30,7 +30,7 @@ def provider_over(
 
     Args:
         cache: What it shares with the others.
-        server: Whom it asks.
+        server: The server that it asks.
         person: Whether a person is there to sign in.
         target: What it signs in to.
         timing: How long its steps take.

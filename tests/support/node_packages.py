@@ -1,4 +1,4 @@
-"""Installs what ``tests/support/servers/oidc/package-lock.json`` pins, once, whoever comes first."""
+"""Installs what ``tests/support/servers/oidc/package-lock.json`` pins, once, by the first test that needs it."""
 
 import json
 import os

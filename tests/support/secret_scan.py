@@ -117,7 +117,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         _child(arguments[1], arguments[2])
     elif event == "os.system":
         _child(arguments[0], None)
-    elif event == "os.putenv":  # whoever starts a child later, however: it inherits this
+    elif event == "os.putenv":  # a child that is started later, however, inherits this
         _seen("the environment of every child", repr(_without_proxies({arguments[0]: arguments[1]})))
 
 
@@ -186,7 +186,7 @@ def _install() -> None:
         if _note_seen is not None:
             _seen("an error", f"{self!r} {self} {self.__dict__} " + _frames(traceback.walk_stack(None)))
             # What is handled at this moment becomes its `__context__` when it is raised: shown with it in a traceback,
-            # and behind a ``from None`` still there for whoever looks. Later may be too late, if it is freed meanwhile.
+            # and behind a ``from None`` still there for code that looks. Later may be too late, if it is freed meanwhile.
             _note_chain(sys.exc_info()[1])
 
     LakekeyError.__init__ = noted
@@ -332,7 +332,7 @@ def in_child(environ: Mapping[str, str] = os.environ) -> None:
 
 
 def exported(text: str) -> None:
-    """What was handed to whoever watches the program is a place, too."""
+    """What was handed to a program that watches this one is a place, too."""
     _seen("what was exported", text)
 
 

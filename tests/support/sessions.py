@@ -80,14 +80,14 @@ class Machine:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment of child processes. Nobody is there to sign in."""
+        """The environment of child processes. No person is there to sign in."""
         mine = {
             "DATABRICKS_HOST": self.server.host,
             "REQUESTS_CA_BUNDLE": self.server.ca_file,
             "LAKEKEY_CACHE_DIR": str(self.directory),
             "LAKEKEY_INTERACTIVE": "never",
             "PYTHONPATH": os.pathsep.join((str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", ""))),
-            # A run that nobody watches warns of it, which is not what these tests are about.
+            # An unattended run warns of it, which is not what these tests are about.
             "PYTHONWARNINGS": "ignore",
         }
         if self._service:
@@ -153,7 +153,7 @@ class Machine:
         assert hashlib.sha256(token.encode()).hexdigest() in self.server.current_refresh_tokens()
 
     def mend(self) -> None:
-        """Signs in anew while other processes are at the session: under its lock, as a sign-in of theirs would."""
+        """Signs in again while other processes are at the session: under its lock, as a sign-in of theirs would."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             with self.cache.lock(self.entry_id) as held:
@@ -203,7 +203,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C of whoever runs the tests is not one of these
+            start_new_session=True,  # a Ctrl-C of the developer who runs the tests is not one of these
         )
         self._unread = b""
         self._lines: list[dict[str, Any]] = []

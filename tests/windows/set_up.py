@@ -70,7 +70,7 @@ def lakekey(wheels: Path) -> None:
 
 
 def main() -> None:
-    """Makes everything anew."""
+    """Makes everything again."""
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
     for command in (["wineboot", "-i"], ["wine", "winecfg", "-v", "win10"]):  # Wine's own default is Windows 7

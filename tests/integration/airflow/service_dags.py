@@ -1,4 +1,4 @@
-"""DAGs for the tests of a whole Airflow: one that gives everything away, and one that nobody configured."""
+"""DAGs for the tests of a whole Airflow: one that gives everything away, and one without any configuration."""
 
 import logging
 from datetime import UTC, datetime

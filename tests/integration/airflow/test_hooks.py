@@ -27,7 +27,7 @@ from lakekey.providers import factory
 from support.airflow_home import definition
 from support.servers.postgresql import Postgresql
 
-# Airflow's own warnings about its own modules are not this project's to mend; each of ours is asserted below.
+# Airflow's own warnings about its own modules are not this project's to fix; each of ours is asserted below.
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),
     pytest.mark.filterwarnings("error::lakekey.ServicePrincipalMissingWarning"),

@@ -250,7 +250,7 @@ def test_sandbox_whose_engine_is_not_installed_says_so_at_the_start():
 
 
 def test_the_demo_shows_the_main_job_and_everything_holds(monkeypatch):
-    monkeypatch.setenv("BROWSER", "false")  # which nobody sits at, since there is no terminal
+    monkeypatch.setenv("BROWSER", "false")  # no person sits at it, since there is no terminal
     monkeypatch.setenv("HTTPS_PROXY", NO_WAY_OUT)
     monkeypatch.setenv("HTTP_PROXY", NO_WAY_OUT)
     done = run("demo")

@@ -250,7 +250,7 @@ def test_a_named_variable_that_is_not_set_is_an_error(box, monkeypatch):
         lakekey.provider()
 
 
-# Against a server that nobody here wrote
+# Against a server that this project did not write
 
 
 @pytest.mark.parametrize("with_client", [False, True], ids=["account-wide", "workload"])

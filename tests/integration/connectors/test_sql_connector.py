@@ -114,7 +114,7 @@ def test_an_error_of_ours_comes_out_of_the_connector_as_it_is(box, monkeypatch):
     with connect(person, pass_through=True) as connection, connection.cursor() as cursor:
         one(cursor)
         person.logout()
-        monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")  # nobody is there any more
+        monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")  # the person has left
         with pytest.raises(lakekey.LoginRequired) as caught:
             one(cursor)
     assert caught.value.hint == f"run: lakekey login --host {box.host} --ca-file {box.ca_file}"
@@ -128,7 +128,7 @@ def test_an_error_of_ours_comes_out_as_it_is_in_the_midst_of_reading_too(box, mo
         cursor.execute("select id from range(300) t(id)")
         cursor.fetchmany(50)
         person.logout()
-        monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")  # nobody is there any more
+        monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")  # the person has left
         with pytest.raises(lakekey.LoginRequired):
             if read == "fetchmany":
                 while cursor.fetchmany(100_000):

@@ -1,4 +1,4 @@
-"""Signing in through a browser on this machine, against a server that nobody here wrote."""
+"""Signing in through a browser on this machine, against a server that this project did not write."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Who signed in is known, and nobody takes another's place unawares."""
+"""Who signed in is known, and no person takes another's place unnoticed."""
 
 import json
 

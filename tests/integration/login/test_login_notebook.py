@@ -1,4 +1,4 @@
-"""In a notebook, the person is asked in the notebook; a notebook that runs unattended asks nobody."""
+"""In a notebook, the person is asked in the notebook; a notebook that runs unattended does not ask."""
 
 import contextlib
 import os

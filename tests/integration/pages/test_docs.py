@@ -194,7 +194,7 @@ def test_the_commands_run(box, script, monkeypatch):
         # Whatever a script that failed has left running: a group of its own, with this number for its leader.
         with_nobody_left(shell)
     assert shell.returncode == 0, out + err
-    if "current_user" in script:  # whom another program's SDK is signed in as, by the profile that the page names
+    if "current_user" in script:  # who another program's SDK is signed in as, by the profile that the page names
         assert out.splitlines()[-1] == (box.client_id if "nightly" in script else "ada@example.com")
 
 
@@ -314,5 +314,5 @@ except lakekey.LoginRequired as error:
 
 
 def test_an_error_of_ours_comes_out_of_the_sdk_as_the_page_says(box, unattended, monkeypatch):
-    monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # nobody watches, and no service principal is configured
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # an unattended run, and no service principal is configured
     assert processes.run(ASKS_THE_SDK) == "login_required"

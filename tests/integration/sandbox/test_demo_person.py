@@ -1,4 +1,4 @@
-"""The demo's sign-in: in the browser of whoever sits here, and where nobody answers, by a person who is played."""
+"""The demo's sign-in: in the browser of the person who sits here, and where no answer comes, by a person who is played."""
 
 import os
 import shlex
@@ -9,7 +9,7 @@ import pytest
 from support.processes import lakekey as run
 from support.processes import run as run_program
 
-# A browser with somebody at it (no colon in it: it would part two of them); it gets the certificate's authority with the demo's environment.
+# A browser with a person at it (no colon in it: it would part two of them); it gets the certificate's authority with the demo's environment.
 BROWSER = """
 import os, sys
 from lakekey_sandbox.person import Person

@@ -1,4 +1,4 @@
-"""Runs that nobody watches: the service principal where there is one, and never a browser."""
+"""Unattended runs: the service principal where there is one, and never a browser."""
 
 import logging
 import os

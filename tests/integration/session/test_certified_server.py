@@ -1,4 +1,4 @@
-"""The same sign-ins against oidc-provider, a certified OAuth server that nobody here wrote."""
+"""The same sign-ins against oidc-provider, a certified OAuth server that this project did not write."""
 
 import hashlib
 

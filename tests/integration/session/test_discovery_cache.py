@@ -72,7 +72,7 @@ FOUND = Metadata("https://h/oidc", "https://h/oidc/v1/authorize", "https://h/oid
 
 @pytest.fixture
 def remembered():
-    """Discovery by somebody who starts at a moment, on the machine's one cache."""
+    """Discovery by a process that starts at a given time, on the machine's one cache."""
 
     def at(moment, find, account_id=None):
         about = {"host": "https://h", "account_id": account_id, "discovery_url": None}

@@ -46,7 +46,7 @@ def assert_recovers(machine, provider, before):
     assert machine.stored().failure is None
 
 
-# What a request at another moment may mend
+# What a later request may get right
 
 
 RETRIED = {
@@ -86,7 +86,7 @@ def test_a_failure_that_passes_goes_unnoticed(machine, name):
     machine.assert_session_is_whole()
 
 
-# What it does not mend
+# What it does not
 
 
 NOT_RETRIED = {
@@ -297,7 +297,7 @@ def test_an_answer_that_drips_is_given_up_in_time(machine, begin):
 
 
 def test_nothing_is_sent_once_the_deadline_is_over(machine, monkeypatch):
-    """Looking up a name has no bound of its own; a token spent after it would be spent for nobody."""
+    """Looking up a name has no bound of its own; a token spent after it would be spent in vain."""
     provider = machine.provider(timing=QUICK._replace(exchange_deadline=0.2))
     session_of(provider).renewal._grant.prepare()
     before = machine.stored()

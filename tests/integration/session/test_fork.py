@@ -75,7 +75,7 @@ def test_a_child_forked_during_a_refresh_waits_for_it_and_takes_its_result(machi
 
 
 def test_a_child_forked_while_its_parent_looks_for_the_server_can_look_for_it_too(machine):
-    """The parent's thread holds a lock at that moment that nobody in the child would ever release."""
+    """The parent's thread holds a lock at that moment that no thread of the child would ever release."""
     provider = machine.provider()
 
     def renew():

@@ -14,7 +14,7 @@ from support.tiny_client import whoami
 
 @pytest.fixture
 def machine(oidc_server, tmp_path, unattended):
-    """A machine whose session has a live access token, and nobody at it."""
+    """A machine whose session has a live access token, and no person at it."""
     machine = Machine(oidc_server, tmp_path / "cache", timing=QUICK)
     machine.sign_in(left=3500)
     oidc_server.reset()

@@ -50,7 +50,7 @@ def assert_who_comes_next_goes_on(machine, kind):
         assert provider.headers() == {"Authorization": f"Bearer {machine.stored().access_token}"}
         assert machine.token_requests() == requests + (kind == "nothing sent")
         machine.assert_session_is_whole()
-    if kind != "stored":  # there, nobody had anything to write since
+    if kind != "stored":  # there, no process had anything to write since
         assert list(machine.entries.glob("*.tmp")) == []
     assert list(machine.entries.glob("*.bad")) == []
 

@@ -1,4 +1,4 @@
-"""SIGKILL at every step of a refresh: who comes next goes on, and only an answer that nobody stored is lost."""
+"""SIGKILL at every step of a refresh: the next process goes on, and only an answer that was not stored is lost."""
 
 import os
 import signal
@@ -43,7 +43,7 @@ def assert_the_next_goes_on(machine: Machine) -> None:
 
 
 def assert_the_session_is_over(machine: Machine) -> None:
-    """The first to come learns it from the server, all others from the entry; signing in mends it."""
+    """The first to come learns it from the server, all others from the entry; signing in ends that."""
     before = machine.token_requests()
     with ExitStack() as stack:
         siblings = [stack.enter_context(machine.child("asks_once")) for _ in range(3)]

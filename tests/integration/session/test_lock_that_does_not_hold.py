@@ -11,7 +11,7 @@ REFUSAL = {"error": "invalid_grant", "error_description": "Refresh token is inva
 
 
 def race(machine: Machine, left: float) -> dict[str, str]:
-    """The headers of somebody whose refresh token is refused, while somebody else has stored a newer session."""
+    """The headers of a process whose refresh token is refused, while another one has stored a newer session."""
     machine.server.fault("token", "status", status=400, body=REFUSAL, grant_type="refresh_token")
     with ThreadPoolExecutor(1) as pool, machine.server.hold(grant_type="refresh_token") as hold:
         headers = pool.submit(machine.provider().headers)

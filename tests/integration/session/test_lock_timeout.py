@@ -1,4 +1,4 @@
-"""A holder that hangs: waiters end in a clear error, and the lock stays with whoever has it."""
+"""A holder that hangs: waiters end in a clear error, and the lock stays with its holder."""
 
 import threading
 

@@ -28,7 +28,7 @@ def service(oidc_server, tmp_path):
 
 @pytest.fixture
 def desk(oidc_server, tmp_path):
-    """A machine on which nobody has signed in yet."""
+    """A machine on which no person has signed in yet."""
     return Machine(oidc_server, tmp_path / "cache")
 
 
@@ -139,7 +139,7 @@ def test_a_busy_port_is_passed_over(desk):
         for port in range(8020, 8030):
             other = stack.enter_context(socket.socket())
             other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with suppress(OSError):  # whoever else has it keeps it busy
+            with suppress(OSError):  # another process that has it keeps it busy
                 other.bind(("127.0.0.1", port))
                 other.listen()
                 busy.append(f"http://localhost:{port}")

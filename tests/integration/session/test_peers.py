@@ -52,7 +52,7 @@ print(Config(auth_type="external-browser").authenticate()["Authorization"][:7])
 
 @pytest.fixture
 def box(lakekey_environment, monkeypatch, tmp_path):
-    """The sandbox, with a home of one's own. Nobody sits at the browser; that it was opened is written down."""
+    """The sandbox, with a home of one's own. No person sits at the browser; that it was opened is written down."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("BROWSER", f"sh -c {shlex.quote(f'echo >> {tmp_path}/tabs')} %s")
     return lakekey_environment
@@ -160,7 +160,7 @@ def consent(port, box=None):
 
 
 def visits(port, path):
-    """A browser that asks for a path as soon as somebody listens."""
+    """A browser that asks for a path as soon as a process listens."""
 
     def ask():
         deadline = time.monotonic() + PATIENCE
@@ -259,7 +259,7 @@ def connector(box, monkeypatch, caplog):
 
 @pytest.fixture
 def somebody(box, monkeypatch):
-    """Somebody signs in at the connector's browser."""
+    """A person signs in at the connector's browser."""
     opened = []
 
     def open_new(url):

@@ -47,7 +47,7 @@ def principal(profile):
 
 
 def everything_said(error):
-    """What a program prints, logs or sends to somebody else when the error reaches it."""
+    """What a program prints, logs or sends elsewhere when the error reaches it."""
     seen = [str(error), repr(error), repr(error.__dict__), pickle.dumps(error).decode("latin-1")]
     return "\n".join([*seen, *traceback.format_exception(error)])
 

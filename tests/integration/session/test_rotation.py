@@ -214,7 +214,7 @@ def test_a_live_access_token_is_served_on_though_the_refresh_token_was_refused(m
     assert len(warnings) <= 2, "said once where it was found out, and once to the profile"
 
 
-# Somebody got past the lock, as it can happen on a network file system
+# A process got past the lock, as it can happen on a network file system
 
 
 def while_in_flight(machine, provider, sibling):
@@ -266,7 +266,7 @@ def test_the_loser_goes_on_from_a_newer_refresh_token_whose_access_token_has_exp
 
 
 def test_only_the_very_token_that_was_refused_is_dropped(machine):
-    """A sibling that only left a note is no winner; one that signed in anew has a generation that begins again."""
+    """A sibling that only left a note has not won; one that signed in again has a generation that begins again."""
     winner = TinyClient(machine.server).login()
 
     def sibling():

@@ -22,7 +22,7 @@ def test_a_server_whose_clock_is_off_is_asked_once_and_believed(oidc_server, tmp
         assert provider.token() == token
         assert machine.provider().token() == token
     assert machine.token_requests() == requests + 1
-    if not service:  # whom the route below does not know
+    if not service:  # the route below does not know it
         assert whoami(oidc_server, token.access_token).status_code == 200
 
 

@@ -270,7 +270,7 @@ def test_exchange_of_a_task_that_times_out_is_completed(oidc_server, machine):
         hold.wait()
         child.go_on()
         child.until("timed out")
-        child.until("result")  # the event loop has ended; nobody waits for the exchange any more
+        child.until("result")  # the event loop has ended; no task waits for the exchange any more
         assert child.alive()
         hold.release()
         child.wait()

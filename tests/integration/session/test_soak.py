@@ -132,7 +132,7 @@ def test_soak_with_random_kills_loses_only_answers_not_received(oidc_server, tmp
             soak.look_after(soak.chance.uniform(0.02, 0.3))
             soak.strike()
         soak.stop()
-        # The last kill may have cost an answer that nobody has missed yet: the access token serves for a while.
+        # The last kill may have cost an answer that no process has missed yet: the access token serves for a while.
         try:
             machine.provider().invalidate(machine.stored().access_token)
         except LoginRequired:
@@ -142,6 +142,6 @@ def test_soak_with_random_kills_loses_only_answers_not_received(oidc_server, tmp
     counters = oidc_server.counters()
     print(soak.struck, len(soak.ends), "ends", counters)
     assert soak.has_seen_enough()
-    # A dead token is sent once, and again only if whoever was told so was killed before it could pass that on.
+    # A dead token is sent once, and again only if the process that was told so was killed before it could pass that on.
     untold = sum(kill.token_state == "revoked" for kill in soak.kills)
     assert len(soak.ends) <= counters["grant.error.invalid_grant"] <= len(soak.ends) + untold

@@ -1,4 +1,4 @@
-"""A stale token: renewed ahead of time in the background, by one process, while nobody waits."""
+"""A stale token: renewed ahead of time in the background, by one process, while no caller waits."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.on_windows
 
 CALLS = 2000
 HOLD = 5.0
-LATEST = HOLD / 2  # whoever waits for what is held takes longer; the time itself is measured in benchmarks/
+LATEST = HOLD / 2  # a caller that waits for what is held takes longer; the time itself is measured in benchmarks/
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Everybody at once: however many ask, one of them talks to the server, and nobody is disappointed."""
+"""All at once: however many ask, one of them talks to the server, and each gets a token."""
 
 import sys
 from contextlib import ExitStack

@@ -15,7 +15,7 @@ WAITS_BRIEFLY = Timing(margin=-44.0)
 
 @pytest.fixture
 def machine(oidc_server, tmp_path, unattended):
-    """A machine whose session has an expired access token, and nobody at it."""
+    """A machine whose session has an expired access token, and no person at it."""
     machine = Machine(oidc_server, tmp_path / "cache", lock_timeout=1)
     machine.sign_in()
     oidc_server.reset()

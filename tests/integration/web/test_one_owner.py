@@ -1,4 +1,4 @@
-"""A name is one person: who administers, who acts for whom, and whose connection it is when a name changes hands."""
+"""A name is one person: who administers, who acts for another, and whose connection it is when a name changes hands."""
 
 import asyncio
 import contextlib

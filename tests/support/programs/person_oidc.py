@@ -138,7 +138,7 @@ def sign_in(
 def _go_home(browser: requests.Session, target: str, *, deliver: bool, timeout: float) -> SignIn:
     if not deliver:
         return SignIn(target, 0, "")
-    # Nobody but the client itself listens there, so the pages' cookies have no business in it.
+    # Only the client itself listens there, so the pages' cookies have no business in it.
     browser.cookies.clear()
     response = browser.get(target, timeout=timeout)
     return SignIn(target, response.status_code, response.text)

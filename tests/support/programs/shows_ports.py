@@ -1,4 +1,4 @@
-"""A process that signs somebody in, and reports where it listens: while the browser is open, and afterwards.
+"""A process that signs a person in, and reports where it listens: while the browser is open, and afterwards.
 
 Usage: ``python -m support.programs.shows_ports PIPE``: a named pipe that the browser writes to, and then waits to read from.
 """

@@ -1,4 +1,4 @@
-"""oidc-provider, a certified OAuth server that nobody here wrote, in Databricks' shape."""
+"""oidc-provider, a certified OAuth server that this project did not write, in Databricks' shape."""
 
 import json
 import os
@@ -233,7 +233,7 @@ class OidcServer(Control):
         return f"{shlex.join(command)} %s &"
 
     def environment(self, user: str = DEFAULT_USER, **browser: Any) -> dict[str, str]:
-        """What a child process needs to find the host, trust it and have somebody sign in."""
+        """What a child process needs to find the host, trust it and have a person sign in."""
         return {
             "DATABRICKS_HOST": self.host,
             "REQUESTS_CA_BUNDLE": self.ca_file,

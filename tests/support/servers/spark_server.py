@@ -40,7 +40,7 @@ class SparkServer:
             "spark.local.dir": str(self._directory),
             "spark.sql.warehouse.dir": str(self._directory / "warehouse"),
             "spark.sql.shuffle.partitions": "2",
-            # As on a cluster, only sooner: a long query is fetched over many RPCs, each of which is signed anew.
+            # As on a cluster, only sooner: a long query is fetched over many RPCs, each of which is signed on its own.
             "spark.connect.execute.reattachable.senderMaxStreamDuration": "3s",
         }
         command = [os.path.join(home, "bin", "spark-submit"), "--master", "local[2]", "--driver-memory", "1g"]

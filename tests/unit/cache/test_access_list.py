@@ -1,4 +1,4 @@
-"""Whom a directory lets in on Windows, by its access-control list."""
+"""Which accounts a directory lets in on Windows, by its access-control list."""
 
 import ctypes
 import os

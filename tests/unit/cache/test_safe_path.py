@@ -1,4 +1,4 @@
-"""The way to the cache: nobody else may be able to put another directory or file in its place."""
+"""The way to the cache: no other user may be able to put another directory or file in its place."""
 
 import contextlib
 import os

@@ -126,7 +126,7 @@ def set_up(case, config_file):
 
 
 class Nobody:
-    """Signs nobody in, where only what the SDK resolves is wanted."""
+    """Does not sign in, where only what the SDK resolves is wanted."""
 
     def auth_type(self):
         return "nobody"

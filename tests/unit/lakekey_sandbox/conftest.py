@@ -1,4 +1,4 @@
-"""A client of the sandbox that nobody tuned to it, and the loopback callback it listens on."""
+"""A client of the sandbox that was not tuned to it, and the loopback callback it listens on."""
 
 import base64
 import hashlib

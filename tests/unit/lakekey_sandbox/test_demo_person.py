@@ -1,4 +1,4 @@
-"""Whether a browser is opened for the demo: only where somebody would see it."""
+"""Whether a browser is opened for the demo: only where a person would see it."""
 
 import os
 

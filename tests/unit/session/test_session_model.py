@@ -34,7 +34,7 @@ class Session(RuleBasedStateMachine):
         self.providers = [self.new_process() for _ in range(3)]
         self.entry_id = session_of(self.providers[0]).entry_id
         self.generation = 0
-        self.lost = 0  # answers that the server gave and nobody received: after one, a session may be beyond saving
+        self.lost = 0  # answers that the server gave and no process received: after one, a session may be beyond saving
         self.revoked = False  # the server has ended the session
         self.rejected = set()  # access tokens that the workspace has refused
 
@@ -203,7 +203,7 @@ class Session(RuleBasedStateMachine):
 
     @invariant()
     def a_dead_session_is_asked_for_once(self):
-        """Whoever comes after the refusal learns it from the entry."""
+        """The process that comes after the refusal learns it from the entry."""
         entry = self.stored()
         if entry is not None and entry.refused is not None:
             before = len(self.server.sent)

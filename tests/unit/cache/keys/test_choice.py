@@ -121,7 +121,7 @@ def resealed(content):
 
 @pytest.fixture
 def attacked(environ, note, tmp_path):
-    """A cache whose key was under a passphrase, in which somebody has written a choice and a key of their own."""
+    """A cache whose key was under a passphrase, in which an attacker has written a choice and a key of their own."""
     kept = {**environ, "LAKEKEY_PASSPHRASE": PASSPHRASE}
     sealed(kept)
     overwrite(tmp_path / "cache" / "master.key", base64.b64encode(bytes(range(32))))
