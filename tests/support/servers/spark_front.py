@@ -9,12 +9,26 @@ from support.servers.nginx import Nginx
 from support.servers.spark_server import free_port
 from support.tls import write_certificates
 
+# Asks the workspace whether it knows a token.
+_AUTHORIZED = """
+        location = /authorized {
+            internal;
+            proxy_pass https://workspace/api/2.0/preview/scim/v2/Me;
+            proxy_http_version 1.1;
+            proxy_method GET;
+            proxy_pass_request_body off;
+            proxy_set_header Connection "";
+            proxy_set_header Content-Length "";
+            proxy_set_header Content-Type "";
+            proxy_set_header TE "";
+        }
+"""
 _HTTP = """
     client_max_body_size 0;
     keepalive_requests 1000000;
     ssl_certificate {certificates}/cert.pem;
     ssl_certificate_key {certificates}/key.pem;
-    # The token's last characters tell tokens apart and are of no use to anybody.
+    # The token's last characters tell tokens apart and are of no use to others.
     map $http_authorization $tail {{ default "none"; "~(?<end>.{{12}})$" $end; }}
     log_format rpcs '$msec $status $tail $http_x_databricks_cluster_id "$http_user_agent" $uri';
     upstream workspace {{ server {workspace}; keepalive 8; }}
@@ -44,17 +58,7 @@ _HTTP = """
             grpc_send_timeout 1h;
             access_log {directory}/rpc.log rpcs;
         }}
-        location = /authorized {{
-            internal;
-            proxy_pass https://workspace/api/2.0/preview/scim/v2/Me;
-            proxy_http_version 1.1;
-            proxy_method GET;
-            proxy_pass_request_body off;
-            proxy_set_header Connection "";
-            proxy_set_header Content-Length "";
-            proxy_set_header Content-Type "";
-            proxy_set_header TE "";
-        }}
+        {authorized}
         location @unauthenticated {{
             internal;
             default_type application/grpc;
@@ -73,17 +77,7 @@ _HTTP = """
             grpc_pass grpc://spark;
             access_log {directory}/rpc.log rpcs;
         }}
-        location = /authorized {{
-            internal;
-            proxy_pass https://workspace/api/2.0/preview/scim/v2/Me;
-            proxy_http_version 1.1;
-            proxy_method GET;
-            proxy_pass_request_body off;
-            proxy_set_header Connection "";
-            proxy_set_header Content-Length "";
-            proxy_set_header Content-Type "";
-            proxy_set_header TE "";
-        }}
+        {authorized}
     }}
 
     # TLS and nothing else.
@@ -136,6 +130,7 @@ class SparkFront(Nginx):
         write_certificates(directory)
         self.ca_file = str(directory / "ca.pem")
         http = _HTTP.format(
+            authorized=_AUTHORIZED.strip(),
             directory=directory,
             certificates=directory,
             workspace=urlsplit(workspace).netloc,
