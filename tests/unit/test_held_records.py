@@ -27,6 +27,10 @@ class Listed(logging.Handler):
     def __getstate__(self):
         return {**self.__dict__, "lock": None}
 
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.createLock()  # which Python 3.13 does not do without
+
 
 @pytest.fixture
 def logger():
