@@ -35,6 +35,7 @@ _POSIX_ONLY = {
 # And what only Windows has: elsewhere there is no such test.
 _WINDOWS_ONLY = {
     "access_lists": "reads or makes access-control lists of files",
+    "console_keys": "reads the keys of a console",
     "file_sharing": "opens files by what others may do meanwhile, or locks bytes of them",
 }
 _NOT_HERE = "not on Windows: "
