@@ -9,7 +9,7 @@ from hypothesis import settings
 from support.servers.local_server import LocalServer
 
 settings.register_profile("patient", deadline=None)
-settings.register_profile("windows", deadline=None, max_examples=5, stateful_step_count=10)
+settings.register_profile("windows", deadline=None, max_examples=3, stateful_step_count=10)
 settings.load_profile("patient" if os.name == "posix" else "windows")  # Wine is slow, and Linux searches
 
 

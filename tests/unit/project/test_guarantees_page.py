@@ -109,6 +109,14 @@ def test_each_line_about_windows_rests_on_tests_that_run_there():
             )
 
 
+def test_page_names_what_tests_ask_of_one_system():
+    conftest = (ROOT / "conftest.py").read_text(encoding="utf-8")
+    systems = re.findall(r"^_(?:POSIX|WINDOWS)_ONLY = {(.*?)^}", conftest, re.DOTALL | re.MULTILINE)
+    assert len(systems) == 2
+    for markers in (sorted(re.findall(r'^ +"(\w+)":', system, re.MULTILINE)) for system in systems):
+        assert ", ".join(f"`{name}`" for name in markers) in " ".join(SYSTEMS.split())
+
+
 def test_each_failure_of_a_shared_store_has_its_row():
     assert re.findall(r"^\| (A\d+) \|", TABLE, flags=re.MULTILINE) == [f"A{number}" for number in range(1, 49)]
 
