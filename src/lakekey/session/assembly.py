@@ -69,13 +69,20 @@ def _exchange_of(target: Target, client: Client, environ: Mapping[str, str]) -> 
     return TokenExchange(client, source, outside, target.token_audience)
 
 
-def client_of(target: Target, cache: Cache | None = None, *, kept: KeptConnections | None = None) -> Client:
+def client_of(
+    target: Target,
+    cache: Cache | None = None,
+    *,
+    kept: KeptConnections | None = None,
+    before_asking: Callable[[], None] | None = None,
+) -> Client:
     """The OAuth client of a target. Nothing is sent yet.
 
     Args:
         target: What to sign in to.
         cache: Where its authorization server is remembered; ``None`` to ask the network.
         kept: See `transport_of`.
+        before_asking: Is called before the network is asked for the authorization server.
     """
     transport = transport_of(target, kept=kept)
     # RFC 6749 §6 and OpenID Connect Core §11: a refresh token is asked for by offline_access; a service principal
@@ -86,6 +93,8 @@ def client_of(target: Target, cache: Cache | None = None, *, kept: KeptConnectio
     has_app_secret = target.is_person and "client_secret" in target.sources
 
     def find() -> Metadata:
+        if before_asking is not None:
+            before_asking()
         return discover(transport, target.host, account_id=target.account_id, discovery_url=target.discovery_url)
 
     known = find

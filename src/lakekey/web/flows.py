@@ -126,6 +126,13 @@ def handle_of_state(state: str) -> str | None:
     return f"{match[1]}.{state_digest(state)}" if match else None
 
 
+class Seen(NamedTuple):
+    """A sign-in as a look found it, if it did; and the row that it is in, which a change then need not read again."""
+
+    flow: Flow | None
+    row: Stored | None = None
+
+
 class _Sweep:
     """When a store was last looked through in this process, and how many rows it has by what was begun here since."""
 
@@ -146,7 +153,7 @@ class FlowStore:
     """
 
     def __init__(self, cache: Cache, *, clock: Callable[[], float] | None = None, most_users: int = MOST_USERS) -> None:
-        self._cache = cache
+        self.cache = cache
         self._most_users = most_users
         self._clock = clock or cache.now
         self._sweep_of = _sweeps.setdefault(cache.store.where, _Sweep())
@@ -158,7 +165,7 @@ class FlowStore:
             LoginFailed: Too many are open.
             CacheError: It could not be stored, or the other hosts could not open it.
         """
-        self._cache.begin()
+        self.cache.begin()
         self._sweep()
         row = row_of(flow.user, flow.user_id)
 
@@ -176,17 +183,23 @@ class FlowStore:
         Raises:
             CacheError: The row cannot be read.
         """
+        return self.look(handle).flow
+
+    def look(self, handle: str) -> Seen:
+        """The same, with the row that it is in, for `change`."""
         match = _HANDLE.fullmatch(handle)
         if match is None:
-            return None
-        return _with_state(self._live(self._cache.get(PREFIX + match[1])), match[2])
+            return Seen(None)
+        row = self.cache.read(PREFIX + match[1])
+        return Seen(_with_state(self._live(row.entry), match[2]), row)
 
-    def change(self, handle: str, change: Callable[[Flow], Flow]) -> Flow | None:
+    def change(self, handle: str, change: Callable[[Flow], Flow], *, seen: Stored | None = None) -> Flow | None:
         """Change a sign-in as one step: of two workers that try, the second sees what the first has left.
 
         Args:
             handle: Which.
             change: Gets the sign-in as it is, and returns it as it is to be.
+            seen: The row as it was looked at just now; ``None`` to read it.
 
         Returns:
             The sign-in as it is now, or ``None`` where there is none.
@@ -206,13 +219,13 @@ class FlowStore:
             changed = change(found)
             return [changed if each is found else each for each in flows], changed
 
-        return self._change(row, replace)
+        return self._change(row, replace, seen)
 
-    def _change(self, row: str, change: Callable[[list[Flow]], tuple[list[Flow], T]]) -> T:
+    def _change(self, row: str, change: Callable[[list[Flow]], tuple[list[Flow], T]], seen: Stored | None = None) -> T:
         name = PREFIX + row
-        with self._cache.together():
+        with self.cache.together():
             while True:
-                with self._row(name) as stored:
+                with self._row(name, seen) as stored:
                     before = self._live(stored.entry)
                     after, result = change(before)
                     if after == before:
@@ -222,22 +235,23 @@ class FlowStore:
                     # A row that a loss of power takes back costs its person one more sign-in, and no code is sent
                     # twice: the connection says which sign-in it is of. Only tokens that are nowhere else outlast it.
                     lasts = any(flow.tokens is not None for flow in after)
-                    if self._cache.put(name, entry, replaces=stored.envelope, synced=lasts) is not None:
+                    if self.cache.put(name, entry, replaces=stored.envelope, synced=lasts) is not None:
                         self._be_durable(name)
                         return result
+                seen = None  # it was changed meanwhile
 
-    def _row(self, name: str) -> AbstractContextManager[Stored]:
+    def _row(self, name: str, seen: Stored | None) -> AbstractContextManager[Stored]:
         """A row, to be changed. In a store that hosts share, comparing and writing is one step, and needs no lease."""
-        if self._cache.store.shared:
-            return nullcontext(self._cache.read(name))
+        if self.cache.store.shared:
+            return nullcontext(self.cache.read(name) if seen is None else seen)
         # No room is looked for first, as before a refresh: what cannot be stored is not begun, and costs nothing.
-        return self._cache.locked(name, patience=_PATIENCE, to_write=False)
+        return self.cache.locked(name, patience=_PATIENCE, to_write=False)
 
     def _be_durable(self, name: str) -> None:
         """Refuse a row that only this process would know of, since another worker would take the same step again."""
-        if self._cache.volatile is None and not self._cache.keeps(name):
+        if self.cache.volatile is None and not self.cache.keeps(name):
             raise CacheWriteFailed(
-                f"a sign-in cannot be stored in {self._cache.store.where}", hint="free or fix that place"
+                f"a sign-in cannot be stored in {self.cache.store.where}", hint="free or fix that place"
             )
 
     def _live(self, entry: Entry | None) -> list[Flow]:
@@ -257,7 +271,7 @@ class FlowStore:
                 raise _too_many()
             return
         sweep.at = now
-        names = [name for name in self._cache.store.list(after=PREFIX) if name.startswith(PREFIX)]
+        names = [name for name in self.cache.store.list(after=PREFIX) if name.startswith(PREFIX)]
         looked_at = random.sample(names, min(len(names), max(_SWEPT_AT_ONCE, len(names) // 8)))
         sweep.rows = len(names) - sum(self._remove_if_over(name) for name in looked_at)
         if sweep.rows > self._most_users:
@@ -266,11 +280,11 @@ class FlowStore:
 
     def _remove_if_over(self, name: str) -> bool:
         try:
-            stored = self._cache.read(name)
+            stored = self.cache.read(name)
             if stored.entry is None or self._live(stored.entry):
                 return False
-            with self._cache.lock(name, to_write=False) as held:
-                return held and self._cache.delete(name, replaces=stored.envelope)
+            with self.cache.lock(name, to_write=False) as held:
+                return held and self.cache.delete(name, replaces=stored.envelope)
         except CacheError as error:
             _log.debug("web", "a row of sign-ins is left: %s", error.message)
             return False

@@ -5,6 +5,7 @@ The lock also shows that the store can be written, before the code, which is sin
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from lakekey import _log
@@ -29,6 +30,7 @@ from lakekey.session.token_answer import entry_from
 from lakekey.web import outcomes
 from lakekey.web.connections import is_of
 from lakekey.web.flows import Flow
+from lakekey.web.one_connection import OneConnection
 from lakekey.web.outcomes import Outcome
 from lakekey.web.people import User
 from lakekey.web.verification import Signed, Verification
@@ -47,20 +49,29 @@ class Redemption:
         environ: The environment.
         flow: The sign-in.
         user: Who is at the browser.
+        connection: What the store is asked on; it is given up before anything else is waited for.
         cache: Where it is stored; ``None`` for what target and environment name.
     """
 
     def __init__(
-        self, target: Target, environ: Mapping[str, str], flow: Flow, user: User, *, cache: Cache | None = None
+        self,
+        target: Target,
+        environ: Mapping[str, str],
+        flow: Flow,
+        user: User,
+        connection: OneConnection,
+        *,
+        cache: Cache | None = None,
     ) -> None:
         credential = Credential(target, cache=cache, environ=environ)
         self._target = target
         self._flow = flow
         self._user = user
+        self._connection = connection
         self._cache = credential.cache
         self._entry_id = credential.entry_id
         self._events = credential.events
-        self._client: Client = client_of(target, credential.cache, kept=_kept)
+        self._client: Client = client_of(target, credential.cache, kept=_kept, before_asking=connection.give_up)
         self._verification = Verification(target, self._client, flow, user)
 
     def redeem(
@@ -87,7 +98,7 @@ class Redemption:
             return (changed, None) if taken() is not None else None
         sent = False
         try:
-            with self._cache.locked(self._entry_id, patience=_LOCK_PATIENCE) as stored:
+            with self._locked() as stored:
                 if (mine := taken()) is None:
                     return None
                 sent = True
@@ -123,11 +134,14 @@ class Redemption:
         if not accept:
             self._give_back(response)
             return Outcome(outcomes.KEPT, who=signed.name)
-        with self._cache.locked(self._entry_id, patience=_LOCK_PATIENCE) as stored:
+        with self._locked() as stored:
             sent_at = tokens["sent_at"] - self._ahead
             if not self._is_settled(stored.entry, signed, sent_at):
                 self._store(stored, response, signed, sent_at)
         return Outcome(outcomes.CONNECTED, who=signed.name)
+
+    def _locked(self) -> AbstractContextManager[Stored]:
+        return self._cache.locked(self._entry_id, patience=_LOCK_PATIENCE, pause=self._connection.pause)
 
     @property
     def _ahead(self) -> float:
@@ -172,6 +186,7 @@ class Redemption:
                 "sent_at": sent_at + self._ahead,  # for whichever host settles it
             }
             return Outcome(outcomes.ASKS, who=signed.name, expected=expected), fields
+        self._connection.hold()
         try:
             self._store(stored, exchanged, signed, sent_at)
         except CacheError:
@@ -185,6 +200,7 @@ class Redemption:
         try:
             if self._client.discover().issuer != flow.issuer:
                 return Outcome(outcomes.WRONG_SERVER)
+            self._connection.give_up()
             with self._events.login(), deadlines.within(time.monotonic() + _EXCHANGE_PATIENCE):
                 return self._sent(request, answer)
         except LakekeyError as error:
@@ -224,6 +240,7 @@ class Redemption:
         earlier = stored.entry
         if earlier is not None and earlier.refresh_token and not is_of(earlier, self._user):
             # Of the name's earlier owner, who cannot reach it any more.
+            self._connection.give_up()
             at_server = revocation.revoke(self._client, earlier.refresh_token)
             name = self._user.name
             _log.warning("web", "%s: another user of the name %s has lost this connection", self._target.name, name)
@@ -232,6 +249,7 @@ class Redemption:
 
     def _give_back(self, response: TokenResponse) -> None:
         """What is not kept is not to live on at the server either."""
+        self._connection.give_up()
         revocation.revoke(self._client, response.refresh_token or response.access_token)
 
 

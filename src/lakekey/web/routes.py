@@ -20,6 +20,7 @@ from lakekey.web import frame, outcomes, pages, return_path, sign_in_messages, t
 from lakekey.web.connections import Connection
 from lakekey.web.flows import Flow
 from lakekey.web.health import Health
+from lakekey.web.one_connection import OneConnection
 from lakekey.web.outcomes import Outcome
 from lakekey.web.pages import Form, Message
 from lakekey.web.people import User
@@ -119,19 +120,21 @@ class Routes(Upkeep):
 
     def _begin(self, profile: str, user: User, cookie: str, return_to: str) -> tuple[str, str]:
         portal = self._portal
-        target = portal.target(profile, user)
-        app = portal.app_of(target)
-        if app is None:
-            raise Outcome(outcomes.NO_APP, profile=profile).to_error()
-        url = portal.sign_ins.begin(
-            target,
-            user,
-            redirect_uri=portal.redirect_uri(app.name),
-            registration=app.name,
-            browser=cookie,
-            return_to=return_to,
-            issuer=app.issuer,
-        )
+        with OneConnection(portal.cache) as connection:
+            target = portal.target(profile, user)
+            app = portal.app_of(target)
+            if app is None:
+                raise Outcome(outcomes.NO_APP, profile=profile).to_error()
+            url = portal.sign_ins.begin(
+                target,
+                user,
+                redirect_uri=portal.redirect_uri(app.name),
+                registration=app.name,
+                browser=cookie,
+                return_to=return_to,
+                issuer=app.issuer,
+                connection=connection,
+            )
         return target.host, url
 
     async def callback(self, request: Request) -> Response:
@@ -182,15 +185,21 @@ class Routes(Upkeep):
     ) -> tuple[Outcome, list[Connection] | None]:
         """The outcome; and, while the thread is at it, the connections that the page shows then."""
         portal = self._portal
-        outcome = portal.sign_ins.second_step.finish(
-            handle, browser=browser, user=user, target_of=self._target_of(user), later=left.append
-        )
-        if outcome.code != outcomes.CONNECTED or outcome.return_to or portal.asks_for_schedules:
-            return outcome, None
-        try:
-            return outcome, portal.connections(user)
-        except LakekeyError:
-            return outcome, None  # what is connected is connected; the page looks again, and says what is wrong
+        with OneConnection(portal.cache) as connection:
+            outcome = portal.sign_ins.second_step.finish(
+                handle,
+                browser=browser,
+                user=user,
+                target_of=self._target_of(user),
+                later=left.append,
+                connection=connection,
+            )
+            if outcome.code != outcomes.CONNECTED or outcome.return_to or portal.asks_for_schedules:
+                return outcome, None
+            try:
+                return outcome, portal.connections(user)
+            except LakekeyError:
+                return outcome, None  # what is connected is connected; the page looks again, and says what is wrong
 
     async def _answer(self, request: Request, user: User, form: dict[str, str]) -> Response:
         try:

@@ -12,6 +12,7 @@ from lakekey.configuration.target import Target
 from lakekey.errors import CacheError
 from lakekey.web import flow_checks, flows, outcomes
 from lakekey.web.flows import Flow, FlowStore
+from lakekey.web.one_connection import OneConnection
 from lakekey.web.outcomes import Outcome
 from lakekey.web.people import User
 from lakekey.web.redemption import Redemption
@@ -48,6 +49,7 @@ class SecondStep:
         user: User,
         target_of: Callable[[Flow], Target],
         later: Callable[[Callable[[], None]], None] | None = None,
+        connection: OneConnection | None = None,
     ) -> Outcome:
         """Take the second step: exchange the code, verify who signed in, and store the connection.
 
@@ -58,17 +60,22 @@ class SecondStep:
             target_of: What a sign-in signs in to.
             later: Takes what is left to do of a connection that is stored, to be called when the person has been
                 told; ``None``: it is done at once.
+            connection: What the store is asked on; it is given up before anything else is waited for.
 
         Raises:
             CacheError: The store cannot be reached; nothing was sent, and the same step may be tried again.
         """
-        flow = self._flows.find(handle)
+        if connection is None:
+            with OneConnection(self._flows.cache) as one:
+                return self.finish(handle, browser=browser, user=user, target_of=target_of, later=later, connection=one)
+        flow, row = self._flows.look(handle)
         if (refused := flow_checks.not_theirs(flow, browser, user)) is not None:
             return refused
         assert flow is not None
         if flow.stage == flows.DONE:
             return _outcome_of(flow)  # also where its profile is gone since
-        redemption = self._redemption(target_of(flow), flow, user)  # before anything is taken: it needs the profile
+        # Before anything is taken: it needs the profile.
+        redemption = self._redemption(target_of(flow), flow, user, connection)
         if flow.stage != flows.ANSWERED:
             return self._standing(handle, flow, redemption)
         answer: dict[str, str] | None = None
@@ -81,7 +88,7 @@ class SecondStep:
 
         def taken() -> dict[str, str] | None:
             nonlocal left
-            left = self._flows.change(handle, take)
+            left = self._flows.change(handle, take, seen=row)
             return answer
 
         redeemed = redemption.redeem(flow.answer or {}, taken)
@@ -126,7 +133,7 @@ class SecondStep:
         if (refused := flow_checks.not_theirs(flow, browser, user)) is not None:
             return refused
         assert flow is not None
-        redemption = self._redemption(target_of(flow), flow, user)
+        redemption = self._redemption(target_of(flow), flow, user, OneConnection(self._flows.cache))
         tokens: dict[str, Any] | None = None
 
         def take(now: Flow) -> Flow:
@@ -147,8 +154,8 @@ class SecondStep:
             raise
         return self._note(handle, flow, outcome, None)
 
-    def _redemption(self, target: Target, flow: Flow, user: User) -> Redemption:
-        return Redemption(target, self._environ, flow, user, cache=self._cache_of(target))
+    def _redemption(self, target: Target, flow: Flow, user: User, connection: OneConnection) -> Redemption:
+        return Redemption(target, self._environ, flow, user, connection, cache=self._cache_of(target))
 
     def _ask_again(self, handle: str) -> None:
         try:

@@ -123,9 +123,10 @@ class PortalService:
         looked_at = time.monotonic()  # before the store is: the bound counts from what is known of it
         if (found := self._providers.find(who, profile, looked_at)) is not None:
             return found
-        target = self.target(profile, who)
-        session = self.session(target)
-        entry = session.peek()
+        with self.cache.together():
+            target = self.target(profile, who)
+            session = self.session(target)
+            entry = session.peek()
         if entry is None or not is_of(entry, who) or not (entry.refresh_token or session.serves(entry)):
             self._providers.drop(who, profile)
             raise self._login_required(target, entry if entry is not None and is_of(entry, who) else None)
@@ -195,7 +196,8 @@ class PortalService:
         One whose profile is missing or invalid is for the administrator, and takes no other along.
         """
         known = self.reliance() if reliance is None else reliance
-        return [self._connection_or_why(user, profile, known) for profile in self.profiles]
+        with self.cache.together():
+            return [self._connection_or_why(user, profile, known) for profile in self.profiles]
 
     def _connection_or_why(self, user: User | str, profile: str, reliance: Reliance) -> Connection:
         try:

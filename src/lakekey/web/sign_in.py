@@ -21,6 +21,7 @@ from lakekey.session.assembly import client_of
 from lakekey.web import browser as browsers
 from lakekey.web import flow_checks, flows, outcomes
 from lakekey.web.flows import Flow, FlowStore
+from lakekey.web.one_connection import OneConnection
 from lakekey.web.outcomes import Outcome
 from lakekey.web.people import User
 from lakekey.web.second_step import SecondStep
@@ -76,6 +77,7 @@ class SignIns:
         browser: str,
         return_to: str = "",
         issuer: str | None = None,
+        connection: OneConnection | None = None,
     ) -> str:
         """Begin a sign-in.
 
@@ -87,6 +89,7 @@ class SignIns:
             browser: The browser's cookie.
             return_to: The page to go on to at the end.
             issuer: The issuer that the metadata must name, where it was registered.
+            connection: What the store is asked on already; it is given up if the network has to be asked.
 
         Returns:
             Where to send the browser.
@@ -95,7 +98,8 @@ class SignIns:
             LoginFailed: The authorization server's metadata do not hold, or too many sign-ins are open.
             ConfigurationError, TokenEndpointError, CacheError: As they say.
         """
-        client = client_of(target, self.cache)
+        connection = connection or OneConnection(self.cache)
+        client = client_of(target, self.cache, before_asking=connection.give_up)
         metadata = client.discover()
         if (wrong := flow_checks.wrong_metadata(metadata, issuer)) is not None:
             raise Outcome(outcomes.BAD_METADATA, detail=wrong, profile=target.name).to_error()
@@ -141,11 +145,15 @@ class SignIns:
         Raises:
             CacheError: The store cannot be reached; the same address may be tried again.
         """
+        with OneConnection(self.cache):
+            return self._receive(query, browser, registration)
+
+    def _receive(self, query: str, browser: str | None, registration: str) -> Received:
         answer = read_answer(query)
         handle = flows.handle_of_state(answer.get("state", "")) if answer is not None else None
         if answer is None or handle is None:
             return Received("", Outcome(outcomes.UNKNOWN))
-        flow = self.flows.find(handle)
+        flow, row = self.flows.look(handle)
         if flow is None:
             # Its row may never have been, or have gone after ten minutes: nothing is known of whose it was.
             return Received("", Outcome(outcomes.NO_COOKIE if browser is None else outcomes.LATE))
@@ -163,7 +171,7 @@ class SignIns:
                 return now
             return now._replace(stage=flows.ANSWERED, since=self._clock(), answer=answer)
 
-        self.flows.change(handle, take)
+        self.flows.change(handle, take, seen=row)
         return Received(handle, None)
 
 

@@ -1,11 +1,19 @@
 """The portal on stores that hosts share: each worker has a home of its own, and nothing but the store in common."""
 
+import re
+import threading
+
 import pytest
 import requests
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
+from lakekey.web import Portal
 from support.servers.postgresql import Postgresql
 from support.servers.redis import Redis
+from support.waiting import until
 from support.web_browser import Browser
+from support.web_server import serving
 from support.web_workers import PATIENCE, workers
 
 from .conftest import ADA, GRACE, KEY, URL, Place
@@ -30,6 +38,14 @@ def fleet(lakekey_environment, server, tmp_path, monkeypatch, unattended):
     place = Place(lakekey_environment, tmp_path)
     place.register()
     return place
+
+
+@pytest.fixture
+def browser(fleet):
+    """Ada's browser, at a portal of this process."""
+    portal = Portal(["prod"], url=URL, user=lambda request: request.headers.get("x-user"))
+    with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
+        yield Browser(address, ADA, fleet.box.ca_file)
 
 
 def a_home(directory):
@@ -71,3 +87,29 @@ def test_b27_store_that_restarts_in_the_midst_of_a_sign_in_loses_nothing(fleet, 
         server.start()
         assert f"prod is connected as {ADA}." in ada.arrive(answer).words
         assert f"prod is connected as {GRACE}." in grace.connect().words
+
+
+@pytest.mark.parametrize("server", [pytest.param(Postgresql, id="postgresql")], indirect=True)
+def test_sign_in_makes_a_connection_for_each_request_one_after_the_exchange_and_one_for_its_row(browser, server):
+    assert "is connected" in browser.connect().words  # the first of all finds the authorization server and the key
+    page = browser.get()
+    until(lambda: server.worker_connections() == 0)  # its row is done with
+    with server.watched() as shown:
+        assert "is connected" in browser.arrive(browser.back(browser.press(page, "Renew prod now").onward)).words
+        made = re.compile(r"connection authorized: user=worker")
+        until(lambda: len(made.findall(shown())) >= 5 and server.worker_connections() == 0)
+        assert len(made.findall(shown())) == 5
+
+
+def test_f7_no_connection_is_open_while_the_exchange_or_the_question_of_membership_waits(browser, fleet, server):
+    for route in ("token", "scim"):
+        answer = browser.back(browser.leave())
+        fleet.box.fault(route, hang=True)
+        finishing = threading.Thread(target=browser.arrive, args=(answer,), daemon=True)
+        finishing.start()
+        until(lambda: fleet.box.faults_left == 0)
+        until(lambda: server.worker_connections() == 0)  # a renewal of the lease is over in a moment
+        assert finishing.is_alive()
+        fleet.box.clear_faults()
+        finishing.join(PATIENCE)
+        assert not finishing.is_alive()
