@@ -58,8 +58,8 @@ class SecondStep:
             browser: The browser's cookie.
             user: Who is at the browser now.
             target_of: What a sign-in signs in to.
-            later: Takes what is left to do of a connection that is stored, to be called when the person has been
-                told; ``None``: it is done at once.
+            later: Takes what is left to do of a connection that is stored in files, to be called when the person has
+                been told; ``None``: it is done at once.
             connection: What the store is asked on; it is given up before anything else is waited for.
 
         Raises:
@@ -189,7 +189,8 @@ class SecondStep:
                 # What counts is stored, or was told; a reload looks at the connection, or says that it was interrupted.
                 _log.warning("web", "the outcome of a sign-in could not be kept: %s", error.message)
 
-        if later is not None and outcome.code == outcomes.CONNECTED:
+        # In a store that hosts share, a later write would cost a connection of its own, which is dearer than the wait.
+        if later is not None and outcome.code == outcomes.CONNECTED and not self._flows.cache.store.shared:
             later(write)
         else:
             write()
