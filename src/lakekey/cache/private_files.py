@@ -93,22 +93,24 @@ def look_at_room(path: str) -> str:
     return command
 
 
-def ensure_directory(path: str, *, create: bool = True) -> None:
+def ensure_directory(path: str, *, create: bool = True, parents: bool = True) -> None:
     """Make a directory for its owner only, or check that the one there is.
 
     Args:
         path: The directory.
         create: Whether to make it where it is missing.
+        parents: Whether the directories above it are checked as well, and not just now.
 
     Raises:
         UnsafeCache: It belongs to another user, others may enter it, or it is a link.
         OSError: It cannot be made.
     """
-    patiently(lambda: _ensure_directory(path, create))
+    patiently(lambda: _ensure_directory(path, create, parents))
 
 
-def _ensure_directory(path: str, create: bool) -> None:
-    safe_path.check_parents(path)
+def _ensure_directory(path: str, create: bool, parents: bool) -> None:
+    if parents:
+        safe_path.check_parents(path)
     if create:
         # One level at a time: os.makedirs applies the mode to the last level only, and then by the umask's leave.
         missing = []

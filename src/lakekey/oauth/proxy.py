@@ -1,5 +1,7 @@
 """The proxy that the environment names, checked before the libraries use it."""
 
+import os
+import sys
 from urllib.parse import urlsplit
 
 from lakekey._imports import libraries
@@ -10,6 +12,8 @@ _SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 def proxies_on_the_way(url: str) -> dict[str, str]:
     """The proxies that the environment names for an address, by scheme; none where it is an exception of theirs."""
+    if sys.platform == "linux" and not any(name[-6:].lower() == b"_proxy" for name in os.environb):
+        return {}  # the library would look through it three times; on macOS and Windows the system has some, too
     with libraries():
         from requests.utils import get_environ_proxies
 

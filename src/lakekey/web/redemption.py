@@ -5,7 +5,6 @@ The lock also shows that the store can be written, before the code, which is sin
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from typing import Any
 
 from lakekey import _log
@@ -98,7 +97,7 @@ class Redemption:
             return (changed, None) if taken() is not None else None
         sent = False
         try:
-            with self._locked() as stored:
+            with self._cache.locked(self._entry_id, patience=_LOCK_PATIENCE, pause=self._connection.pause) as stored:
                 if (mine := taken()) is None:
                     return None
                 sent = True
@@ -134,14 +133,11 @@ class Redemption:
         if not accept:
             self._give_back(response)
             return Outcome(outcomes.KEPT, who=signed.name)
-        with self._locked() as stored:
+        with self._cache.locked(self._entry_id, patience=_LOCK_PATIENCE, pause=self._connection.pause) as stored:
             sent_at = tokens["sent_at"] - self._ahead
             if not self._is_settled(stored.entry, signed, sent_at):
                 self._store(stored, response, signed, sent_at)
         return Outcome(outcomes.CONNECTED, who=signed.name)
-
-    def _locked(self) -> AbstractContextManager[Stored]:
-        return self._cache.locked(self._entry_id, patience=_LOCK_PATIENCE, pause=self._connection.pause)
 
     @property
     def _ahead(self) -> float:

@@ -1,9 +1,12 @@
 """The proxy that the environment names: told without its password, refused where it cannot be read."""
 
+import os
+
 import pytest
+from requests.utils import get_environ_proxies
 
 from lakekey.errors import ConfigurationError, TokenEndpointError
-from lakekey.oauth.proxy import proxy_to
+from lakekey.oauth.proxy import proxies_on_the_way, proxy_to
 from lakekey.oauth.transport import Transport
 
 URL = "https://one.cloud.databricks.com/oidc"
@@ -78,3 +81,14 @@ def test_a_name_that_reads_like_a_scheme_is_the_proxys_fault(behind):
     with pytest.raises(TokenEndpointError) as caught:
         Transport().get(URL)
     assert caught.value.hint == "check HTTPS_PROXY"
+
+
+@pytest.mark.parametrize(
+    "name", ["HTTPS_PROXY", "https_proxy", "Https_Proxy", "ALL_PROXY", "all_proxy", "A_PROXY_", ""]
+)
+def test_environment_is_read_as_the_library_reads_it(monkeypatch, name):
+    for each in [each for each in os.environ if each.lower().endswith("_proxy")]:
+        monkeypatch.delenv(each)
+    if name:
+        monkeypatch.setenv(name, "http://proxy.example:3128")
+    assert proxies_on_the_way(URL) == get_environ_proxies(URL)

@@ -85,7 +85,7 @@ class FileStore:
         """
         try:
             private_files.ensure_directory(self._directory)
-            private_files.ensure_directory(self._entries)
+            private_files.ensure_directory(self._entries, parents=False)
         except OSError as error:
             raise _write_failed(self._directory, error) from None
 
