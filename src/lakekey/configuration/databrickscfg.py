@@ -223,10 +223,11 @@ def _content(path: str, wanted: str | None) -> bytes:
             with LOADING:
                 from lakekey.configuration.piped import content_of
 
-            return content_of(descriptor, status, _MOST)
-        content = b""
-        while len(content) <= _MOST and (chunk := os.read(descriptor, _PIECE)):
-            content += chunk
+            content = content_of(descriptor, status, _MOST)
+        else:
+            content = b""
+            while len(content) <= _MOST and (chunk := os.read(descriptor, _PIECE)):
+                content += chunk
     finally:
         os.close(descriptor)
     if len(content) > _MOST:

@@ -9,13 +9,14 @@ _PATIENCE = 10.0  # seconds that the writer has
 _read: dict[tuple[int, int], bytes] = {}
 
 
-def content_of(descriptor: int, status: os.stat_result, most: int) -> bytes:
+def content_of(descriptor: int, status: os.stat_result, most: int, *, patience: float = _PATIENCE) -> bytes:
     """What a pipe holds.
 
     Args:
         descriptor: The pipe, opened without blocking.
         status: Its status, which tells it from others.
         most: Bytes that are read at most, and one more.
+        patience: Seconds that its writer has.
 
     Raises:
         OSError: Its writer takes too long.
@@ -26,10 +27,10 @@ def content_of(descriptor: int, status: os.stat_result, most: int) -> bytes:
     with LOADING:
         import select
 
-    content, deadline = b"", time.monotonic() + _PATIENCE
+    content, deadline = b"", time.monotonic() + patience
     while len(content) <= most:
         if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise TimeoutError(0, f"nothing came through this pipe in {_PATIENCE:g} s")
+            raise TimeoutError(0, f"nothing came through this pipe in {patience:g} s")
         chunk = os.read(descriptor, most + 1)
         if not chunk:
             break

@@ -1,9 +1,11 @@
 """Reading ``.databrickscfg``."""
 
+import contextlib
 import errno
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 from hypothesis import example, given
@@ -231,6 +233,24 @@ def test_pipe_that_nothing_writes_to_is_waited_for_and_given_up(tmp_path, monkey
 def test_file_without_an_end_is_not_read_to_its_end():
     with pytest.raises(ConfigurationError, match="larger than 4 MiB"):
         databrickscfg.read("/dev/zero", None)
+
+
+@pytest.mark.named_pipes
+def test_pipe_that_holds_too_much_is_refused_as_a_file_is():
+    reading, writing = os.pipe()
+
+    def write():
+        with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "wb") as file:
+            file.write(b"#" * (5 << 20))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with pytest.raises(ConfigurationError, match="larger than 4 MiB"):
+            databrickscfg.read(f"/dev/fd/{reading}", None)
+    finally:
+        os.close(reading)
+        writer.join()
 
 
 def test_path_with_a_blank_is_one_word_of_the_hint(tmp_path):
