@@ -1,0 +1,97 @@
+"""Which grant settings mean, where they contradict each other, and what does not count then."""
+
+import pytest
+
+from lakekey.configuration.auth_type import conflicts, select
+from lakekey.configuration.layers import read_layers
+from lakekey.configuration.settings import U2M
+
+HOST = "https://w.example.com"
+CLIENT = {"DATABRICKS_CLIENT_ID": "theirs", "DATABRICKS_CLIENT_SECRET": "made-up-of-theirs"}
+PRINCIPAL = "client_id = robot\nclient_secret = made-up-of-robot"
+
+
+@pytest.fixture
+def chosen(tmp_path):
+    """Selects a grant; returns it, and the layers."""
+
+    def choose(profile="", environ=None, **arguments):
+        path = tmp_path / "profiles"
+        path.write_text(f"[prod]\nhost = {HOST}\n{profile}\n")
+        environ = {
+            "DATABRICKS_CONFIG_FILE": str(path), "LAKEKEY_CACHE_DIR": str(tmp_path / "cache"), **(environ or {})
+        }  # fmt: skip
+        layers = read_layers("prod", environ, arguments)
+        return select(layers, environ), layers
+
+    return choose
+
+
+@pytest.mark.parametrize(
+    ("profile", "environ", "arguments", "grant", "client"),
+    [
+        (PRINCIPAL, {}, {}, "oauth-m2m", "robot"),
+        ("auth_type = pat\ntoken = dapi1", {}, {"client_id": "c", "client_secret": "made-up-of-c"}, "oauth-m2m", "c"),
+        (f"{PRINCIPAL}\nauth_type = external-browser", {}, {"client_secret": "made-up-new"}, U2M, "robot"),
+        ("", CLIENT, {"user": "ada@example.com"}, U2M, None),
+        ("", {"DATABRICKS_CLIENT_ID": "app"}, {"user": "ada@example.com"}, U2M, "app"),
+        ("", {"DATABRICKS_AUTH_TYPE": "pat"}, {"user": "ada@example.com"}, U2M, None),
+        ("", {}, {"token": "dapi1"}, "pat", None),
+    ],
+)
+def test_argument_outweighs_what_stands_around_it(chosen, profile, environ, arguments, grant, client):
+    found, layers = chosen(profile, environ, **arguments)
+    assert (found, layers.get("client_id")) == (grant, client)
+
+
+@pytest.mark.parametrize("place", ["", "user = ada@example.com"])
+@pytest.mark.parametrize("arguments", [{}, {"redirect_port": 8030}])
+def test_place_that_the_program_runs_at_signs_in_only_where_no_person_is_named(chosen, place, arguments):
+    grant, _ = chosen(place, {"IS_IN_DB_MODEL_SERVING_ENV": "true"}, **arguments)
+    assert grant == U2M  # no token lies there
+
+
+def test_secret_that_is_sealed_is_looked_for_beside_a_client_without_one(chosen, tmp_path):
+    from lakekey.cache.client_secrets import put_secret
+    from lakekey.cache.opening import open_cache
+
+    cache = open_cache({"LAKEKEY_CACHE_DIR": str(tmp_path / "cache")})
+    put_secret(cache, HOST, None, "robot", "made-up-and-sealed")
+    assert chosen("client_id = robot")[0] == "oauth-m2m"
+    assert chosen("client_id = another")[0] == U2M
+    found, layers = chosen("client_id = robot\nauth_type = pat\ntoken = dapi1")
+    assert (found, layers.get("client_secret")) == ("pat", None)
+
+
+@pytest.mark.parametrize(
+    ("profile", "environ", "said"),
+    [
+        (PRINCIPAL, {}, []),
+        (f"{PRINCIPAL}\nauth_type = oauth-m2m\nuser = ada@example.com", {}, ["user (profile) is not used with oauth-m2m"]),
+        ("user = ada@example.com", {}, []),
+        (f"{PRINCIPAL}\ntoken = dapi1", {}, ["token (profile) is for pat, and is not used with oauth-m2m"]),
+        (
+            f"{PRINCIPAL}\nauth_type = pat\ntoken = dapi1",
+            {},
+            ["client_id (profile) is not used with pat", "client_secret (profile) is not used with pat"],
+        ),
+        (
+            f"{PRINCIPAL}\nauth_type = env-oidc\noidc_token_env = TOKEN",
+            {"TOKEN": "a.b.c"},
+            ["client_secret (profile) is not used with env-oidc"],
+        ),
+        (
+            "auth_type = external-browser",
+            CLIENT,
+            [
+                f"{name} ({variable}) does not count: auth_type (profile) says that a person signs in"
+                for name, variable in (
+                    ("client_secret", "DATABRICKS_CLIENT_SECRET"), ("client_id", "DATABRICKS_CLIENT_ID"),
+                )
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_set_for_another_grant_is_named(chosen, profile, environ, said):
+    grant, layers = chosen(profile, environ)
+    assert conflicts(layers, grant) == said
