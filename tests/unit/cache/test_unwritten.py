@@ -1,6 +1,7 @@
 """What a process holds in place of entries that could not be written."""
 
 import logging
+import os
 import time
 
 import pytest
@@ -98,3 +99,16 @@ def test_child_has_neither_its_parents_locks_nor_its_sessions(store):
         with unwritten.lock(NAME) as held:
             assert held
     assert unwritten.get(store, NAME, b"stored").refresh_token == ""
+
+
+@pytest.mark.fork
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_forked_child_has_neither_its_parents_locks_nor_what_can_be_spent_once(store):
+    unwritten.keep(store, NAME, ENTRY._replace(refresh_token="once"), beside=None, error=FULL)
+    with unwritten.lock(NAME) as taken:
+        assert taken
+        if (child := os.fork()) == 0:
+            with unwritten.lock(NAME) as free:
+                os._exit(0 if free and not unwritten.latest(store, NAME).refresh_token else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert unwritten.latest(store, NAME).refresh_token == "once"

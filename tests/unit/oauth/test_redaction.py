@@ -96,6 +96,22 @@ def test_short_secret_is_cut_out_as_a_whole_only():
     assert redacted("abc is wrong, not ab", ("abc",)) == "[redacted] is wrong, not ab"
 
 
+def test_short_secret_is_cut_out_where_the_text_begins_with_it_and_half_of_it_is_encoded():
+    assert redacted("ab%2Bcd is wrong", ("ab+cd",)) == "[redacted] is wrong"
+
+
+def test_base64_is_cut_out_from_the_first_character_that_tells_something():
+    whole, behind_a_byte = (base64.b64encode(before + b"abcdef").decode() for before in (b"", b"x"))
+    assert (whole, behind_a_byte) == ("YWJjZGVm", "eGFiY2RlZg==")
+    assert redacted(f"{whole} is wrong", ("abcdef",)) == "[redacted] is wrong"
+    assert redacted(f"{behind_a_byte} is wrong", ("abcdef",)) == "eG[redacted]Zg== is wrong"
+
+
+@pytest.mark.parametrize("number", ["&#1114112;", "&#x110000;"])
+def test_number_beyond_all_characters_is_no_character(number):
+    assert redacted(f"{number} abcdef", ("abcdef",)) == f"{number} [redacted]"
+
+
 def test_run_of_eight_characters_gives_a_secret_away_and_one_of_seven_does_not():
     token = "rt-0123456789abcdefghijklmnop"
     assert redacted(f"see:{token[3:11]}!", (token,)) == "see:[redacted]!"

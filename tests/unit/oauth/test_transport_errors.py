@@ -41,3 +41,10 @@ def test_errors_that_name_each_other_as_their_reason_are_explained():
     one, other = ConnectionResetError("one"), ConnectionResetError("other")
     one.__cause__, other.__cause__ = other, one
     assert explained(one, "h")[0] == "cannot reach h: other"
+
+
+def test_reasons_that_go_round_in_a_circle_come_to_an_end():
+    first, second, third = ValueError("one"), ValueError("two"), ConnectionError("three")
+    first.__cause__, second.__cause__, third.__cause__ = second, third, second
+    problem, _, _ = explained(first, "a-host")
+    assert problem == "cannot reach a-host: three"
