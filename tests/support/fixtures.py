@@ -5,12 +5,16 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from support import secret_scan
 from support.node_packages import node
 from support.servers.oidc_server import OidcServer
+
+if TYPE_CHECKING:
+    from lakekey_sandbox import Sandbox
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +69,14 @@ def only_profiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[
             monkeypatch.delenv(name, raising=False)
 
     return write
+
+
+@pytest.fixture
+def unnamed_workspace(lakekey_environment: "Sandbox", monkeypatch: pytest.MonkeyPatch) -> "Sandbox":
+    """The sandbox, named by no variable of the environment: a profile has to do it."""
+    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID"):
+        monkeypatch.delenv(name)
+    return lakekey_environment
 
 
 @pytest.fixture(scope="session")

@@ -21,11 +21,9 @@ NO_WAY_OUT = "http://127.0.0.1:9"  # a proxy, as companies set one, which does n
 
 
 @pytest.fixture
-def box(lakekey_environment, monkeypatch, tmp_path):
+def box(unnamed_workspace, tmp_path):
     """A workspace with two profiles: ``me`` and ``job``."""
-    box = lakekey_environment
-    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID"):
-        monkeypatch.delenv(name)
+    box = unnamed_workspace
     (tmp_path / "databrickscfg").write_text(
         f"[me]\nhost = {box.host}\nauth_type = external-browser\n\n"
         f"[job]\nhost = {box.host}\nclient_id = {box.client_id}\nclient_secret = {box.client_secret}\n\n"

@@ -13,10 +13,8 @@ ADA = "ada@example.com"
 
 
 @pytest.fixture
-def box(lakekey_environment, monkeypatch, tmp_path):
-    box = lakekey_environment
-    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID"):
-        monkeypatch.delenv(name)
+def box(unnamed_workspace, monkeypatch, tmp_path):
+    box = unnamed_workspace
     (tmp_path / "databrickscfg").write_text(f"[me]\nhost = {box.host}\n[broken]\nhost = ftp://x\n")
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "databrickscfg"))
     return box

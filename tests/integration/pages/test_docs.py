@@ -137,10 +137,8 @@ def examples(language):
 
 
 @pytest.fixture
-def box(lakekey_environment, monkeypatch, tmp_path):
-    box = lakekey_environment
-    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID"):
-        monkeypatch.delenv(name)
+def box(unnamed_workspace, tmp_path):
+    box = unnamed_workspace
     here = {
         "host": box.host,
         "warehouse_id": box.warehouse_id,

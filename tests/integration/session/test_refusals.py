@@ -22,10 +22,8 @@ SECRET = "dose-a-secret-that-must-not-be-seen"
 
 
 @pytest.fixture
-def box(lakekey_environment, monkeypatch):
-    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID"):  # a profile names the workspace here
-        monkeypatch.delenv(name)
-    return lakekey_environment
+def box(unnamed_workspace):
+    return unnamed_workspace
 
 
 @pytest.fixture
