@@ -32,6 +32,17 @@ def test_depth_is_bounded(open_, close):
             _json.loads(nested(depth))
 
 
+def test_many_lists_beside_one_another_are_not_deep():
+    assert _json.loads("[" + "[]," * 500 + "{}]") == [*([[]] * 500), {}]
+    assert _json.loads("[" * _json.DEEPEST + "]" * (_json.DEEPEST - 1) + ", []]")
+
+
+def test_flaw_in_a_string_is_put_up_with_where_that_is_asked_for():
+    assert _json.loads(b'{"name": "Zo\xeb\n"} and more', lenient=True) == {"name": "Zo\udceb\n"}
+    with pytest.raises(ValueError):
+        _json.loads(b'{"name": "Zo\xeb"}')
+
+
 @pytest.mark.parametrize(
     "text",
     [
