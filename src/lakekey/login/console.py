@@ -36,7 +36,7 @@ if sys.platform == "win32":
             ("shifts", wintypes.DWORD),
         )
 
-    _calls = ctypes.WinDLL("kernel32", use_last_error=True)
+    _calls = ctypes.WinDLL("kernel32")
 
     class Console:
         """The console that standard input is. Read only while a caller waits."""
