@@ -64,7 +64,7 @@ BREAKS = (
     Break("cache/keys/joining.py", "min(left, _SLICE)", "left", f"{UNIT}/cache/keys/test_joining.py"),
     Break("login/browser.py", 'if sys.platform == "win32":\n        return', "if False:\n        return", f"{UNIT}/login/test_browser.py"),
     Break("login/browser.py", 'if sys.platform == "win32":\n        yield', "if False:\n        yield", f"{UNIT}/login/test_browser.py"),
-    Break("login/browser.py", '_POSIX = os.name == "posix"', "_POSIX = True", f"{UNIT}/login/test_seat.py"),
+    Break("login/browser.py", '_POSIX = os.name == "posix"', "_POSIX = True", f"{UNIT}/login/test_browser.py"),
     Break("login/browser.py", "posix=_POSIX", "posix=True", f"{UNIT}/login/test_seat.py"),
     Break("login/paste.py", 'or sys.platform == "win32"', "", "tests/integration/login/test_login_paste.py::test_the_redirected_address_is_pasted_back"),
     Break("login/paste.py", 'if sys.platform == "win32" and not notebook', "if False and not notebook", PASTED),

@@ -69,3 +69,8 @@ def test_ctrl_c_is_left_to_the_main_thread(tmp_path, monkeypatch):
     """One that the thread beside the browser took would not end a question that is asked after the sign-in."""
     monkeypatch.chdir(tmp_path)
     assert run(INTERRUPTED) == "True"
+
+
+def test_backslash_is_part_of_a_path_on_windows_alone():
+    expected = r"tools\browser.exe" if os.name == "nt" else "toolsbrowser.exe"
+    assert browser.command({"BROWSER": r"tools\browser.exe"}) == [expected, "%s"]
