@@ -137,12 +137,10 @@ class Connection(ConnectionProxy):
             yield
 
     def _set_autocommit(self, mode: bool) -> None:
-        try:
-            super()._set_autocommit(mode)
-        except Exception:
-            self._shaping += 1  # it may be off
-            raise
-        self._shaping += not self.autocommit
+        self._shaping += 1  # where an answer is lost, it may be off
+        super()._set_autocommit(mode)
+        if self.autocommit:
+            self._shaping -= 1
 
     def _open(self) -> Any:
         # Asked for here, before the connector is: what is wrong with the sign-in comes out as it is.

@@ -77,3 +77,20 @@ def test_session_whose_transactions_may_be_on_is_not_replaced(box, principal, wr
             cursor.execute("insert into written values (1)")
         assert "the statement has not run, and was not sent again" in caught.value.__cause__.message
     assert written() == 0
+
+
+def test_session_whose_mode_cannot_be_read_back_is_not_replaced(box, principal, written, monkeypatch):
+    with lakekey.sql.connect(principal, enable_telemetry=False, ignore_transactions=False) as connection:
+        mode = type(connection.connection).autocommit
+        with monkeypatch.context() as patched, pytest.raises(sql.exc.TransactionError):
+            patched.setattr(type(connection.connection), "autocommit", mode.getter(unreadable))
+            connection.autocommit = False
+        box.fault("sql", status=401)
+        with connection.cursor() as cursor, pytest.raises(sql.exc.RequestError) as caught:
+            cursor.execute("insert into written values (1)")
+        assert "the statement has not run, and was not sent again" in caught.value.__cause__.message
+    assert written() == 0
+
+
+def unreadable(_connection):
+    raise sql.exc.TransactionError("the answer was lost")
