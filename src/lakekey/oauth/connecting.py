@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
@@ -50,14 +50,22 @@ class Attempt:
             if self.ended.is_set():
                 self._connection.close()
             elif (open_socket := self._connection.sock) is not None:
-                with contextlib.suppress(OSError):  # TLS has taken it over, and bounds its handshake
-                    socket.socket.shutdown(open_socket, socket.SHUT_RDWR)
+                shut_down(open_socket)  # does nothing where TLS has taken it over, which bounds its handshake
 
     def result(self) -> None:
         """Raise what it has ended with, if it has failed."""
         error, self._error = self._error, None
         if error is not None:
             raise error
+
+
+def shut_down(open_socket: Any) -> None:
+    """End each wait for a socket's bytes, in whatever thread. What has arrived can still be read."""
+    # TLS within the TLS of a proxy (urllib3's SSLTransport) is no socket, and has one.
+    below = getattr(open_socket, "socket", open_socket)
+    with contextlib.suppress(OSError):
+        # Not the method of a TLS socket: that one forgets the keys, without which what has arrived cannot be read.
+        socket.socket.shutdown(below, socket.SHUT_RDWR)
 
 
 def start(work: Callable[[], None]) -> bool:

@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lakekey._imports import libraries
-from lakekey.oauth.connecting import Attempt, start
+from lakekey.oauth.connecting import Attempt, shut_down, start
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
@@ -206,9 +206,7 @@ class Watch:
 
     def _shut_down(self) -> None:
         for open_socket in self._sockets:
-            with contextlib.suppress(OSError):
-                # Not the method of a TLS socket: that one forgets the keys, and what has arrived could not be read.
-                socket.socket.shutdown(open_socket, socket.SHUT_RDWR)
+            shut_down(open_socket)
 
 
 @contextlib.contextmanager

@@ -103,13 +103,18 @@ def sleep_until(moment):
         time.sleep(left)
 
 
+def tls_server(certificates):
+    """What makes a server's connections speak TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.cert, certificates.key)
+    return lambda connection: context.wrap_socket(connection, server_side=True)
+
+
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.posix_signals
 def test_answer_is_read_by_a_process_woken_after_the_deadline(tmp_path, framing, secure):
     certificates = write_certificates(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.cert, certificates.key)
 
     def stop_and_answer(connection):
         read_request(connection)
@@ -118,7 +123,7 @@ def test_answer_is_read_by_a_process_woken_after_the_deadline(tmp_path, framing,
         sleep_until(time.monotonic() + PATIENCE + 0.2)  # the deadline is real, and so is its passing
         os.kill(child.pid, signal.SIGCONT)
 
-    wrap = (lambda sock: context.wrap_socket(sock, server_side=True)) if secure else (lambda sock: sock)
+    wrap = tls_server(certificates) if secure else lambda connection: connection
     with answering(stop_and_answer, wrap) as port:
         url = f"{'https' if secure else 'http'}://127.0.0.1:{port}/token"
         arguments = [url, str(certificates.ca) if secure else "", str(PATIENCE)]
@@ -155,6 +160,47 @@ def test_flood_after_the_deadline_is_cut_off(monkeypatch):
         with pytest.raises(TokenEndpointError):
             Transport().post_form(f"http://127.0.0.1:{port}/", FORM, deadline=began + 0.3)
         assert time.monotonic() - began < 10
+
+
+def test_silence_behind_a_proxy_that_speaks_tls_itself_ends_at_the_deadline(tmp_path, monkeypatch):
+    certificates = write_certificates(tmp_path)
+
+    def say_nothing(connection):
+        read_request(connection)
+        connection.settimeout(30)
+        with contextlib.suppress(OSError):
+            connection.recv(1)
+
+    def relay(source, sink):
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                sink.sendall(piece)
+            sink.shutdown(socket.SHUT_RDWR)
+
+    def tunnel(connection):
+        asked = b""
+        while b"\r\n\r\n" not in asked:
+            asked += connection.recv(1)
+        with socket.create_connection(("127.0.0.1", origin)) as onward:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=relay, args=(onward, connection), daemon=True)
+            back.start()
+            relay(connection, onward)
+            back.join(30)
+
+    with (
+        answering(say_nothing, tls_server(certificates)) as origin,
+        answering(tunnel, tls_server(certificates)) as proxy,
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{proxy}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        began = time.monotonic()
+        with pytest.raises(TokenEndpointError, match="in time"):
+            Transport(ca_file=str(certificates.ca)).post_form(
+                f"https://127.0.0.1:{origin}/", FORM, deadline=began + 0.5
+            )
+        assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 1000", "Connection: close"])
