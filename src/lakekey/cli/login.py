@@ -10,6 +10,7 @@ from lakekey.cli import prompt
 from lakekey.cli.next_step import first_use
 from lakekey.cli.output import in_words, kept_in, print_json, print_step, print_text
 from lakekey.cli.provider import nothing_is_there, provider_for_target, session_and_provider, target_of
+from lakekey.configuration.layers import ARGUMENT
 from lakekey.configuration.presence import NO_TERMINAL, automation, interactive_mode
 from lakekey.configuration.target import Target
 from lakekey.errors import CacheWriteFailed, ConfigurationError, LakekeyError, LoginRequired
@@ -104,8 +105,10 @@ def _tell_next(target: Target, profile: "Written | None") -> None:
         print_text(f"Profile {profile.name}{default}, written to {profile.path}.")
         name, warehouse = profile.name, profile.values.get("warehouse_id")
     if name is None and (known := inventory.profiles_of(target, os.environ)):
-        name = known[0]
-        print_text(f"The profile {name} leads to this session, too.")
+        name, one = next(iter(known.items()))
+        warehouse = one.http_path
+        if target.sources.get("host") == ARGUMENT:
+            print_text(f"The profile {name} also leads to this session.")
     print()
     if name is None and target.is_person:
         print_step("To give it a name:", f"lakekey profiles add NAME --host {_commands.word(target.host)}")

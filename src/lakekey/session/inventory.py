@@ -165,9 +165,10 @@ def identity_of(entry: Entry) -> str | None:
     return entry.identity or (None if entry.about.get("auth_type") == U2M else entry.about.get("client_id"))
 
 
-def profiles_of(target: Target, environ: Mapping[str, str]) -> list[str]:
-    """The profiles that lead to the same credential as a target."""
-    return _profiles_by_entry(environ).get(entry_id(target.cache_key_fields()), [])
+def profiles_of(target: Target, environ: Mapping[str, str]) -> dict[str, Target]:
+    """The profiles that lead to the same credential as a target, in the file's order, and the target of each."""
+    wanted = entry_id(target.cache_key_fields())
+    return {name: one for name, one in _targets(_of_the_file(environ)) if entry_id(one.cache_key_fields()) == wanted}
 
 
 def target_of(found: Found, environ: Mapping[str, str] | None = None) -> Target | None:

@@ -286,10 +286,17 @@ def test_session_without_a_profile_is_found_by_every_command(box, file, attended
 
 
 def test_sign_in_by_address_names_the_profile_that_is_there_and_no_second_one(box, file, attended):
-    file.write_text(f"[work]\nhost = {box.host}\n")
+    file.write_text(f"[work]\nhost = {box.host}\nwarehouse_id = abc\n")
     said = run("login", "--host", box.host).stdout
-    assert "The profile work leads to this session, too.\n\nNext: lakekey token work\n" in said
+    assert 'The profile work also leads to this session.\n\nNext: lakekey sql "select 1" -p work\n' in said
     assert "profiles add" not in said
+
+
+def test_sign_in_by_the_default_profile_tells_of_no_other(box, file, attended):
+    file.write_text(f"[DEFAULT]\nhost = {box.host}\n")
+    said = run("login").stdout
+    assert "\n\nNext: lakekey token DEFAULT\n" in said
+    assert "also leads" not in said
 
 
 def test_doctor_examines_the_profile_of_the_one_session_without_a_default(box, file, attended):
