@@ -1,6 +1,6 @@
-"""How large a store of 10, 1,000 and 100,000 sessions is, and how long the commands of an administrator take there.
+"""How large a store of 10, 1,000, 10,000 and 100,000 sessions is, and how long the commands of an administrator take there.
 
-Usage: ``python benchmarks/sizes.py [COUNT …]`` (default: 10, 1,000 and 100,000). Entries are sealed as any, and written
+Usage: ``python benchmarks/sizes.py [COUNT …]`` (default: 10, 1,000, 10,000 and 100,000). Entries are sealed as any, and written
 into the server by its own bulk commands; all have their own person and session. The stores' guides have the numbers.
 """
 
@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-COUNTS = (10, 1_000, 100_000)
+COUNTS = (10, 1_000, 10_000, 100_000)
 DAY = 86400.0
 PAGE = 2_000
 REVOKED = 1_000  # sessions that are signed out of: each is two requests to the authorization server
