@@ -91,6 +91,7 @@ def noticed_in_turn(path: Path, texts: list[str], tests: list[str]) -> set[int]:
                     assert status == "0\n" or first or number != "0", "the tests fail without a break"
                     found |= {int(number) - 1} if status != "0\n" else set()
                     first = int(number) + 1
+            assert first, "the tests do not run without a break"
             if first <= len(texts):  # that one ended the process
                 found.add(first - 1)
                 first += 1
