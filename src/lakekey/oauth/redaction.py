@@ -67,7 +67,7 @@ def redacted(text: str, secrets: Iterable[str | None]) -> str:
             found |= _found(pieces, runs)
             found |= _found(_decoded(pieces, _QUOTED_PRINTABLE), runs)
             decoded = _decoded(pieces, _ESCAPE)
-            if len(decoded) == len(pieces):
+            if decoded == pieces:  # by their length alone, a name that grows would make up for an escape that shrinks
                 break
             pieces = decoded
     return _without(text, found)
@@ -78,15 +78,12 @@ def _forms(secret: str) -> Iterable[str]:
     for encoding in _ENCODINGS:
         raw = secret.encode(encoding, "surrogatepass")
         yield raw.decode("latin-1")
-        yield from _hexadecimal_and_base64(raw)
-    raw = secret.encode("utf-8", "surrogatepass")
-    for once in filter(_gives_away, _hexadecimal_and_base64(raw)):
-        for form in {once, once.upper() if once == raw.hex() else once.translate(_URL_SAFE)}:
-            yield from _hexadecimal_and_base64(form.encode())
-
-
-def _gives_away(form: str) -> bool:
-    return len(form) >= _RUN
+        for once in _hexadecimal_and_base64(raw):
+            yield once
+            if len(once) < _RUN:  # of less, nothing is given away
+                continue
+            for form in {once, once.upper() if once == raw.hex() else once.translate(_URL_SAFE)}:
+                yield from _hexadecimal_and_base64(form.encode())
 
 
 def _hexadecimal_and_base64(raw: bytes) -> Iterable[str]:

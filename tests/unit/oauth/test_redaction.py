@@ -67,6 +67,10 @@ ENCODINGS = {
     "base64 of base64url": lambda secret: base64.b64encode(base64.urlsafe_b64encode(b"x" + secret.encode())).decode(),
     "base64 of hexadecimal": lambda secret: base64.b64encode(secret.encode().hex().upper().encode()).decode(),
     "hexadecimal of base64": lambda secret: base64.b64encode(secret.encode()).hex(),
+    "base64 of base64 of UTF-16": lambda secret: base64.b64encode(
+        base64.b64encode(secret.encode("utf-16-le"))
+    ).decode(),
+    "hexadecimal of base64 of UTF-16": lambda secret: base64.b64encode(secret.encode("utf-16-be")).hex(),
     "HTTP Basic": basic,
 }
 
@@ -125,6 +129,10 @@ def test_text_is_shown_as_far_as_it_is_looked_at(secrets):
 
 def test_what_could_be_quoted_printable_is_looked_at_as_it_is_as_well():
     assert redacted("client_secret=ab%2Bcdefg, it says", ("ab+cdefg",)) == "client_secret=[redacted], it says"
+
+
+def test_name_of_html_that_is_longer_decoded_makes_up_for_no_escape_that_is_shorter():
+    assert redacted(r'"ab\/cd" was wrong &nLt;', ("ab/cd",)) == '"[redacted]" was wrong &nLt;'
 
 
 def test_text_without_a_secret_stays_as_it_is():
