@@ -1,6 +1,7 @@
 """The Redis store, on Redis and on Valkey: the contract of every store, and what a Redis may lose is told."""
 
 import contextlib
+import socket
 import threading
 import time
 
@@ -9,6 +10,7 @@ from redis import RedisError
 
 from lakekey.cache.stores import redis_connection, redis_server
 from lakekey.cache.stores.redis import RedisStore
+from lakekey.cache.stores.redis_address import address_of
 from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, StoreUnavailable
 from support.servers.postgresql import free_port
 from support.servers.redis import Redis, valkey
@@ -145,6 +147,28 @@ def test_a26_black_hole_is_an_error_within_the_connect_timeout(redis, proxy, mon
     proxy.black_hole()
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         RedisStore(redis.address_at(proxy.port, connect_timeout="0.2")).get(NAME)
+
+
+def test_reply_that_pauses_for_longer_than_connecting_may_take_is_read():
+    seconds = 0.5
+
+    def serve():
+        peer, _ = listener.accept()
+        with peer, peer.makefile("rb") as asked:
+            while header := asked.readline():
+                words = [(asked.readline(), asked.readline())[1] for _ in range(int(header[1:]))]
+                if words[0] == b"GET\r\n":
+                    peer.sendall(b"$6\r\nsea")
+                    threading.Event().wait(2 * seconds)
+                peer.sendall(b"led\r\n" if words[0] == b"GET\r\n" else b"+OK\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        node = listener.getsockname()
+        connection = redis_connection.new_connection(address_of(f"redis://{node[0]}:{node[1]}"), node, seconds)
+        connection.connect()
+        with contextlib.closing(redis_connection.Wire(connection)) as wire:
+            assert wire.ask("GET", NAME) == b"sealed"
 
 
 def test_a38_ten_thousand_entries_cost_one_no_more_and_lists_page(redis):

@@ -10,7 +10,6 @@ from lakekey.errors import ConfigurationError
 with libraries():
     try:
         from redis import connection as wire
-        from redis import exceptions as refusals
         from redis.backoff import NoBackoff
         from redis.retry import Retry
     except ImportError:
@@ -24,9 +23,15 @@ _COMMAND = 15.0  # seconds for the command itself: a slow store is slow, and not
 
 
 class Wire:
-    """A connection, as `Turns` hands it on."""
+    """A connection, as `Turns` hands it on.
+
+    Args:
+        connection: The library's, connected.
+    """
 
     def __init__(self, connection: Any) -> None:
+        # The library has one time for the handshake and for commands: what is short enough there is too short here.
+        connection._sock.settimeout(_COMMAND)  # noqa: SLF001 - it has no other name for its socket
         self._connection = connection
         self.closed = False
 
@@ -41,8 +46,6 @@ class Wire:
             self._connection.send_command("ASKING")
             self._connection.read_response()
         self._connection.send_command(*words)
-        if not self._connection.can_read(timeout=_COMMAND):  # otherwise it waits as long as connecting may take
-            raise refusals.TimeoutError("it took too long")
         return self._connection.read_response()
 
     def close(self) -> None:
