@@ -79,11 +79,11 @@ def in_line(credential: "Credential", settled: "Callable[[], Entry | None]", who
         yield None
         return
     user = object()
-    place = _place(path)
+    shared = _in_use(path)
+    place = shared or _Place(path)
     try:
-        joined = bool(place.users)
-        place.users.add(user)
-        if joined or place.take():
+        place.users.add(user)  # where the last one has just left, this thread asks early, which does no harm
+        if shared is not None or place.take():
             yield None
             return
     finally:
@@ -95,10 +95,10 @@ def in_line(credential: "Credential", settled: "Callable[[], Entry | None]", who
     yield _waited(path, min(SECONDS, credential.target.lock_timeout), settled, whose)
 
 
-def _place(path: str) -> _Place:
-    """The place that this process has at the head of the line, or one that it has to take."""
+def _in_use(path: str) -> _Place | None:
+    """The place that threads of this process have at the head of the line now."""
     place = _places.get(path)
-    return place if place is not None and place.pid == os.getpid() and place.users else _Place(path)
+    return place if place is not None and place.pid == os.getpid() and place.users else None
 
 
 def _waited(path: str, patience: float, settled: "Callable[[], Entry | None]", whose: str) -> "Entry | None":

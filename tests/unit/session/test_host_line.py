@@ -138,6 +138,26 @@ def test_threads_of_the_first_process_share_its_place(path):
         assert ended.stdout.strip() == b"False"
 
 
+class Leaving(set):
+    """The threads of a place, of which the last one leaves right after the first look."""
+
+    looks = 0
+
+    def __bool__(self):
+        self.looks += 1
+        return self.looks == 1 or len(self) > 0
+
+
+def test_place_that_its_last_thread_is_leaving_is_not_taken_a_second_time(path):
+    with in_line(credential(path), nothing, ""):
+        (place,) = host_line._places.values()
+        descriptor, place.users = place._line._descriptor, Leaving()
+        with in_line(credential(path), patient(), ""):
+            pass
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+
+
 def test_interrupt_at_any_instruction_leaves_no_place_behind(path):
     """Handlers of signals run as a function begins, and after one of C's has returned: where a profiler is called."""
 
@@ -173,7 +193,7 @@ def test_forked_child_does_not_take_its_parents_place_for_its_own(path):
     with in_line(credential(path), nothing, ""):
         pid = os.fork()
         if pid == 0:
-            os._exit(0 if host_line._place(path).take() is False else 1)
+            os._exit(0 if host_line._in_use(path) is None and not host_line._Place(path).take() else 1)
         assert os.waitpid(pid, 0)[1] == 0
 
 
