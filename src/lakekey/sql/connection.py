@@ -113,34 +113,35 @@ class Connection(ConnectionProxy):
         found = (reference() for reference in self._cursors.valuerefs())
         return [cursor for cursor in found if cursor is not None]
 
-    def _step(self) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def _step(self) -> Iterator[None]:
         """The lock, for a few steps.
 
         Raises:
             LockTimeout: Another thread has it, and this is code of the program that interrupts such steps, of this or
                 another connection: two threads that do so would wait for each other.
         """
-        if is_holding():
-            is_free = self._lock.acquire(blocking=False)
-            if not is_free:
-                raise LockTimeout(
-                    "another thread is using this connection, and code that interrupts a connection does not wait",
-                    hint="use a connection of its own there",
-                    profile=self._target.name,
-                )
-            self._lock.release()
-        return self._locked()
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        with holding(), self._lock:
-            yield
+        waits = not is_holding()
+        with holding():
+            try:
+                if not self._lock.acquire(blocking=waits):
+                    raise LockTimeout(
+                        "another thread is using this connection, and code that interrupts a connection does not wait",
+                        hint="use a connection of its own there",
+                        profile=self._target.name,
+                    )
+                yield
+            finally:
+                with contextlib.suppress(RuntimeError):  # interrupted before it was taken
+                    self._lock.release()
 
     def _set_autocommit(self, mode: bool) -> None:
-        self._shaping += 1  # where an answer is lost, it may be off
+        with self._step():
+            self._shaping += 1  # beforehand: where an answer is lost, it may be off
         super()._set_autocommit(mode)
         if self.autocommit:
-            self._shaping -= 1
+            with self._step():
+                self._shaping -= 1
 
     def _open(self) -> Any:
         # Asked for here, before the connector is: what is wrong with the sign-in comes out as it is.
@@ -185,16 +186,17 @@ class Connection(ConnectionProxy):
                 raise
             refusal = error
         else:
-            self._carry_over(new)
-            with self._step():
-                is_free = old.open and self._shaping == shaping and not self._is_used_beside(cursor)
-                if is_free:
-                    self.connection = new
-                    for each in self._cursors_in_use():
-                        each.renew()
-            with contextlib.suppress(Exception):  # it is given up; the old one's token was refused
-                (old if is_free else new).close()
-            return is_free
+            try:
+                self._carry_over(new)
+                with self._step():
+                    if old.open and self._shaping == shaping and not self._is_used_beside(cursor):
+                        self.connection = new
+                        for each in self._cursors_in_use():
+                            each.renew()
+            finally:
+                with contextlib.suppress(Exception):  # it is given up; the old one's token was refused
+                    (old if self.connection is new else new).close()
+            return self.connection is new
         raise self._refused(refusal)
 
     def _refused(self, refusal: sql.exc.Error) -> sql.exc.Error:

@@ -53,6 +53,22 @@ def test_statement_that_was_not_started_is_sent_again_once(box, principal, conne
     assert written() == 1
 
 
+def test_new_session_that_cannot_be_used_is_closed(box, principal, connection, monkeypatch):
+    def refuse(_connection, _value):
+        raise ValueError("it takes no label")
+
+    connection.label = "ours"
+    kind, old = type(connection.connection), connection.connection
+    closed, close = [], kind.close
+    monkeypatch.setattr(kind, "close", lambda each: (closed.append(each), close(each)))
+    monkeypatch.setattr(kind, "label", property(fset=refuse), raising=False)
+    revoke(box, principal)
+    with pytest.raises(ValueError, match="no label"), connection.cursor() as cursor:
+        cursor.execute("select 1")
+    assert len(closed) == 1
+    assert closed[0] is not old
+
+
 def test_new_token_that_has_served_a_statement_is_replaced_when_it_is_refused(box, principal, connection):
     for expected in (2, 3, 4):
         revoke(box, principal)
