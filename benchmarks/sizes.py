@@ -1,7 +1,8 @@
-"""How large a store of 10, 1,000, 10,000 and 100,000 sessions is, and how long the commands of an administrator take there.
+"""How large a store of 10 to 100,000 sessions is, and how long the commands of an administrator take there.
 
-Usage: ``python benchmarks/sizes.py [COUNT …]`` (default: 10, 1,000, 10,000 and 100,000). Entries are sealed as any, and written
-into the server by its own bulk commands; all have their own person and session. The stores' guides have the numbers.
+Usage: ``python benchmarks/sizes.py [COUNT …]`` (default: 10, 1,000, 10,000 and 100,000). Entries are sealed as any, and
+written into the server by its own bulk commands; all have their own person and session. The stores' guides have the
+numbers.
 """
 
 import contextlib
