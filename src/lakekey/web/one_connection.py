@@ -41,7 +41,9 @@ class OneConnection:
         self._held.close()
 
     def pause(self, seconds: float) -> None:
-        """Sleep, without it."""
+        """Sleep without it, and keep the next one if one was kept."""
+        holds = self._holds
         self.give_up()
         time.sleep(seconds)
-        self.hold()
+        if holds:
+            self.hold()

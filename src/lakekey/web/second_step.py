@@ -129,11 +129,24 @@ class SecondStep:
         Raises:
             CacheError: The store cannot be reached; the question stands.
         """
+        with OneConnection(self._flows.cache) as connection:
+            return self._settled(handle, browser, user, accept=accept, target_of=target_of, connection=connection)
+
+    def _settled(
+        self,
+        handle: str,
+        browser: str | None,
+        user: User,
+        *,
+        accept: bool,
+        target_of: Callable[[Flow], Target],
+        connection: OneConnection,
+    ) -> Outcome:
         flow = self._flows.find(handle)
         if (refused := flow_checks.not_theirs(flow, browser, user)) is not None:
             return refused
         assert flow is not None
-        redemption = self._redemption(target_of(flow), flow, user, OneConnection(self._flows.cache))
+        redemption = self._redemption(target_of(flow), flow, user, connection)
         tokens: dict[str, Any] | None = None
 
         def take(now: Flow) -> Flow:
