@@ -254,9 +254,9 @@ class Routes(Upkeep):
 
     async def _server_of(self, handle: str) -> str:
         """The authorization server that a step of a sign-in waits for."""
-        profiles = self._portal.profiles
-        if len(profiles) == 1:
-            return self._portal.server_of(profiles[0])
+        servers = set(map(self._portal.server_of, self._portal.profiles))
+        if len(servers) == 1:
+            return servers.pop()
         flow = await threads.run(threads.STORE, self._portal.sign_ins.flows.find, handle)
         return flow.host if flow is not None else threads.STORE
 
