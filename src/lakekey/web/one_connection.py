@@ -1,10 +1,18 @@
 """Several questions to the store on one connection, which is given up before anything else is waited for."""
 
 import contextlib
+import threading
 import time
 from typing import Self
 
 from lakekey.cache.cache import Cache
+
+
+class _Entered(threading.local):
+    """The contexts that a thread is in, the outermost first."""
+
+    def __init__(self) -> None:
+        self.contexts: list[OneConnection] = []
 
 
 class OneConnection:
@@ -23,11 +31,18 @@ class OneConnection:
         self._holds = False
 
     def __enter__(self) -> Self:
+        _entered.contexts.append(self)
         self.hold()
         return self
 
     def __exit__(self, *_: object) -> None:
+        _entered.contexts.remove(self)
         self.give_up()
+
+    @property
+    def holds(self) -> bool:
+        """Whether the connection of the next question is kept."""
+        return self._holds
 
     def hold(self) -> None:
         """Keep the connection of the next question for those that follow."""
@@ -40,10 +55,15 @@ class OneConnection:
         self._holds = False
         self._held.close()
 
-    def pause(self, seconds: float) -> None:
-        """Sleep without it, and keep the next one if one was kept."""
-        holds = self._holds
-        self.give_up()
-        time.sleep(seconds)
-        if holds:
-            self.hold()
+
+_entered = _Entered()
+
+
+def pause(seconds: float) -> None:
+    """Sleep, while no context that this thread is in keeps a connection; each that kept one then does so again."""
+    kept = [context for context in _entered.contexts if context.holds]
+    for context in kept:
+        context.give_up()
+    time.sleep(seconds)
+    for context in kept:
+        context.hold()

@@ -26,7 +26,7 @@ from lakekey.oauth.token_response import TokenResponse
 from lakekey.session.assembly import client_of
 from lakekey.session.credential import Credential
 from lakekey.session.token_answer import entry_from
-from lakekey.web import outcomes
+from lakekey.web import one_connection, outcomes
 from lakekey.web.connections import is_of
 from lakekey.web.flows import Flow
 from lakekey.web.one_connection import OneConnection
@@ -97,7 +97,7 @@ class Redemption:
             return (changed, None) if taken() is not None else None
         sent = False
         try:
-            with self._cache.locked(self._entry_id, patience=_LOCK_PATIENCE, pause=self._connection.pause) as stored:
+            with self._cache.locked(self._entry_id, patience=_LOCK_PATIENCE, pause=one_connection.pause) as stored:
                 if (mine := taken()) is None:
                     return None
                 sent = True
@@ -133,7 +133,7 @@ class Redemption:
         if not accept:
             self._give_back(response)
             return Outcome(outcomes.KEPT, who=signed.name)
-        with self._cache.locked(self._entry_id, patience=_LOCK_PATIENCE, pause=self._connection.pause) as stored:
+        with self._cache.locked(self._entry_id, patience=_LOCK_PATIENCE, pause=one_connection.pause) as stored:
             sent_at = tokens["sent_at"] - self._ahead
             if not self._is_settled(stored.entry, signed, sent_at):
                 self._store(stored, response, signed, sent_at)

@@ -16,7 +16,7 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.errors import ConfigurationError
 from lakekey.observability import audit
-from lakekey.web import app_changes, portal_entries
+from lakekey.web import app_changes, one_connection, portal_entries
 from lakekey.web.app_form import checked, same_name
 from lakekey.web.told import told
 
@@ -283,7 +283,7 @@ class Registrations:
 
     def _change(self, change: Callable[[list[AppRegistration]], list[AppRegistration]]) -> list[AppRegistration]:
         while True:
-            with self._cache.locked(NAME, patience=_PATIENCE) as stored:
+            with self._cache.locked(NAME, patience=_PATIENCE, pause=one_connection.pause) as stored:
                 apps = change(apps_of(stored.entry))
                 if self._cache.put(NAME, entry_of(apps), replaces=stored.envelope) is not None:
                     return apps

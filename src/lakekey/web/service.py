@@ -19,6 +19,7 @@ from lakekey.session.session import Session
 from lakekey.web import access_log, app_choice
 from lakekey.web.app_form import check_public_address
 from lakekey.web.connections import ASK_ADMINISTRATOR, Connection, connection_of, is_of
+from lakekey.web.one_connection import OneConnection
 from lakekey.web.owned import OwnedSource
 from lakekey.web.pages import fragment
 from lakekey.web.people import User, user_of
@@ -196,7 +197,7 @@ class PortalService:
         One whose profile is missing or invalid is for the administrator, and takes no other along.
         """
         known = self.reliance() if reliance is None else reliance
-        with self.cache.together():
+        with OneConnection(self.cache):
             return [self._connection_or_why(user, profile, known) for profile in self.profiles]
 
     def _connection_or_why(self, user: User | str, profile: str, reliance: Reliance) -> Connection:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from lakekey.errors import CacheError, ConfigurationError, LoginFailed, WrongIde
 from lakekey.session.session import Session
 from lakekey.web import Portal, User, begin_sign_in, finish_sign_in, visits
 from lakekey.web.sign_in import SignIns, hosted_target
+from support.waiting import is_kept_waiting
 from support.web_browser import Browser
 from support.web_people import query_of
 from support.web_server import serving
@@ -229,21 +229,11 @@ def held_up(sign_in, step):
     with ThreadPoolExecutor(1) as pool, sign_in.cache.locked(sign_in.entry_id, patience=PATIENCE):
         future = pool.submit(lambda: (idents.append(threading.get_ident()), step())[1])
         deadline = time.monotonic() + PATIENCE
-        while not (idents and waits(idents[0])):
+        while not (idents and is_kept_waiting(idents[0])):
             assert not future.done(), future
             assert time.monotonic() < deadline, "the step does not wait for the entry"
             time.sleep(0.001)
         yield future
-
-
-def waits(ident):
-    """Whether a thread has found a lock held, and tries again."""
-    frame = sys._current_frames().get(ident)
-    while frame is not None:
-        if frame.f_code.co_name == "wait_for" and "waited" in frame.f_locals:
-            return True
-        frame = frame.f_back
-    return False
 
 
 def test_store_that_goes_away_in_the_second_step_loses_no_code(place):
