@@ -25,6 +25,7 @@ from lakekey.web.outcomes import Outcome
 from lakekey.web.pages import Form, Message
 from lakekey.web.people import User
 from lakekey.web.service import PortalService
+from lakekey.web.told import with_step
 from lakekey.web.upkeep import Upkeep
 
 _REFUSED = {outcomes.UNKNOWN: 400, outcomes.LATE: 400}
@@ -112,8 +113,9 @@ class Routes(Upkeep):
         except CacheError:
             return self.store_away(request)
         except LakekeyError as error:
+            _log.warning("web", "%s: the sign-in of %s could not begin: %s", profile, user.name, with_step(error))
             said = sign_in_messages.not_begun
-            trouble = await threads.run(threads.STORE, said, self._portal, self.language(request), profile, user, error)
+            trouble = await threads.run(threads.STORE, said, self._portal, self.language(request), profile, error)
             return await self.listing(request, user, trouble, status=_status(error))
         name = urlsplit(host).hostname or host
         return self.page(request, pages.leaving(self.language(request), name, url), cookie=cookie)

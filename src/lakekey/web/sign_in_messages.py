@@ -1,13 +1,15 @@
-"""What a page says of a sign-in: how it ended, or why it could not begin. They may ask the store for the app."""
+"""What a page says of a sign-in: how it ended, or why it could not begin.
 
-from lakekey import _log
+A message to the administrator names the app, for which the store is asked.
+"""
+
 from lakekey.errors import LakekeyError, LoginFailed, TokenEndpointError
 from lakekey.web import outcomes, pages
 from lakekey.web.outcomes import Outcome
 from lakekey.web.pages import Message
-from lakekey.web.people import ANY_USER, User
+from lakekey.web.people import ANY_USER
 from lakekey.web.service import PortalService
-from lakekey.web.told import text_of, with_step
+from lakekey.web.told import text_of
 
 
 def ended(portal: PortalService, language: str, outcome: Outcome) -> Message:
@@ -23,9 +25,8 @@ def needs_app(portal: PortalService, outcome: Outcome) -> bool:
     return outcome.code in outcomes.ADMINISTRATOR and outcome.profile in portal.profiles
 
 
-def not_begun(portal: PortalService, language: str, profile: str, user: User, error: LakekeyError) -> Message:
+def not_begun(portal: PortalService, language: str, profile: str, error: LakekeyError) -> Message:
     """What a page says of a sign-in that could not begin."""
-    _log.warning("web", "%s: the sign-in of %s could not begin: %s", profile, user.name, with_step(error))
     if text_of(error) is not None:  # its profile is missing or invalid
         return pages.error_message(language, error)
     app, redirect_uri = _app_of(portal, profile)

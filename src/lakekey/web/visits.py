@@ -93,7 +93,7 @@ class Visits:
     async def changing_connection(
         self, request: Request
     ) -> tuple[User, dict[str, str], browsers.Cookie, str] | Response:
-        """As `changing`, where the path names a profile of this portal, which comes last."""
+        """Like `changing`; also returns the profile that the path names, or the page that it is not there."""
         ready = await self.changing(request)
         if isinstance(ready, Response):
             return ready
