@@ -627,3 +627,17 @@ def change(portal, **fields):
 def expire(portal):
     """Lets Ada's access token have ended."""
     change(portal, issued_at=time.time() - 7200, expires_at=time.time() - 3600)
+
+
+def test_w26_profile_that_changes_and_variable_that_is_set_count_with_the_next_look(portal, place, monkeypatch):
+    def path():
+        return portal.target("prod", User(ADA)).http_path
+
+    said = place.config_file.read_text()
+    for warehouse in ("/sql/1.0/warehouses/abc", "/sql/1.0/warehouses/xyz"):
+        place.config_file.write_text(f"{said}http_path = {warehouse}\n")
+        assert path() == warehouse
+    place.config_file.write_text(said)
+    assert path() is None
+    monkeypatch.setenv("DATABRICKS_HTTP_PATH", "/sql/1.0/warehouses/of-a-variable")
+    assert path() == "/sql/1.0/warehouses/of-a-variable"

@@ -13,13 +13,15 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from lakekey.cache.app_registrations import NAME
+from lakekey.errors import CacheError
 from lakekey.session.session import Session
-from lakekey.web import Portal, User
-from lakekey.web.sign_in import hosted_target
+from lakekey.web import Portal, User, begin_sign_in
+from lakekey.web.sign_in import SignIns, hosted_target
 from support.servers.postgresql import Postgresql
 from support.servers.redis import Redis
 from support.waiting import is_kept_waiting, until
 from support.web_browser import Browser
+from support.web_people import query_of
 from support.web_server import serving
 from support.web_workers import PATIENCE, workers
 
@@ -209,3 +211,21 @@ def test_f7_no_connection_is_open_while_the_registrations_lease_is_waited_for(br
     with fleet.config_file.open("a") as file:
         file.write("client_id = its-own-app\n")
     assert "Connect prod" in kept_waiting(NAME, browser.get).buttons
+
+
+@pytest.mark.parametrize("server", [pytest.param(Postgresql, id="postgresql")], indirect=True)
+def test_f7_no_connection_is_open_after_an_answer_that_failed_although_its_error_is_kept(fleet, server):
+    begun = begin_sign_in("prod", user=ADA, redirect_uri=fleet.redirect_uri)
+    sign_ins, browser, target = SignIns(), begun.cookie.value, hosted_target("prod", User(ADA), os.environ)
+    handle = sign_ins.receive(query_of(fleet.consent(begun.url, GRACE)), browser=browser, registration="").handle
+    given = {"browser": browser, "user": User(ADA), "target_of": lambda _: target}
+    assert sign_ins.second_step.finish(handle, **given).code == "other-person"
+    with ThreadPoolExecutor(1) as pool, server.store().lock(Session(target).entry_id) as held:
+        assert held
+        answered = pool.submit(sign_ins.second_step.answer, handle, accept=True, **given)
+        until(lambda: any(map(is_kept_waiting, sys._current_frames())))
+        server.stop()
+        assert isinstance(answered.exception(PATIENCE), CacheError)  # as an error reporter keeps it, with its traceback
+        server.start()
+    assert sign_ins.flows.find(handle) is not None
+    until(lambda: server.worker_connections() == 0)
