@@ -94,8 +94,7 @@ def _adapter_class() -> "type[HTTPAdapter]":
         from http.client import HTTPResponse, parse_headers
 
         from requests.adapters import HTTPAdapter
-        from urllib3.connection import HTTPConnection, HTTPSConnection
-        from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+        from urllib3.connection import HTTPConnection
 
     class FinalResponse(HTTPResponse):
         def _read_status(self) -> tuple[str, int, str]:
@@ -118,30 +117,26 @@ def _adapter_class() -> "type[HTTPAdapter]":
             deadlines.watch_of_this_exchange().use(self)
             super().request(*args, **kwargs)
 
-    class WatchedTls(HTTPSConnection):
-        response_class = FinalResponse
+    @functools.cache
+    def watched(pool: Any) -> Any:
+        # Of the library's own class: a SOCKS proxy has another one than the rest.
+        connection = type("Watched", (Watched, pool.ConnectionCls), {})
+        return type("Pool", (pool,), {"ConnectionCls": connection})
 
-        def connect(self) -> None:
-            deadlines.watch_of_this_exchange().connect(self, super().connect)
-
-        def request(self, *args: Any, **kwargs: Any) -> None:
-            deadlines.watch_of_this_exchange().use(self)
-            super().request(*args, **kwargs)
-
-    class Pool(HTTPConnectionPool):
-        ConnectionCls = Watched
-
-    class TlsPool(HTTPSConnectionPool):
-        ConnectionCls = WatchedTls
+    def watch_all(manager: Any) -> Any:
+        manager.pool_classes_by_scheme = {
+            scheme: watched(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
+        }
+        return manager
 
     class Adapter(HTTPAdapter):
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
             super().init_poolmanager(*args, **kwargs)
-            self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
+            watch_all(self.poolmanager)
 
-        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-            manager = super().proxy_manager_for(*args, **kwargs)
-            manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
-            return manager
+        def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
+            if proxy in self.proxy_manager:
+                return self.proxy_manager[proxy]
+            return watch_all(super().proxy_manager_for(proxy, **kwargs))
 
     return Adapter

@@ -14,14 +14,15 @@ def explained(error: Exception, host: str) -> tuple[str, str, bool]:
 
         from requests import exceptions
 
-    cause = _root_cause(error)
+    causes = _causes(error)
+    cause = causes[-1]
     if isinstance(error, exceptions.SSLError):
         hint = "if its certificate comes from a private CA, set ca_file in the profile or REQUESTS_CA_BUNDLE"
         # Its certificate is the same one in a moment.
         return f"TLS with {host} failed: {_in_words(cause)}", hint, not isinstance(cause, ssl.SSLCertVerificationError)
     if isinstance(error, exceptions.Timeout):
         return LATE.format(host), TRY_AGAIN, True
-    if isinstance(error, exceptions.ProxyError | exceptions.InvalidProxyURL):
+    if isinstance(error, exceptions.ProxyError | exceptions.InvalidProxyURL) or any(map(_is_of_socks, causes)):
         return f"the proxy on the way to {host} failed: {_in_words(cause)}", "check HTTPS_PROXY", True
     if isinstance(error, exceptions.InvalidSchema):
         return f"the proxy on the way to {host}: {_in_words(cause)}", "pip install 'requests[socks]'", True
@@ -33,8 +34,9 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def _root_cause(error: BaseException) -> BaseException:
-    """The innermost reason: the library nests it several exceptions deep."""
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error and its reasons, the innermost one last: the library nests it several exceptions deep."""
+    found = [error]
     seen = {id(error)}
     while True:
         inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
@@ -43,8 +45,14 @@ def _root_cause(error: BaseException) -> BaseException:
         if not isinstance(inner, BaseException) or id(inner) in seen:
             break
         seen.add(id(inner))
+        found.append(inner)
         error = inner
-    return error
+    return found
+
+
+def _is_of_socks(error: BaseException) -> bool:
+    """Whether PySocks says it, of a SOCKS proxy. Its texts are its own, and quote no password."""
+    return type(error).__module__ == "socks"
 
 
 def _in_words(error: BaseException) -> str:
@@ -54,6 +62,6 @@ def _in_words(error: BaseException) -> str:
     """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    if isinstance(error, ConnectionError) or type(error) is OSError:
+    if isinstance(error, ConnectionError) or type(error) is OSError or _is_of_socks(error):
         return printable(str(error))[:LONGEST] or type(error).__name__
     return type(error).__name__
