@@ -77,6 +77,35 @@ def test_next_node_that_does_not_answer_is_waited_for_as_long_as_connecting_may_
     assert not caught.value.in_doubt
 
 
+@pytest.mark.parametrize("redirecting", [b"ASK 1 127.0.0.1"], indirect=True)
+@pytest.mark.parametrize("reply", [b"WRONGPASS invalid username-password pair", b"NOPERM this user has no permissions"])
+def test_next_node_that_refuses_the_login_is_asked_once(redirecting, reply):
+    port, _, says = redirecting
+    logins = []
+
+    def refuse():
+        while True:
+            try:
+                peer, _ = node.accept()
+            except OSError:
+                return
+            with peer:
+                logins.append(peer.recv(65536).split(b"\r\n")[2])
+                peer.sendall(b"-%s\r\n" % reply)
+
+    with socket.create_server(("127.0.0.1", 0)) as node:
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        says[0] = b"ASK 1 127.0.0.1:%d" % node.getsockname()[1]
+        with pytest.raises(StoreUnavailable) as caught:
+            RedisStore(f"redis://:dose@127.0.0.1:{port}/0?connect_timeout=2").get(NAME)
+        node.shutdown(socket.SHUT_RDWR)
+        thread.join(30)
+    assert logins == [b"AUTH"]
+    assert reply.decode().partition(" ")[2] in str(caught.value)
+    assert "correct the user, the password or the certificate" in caught.value.hint
+
+
 @pytest.mark.parametrize("redirecting", [b"MOVED nowhere", b"ASK 1 2 3"], indirect=True)
 def test_redirection_that_says_nowhere_is_an_error_of_the_store(redirecting):
     with pytest.raises(CacheError, match="refuses"):

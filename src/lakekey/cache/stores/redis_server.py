@@ -113,7 +113,7 @@ class Server:
             return None, error, False
         except _REFUSALS as error:
             if connection is None:  # nothing was sent
-                return None, self._away(self._said(error), lasts=False), True
+                return None, *self._not_connected(error)
             return None, *self._meaning(error)
         finally:
             if connection is not None:
@@ -153,26 +153,29 @@ class Server:
         while True:
             left = max(allowed - (time.monotonic() - arrived), 2.0)
             connection = None
-            lasts = False
             try:
                 connection = new_connection(self._address, self._node or self._first_node(left), left)
                 connection.connect()
                 return Wire(connection)
-            except (refusals.AuthenticationError, refusals.NoPermissionError) as error:
-                reason, lasts = self._said(error), True
             except (refusals.RedisError, OSError) as error:
-                reason = self._said(error)
-                lasts = "CERTIFICATE" in reason.upper()
+                reason, again = self._not_connected(error)
             if connection is not None:
                 with contextlib.suppress(Exception):
                     connection.disconnect()
             self._node = None  # a node of a cluster may be gone, or a primary replaced
-            if lasts or time.monotonic() - arrived + pause > allowed:
+            if not again or time.monotonic() - arrived + pause > allowed:
                 break
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - as above
             pause = min(pause * 2, _LONGEST_PAUSE)
         self._failed_at = time.monotonic()
-        raise self._away(reason, lasts=lasts)
+        raise reason
+
+    def _not_connected(self, error: Exception) -> tuple[StoreUnavailable, bool]:
+        """Why there is no connection to a node, and whether there may be one in a moment."""
+        reason = self._said(error)
+        refused = isinstance(error, refusals.AuthenticationError | refusals.NoPermissionError)
+        lasts = refused or "CERTIFICATE" in reason.upper()
+        return self._away(reason, lasts=lasts), not lasts
 
     def _first_node(self, seconds: float) -> Node:
         """Where to begin: the address's host, or the primary that its sentinels name.
