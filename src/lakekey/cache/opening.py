@@ -13,7 +13,7 @@ from lakekey.cache.envelope import key_id_of
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing, key_id, new_key
 from lakekey.cache.stores.file import FileStore
-from lakekey.errors import CacheError, CacheWriteFailed, UnsafeCache
+from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, UnsafeCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ def open_cache(
             (`lakekey.cache.stores.addresses`); ``None`` for what ``LAKEKEY_STORE`` says.
         moving: Whether its key is about to be moved to the source that the environment names.
         needed: Whether what is kept has to outlive this process, as a person's session has. A service principal signs
-            in again by itself, so a place that is not safe is one warning to it, and no error.
+            in again by itself, so a place that is not safe, or cannot be, is one warning to it, and no error.
 
     Raises:
-        ConfigurationError: The store is not one of ours.
+        ConfigurationError: The store is not one of ours, or the cache directory's name is too long and is needed.
         CacheError: It cannot be used as it is.
     """
     environ = os.environ if environ is None else environ
@@ -51,41 +51,44 @@ def open_cache(
         return _open_shared(place, environ, moving=moving, needed=needed)
     directory = place.removeprefix("file:") or cache_directory(environ)
     if not directory:
-        memory, ring, why = _substitute(
-            "there is no home directory to keep tokens in", "LAKEKEY_CACHE_DIR=/a/directory/of/yours"
+        return _in_memory(
+            _substitute("there is no home directory to keep tokens in", "LAKEKEY_CACHE_DIR=/a/directory/of/yours")
         )
-        return Cache(memory, ring, volatile=why)
     try:
         store = FileStore(os.path.abspath(expanded(directory)))
     except FileNotFoundError:  # a relative path, and the current directory was removed
-        memory, ring, why = _substitute(
-            f"the current directory is gone, below which {directory} is", "name it by an absolute path"
+        return _in_memory(
+            _substitute(f"the current directory is gone, below which {directory} is", "name it by an absolute path")
         )
-        return Cache(memory, ring, volatile=why)
+    return _open_files(store, environ, moving=moving, needed=needed)
 
+
+def is_shared(place: str) -> bool:
+    """Whether a place is neither this machine's files nor this process's memory."""
+    return place not in ("", "memory:") and not place.startswith("file:")
+
+
+def _open_files(store: FileStore, environ: Mapping[str, str], *, moving: bool, needed: bool) -> Cache:
     def instead(error: Exception) -> Substitute:
-        if needed and isinstance(error, UnsafeCache):
+        if needed and isinstance(error, UnsafeCache | ConfigurationError):
             raise error
         if isinstance(error, OSError):
             reason = error.strerror or type(error).__name__
             return _substitute(
                 f"cannot make a key in {store.where}: {reason}", private_files.remedy(store.where, error)
             )
-        assert isinstance(error, CacheError)
+        assert isinstance(error, CacheError | ConfigurationError)
         return _substitute(error.message, error.hint)
 
     try:
         store.check()
+    except (UnsafeCache, CacheWriteFailed, ConfigurationError) as error:  # the last: its name is too long
+        return _in_memory(instead(error))
+    try:
         keys = Keys(store, environ, moving=moving, sealed_under=lambda: _sealed_under(store))
     except (UnsafeCache, CacheWriteFailed) as error:
-        memory, ring, why = instead(error)
-        return Cache(memory, ring, volatile=why)
+        return _in_memory(instead(error))
     return Cache(store, keys, instead=instead)
-
-
-def is_shared(place: str) -> bool:
-    """Whether a place is neither this machine's files nor this process's memory."""
-    return place not in ("", "memory:") and not place.startswith("file:")
 
 
 def _open_shared(place: str, environ: Mapping[str, str], *, moving: bool, needed: bool) -> Cache:
@@ -141,6 +144,11 @@ def _substitute(reason: str, remedy: str | None) -> Substitute:
         _reported.add(reason)
         _log.warning("cache", "%s; tokens are kept in the memory of this process only (%s)", reason, remedy)
     return shared.store, shared.ring, reason
+
+
+def _in_memory(substitute: Substitute) -> Cache:
+    memory, ring, why = substitute
+    return Cache(memory, ring, volatile=why)
 
 
 def _shared_memory() -> Cache:

@@ -10,7 +10,7 @@ import pytest
 
 from lakekey.cache.entry import Entry
 from lakekey.cache.opening import cache_directory, open_cache
-from lakekey.errors import KeyUnavailable, UnsafeCache
+from lakekey.errors import ConfigurationError, KeyUnavailable, UnsafeCache
 
 NAME = "a" * 64
 
@@ -53,6 +53,20 @@ def test_place_that_cannot_be_made_is_replaced_by_memory_and_reported_once(envir
     assert opened[0].store is opened[1].store
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "the memory of this process only" in caplog.text
+
+
+@pytest.mark.linux_desktop
+def test_endless_name_is_one_short_warning_to_a_principal_and_an_error_to_a_person(environ, tmp_path, caplog):
+    environ["LAKEKEY_CACHE_DIR"] = str(tmp_path / ("a" * 4000))
+    for _ in range(2):
+        cache = open_cache(environ, needed=False)
+        assert cache.volatile.startswith("the name of the cache directory is too long for this system: ")
+        assert cache.ring.source == "memory"
+    (said,) = caplog.messages
+    assert "the memory of this process only (set LAKEKEY_CACHE_DIR to a shorter one)" in said
+    assert len(said) < 300
+    with pytest.raises(ConfigurationError, match="too long"):
+        open_cache(environ)
 
 
 @pytest.mark.parametrize(
