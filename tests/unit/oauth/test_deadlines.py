@@ -16,6 +16,7 @@ from urllib3.connection import HTTPConnection
 
 from lakekey.errors import TokenEndpointError
 from lakekey.oauth import deadlines, transport
+from lakekey.oauth.connecting import start
 from lakekey.oauth.transport import Transport
 from support.tls import write_certificates
 
@@ -395,10 +396,12 @@ def test_connection_with_something_left_to_read_is_open_after_the_deadline(monke
     ours, theirs = socket.socketpair()
     with contextlib.closing(theirs), contextlib.closing(HTTPConnection("127.0.0.1")) as connection:
         connection.sock = ours
-        with deadlines.enforced(time.monotonic() + 0.2) as watch:
-            watch.use(connection)
+        with deadlines.enforced(time.monotonic() + 60) as watch:
             theirs.sendall(b"late")
-            theirs.settimeout(0.5)  # past the deadline, and several looks more
+            watch.use(connection)
+            watch._deadline = time.monotonic()  # only now, however long that took
+            assert start(watch._watch)
+            theirs.settimeout(0.5)  # several looks
             with pytest.raises(TimeoutError):
                 theirs.recv(1)
             assert ours.recv(4) == b"late"
@@ -411,8 +414,9 @@ def test_exchange_that_is_done_is_not_ended_at_its_deadline():
     ours, theirs = socket.socketpair()
     with contextlib.closing(theirs), contextlib.closing(HTTPConnection("127.0.0.1")) as connection:
         connection.sock = ours  # which waits for the next exchange
-        with deadlines.enforced(time.monotonic() + 0.05) as watch:
+        with deadlines.enforced(time.monotonic() + 60) as watch:
             watch.use(connection)
+        watch._deadline = time.monotonic() - 1
         watch._watch()  # as its thread does
         assert not watch.over
         ours.sendall(b"next")
