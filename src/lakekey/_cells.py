@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 
@@ -36,7 +35,20 @@ def shown(error: BaseException) -> list[str]:
 
 def shorten(interruption: KeyboardInterrupt) -> None:
     """Have IPython show an interruption of ours as it shows our errors."""
-    interruption._render_traceback_ = functools.partial(shown, interruption)  # type: ignore[attr-defined]
+    # Not with the exception in it: that circle would keep its frames, and the secrets in them, until a collection.
+    interruption._render_traceback_ = _shown_now  # type: ignore[attr-defined]
+
+
+def _shown_now() -> list[str]:
+    """The lines of the interruption that IPython shows: the one that is handled, or else the last one.
+
+    Raises:
+        LookupError: It is neither; IPython then shows it as any other.
+    """
+    for error in (sys.exc_info()[1], getattr(sys, "last_value", None)):
+        if error is not None and getattr(error, "_render_traceback_", None) is _shown_now:
+            return shown(error)
+    raise LookupError("an interruption that is not the last one")
 
 
 def _is_standard(code: CodeType) -> bool:
