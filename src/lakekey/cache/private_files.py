@@ -34,7 +34,7 @@ _RETRIES = 5
 # What passes by itself: a file that another client of the file system has just replaced (ESTALE), a table of open
 # files that is full for a moment.
 _PASSING = (errno.EINTR, errno.ESTALE, errno.EMFILE, errno.ENFILE)
-_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quota of this kind
+_NO_ROOM = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quota of this kind
 _IN_USE = (32, 33)  # Windows' ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION: never for good, unlike a denial
 _PATIENCE = 1.0  # seconds for a read
 PATIENCE_TO_REPLACE = 10.0  # longer, since what is written may be the successor of a token that is spent
@@ -75,11 +75,13 @@ def is_in_use(error: OSError) -> bool:
 
 
 def remedy(path: str, error: OSError) -> str:
-    """What to do about a file that the operating system does not give out, or does not take."""
+    """What to do about a file that the operating system does not read or write for us."""
     if is_in_use(error):
         return "close the program that has this file open, then try again"
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "close files that this program has open, or raise its limit (ulimit -n)"
+    if error.errno == errno.EFBIG:  # of a process, whatever room the disk has
+        return "raise this program's limit on the size of files (ulimit -f)"
     if error.errno in _NO_ROOM:
         return f"free some room: {look_at_room(path)}"
     return "try again" if error.errno in _PASSING else commands().look_at(path)

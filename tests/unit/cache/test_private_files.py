@@ -203,7 +203,13 @@ def test_remedy_for_full_descriptor_tables_is_not_to_look_at_the_file(path, code
     assert path in private_files.remedy(path, OSError(errno.EIO, ""))
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG])
+def test_remedy_for_a_limit_on_the_size_of_files_is_to_raise_it(path):
+    error = OSError(errno.EFBIG, "")
+    assert private_files.remedy(path, error) == write_failed(path, error).hint
+    assert private_files.remedy(path, error).endswith("(ulimit -f)")
+
+
+@pytest.mark.parametrize("code", sorted({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}))
 def test_remedy_for_a_full_disk_looks_at_the_directory_that_is_there(tmp_path, code):
     path, room = str(tmp_path / "made" / "later"), commands().room_of(str(tmp_path))
     assert private_files.remedy(path, OSError(code, "")) == f"free some room: {room}"

@@ -160,6 +160,6 @@ def write_failed(path: str, error: OSError) -> CacheWriteFailed:
     hint = f"free or fix that place, or set LAKEKEY_CACHE_DIR to another: {private_files.look_at_room(path)}"
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM):
         hint = "set LAKEKEY_CACHE_DIR to a directory of yours that can be written to"
-    if error.errno in (errno.EMFILE, errno.ENFILE) or private_files.is_in_use(error):
+    if error.errno in (errno.EMFILE, errno.ENFILE, errno.EFBIG) or private_files.is_in_use(error):
         hint = private_files.remedy(path, error)
     return CacheWriteFailed(f"cannot write to the token cache at {path}: {reason}", hint=hint)
