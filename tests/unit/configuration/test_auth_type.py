@@ -2,6 +2,9 @@
 
 import pytest
 
+from lakekey.cache import app_registrations
+from lakekey.cache.client_secrets import put_secret
+from lakekey.cache.opening import open_cache
 from lakekey.configuration.auth_type import conflicts, select
 from lakekey.configuration.layers import read_layers
 from lakekey.configuration.settings import U2M
@@ -36,6 +39,8 @@ def chosen(tmp_path):
         ("", CLIENT, {"user": "ada@example.com"}, U2M, None),
         ("", {"DATABRICKS_CLIENT_ID": "app"}, {"user": "ada@example.com"}, U2M, "app"),
         ("", {"DATABRICKS_AUTH_TYPE": "pat"}, {"user": "ada@example.com"}, U2M, None),
+        ("auth_type = external-browser", {"DATABRICKS_AUTH_TYPE": "pat"}, {"user": "ada@example.com"}, U2M, None),
+        (PRINCIPAL, CLIENT, {"client_id": "app"}, U2M, "app"),
         ("", {}, {"token": "dapi1"}, "pat", None),
     ],
 )
@@ -44,17 +49,47 @@ def test_argument_outweighs_what_stands_around_it(chosen, profile, environ, argu
     assert (found, layers.get("client_id")) == (grant, client)
 
 
-@pytest.mark.parametrize("place", ["", "user = ada@example.com"])
-@pytest.mark.parametrize("arguments", [{}, {"redirect_port": 8030}])
-def test_place_that_the_program_runs_at_signs_in_only_where_no_person_is_named(chosen, place, arguments):
-    grant, _ = chosen(place, {"IS_IN_DB_MODEL_SERVING_ENV": "true"}, **arguments)
-    assert grant == U2M  # no token lies there
+@pytest.mark.parametrize(
+    ("place", "arguments", "grant"),
+    [
+        ("", {}, "model-serving"),
+        ("user = ada@example.com", {}, U2M),
+        ("", {"redirect_port": 8030}, U2M),
+        ("user = ada@example.com", {"redirect_port": 8030}, U2M),
+    ],
+)
+def test_place_that_the_program_runs_at_signs_in_only_where_no_person_is_named(
+    chosen, tmp_path, monkeypatch, place, arguments, grant
+):
+    (tmp_path / "model-dependencies-oauth-token").write_text("{}")
+    server = {"IS_IN_DB_MODEL_SERVING_ENV": "true", "SERVING_CREDENTIALS_DIR": str(tmp_path)}
+    for name, value in server.items():  # the SDK, where it is loaded, looks there
+        monkeypatch.setenv(name, value)
+    assert chosen(place, server, **arguments)[0] == grant
+
+
+def test_model_server_knows_its_workspace(tmp_path):
+    environ = {"DATABRICKS_CONFIG_FILE": str(tmp_path / "none"), "DB_MODEL_SERVING_HOST_URL": HOST}
+    for auth_type, host in (("model-serving", HOST), ("pat", None)):
+        layers = read_layers(None, environ, {"auth_type": auth_type})
+        assert (select(layers, environ), layers.get("host")) == (auth_type, host)
+
+
+def test_app_of_the_portal_counts_for_a_person_who_is_named(chosen, tmp_path):
+    app = app_registrations.AppRegistration(
+        "app", "app-of-the-portal", hosts=(HOST,), redirect_uri="https://portal.example.com/callback/app"
+    )
+    cache = open_cache({"LAKEKEY_CACHE_DIR": str(tmp_path / "cache")})
+    cache.put(app_registrations.NAME, app_registrations.entry_of([app]), replaces=None)
+    _, layers = chosen("user = ada@example.com")
+    assert (layers.get("client_id"), layers.connect_url) == ("app-of-the-portal", "https://portal.example.com/#prod")
+    _, layers = chosen()
+    assert (layers.get("client_id"), layers.connect_url) == (None, None)
+    grant, layers = chosen("user = ada@example.com", {"DATABRICKS_AUTH_TYPE": "pat", "DATABRICKS_TOKEN": "dapi1"})
+    assert (grant, layers.get("client_id"), layers.connect_url) == ("pat", None, None)
 
 
 def test_secret_that_is_sealed_is_looked_for_beside_a_client_without_one(chosen, tmp_path):
-    from lakekey.cache.client_secrets import put_secret
-    from lakekey.cache.opening import open_cache
-
     cache = open_cache({"LAKEKEY_CACHE_DIR": str(tmp_path / "cache")})
     put_secret(cache, HOST, None, "robot", "made-up-and-sealed")
     assert chosen("client_id = robot")[0] == "oauth-m2m"
