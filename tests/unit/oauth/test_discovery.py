@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lakekey.errors import ConfigurationError, TokenEndpointError
-from lakekey.oauth.discovery import default_issuer, discover
+from lakekey.oauth.discovery import Metadata, default_issuer, discover
 from lakekey.oauth.transport import Transport
 
 ACCOUNT = "a1b2c3"
@@ -85,6 +85,79 @@ def test_a_host_without_a_usable_configuration_has_the_default_issuer(server, se
     issuer = serve()
     server.answer("/.well-known/databricks-config", body, status=status, content_type=content_type)
     assert find(server).issuer == issuer
+
+
+@pytest.mark.parametrize(
+    ("status", "guessed"),
+    [
+        (200, False), (404, False), (407, False), (408, True), (409, False), (428, False), (429, True), (430, False),
+        (499, False), (500, True), (503, True),
+    ],
+)  # fmt: skip
+def test_default_is_a_guess_where_the_host_may_answer_better_in_a_moment(server, serve, status, guessed):
+    serve()
+    server.answer("/.well-known/databricks-config", "no", status=status)
+    assert find(server).guessed is guessed
+
+
+def test_what_the_host_says_is_not_a_guess(server, serve):
+    issuer = serve()
+    assert find(server).guessed is False
+    assert find(server, discovery_url=f"{issuer}/.well-known/oauth-authorization-server").guessed is False
+
+
+def test_metadata_that_an_earlier_release_has_remembered_claims_nothing():
+    remembered = Metadata("issuer", "authorize", "token")
+    assert (remembered.guessed, remembered.iss_in_response) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("said", "workspace"),
+    [
+        ("6051921418418893", "6051921418418893"), (6051921418418893, "6051921418418893"), ("ab12", "ab12"),
+        (True, None), (None, None), (1.5, None), ([1], None), ("", None), ("12/34", None), ("12é", None),
+        ("none", None), ("None", None),
+    ],
+)  # fmt: skip
+def test_workspace_that_a_host_names_is_letters_and_digits(server, serve, said, workspace):
+    issuer = serve()
+    for endpoint in (issuer, None):  # the rest of what it says holds where it does not say this
+        server.answer("/.well-known/databricks-config", json.dumps({"oidc_endpoint": endpoint, "workspace_id": said}))
+        assert find(server).workspace_id == workspace
+
+
+@pytest.mark.parametrize(
+    ("said", "audience"),
+    [
+        ({"token_federation_default_oidc_audiences": ["first", "second"]}, "first"),
+        ({"token_federation_default_oidc_audiences": ["first"], "workspace_id": "12"}, "first"),
+        ({"token_federation_default_oidc_audiences": []}, ACCOUNT),
+        ({"token_federation_default_oidc_audiences": "text"}, ACCOUNT),
+        ({"token_federation_default_oidc_audiences": [7]}, ACCOUNT),
+        ({"token_federation_default_oidc_audiences": ["\x1b[2J"]}, ACCOUNT),
+        ({}, ACCOUNT),
+        ({"workspace_id": "12"}, None),
+    ],
+)
+def test_audience_is_the_first_that_is_named_else_the_account_of_a_host_without_a_workspace(
+    server, serve, said, audience
+):
+    issuer = serve()
+    server.answer("/.well-known/databricks-config", json.dumps({"oidc_endpoint": issuer, **said}))
+    assert find(server, account_id=ACCOUNT).audience == audience
+
+
+def test_authorization_server_of_another_host_is_logged(server, serve, caplog):
+    caplog.set_level("DEBUG", "lakekey.oauth")
+    serve()
+    find(server)
+    assert "names the authorization server" not in caplog.text
+    issuer = f"http://localhost:{server.server_port}/oidc"
+    serve(
+        endpoint=issuer, issuer=issuer, authorization_endpoint=f"{issuer}/authorize", token_endpoint=f"{issuer}/token"
+    )
+    assert find(server).issuer == issuer
+    assert f"{server.url} names the authorization server {issuer}" in caplog.text
 
 
 @pytest.mark.parametrize("account", ["an\\u001b[2Jaccount", "an-\\ud800-account"], ids=["escape", "surrogate"])
