@@ -1,11 +1,14 @@
 """Sessions in a store that hosts share are kept alive by one host at a time."""
 
+import base64
 import json
+import os
 import subprocess
 import time
 
 import pytest
 
+from lakekey.session.keep_alive import keep_alive
 from support.processes import LAKEKEY
 
 DAY = 86400.0
@@ -60,6 +63,23 @@ def test_a_host_that_dies_in_its_round_leaves_it_to_the_others(fleet, seldom_use
     postgresql.lose_leases()  # which would end by themselves in a few seconds
     (session,) = result(round_on(fleet.host("c")))["sessions"]
     assert session["state"] in ("busy", "renewed")  # the token of the one that died may have been spent
+
+
+def test_session_in_use_is_renewed_for_its_refresh_tokens_sake(seldom_used, oidc_server):
+    before = seldom_used.stored().refresh_token
+    seldom_used.store(left=3000, refresh_token=before, refresh_expires_at=time.time() + 300)
+    (session,) = keep_alive(environ=seldom_used.environ).sessions
+    assert session.state == "renewed"
+    assert oidc_server.counters()["requests.token.refresh_token"] == 1
+    assert seldom_used.stored().refresh_token != before
+
+
+def test_host_with_another_key_reports_each_session_that_it_cannot_open(fleet, seldom_used, oidc_server):
+    stranger = fleet.host("b")
+    stranger.key = base64.b64encode(os.urandom(32)).decode()
+    (session,) = keep_alive(environ=stranger.environ).sessions
+    assert (session.entry, session.state, session.error) == (seldom_used.entry_id, "failed", "key_unavailable")
+    assert oidc_server.counters().get("requests.token", 0) == 0
 
 
 def test_hosts_warn_of_a_coming_end_once_together(fleet, seldom_used):

@@ -60,6 +60,15 @@ def test_a_session_that_was_not_used_for_a_day_is_renewed(machine):
     assert machine.token_requests() == 1
 
 
+def test_session_in_use_is_renewed_for_its_refresh_tokens_sake(machine):
+    age(machine, 0.01, refresh_expires_at=time.time() + 60, session_ends_at=time.time() + DAY)
+    before = machine.stored()
+    assert before.expires_at > time.time()
+    assert [each.state for each in keep_alive().sessions] == ["renewed"]
+    assert machine.token_requests() == 1
+    assert machine.stored().refresh_token != before.refresh_token
+
+
 def test_lifetimes_come_from_the_configuration_where_the_server_tells_none(machine, bare_machine):
     with open(bare_machine / ".databrickscfg", "a") as file:
         file.write("refresh_token_lifetime_in_minutes = 10080\nabsolute_session_lifetime_in_minutes = 43200\n")
@@ -68,6 +77,8 @@ def test_lifetimes_come_from_the_configuration_where_the_server_tells_none(machi
     assert kept.state == "not due"
     assert kept.lapses_at.timestamp() == pytest.approx(time.time() + 5 * DAY, abs=60)
     assert kept.ends_at.timestamp() == pytest.approx(time.time() + 28 * DAY, abs=60)
+    age(machine, 2, refresh_expires_at=time.time() + DAY, session_ends_at=0.0)
+    assert [each.state for each in keep_alive().sessions] == ["renewed"]  # though the server has told one of the two
 
 
 def test_a_session_that_is_over_says_so_and_is_not_tried_again(machine):
@@ -100,22 +111,35 @@ def fill(machine, number, *, left=-2 * DAY):
     return others
 
 
-def test_a_workspace_that_fails_again_and_again_is_left_alone_for_the_round(machine):
+@pytest.mark.parametrize(("asked", "pause"), [("20", 20.0), ("600", 60.0), ("0", 0.5)])
+def test_a_workspace_that_fails_again_and_again_is_left_alone_for_the_round(machine, asked, pause):
     fill(machine, 6)
     pauses = []
-    with machine.server.fault("token", "status", status=429, headers={"Retry-After": "20"}, times=None):
-        done = keep_alive(pause=pauses.append)
+    with machine.server.fault("token", "status", status=429, headers={"Retry-After": asked}, times=None):
+        done = keep_alive(rate=120, pause=pauses.append)
     states = [each.state for each in done.sessions]
     assert (states.count("failed"), machine.token_requests()) == (3, 3)
-    assert pauses == [20.0] * 3
+    assert pauses == [pause] * 3
 
 
-def test_renewals_keep_to_a_rate(machine):
+def test_workspace_that_answers_again_is_not_left_alone(machine):
+    for number in range(5):
+        Machine(machine.server, machine.directory, user=f"user-{number}@example.com").sign_in(left=-2 * DAY)
+    age(machine, 0)
+    machine.server.reset()
+    machine.server.fault("token", "status", status=503, times=2)
+    machine.server.fault("token", "status", status=503, times=2, skip=1)
+    states = [each.state for each in keep_alive(pause=lambda _: None).sessions if each.state != "not due"]
+    assert states == ["failed", "failed", "renewed", "failed", "failed"]
+
+
+@pytest.mark.parametrize(("rate", "pause"), [({"rate": 30}, 2.0), ({}, 1.0)])
+def test_renewals_keep_to_a_rate(machine, rate, pause):
     fill(machine, 4)
     age(machine, 2)
     pauses = []
-    keep_alive(rate=30, pause=pauses.append)
-    assert pauses == [2.0] * 4
+    keep_alive(**rate, pause=pauses.append)
+    assert pauses == [pause] * 4
 
 
 def test_a_round_ends_where_it_is_told_to(machine):
@@ -124,7 +148,8 @@ def test_a_round_ends_where_it_is_told_to(machine):
     assert machine.token_requests() == 1
 
 
-def test_one_round_at_a_time_is_made(machine):
+def test_one_round_at_a_time_is_made(machine, caplog):
+    caplog.set_level("INFO", "lakekey.keep_alive")
     age(machine, 2)
     with machine.cache.lock(LOCK) as held:
         assert held
@@ -132,6 +157,17 @@ def test_one_round_at_a_time_is_made(machine):
     assert done.sessions == []
     assert f"process {os.getpid()}" in done.held_by
     assert machine.token_requests() == 0
+    assert f"{done.held_by} keeps the sessions of {machine.directory} alive" in caplog.text
+
+
+def test_round_that_did_something_says_what(machine, caplog):
+    caplog.set_level("INFO", "lakekey.keep_alive")
+    age(machine, 2)
+    keep_alive()
+    assert "1 sessions looked at: 1 renewed" in caplog.text
+    caplog.clear()
+    keep_alive()
+    assert "looked at" not in caplog.text
 
 
 def test_nothing_is_made_where_there_is_nothing(bare_machine):
@@ -140,6 +176,8 @@ def test_nothing_is_made_where_there_is_nothing(bare_machine):
 
 
 def test_a_session_that_ends_soon_is_a_warning_ahead_of_time_and_once(machine, caplog):
+    age(machine, 0.1, session_ends_at=time.time() + 3.5 * DAY)
+    keep_alive()
     age(machine, 0.1, session_ends_at=time.time() + 2 * DAY)
     keep_alive(warn=DAY)
     assert "sign in again" not in caplog.text
@@ -148,6 +186,7 @@ def test_a_session_that_ends_soon_is_a_warning_ahead_of_time_and_once(machine, c
     (record,) = [each for each in caplog.records if each.name == "lakekey.keep_alive"]
     assert record.levelname == "WARNING"
     assert "prod: the session of ada@example.com ends at " in record.getMessage()
+    assert record.getMessage().endswith(f"entry {machine.entry_id[:12]}")
 
 
 def test_warning_is_given_once_a_day_by_all_processes(machine):
