@@ -18,7 +18,7 @@ class _Attempts:
     """The attempts at one statement.
 
     Attributes:
-        repeatable: Whether the statement does nothing but read: a second one does no harm.
+        repeatable: Whether a second one does no harm, as where the statement only reads.
         failed: How many attempts that were sent the connector has followed by another one.
         lost: What the last attempt ended with, if it broke off and no other one may follow.
     """
@@ -50,7 +50,7 @@ def counted(*, repeatable: bool) -> Iterator[None]:
     is not sent again unless it is repeatable.
 
     Args:
-        repeatable: Whether the statement does nothing but read.
+        repeatable: Whether a second one does no harm, as where the statement only reads.
     """
     attempts = _Attempts(repeatable=repeatable)
     token = _current.set(attempts)

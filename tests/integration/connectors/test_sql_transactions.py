@@ -25,7 +25,7 @@ def chain(error):
 def test_commit_whose_answer_is_lost_is_not_sent_again(box, connection, written):
     before = box.counters["statements"]
     box.fault("sql", drop_after=True)
-    with pytest.raises(sql.exc.Error) as caught:
+    with pytest.raises(sql.exc.TransactionError) as caught:
         connection.commit()
     assert "the statement may have run, and was not sent again" in chain(caught.value)
     assert box.counters["statements"] == before + 1
@@ -48,6 +48,16 @@ def test_commit_of_a_pooled_connection_whose_answer_is_lost_is_not_sent_again(bo
     assert box.counters["statements"] == before + 1
     assert written() == 1
     engine.dispose()
+
+
+def test_end_of_a_transaction_without_a_commit_is_sent_again_where_its_answer_is_lost(box, connection, written):
+    before = box.counters["statements"]
+    box.fault("sql", drop_after=True)
+    connection.rollback()
+    box.fault("sql", drop_after=True)
+    connection.autocommit = True
+    assert box.counters["statements"] == before + 4
+    assert written() == 0
 
 
 def test_refused_commit_says_that_nothing_was_committed(box, connection, written):
