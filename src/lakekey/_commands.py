@@ -39,7 +39,7 @@ def remove(path: str) -> str:
     return f"{'del' if _windows() else 'rm'} {quoted(path)}"
 
 
-def room_of(directory: str) -> str:
+def free_space(directory: str) -> str:
     """Shows how much room is left on a disk."""
     return f"{'dir' if _windows() else 'df -h'} {quoted(directory)}"
 

@@ -25,7 +25,7 @@ def test_hint_names_a_command_of_this_system(monkeypatch, platform):
         _commands.look_at("/c"),
         _commands.move_away("/c"),
         _commands.remove("/c"),
-        _commands.room_of("/c"),
+        _commands.free_space("/c"),
         _commands.listeners(8020, 8040),
     )
     assert named == NAMED[platform]
@@ -34,7 +34,7 @@ def test_hint_names_a_command_of_this_system(monkeypatch, platform):
 def test_path_is_one_word_of_each_command(monkeypatch):
     monkeypatch.setattr(_commands.sys, "platform", "darwin")
     path = "/Users/ada/Library/Application Support/lakekey"
-    for command in (_commands.look_at, _commands.remove, _commands.room_of):
+    for command in (_commands.look_at, _commands.remove, _commands.free_space):
         assert shlex.split(command(path))[-1] == path
     assert shlex.split(_commands.move_away(path)) == ["mv", path, f"{path}.old"]
 

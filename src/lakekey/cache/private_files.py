@@ -34,7 +34,7 @@ _RETRIES = 5
 # What passes by itself: a file that another client of the file system has just replaced (ESTALE), a table of open
 # files that is full for a moment.
 _PASSING = (errno.EINTR, errno.ESTALE, errno.EMFILE, errno.ENFILE)
-_NO_ROOM = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quota of this kind
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quota of this kind
 _IN_USE = (32, 33)  # Windows' ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION: never for good, unlike a denial
 _PATIENCE = 1.0  # seconds for a read
 PATIENCE_TO_REPLACE = 10.0  # longer, since what is written may be the successor of a token that is spent
@@ -82,16 +82,16 @@ def remedy(path: str, error: OSError) -> str:
         return "close files that this program has open, or raise its limit (ulimit -n)"
     if error.errno == errno.EFBIG:  # of a process, whatever room the disk has
         return "raise this program's limit on the size of files (ulimit -f)"
-    if error.errno in _NO_ROOM:
-        return f"free some room: {look_at_room(path)}"
+    if error.errno in _FULL:
+        return f"free some room: {free_space_command(path)}"
     return "try again" if error.errno in _PASSING else commands().look_at(path)
 
 
-def look_at_room(path: str) -> str:
+def free_space_command(path: str) -> str:
     """A command that shows the room on the disk where a path is, or would be: what is not there has no room."""
     while not os.path.isdir(path) and os.path.dirname(path) != path:
         path = os.path.dirname(path)
-    command: str = commands().room_of(path)
+    command: str = commands().free_space(path)
     return command
 
 
@@ -146,10 +146,10 @@ def read(path: str) -> bytes:
         FileNotFoundError: It is not there.
         OSError: It cannot be read.
     """
-    return patiently(lambda: _twice(lambda: _read(path)), denied=True)
+    return patiently(lambda: _read_twice(lambda: _read(path)), denied=True)
 
 
-def _twice(look: Callable[[], bytes]) -> bytes:
+def _read_twice(look: Callable[[], bytes]) -> bytes:
     """Look once more where a first look finds nothing, or a disk that fails.
 
     Some network file systems lose sight of a file while another client replaces it. Taken for the truth, that is a
@@ -186,7 +186,7 @@ def read_given(path: str) -> bytes:
         FileNotFoundError: It is not there.
         OSError: It cannot be read.
     """
-    return _twice(lambda: _read_given(path))
+    return _read_twice(lambda: _read_given(path))
 
 
 def _read_given(path: str) -> bytes:

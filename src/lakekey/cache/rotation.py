@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey import _log
-from lakekey._commands import room_of
+from lakekey._commands import free_space
 from lakekey.cache.cache import Cache
 from lakekey.cache.keys import anchor, file, passphrase
 from lakekey.cache.keys.choice import ChangedElsewhere, KeyChoice, raw_choice, write_choice
@@ -88,7 +88,7 @@ def rotate(cache: Cache, *, to: str | None = None, patience: float = _PATIENCE) 
     except OSError as error:
         raise CacheWriteFailed(
             f"cannot change the key of the cache in {keys.place.where}: {error.strerror or type(error).__name__}",
-            hint=f"free or fix that place, then run it again: {room_of(keys.place.where)}",
+            hint=f"free or fix that place, then run it again: {free_space(keys.place.where)}",
         ) from None
     audit.record(
         audit.KEY_CHANGE,

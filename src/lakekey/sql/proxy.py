@@ -83,16 +83,16 @@ class ConnectionProxy(Proxy):
 
     def commit(self) -> None:
         """Commit the transaction. If the answer is lost, it may be committed: the connector does not try again."""
-        self._begin_own(self.connection.commit, repeatable=False)
+        self._run_internal(self.connection.commit, repeatable=False)
 
     def rollback(self) -> None:
         """Take the transaction back."""
-        self._begin_own(self.connection.rollback, repeatable=True)
+        self._run_internal(self.connection.rollback, repeatable=True)
 
     def _set_autocommit(self, mode: bool) -> None:
-        self._begin_own(lambda: setattr(self.connection, "autocommit", mode), repeatable=True)
+        self._run_internal(lambda: setattr(self.connection, "autocommit", mode), repeatable=True)
 
-    def _begin_own(self, work: Callable[[], Any], *, repeatable: bool) -> None:
+    def _run_internal(self, work: Callable[[], Any], *, repeatable: bool) -> None:
         def call() -> None:
             with counted(repeatable=repeatable):
                 work()

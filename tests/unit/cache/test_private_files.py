@@ -211,7 +211,7 @@ def test_remedy_for_a_limit_on_the_size_of_files_is_to_raise_it(path):
 
 @pytest.mark.parametrize("code", sorted({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}))
 def test_remedy_for_a_full_disk_looks_at_the_directory_that_is_there(tmp_path, code):
-    path, room = str(tmp_path / "made" / "later"), commands().room_of(str(tmp_path))
+    path, room = str(tmp_path / "made" / "later"), commands().free_space(str(tmp_path))
     assert private_files.remedy(path, OSError(code, "")) == f"free some room: {room}"
     assert write_failed(path, OSError(code, "")).hint.endswith(f": {room}")
 

@@ -157,7 +157,7 @@ def _this_thread() -> tuple[int, int]:
 def write_failed(path: str, error: OSError) -> CacheWriteFailed:
     """The error of a write that the operating system refused."""
     reason = (error.strerror or type(error).__name__).rstrip(".")  # as Windows ends its sentences
-    hint = f"free or fix that place, or set LAKEKEY_CACHE_DIR to another: {private_files.look_at_room(path)}"
+    hint = f"free or fix that place, or set LAKEKEY_CACHE_DIR to another: {private_files.free_space_command(path)}"
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM):
         hint = "set LAKEKEY_CACHE_DIR to a directory of yours that can be written to"
     if error.errno in (errno.EMFILE, errno.ENFILE, errno.EFBIG) or private_files.is_in_use(error):

@@ -97,9 +97,9 @@ class Server:
             if type(error) is not refusals.AskError:  # a redirection for good is one of these, too
                 return None, *self._meaning(error)
             host, port = error.host, error.port
-        return self._reply_of_next(host, port, words)
+        return self._ask_node(host, port, words)
 
-    def _reply_of_next(self, host: str, port: int, words: tuple[Any, ...]) -> tuple[Any, CacheError | None, bool]:
+    def _ask_node(self, host: str, port: int, words: tuple[Any, ...]) -> tuple[Any, CacheError | None, bool]:
         """The same by the node to which a slot is on its way, for this command only: some of its keys are there."""
         host = host or self._host_now
         connection: Wire | None = None
