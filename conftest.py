@@ -83,6 +83,16 @@ def bare_machine(monkeypatch, directories):
 
 
 @pytest.fixture(autouse=True)
+def usual_signals():
+    """A command sets handlers for good, since its process is its own; the tests that follow in this one need theirs."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
 def all_settled():
     """Whatever a test leaves in the air keeps the interpreter from exiting, and with it the whole run."""
     yield
