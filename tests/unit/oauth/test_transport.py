@@ -86,7 +86,7 @@ def test_a_body_without_end_is_cut_off(server, transport):
 
 def test_truncated_body_is_rejected(server, transport):
     server.answer("/token", b'{"access_token": "t"', Content_Length="100")
-    with pytest.raises(TokenEndpointError, match=r"cannot reach 127\.0\.0\.1") as caught:
+    with pytest.raises(TokenEndpointError, match=r"127\.0\.0\.1.* cannot be read: IncompleteRead") as caught:
         transport.get(f"{server.url}/token")
     assert "refresh" not in str(caught.value)
 
@@ -210,7 +210,7 @@ def test_an_answer_that_is_not_http_is_not_quoted(transport, first_line):
     with socket.create_server(("127.0.0.1", 0)) as echo:
         thread = threading.Thread(target=repeat)
         thread.start()
-        with pytest.raises(TokenEndpointError, match=r"cannot reach 127\.0\.0\.1") as caught:
+        with pytest.raises(TokenEndpointError, match=r"127\.0\.0\.1.* cannot be read") as caught:
             transport.post_form(f"http://127.0.0.1:{echo.getsockname()[1]}/", FORM)
         thread.join(10)
     assert "a-refresh-token" not in str(caught.value)

@@ -79,13 +79,27 @@ def test_tokens_that_arrived_in_part_are_not_used(answer):
         whole(BODY, *(b"X-%d: y" % number for number in range(101))),
         whole(BODY, b"X: " + b"y" * 65536),
         whole(BODY, b"Content-Length: 7"),
-        OK + b"Content-Length: 7\r\n\r\n" + BODY,
         whole(BODY).replace(b"HTTP/1.1", b"HTTP/2"),
-        whole(BODY).replace(b"200 OK", b"204 No Content"),
+        CHUNKED.replace(b"\r\n\r\n", b"\r\n\r\nzz\r\n", 1),
+        b"SSH-2.0 a-server\r\n\r\n",
     ],
-    ids=["headers", "line", "two lengths", "small length", "protocol", "no body"],
+    ids=["headers", "line", "two lengths", "protocol", "chunk", "not HTTP"],
 )
-def test_answer_whose_headers_cannot_be_read_is_an_error_of_ours(answer):
+def test_answer_that_cannot_be_read_is_not_called_a_trouble_of_the_network(answer):
+    with pytest.raises(
+        TokenEndpointError, match=r"^the answer of 127\.0\.0\.1:\d+, or of a proxy, cannot be read: \w+ "
+    ) as caught:
+        posted(answer)
+    assert caught.value.retryable
+    assert "proxy" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [OK + b"Content-Length: 7\r\n\r\n" + BODY, whole(BODY).replace(b"200 OK", b"204 No Content")],
+    ids=["small length", "no body"],
+)
+def test_answer_without_its_tokens_is_an_error_of_ours(answer):
     with pytest.raises(TokenEndpointError):
         posted(answer)
 
