@@ -29,6 +29,8 @@ class Break(NamedTuple):
 
 UNIT, HERE = "tests/unit", "tests/windows"
 FILES = f"{UNIT}/cache/test_private_files.py"
+OPENING = f"{UNIT}/cache/test_opening.py"
+TOLD = f"{UNIT}/cli/serving/test_command.py"
 CONSOLE = f"{HERE}/test_console.py"
 COUNTS = f"{CONSOLE}::test_wait_for_the_browser_counts_down_until_ctrl_c"
 KEYS = f"{UNIT}/login/test_console.py"
@@ -101,7 +103,11 @@ BREAKS = (
     Break("_windows_home.py", 'if sys.platform == "win32":', "if False:", f"{UNIT}/test_windows_home.py"),
     Break("cli/prompt.py", 'if sys.platform == "win32":\n        import getpass', "if False:\n        import getpass", ASKED),
     Break("cli/prompt.py", 'if sys.platform == "win32" or not', "if not", ASKED),
-    Break("cli/serving/own_files.py", 'if sys.platform == "win32":', "if False:", f"{UNIT}/cli/serving/test_command.py"),
+    Break("cli/serving/own_files.py", 'if sys.platform == "win32":', "if False:", TOLD),
+    Break("cli/serving/command.py", "if file else in_powershell(url)", "if not file else in_powershell(url)", TOLD),
+    Break("cache/safe_path.py", "if not _POSIX:\n        return True", "if not _POSIX:\n        return False", f"{UNIT}/cli/serving/test_own_files.py"),
+    Break("cache/opening.py", "except (OSError, ValueError):  # W", "except LookupError:  # W", OPENING),
+    Break("cache/opening.py", "return found if os.path.isabs(found) else", "return found if found else", OPENING),
     Break("observability/audit.py", 'if os.name != "posix":', "if False:", TURN),
     Break("cache/private_files.py", '_POSIX = os.name == "posix"', "_POSIX = True", FILES),
     Break("cache/private_files.py", "max(patience, PATIENCE_TO_REPLACE) if in_use else patience", "patience", FILES),

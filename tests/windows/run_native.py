@@ -20,6 +20,7 @@ from support.wine import PYTHON, ROOT, environ, running, windows
 
 ROOMS = (
     "unit/cache",
+    "unit/cli/serving",
     "unit/configuration",
     "unit/login",
     "unit/oauth",

@@ -96,9 +96,10 @@ def test_demo_holds(more):
     assert (status, "Traceback" in output + errors) == (0, False)
 
 
-def test_doctor_speaks_in_ascii(run):
-    _, output, errors = run("doctor", PYTHONIOENCODING="ascii")
-    assert "->" in output + errors
+@pytest.mark.parametrize(("encoding", "arrow"), [("ascii", "->"), ("cp1252", "->"), ("utf-8", "\u2192")])
+def test_doctor_speaks_in_the_encoding_of_its_pipe(run, encoding, arrow):
+    _, output, errors = run("doctor", PYTHONIOENCODING=encoding)
+    assert f"{arrow} " in output + errors
     assert "Traceback" not in output + errors
 
 

@@ -77,6 +77,8 @@ def test_doctor_says_who_else_may_open_the_cache(machine, run):
     assert "lets in others than you: Everyone" in " ".join(output.split()), output + errors
     assert "/inheritance:r" in output
     assert "/remove:g *S-1-1-0" in output
+    end = machine.fresh_process()  # to which the list makes no difference
+    assert end["ok"], end
 
 
 def test_cache_lies_in_the_users_local_application_data(service):

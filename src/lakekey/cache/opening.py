@@ -125,7 +125,12 @@ def cache_directory(environ: Mapping[str, str]) -> str:
         with LOADING:
             import platformdirs
 
-        return platformdirs.user_state_dir("lakekey", appauthor=False)
+        try:
+            found = platformdirs.user_state_dir("lakekey", appauthor=False)
+        except (OSError, ValueError):  # Windows has no such directory for an account whose profile is not loaded
+            return ""
+        # Earlier releases then answer with a path below the current directory.
+        return found if os.path.isabs(found) else ""
     # The XDG rule, which is all that platformdirs would add here, at a third of the cold-start budget. Its releases
     # differ in whether the rule holds on macOS, too, and a session must not move with them.
     base = environ.get("XDG_STATE_HOME", "")

@@ -45,18 +45,6 @@ def test_address_takes_the_place_of_no_file_that_others_can_change(place, kind):
         own_files.write_address(str(there), URL)
 
 
-def test_address_is_private_and_goes_with_its_service_alone(place):
-    file = place / "url"
-    own_files.write_address(str(file), "http://127.0.0.1:1/of-an-earlier-start")
-    own_files.write_address(str(file), URL)
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    own_files.remove_address(str(file), "http://127.0.0.1:1/of-an-earlier-start")
-    assert file.read_text().strip() == URL
-    own_files.remove_address(str(file), URL)
-    assert not file.exists()
-    own_files.remove_address(str(file), URL)
-
-
 def test_unit_for_a_program_that_others_can_change_is_not_printed(place):
     program = place / "lakekey"
     program.write_text(Path(LAKEKEY).read_text())

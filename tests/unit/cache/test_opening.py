@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 
+import platformdirs
 import pytest
 
 from lakekey.cache.entry import Entry
@@ -88,6 +89,20 @@ def test_user_without_a_home_or_a_current_directory_has_a_cache_in_memory(enviro
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     assert "below which relative is" in open_cache({**environ, "LAKEKEY_CACHE_DIR": "relative"}).volatile
+
+
+@pytest.mark.parametrize(
+    "answer", [FileNotFoundError("no such directory"), ValueError("NULL"), os.path.join(".", "lakekey")], ids=repr
+)
+def test_account_of_windows_whose_profile_is_not_loaded_has_a_cache_in_memory(monkeypatch, answer):
+    def user_state_dir(_name, **_options):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(platformdirs, "user_state_dir", user_state_dir)
+    assert open_cache({}).volatile == "there is no home directory to keep tokens in"
 
 
 def test_argument_comes_before_the_environments_store(environ):

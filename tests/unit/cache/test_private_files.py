@@ -182,6 +182,20 @@ def test_directory_that_cannot_be_synced_loses_nothing(path, tmp_path, monkeypat
     assert "cannot be synced" in caplog.text
 
 
+def test_content_reaches_the_disk_before_the_file_has_its_name(path, monkeypatch):
+    synced, real = [], os.fsync
+
+    def noted(descriptor):
+        real(descriptor)
+        synced.append((os.fstat(descriptor).st_size, private_files.read(path)))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    content = b"after, and longer"
+    durable_files.replace(path, content)
+    assert synced[0] == (len(content), b"before")
+    assert [read for _, read in synced[1:]] == ([content] if os.name == "posix" else [])  # of the directory
+
+
 @pytest.mark.posix_owners
 def test_name_reaches_the_disk_before_a_write_returns(path, tmp_path, monkeypatch):
     synced, real = [], os.fsync

@@ -35,7 +35,9 @@ ON_WINDOWS = {
     ],
     "a reader of ours": ["windows/test_sharing.py::test_file_that_we_read_may_be_renamed_and_deleted_meanwhile"],
     "old or new": ["integration/session/test_kills.py::test_a_service_principal_loses_nothing_by_any_kill"],
-    "the new entry is on disk": ["unit/cache/test_private_files.py::test_content_is_kept_byte_for_byte"],
+    "the new entry is on disk": [
+        "unit/cache/test_private_files.py::test_content_reaches_the_disk_before_the_file_has_its_name"
+    ],
     "owners, modes and links": [
         "unit/cache/test_access_list.py::test_directory_that_is_made_lets_in_its_user_alone",
         "windows/test_places.py::test_directories_that_we_make_are_private",
@@ -50,6 +52,7 @@ ON_WINDOWS = {
     "an account without a profile": [
         "windows/test_places.py::test_account_without_a_profile_gets_a_token",
         "unit/test_windows_home.py::test_home_is_the_accounts_own_where_no_variable_names_it",
+        "unit/cache/test_opening.py::test_account_of_windows_whose_profile_is_not_loaded_has_a_cache_in_memory",
     ],
     "full and read-only disks": [
         "integration/cache/test_cache_cannot_be_written.py::test_a_service_principal_is_served_from_memory_on_a_full_disk_with_one_warning",
@@ -68,7 +71,7 @@ ON_WINDOWS = {
     ],
     "output in the console": [
         "windows/test_command_line.py::test_every_command_speaks_to_a_console_of_windows",
-        "windows/test_command_line.py::test_doctor_speaks_in_ascii",
+        "windows/test_command_line.py::test_doctor_speaks_in_the_encoding_of_its_pipe",
         "windows/test_console.py::test_console_shows_what_its_code_page_lacks_and_colours_where_it_can",
     ],
     "colours": ["windows/test_console.py::test_console_shows_what_its_code_page_lacks_and_colours_where_it_can"],
@@ -76,7 +79,11 @@ ON_WINDOWS = {
     "the default browser": ["windows/test_command_line.py::test_a_person_signs_in_by_the_default_browser"],
     "every command": [
         "windows/test_command_line.py::test_every_command_has_a_test_here",
+        "windows/test_command_line.py::test_every_command_speaks_to_a_console_of_windows",
         "windows/test_command_line.py::test_demo_holds",
+        "windows/test_console.py::test_serve_hands_out_tokens_until_ctrl_c",
+        "integration/cli/test_command_line.py::test_token_prints_the_token_alone_and_as_json_what_the_databricks_cli_prints",
+        "integration/cli/test_command_line.py::test_a_session_from_login_to_logout",
     ],
     "an SDK gets its tokens": ["windows/test_connectors.py::test_sdk_finds_lakekey_by_the_name_of_the_databricks_cli"],
     "audit records": [
