@@ -10,10 +10,11 @@ import pytest
 from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
 from lakekey.cache.stores.file import FileStore
-from support.cache_processes import run, start
+from support.cache_processes import KILLED_ITSELF, PATIENCE, run, start
 
 NAME = "a" * 64
 OTHER = "b" * 64
+ON_WINDOWS = pytest.mark.on_windows
 
 
 def test_of_many_writers_at_once_each_succeeds_exactly_as_often_as_it_says(bare_machine):
@@ -42,14 +43,15 @@ def test_a_put_on_what_is_there_no_more_changes_nothing(bare_machine):
     assert cache.get(NAME).generation == 2
 
 
+@pytest.mark.on_windows
 def test_readers_without_a_lock_see_only_whole_entries_while_writers_replace_them(bare_machine):
     cache = open_cache()
     assert cache.put(NAME, Entry({}, generation=1), replaces=None)
+    enough = 300 if os.name == "posix" else 30  # Wine is slow
     code = """
-import select
-cache = open_cache()
+cache, enough = open_cache(), told()
 say("ready")
-while not select.select([sys.stdin], [], [], 0)[0]:
+while not enough.is_set():
     with locked(cache, sys.argv[1]):
         stored = cache.read(sys.argv[1])
         padding = "x" * (stored.entry.generation % 7 * 1000)
@@ -63,21 +65,20 @@ while not select.select([sys.stdin], [], [], 0)[0]:
     for writer in writers:
         writer.stdout.readline()
     seen, entry = set(), cache.get(NAME)
-    deadline = time.monotonic() + 30
-    while len(seen) < 300 and time.monotonic() < deadline:
+    deadline = time.monotonic() + PATIENCE
+    while len(seen) < enough and time.monotonic() < deadline:
         before, entry = entry, cache.get(NAME)
         assert entry.generation >= before.generation
         assert len(entry.access_token) == (entry.generation - 1) % 7 * 1000 or entry.generation == 1
         seen.add(entry.generation)
     for writer in writers:
         assert writer.communicate("\n", timeout=60)[1] == ""
-    assert len(seen) == 300
+    assert len(seen) == enough
     assert not [name for name in os.listdir(bare_machine / "cache" / "entries") if name.endswith((".bad", ".tmp"))]
 
 
 # Where a writer is killed: at the nth call of a system call's wrapper, before or after it.
 KILLED_WRITER = """
-import signal
 cache = open_cache()
 stored = cache.read(sys.argv[1])
 call, when = sys.argv[2], sys.argv[3]
@@ -85,11 +86,11 @@ original = getattr(os, call)
 def killed(*arguments, **options):
     if when == "half":
         original(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), 9)
     if when == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), 9)
     original(*arguments, **options)
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), 9)
 with cache.lock(sys.argv[1]):
     setattr(os, call, killed)
     cache.put(sys.argv[1], Entry({}, generation=2, refresh_token="new"), replaces=stored.envelope)
@@ -99,17 +100,17 @@ with cache.lock(sys.argv[1]):
 @pytest.mark.parametrize(
     ("call", "when", "left"),
     [
-        ("write", "before", "old"), ("write", "half", "old"), ("write", "after", "old"),
+        ("write", "before", "old"), pytest.param("write", "half", "old", marks=ON_WINDOWS), ("write", "after", "old"),
         ("fsync", "before", "old"), ("fsync", "after", "old"),
-        ("replace", "before", "old"), ("replace", "after", "new"),
+        *(pytest.param("replace", *end, marks=ON_WINDOWS) for end in (("before", "old"), ("after", "new"))),
     ],
 )  # fmt: skip
 def test_a_writer_killed_at_any_point_leaves_the_old_or_the_new_and_no_lock(bare_machine, call, when, left):
     cache = open_cache()
     assert cache.put(NAME, Entry({}, generation=1, refresh_token="old"), replaces=None)
     writer = start(bare_machine / "cache", KILLED_WRITER, NAME, call, when)
-    writer.communicate(timeout=60)
-    assert writer.returncode == -signal.SIGKILL
+    writer.communicate(timeout=PATIENCE)
+    assert writer.returncode == KILLED_ITSELF
     with cache.lock(NAME) as held:
         assert held
         stored = cache.read(NAME)

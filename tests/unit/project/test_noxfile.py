@@ -101,6 +101,26 @@ def test_bytecode_is_written_before_a_part_begins(noxfile, monkeypatch, tmp_path
     assert len(found) == 1
 
 
+@pytest.mark.parametrize(("required", "how"), [(False, "skip"), (True, "error")])
+def test_windows_is_skipped_with_a_word_without_wine_and_fails_where_all_is_required(
+    noxfile, monkeypatch, required, how
+):
+    monkeypatch.setattr(noxfile.shutil, "which", lambda _: None)
+    monkeypatch.delenv("LAKEKEY_REQUIRE_ALL", raising=False)
+    if required:
+        monkeypatch.setenv("LAKEKEY_REQUIRE_ALL", "1")
+
+    def ends(by):
+        def end(word):
+            raise RuntimeError(by, word)
+
+        return end
+
+    with pytest.raises(RuntimeError) as caught:
+        noxfile.windows(SimpleNamespace(skip=ends("skip"), error=ends("error")))
+    assert caught.value.args == (how, "Wine is not installed")
+
+
 def test_every_part_is_a_session(noxfile):
     command = [sys.executable, "-m", "nox", "--list", "-f", str(ROOT / "noxfile.py")]
     listed = subprocess.run(command, capture_output=True, text=True, check=True)
