@@ -72,3 +72,9 @@ def test_end_of_a_session_is_newer_than_it_and_says_why():
 def test_wait_for_a_lock_names_the_entry_by_its_first_twelve_characters():
     error = FAILURES.lock_timeout("process 7", "0123456789abcdef", "/cache")
     assert error.message.startswith("process 7 has held entry 0123456789ab of /cache for more than ")
+
+
+@pytest.mark.parametrize(("ago", "left_alone"), [(9.5, True), (10.5, False)])
+def test_endpoint_that_failed_is_left_alone_for_ten_seconds(ago, left_alone):
+    failure = FAILURES.of(TokenEndpointError("busy"))
+    assert FAILURES.in_backoff(failure._replace(at=time.time() - ago)) is left_alone

@@ -20,7 +20,10 @@ NOW = 1_000_000_000.0
         (-1.5, 0, 0, True),  # how long it lives is not known
         (-4, 3, 2, False),  # the session ends before it does
         (-4, 3, 5, True),
-        (-0.0001, 0.0001, 0, False),  # never more often than once a minute
+        (-3.25, 3.75, 0, False),
+        (-1, 0, 0, True),
+        (-59 / DAY, 0.0001, 0, False),  # never more often than once a minute
+        (-60 / DAY, 0.0001, 0, True),
     ],
 )
 def test_refresh_token_is_due_in_the_second_half_of_its_life(renewed, lapses, ends, due):
