@@ -1,5 +1,7 @@
 """Discovery, remembered: for an hour what was found, for a minute what was guessed or refused."""
 
+import hashlib
+
 import pytest
 
 from lakekey.cache.stores.memory import MemoryStore
@@ -91,3 +93,9 @@ def test_memory_that_cannot_be_opened_or_written_costs_a_question(network):
         RememberedDiscovery(cache_over(store), host=HOST, account_id=None, discovery_url=None, find=network)() == FOUND
     )
     assert network.asked == 2
+
+
+def test_memory_has_the_name_that_other_releases_look_for(cache, network, discover):
+    discover()
+    about = f'{{"account_id": null, "discovery_url": null, "host": "{HOST}"}}'
+    assert cache.get("discovery-" + hashlib.sha256(about.encode()).hexdigest()) is not None

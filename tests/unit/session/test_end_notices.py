@@ -1,5 +1,6 @@
 """The end of a session is reported once a day, by one of the hosts."""
 
+import hashlib
 import time
 from types import SimpleNamespace
 
@@ -80,6 +81,12 @@ def test_rounds_over_other_sessions_have_notes_of_their_own(reported):
     assert reported(NOW + 120, ends, selection="dev")
 
 
+def test_note_of_a_selection_has_the_name_that_other_releases_look_for(reported, cache):
+    reported(NOW, NOW + DAY, selection="prod")
+    digest = hashlib.sha256(b"prod").hexdigest()[:16]
+    assert cache.store.read_note(f"keep-alive-{digest}") == f"{NOW:.3f}".encode()
+
+
 def test_round_that_reports_nothing_leaves_the_note_as_it_is(reported, cache):
     reported(NOW, NOW + 9 * DAY)
     assert cache.store.read_note("keep-alive") is None
@@ -109,3 +116,11 @@ def test_what_a_process_has_reported_stays_bounded():
         assert notices.is_due(f"{number:064}", ENTRY, ends)
     assert 0 < len(end_notices._given) <= 3
     assert not notices.is_due(f"{9:064}", ENTRY, ends)
+
+
+def test_what_a_process_has_reported_is_remembered_within_that_bound():
+    end_notices._given.clear()
+    notices, ends = EndNotices(cache_over(MemoryStore()), "", WARN, most=3), time.time() + DAY
+    for number in range(3):
+        assert notices.is_due(f"{number:064}", ENTRY, ends)
+    assert not any(notices.is_due(f"{number:064}", ENTRY, ends) for number in range(3))
