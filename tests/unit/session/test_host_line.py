@@ -98,6 +98,19 @@ def test_first_process_is_waited_for_no_longer_than_for_the_lock(path, monkeypat
         assert first.poll() is None
 
 
+def test_looks_at_the_first_process_are_a_pause_apart(path, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(host_line, "next_try", lambda *given: pauses.append(given) or 0.01)
+
+    def settled():
+        return "an entry" if len(pauses) == 3 else None
+
+    with sibling(path), in_line(credential(path), settled, "") as found:
+        assert found == "an entry"
+    assert [longest for _, longest in pauses] == [0.25] * 3
+    assert pauses[0] < pauses[1] < pauses[2]
+
+
 def test_place_of_the_first_process_counts_as_used(path):
     for _ in range(2):
         with in_line(credential(path), nothing, ""):
