@@ -51,6 +51,37 @@ def test_a_role_goes_with_the_request(server):
     assert (query["assume_group"], query["o"]) == ("admins", "1")
 
 
+def test_nonce_goes_only_with_a_request_for_an_id_token(server):
+    assert "nonce" not in query_of(authorization_code.begin(make_client(server), REDIRECT).url)
+    request = authorization_code.begin(make_client(server, scopes=("all-apis", "openid")), REDIRECT)
+    assert request.nonce
+    assert query_of(request.url)["nonce"] == request.nonce
+
+
+def test_person_who_is_expected_is_named_to_the_server(client):
+    assert query_of(authorization_code.begin(client, REDIRECT, login_hint="ada@x.org").url)["login_hint"] == "ada@x.org"
+    assert "login_hint" not in query_of(authorization_code.begin(client, REDIRECT).url)
+
+
+def test_extras_go_with_the_request_and_may_name_another_person(client):
+    request = authorization_code.begin(
+        client, REDIRECT, login_hint="ada@x.org", extras="prompt=login&domain_hint=&login_hint=eve%40x.org"
+    )
+    query = parse_qs(urlsplit(request.url).query, keep_blank_values=True)
+    assert (query["prompt"], query["domain_hint"], query["login_hint"]) == (["login"], [""], ["eve@x.org"])
+
+
+@pytest.mark.parametrize("name", ["state", "code_challenge", "redirect_uri", "scope", "request_uri", "nonce"])
+def test_extras_replace_nothing_that_protects_the_sign_in(client, name):
+    with pytest.raises(ValueError, match=f"{name} is not for the configuration to choose"):
+        authorization_code.begin(client, REDIRECT, extras=f"prompt=login&{name}=mine")
+
+
+def test_extras_that_are_not_parameters_are_refused(client):
+    with pytest.raises(ValueError, match="bad query field"):
+        authorization_code.begin(client, REDIRECT, extras="prompt")
+
+
 def test_the_code_is_exchanged_with_its_verifier(server, client):
     server.answer("/token", TOKENS)
     request = authorization_code.begin(client, REDIRECT)
@@ -108,6 +139,30 @@ def test_any_other_error_is_a_failed_login(client):
     with pytest.raises(LoginFailed, match="invalid_scope") as caught:
         finish(client, authorization_code.begin(client, REDIRECT), error="invalid_scope")
     assert type(caught.value) is LoginFailed
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        ("invalid_scope", "fix scopes in the profile"),
+        ("unauthorized_client", "see client_id in the profile"),
+        ("server_error", "try again in a moment"),
+        ("temporarily_unavailable", "try again in a moment"),
+        ("access_denied", "agree to the request"),
+    ],
+)
+def test_error_of_the_server_comes_with_what_to_do(client, error, advice):
+    with pytest.raises(LoginFailed) as caught:
+        finish(client, authorization_code.begin(client, REDIRECT), error=error)
+    assert advice in caught.value.hint
+
+
+def test_long_error_of_the_server_is_cut(client):
+    with pytest.raises(LoginFailed) as caught:
+        finish(
+            client, authorization_code.begin(client, REDIRECT), error="e" * 81 + "f", error_description="d" * 301 + "f"
+        )
+    assert f"({'e' * 80}: {'d' * 300})" in caught.value.message
 
 
 def test_a_code_that_is_not_accepted_is_a_failed_login_without_the_code(server, client):

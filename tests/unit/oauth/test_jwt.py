@@ -47,7 +47,7 @@ def test_token_is_known_by_issuer_and_subject_and_described_by_what_a_policy_mat
     assert jwt.description(token) == "iss 'https://idp', sub 'ada', aud ['a']"
 
 
-@pytest.mark.parametrize("end", [1800000000, 1800000000.5])
+@pytest.mark.parametrize("end", [1800000000, 1800000000.5, (1 << 34) - 1])
 def test_token_says_when_it_expires_by_a_number_of_seconds(end):
     assert jwt.ends_at({"exp": end}) == end
 
