@@ -31,8 +31,10 @@ def programs(tmp_path, monkeypatch):
     [
         ({"SSH_CONNECTION": "1.2.3.4 5 6.7.8.9 22"}, "an SSH session"),
         ({"SSH_TTY": "/dev/pts/1"}, "an SSH session"),
-        ({"CODESPACES": "true"}, "a codespace"),
+        ({"CODESPACES": "True"}, "a codespace"),
         ({"REMOTE_CONTAINERS": "true"}, "a dev container"),
+        ({"DEVCONTAINER": "1"}, "a dev container"),
+        ({"VSCODE_REMOTE_CONTAINERS_SESSION": "1"}, "a dev container"),
         ({"container": "podman"}, "a container"),
         ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "a container"),
         ({"JUPYTERHUB_USER": "ada"}, "a notebook of a hub"),
@@ -112,12 +114,35 @@ def test_an_unknown_mode_is_refused():
         automation({"LAKEKEY_INTERACTIVE": "maybe"})
 
 
-def test_wsl_is_a_place_whose_browser_is_elsewhere():
-    assert seat({"WSL_DISTRO_NAME": "Ubuntu"}) == Seat("WSL", remote=True, wsl=True, notebook=False)
+@pytest.mark.parametrize("name", ["WSL_DISTRO_NAME", "WSL_INTEROP"])
+def test_wsl_is_a_place_whose_browser_is_elsewhere(name):
+    assert seat({name: "Ubuntu"}) == Seat("WSL", remote=True, wsl=True, notebook=False)
+
+
+@pytest.mark.linux_desktop
+def test_wsl_is_known_by_its_kernel(monkeypatch):
+    kernel = "5.15.90.1-Microsoft-standard-WSL2\n"
+    monkeypatch.setattr(sys.modules[seat.__module__], "open", lambda *_, **__: io.StringIO(kernel), raising=False)
+    assert seat({"container": "podman"}) == Seat("WSL", remote=True, wsl=True, notebook=False)
+
+
+def test_environment_is_that_of_the_process_unless_another_is_given(monkeypatch):
+    monkeypatch.setenv("CODESPACES", "true")
+    assert seat().place == "a codespace"
+    assert seat({"SSH_TTY": "/dev/pts/1"}).place == "an SSH session"
+
+
+def test_container_is_known_by_its_mark(monkeypatch):
+    monkeypatch.setattr("os.path.exists", lambda path: path == "/run/.containerenv")
+    assert seat({}) == Seat("a container", remote=True, wsl=False, notebook=False)
+
+
+def test_place_is_at_hand_unless_it_is_said_to_be_elsewhere():
+    assert Seat("a desk") == ("a desk", False, False, False)
 
 
 @pytest.mark.parametrize(("asks", "place"), [(True, "a notebook"), (False, "this machine")])
 def test_machine_without_a_mark_of_another_place_is_this_one(monkeypatch, asks, place):
     monkeypatch.setitem(sys.modules, "IPython", Kernel(asks))
     monkeypatch.setattr("os.path.exists", lambda path: False)
-    assert seat({}) == Seat(place, notebook=asks)
+    assert seat({}) == Seat(place, remote=False, wsl=False, notebook=asks)
