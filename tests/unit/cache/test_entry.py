@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lakekey.cache.entry import Entry, Failure, entry_id
+from lakekey.cache.entry import Entry, Failure, NewerEntry, Stored, entry_id
 
 FULL = Entry(
     about={"host": "https://x", "auth_type": "external-browser"},
@@ -72,3 +72,41 @@ def test_every_field_survives_its_plaintext_and_none_may_be_of_another_kind():
             continue
         accepted.append(name)
     assert accepted == ["about"]
+
+
+def test_what_an_entry_does_not_say_has_its_default():
+    assert Entry({}) == (
+        {}, 0, "", "Bearer", 0.0, 0.0, "", (), None, 0.0, None, None, None, "", 0.0, 0.0, "", False, None,
+    )  # fmt: skip
+    assert Failure("code", "message", 1.0) == ("code", "message", 1.0, None, None, None, "")
+    assert Stored(None, None) == (None, None, False)
+
+
+@pytest.mark.parametrize(("spending", "version"), [(None, 1), (("an-intent", 1.5), 2)])
+def test_only_an_entry_whose_token_is_being_spent_is_left_alone_by_releases_that_do_not_know_it(spending, version):
+    entry = Entry({}, spending=spending)
+    assert json.loads(entry.to_bytes())["format"] == version
+    assert Entry.from_bytes(entry.to_bytes()) == entry
+
+
+def test_entry_of_a_later_release_is_told_from_damage():
+    with pytest.raises(NewerEntry, match="format 3"):
+        Entry.from_bytes(b'{"format": 3, "about": {}}')
+    for version in ("0", '"1"', "null"):
+        with pytest.raises(ValueError, match="not an entry") as caught:
+            Entry.from_bytes(b'{"format": %s, "about": {}}' % version.encode())
+        assert not isinstance(caught.value, NewerEntry)
+
+
+def test_entry_is_read_up_to_the_size_of_the_largest_file_of_ours():
+    most, frame = 8 << 20, len(b'{"format":1,"about":{"x":""}}')
+    content = b'{"format":1,"about":{"x":"%s"}}'
+    assert Entry.from_bytes(content % (b"x" * (most - frame))).about
+    with pytest.raises(ValueError):
+        Entry.from_bytes(content % (b"x" * (most - frame + 1)))
+
+
+def test_name_of_an_entry_is_the_same_in_every_release():
+    assert entry_id({"user": "Zo\xeb", "host": "https://x"}) == (
+        "7137ca0c03d6bcb5fb3a3ac9517307889d110c0af8ac3db53cab27cde0bf0215"
+    )

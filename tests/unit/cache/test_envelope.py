@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from lakekey.cache import envelope as envelope_module
-from lakekey.cache.envelope import HEADER_BYTES, BadEnvelope, UnknownKey, hkdf, key_id_of, seal, unseal
+from lakekey.cache.envelope import HEADER_BYTES, BadEnvelope, NewerEnvelope, UnknownKey, hkdf, key_id_of, seal, unseal
 from lakekey.cache.keys.ring import KeyRing, key_id
 
 NAME, OTHER = "a" * 64, "b" * 64
@@ -137,3 +137,21 @@ assert envelope.AESGCM is AESGCM
 assert envelope.unseal(ring, "{NAME}", envelope.seal(ring, "{NAME}", b"plain")) == b"plain"
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_nothing_is_sealed_and_opened_as_well(ring):
+    envelope = seal(ring, NAME, b"")
+    assert len(envelope) == HEADER_BYTES + 16
+    assert unseal(ring, NAME, envelope) == b""
+
+
+@pytest.mark.parametrize(("version", "newer"), [(0, False), (2, True), (31, True), (32, False), (0xFF, False)])
+@pytest.mark.parametrize("mine", [True, False], ids=["a key at hand", "another key"])
+def test_envelope_of_a_later_release_is_told_from_one_whose_version_was_altered(ring, mine, version, newer):
+    sealed = seal(ring if mine else ring_of(os.urandom(32)), NAME, PLAIN)
+    later = sealed[:4] + bytes([version]) + sealed[5:-1] + bytes([sealed[-1] ^ 1])
+    with pytest.raises(NewerEnvelope if newer else BadEnvelope, match=f"version {version} "):
+        unseal(ring, NAME, later)
+    altered = sealed[:4] + bytes([version]) + sealed[5:]
+    with pytest.raises(BadEnvelope if mine or not newer else NewerEnvelope, match=f"version {version} "):
+        unseal(ring, NAME, altered)
