@@ -244,6 +244,19 @@ def test_writing_leaves_no_descriptor_open(path):
 
 @pytest.mark.proc
 @pytest.mark.posix_owners
+def test_file_whose_mode_cannot_be_looked_at_is_closed_and_removed(path, tmp_path, monkeypatch):
+    before = len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fstat", refusing(errno.EIO))
+        for _ in range(20):
+            with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+                durable_files.replace(path, b"content")
+    assert list(tmp_path.iterdir()) == []
+    assert len(os.listdir("/proc/self/fd")) < before + 20
+
+
+@pytest.mark.proc
+@pytest.mark.posix_owners
 def test_directory_that_cannot_be_synced_is_told_once_with_the_kind_of_error(path, monkeypatch, caplog):
     real = os.fsync
 

@@ -1,6 +1,7 @@
 """Entries that cannot be written: which are kept in this process, and when what is stored counts again."""
 
 import os
+import time
 
 import pytest
 
@@ -141,6 +142,7 @@ def test_without_the_store_only_what_can_be_had_again_is_kept(cache, disk):
     replaceable = Cache(disk, cache.keys, replaceable=True)
     assert replaceable.put(NAME, FOR_LATER, replaces=None) == (FOR_LATER, None, False)
     assert replaceable.get(NAME) == FOR_LATER
+    assert replaceable.put(NAME, RENEWED, replaces=None, durable=True) == (RENEWED, None, False)
     with replaceable.lock(NAME) as held, replaceable.lock(NAME) as again:
         assert (held, again) == (True, False)
 
@@ -181,6 +183,14 @@ def test_what_a_shared_store_could_not_take_is_forgotten_as_soon_as_it_has_somet
     disk.away = False
     assert shared.put(NAME, FOR_LATER, replaces=None)
     assert shared.keeps(NAME)
+
+
+def test_generation_in_a_shared_store_is_at_least_the_stores_time_in_milliseconds():
+    shared, begun = cache_over(Shared()), int(time.time() * 1000)
+    first = shared.put(NAME, ENTRY, replaces=None)
+    assert begun <= first.entry.generation <= int(time.time() * 1000)
+    later = shared.put(NAME, ENTRY._replace(generation=2 * begun), replaces=first.envelope)
+    assert later.entry.generation == 2 * begun
 
 
 def test_process_that_has_written_an_entry_can_heal_a_store_that_went_back():

@@ -32,6 +32,23 @@ def test_wait_ends_with_the_thread():
     assert not thread.is_alive()
 
 
+def test_wait_is_made_in_slices_that_ctrl_c_can_end_and_not_in_a_busy_loop():
+    slices = []
+
+    class Watched(threading.Thread):
+        def join(self, timeout=None):
+            slices.append(timeout)
+            super().join(timeout)
+
+    over = threading.Event()
+    thread = Watched(target=over.wait, daemon=True)
+    thread.start()
+    join(thread, 0.6)
+    over.set()
+    assert 3 <= len(slices) < 20
+    assert all(0 < each <= 0.25 for each in slices)
+
+
 def test_ctrl_c_ends_the_wait(thread):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     watch = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
@@ -55,4 +72,5 @@ def test_time_limit_that_is_not_a_number_of_seconds_is_refused_with_the_usual_on
 
 def test_time_limit_that_is_not_set_is_the_usual_one():
     assert time_limit({"LAKEKEY_KEYRING_TIMEOUT": " "}, "LAKEKEY_KEYRING_TIMEOUT", 10.0) == 10.0
-    assert time_limit({"LAKEKEY_KEYRING_TIMEOUT": "2.5"}, "LAKEKEY_KEYRING_TIMEOUT", 10.0) == 2.5
+    for text in ("0.5", "2.5", "3600"):
+        assert time_limit({"LAKEKEY_KEYRING_TIMEOUT": text}, "LAKEKEY_KEYRING_TIMEOUT", 10.0) == float(text)
