@@ -6,6 +6,8 @@ import struct
 
 import pytest
 
+from lakekey.cache import private_files
+
 if os.name == "nt":
     from ctypes import wintypes
 
@@ -64,6 +66,12 @@ def test_directory_that_is_made_lets_in_its_user_alone(tmp_path):
     assert access_list.who_may_enter(path).others == ()
     with pytest.raises(FileExistsError):
         access_list.make_directory(path)
+
+
+def test_each_directory_that_is_made_for_a_cache_lets_in_its_user_alone(tmp_path):
+    above, cache = str(tmp_path / "made"), str(tmp_path / "made" / "cache")
+    private_files.ensure_directory(cache)
+    assert [access_list.who_may_enter(path).others for path in (above, cache)] == [(), ()]
 
 
 @pytest.mark.parametrize("name", ["make_directory", "who_may_enter"])

@@ -24,10 +24,12 @@ ON_WINDOWS = {
         "windows/test_console.py::test_sandbox_runs_until_ctrl_c",
     ],
     "a killed process costs nothing": [
-        "integration/session/test_kills.py::test_killed_with_nothing_sent_or_everything_stored"
+        "integration/session/test_kills.py::test_killed_with_nothing_sent_or_everything_stored",
+        "integration/session/test_kills.py::test_killed_with_a_request_sent_that_the_server_never_processed",
     ],
     "a killed process between": [
-        "integration/session/test_kills.py::test_killed_with_an_answer_that_was_not_stored_yet"
+        "integration/session/test_kills.py::test_killed_with_an_answer_that_was_not_stored_yet",
+        "integration/session/test_kills.py::test_process_killed_with_an_answer_on_its_way",
     ],
     "no lock outlives": ["integration/session/test_kills.py::test_a_waiting_process_takes_over_from_a_killed_holder"],
     "a file that another program has open": [
@@ -79,7 +81,10 @@ ON_WINDOWS = {
     ],
     "colours": ["windows/test_console.py::test_console_shows_what_its_code_page_lacks_and_colours_where_it_can"],
     "a pasted address": ["windows/test_console.py::test_long_address_is_pasted_into_a_console"],
-    "the default browser": ["windows/test_command_line.py::test_a_person_signs_in_by_the_default_browser"],
+    "the default browser": [
+        "windows/test_command_line.py::test_a_person_signs_in_by_the_default_browser",
+        "integration/cli/test_command_line.py::test_login_says_who_where_and_under_which_key",
+    ],
     "every command": [
         "windows/test_command_line.py::test_every_command_has_a_test_here",
         "windows/test_command_line.py::test_every_command_speaks_to_a_console_of_windows",
@@ -88,7 +93,11 @@ ON_WINDOWS = {
         "integration/cli/test_command_line.py::test_token_prints_the_token_alone_and_as_json_what_the_databricks_cli_prints",
         "integration/cli/test_command_line.py::test_a_session_from_login_to_logout",
     ],
-    "an SDK gets its tokens": ["windows/test_connectors.py::test_sdk_finds_lakekey_by_the_name_of_the_databricks_cli"],
+    "an SDK gets its tokens": [
+        "windows/test_connectors.py::test_sdk_finds_lakekey_by_the_name_of_the_databricks_cli",
+        "integration/connectors/test_other_sdks.py::test_the_program_tells_the_go_sdk_a_version_that_knows_profiles",
+        "unit/cli/serving/test_windows_program.py::test_it_is_the_launcher_with_a_script_that_speaks_as_the_databricks_cli",
+    ],
     "audit records": [
         "integration/session/test_audit.py::test_lines_of_many_processes_do_not_mix",
         "unit/observability/test_appending.py::test_record_waits_for_its_turn",
