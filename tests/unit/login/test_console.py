@@ -33,6 +33,24 @@ def test_escape_and_what_only_begins_like_a_mark_stay_keys(keys):
     assert read(keys) == read(*keys) == keys
 
 
+class _WindowsConsoleIO:
+    """What Python reads a console of Windows by, known by its name."""
+
+
+class Stream:
+    def __init__(self, raw):
+        self.raw = raw
+        self.buffer = self
+
+
+def test_console_is_known_by_what_python_reads_it_by(tmp_path):
+    assert console.is_console(Stream(_WindowsConsoleIO()))
+    with io.FileIO(tmp_path / "input", "w") as file:
+        assert not console.is_console(Stream(file))
+    assert not console.is_console(io.StringIO())
+    assert not console.is_console(None)
+
+
 KEY, MOUSE, ALT, OTHER = 1, 2, 0x12, 0x41
 
 

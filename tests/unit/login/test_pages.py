@@ -37,6 +37,6 @@ def test_failure_says_what_to_do_where_that_is_known():
     assert "What to do" not in text(pages.failed("it was refused"))
 
 
-@pytest.mark.parametrize("page", [pages.unknown(), pages.stale(), pages.not_found()])
+@pytest.mark.parametrize("page", [pages.unknown, pages.stale, pages.not_found])
 def test_page_that_is_neither_good_nor_bad_has_no_mark(page):
-    assert "<span" not in text(page)
+    assert "<span" not in text(page())

@@ -2,10 +2,13 @@
 
 import io
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from lakekey.login.screen import Countdown, can_count
+from lakekey._single_flight import Commitment
+from lakekey.login import screen as screens
+from lakekey.login.screen import Countdown, Counting, can_count
 from support.model import Clock
 
 
@@ -113,7 +116,7 @@ def test_line_that_is_written_over_by_blanks_is_narrower_than_a_terminal_that_ha
         clock.true += 1
         countdown.tick()
     after = sys.stderr.getvalue().split("\r")[2:]
-    assert after
+    assert len(after[0]) == 29
     assert all(len(text) < 30 for text in after)
 
 
@@ -124,3 +127,63 @@ def test_stream_that_is_gone_ends_no_sign_in(monkeypatch, clock):
         closed.close()
         clock.true += 1
         countdown.tick()
+
+
+@pytest.mark.terminal_kinds
+def test_terminal_counts_down_on_one_line_and_clears_it(monkeypatch, clock):
+    screen = at_a_terminal(monkeypatch, "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    count(clock, 2)
+    lines = [f"Waiting for you in the browser: {left} s left, Ctrl-C ends it. " for left in (2, 1, 0)]
+    assert screen.getvalue().split("\r\x1b[K") == ["", *lines, ""]
+
+
+@pytest.mark.terminal_kinds
+def test_line_says_as_much_as_fits(monkeypatch, clock):
+    for columns, line in ((34, "12 s left, Ctrl-C ends it. "), (27, "12 s left ")):
+        screen = at_a_terminal(monkeypatch, "xterm")
+        monkeypatch.setenv("COLUMNS", str(columns))
+        with Countdown(clock.monotonic() + 12, clock.monotonic) as countdown:
+            countdown.tick()
+            assert screen.getvalue() == f"\r\x1b[K{line}"
+
+
+@pytest.mark.terminal_kinds
+def test_line_is_written_once_a_second_and_again_after_it_was_cleared(monkeypatch, clock):
+    screen = at_a_terminal(monkeypatch, "xterm")
+    monkeypatch.setenv("COLUMNS", "30")
+    with Countdown(clock.monotonic() + 12, clock.monotonic) as countdown:
+        countdown.clear()
+        for _ in range(2):
+            countdown.tick()
+            countdown.tick()
+            countdown.clear()
+            countdown.clear()
+    assert screen.getvalue().split("\r\x1b[K") == ["", *["12 s left, Ctrl-C ends it. ", ""] * 2]
+
+
+@pytest.mark.terminal_kinds
+@pytest.mark.parametrize(("seconds", "told"), [(20, [10]), (19, [])])
+def test_dumb_terminal_is_told_of_ten_seconds_at_least(monkeypatch, clock, seconds, told):
+    screen = at_a_terminal(monkeypatch, "dumb")
+    count(clock, seconds)
+    assert screen.getvalue() == "".join(f"{left} s left, Ctrl-C ends it.\n" for left in told)
+
+
+@pytest.mark.terminal_kinds
+def test_pause_of_a_commitment_counts_down(monkeypatch, clock):
+    class Noted(Commitment):
+        def pause(self, seconds):
+            pauses.append(seconds)
+            clock.true += seconds
+
+    screen, pauses = at_a_terminal(monkeypatch, "xterm"), []
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setattr(screens, "time", SimpleNamespace(monotonic=clock.monotonic))
+    with Countdown(clock.monotonic() + 9, clock.monotonic) as countdown:
+        counting = Counting(Noted(), countdown)
+        counting.pause(2.5)
+        counting.pause(0.0)
+    assert pauses == [1.0, 1.0, 0.5, 0.0]
+    lines = [f"{left} s left, Ctrl-C ends it. " for left in (9, 8, 7, 6)]
+    assert screen.getvalue().split("\r\x1b[K") == ["", *lines, ""]
