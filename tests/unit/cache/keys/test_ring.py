@@ -63,3 +63,11 @@ def test_a_ring_does_not_show_its_keys():
     assert "k" * 32 not in repr(ring)
     assert base64.b64encode(b"k" * 32).decode() not in repr(ring)
     assert ring.current.hex() in repr(ring)
+
+
+@pytest.mark.parametrize("sign", ["!", "\u00e4", ".", "="])
+def test_key_with_a_sign_that_does_not_belong_there_is_refused(sign):
+    key = base64.b64encode(b"1" * KEY_BYTES).decode()
+    assert parse(key).current == key_id(b"1" * KEY_BYTES)
+    with pytest.raises(KeyUnavailable, match="is not a base64 key"):
+        parse(key[:4] + sign + key[4:])

@@ -11,6 +11,7 @@ from lakekey import _commands
 from lakekey.cache import durable_files, private_files
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import format_ring, key_id
+from lakekey.cache.keys.sources import configured
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.cache.stores.file import FileStore
@@ -358,3 +359,19 @@ def test_a_ring_that_moves_just_as_it_is_read_is_found_where_it_went(directory, 
             return super().get(name, default)
 
     assert Keys(FileStore(str(directory)), Environment(settings)).ring.source == "kms"
+
+
+@pytest.mark.parametrize(
+    ("environ", "wanted"),
+    [
+        ({}, None),
+        ({"LAKEKEY_KEY": " "}, None),
+        ({"LAKEKEY_KEY_SOURCE": " Env ", "LAKEKEY_KEY_FILE": "/a/key"}, ("env", "LAKEKEY_KEY_SOURCE")),
+        ({"LAKEKEY_KEY_SOURCE": "file", "LAKEKEY_KEY_FILE": "/a/key"}, ("mounted", "LAKEKEY_KEY_FILE")),
+        ({"LAKEKEY_KEY_SOURCE": "file", "LAKEKEY_KEY_FILE": " "}, ("file", "LAKEKEY_KEY_SOURCE")),
+        ({"LAKEKEY_KEY": KEY, "LAKEKEY_KEY_FILE": "/a/key"}, ("env", "LAKEKEY_KEY")),
+        ({"LAKEKEY_KEY_FILE": "/a/key", "LAKEKEY_KMS": "fake"}, ("mounted", "LAKEKEY_KEY_FILE")),
+    ],
+)
+def test_environment_asks_for_a_source_by_its_name_or_by_what_only_that_source_needs(environ, wanted):
+    assert configured(environ) == wanted
