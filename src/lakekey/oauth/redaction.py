@@ -1,9 +1,10 @@
-"""Cutting secrets out of what a server says, in whatever encoding it repeats them.
+"""Cutting secrets out of what a server says, in the encodings that HTTP, JSON and HTML repeat them in.
 
 A server may echo a request as it was sent: form-encoded, in JSON, as HTTP Basic in base64, or only a part of it. So the
 text is not searched for the secret alone: it is decoded (percent, JSON, HTML and octal escapes, quoted-printable, each
 also within another), and every run of characters that it has in common with the secret, with its base64 or hexadecimal
-form, or with such a form of these, is cut out.
+form, or with such a form of these, is cut out. This ends at encodings nested more than three deep, and at other ones:
+base32, numbers in a list, or characters put between.
 """
 
 import base64
@@ -14,6 +15,7 @@ from typing import NamedTuple
 from lakekey._imports import LOADING
 
 _LONGEST_TEXT = 16384  # characters of a server that are looked at; the rest is not shown
+_LONGEST_SECRET = 8192  # characters; beside a longer one, which takes too long to look for, no text is shown
 _RUN = 8  # characters in common that give a secret away; a shorter secret only as a whole
 _LEAST = 3  # characters of base64 that tell something of a secret: fewer stand in every text
 _NESTED = 3  # encodings within encodings
@@ -52,25 +54,32 @@ def redacted(text: str, secrets: Iterable[str | None]) -> str:
         The text, at most 16,384 characters of it.
     """
     text = text[:_LONGEST_TEXT]
-    if not text:
+    hidden = {secret for secret in secrets if secret}
+    if not text or not hidden:
         return text
-    marks = [mark for secret in secrets if secret for mark in _forms(secret)]
-    if not marks:
-        return text
-    runs = _runs(marks)
-    plain = [_Piece(byte, at, at + 1) for at, character in enumerate(text) for byte in _bytes_of(character)]
+    if max(map(len, hidden)) > _LONGEST_SECRET:
+        return _CUT
+    views = list(_views(text))
+    known = _runs(hidden, {run for view in views for run in _windows(_comparable_text(view))})
     found: set[int] = set()
+    for view in views:
+        found |= _found(view, known)
+    return _without(text, found)
+
+
+def _views(text: str) -> Iterable[list[_Piece]]:
+    """The text as it came, and as it is when it is decoded, once and more often."""
+    plain = [_Piece(byte, at, at + 1) for at, character in enumerate(text) for byte in _bytes_of(character)]
     # Whether "=41" is a character or the value of a parameter, nothing tells: both are looked at.
     for outermost in (plain, _decoded(plain, _QUOTED_PRINTABLE)):
         pieces = outermost
         for _ in range(_NESTED + 1):
-            found |= _found(pieces, runs)
-            found |= _found(_decoded(pieces, _QUOTED_PRINTABLE), runs)
+            yield pieces
+            yield _decoded(pieces, _QUOTED_PRINTABLE)
             decoded = _decoded(pieces, _ESCAPE)
             if decoded == pieces:  # by their length alone, a name that grows would make up for an escape that shrinks
                 break
             pieces = decoded
-    return _without(text, found)
 
 
 def _forms(secret: str) -> Iterable[str]:
@@ -96,24 +105,43 @@ def _hexadecimal_and_base64(raw: bytes) -> Iterable[str]:
             yield coded[first:whole]
 
 
-def _runs(marks: list[str]) -> dict[int, set[str]]:
-    """The runs that give a mark away, by their length."""
-    runs: dict[int, set[str]] = {}
-    for mark in filter(None, marks):
-        length, comparable = min(_RUN, len(mark)), _comparable(mark)
-        runs.setdefault(length, set()).update(comparable[at : at + length] for at in range(len(mark) - length + 1))
-    return runs
+def _runs(secrets: Iterable[str], shown: set[str]) -> dict[int, set[str]]:
+    """The runs that give a secret away, by their length. Of the usual length, only those that the text has as well.
+
+    A token's forms have several hundred times as many runs as the token has characters: none of them is kept.
+
+    Args:
+        secrets: What must not be shown.
+        shown: Each run of the usual length that the text has.
+    """
+    known: dict[int, set[str]] = {_RUN: set()}
+    for secret in secrets:
+        for form in filter(None, _forms(secret)):
+            if len(form) < _RUN:
+                known.setdefault(len(form), set()).add(_comparable(form))
+            elif shown:
+                known[_RUN] |= shown.intersection(_windows(_comparable(form)))
+    return known
+
+
+def _windows(text: str) -> Iterable[str]:
+    """Each run of the usual length."""
+    return (text[at : at + _RUN] for at in range(len(text) - _RUN + 1))
 
 
 def _found(pieces: list[_Piece], runs: dict[int, set[str]]) -> set[int]:
     """Places of the text that have one of the runs."""
-    text = _comparable("".join(piece.byte for piece in pieces))
+    text = _comparable_text(pieces)
     found: set[int] = set()
     for length, known in runs.items():
-        for at in range(len(text) - length + 1):
+        for at in range(len(text) - length + 1) if known else ():
             if text[at : at + length] in known:
                 found.update(range(pieces[at].start, pieces[at + length - 1].end))
     return found
+
+
+def _comparable_text(pieces: list[_Piece]) -> str:
+    return _comparable("".join(piece.byte for piece in pieces))
 
 
 def _comparable(text: str) -> str:

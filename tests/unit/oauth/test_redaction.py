@@ -4,7 +4,10 @@ import base64
 import html
 import json
 import quopri
+import random
+import string
 import time
+import tracemalloc
 from html.entities import html5
 from urllib.parse import quote, quote_plus
 
@@ -125,6 +128,21 @@ def test_run_of_eight_characters_gives_a_secret_away_and_one_of_seven_does_not()
 @pytest.mark.parametrize("secrets", [(), ("rt-0123456789",)])
 def test_text_is_shown_as_far_as_it_is_looked_at(secrets):
     assert redacted("x" * 20_000, secrets) == "x" * 16_384
+
+
+def test_long_secret_is_cut_out_and_none_of_its_many_runs_is_kept():
+    secret = "".join(random.Random(7).choices(string.ascii_letters + string.digits, k=2000))
+    redacted(secret[:20], [secret])  # what is loaded and compiled with the first
+    tracemalloc.start()
+    try:
+        assert redacted(f"no: {secret[900:912]}", [secret]) == "no: [redacted]"
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_text_is_not_shown_beside_a_secret_that_takes_too_long_to_look_for():
+    assert redacted("no", ["dose-" * 1639, "other"]) == "[redacted]"
 
 
 def test_what_could_be_quoted_printable_is_looked_at_as_it_is_as_well():
