@@ -4,14 +4,19 @@ import os
 import sys
 from urllib.parse import urlsplit
 
-from lakekey._imports import libraries
+from lakekey._imports import LOADING, libraries
 from lakekey.errors import ConfigurationError
 
 _SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
 def proxies_on_the_way(url: str) -> dict[str, str]:
-    """The proxies that the environment names for an address, by scheme; none where it is an exception of theirs."""
+    """The proxies that the environment names for an address, by scheme; none where it is an exception of theirs.
+
+    None for ``http`` either, which goes to loopback alone: through a proxy, credentials would leave in clear.
+    """
+    if url[:5].lower() == "http:":
+        return {}
     if sys.platform == "linux" and not any(name[-6:].lower() == b"_proxy" for name in os.environb):
         return {}  # the library would look through it three times; on macOS and Windows the system has some, too
     with libraries():
@@ -45,7 +50,9 @@ def _named(address: str) -> str:
         name, port = parts.hostname, parts.port
         # An @ behind the name ends a password with a / or # in it; the libraries read none without a scheme.
         readable = name and "@" not in rest.removeprefix(parts.netloc) and (separator or "@" not in rest)
-    except ValueError:  # a port that is not a number, a bracket that is not closed
+        with LOADING:
+            (name or "").encode("idna")
+    except ValueError:  # a port that is not a number, a bracket that is not closed, a label that is empty or too long
         readable = False
     if not readable or (separator and scheme.lower() not in _SCHEMES):
         raise ConfigurationError(

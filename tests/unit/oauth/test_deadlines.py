@@ -445,18 +445,26 @@ def test_exchange_inside_another_leaves_that_its_own_deadline():
         assert deadlines.watch_of_this_exchange() is outer
 
 
-def test_work_commits_before_it_sends_through_a_proxy(monkeypatch):
-    work = Work()
+def test_work_commits_before_it_sends_through_a_proxy(tmp_path, monkeypatch):
+    certificates, work, before = write_certificates(tmp_path), Work(), []
 
-    def answer(connection):
-        read_request(connection)
-        assert work.committed.is_set()
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    def tunnel(connection):
+        asked = b""
+        while b"\r\n\r\n" not in asked:
+            asked += connection.recv(1)
+        before.append(work.committed.is_set())
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with tls_server(certificates)(connection) as origin:
+            read_request(origin)
+            before.append(work.committed.is_set())
+            origin.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
-    with answering(answer) as port, deadlines.committing(work):
-        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
-        assert Transport().post_form("http://localhost:9/", FORM).status == 200
-    assert work.committed.is_set()
+    with answering(tunnel) as port, deadlines.committing(work):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        assert Transport(ca_file=str(certificates.ca)).post_form("https://127.0.0.1:9/", FORM).status == 200
+    assert before == [False, True]
 
 
 def test_inner_deadline_does_not_outlast_the_outer_one():

@@ -60,6 +60,8 @@ def test_there_is_none_where_none_is_set_or_the_host_is_left_out(behind, monkeyp
         f"me:{PASSWORD}@proxy.example:1",
         f"me:{PASSWORD}://proxy.example",
         f"ftp://me:{PASSWORD}@proxy.example",
+        f"http://me:{PASSWORD}@a..b:9",
+        f"http://me:{PASSWORD}@{'a' * 70}.example:9",
     ],
 )
 def test_an_address_that_cannot_be_read_is_an_error_that_quotes_nothing_of_it(behind, address):
@@ -92,3 +94,13 @@ def test_environment_is_read_as_the_library_reads_it(monkeypatch, name):
     if name:
         monkeypatch.setenv(name, "http://proxy.example:3128")
     assert proxies_on_the_way(URL) == get_environ_proxies(URL)
+
+
+def test_what_goes_to_loopback_in_clear_goes_through_no_proxy(behind, monkeypatch):
+    behind("http://proxy.example:3128")
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("ALL_PROXY", "http://proxy.example:3128")
+    assert proxies_on_the_way("http://127.0.0.1:1/token") == {}
+    assert proxy_to("HTTP://localhost:1/token") is None
+    assert proxy_to("https://127.0.0.1:1/token") == "proxy.example:3128"
