@@ -34,6 +34,7 @@ _RETRIES = 5
 # What passes by itself: a file that another client of the file system has just replaced (ESTALE), a table of open
 # files that is full for a moment.
 _PASSING = (errno.EINTR, errno.ESTALE, errno.EMFILE, errno.ENFILE)
+_ENTRIES = "entries"  # the directory in a cache's own
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quota of this kind
 _IN_USE = (32, 33)  # Windows' ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION: never for good, unlike a denial
 _PATIENCE = 1.0  # seconds for a read
@@ -234,14 +235,30 @@ def _content(descriptor: int, size: int) -> bytes:
 
 
 def _check(status: os.stat_result, path: str, *, want: object, mode: int) -> None:
+    is_place = want is stat.S_ISDIR
     if not callable(want) or not want(status.st_mode):
-        raise _unsafe(path, "is a link or not of the kind it should be", f"move it away: {commands().move_away(path)}")
+        step = f"move it away: {commands().move_away(path)}"
+        if is_place and os.path.basename(path) != _ENTRIES:  # what the user has named may be the system's
+            step = safe_path.ANOTHER_PLACE
+        raise _unsafe(path, "is a link or not of the kind it should be", step)
     if not _POSIX:
         return
     if status.st_uid != os.geteuid():
         raise _unsafe(path, f"belongs to user {status.st_uid}, not to you", safe_path.ANOTHER_PLACE)
     if status.st_mode & 0o077:
-        raise _unsafe(path, "is open to other users", f"chmod {mode:o} {commands().quoted(path)}")
+        is_ours = not is_place or _is_ours(path)
+        step = f"chmod {mode:o} {commands().quoted(path)}" if is_ours else safe_path.ANOTHER_PLACE
+        raise _unsafe(path, "is open to other users", step)
+
+
+def _is_ours(path: str) -> bool:
+    """Whether a directory is for lakekey alone. Another may be the system's, which root would break by closing it."""
+    if os.path.basename(path) == _ENTRIES or "lakekey" in os.path.basename(path):
+        return True
+    with contextlib.suppress(OSError):
+        held = os.listdir(path)
+        return not held or not {"cache.json", _ENTRIES}.isdisjoint(held)
+    return False
 
 
 def _unsafe(path: str, what: str, command: str) -> UnsafeCache:

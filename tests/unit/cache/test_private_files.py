@@ -369,3 +369,25 @@ def test_given_link_that_leads_nowhere_is_a_file_that_is_not_there(tmp_path):
     (tmp_path / "given").symlink_to("nothing")
     with pytest.raises(FileNotFoundError):
         private_files.read_given(str(tmp_path / "given"))
+
+
+@pytest.mark.posix_owners
+@pytest.mark.parametrize("path", ["/", "/usr", "/usr/share/doc", "/etc/passwd", "/dev/null", "/dev/stdin"])
+def test_nothing_of_the_system_is_to_be_closed_or_moved_away(path):
+    with pytest.raises(UnsafeCache) as caught:
+        private_files.ensure_directory(path, parents=False)
+    assert caught.value.hint.startswith("set LAKEKEY_CACHE_DIR to a directory of your own")
+
+
+@pytest.mark.posix_owners
+@pytest.mark.parametrize("held", ["notes.txt", "cache.json", "entries", None])
+def test_directory_is_to_be_closed_where_it_is_for_the_cache_alone(tmp_path, held):
+    place = tmp_path / "place"
+    place.mkdir()
+    place.chmod(0o777)
+    if held:
+        (place / held).mkdir()
+    with pytest.raises(UnsafeCache, match="is open to other users") as caught:
+        private_files.ensure_directory(str(place), parents=False)
+    step = "set LAKEKEY_CACHE_DIR to" if held == "notes.txt" else f"chmod 700 {place}"
+    assert caught.value.hint.startswith(step)
