@@ -12,6 +12,8 @@ _READS = frozenset({"select", "values", "show", "describe", "desc", "explain"})
 _SPACE = re.compile(r"[\s(]*")
 _WORD = re.compile(r"\w*")
 _LINE_END = re.compile(r"[\r\n]|\Z")
+# Functions that may make another system do something, and what names one that is not written out.
+_ACTS = re.compile(r"http_request|remote_query|ai_query|java_method|reflect|identifier", re.IGNORECASE)
 _ENDING = "; \t\r\n\f\v"
 
 
@@ -29,15 +31,15 @@ def is_plain_read(statement: object) -> bool:
     """Whether a statement is plainly a read: later statements of its session cannot depend on it.
 
     Reads are named, not the others: ``EXECUTE IMMEDIATE``, ``CACHE TABLE`` and what a later release brings count as
-    what may leave something behind. So does a text of several statements, and ``WITH``, which may begin an insert.
-    The time is linear in the statement's length.
+    what may leave something behind. So does a text of several statements, ``WITH``, which may begin an insert, and a
+    function by which a query acts on another system. The time is linear in the statement's length.
 
     Args:
         statement: The statement's text.
     """
     if not isinstance(statement, str) or ";" in statement.rstrip(_ENDING):
         return False
-    return _first_word(statement).lower() in _READS
+    return _first_word(statement).lower() in _READS and _ACTS.search(statement) is None
 
 
 def _first_word(statement: str) -> str:

@@ -54,6 +54,13 @@ OTHERS = [
     # Whether a lone carriage return ends a comment is the server's to say.
     "-- why\ruse x\nselect 1",
     "-- why\rselect 1\nuse x",
+    # A query that acts on another system.
+    "select http_request(conn => 'a', method => 'POST', path => '/orders')",
+    "select * from REMOTE_QUERY('a', query => 'delete from t returning *')",
+    "select ai_query('an-agent', 'order it')",
+    "select reflect('a.Class', 'order')",
+    "select java_method('a.Class', 'order')",
+    "select identifier('http_' || 'request')(conn => 'a')",
     None,
     b"select 1",
 ]
