@@ -23,6 +23,7 @@ class Replay:
         self._kept: list[Any] | None = []
         self._size = 0
         self._readers = 0
+        self._broken: BaseException | None = None
 
     def begin(self) -> Iterator[Any] | None:
         """The requests from the first one on; ``None`` where they were too many to keep, or the next one is awaited.
@@ -45,10 +46,15 @@ class Replay:
             with self._guard:
                 if reader != self._readers:
                     return
+                if self._broken is not None:
+                    raise self._broken  # another reader has met it: the requests would look complete
                 try:
                     request = next(self._requests)
                 except StopIteration:
                     return
+                except BaseException as error:
+                    self._broken = error
+                    raise
                 self._keep(request)
             yield request
 
