@@ -39,10 +39,10 @@ def distributions():
     """Each importable name, such as ``databricks.sdk``, with the distributions that bring it."""
     found = {}
     for distribution in importlib.metadata.distributions():
-        for file in distribution.files or ():
-            parts = Path(str(file)).with_suffix("").parts
-            if str(file).endswith(".py"):
-                name = distribution.metadata["Name"].lower().replace("_", "-")
+        name = distribution.metadata["Name"].lower().replace("_", "-")
+        for file in map(str, distribution.files or ()):
+            if file.endswith(".py"):
+                parts = file.removesuffix(".py").split("/")
                 for depth in range(1, len(parts) + 1):
                     found.setdefault(".".join(parts[:depth]), set()).add(name)
     return found
