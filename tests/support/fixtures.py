@@ -1,5 +1,6 @@
 """Fixtures and a hook for the top ``conftest.py``: ``pytest_plugins = ["support.fixtures"]``."""
 
+import gc
 import itertools
 import json
 import os
@@ -99,6 +100,17 @@ def oidc_server(oidc_server_process: OidcServer) -> Iterator[OidcServer]:
     server.reset()
     yield server
     server.reset()
+
+
+def pytest_collection_finish() -> None:
+    """What the collected tests consist of is no place for a secret."""
+    secret_scan.pass_over_what_is_alive()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    """Other plugins look for referrers of what was alive then."""
+    gc.unfreeze()
 
 
 @pytest.hookimpl(wrapper=True)
