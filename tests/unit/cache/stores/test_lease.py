@@ -121,6 +121,15 @@ def test_lease_is_ours_for_sure_until_its_time_by_both_clocks(clocks, only_wall)
 
 
 @pytest.mark.usefixtures("unrenewed")
+def test_lease_ends_by_the_monotonic_clock_although_the_wall_clock_was_set_back(clocks):
+    leases = Leases(Keeper())
+    with leases.hold(NAME):
+        clocks.goes_on(10.1)
+        clocks.wall -= 3600.0
+        assert not leases.still_held(NAME)
+
+
+@pytest.mark.usefixtures("unrenewed")
 @pytest.mark.parametrize(("slow", "held", "renewed"), [(9.0, True, 0), (11.0, True, 1)])
 def test_answer_that_was_slower_than_the_lease_is_renewed_once(clocks, slow, held, renewed):
     keeper = Keeper(clocks, slow)

@@ -29,6 +29,14 @@ def test_lease_is_renewed_every_third_of_it():
     assert {call[1] for call in keeper.calls if call[0] == "renew"} == {keeper.calls[-1][1]}
 
 
+def test_renewal_ends_with_the_block():
+    leases = Leases(Keeper())
+    with leases.hold(NAME):
+        over = leases._held[NAME].over
+        assert not over.acquire(blocking=False)
+    assert over.acquire(timeout=30)  # which the thread waits for, and passes on
+
+
 def test_renewal_waits_for_a_third_of_the_lease():
     waits = []
 
