@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 FIRST = """
 import os, sys
-from lakekey.cache.stores.lock_line import Line
-with Line(sys.argv[1]).first() as first:
+from lakekey.cache.stores.lock_line import LockLine
+with LockLine(sys.argv[1]).is_first() as first:
     print(first, flush=True)
     os.read(0, 1)
 """

@@ -175,5 +175,5 @@ def _disown_memory() -> None:
     cache = _shared_memory()
     for entry_id in cache.store.list():
         stored = cache.read(entry_id)
-        if stored.entry is not None and (kept := unwritten.disowned(stored.entry)) is not stored.entry:
+        if stored.entry is not None and (kept := unwritten.without_refresh_token(stored.entry)) is not stored.entry:
             cache.put(entry_id, kept, replaces=stored.envelope)

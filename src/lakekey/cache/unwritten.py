@@ -26,7 +26,7 @@ _reported: set[str] = set()
 _locked: set[str] = set()
 
 
-def disowned(entry: Entry) -> Entry:
+def without_refresh_token(entry: Entry) -> Entry:
     """What a forked child may have of an entry that is in its parent's memory only: all but what can be spent once.
 
     Parent and child have no lock in common. Each would send the same refresh token, and a server that notices its
@@ -40,8 +40,8 @@ def disowned(entry: Entry) -> Entry:
 
 def _after_fork() -> None:
     _locked.clear()  # the threads that held them stayed behind
-    for place, (entry, beside) in _entries.items():
-        _entries[place] = disowned(entry), beside
+    for place, (entry, replaced) in _entries.items():
+        _entries[place] = without_refresh_token(entry), replaced
 
 
 if hasattr(os, "register_at_fork"):
@@ -52,8 +52,8 @@ def get(where: str, entry_id: str, envelope: bytes | None) -> Entry | None:
     """What this process holds in place of a stored envelope, if that is still the one that was there."""
     if not _entries:
         return None
-    entry, beside = _entries.get((where, entry_id), _NOTHING)
-    if entry is not None and beside != envelope:
+    entry, replaced = _entries.get((where, entry_id), _NOTHING)
+    if entry is not None and replaced != envelope:
         forget(where, entry_id)
         return None
     return entry
@@ -61,8 +61,8 @@ def get(where: str, entry_id: str, envelope: bytes | None) -> Entry | None:
 
 def peek(where: str, entry_id: str, envelope: bytes | None) -> Entry | None:
     """The same, without dropping what stands beside another envelope."""
-    entry, beside = _entries.get((where, entry_id), _NOTHING)
-    return entry if beside == envelope else None
+    entry, replaced = _entries.get((where, entry_id), _NOTHING)
+    return entry if replaced == envelope else None
 
 
 def latest(where: str, entry_id: str) -> Entry | None:
@@ -75,17 +75,17 @@ def holds(where: str, entry_id: str) -> bool:
     return (where, entry_id) in _entries
 
 
-def keep(where: str, entry_id: str, entry: Entry, *, beside: bytes | None, error: CacheError) -> None:
+def hold(where: str, entry_id: str, entry: Entry, *, replacing: bytes | None, error: CacheError) -> None:
     """Hold an entry that could not be stored, and say so, once for each store.
 
     Args:
         where: The store.
         entry_id: The entry's id.
         entry: The entry.
-        beside: The envelope that is stored under that id, or ``None``.
+        replacing: The envelope that is stored under that id, or ``None``.
         error: Why it could not be stored.
     """
-    _entries[where, entry_id] = entry, beside
+    _entries[where, entry_id] = entry, replacing
     report(where, entry_id, error)
 
 

@@ -26,7 +26,7 @@ def put(
     except (StoreUnavailable, CacheWriteFailed) as error:
         if not sealed.replaceable or (durable and isinstance(error, CacheWriteFailed)):
             raise
-        unwritten.keep(sealed.store.where, entry_id, entry, beside=replaces, error=error)
+        unwritten.hold(sealed.store.where, entry_id, entry, replacing=replaces, error=error)
         return Stored(entry, replaces)
 
 
@@ -52,7 +52,7 @@ def _put(
         except CacheWriteFailed as error:
             if durable or _would_lose(sealed, entry_id, entry, replaces):
                 raise
-            unwritten.keep(sealed.store.where, entry_id, entry, beside=replaces, error=error)
+            unwritten.hold(sealed.store.where, entry_id, entry, replacing=replaces, error=error)
             return Stored(entry, replaces)
         unwritten.forget(sealed.store.where, entry_id)
         # A key that was rotated out in between no longer opens what it has just sealed: seal it again. The
@@ -82,7 +82,7 @@ def _put_shared(
         except CacheWriteFailed as error:
             if durable or _would_lose(sealed, entry_id, entry, replaces):
                 raise
-            unwritten.keep(store.where, entry_id, entry, beside=replaces, error=error)
+            unwritten.hold(store.where, entry_id, entry, replacing=replaces, error=error)
             return Stored(entry, replaces)
         if not done:
             return None

@@ -20,7 +20,7 @@ from lakekey._inside_work import inside, is_holding
 from lakekey._single_flight import Busy, Commitment, Flights, Overdue
 from lakekey.cache.entry_lock import LONGEST_POLL, next_try
 from lakekey.cache.stores.lease import SECONDS
-from lakekey.cache.stores.lock_line import Line
+from lakekey.cache.stores.lock_line import LockLine
 
 if TYPE_CHECKING:
     from lakekey.cache.entry import Entry
@@ -38,7 +38,7 @@ class _Place:
         self.pid = os.getpid()
         self.users: set[object] = set()
         self._path = path
-        self._line = Line(path)
+        self._line = LockLine(path)
 
     def take(self) -> bool:
         """Try once to be at the head. Returns whether this process is."""
@@ -108,7 +108,7 @@ def _waited(path: str, patience: float, settled: "Callable[[], Entry | None]", w
             commitment.pause(next_try(waited, LONGEST_POLL))
             if (found := settled()) is not None:
                 return found
-            with Line(path).first() as is_free:
+            with LockLine(path).is_first() as is_free:
                 if is_free:
                     return settled()  # stored between the two looks, if it is there
         return None

@@ -150,7 +150,7 @@ def test_a_write_that_a_sibling_took_for_a_left_one_is_written_again(bare_machin
             taken.append(temporary)
             locks = sibling.store._locks
             line = locks._line(NAME)
-            with line.first():
+            with line.is_first():
                 locks._succeed(NAME, line)
             assert not os.path.exists(temporary)
         replace(temporary, path)

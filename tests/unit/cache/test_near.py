@@ -16,7 +16,7 @@ from lakekey.cache.entry import Entry, Failure
 from lakekey.cache.keys.ring import KeyRing, key_id
 from lakekey.cache.near import NearCopies
 from lakekey.cache.stores.addresses import shared_store
-from lakekey.cache.stores.lock_line import Line
+from lakekey.cache.stores.lock_line import LockLine
 from lakekey.configuration.target import resolve
 from lakekey.session.credential import Credential
 from lakekey.session.removal import forget_near
@@ -49,7 +49,7 @@ def test_near_copy_is_found_by_address_and_by_store(address):
 def test_line_of_a_host_goes_with_the_copy():
     copies = NearCopies(os.environ, os.environ["LAKEKEY_CACHE_DIR"], "postgresql://db/lakekey")
     copies.keep(NAME, ENTRY, "")
-    with Line(copies.line(NAME)).first():
+    with LockLine(copies.line(NAME)).is_first():
         pass
     assert os.path.exists(copies.line(NAME))
     copies.forget(NAME)

@@ -22,7 +22,7 @@ def store(tmp_path):
 
 
 def test_entry_replaces_what_was_stored_when_it_was_made(store):
-    unwritten.keep(store, NAME, ENTRY, beside=b"stored", error=FULL)
+    unwritten.hold(store, NAME, ENTRY, replacing=b"stored", error=FULL)
     assert unwritten.get(store, NAME, b"stored") == ENTRY
     assert unwritten.get(store, "b" * 64, b"stored") is None
     assert unwritten.get("/elsewhere", NAME, b"stored") is None
@@ -31,7 +31,7 @@ def test_entry_replaces_what_was_stored_when_it_was_made(store):
 
 @pytest.mark.parametrize("now", [b"something else", None])
 def test_entry_is_forgotten_when_something_else_is_stored(store, now):
-    unwritten.keep(store, NAME, ENTRY, beside=b"stored", error=FULL)
+    unwritten.hold(store, NAME, ENTRY, replacing=b"stored", error=FULL)
     assert unwritten.peek(store, NAME, now) is None
     assert unwritten.peek(store, NAME, b"stored") == ENTRY
     assert unwritten.get(store, NAME, now) is None
@@ -41,7 +41,7 @@ def test_entry_is_forgotten_when_something_else_is_stored(store, now):
 
 def test_entry_is_had_though_the_store_cannot_be_asked(store):
     assert unwritten.latest(store, NAME) is None
-    unwritten.keep(store, NAME, ENTRY, beside=b"stored", error=FULL)
+    unwritten.hold(store, NAME, ENTRY, replacing=b"stored", error=FULL)
     assert unwritten.latest(store, NAME) == ENTRY
     unwritten.forget(store, NAME)
     unwritten.forget(store, NAME)
@@ -50,7 +50,7 @@ def test_entry_is_had_though_the_store_cannot_be_asked(store):
 
 def test_store_is_reported_once_with_what_to_do_about_it(store, caplog):
     with caplog.at_level(logging.WARNING, "lakekey.cache"):
-        unwritten.keep(store, NAME, ENTRY, beside=None, error=FULL)
+        unwritten.hold(store, NAME, ENTRY, replacing=None, error=FULL)
         unwritten.report(store, "b" * 64, FULL)
     (record,) = caplog.records
     assert record.getMessage() == (
@@ -83,7 +83,7 @@ def test_lock_that_was_refused_does_not_free_the_one_that_is_held():
     ],
 )
 def test_child_has_no_refresh_token_that_its_parent_may_spend(entry, kept):
-    child = unwritten.disowned(entry)
+    child = unwritten.without_refresh_token(entry)
     assert child.access_token == entry.access_token
     assert (child == entry) is kept
     if not kept:
@@ -93,7 +93,7 @@ def test_child_has_no_refresh_token_that_its_parent_may_spend(entry, kept):
 
 
 def test_child_has_neither_its_parents_locks_nor_its_sessions(store):
-    unwritten.keep(store, NAME, ENTRY._replace(refresh_token="r"), beside=b"stored", error=FULL)
+    unwritten.hold(store, NAME, ENTRY._replace(refresh_token="r"), replacing=b"stored", error=FULL)
     with unwritten.lock(NAME):
         unwritten._after_fork()
         with unwritten.lock(NAME) as held:
@@ -104,7 +104,7 @@ def test_child_has_neither_its_parents_locks_nor_its_sessions(store):
 @pytest.mark.fork
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_forked_child_has_neither_its_parents_locks_nor_what_can_be_spent_once(store):
-    unwritten.keep(store, NAME, ENTRY._replace(refresh_token="once"), beside=None, error=FULL)
+    unwritten.hold(store, NAME, ENTRY._replace(refresh_token="once"), replacing=None, error=FULL)
     with unwritten.lock(NAME) as taken:
         assert taken
         if (child := os.fork()) == 0:

@@ -29,7 +29,7 @@ OTHERS = {
 #: Locks that are held for a few steps. Nothing is waited for under them, and so no wait for them has an entry.
 SHORT = re.compile(r"self\.(_lock|_guard|_ticket_lock)|operation\.lock")
 LOCK = re.compile(
-    r"(lock|guard|_turn)$|\b(lock|locked|hold|turn|first|changing_key|FileLock|wait_for|_one_at_a_time)\("
+    r"(lock|guard|_turn)$|\b(lock|locked|hold|turn|is_first|changing_key|FileLock|wait_for|_one_at_a_time)\("
 )
 IMPORTS = {"LOADING", "libraries()"}  # under which only imports happen: test_late_imports.py
 

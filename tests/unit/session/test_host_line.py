@@ -15,7 +15,7 @@ from lakekey.session import host_line
 from lakekey.session.host_line import in_line
 from support.first_in_line import FIRST, sibling
 
-LOOK = "    with Line(sys.argv[1]).first() as is_free: print(is_free, flush=True)\n"
+LOOK = "    with LockLine(sys.argv[1]).is_first() as is_free: print(is_free, flush=True)\n"
 pytestmark = [pytest.mark.posix_locks, pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")]
 
 
@@ -191,7 +191,7 @@ def test_interrupt_at_any_instruction_leaves_no_place_behind(path):
             sys.setprofile(None)
         return False
 
-    looks = f"import sys\nfrom lakekey.cache.stores.lock_line import Line\nfor _ in sys.stdin:\n{LOOK}"
+    looks = f"import sys\nfrom lakekey.cache.stores.lock_line import LockLine\nfor _ in sys.stdin:\n{LOOK}"
     moments = 0
     with subprocess.Popen([sys.executable, "-c", looks, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         while interrupted(moments):

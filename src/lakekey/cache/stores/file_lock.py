@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lakekey import _log
 from lakekey._imports import libraries
 from lakekey.cache import durable_files, private_files
-from lakekey.cache.stores.lock_line import Line
+from lakekey.cache.stores.lock_line import LockLine
 from lakekey.errors import CacheWriteFailed, LockTimeout
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class FileLocks:
     def entry(self, entry_id: str, *, to_write: bool) -> Iterator[bool]:
         """Try once to lock an entry; see `Store.lock`."""
         line = self._line(entry_id)
-        with line.first() as first:
+        with line.is_first() as first:
             if not first:
                 yield False
                 return
@@ -121,10 +121,10 @@ class FileLocks:
         finally:
             _release(lock)
 
-    def _line(self, entry_id: str) -> Line:
-        return Line(self._path(entry_id, ".holder"))
+    def _line(self, entry_id: str) -> LockLine:
+        return LockLine(self._path(entry_id, ".holder"))
 
-    def _succeed(self, entry_id: str, line: Line) -> str:
+    def _succeed(self, entry_id: str, line: LockLine) -> str:
         """Take over from the holder before us, who writes no more now that we have the lock. Returns our mark."""
         before = line.last_mark()
         if before is not None:

@@ -17,7 +17,7 @@ from lakekey.errors import UnsafeCache
 _TAKEN = (errno.EACCES, errno.EAGAIN)
 
 
-class Line:
+class LockLine:
     """The line before one lock.
 
     Args:
@@ -29,7 +29,7 @@ class Line:
         self._descriptor = -1
 
     @contextlib.contextmanager
-    def first(self) -> Iterator[bool]:
+    def is_first(self) -> Iterator[bool]:
         """Try once to be the first; the context's value says whether no other process is."""
         try:
             yield self.enter()

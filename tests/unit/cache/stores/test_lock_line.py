@@ -8,15 +8,15 @@ from contextlib import contextmanager
 
 import pytest
 
-from lakekey.cache.stores.lock_line import Line
+from lakekey.cache.stores.lock_line import LockLine
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 FIRST = """
 import os, sys
-from lakekey.cache.stores.lock_line import Line
-line = Line(sys.argv[1])
-with line.first() as first:
+from lakekey.cache.stores.lock_line import LockLine
+line = LockLine(sys.argv[1])
+with line.is_first() as first:
     line.note(f"{os.getpid()}.0123456789ab")
     if len(sys.argv) > 2 and os.fork() == 0:
         os.close(1)
@@ -42,7 +42,7 @@ def sibling(path, *more):
 
 
 def is_first(path):
-    with Line(path).first() as first:
+    with LockLine(path).is_first() as first:
         return first
 
 
@@ -50,7 +50,7 @@ def is_first(path):
 def test_one_process_is_first_and_the_others_learn_who(path):
     with sibling(path) as process:
         assert not is_first(path)
-        assert Line(path).holder() == f"process {process.pid}"
+        assert LockLine(path).holder() == f"process {process.pid}"
         process.stdin.close()
     assert is_first(path)
 
@@ -67,8 +67,8 @@ def test_the_death_of_the_first_makes_room_whatever_it_has_forked(path):
 def test_the_next_learns_the_mark_of_the_one_before(path):
     with sibling(path) as process:
         process.kill()
-    line = Line(path)
-    with line.first():
+    line = LockLine(path)
+    with line.is_first():
         assert line.last_mark() == f"{process.pid}.0123456789ab"
         line.note("4711.ba9876543210")
         assert line.last_mark() == "4711.ba9876543210"
@@ -77,8 +77,8 @@ def test_the_next_learns_the_mark_of_the_one_before(path):
 @pytest.mark.parametrize("note", [b"", b"4711", b"../../x.y", b"1.../..", b"\xff.ab"])
 def test_note_that_is_not_a_mark_is_ignored(path, tmp_path, note):
     (tmp_path / "line").write_bytes(note)
-    line = Line(path)
-    with line.first():
+    line = LockLine(path)
+    with line.is_first():
         assert line.last_mark() is None
 
 
@@ -99,10 +99,10 @@ def test_file_is_its_owners_whatever_the_umask(path):
 
 
 def test_line_holds_where_standard_input_is_closed(path):
-    line, standard_input = Line(path), os.dup(0)
+    line, standard_input = LockLine(path), os.dup(0)
     os.close(0)  # so that the line's file is number 0
     try:
-        with line.first():
+        with line.is_first():
             line.note("4711.0123456789ab")
             line.note("4.01")  # which is shorter
             assert os.fstat(0).st_size == len("4.01")
@@ -119,8 +119,8 @@ def test_a_link_in_its_place_is_not_followed_and_guards_nothing(path, tmp_path):
     other = tmp_path / "other"
     other.write_text("precious")
     os.symlink(other, path)
-    line = Line(path)
-    with line.first() as first:
+    line = LockLine(path)
+    with line.is_first() as first:
         assert first  # the lock itself decides
         line.note("4711.0123456789ab")
     assert other.read_text() == "precious"
@@ -140,7 +140,7 @@ def test_file_of_a_line_that_cannot_be_looked_at_is_closed(path, monkeypatch):
         raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
 
     monkeypatch.setattr(os, "fstat", stale)
-    assert Line(path).enter()
+    assert LockLine(path).enter()
     monkeypatch.undo()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(opened[0])
