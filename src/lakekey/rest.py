@@ -112,7 +112,7 @@ def httpx_auth(profile: str | Provider | None = None, **settings: "Unpack[Settin
 
 
 def _sole(profile: str | Provider | None, settings: Mapping[str, object]) -> Provider:
-    provider, rest = factory.provider_for(profile, settings)
+    provider, rest = factory.resolve_provider(profile, settings)
     if rest:
         raise ConfigurationError(f"there is no setting {min(rest)!r}", profile=provider.target.name)
     return provider

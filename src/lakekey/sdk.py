@@ -28,7 +28,7 @@ def config(profile: str | Provider | None = None, **settings: Any) -> "Config":
             from databricks.sdk.core import Config
     except ModuleNotFoundError:
         raise ConfigurationError("databricks-sdk is not installed", hint="pip install 'lakekey[sdk]'") from None
-    provider, rest = factory.provider_for(profile, settings)
+    provider, rest = factory.resolve_provider(profile, settings)
     target = provider.target
     known: dict[str, Any] = {
         "host": target.host,

@@ -34,7 +34,7 @@ def create_engine(profile: str | Provider | None = None, **options: Any) -> "Eng
         raise ConfigurationError(
             "databricks-sqlalchemy is not installed", hint="pip install 'lakekey[sqlalchemy]'"
         ) from None
-    provider, rest = factory.provider_for(profile, options)
+    provider, rest = factory.resolve_provider(profile, options)
     chosen = {name: rest.pop(name, None) or getattr(provider.target, name) for name in ("catalog", "schema")}
     chosen["http_path"] = connect_arguments(provider.target, rest.pop("http_path", None))["http_path"]
     query = {name: value for name, value in chosen.items() if value}
@@ -60,7 +60,7 @@ def sign_in(engine: "Engine", profile: str | Provider | None = None, **settings:
     with libraries():
         from sqlalchemy import event
 
-    provider, chosen = factory.provider_for(profile, settings)
+    provider, chosen = factory.resolve_provider(profile, settings)
     _check_asked(engine, provider, chosen)
 
     def on_connect(dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> Any:

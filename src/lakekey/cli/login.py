@@ -11,7 +11,7 @@ from lakekey.cli.next_step import first_use
 from lakekey.cli.output import in_words, kept_in, print_json, print_step, print_text
 from lakekey.cli.provider import nothing_is_there, provider_for_target, session_and_provider, target_of
 from lakekey.configuration.layers import ARGUMENT
-from lakekey.configuration.presence import NO_TERMINAL, automation, interactive_mode
+from lakekey.configuration.presence import NO_TERMINAL, interactive_mode, why_unattended
 from lakekey.configuration.target import Target
 from lakekey.errors import CacheWriteFailed, ConfigurationError, LakekeyError, LoginRequired
 from lakekey.providers.provider import Provider
@@ -182,7 +182,7 @@ def _require_person(session: Session) -> None:
 
 def _with_a_step_that_is_possible(error: LoginRequired) -> LakekeyError:
     """The hint of a program is this very command, which has just shown that it cannot be run here."""
-    run = automation(os.environ) or NO_TERMINAL
+    run = why_unattended(os.environ) or NO_TERMINAL
     principal = "DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET of a service principal"
     person = "set LAKEKEY_INTERACTIVE=browser, if you are at this machine; else give it " if run == NO_TERMINAL else ""
     error.hint = f"this is {run}: {person or 'it needs '}{principal}"

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from lakekey import _terminal
-from lakekey.configuration.presence import automation
+from lakekey.configuration.presence import why_unattended
 from lakekey.errors import ConfigurationError
 
 
 def can_ask() -> bool:
     """Whether a person is here who can type an answer."""
-    return automation(os.environ) is None and sys.stdin.isatty() and sys.stderr.isatty()
+    return why_unattended(os.environ) is None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def ask(question: str, *, default: str = "") -> str:

@@ -21,7 +21,7 @@ _AUTOMATION = {
 NO_TERMINAL = "a run without a terminal"
 
 
-def automation(environ: Mapping[str, str] | None = None, mode: str | None = None) -> str | None:
+def why_unattended(environ: Mapping[str, str] | None = None, mode: str | None = None) -> str | None:
     """Why the run is unattended, in words; ``None`` if a person is present.
 
     ``LAKEKEY_INTERACTIVE`` decides if it is set: with ``never`` the run is unattended; with ``browser`` and ``paste`` a

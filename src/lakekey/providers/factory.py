@@ -41,7 +41,7 @@ def provider(profile: str | None = None, **settings: Unpack[Settings]) -> Provid
         target = resolve(profile, **settings)
     except ConfigurationError as error:
         target = _only_session(error)
-    return made(target)
+    return provider_of(target)
 
 
 def _only_session(error: ConfigurationError) -> Target:
@@ -55,7 +55,7 @@ def _only_session(error: ConfigurationError) -> Target:
     return only
 
 
-def made(target: Target) -> Provider:
+def provider_of(target: Target) -> Provider:
     """The provider of a target, with the warning for an unattended run."""
     made = Provider(target)
     if target.is_person:
@@ -65,9 +65,9 @@ def made(target: Target) -> Provider:
 
 def _warn_where_nobody_watches(made: Provider) -> None:
     with LOADING:
-        from lakekey.configuration.presence import NO_TERMINAL, automation
+        from lakekey.configuration.presence import NO_TERMINAL, why_unattended
 
-    run = automation()
+    run = why_unattended()
     # A script that its owner starts from an editor has no terminal either; while a session serves, the log is enough.
     if run is None or (run == NO_TERMINAL and _is_served(made)):
         return
@@ -114,7 +114,7 @@ def _to_the_caller() -> int:
     return level
 
 
-def provider_for(given: str | Provider | None, settings: Mapping[str, Any]) -> tuple[Provider, dict[str, Any]]:
+def resolve_provider(given: str | Provider | None, settings: Mapping[str, Any]) -> tuple[Provider, dict[str, Any]]:
     """The provider that an adapter was asked for, and the settings that are the framework's, not ours.
 
     Raises:
@@ -123,7 +123,7 @@ def provider_for(given: str | Provider | None, settings: Mapping[str, Any]) -> t
     ours = {name: value for name, value in settings.items() if name in SETTINGS or name == "config_file"}
     rest = {name: value for name, value in settings.items() if name not in ours}
     if not isinstance(given, Provider):
-        return made(resolve(given, **ours)), rest
+        return provider_of(resolve(given, **ours)), rest
     if fixed := set(ours) - {"http_path", "catalog", "schema"}:
         raise ConfigurationError(
             f"{min(fixed)} cannot be changed on a provider that is already made",

@@ -19,9 +19,9 @@ def announce(target: "Target", entry: "Entry | None") -> None:
     """
     with LOADING:
         from lakekey import _log
-        from lakekey.configuration.presence import automation
+        from lakekey.configuration.presence import why_unattended
 
-    run = automation(os.environ)
+    run = why_unattended(os.environ)
     if run is None:
         return
     identity = entry.identity if entry is not None else None

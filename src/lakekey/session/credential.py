@@ -167,12 +167,12 @@ class Credential:
     def attended(self) -> bool:
         """Whether it is a person's, who is there to sign in; asked each time, since forked children may be workers."""
         with LOADING:
-            from lakekey.configuration.presence import automation
+            from lakekey.configuration.presence import why_unattended
 
         # Where a portal signs people in, the person of a session is at a browser elsewhere.
         if not self.target.is_person or self.target.connect_url:
             return False
-        return automation(self.environ, self.interactive) is None
+        return why_unattended(self.environ, self.interactive) is None
 
     @property
     def timing(self) -> Timing:

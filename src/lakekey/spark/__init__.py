@@ -58,7 +58,7 @@ def channel_builder(
     Raises:
         ConfigurationError: A setting is missing or wrong, or pyspark's Connect client is not installed.
     """
-    provider, rest = factory.provider_for(profile, settings)
+    provider, rest = factory.resolve_provider(profile, settings)
     if rest:
         raise ConfigurationError(
             f"there is no option {min(rest)!r}",

@@ -42,7 +42,7 @@ def jdbc_options(profile: str | Provider | None = None, **settings: Any) -> Jdbc
         ConfigurationError: A setting is missing or wrong, or the provider was unpickled where its secret is not.
         LakekeyError: There is no session.
     """
-    provider, rest = factory.provider_for(profile, settings)
+    provider, rest = factory.resolve_provider(profile, settings)
     target = provider.target
     address = urlsplit(target.host)
     options = {

@@ -49,6 +49,6 @@ def connect(
         raise ConfigurationError(
             "databricks-sql-connector is not installed", hint="pip install 'lakekey[sql]'"
         ) from None
-    provider, rest = factory.provider_for(profile, settings)
+    provider, rest = factory.resolve_provider(profile, settings)
     arguments = {**connect_arguments(provider.target, rest.pop("http_path", None)), **rest}
     return Connection(provider, arguments, pass_through=pass_through, fixed_token=fixed_token)

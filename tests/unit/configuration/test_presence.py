@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from lakekey.configuration.presence import automation
+from lakekey.configuration.presence import why_unattended
 from lakekey.errors import ConfigurationError
 
 
@@ -33,47 +33,47 @@ def terminal(monkeypatch):
 
 
 def test_a_terminal_is_a_person(terminal):
-    assert automation({}) is None
+    assert why_unattended({}) is None
 
 
 @pytest.mark.parametrize(("stdin", "stderr"), [(True, False), (False, True), (None, True)])
 def test_one_terminal_is_enough(terminal, stdin, stderr):
     terminal(stdin, stderr)
-    assert automation({}) is None
+    assert why_unattended({}) is None
 
 
-def test_no_terminal_is_automation(terminal):
+def test_no_terminal_is_unattended(terminal):
     terminal(False, False)
-    assert automation({}) == "a run without a terminal"
+    assert why_unattended({}) == "a run without a terminal"
 
 
 def test_closed_or_missing_streams_are_not_a_terminal(terminal, monkeypatch):
     terminal(None, None)
-    assert automation({}) == "a run without a terminal"
+    assert why_unattended({}) == "a run without a terminal"
     monkeypatch.setattr(sys, "stdin", None)
-    assert automation({}) == "a run without a terminal"
+    assert why_unattended({}) == "a run without a terminal"
 
 
 @pytest.mark.parametrize("variable", ["CI", "AIRFLOW_CTX_DAG_ID", "DATABRICKS_RUNTIME_VERSION"])
-def test_a_schedulers_variable_is_automation_also_on_a_terminal(terminal, variable):
-    assert automation({variable: "true"})
+def test_a_schedulers_variable_is_unattended_also_on_a_terminal(terminal, variable):
+    assert why_unattended({variable: "true"})
 
 
 @pytest.mark.parametrize("value", ["", "0", "false", "False"])
 def test_variable_that_says_no_counts_as_unset(terminal, value):
-    assert automation({"CI": value}) is None
+    assert why_unattended({"CI": value}) is None
 
 
 def test_never_means_unattended_whatever_the_terminal_says(terminal):
-    assert automation({"LAKEKEY_INTERACTIVE": "never"}) == "a run with LAKEKEY_INTERACTIVE=never"
+    assert why_unattended({"LAKEKEY_INTERACTIVE": "never"}) == "a run with LAKEKEY_INTERACTIVE=never"
 
 
 def test_browser_means_a_person_is_present_whatever_else_is_set(terminal):
     terminal(False, False)
-    assert automation({"LAKEKEY_INTERACTIVE": " Browser ", "CI": "1"}) is None
+    assert why_unattended({"LAKEKEY_INTERACTIVE": " Browser ", "CI": "1"}) is None
 
 
 def test_any_other_word_is_a_configuration_error():
     with pytest.raises(ConfigurationError, match="'perhaps'") as caught:
-        automation({"LAKEKEY_INTERACTIVE": "perhaps"})
+        why_unattended({"LAKEKEY_INTERACTIVE": "perhaps"})
     assert "never" in caught.value.hint

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from lakekey.configuration.presence import automation, in_notebook
+from lakekey.configuration.presence import in_notebook, why_unattended
 from lakekey.errors import ConfigurationError
 from lakekey.login import browser
 from lakekey.login.seat import Seat, seat
@@ -100,18 +100,18 @@ def test_a_notebook_has_a_person_only_where_its_front_end_says_so(monkeypatch, a
     for stream in ("stdin", "stderr"):
         monkeypatch.setattr(sys, stream, io.StringIO())
     assert in_notebook() is asks
-    assert automation({}) == why
-    assert automation({"CI": "true"}) == "a CI job"
+    assert why_unattended({}) == why
+    assert why_unattended({"CI": "true"}) == "a CI job"
 
 
 @pytest.mark.parametrize("mode", ["browser", "paste"])
 def test_person_is_present_if_the_setting_says_so(mode):
-    assert automation({"LAKEKEY_INTERACTIVE": mode, "CI": "true"}) is None
+    assert why_unattended({"LAKEKEY_INTERACTIVE": mode, "CI": "true"}) is None
 
 
 def test_an_unknown_mode_is_refused():
     with pytest.raises(ConfigurationError, match="auto, browser, paste or never"):
-        automation({"LAKEKEY_INTERACTIVE": "maybe"})
+        why_unattended({"LAKEKEY_INTERACTIVE": "maybe"})
 
 
 @pytest.mark.parametrize("name", ["WSL_DISTRO_NAME", "WSL_INTEROP"])

@@ -8,23 +8,23 @@ import pytest
 
 import lakekey
 from lakekey import ConfigurationError, KeyUnavailable, ServicePrincipalMissingWarning
-from lakekey.providers.factory import provider_for
+from lakekey.providers.factory import resolve_provider
 
 HOST = "https://acme.cloud.databricks.com"
 ROBOT = {"client_id": "robot", "client_secret": "dose-of-a-principal"}
 
 
 def test_settings_of_ours_are_told_from_the_frameworks():
-    provider, rest = provider_for(None, {"host": HOST, **ROBOT, "config_file": os.devnull, "timeout": 3})
+    provider, rest = resolve_provider(None, {"host": HOST, **ROBOT, "config_file": os.devnull, "timeout": 3})
     assert (provider.target.host, provider.target.client_id, rest) == (HOST, "robot", {"timeout": 3})
 
 
 def test_provider_that_is_made_takes_what_a_connection_chooses_and_nothing_else():
     made = lakekey.provider(host=HOST, **ROBOT)
     chosen = {"http_path": "/p", "catalog": "c", "schema": "s", "timeout": 3}
-    assert provider_for(made, chosen) == (made, chosen)
+    assert resolve_provider(made, chosen) == (made, chosen)
     with pytest.raises(ConfigurationError, match="client_id cannot be changed"):
-        provider_for(made, {**chosen, "user": "ada@example.com", "client_id": "other"})
+        resolve_provider(made, {**chosen, "user": "ada@example.com", "client_id": "other"})
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping
 
 import lakekey
-from lakekey.configuration.presence import automation, interactive_mode
+from lakekey.configuration.presence import interactive_mode, why_unattended
 from lakekey.errors import LoginFailed
 from lakekey.login.browser import command
 from lakekey.login.seat import seat
@@ -29,7 +29,7 @@ def is_at_a_browser(environ: Mapping[str, str]) -> bool:
     here, mode = seat(environ), interactive_mode(environ)
     # The sandbox and the callback are on this machine's loopback address, which only Windows shares with its WSL.
     elsewhere = mode == "auto" and here.remote and not here.wsl
-    if automation(environ) is not None or mode == "paste" or elsewhere:
+    if why_unattended(environ) is not None or mode == "paste" or elsewhere:
         return False
     words = command(environ, wsl=here.wsl)
     return words is not None and shutil.which(words[0], path=environ.get("PATH")) is not None

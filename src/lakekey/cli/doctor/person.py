@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from lakekey._commands import listeners
 from lakekey.cli.doctor.finding import FAILED, OK, WARNING, Check
-from lakekey.configuration.presence import automation
+from lakekey.configuration.presence import why_unattended
 from lakekey.configuration.target import Target
 from lakekey.login.ports import ANY_PORT
 from lakekey.login.redirect import redirect_of
@@ -57,7 +57,7 @@ def check_automation(target: Target, environ: Mapping[str, str]) -> Check:
     Raises:
         ConfigurationError: ``LAKEKEY_INTERACTIVE`` is invalid.
     """
-    run = automation(environ)
+    run = why_unattended(environ)
     if not target.is_person:
         who = target.client_id or target.subject or target.auth_type
         return Check("automation", OK, f"{who} can sign in without a person" + (f", as {run} needs" if run else ""))
