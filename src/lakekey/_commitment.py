@@ -1,4 +1,4 @@
-"""Whether work may still be called off, and the promise that what was sent is stored.
+"""Whether work may still be cancelled, and the promise that what was sent is stored.
 
 From the moment that work commits itself, neither an interruption nor the interpreter's exit ends it before the answer
 is stored: with single-use refresh tokens an answer thrown away is a session lost. Until then nothing holds it back: a
@@ -20,7 +20,7 @@ from lakekey._held_signals import HeldSignals
 LONGEST = 90.0
 
 
-class Withdrawn(Exception):
+class Cancelled(Exception):
     """The last caller left before anything was sent, so nothing was."""
 
 
@@ -62,7 +62,7 @@ def unlock(lock: threading.Lock) -> None:
 
 
 class Commitment:
-    """Whether work may still be called off. Once it has committed itself, it may not.
+    """Whether work may still be cancelled. Once it has committed itself, it may not.
 
     Attributes:
         holds_signals: Whether the work is done in the main thread itself, so that signal handlers wait while it is
@@ -71,9 +71,9 @@ class Commitment:
 
     def __init__(self) -> None:
         self.holds_signals = False
-        self._withdrawal_asked = False
-        self._withdrawn = Latch()
-        self._decision: dict[str, bool] = {}  # the first of `commit` and `withdraw` decides, in one atomic operation
+        self._is_cancel_requested = False
+        self._cancelled = Latch()
+        self._decision: dict[str, bool] = {}  # the first of `commit` and `cancel` decides, in one atomic operation
         self._sent: Latch | None = None
         self._until = 0.0
         self._signals: HeldSignals | None = None
@@ -82,7 +82,7 @@ class Commitment:
         """From here on the work is completed; called right before a request that spends a token is sent.
 
         Raises:
-            Withdrawn: It was called off already.
+            Cancelled: It was cancelled already.
         """
         if self._sent is not None:
             return
@@ -93,11 +93,11 @@ class Commitment:
         sent = Latch()
         self._until = time.monotonic() + LONGEST
         _in_the_air.add(sent)
-        if self._withdrawal_asked or not self._decision.setdefault("sent", True):
+        if self._is_cancel_requested or not self._decision.setdefault("sent", True):
             _in_the_air.discard(sent)
             if signals is not None:
                 signals.release()
-            raise Withdrawn
+            raise Cancelled
         self._sent, self._signals = sent, signals
         # The interpreter waits for threads that are not daemons.
         keeper = threading.Thread(target=sent.wait, args=(LONGEST,), name="lakekey-keeper", daemon=False)
@@ -106,8 +106,8 @@ class Commitment:
         with contextlib.suppress(RuntimeError):  # no thread can start: `_see_through` holds the exit back
             keeper.start()
 
-    def release(self) -> None:
-        """What was sent has been dealt with: from here on the work may be called off again, and signals arrive.
+    def settled(self) -> None:
+        """What was sent has been dealt with: from here on the work may be cancelled again, and signals arrive.
 
         Raises:
             BaseException: What the handler of a signal raises that was held back.
@@ -118,8 +118,8 @@ class Commitment:
         if sent is not None:
             _in_the_air.discard(sent)
             sent.open()
-        if self._withdrawal_asked:
-            self.withdraw()
+        if self._is_cancel_requested:
+            self.cancel()
         if signals is not None:
             signals.release()
 
@@ -128,20 +128,20 @@ class Commitment:
         """Whether something was sent whose answer is not stored yet."""
         return self._decision.get("sent", False)
 
-    def withdraw(self) -> None:
-        """Call the work off: at once, or after what is under way was dealt with. It sends nothing from then on."""
-        self._withdrawal_asked = True
+    def cancel(self) -> None:
+        """Cancel the work: at once, or after what is under way was dealt with. It sends nothing from then on."""
+        self._is_cancel_requested = True
         if not self._decision.setdefault("sent", False):
-            self._withdrawn.open()
+            self._cancelled.open()
 
     def pause(self, seconds: float) -> None:
-        """Sleep, but not past a withdrawal.
+        """Sleep, but not past its cancellation.
 
         Raises:
-            Withdrawn: It was called off.
+            Cancelled: It was cancelled.
         """
-        if self._withdrawn.wait(seconds):
-            raise Withdrawn
+        if self._cancelled.wait(seconds):
+            raise Cancelled
 
     def see_through(self, finished: Latch) -> BaseException | None:
         """Wait until what was sent is stored. A second Ctrl-C does not change what the server has done.

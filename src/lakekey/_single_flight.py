@@ -28,13 +28,13 @@ from contextvars import ContextVar
 from typing import Generic, TypeVar
 
 from lakekey import _held_records
-from lakekey._commitment import Commitment, Withdrawn, locked, unlock
+from lakekey._commitment import Cancelled, Commitment, locked, unlock
 from lakekey._imports import holds_a_lock
 from lakekey._inside_work import LOGGERS, Work, inside, is_holding, under_way
 from lakekey._renewal_imports import cannot_wait
 from lakekey.errors import LakekeyError
 
-__all__ = ["Busy", "Commitment", "Flights", "Overdue", "Waiter", "Withdrawn", "on"]
+__all__ = ["Busy", "Cancelled", "Commitment", "Flights", "Overdue", "Waiter", "on"]
 
 T = TypeVar("T")
 _GRACE = 0.5
@@ -59,11 +59,11 @@ class Waiter:
         self.others: set[Waiter] = set()
 
     def cancel(self) -> None:
-        """Stop waiting; the last waiter to stop withdraws the work, if nothing was sent."""
+        """Stop waiting; the last waiter to stop cancels the work, if nothing was sent."""
         self.cancelled = True
         self.others.discard(self)
         if not self.others and self.commitment is not None:
-            self.commitment.withdraw()
+            self.commitment.cancel()
         unlock(self.lock)
 
 
@@ -104,11 +104,11 @@ class _Flight(Work, Generic[T]):
         token = under_way.set(self)
         try:
             self.result = self.work(self.commitment)
-        except (LakekeyError, Withdrawn) as error:
+        except (LakekeyError, Cancelled) as error:
             self.error = error
         except BaseException as error:
             if isinstance(self.worker, Waiter):
-                self.error = Withdrawn()  # an interruption is for its own thread only: the others start again
+                self.error = Cancelled()  # an interruption is for its own thread only: the others start again
                 raise
             self.error = error
         finally:
@@ -143,7 +143,7 @@ class Flights(Generic[T]):
         Raises:
             Busy: It cannot be waited for here.
             Overdue: It did not end in time.
-            Withdrawn: The caller's wait was cancelled.
+            Cancelled: The caller's wait was cancelled.
         """
         if inside() or cannot_wait() or sys.is_finalizing():  # at its very end, no thread runs any more
             raise Busy
@@ -153,7 +153,7 @@ class Flights(Generic[T]):
         while True:
             waiter.lock = locked()
             if waiter.cancelled:  # looked at after the lock was made: a later cancellation opens this one
-                raise Withdrawn
+                raise Cancelled
             flight = mine = _Flight[T](waiter, work)
             try:
                 flight = self._running.setdefault(key, mine)
@@ -177,7 +177,7 @@ class Flights(Generic[T]):
                 continue
             flight.report()
             flight.waiters.discard(waiter)
-            if not isinstance(flight.error, Withdrawn):
+            if not isinstance(flight.error, Cancelled):
                 return flight.outcome()
             # The last waiter left just as this one came: start again.
 
@@ -234,26 +234,26 @@ class Flights(Generic[T]):
         if self._running.get(key) is flight:
             self._running.pop(key, None)
         try:
-            flight.commitment.release()
+            flight.commitment.settled()
         finally:
             flight.finished.open()
 
     def _leave(self, key: str, flight: _Flight[T], waiter: Waiter) -> None:
-        """Let what was sent be stored, or withdraw it. Raises what interrupts this in turn, at its end."""
+        """Let what was sent be stored, or cancel it. Raises what interrupts this in turn, at its end."""
         flight.waiters.discard(waiter)
         alone = not flight.waiters
         if alone:
-            flight.commitment.withdraw()
+            flight.commitment.cancel()
         begun_here = waiter in (flight.starter, flight.worker)
         if begun_here and not flight.finished.is_open and flight.claim(waiter):
             # The interruption came before the work had begun. The other waiters start again.
-            flight.error = Withdrawn()
+            flight.error = Cancelled()
             self._finish(key, flight)
         later = flight.commitment.see_through(flight.finished)
         if later is not None:
             raise later
         if alone:
-            # Withdrawn: time to tidy up, such as to note for other processes that the sign-in was given up.
+            # Cancelled: time to tidy up, such as to note for other processes that the sign-in was given up.
             with contextlib.suppress(KeyboardInterrupt):
                 flight.finished.wait(_GRACE)
             flight.report()

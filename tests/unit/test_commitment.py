@@ -11,7 +11,7 @@ import warnings
 import pytest
 
 from lakekey import _commitment, _held_signals
-from lakekey._commitment import Commitment, Latch, Withdrawn
+from lakekey._commitment import Cancelled, Commitment, Latch
 from lakekey._held_signals import HeldSignals
 
 SHORT = 0.3
@@ -29,7 +29,7 @@ ALARM, ANOTHER = (signal.SIGALRM, signal.SIGUSR1) if os.name == "posix" else (si
 def commitment():
     commitment = Commitment()
     yield commitment
-    commitment.release()
+    commitment.settled()
 
 
 @pytest.fixture
@@ -41,21 +41,21 @@ def alarm():
     signal.signal(ALARM, before)
 
 
-def test_what_is_withdrawn_is_not_sent(commitment):
-    commitment.withdraw()
-    with pytest.raises(Withdrawn):
+def test_what_is_cancelled_is_not_sent(commitment):
+    commitment.cancel()
+    with pytest.raises(Cancelled):
         commitment.commit()
     assert not commitment.committed
 
 
-def test_a_withdrawal_of_what_was_sent_is_remembered(commitment):
+def test_cancelling_what_was_sent_is_remembered(commitment):
     commitment.commit()
-    commitment.withdraw()
+    commitment.cancel()
     commitment.pause(0)  # what is under way goes on
-    commitment.release()
-    with pytest.raises(Withdrawn):
+    commitment.settled()
+    with pytest.raises(Cancelled):
         commitment.pause(0)
-    with pytest.raises(Withdrawn):
+    with pytest.raises(Cancelled):
         commitment.commit()
 
 
@@ -72,11 +72,11 @@ def test_a_waiter_of_a_latch_is_woken_when_it_opens():
     assert opened == [True]
 
 
-def test_a_second_request_may_be_withdrawn_like_the_first(commitment):
+def test_a_second_request_may_be_cancelled_like_the_first(commitment):
     commitment.commit()
-    commitment.release()
-    commitment.withdraw()
-    with pytest.raises(Withdrawn):
+    commitment.settled()
+    commitment.cancel()
+    with pytest.raises(Cancelled):
         commitment.commit()
 
 
@@ -132,14 +132,14 @@ def test_signals_wait_while_the_main_thread_itself_has_sent_something(commitment
     commitment.commit()
     signal.raise_signal(ALARM)
     assert alarm == []
-    commitment.release()
+    commitment.settled()
     assert alarm == [ALARM]
 
 
-def test_withdrawn_work_holds_no_signals(commitment, alarm):
+def test_cancelled_work_holds_no_signals(commitment, alarm):
     commitment.holds_signals = True
-    commitment.withdraw()
-    with pytest.raises(Withdrawn):
+    commitment.cancel()
+    with pytest.raises(Cancelled):
         commitment.commit()
     signal.raise_signal(ALARM)
     assert alarm == [ALARM]

@@ -11,7 +11,7 @@ import pytest
 
 from lakekey import _single_flight
 from lakekey._inside_work import later
-from lakekey._single_flight import Busy, Flights, Overdue, Waiter, Withdrawn, on
+from lakekey._single_flight import Busy, Cancelled, Flights, Overdue, Waiter, on
 
 SHORT = 0.3
 LONG = 30.0
@@ -150,7 +150,7 @@ def test_a_caller_with_a_lock_in_hand_does_not_wait_for_another_thread():
     other.join()
 
 
-@pytest.mark.parametrize("step", ["_held_records.hold_back", "_Flight.claim", "Commitment.release"])
+@pytest.mark.parametrize("step", ["_held_records.hold_back", "_Flight.claim", "Commitment.settled"])
 def test_the_thread_of_the_work_does_not_wait_for_it_before_it_begins_and_after_it(monkeypatch, step):
     flights, asked, thread = Flights(), [], threading.get_ident()
     owner, _, name = step.rpartition(".")
@@ -208,20 +208,20 @@ def test_a_module_that_a_renewal_may_import_is_recognized_by_its_name(monkeypatc
     assert importlib.import_module(name).got == ("busy" if name == "queue" else "done")
 
 
-def test_a_cancelled_waiter_leaves_and_withdraws_the_work():
-    flights, begun, withdrawn = Flights(), threading.Event(), threading.Event()
+def test_a_cancelled_waiter_leaves_and_cancels_the_work():
+    flights, begun, cancelled = Flights(), threading.Event(), threading.Event()
     waiter, ended = Waiter(), []
 
     def work(commitment):
         begun.set()
         try:
             commitment.pause(LONG)
-        except Withdrawn:
-            withdrawn.set()
+        except Cancelled:
+            cancelled.set()
             raise
 
     def run():
-        with on(waiter), pytest.raises(Withdrawn):
+        with on(waiter), pytest.raises(Cancelled):
             flights.run("key", work, patience=LONG)
         ended.append("left")
 
@@ -229,7 +229,7 @@ def test_a_cancelled_waiter_leaves_and_withdraws_the_work():
     thread.start()
     begun.wait()
     waiter.cancel()
-    assert withdrawn.wait(LONG / 2)
+    assert cancelled.wait(LONG / 2)
     thread.join()
     assert ended == ["left"]
 
@@ -255,7 +255,7 @@ def test_a_second_waiter_keeps_what_the_first_one_no_longer_waits_for():
         with on(waiter):
             try:
                 results.append(flights.run("key", work, patience=LONG))
-            except Withdrawn:
+            except Cancelled:
                 results.append("cancelled")
 
     threads = [threading.Thread(target=run, args=(waiter,)) for waiter in (first, Waiter())]

@@ -1,4 +1,4 @@
-"""A caller whose wait is interrupted leaves: what was not sent is withdrawn, and other callers get a result."""
+"""A caller whose wait is interrupted leaves: what was not sent is cancelled, and other callers get a result."""
 
 import ctypes
 import threading
@@ -7,7 +7,7 @@ import pytest
 
 from lakekey import _single_flight
 from lakekey._inside_work import later
-from lakekey._single_flight import Flights, Withdrawn
+from lakekey._single_flight import Cancelled, Flights
 from support.waiting import until
 
 LONG = 30.0
@@ -56,7 +56,7 @@ class Interruptible:
                 self.go_on.wait(LONG)
             while not self.go_on.is_set():
                 commitment.pause(0.01)
-        except Withdrawn:
+        except Cancelled:
             threading.Event().wait(0.1)  # tidying up takes a moment
             later(lambda: self.done.append("told"))
             self.done.append("tidied up")
@@ -64,7 +64,7 @@ class Interruptible:
         return "done"
 
 
-def test_interrupted_caller_withdraws_its_work_and_gives_it_time_to_tidy_up(monkeypatch):
+def test_interrupted_caller_cancels_its_work_and_gives_it_time_to_tidy_up(monkeypatch):
     monkeypatch.setattr(_single_flight, "_GRACE", LONG)
     flights, work = Flights(), Interruptible(sends=False)
     caller = Caller(flights, work)

@@ -53,7 +53,7 @@ class Server:
         self.sent += 1
         signal.raise_signal(signal.SIGINT)  # in the midst of it
         self.stored += 1
-        commitment.release()
+        commitment.settled()
         return "header"
 
 

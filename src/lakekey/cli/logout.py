@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
-from lakekey._single_flight import Waiter, Withdrawn, on
+from lakekey._single_flight import Cancelled, Waiter, on
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
 from lakekey.cli.arguments import target_settings
@@ -251,7 +251,7 @@ class _Ended:
                 row, _ = self._under_way[done]
                 try:
                     yield done.result(0)
-                except (Withdrawn, StoreUnavailable):
+                except (Cancelled, StoreUnavailable):
                     if not cancelled:
                         raise
                 except LakekeyError as error:
@@ -265,7 +265,7 @@ def _as_waiter(waiter: Waiter, row: Found) -> _Done:
     try:
         with on(waiter):
             return _of_row(row)
-    except Withdrawn:
+    except Cancelled:
         if open_cache().store.get(row.entry_id) is not None:
             raise
     # It is removed, and its revocation is under way, which a second call joins.

@@ -18,7 +18,7 @@ def interruptible(
     """Do something that only asks the network and spends nothing, in a thread of its own.
 
     Args:
-        commitment: The sign-in's, which may be called off.
+        commitment: The sign-in's, which may be cancelled.
         deadline: When to give up, by `time.monotonic`.
         work: What to do.
         timeout: Makes the error to give up with.

@@ -87,7 +87,7 @@ class Counting:
     def __init__(self, commitment: Commitment, countdown: Countdown) -> None:
         self._commitment = commitment
         self._countdown = countdown
-        self.commit, self.release = commitment.commit, commitment.release
+        self.commit, self.settled = commitment.commit, commitment.settled
 
     def pause(self, seconds: float) -> None:
         """See `Commitment.pause`."""

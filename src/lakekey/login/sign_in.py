@@ -55,7 +55,7 @@ class PersonSignIn:
         """Sign in.
 
         Args:
-            commitment: Lets the sign-in be called off until the code is sent for exchange.
+            commitment: Lets the sign-in be cancelled until the code is sent for exchange.
             held: Who the session belongs to that this sign-in replaces, where there is one.
             switch: Let another person take that session over.
 

@@ -28,16 +28,16 @@ _DRAIN = 5.0  # seconds after the deadline in which what has arrived may be read
 
 
 class Commitment(Protocol):
-    """Lets work be called off until it commits itself."""
+    """Lets work be cancelled until it commits itself."""
 
     def pause(self, seconds: float) -> None:
-        """Sleep, and raise as soon as the work is called off. 0 only asks whether it is."""
+        """Sleep, and raise as soon as the work is cancelled. 0 only asks whether it is."""
 
     def commit(self) -> None:
-        """From here on the work is completed. Raises if it was called off."""
+        """From here on the work is completed. Raises if it was cancelled."""
 
-    def release(self) -> None:
-        """What was sent has been dealt with; the work may be called off again."""
+    def settled(self) -> None:
+        """What was sent has been dealt with; the work may be cancelled again."""
 
 
 class _Context(NamedTuple):

@@ -97,7 +97,7 @@ def poll(client: Client, code: DeviceCode, commitment: deadlines.Commitment, dea
             if error == "expired_token":
                 raise LoginFailed("the code expired before it was entered", hint="sign in again")
             interval += 5.0 if error == "slow_down" else 0.0
-        commitment.release()
+        commitment.settled()
     else:
         return None
     raise LoginFailed(f"the server did not accept the device code ({refused})", hint="sign in again")

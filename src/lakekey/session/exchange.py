@@ -89,7 +89,7 @@ class Exchange:
                 spent=entry.refresh_token,
                 since=since,
             )
-            commitment.release()
+            commitment.settled()
             self._events.refreshed(renewed.identity)
             return renewed
         return self._on_invalid_grant(commitment, entry, stored, said, attempts)
@@ -131,7 +131,7 @@ class Exchange:
                     return renewed, sent_at
             except TokenEndpointError as error:
                 commitment.answered(doubt=leaves_doubt(error))
-                commitment.release()
+                commitment.settled()
                 wait = self._timing.first_pause * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
                 wait += error.retry_after or 0.0  # never sooner than asked, and not all hosts at once
                 last = not error.retryable or attempt == attempts or time.monotonic() + wait > deadline
@@ -139,7 +139,7 @@ class Exchange:
                     raise
                 self._events.retries(error, wait)
             except BaseException:
-                commitment.release()
+                commitment.settled()
                 raise
             commitment.pause(wait)
         raise AssertionError("unreachable")  # pragma: no cover
@@ -148,7 +148,7 @@ class Exchange:
         self, commitment: Commitment, entry: Entry, stored: Stored, said: str, attempts: int
     ) -> Entry:
         """A dead refresh token: go on from a newer one if it was stored, else end the session for all."""
-        commitment.release()
+        commitment.settled()
         if not self._grant.needs_person:
             # RFC 6749 §5.2 has this code for any grant; a service principal has no session that could be over.
             refusal = CredentialsRefused(f"the server refuses the grant ({said})", error="invalid_grant")
@@ -191,7 +191,7 @@ class Exchange:
             failure=self._failures.of(error),
         )
         self._saving.save(kept, stored, spent=entry.refresh_token)
-        commitment.release()
+        commitment.settled()
         self._events.failed(error)
         return error
 

@@ -138,9 +138,9 @@ class Guarded:
         self.in_doubt |= self.sent and doubt
         self.sent = False
 
-    def release(self) -> None:
-        """See `Commitment.release`."""
-        self._commitment.release()
+    def settled(self) -> None:
+        """See `Commitment.settled`."""
+        self._commitment.settled()
 
     def pause(self, seconds: float) -> None:
         """See `Commitment.pause`."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from lakekey._single_flight import Commitment, Flights, Withdrawn
+from lakekey._single_flight import Cancelled, Commitment, Flights
 from lakekey.cache.entry import Entry, Stored
 from lakekey.errors import (
     CredentialsRefused,
@@ -224,7 +224,7 @@ class Renewal:
         try:
             with self._events.login():
                 response, who = self._sign_in(commitment, before.identity, switch=switch)
-        except Withdrawn:
+        except Cancelled:
             self._saving.note_failure(before, stored, self._failures.abandoned())
             raise
         except (LoginFailed, TokenEndpointError, CredentialsRefused) as error:
@@ -237,6 +237,6 @@ class Renewal:
         on_trial = entry.on_trial and unasked
         entry = entry._replace(identity=who, logged_in_at=time.time(), session_ends_at=ends_at, on_trial=on_trial)
         self._saving.save(entry, stored)
-        commitment.release()
+        commitment.settled()
         self._events.signed_in(who)
         return entry

@@ -219,7 +219,7 @@ def polled(directory, *answers, patience=20.0):
         try:
             return device.poll(endpoint.client(), code, commitment, time.monotonic() + patience)
         finally:
-            commitment.release()  # as the flight does that it belongs to
+            commitment.settled()  # as the flight does that it belongs to
             assert {form["device_code"][0] for _, form in endpoint.requests} == {"the-device-code"}
             assert waiting == []
 

@@ -47,6 +47,6 @@ def test_later_signal_does_not_strike_the_wait_for_an_answer():
     commitment = Commitment()
     commitment.commit()
     signals._end(signal.SIGTERM, None)
-    commitment.release()
+    commitment.settled()
     with pytest.raises(signals.Ended):
         signals._end(signal.SIGTERM, None)

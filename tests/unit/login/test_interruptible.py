@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lakekey._single_flight import Commitment, Withdrawn
+from lakekey._single_flight import Cancelled, Commitment
 from lakekey.errors import LoginTimeout
 from lakekey.login.interruptible import interruptible
 
@@ -48,15 +48,15 @@ def test_wait_ends_at_the_deadline():
 
 def test_wait_ends_as_soon_as_the_sign_in_is_called_off():
     over, commitment = threading.Event(), Commitment()
-    commitment.withdraw()
+    commitment.cancel()
     try:
-        with pytest.raises(Withdrawn):
+        with pytest.raises(Cancelled):
             done(lambda: over.wait(60), commitment=commitment)
     finally:
         over.set()
 
 
-def test_wait_looks_for_a_withdrawal_without_pausing():
+def test_wait_looks_for_a_cancellation_without_pausing():
     class Looking(Commitment):
         def pause(self, seconds):
             pauses.append(seconds)

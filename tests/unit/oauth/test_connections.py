@@ -267,7 +267,7 @@ def test_work_commits_before_it_sends_on_a_kept_connection(kept):
         def commit(self):
             raise CalledOff
 
-        def release(self):
+        def settled(self):
             pass
 
     with Server([GOOD % b"", GOOD % b""]) as server:

@@ -30,7 +30,7 @@ class Work:
     def commit(self):
         self.committed = True
 
-    def release(self):
+    def settled(self):
         """It may be called off again."""
 
     def pause(self, seconds):

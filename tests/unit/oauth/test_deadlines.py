@@ -57,7 +57,7 @@ class Work:
             raise CalledOff
         self.committed.set()
 
-    def release(self):
+    def settled(self):
         self.committed.clear()
 
     def pause(self, seconds):

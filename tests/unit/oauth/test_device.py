@@ -50,7 +50,7 @@ def poll(client, server, *answers):
     try:
         return device.poll(client, code, commitment, time.monotonic() + 20)
     finally:
-        commitment.release()
+        commitment.settled()
 
 
 def refusal(error, **more):

@@ -39,16 +39,16 @@ class Noted(Commitment):
         self.notes.append("committed")
         super().commit()
 
-    def release(self):
+    def settled(self):
         self.notes.append("free again")
-        super().release()
+        super().settled()
 
 
 @pytest.fixture
 def commitment():
     noted = Noted()
     yield noted
-    noted.release()
+    noted.settled()
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def test_refusal_releases_what_it_has_committed_before_anything_else(provider, s
     server.meanwhile = lambda: None
     with pytest.raises(LoginRequired):
         session.renewal._exchange.run(commitment, stored.entry, stored)
-    assert commitment.made[-1] == "release"
+    assert commitment.made[-1] == "settled"
 
 
 def test_answer_without_a_usable_access_token_leaves_its_refresh_token(provider, server, caplog):

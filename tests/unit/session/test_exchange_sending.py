@@ -28,8 +28,8 @@ class Commitment:
     def commit(self):
         self.made.append("commit")
 
-    def release(self):
-        self.made.append("release")
+    def settled(self):
+        self.made.append("settled")
 
     def pause(self, seconds):
         self.made.append(seconds)
@@ -81,11 +81,11 @@ def key_of(of):
     return of.session.queue.key
 
 
-def test_answer_that_comes_at_once_is_stored_released_and_told(made, server, monkeypatch):
+def test_answer_that_comes_at_once_is_stored_settled_and_told(made, server, monkeypatch):
     of, commitment, prepared = made(), Commitment(), []
     monkeypatch.setattr(server, "prepare", lambda: prepared.append(len(server.sent)))
     renewed = run(of, commitment)
-    assert commitment.made == ["release"]
+    assert commitment.made == ["settled"]
     assert of.exchange._events.told == [("refreshed", renewed.identity)]
     assert prepared == [0]  # before anything was sent
     assert server.state(entry_of(of.provider).refresh_token) == "current"
@@ -95,7 +95,7 @@ def test_pauses_between_tries_double_and_nothing_is_committed_to_meanwhile(made,
     of, commitment = made(), Commitment()
     server.trouble.extend(["unavailable"] * 2)
     run(of, commitment)
-    assert commitment.made == ["release", 1.0, "release", 2.0, "release"]
+    assert commitment.made == ["settled", 1.0, "settled", 2.0, "settled"]
     assert of.drawn == [(0.5, 1.5)] * 2
     assert [(told[0], told[2]) for told in of.exchange._events.told[:2]] == [("retries", 1.0), ("retries", 2.0)]
 
@@ -110,10 +110,10 @@ def test_server_is_not_asked_again_sooner_than_it_wants(made, server, monkeypatc
 
     monkeypatch.setattr(server, "renew", busy)
     run(of, commitment)
-    assert commitment.made == ["release", 8.0, "release"]
+    assert commitment.made == ["settled", 8.0, "settled"]
 
 
-def test_interruption_releases_what_was_committed_to(made, server, monkeypatch):
+def test_interruption_settles_what_was_committed_to(made, server, monkeypatch):
     of, commitment = made(), Commitment()
 
     def interrupted(*_, **__):
@@ -122,7 +122,7 @@ def test_interruption_releases_what_was_committed_to(made, server, monkeypatch):
     monkeypatch.setattr(server, "renew", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(of, commitment)
-    assert commitment.made == ["release"]
+    assert commitment.made == ["settled"]
 
 
 @pytest.mark.parametrize(
@@ -204,13 +204,13 @@ def test_held_answer_that_no_longer_serves_is_exchanged_in_turn(made, server):
     assert server.sent == [newer]
 
 
-def test_unusable_answer_is_released_and_not_worth_another_try(made, server):
+def test_unusable_answer_is_settled_and_not_worth_another_try(made, server):
     of, commitment = made(), Commitment()
     server.trouble.append("unusable")
     with pytest.raises(TokenEndpointError, match="nonsense") as caught:
         run(of, commitment)
     assert caught.value.retryable is False
-    assert commitment.made == ["release"]
+    assert commitment.made == ["settled"]
 
 
 def refused_while(server, monkeypatch, meanwhile):

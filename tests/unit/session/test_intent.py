@@ -128,8 +128,8 @@ class Calls:
     def commit(self):
         self.made.append("commit")
 
-    def release(self):
-        self.made.append("release")
+    def settled(self):
+        self.made.append("settled")
 
     def pause(self, seconds):
         self.made.append(seconds)
@@ -142,8 +142,8 @@ def test_commitment_is_passed_on_while_the_lease_is_held():
     guard.commit()
     assert guard.sent
     guard.pause(0.5)
-    guard.release()
-    assert calls.made == ["commit", 0.5, "release"]
+    guard.settled()
+    assert calls.made == ["commit", 0.5, "settled"]
 
 
 def test_nothing_is_committed_to_once_the_lease_is_lost():

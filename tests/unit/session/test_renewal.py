@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakekey._single_flight import Withdrawn
+from lakekey._single_flight import Cancelled
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.configuration.target import resolve
 from lakekey.errors import CredentialsRefused, LoginFailed, LoginRequired, TokenEndpointError
@@ -226,8 +226,8 @@ def test_sign_in_that_fails_is_left_in_the_entry_beside_the_session(person, serv
 
 
 def test_sign_in_that_every_caller_gave_up_is_left_in_the_entry(person, server):
-    server.login_error = Withdrawn()
-    with pytest.raises(Withdrawn):
+    server.login_error = Cancelled()
+    with pytest.raises(Cancelled):
         session_of(person).renewal._login(None, session_of(person).cache.read(session_of(person).entry_id))
     assert entry_of(person).failure.message == "the sign-in was given up"
 
@@ -263,7 +263,7 @@ def test_token_of_a_sign_in_is_on_trial_unless_the_person_meant_it(person, serve
 def test_sign_in_is_told_and_releases_what_it_has_committed(person, caplog):
     caplog.set_level(logging.INFO, "lakekey")
     session, told = session_of(person), []
-    commitment = SimpleNamespace(release=lambda: told.append(session.peek().logged_in_at))
+    commitment = SimpleNamespace(settled=lambda: told.append(session.peek().logged_in_at))
     session.renewal._login(commitment, session.cache.read(session.entry_id))
     assert told == [entry_of(person).logged_in_at]  # once it was stored
     assert "signed in as ada@example.com" in caplog.text
