@@ -13,7 +13,7 @@ MEMORY = {
     "lakekey.cache.unwritten": ("_entries", "_reported"),
     "lakekey.cli.signals": ("_told",),
     "lakekey.observability.audit": ("_reported",),
-    "lakekey.observability.events": ("_said",),
+    "lakekey.observability.events": ("_reported",),
     "lakekey.observability.session_metrics": ("_last",),
     "lakekey.observability.telemetry": ("_complaints",),
     "lakekey.providers.factory": ("_warned",),

@@ -97,15 +97,15 @@ class Target(Resolved, Given):
     @property
     def login_command(self) -> str:
         """The command with which a person signs in to it."""
-        return f"lakekey login{self._named}"
+        return f"lakekey login{self._command_arguments}"
 
     @property
     def doctor_command(self) -> str:
         """The command that looks for what is wrong with it."""
-        return f"lakekey doctor{self._named}"
+        return f"lakekey doctor{self._command_arguments}"
 
     @property
-    def _named(self) -> str:
+    def _command_arguments(self) -> str:
         """How it is named on the command line: by the profile, not at all for the default one, or by the host.
 
         With the caller's own arguments, as far as there are options for them: without, it would be another credential.

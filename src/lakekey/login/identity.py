@@ -56,7 +56,7 @@ def identify(client: Client, host: str, response: TokenResponse, *, nonce: str |
         return Identity(names[0], _keys(names), group)
     if names := _names(access_claims, subject=False):
         return Identity(names[0], _keys(names), group)
-    for fields in _asked(client, host, response):
+    for fields in _answers_of_endpoints(client, host, response):
         if names := _names(fields, subject=True):
             return Identity(names[0], _keys(names), group)
     return Identity(None, group=group)
@@ -110,7 +110,7 @@ def _keys(names: Iterable[str]) -> frozenset[str]:
     return frozenset(person_key(name) for name in names)
 
 
-def _asked(client: Client, host: str, response: TokenResponse) -> Iterable[dict[str, Any]]:
+def _answers_of_endpoints(client: Client, host: str, response: TokenResponse) -> Iterable[dict[str, Any]]:
     """What the server's own endpoints say of the person. A sign-in is not lost because one of them fails."""
     endpoint = client.discover().userinfo_endpoint
     granted = response.scopes or client.scopes
@@ -146,7 +146,7 @@ def check_identity(target: Target, identity: Identity, held: str | None) -> None
     if target.user and person_key(target.user) not in identity.names:
         named = _spelled(target.user)
         raise WrongIdentity(
-            f"{_said(identity)} signed in, but this profile is for {named}",
+            f"{_shown(identity)} signed in, but this profile is for {named}",
             hint=f"sign out of {target.host} in the browser, and sign in as {named}",
             profile=target.name,
         )
@@ -154,7 +154,7 @@ def check_identity(target: Target, identity: Identity, held: str | None) -> None
         # Nor a person that the server does not name: the session could change hands unseen.
         owner = _spelled(held)
         raise WrongIdentity(
-            f"{_said(identity)} signed in, but this session is {owner}'s",
+            f"{_shown(identity)} signed in, but this session is {owner}'s",
             hint=f"sign in as {owner}, or hand the session over with: {target.login_command} --switch",
             profile=target.name,
         )
@@ -166,7 +166,7 @@ def check_identity(target: Target, identity: Identity, held: str | None) -> None
         )
 
 
-def _said(identity: Identity) -> str:
+def _shown(identity: Identity) -> str:
     return _spelled(identity.name) if identity.name else "a person that the server does not name"
 
 

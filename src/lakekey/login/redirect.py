@@ -46,26 +46,26 @@ def redirect_of(target: Target) -> Redirect:
         except ValueError:
             parts = urlsplit("")  # the error shows what may be a password: ours must not hang on it
         if parts.query or parts.fragment or parts.username or not parts.hostname:
-            raise _wrong("redirect_url", target.redirect_url, target)
+            raise _invalid("redirect_url", target.redirect_url, target)
         if parts.scheme == "https":
             return Redirect(parts.hostname, [port or 443], parts.path, fixed=target.redirect_url)
         # RFC 8252 §8.3: nothing but the loopback interface may receive the code in clear.
         if parts.scheme != "http" or parts.hostname not in LOOPBACK:
-            raise _wrong("redirect_url", target.redirect_url, target)
+            raise _invalid("redirect_url", target.redirect_url, target)
         host_name, path = parts.hostname, parts.path
     if target.redirect_port is not None:
         ports = [target.redirect_port]
     elif target.redirect_ports:
         listed = ports_of(str(target.redirect_ports))
         if not listed:
-            raise _wrong("redirect_ports", target.redirect_ports, target)
+            raise _invalid("redirect_ports", target.redirect_ports, target)
         ports = listed
     elif port is not None:
         ports = [port]
     return Redirect(host_name, ports, path)
 
 
-def _wrong(setting: str, value: str, target: Target) -> ConfigurationError:
+def _invalid(setting: str, value: str, target: Target) -> ConfigurationError:
     if setting == "redirect_url":
         what = "an address that a sign-in can come back to"
         hint = "use http://localhost:PORT/…, as registered for the app"

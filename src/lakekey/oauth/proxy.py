@@ -40,10 +40,10 @@ def proxy_to(url: str, proxies: dict[str, str] | None = None) -> str | None:
         from requests.utils import select_proxy
 
     address = select_proxy(url, proxies_on_the_way(url) if proxies is None else proxies)
-    return _named(address) if address else None
+    return _host_and_port(address) if address else None
 
 
-def _named(address: str) -> str:
+def _host_and_port(address: str) -> str:
     scheme, separator, rest = address.rpartition("://")
     try:
         parts = urlsplit(f"//{rest}")

@@ -135,7 +135,7 @@ class Transport:
             session.mount("http://", adapter)
             # The library looks where a redirect leads although none is followed: it would read an endless body, and
             # stumble over something that is not an address.
-            session.get_redirect_target = _nowhere  # type: ignore[method-assign]
+            session.get_redirect_target = _no_redirect  # type: ignore[method-assign]
             try:
                 with session.request(
                     method,
@@ -193,7 +193,7 @@ def require_secure(url: str) -> None:
     )
 
 
-def _nowhere(resp: "requests.Response") -> None:
+def _no_redirect(resp: "requests.Response") -> None:
     """Where any redirect leads."""
 
 

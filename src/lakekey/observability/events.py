@@ -25,7 +25,7 @@ Context = contextlib.AbstractContextManager[object]
 _ON = ("1", "true", "yes", "on")
 _OFF = ("", "0", "false", "no", "off")
 _NOTHING = contextlib.nullcontext()
-_said: set[str] = set()
+_reported: set[str] = set()
 
 
 class Events:
@@ -187,6 +187,6 @@ def _loaded(environ: Mapping[str, str], load: Callable[[], T]) -> T | None:
 
 
 def _without(reason: str, remedy: str) -> None:
-    if reason not in _said:
-        _said.add(reason)
+    if reason not in _reported:
+        _reported.add(reason)
         _log.warning("telemetry", "OpenTelemetry is not used: %s (%s)", reason, remedy)

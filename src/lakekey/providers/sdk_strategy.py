@@ -82,7 +82,7 @@ class SdkStrategy:
         self._chances = SecondChances()
 
         def headers() -> Headers:
-            return dict(self._asked(self._built().headers))
+            return dict(self._call(self._built().headers))
 
         self.headers = headers
 
@@ -208,7 +208,7 @@ class SdkStrategy:
 
     # -- calling the SDK ----------------------------------------------------------------------------------------
 
-    def _asked(self, work: Callable[[], T]) -> T:
+    def _call(self, work: Callable[[], T]) -> T:
         """Call the SDK; what it raises becomes an error of ours."""
         try:
             return self._inside(work)
@@ -260,7 +260,7 @@ class SdkStrategy:
     def _attempt(self, attempt: _Attempt) -> _Strategy:
         reports: list[str] = []
         try:
-            strategy = self._strategy = _Strategy(self._asked(lambda: self._build(reports)))
+            strategy = self._strategy = _Strategy(self._call(lambda: self._build(reports)))
         except LakekeyError as error:
             attempt.error = error
             raise

@@ -108,7 +108,7 @@ def client_of(
         secret=client_secret(target) if target.auth_type == M2M or has_app_secret else None,
         scopes=tuple(sorted(scopes)),
         transport=transport,
-        discover=_once(known),
+        discover=_memoized(known),
         assume_group=target.group_id,
         authorization_details=target.authorization_details,
         older_secret=target.older_secret,
@@ -137,7 +137,7 @@ def _client_certificate(target: Target) -> tuple[str, str] | None:
     return certificate, expanded(target.client_key) if target.client_key else certificate
 
 
-def _once(find: Callable[[], Metadata]) -> Callable[[], Metadata]:
+def _memoized(find: Callable[[], Metadata]) -> Callable[[], Metadata]:
     found: list[Metadata] = []
 
     def remembered() -> Metadata:

@@ -41,7 +41,7 @@ class SignedInChannelBuilder(_Base):  # type: ignore[misc]  # pyspark is importe
         self.provider = provider
         self._root_certificates = root_certificates
         super().__init__(url, list(channel_options))
-        named = self._said(self.PARAM_USER_AGENT) or os.environ.get("SPARK_CONNECT_USER_AGENT")
+        named = self._parameter(self.PARAM_USER_AGENT) or os.environ.get("SPARK_CONNECT_USER_AGENT")
         self._product = " ".join(filter(None, (named, f"lakekey/{_version.__version__}")))
         if "grpc.primary_user_agent" not in dict(channel_options):
             self._channel_options.append(("grpc.primary_user_agent", self._product))
@@ -55,7 +55,7 @@ class SignedInChannelBuilder(_Base):  # type: ignore[misc]  # pyspark is importe
     @property
     def secure(self) -> bool:
         """Whether the channel uses TLS."""
-        return self._said(self.PARAM_USE_SSL) != "false"
+        return self._parameter(self.PARAM_USE_SSL) != "false"
 
     @property
     def token(self) -> None:
@@ -93,7 +93,7 @@ class SignedInChannelBuilder(_Base):  # type: ignore[misc]  # pyspark is importe
         # Inside the caller's own interceptors, which so never see a token.
         return grpc.intercept_channel(channel, *getattr(self, "_interceptors", ()), SignIn(self.provider))
 
-    def _said(self, parameter: str) -> str | None:
+    def _parameter(self, parameter: str) -> str | None:
         """A parameter of the address."""
         try:
             return str(self.get(parameter))

@@ -160,9 +160,9 @@ def _ends(before: Iterable[AppRegistration], after: Iterable[AppRegistration], e
     if then is None or (then.client_id, then.discovery_url) != (client, now.discovery_url):
         return True
     # A profile that names scopes of its own keeps them, whatever the app has.
-    return about.get("scopes") == _asked(now) and _asked(now) != _asked(then)
+    return about.get("scopes") == _scopes_of(now) and _scopes_of(now) != _scopes_of(then)
 
 
-def _asked(app: AppRegistration) -> list[str]:
+def _scopes_of(app: AppRegistration) -> list[str]:
     """An app's scopes, as a target has them: ``offline_access`` is not a permission (RFC 6749 §1.5)."""
     return sorted(set(app.scopes) - {"offline_access"})

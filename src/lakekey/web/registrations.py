@@ -49,7 +49,7 @@ class Registrations:
         Raises:
             ConfigurationError: There is none.
         """
-        return _named(self.all(), name)
+        return _app_of(self.all(), name)
 
     def add(self, app: AppRegistration, *, with_connections: bool = False) -> AppRegistration:
         """Add a registration. The first one for a host is its default.
@@ -77,7 +77,7 @@ class Registrations:
             app_changes.check_ended(apps, after, entries, what="default", again=again)
             return after
 
-        kept = _named(self._change(change), app.name)
+        kept = _app_of(self._change(change), app.name)
         self._told("app added", app)
         return kept
 
@@ -127,7 +127,7 @@ class Registrations:
 
         def change(apps: list[AppRegistration]) -> list[AppRegistration]:
             nonlocal ended
-            now, others = _named(apps, name), [each for each in apps if each.name != name]
+            now, others = _app_of(apps, name), [each for each in apps if each.name != name]
             if now != before or (seen is not None and app_changes.version(now) != seen):
                 raise told("e-meanwhile", f"{name} was changed meanwhile", hint="look at it, and try again", app=name)
             if {"name", "redirect_uri"} & set(what):
@@ -138,7 +138,7 @@ class Registrations:
             ended = app_changes.check_ended(apps, changed, entries, what=", ".join(what), again=again)
             return changed
 
-        kept = _named(self._change(change), after.name)
+        kept = _app_of(self._change(change), after.name)
         if kept.is_default != before.is_default:
             what.append("is_default")
         if what:
@@ -164,7 +164,7 @@ class Registrations:
 
         def change(apps: list[AppRegistration]) -> list[AppRegistration]:
             nonlocal ended
-            chosen = _named(apps, name)._replace(is_default=True)
+            chosen = _app_of(apps, name)._replace(is_default=True)
             after = [chosen if each.name == name else each for each in app_changes.with_default(apps, chosen)]
             ended = app_changes.check_ended(apps, after, entries, what="default", again=again)
             return after
@@ -188,7 +188,7 @@ class Registrations:
             raise told("e-secret", "the secret is empty or holds a line break", hint="give the secret on one line")
 
         def change(apps: list[AppRegistration]) -> list[AppRegistration]:
-            app = _named(apps, name)
+            app = _app_of(apps, name)
             older = app.secret if keep_older and app.secret != secret else ""
             changed = app._replace(secret=secret, older_secret=older, secret_changed_at=time.time())
             return [changed if each.name == name else each for each in apps]
@@ -204,7 +204,7 @@ class Registrations:
         """
 
         def change(apps: list[AppRegistration]) -> list[AppRegistration]:
-            app = _named(apps, name)
+            app = _app_of(apps, name)
             if not app.older_secret:
                 raise told(
                     "e-no-older-secret",
@@ -289,7 +289,7 @@ class Registrations:
                     return apps
 
 
-def _named(apps: list[AppRegistration], name: str) -> AppRegistration:
+def _app_of(apps: list[AppRegistration], name: str) -> AppRegistration:
     found = next((app for app in apps if app.name == name), None)
     if found is None:
         names = ", ".join(app.name for app in apps) or "none"

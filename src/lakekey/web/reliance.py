@@ -18,17 +18,17 @@ class Reliance:
     """
 
     def __init__(self, named: Iterable[Schedule] | None, automated: Collection[str]) -> None:
-        self._named = None if named is None else list(named)
+        self._schedules = None if named is None else list(named)
         self._automated = automated
 
     def on(self, user: User, profile: str) -> tuple[str, ...] | None:
         """The schedules that rely on a person's connection; none where a service principal is configured for them."""
-        if self._named is None:
+        if self._schedules is None:
             return None
         if profile in self._automated:
             return ()
         try:
-            named = [each for each in self._named if each.profile == profile]
+            named = [each for each in self._schedules if each.profile == profile]
             return tuple(str(each.name) for each in named if is_same(user_of(each.user), user))
         except Exception as error:  # noqa: BLE001 - connections are shown also where the host's schedules are malformed
             _log_unknown(error)

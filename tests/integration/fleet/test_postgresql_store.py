@@ -23,7 +23,7 @@ def test_the_contract_holds_through_a_pooler_in_transaction_mode(postgresql):
 
 
 def test_f21_a_connection_that_is_dead_is_given_up_by_our_limits_whatever_libpq_would_do(postgresql):
-    server = postgresql.store()._asked
+    server = postgresql.store()._loaded_server
     with server._connection() as connection:
         used = {each.keyword.decode(): each.val.decode() for each in connection.pgconn.info if each.val is not None}
     limits = ("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")

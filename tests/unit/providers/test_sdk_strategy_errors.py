@@ -25,7 +25,7 @@ def error_of(source, error):
         raise error
 
     with pytest.raises(LakekeyError) as caught:
-        source._asked(work)
+        source._call(work)
     return caught.value
 
 

@@ -103,7 +103,7 @@ class _Api:
 
     def list(self) -> Response:
         self._owner()
-        return jsonify(jobs=self._jobs.named(_asked("name")), has_more=False)
+        return jsonify(jobs=self._jobs.named(_parameter("name")), has_more=False)
 
     def run_now(self) -> Response:
         owner, job_id = self._owner(), _number(_body().get("job_id"))
@@ -116,7 +116,7 @@ class _Api:
 
     def look(self) -> Response:
         self._owner()
-        run_id = _number(_asked("run_id"))
+        run_id = _number(_parameter("run_id"))
         run = self._jobs.look(run_id)
         if run is None:
             return api_error(400, "INVALID_PARAMETER_VALUE", f"Run {run_id} does not exist.")
@@ -146,7 +146,7 @@ def mount(app: Flask, realm: Realm) -> None:
             app.add_url_rule(f"/api/{version}/jobs/{path}", f"jobs {version} {path}", view, methods=[method])
 
 
-def _asked(name: str) -> Any:
+def _parameter(name: str) -> Any:
     """A parameter of a GET: in the query, or in a body, as Databricks takes it too and Airflow's triggers send it."""
     return request.args.get(name) or _body().get(name)
 

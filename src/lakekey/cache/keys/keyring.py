@@ -70,15 +70,15 @@ class KeyringItem:
         text: str | None = None
         if self._backend == _SECRET_SERVICE:
             text = self._within_limit(lambda: _from_secret_service(self._item))
-        return text or self._asked(lambda keyring: keyring.get_password(SERVICE, self._item))
+        return text or self._call(lambda keyring: keyring.get_password(SERVICE, self._item))
 
     def write(self, text: str) -> None:
         """See `KeySource.write`."""
-        self._asked(lambda keyring: keyring.set_password(SERVICE, self._item, text))
+        self._call(lambda keyring: keyring.set_password(SERVICE, self._item, text))
 
     def erase(self) -> None:
         """See `KeySource.erase`."""
-        self._asked(lambda keyring: keyring.delete_password(SERVICE, self._item))
+        self._call(lambda keyring: keyring.delete_password(SERVICE, self._item))
 
     def lost(self) -> KeyUnavailable:
         """See `KeySource.lost`."""
@@ -87,7 +87,7 @@ class KeyringItem:
             hint="restore that keyring, or start over with another LAKEKEY_CACHE_DIR and sign in again",
         )
 
-    def _asked(self, call: Callable[[Any], T]) -> T:
+    def _call(self, call: Callable[[Any], T]) -> T:
         return self._within_limit(lambda: call(_load(self._backend)))
 
     def _within_limit(self, call: Callable[[], T]) -> T:

@@ -146,7 +146,7 @@ class PostgresqlStore(ServerStore):
 
     def together(self) -> "contextlib.AbstractContextManager[None]":
         """See `Store.together`."""
-        return self._asked.together()
+        return self._loaded_server.together()
 
     # -- notes -----------------------------------------------------------------------------------------------------
 
@@ -233,10 +233,10 @@ class PostgresqlStore(ServerStore):
         return obeyed(self.where, write, look)
 
     def _ask(self, statement: str, values: Sequence[Any]) -> "Answer":
-        return self._asked.ask(statement, values)
+        return self._loaded_server.ask(statement, values)
 
     @property
-    def _asked(self) -> "Server":
+    def _loaded_server(self) -> "Server":
         if self._server is None:
             with LOADING:
                 from lakekey.cache.stores.postgresql_server import server_at

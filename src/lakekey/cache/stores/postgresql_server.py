@@ -160,7 +160,7 @@ class Server:
                     prepare_threshold=None,  # a pooler in transaction mode may know no prepared statements
                 )
             except (psycopg.Error, OSError) as error:
-                reason = self._said(error)
+                reason = self._reason(error)
             lasts = any(mark in reason for mark in _LASTS)
             if lasts:
                 break
@@ -178,7 +178,7 @@ class Server:
 
     def _meaning(self, error: Exception) -> CacheError:
         state = getattr(error, "sqlstate", None) or ""
-        said = self._said(error)
+        said = self._reason(error)
         if not state or state.startswith(_PASSES):
             return reply_lost(f"the store {self.where} did not answer: {said}")
         kind, what, hint = _MEANINGS.get(state) or _MEANINGS.get(state[:2]) or _UNKNOWN
@@ -188,7 +188,7 @@ class Server:
         role = self._settings.get("user", "ROLE")
         return kind(f"the store {self.where} {what.format(said=said, state=state)}", hint=hint.format(role=role))
 
-    def _said(self, error: Exception) -> str:
+    def _reason(self, error: Exception) -> str:
         """What the server or the client library says, on one line and without the password."""
         text = str(error).strip().splitlines()
         said = text[0] if text else type(error).__name__
@@ -231,16 +231,16 @@ def settings_of(address: str, environ: Mapping[str, str]) -> dict[str, Any]:
         raise trouble
     unknown = sorted(set(given) - set(_KEPT))
     if unknown:
-        raise _wrong(f"has the parameter {unknown[0]!r}, which this store does not take", f"remove {unknown[0]}")
+        raise _invalid(f"has the parameter {unknown[0]!r}, which this store does not take", f"remove {unknown[0]}")
     hosts = str(given.get("host") or given.get("hostaddr") or "").split(",")
     if not all(hosts):
-        raise _wrong("names no host", "write the host, or ?host=/var/run/postgresql for a socket")
+        raise _invalid("names no host", "write the host, or ?host=/var/run/postgresql for a socket")
     # libpq connects to the address, and has the name for the certificate only: each of both must be near.
     addresses = str(given.get("hostaddr") or environ.get("PGHOSTADDR") or "")
     near = all(host.startswith(("/", "@")) or host in LOOPBACK for host in (*hosts, *addresses.split(",")) if host)
     mode = given.get("sslmode")
     if not near and mode not in (None, "verify-full"):
-        raise _wrong(
+        raise _invalid(
             f"sets sslmode={mode}, which does not check whose server it is",
             "set sslmode=verify-full, and sslrootcert to the file of its authority",
         )
@@ -264,10 +264,10 @@ def settings_of(address: str, environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _unreadable() -> ConfigurationError:
-    return _wrong("cannot be read", "write postgresql://USER@HOST:PORT/DATABASE, and percent-encode what is special")
+    return _invalid("cannot be read", "write postgresql://USER@HOST:PORT/DATABASE, and percent-encode what is special")
 
 
-def _wrong(what: str, hint: str) -> ConfigurationError:
+def _invalid(what: str, hint: str) -> ConfigurationError:
     return ConfigurationError(f"the address of the store (LAKEKEY_STORE) {what}", hint=hint)
 
 

@@ -97,7 +97,7 @@ class RedisStore(ServerStore):
 
     def prepare(self) -> None:
         """See `Store.prepare`: what must not be used as a store is refused here, once in a process."""
-        self._asked.require_keeper()
+        self._loaded_server.require_keeper()
 
     def put(
         self,
@@ -157,7 +157,7 @@ class RedisStore(ServerStore):
 
     def together(self) -> "contextlib.AbstractContextManager[None]":
         """See `Store.together`."""
-        return self._asked.together()
+        return self._loaded_server.together()
 
     # -- notes -----------------------------------------------------------------------------------------------------
 
@@ -186,13 +186,13 @@ class RedisStore(ServerStore):
     def examine(self) -> Iterator[Finding]:
         """See `Store.examine`."""
         yield from reach_and_clock(self.where, lambda: self._read("note", "").now or 0.0)
-        yield from self._asked.findings()
+        yield from self._loaded_server.findings()
         yield Finding("entries", OK, str(self._command("ZCARD", self._index)))
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
     @property
-    def _asked(self) -> "Server":
+    def _loaded_server(self) -> "Server":
         if self._server is None:
             with LOADING:
                 from lakekey.cache.stores.redis_server import server_at
@@ -205,7 +205,7 @@ class RedisStore(ServerStore):
         return self._key("index", "")
 
     def _key(self, kind: str, name: str) -> str:
-        return f"{{{self._asked.prefix}}}:{kind}:{name}"
+        return f"{{{self._loaded_server.prefix}}}:{kind}:{name}"
 
     def _ids(self, after: str, limit: int) -> list[str]:
         # From an index, since ``KEYS`` would look at everything that the server has.
@@ -227,7 +227,7 @@ class RedisStore(ServerStore):
         return bool(retried(lambda: self._run(_SWAP, keys, body, replaces or b"", *rest)) == 1)
 
     def _run(self, script: str, keys: tuple[str, ...], *values: Any) -> Any:
-        return self._asked.ask("EVAL", script, len(keys), *keys, *values)
+        return self._loaded_server.ask("EVAL", script, len(keys), *keys, *values)
 
     def _command(self, *words: Any) -> Any:
-        return self._asked.ask(*words)
+        return self._loaded_server.ask(*words)

@@ -66,14 +66,14 @@ def address_of(text: str) -> Address:
     # A raw /, ? or # in a password ends the place before its @: then a part of the password would pass for the host,
     # be looked up, and be shown.
     if not nodes or split_password:
-        raise _wrong("cannot be read", "write rediss://USER@HOST:PORT/DATABASE, special characters as %XX")
+        raise _invalid("cannot be read", "write rediss://USER@HOST:PORT/DATABASE, special characters as %XX")
     options = dict(parse_qsl(parts.query))
     unknown = sorted(set(options) - {*_PARAMETERS, *(_OF_SENTINELS if by_sentinels else ())})
     if unknown:
-        raise _wrong(f"has the parameter {unknown[0]!r}, which this store does not take", f"remove {unknown[0]}")
+        raise _invalid(f"has the parameter {unknown[0]!r}, which this store does not take", f"remove {unknown[0]}")
     encrypted = parts.scheme.startswith("rediss")
     if not encrypted and any(host not in LOOPBACK for host, _ in nodes):
-        raise _wrong("would send everything in clear to another host", "use rediss:// and turn on TLS on the server")
+        raise _invalid("would send everything in clear to another host", "use rediss:// and turn on TLS on the server")
     user, _, password = credentials.partition(":")
     return Address(
         host=nodes[0][0],
@@ -95,5 +95,5 @@ def _node(text: str, port: int) -> Node:
     return parts.hostname, parts.port or port
 
 
-def _wrong(what: str, hint: str) -> ConfigurationError:
+def _invalid(what: str, hint: str) -> ConfigurationError:
     return ConfigurationError(f"the address of the store (LAKEKEY_STORE) {what}", hint=hint)

@@ -172,7 +172,7 @@ class Server:
 
     def _not_connected(self, error: Exception) -> tuple[StoreUnavailable, bool]:
         """Why there is no connection to a node, and whether there may be one in a moment."""
-        reason = self._said(error)
+        reason = self._reason(error)
         refused = isinstance(error, refusals.AuthenticationError | refusals.NoPermissionError)
         lasts = refused or "CERTIFICATE" in reason.upper()
         return self._away(reason, lasts=lasts), not lasts
@@ -198,7 +198,7 @@ class Server:
     def _meaning(self, error: Exception) -> tuple[CacheError, bool]:
         """What an error means, and whether the command was not done and may be done in a moment."""
         # Redis 6.2 wraps what a script's command says: "ERR Error running script (…): -NOREPLICAS …".
-        said = self._said(error).rpartition(": -")[2]
+        said = self._reason(error).rpartition(": -")[2]
         if isinstance(error, refusals.MovedError):
             return self._moved(error.host, error.port, said)
         if isinstance(error, _PASSES) or said.startswith(_PASSING_WORDS):
@@ -249,7 +249,7 @@ class Server:
     def _passes(self, said: str, hint: str = "try again") -> StoreUnavailable:
         return StoreUnavailable(f"the store {self.where} cannot do that now: {said}", hint=hint)
 
-    def _said(self, error: Exception) -> str:
+    def _reason(self, error: Exception) -> str:
         """What the server or the library says, on one line and without the password."""
         text = (str(error).strip().splitlines() or [type(error).__name__])[0]
         for password in (self._address.password, self._address.options.get("sentinel_password")):

@@ -19,7 +19,7 @@ def check_connection(target: Target) -> Iterator[Check]:
     Raises:
         LakekeyError: The sign-in did not succeed.
     """
-    provider = factory.made(target)
+    provider = factory.provider_of(target)
     provider.headers()
     yield Check("sign-in", OK, f"as {provider.identity() or target.client_id or target.auth_type}")
     if target.http_path:

@@ -112,11 +112,11 @@ def bind(tree: exp.Expression, parameters: Sequence[Parameter]) -> exp.Expressio
         return literal(values.of(node)) if isinstance(node, exp.Placeholder) else node
 
     for select in list(tree.find_all(exp.Select)):
-        select.set("expressions", [_named(column, shown) for column in select.expressions])
+        select.set("expressions", [_with_name(column, shown) for column in select.expressions])
     return tree.transform(bound, copy=False)
 
 
-def _named(column: exp.Expression, shown: Callable[[exp.Expression], exp.Expression]) -> exp.Expression:
+def _with_name(column: exp.Expression, shown: Callable[[exp.Expression], exp.Expression]) -> exp.Expression:
     if column.is_star or isinstance(column, exp.Alias | exp.Aliases | exp.Column | exp.PropertyEQ):
         return column
     if isinstance(column, exp.Explode):

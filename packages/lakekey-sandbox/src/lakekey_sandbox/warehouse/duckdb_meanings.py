@@ -168,7 +168,7 @@ def _instant(node: exp.Expression) -> exp.Expression:
     return exp.AtTimeZone(this=_cast(shown, "TIMESTAMPNTZ"), zone=node.args["zone"].copy())
 
 
-def _named(node: exp.Expression) -> exp.Expression:
+def _plain_function(node: exp.Expression) -> exp.Expression:
     name, given = node.name.lower(), node.expressions
     if name == "weekday" and len(given) == 1:
         monday_is_1 = exp.DayOfWeekIso(this=given[0].copy())
@@ -195,5 +195,5 @@ _MEANINGS: Iterable[tuple[_Kinds, Callable[[exp.Expression], exp.Expression]]] =
     (exp.Substring, _part),
     (exp.Window, _ranked),
     (exp.FromTimeZone, _instant),
-    (exp.Anonymous, _named),
+    (exp.Anonymous, _plain_function),
 )

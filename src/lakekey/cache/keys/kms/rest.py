@@ -70,7 +70,7 @@ def post(
     trust = ca or next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), None) or True
     try:
         with requests.Session() as session:
-            session.get_redirect_target = _nowhere  # type: ignore[method-assign]
+            session.get_redirect_target = _no_redirect  # type: ignore[method-assign]
             with session.post(
                 url,
                 data=json.dumps(fields).encode(),
@@ -131,7 +131,7 @@ def _object(body: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _nowhere(resp: Any) -> None:
+def _no_redirect(resp: Any) -> None:
     """Where any redirect leads."""
 
 

@@ -159,12 +159,12 @@ class VaultTransit:
 
 def _seal(answer: rest.Answer) -> KmsTrouble | None:
     """Whether the server is sealed: after a restart, or because an administrator did so."""
-    if answer.status == _UNAVAILABLE and "is sealed" in _said(answer):
+    if answer.status == _UNAVAILABLE and "is sealed" in _error_text(answer):
         return KmsTrouble(Kind.SEALED, f"HTTP {answer.status}")
     return None
 
 
-def _said(answer: rest.Answer) -> str:
+def _error_text(answer: rest.Answer) -> str:
     errors = answer.fields.get("errors")
     return " ".join(map(str, errors)).lower() if isinstance(errors, list) else ""
 
@@ -172,7 +172,7 @@ def _said(answer: rest.Answer) -> str:
 def _refusal(answer: rest.Answer) -> KmsTrouble | None:
     if answer.status < _BAD_REQUEST:
         return None
-    said = _said(answer)
+    said = _error_text(answer)
     for words, kind in _REASONS:
         if words in said:
             return KmsTrouble(kind, f"HTTP {answer.status}, {words}")

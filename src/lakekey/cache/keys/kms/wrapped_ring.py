@@ -158,9 +158,9 @@ class KmsRing:
 
     def _new_key(self) -> tuple[bytes, bytes]:
         key = os.urandom(_KEY)
-        wrapped = self._asked(lambda: self._service.wrap(key, self._context))
+        wrapped = self._call(lambda: self._service.wrap(key, self._context))
         # Asked at once whether it opens again: a service that may wrap for us and not unwrap would cost the sessions.
-        if self._asked(lambda: self._service.unwrap(wrapped, self._context)) != key:
+        if self._call(lambda: self._service.unwrap(wrapped, self._context)) != key:
             raise KeyUnavailable(f"{self.where} did not give back the key that it was given", hint=_HINT)
         _unwrapped[self._memo(wrapped, self._context)] = key
         return wrapped, key
@@ -175,7 +175,7 @@ class KmsRing:
             if failed is not None and time.monotonic() - failed.at < _PAUSE:
                 raise KeyUnavailable(failed.message, hint=failed.hint)
             try:
-                key = self._asked(lambda: self._service.unwrap(wrapped, context))
+                key = self._call(lambda: self._service.unwrap(wrapped, context))
                 text = opened(key)
             except KeyUnavailable as error:
                 _failed[memo] = _Failed(time.monotonic(), error.message, error.hint)
@@ -205,7 +205,7 @@ class KmsRing:
             pass
         raise self._does_not_open()  # out here: the error of the decoding has the content
 
-    def _asked(self, call: Callable[[], T]) -> T:
+    def _call(self, call: Callable[[], T]) -> T:
         try:
             return bounded.within(self._limit, call)
         except KmsTrouble as trouble:
