@@ -4,11 +4,9 @@ import pytest
 
 
 @pytest.fixture
-def box(lakekey_environment, monkeypatch, tmp_path):
+def box(unnamed_workspace, monkeypatch, tmp_path):
     """A workspace, with a profile of a person (``me``) and one of a service principal (``job``)."""
-    box = lakekey_environment
-    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID"):
-        monkeypatch.delenv(name)
+    box = unnamed_workspace
     file = tmp_path / "databrickscfg"
     file.write_text(
         f"[me]\nhost = {box.host}\nauth_type = external-browser\n\n[job]\nhost = {box.host}\n"

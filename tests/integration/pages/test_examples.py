@@ -13,11 +13,9 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
 
 @pytest.fixture
-def box(lakekey_environment, monkeypatch):
+def box(unnamed_workspace):
     """The sandbox, named by the examples' own profiles with its values put in."""
-    box = lakekey_environment
-    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID"):
-        monkeypatch.delenv(name)
+    box = unnamed_workspace
     ours = {
         "host": box.host,
         "warehouse_id": box.warehouse_id,

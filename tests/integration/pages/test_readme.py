@@ -30,11 +30,9 @@ def the_block(language, word):
 
 
 @pytest.fixture
-def box(lakekey_environment, monkeypatch, tmp_path):
+def box(unnamed_workspace, tmp_path):
     """A machine with the README's own profiles, whose workspace is the sandbox."""
-    box = lakekey_environment
-    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID"):
-        monkeypatch.delenv(name)
+    box = unnamed_workspace
     here = {"host": box.host, "warehouse_id": box.warehouse_id, "client_id": box.client_id, "client_secret": box.client_secret}  # fmt: skip
     (profiles,) = blocks("ini")
     for name, value in here.items():
