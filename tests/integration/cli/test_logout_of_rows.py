@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -13,6 +12,7 @@ from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
 from support.processes import LAKEKEY
 from support.processes import lakekey as run
+from support.waiting import until
 
 ADA, GRACE = "ada@example.com", "grace@example.com"
 
@@ -32,13 +32,6 @@ def many(sessions):
         about = {"host": f"https://dbc-{number}.cloud.databricks.com", "auth_type": "oauth-m2m", "client_id": "app"}
         assert cache.put(name, Entry(about, access_token="t"), replaces=None)
     return names
-
-
-def until_only(held, cache):
-    deadline = time.monotonic() + 60
-    while cache.list() != [held] and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return cache.list() == [held]
 
 
 def rows():
@@ -92,9 +85,7 @@ def test_session_that_waits_for_its_lock_lets_the_next_one_end_meanwhile(session
     with contextlib.ExitStack() as lock:
         assert lock.enter_context(cache.lock(held))
         with subprocess.Popen([LAKEKEY, "logout", "--all", "--json"], stdout=subprocess.PIPE) as process:
-            deadline = time.monotonic() + 60
-            while other in cache.list() and time.monotonic() < deadline:
-                time.sleep(0.05)
+            until(lambda: other not in cache.list(), pause=0.05)
             left = cache.list()
             lock.close()
             done = json.loads(process.stdout.read())
@@ -109,7 +100,7 @@ def test_session_that_is_held_stops_none_of_the_others_however_many(many):
     with contextlib.ExitStack() as lock:
         assert lock.enter_context(cache.lock(held))
         with subprocess.Popen([LAKEKEY, "logout", "--all", "--json"], stdout=subprocess.PIPE) as process:
-            assert until_only(held, cache)
+            until(lambda: cache.list() == [held], pause=0.05)
             lock.close()
             done = json.loads(process.stdout.read())
     assert len(done["sessions"]) == 12
@@ -123,7 +114,7 @@ def test_ctrl_c_ends_the_wait_for_a_session_that_is_held(many, number):
     with cache.lock(held) as ours:
         assert ours
         with subprocess.Popen([LAKEKEY, "logout", "--all", "--json"], stdout=subprocess.PIPE) as process:
-            assert until_only(held, cache)
+            until(lambda: cache.list() == [held], pause=0.05)
             process.send_signal(number)
             said = json.loads(process.communicate(timeout=30)[0])  # the lock is waited for twice as long
     assert process.returncode == (130 if number == signal.SIGINT else -number)
