@@ -59,11 +59,11 @@ def provider_of(target: Target) -> Provider:
     """The provider of a target, with the warning for an unattended run."""
     made = Provider(target)
     if target.is_person:
-        _warn_where_nobody_watches(made)
+        _warn_if_unattended(made)
     return made
 
 
-def _warn_where_nobody_watches(made: Provider) -> None:
+def _warn_if_unattended(made: Provider) -> None:
     with LOADING:
         from lakekey.configuration.presence import NO_TERMINAL, why_unattended
 
