@@ -64,12 +64,16 @@ def unlock(lock: threading.Lock) -> None:
 class Commitment:
     """Whether work may still be cancelled. Once it has committed itself, it may not.
 
+    Args:
+        longest: Seconds after which an answer is given up.
+
     Attributes:
         holds_signals: Whether the work is done in the main thread itself, so that signal handlers wait while it is
             committed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest: float = LONGEST) -> None:
+        self._longest = longest
         self.holds_signals = False
         self._is_cancel_requested = False
         self._cancelled = Latch()
@@ -91,7 +95,7 @@ class Commitment:
             signals = HeldSignals()
             signals.hold()
         sent = Latch()
-        self._until = time.monotonic() + LONGEST
+        self._until = time.monotonic() + self._longest
         _in_the_air.add(sent)
         if self._is_cancel_requested or not self._decision.setdefault("sent", True):
             _in_the_air.discard(sent)
@@ -100,7 +104,7 @@ class Commitment:
             raise Cancelled
         self._sent, self._signals = sent, signals
         # The interpreter waits for threads that are not daemons.
-        keeper = threading.Thread(target=sent.wait, args=(LONGEST,), name="lakekey-keeper", daemon=False)
+        keeper = threading.Thread(target=sent.wait, args=(self._longest,), name="lakekey-keeper", daemon=False)
         if sys.is_finalizing():
             return  # it would never run
         with contextlib.suppress(RuntimeError):  # no thread can start: `_see_through` holds the exit back
@@ -165,13 +169,13 @@ class Commitment:
 _in_the_air: set[Latch] = set()
 
 
-def _see_through() -> None:
+def _see_through(longest: float = LONGEST) -> None:
     """Hold the exit back while something is sent.
 
     The interpreter waits for the keepers before it comes here; but a Ctrl-C ends that wait, and a user who presses it
     while a program seems to hang at its end must not lose the session by it.
     """
-    until = time.monotonic() + LONGEST
+    until = time.monotonic() + longest
     while True:
         try:  # around the loop: a Ctrl-C may strike between any two of its steps
             while _in_the_air and time.monotonic() < until:

@@ -37,7 +37,6 @@ from lakekey.errors import LakekeyError
 __all__ = ["Busy", "Cancelled", "Commitment", "Flights", "Overdue", "Waiter", "on"]
 
 T = TypeVar("T")
-_GRACE = 0.5
 _SLICE = 0.25  # seconds between two looks of a waiter; a thread that has not begun by then does not get started
 
 
@@ -121,9 +120,14 @@ class _Flight(Work, Generic[T]):
 
 
 class Flights(Generic[T]):
-    """The work under way in this process, by key."""
+    """The work under way in this process, by key.
 
-    def __init__(self) -> None:
+    Args:
+        grace: Seconds that cancelled work has to tidy up before its caller goes on.
+    """
+
+    def __init__(self, grace: float = 0.5) -> None:
+        self._grace = grace
         self._running: dict[str, _Flight[T]] = {}
         if hasattr(os, "register_at_fork"):
             # A forked child has the parent's flights but not the threads that do the work.
@@ -255,5 +259,5 @@ class Flights(Generic[T]):
         if alone:
             # Cancelled: time to tidy up, such as to note for other processes that the sign-in was given up.
             with contextlib.suppress(KeyboardInterrupt):
-                flight.finished.wait(_GRACE)
+                flight.finished.wait(self._grace)
             flight.report()

@@ -33,6 +33,14 @@ def commitment():
 
 
 @pytest.fixture
+def short_lived():
+    """One whose answer is given up soon."""
+    commitment = Commitment(SHORT)
+    yield commitment
+    commitment.settled()
+
+
+@pytest.fixture
 def alarm():
     """Lists the signals that arrived."""
     came = []
@@ -90,26 +98,23 @@ def test_a_caller_that_sees_it_through_waits_until_it_is_stored(commitment):
     threads[0].join()
 
 
-def test_a_caller_that_sees_it_through_does_not_wait_for_ever(commitment, monkeypatch):
-    monkeypatch.setattr(_commitment, "LONGEST", SHORT)
-    commitment.commit()
+def test_a_caller_that_sees_it_through_does_not_wait_for_ever(short_lived):
+    short_lived.commit()
     began = time.monotonic()
-    commitment.see_through(Latch())
+    short_lived.see_through(Latch())
     assert time.monotonic() - began < LONG
 
 
-def test_the_exit_does_not_wait_for_ever(commitment, monkeypatch):
-    monkeypatch.setattr(_commitment, "LONGEST", SHORT)
-    commitment.commit()
+def test_the_exit_does_not_wait_for_ever(short_lived):
+    short_lived.commit()
     began = time.monotonic()
-    _commitment._see_through()
+    _commitment._see_through(SHORT)
     assert SHORT / 2 < time.monotonic() - began < LONG
 
 
-def test_the_thread_that_keeps_the_interpreter_does_not_wait_for_ever(commitment, monkeypatch):
-    monkeypatch.setattr(_commitment, "LONGEST", SHORT)
+def test_the_thread_that_keeps_the_interpreter_does_not_wait_for_ever(short_lived):
     before = set(threading.enumerate())
-    commitment.commit()
+    short_lived.commit()
     keepers = [thread for thread in threading.enumerate() if thread not in before]
     assert [thread.daemon for thread in keepers] == [False]
     keepers[0].join(LONG)

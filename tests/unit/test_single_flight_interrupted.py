@@ -5,7 +5,6 @@ import threading
 
 import pytest
 
-from lakekey import _single_flight
 from lakekey._inside_work import later
 from lakekey._single_flight import Cancelled, Flights
 from support.waiting import until
@@ -64,9 +63,8 @@ class Interruptible:
         return "done"
 
 
-def test_interrupted_caller_cancels_its_work_and_gives_it_time_to_tidy_up(monkeypatch):
-    monkeypatch.setattr(_single_flight, "_GRACE", LONG)
-    flights, work = Flights(), Interruptible(sends=False)
+def test_interrupted_caller_cancels_its_work_and_gives_it_time_to_tidy_up():
+    flights, work = Flights(grace=LONG), Interruptible(sends=False)
     caller = Caller(flights, work)
     assert work.begun.wait(LONG)
     caller.interrupt(KeyboardInterrupt)

@@ -11,7 +11,6 @@ from lakekey.providers.provider import Provider
 if TYPE_CHECKING:
     import requests
 
-_PATIENCE = (10.0, 60.0)  # seconds to connect, and between two bytes
 _PAGES = 20
 _MOST = 32 << 20  # bytes of a page of a list
 _FOR_PEOPLE = ("UI", "API")
@@ -36,10 +35,12 @@ class WorkspaceApi:
 
     Args:
         provider: Who calls.
+        patience: Seconds to connect, and between two bytes of an answer.
     """
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, *, patience: tuple[float, float] = (10.0, 60.0)) -> None:
         self._provider = provider
+        self._patience = patience
 
     def call(self, method: str, path: str, body: bytes | None = None) -> "requests.Response":
         """Send one request.
@@ -74,7 +75,7 @@ class WorkspaceApi:
                     headers={"Content-Type": "application/json"} if body is not None else None,
                     auth=rest.requests_auth(self._provider),
                     verify=trusted,
-                    timeout=_PATIENCE,
+                    timeout=self._patience,
                     allow_redirects=False,
                 )
             except requests.RequestException as error:

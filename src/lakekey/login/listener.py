@@ -20,7 +20,6 @@ from lakekey.errors import LoginFailed
 
 MAX_REQUEST = 32 * 1024
 MAX_CONNECTIONS = 100
-PATIENCE = 10.0  # seconds for a request to arrive whole, and for its answer to leave
 _BACKLOG = 128
 _CHUNK = 16 * 1024
 
@@ -57,13 +56,13 @@ class Reply(NamedTuple):
 
 
 class _Connection:
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
         self.sock = sock
         self.received = b""
         self.sending = b""
         self.parked = False  # asked for something that is not known yet
         self.draining = False  # answered; reads what the peer still sends, so that no reset overtakes the answer
-        self.deadline = time.monotonic() + PATIENCE
+        self.deadline = deadline
 
 
 class LoopbackServer:
@@ -73,6 +72,9 @@ class LoopbackServer:
         listeners: Bound, listening sockets; closed with the server.
         answer: Answers a request, or a malformed one (``None``). ``None`` parks the request until `settle`.
         settle: Gives the reply for parked requests once there is one, else ``None``.
+
+    Attributes:
+        patience: Seconds for a request to arrive whole, and for its answer to leave.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class LoopbackServer:
         self._listeners = listeners
         self._answer = answer
         self._settle = settle
+        self.patience = 10.0
         self._connections: dict[socket.socket, _Connection] = {}
         self._selector = selectors.DefaultSelector()
         for listener in listeners:
@@ -123,7 +126,7 @@ class LoopbackServer:
         self._closing = True
         self.wake()
         if self._started:
-            self._thread.join(PATIENCE)
+            self._thread.join(self.patience)
         else:
             self._selector.close()
             self._wake_receiver.close()
@@ -177,7 +180,7 @@ class LoopbackServer:
         if len(self._connections) >= MAX_CONNECTIONS:
             self._make_room()
         sock.setblocking(False)
-        self._connections[sock] = _Connection(sock)
+        self._connections[sock] = _Connection(sock, time.monotonic() + self.patience)
         self._selector.register(sock, selectors.EVENT_READ)
 
     def _make_room(self) -> None:
@@ -228,7 +231,7 @@ class LoopbackServer:
 
     def _send(self, connection: _Connection, reply: Reply) -> None:
         connection.sending = reply.to_bytes()
-        connection.deadline = time.monotonic() + PATIENCE
+        connection.deadline = time.monotonic() + self.patience
         self._selector.modify(connection.sock, selectors.EVENT_WRITE)
 
     def _drop(self, connection: _Connection) -> None:

@@ -63,13 +63,16 @@ _places: dict[str, _Place] = {}
 
 
 @contextlib.contextmanager
-def in_line(credential: "Credential", settled: "Callable[[], Entry | None]", whose: str) -> "Iterator[Entry | None]":
+def in_line(
+    credential: "Credential", settled: "Callable[[], Entry | None]", whose: str, *, longest: float = SECONDS
+) -> "Iterator[Entry | None]":
     """Be the process of this host that asks the store, or wait for the one that does.
 
     Args:
         credential: For whose entry.
         settled: What the near copy has, if that will do.
         whose: What sets ``settled`` apart from that of others.
+        longest: How many seconds another process is waited for.
 
     Yields:
         What the other process has found; ``None``: the caller asks.
@@ -92,7 +95,7 @@ def in_line(credential: "Credential", settled: "Callable[[], Entry | None]", who
         except BaseException:  # an interrupt, as it begins or in its midst
             place.leave(user)
             raise
-    yield _waited(path, min(SECONDS, credential.target.lock_timeout), settled, whose)
+    yield _waited(path, min(longest, credential.target.lock_timeout), settled, whose)
 
 
 def _in_use(path: str) -> _Place | None:

@@ -16,16 +16,15 @@ if TYPE_CHECKING:
     from lakekey.cache.entry import Entry
     from lakekey.cache.stores.store import Store
 
-_PATIENCE = 30.0  # seconds
 
-
-def remove(cache: Cache, name: str, only: "Callable[[Entry], bool] | None" = None) -> bool:
+def remove(cache: Cache, name: str, only: "Callable[[Entry], bool] | None" = None, *, patience: float = 30.0) -> bool:
     """Remove an entry as it is, whether or not it can be opened.
 
     Args:
         cache: The store.
         name: The entry's name.
         only: Whether an entry is the one that is meant, asked under its lock; ``None``: any is, and none is opened.
+        patience: Seconds that another holder is waited for.
 
     Returns:
         Whether there was one.
@@ -47,7 +46,7 @@ def remove(cache: Cache, name: str, only: "Callable[[Entry], bool] | None" = Non
     with LOADING:
         from lakekey.cache.entry_lock import wait_for
 
-    with wait_for(lock, read, who_and_what, _PATIENCE, time.sleep) as found:
+    with wait_for(lock, read, who_and_what, patience, time.sleep) as found:
         envelope = found
         while envelope is not None and not cache.delete(name, replaces=envelope):
             envelope = read()  # not every store's lock keeps all others out

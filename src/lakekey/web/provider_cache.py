@@ -8,7 +8,6 @@ from lakekey.web.people import User
 
 #: Seconds after which `Portal.provider` looks at the store again: the longest that a disconnected user is served.
 FRESH = 30.0
-_MOST = 1024
 
 
 class ProviderCache:
@@ -16,9 +15,13 @@ class ProviderCache:
 
     Without a lock: a finalizer may ask in the midst of each step, and a forked child has the parent's memory as it is.
     Each step is one operation that the interpreter makes atomic.
+
+    Args:
+        most: How many are kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 1024) -> None:
+        self.most = most
         self._made: OrderedDict[tuple[str, str, str], tuple[float, Provider]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -43,7 +46,7 @@ class ProviderCache:
     def keep(self, user: User, profile: str, looked_at: float, provider: Provider) -> None:
         """Keep a provider that was made from what the store had at that time."""
         self._made[user.name, user.id, profile] = looked_at, provider
-        while len(self._made) > _MOST:
+        while len(self._made) > self.most:
             with contextlib.suppress(KeyError):
                 self._made.popitem(last=False)
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -13,6 +12,7 @@ import lakekey
 from lakekey.cli import workspace_api
 from support.processes import LAKEKEY
 from support.processes import lakekey as run
+from support.waiting import until
 
 ADA = "ada@example.com"
 WHO = "from databricks.sdk import WorkspaceClient as W; print(W().current_user.me().user_name)"
@@ -58,10 +58,7 @@ def test_end_signal_reaches_the_command(box, tmp_path):
     ready = tmp_path / "ready"
     script = f"trap 'exit 5' TERM; touch {ready}; while :; do sleep 0.1; done"
     with subprocess.Popen([LAKEKEY, "run", "job", "--", "sh", "-c", script]) as process:
-        deadline = time.monotonic() + 30
-        while not ready.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(ready.exists)
         process.terminate()
         assert process.wait(timeout=30) == 5
 
@@ -142,14 +139,13 @@ def test_api_gets_and_posts(box):
     assert json.loads(made.stdout)["job_id"]
 
 
-def test_workspace_that_does_not_answer_is_given_up(box, monkeypatch):
-    monkeypatch.setattr(workspace_api, "_PATIENCE", (10.0, 0.2))
+def test_workspace_that_does_not_answer_is_given_up(box):
     provider = lakekey.provider("job")
     assert provider.headers()
     box.fault("scim", hang=True)
     try:
         with pytest.raises(lakekey.TokenEndpointError, match="does not answer"):
-            workspace_api.WorkspaceApi(provider).call("GET", "/api/2.0/preview/scim/v2/Me")
+            workspace_api.WorkspaceApi(provider, patience=(10.0, 0.2)).call("GET", "/api/2.0/preview/scim/v2/Me")
     finally:
         box.clear_faults()
 

@@ -19,7 +19,6 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.core import Config
 
 import lakekey
-from lakekey.cli.serving import metadata_service
 from lakekey.cli.serving.metadata_service import MetadataService
 from lakekey.sandbox import Sandbox
 from support.inside import age_token
@@ -157,11 +156,9 @@ def test_it_listens_on_loopback_only_and_two_profiles_of_one_host_are_refused(bo
 
 
 @pytest.fixture
-def impatient(box, monkeypatch):
+def impatient(box):
     """A service in this process that waits a second for a request, and takes two connections at once."""
-    monkeypatch.setattr(metadata_service, "_PATIENCE", 1.0)
-    monkeypatch.setattr(metadata_service, "_MOST", 2)
-    with MetadataService([lakekey.provider()]) as service:
+    with MetadataService([lakekey.provider()], patience=1.0, most=2) as service:
         threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         yield service
         service.shutdown()

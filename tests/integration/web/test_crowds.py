@@ -20,7 +20,7 @@ from starlette.routing import Mount, Route
 from lakekey.cache.entry import Entry
 from lakekey.errors import LoginRequired
 from lakekey.session.session import Session
-from lakekey.web import Portal, User, provider_cache
+from lakekey.web import Portal, User
 from support.web_browser import Browser
 from support.web_server import serving
 
@@ -86,10 +86,10 @@ class Answering(BaseHTTPRequestHandler):
 def crowd(place, monkeypatch):
     """A portal with the connections of five hundred people, of which every fifth has to be renewed."""
     monkeypatch.setenv("LAKEKEY_STORE", "memory:")
-    monkeypatch.setattr(provider_cache, "_MOST", 100)
     with TokenServer() as server:
         place.config_file.write_text(f"[prod]\nhost = {server.url}\nclient_id = an-app\n")
         portal = Portal(["prod"], url="http://localhost:8030", user=lambda request: request.headers.get("x-user"))
+        portal._providers.most = 100
         now = time.time()
         for number in range(PEOPLE):
             who = person(number)

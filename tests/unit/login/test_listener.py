@@ -7,7 +7,6 @@ import struct
 
 import pytest
 
-from lakekey.login import listener
 from lakekey.login.listener import MAX_REQUEST, LoopbackServer, Reply, listen
 from support.waiting import PATIENCE, until
 
@@ -78,8 +77,8 @@ def test_closed_server_has_no_descriptor_open(started):
 
 
 @pytest.mark.parametrize("way", ["closed", "reset"])
-def test_client_that_hangs_up_frees_its_place_at_once(served, monkeypatch, way):
-    monkeypatch.setattr(listener, "PATIENCE", 1e6)
+def test_client_that_hangs_up_frees_its_place_at_once(served, way):
+    served.server.patience = 1e6
     client = served.connect()
     client.send(b"GET ")
     until(lambda: served.server._connections)
@@ -90,8 +89,8 @@ def test_client_that_hangs_up_frees_its_place_at_once(served, monkeypatch, way):
     assert served.ask().endswith(b"done")
 
 
-def test_client_that_never_ends_its_request_is_let_go_and_one_that_waits_for_the_outcome_is_not(served, monkeypatch):
-    monkeypatch.setattr(listener, "PATIENCE", 0.1)
+def test_client_that_never_ends_its_request_is_let_go_and_one_that_waits_for_the_outcome_is_not(served):
+    served.server.patience = 0.1
     served.reply = None
     with served.connect() as waits, served.connect() as never_ends:
         waits.sendall(GOOD)

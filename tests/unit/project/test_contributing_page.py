@@ -1,5 +1,6 @@
 """The map in CONTRIBUTING.md leads to files that are there."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -22,3 +23,24 @@ def test_each_file_of_the_source_that_is_longer_than_the_bound_is_named():
     }
     (named,) = re.findall(r"in at most 300 lines\.(.+?)\n\d\. ", PAGE, re.DOTALL)
     assert long == set(re.findall(r"`(\S+\.py)`", named))
+
+
+def times_of(module):
+    """The names in a module of ours that are numbers of seconds: those with a decimal point."""
+    for path in (ROOT / "src").rglob(f"{module}.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign):
+                (target,) = node.targets
+                names = target.elts if isinstance(target, ast.Tuple) else [target]
+                values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+                if all(isinstance(getattr(value, "value", None), float) for value in values):
+                    yield from (ast.unparse(name) for name in names)
+
+
+def test_each_time_that_tests_patch_is_named_with_the_reason():
+    patch = re.compile(r'monkeypatch\.setattr\(\s*(\w+),\s*"(_?[A-Z][A-Z_]+)"')
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
+    patched = {each for text in texts for each in patch.findall(text)}
+    (named,) = re.findall(r"It patches a\n.+?no program: (.+?)\.\n\d\. ", PAGE, re.DOTALL)
+    times = {f"{module}.{name}" for module, name in patched if name in set(times_of(module))}
+    assert times == set(re.findall(r"`(\w+\.\w+)`", named))

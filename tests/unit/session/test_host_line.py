@@ -84,16 +84,14 @@ def test_process_goes_on_when_the_first_one_is_killed(path):
     assert len(looks) == 3  # once more, for what was kept just before
 
 
-def test_first_process_is_waited_for_no_longer_than_a_lease_lasts(path, monkeypatch):
-    monkeypatch.setattr(host_line, "SECONDS", 0.3)
-    with sibling(path) as first, in_line(credential(path), patient(), "") as found:
+def test_first_process_is_waited_for_no_longer_than_it_is_told(path):
+    with sibling(path) as first, in_line(credential(path), patient(), "", longest=0.3) as found:
         assert found is None
         assert first.poll() is None
 
 
-def test_first_process_is_waited_for_no_longer_than_for_the_lock(path, monkeypatch):
-    monkeypatch.setattr(host_line, "SECONDS", 60.0)
-    with sibling(path) as first, in_line(credential(path, 0.3), patient(), "") as found:
+def test_first_process_is_waited_for_no_longer_than_for_the_lock(path):
+    with sibling(path) as first, in_line(credential(path, 0.3), patient(), "", longest=60.0) as found:
         assert found is None
         assert first.poll() is None
 

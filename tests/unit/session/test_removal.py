@@ -9,7 +9,6 @@ from lakekey.cache.entry import Entry
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import LockTimeout
 from lakekey.observability import audit
-from lakekey.session import removal
 from lakekey.session.removal import forget_near, remove
 from support.memory_stores import Shared
 from support.model_providers import cache_over
@@ -92,13 +91,12 @@ def test_full_disk_is_room_enough_for_a_removal():
 
 
 def test_holder_is_waited_for_and_then_named(cache, monkeypatch):
-    monkeypatch.setattr(removal, "_PATIENCE", 0.0)
     kept(cache)
     with cache.store.lock(NAME), pytest.raises(LockTimeout, match="this process has held the session for more than"):
-        remove(cache, NAME)
+        remove(cache, NAME, patience=0.0)
     monkeypatch.setattr(cache.store, "holder", lambda _: None)
     with cache.store.lock(NAME), pytest.raises(LockTimeout, match="another process has held the session"):
-        remove(cache, NAME)
+        remove(cache, NAME, patience=0.0)
     assert cache.store.get(NAME) is not None
 
 

@@ -26,9 +26,7 @@ from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired
 from lakekey.providers.provider import Provider
 
 _VERSION = "1"
-_PATIENCE = 10.0  # seconds for a whole request to arrive, however many bytes at a time
-_MOST = 128  # requests that are waited for at once: every user of the machine can open connections
-_MOST_IN_ALL = 4 * _MOST  # with those that are being answered, which only who knows the secret path can keep
+_CROWD = 4  # times `most`, with the requests that are being answered: only who knows the secret path can keep those
 
 
 class MetadataService(ThreadingHTTPServer):
@@ -49,7 +47,11 @@ class MetadataService(ThreadingHTTPServer):
     request_queue_size = 1024
     allow_reuse_address = sys.platform != "win32"  # there it would let another program share the port
 
-    def __init__(self, providers: Iterable[Provider], *, port: int = 0) -> None:
+    def __init__(
+        self, providers: Iterable[Provider], *, port: int = 0, patience: float = 10.0, most: int = 128
+    ) -> None:
+        self.patience = patience
+        self._most = most
         self._providers: dict[str, Provider] = {}
         for provider in providers:
             if self._providers.setdefault(provider.target.host, provider) is not provider:
@@ -58,7 +60,7 @@ class MetadataService(ThreadingHTTPServer):
                     hint="serve one of them here, and the other from a second service",
                     profile=provider.target.name,
                 )
-        self._places = threading.BoundedSemaphore(_MOST_IN_ALL)
+        self._places = threading.BoundedSemaphore(_CROWD * most)
         self._guard = threading.Lock()
         self._awaited: dict[socket.socket, None] = {}  # connections without a whole request yet, the oldest first
         self._path = f"/{secrets.token_urlsafe(32)}"
@@ -109,7 +111,7 @@ class MetadataService(ThreadingHTTPServer):
             self.shutdown_request(request)
             return
         with self._guard:
-            crowded = next(iter(self._awaited)) if len(self._awaited) >= _MOST else None
+            crowded = next(iter(self._awaited)) if len(self._awaited) >= self._most else None
             if crowded is not None:
                 del self._awaited[crowded]
                 with contextlib.suppress(OSError):
@@ -146,11 +148,12 @@ class _Punctual(io.RawIOBase):
 
     Args:
         connection: The connection.
+        patience: Seconds from now.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, patience: float) -> None:
         self._connection = connection
-        self._until = time.monotonic() + _PATIENCE
+        self._until = time.monotonic() + patience
 
     def readable(self) -> bool:
         return True
@@ -168,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.rfile.close()
-        self.rfile = io.BufferedReader(_Punctual(self.connection))
+        self.rfile = io.BufferedReader(_Punctual(self.connection, self.server.patience))
 
     def do_GET(self) -> None:
         self.server.arrived(self.connection)
@@ -180,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers.get("X-Databricks-Host", ""),
         )
         body = json.dumps(facts).encode()
-        self.connection.settimeout(_PATIENCE)
+        self.connection.settimeout(self.server.patience)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Cache-Control", "no-store")
