@@ -45,6 +45,7 @@ def test_place_with_odd_characters_is_read_as_it_was_written():
     assert kind_of("/a b\tc\nd\\e/lakekey", mounts) == "nfs"
 
 
+@pytest.mark.proc
 def test_machine_that_tells_no_mounts_has_no_network_files(tmp_path, monkeypatch):
     monkeypatch.setattr(network_files, "_MOUNTS", str(tmp_path / "mounts"))
     assert is_elsewhere(str(tmp_path)) is False
