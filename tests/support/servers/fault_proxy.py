@@ -38,6 +38,7 @@ class FaultProxy:
         self._delay = 0.0
         self._cut_when: Callable[[bytes], bool] | None = None
         self._swallow_when: Callable[[bytes], bool] | None = None
+        self._drip_when: Callable[[bytes], bool] | None = None
         self._left = 0
         self._open: set[socket.socket] = set()
         self._stop = threading.Event()
@@ -71,6 +72,14 @@ class FaultProxy:
         """
         self._cut_when, self._left = when, times
 
+    def drip_replies(self, when: Callable[[bytes], bool]) -> None:
+        """After the server has answered a request, its answer comes byte by byte, and never whole; once.
+
+        Args:
+            when: See `cut_replies`.
+        """
+        self._drip_when, self._left = when, 1
+
     def swallow_requests(self, when: Callable[[bytes], bool]) -> None:
         """Requests of this kind disappear on the way, as before a server that is frozen."""
         self._swallow_when = when
@@ -80,6 +89,7 @@ class FaultProxy:
         self._swallow = self._refuse = False
         self._refused = frozenset()
         self._delay, self._cut_when, self._swallow_when = 0.0, None, None
+        self._drip_when = None
 
     # The proxy
 
@@ -141,6 +151,7 @@ class FaultProxy:
                     else:
                         answered = True
                         self._hold_up(request)
+                        self._drip(client, request, data)
                     lost = self._swallow_when and key.fileobj is client and self._swallow_when(request)
                     if not self._swallow and not lost:
                         key.data.sendall(data)
@@ -153,6 +164,17 @@ class FaultProxy:
             raise ConnectionResetError
         if self._delay:
             time.sleep(self._delay)
+
+    def _drip(self, client: socket.socket, request: bytes, answer: bytes) -> None:
+        """All but the end of an answer, byte by byte, until the client has gone. Raises `OSError` then."""
+        if self._drip_when and self._left > 0 and self._drip_when(request):
+            self._left -= 1
+            self.cuts += 1
+            for place in range(len(answer) - 1):
+                client.sendall(answer[place : place + 1])
+                time.sleep(0.2)
+            client.recv(_CHUNK)
+            raise ConnectionResetError
 
     def _reset_all(self) -> None:
         for end in list(self._open):

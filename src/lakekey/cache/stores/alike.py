@@ -15,6 +15,8 @@ from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, Loc
 
 #: After so many replies that were lost, one after the other, the store counts as away.
 TRIES = 4
+#: Seconds after which it is asked no third time: each reply may take as long as it is waited for, and none come.
+LONG = 10.0
 
 _KEY_LEASE = "changing-key"
 _KEY_PATIENCE = 60.0  # seconds
@@ -25,7 +27,11 @@ T = TypeVar("T")
 
 def retried(ask: Callable[[], T]) -> T:
     """Ask again where the reply was lost: only what may be done twice."""
-    for _ in range(TRIES):
+    arrived = time.monotonic()
+    for tried in range(TRIES):
+        # A second try in any case: the process may have been stopped in the first one.
+        if tried > 1 and time.monotonic() - arrived > LONG:
+            break
         try:
             return ask()
         except StoreUnavailable as error:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 from lakekey._hosts import LOOPBACK
 from lakekey._imports import libraries
 from lakekey.cache.stores.alike import patience_of
+from lakekey.cache.stores.late import Limit
 from lakekey.cache.stores.store import reply_lost
 from lakekey.cache.stores.turns import Turns
 from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, LakekeyError, StoreUnavailable
@@ -131,7 +132,7 @@ class Server:
 
     def _answer(self, statement: str, values: Sequence[Any], connection: "_Connection") -> Answer | LakekeyError:
         try:
-            connection.until = time.monotonic() + _STATEMENT
+            connection.limit = Limit(time.monotonic() + _STATEMENT)
             cursor = connection.execute(statement, values)
             rows = cursor.fetchall() if cursor.description is not None else []
             return Answer(cursor.rowcount, rows)
@@ -190,8 +191,7 @@ class Server:
 
     def _reason(self, error: Exception) -> str:
         """What the server or the client library says, on one line and without the password."""
-        text = str(error).strip().splitlines()
-        said = text[0] if text else type(error).__name__
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         for mark in ("FATAL:", "failed:", "connection failed:"):
             said = said.rpartition(mark)[2].strip() or said
         password = str(self._settings.get("password") or "")
@@ -251,9 +251,8 @@ def settings_of(address: str, environ: Mapping[str, str]) -> dict[str, Any]:
         settings.setdefault("sslrootcert", environ.get("PGSSLROOTCERT") or "system")
     settings |= {
         "application_name": "lakekey",
-        "gssencmode": settings.get(
-            "gssencmode", "disable"
-        ),  # TLS is what protects here; and GSSAPI is slow to find out
+        # TLS is what protects here; and GSSAPI is slow to find out.
+        "gssencmode": settings.get("gssencmode", "disable"),
         "keepalives": 1,
         "keepalives_idle": 5,
         "keepalives_interval": 2,
@@ -277,10 +276,10 @@ if MISSING is None:
         """A connection whose waits end.
 
         Attributes:
-            until: When to give up, by `time.monotonic`.
+            limit: When to give up.
         """
 
-        until = float("inf")
+        limit = Limit(float("inf"))
 
         def wait(self, gen: Generator[Any, Any, T], interval: float = 0.0, timeout: float | None = None) -> T:  # noqa: ARG002
             """Go on with a generator of psycopg's whenever the socket is ready, until the time is over."""
@@ -289,7 +288,7 @@ if MISSING is None:
                 with selectors.DefaultSelector() as selector:
                     selector.register(self.pgconn.socket, wanted)
                     while True:
-                        ready = selector.select(max(self.until - time.monotonic(), 0.0))
+                        ready = selector.select(self.limit.left())
                         if not ready:
                             self.pgconn.finish()  # what the server still does is not ours to wait for
                             raise TimeoutError("it took too long")

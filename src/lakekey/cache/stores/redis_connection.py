@@ -1,9 +1,15 @@
-"""A connection to a Redis or Valkey server: how it is made, with TLS and time limits, and one command on it."""
+"""A connection to a Redis or Valkey server: how it is made, with TLS and time limits, and one command on it.
+
+The library's times bound each wait for bytes, so a server that drips one byte at a time would hold its caller for ever.
+Here one time limit is for the whole of connecting, and one for the whole of a command and its reply.
+"""
 
 import contextlib
+import time
 from typing import Any
 
 from lakekey._imports import libraries
+from lakekey.cache.stores.late import Limit
 from lakekey.cache.stores.redis_address import FILES, Address, Node
 from lakekey.errors import ConfigurationError
 
@@ -30,8 +36,6 @@ class Wire:
     """
 
     def __init__(self, connection: Any) -> None:
-        # The library has one time for the handshake and for commands: what is short enough there is too short here.
-        connection._sock.settimeout(_COMMAND)  # noqa: SLF001 - it has no other name for its socket
         self._connection = connection
         self.closed = False
 
@@ -42,6 +46,8 @@ class Wire:
             words: The command.
             moving: Whether its keys are on the way to this node of a cluster, which refuses it otherwise.
         """
+        # What is short enough for connecting is too short here.
+        self._connection.limit.until = time.monotonic() + _COMMAND
         if moving:
             self._connection.send_command("ASKING")
             self._connection.read_response()
@@ -61,7 +67,7 @@ def new_connection(address: Address, node: Node, seconds: float, *, of_sentinel:
     Args:
         address: Whose settings it has.
         node: Where to.
-        seconds: How long connecting may take.
+        seconds: How long connecting may take, from now on: TCP, TLS and the sign-in, and what a sentinel is asked.
         of_sentinel: Whether the node is a sentinel, which has no database and may have a user of its own.
     """
     settings: dict[str, Any] = {
@@ -70,13 +76,90 @@ def new_connection(address: Address, node: Node, seconds: float, *, of_sentinel:
         "db": 0 if of_sentinel else address.database,
         "username": address.options.get("sentinel_user") if of_sentinel else address.user,
         "password": address.options.get("sentinel_password") if of_sentinel else address.password,
-        "socket_connect_timeout": seconds,
-        "socket_timeout": seconds,
         "socket_keepalive": True,
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
     }
     if not address.encrypted:
-        return wire.Connection(**settings)  # type: ignore[no-untyped-call]
+        return _Plain(seconds, **settings)
     files: dict[str, Any] = {name: address.options[name] for name in FILES if name in address.options}
-    return wire.SSLConnection(**settings, **files, ssl_cert_reqs="required", ssl_check_hostname=True)
+    return _Encrypted(seconds, **settings, **files, ssl_cert_reqs="required", ssl_check_hostname=True)
+
+
+class _Socket:
+    """A connected socket as the library uses it, each of whose calls ends at the limit.
+
+    Args:
+        connected: The socket, plain or of TLS.
+        limit: The connection's.
+    """
+
+    def __init__(self, connected: Any, limit: Limit) -> None:
+        self._connected = connected
+        self._limit = limit
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connected, name)
+
+    def recv(self, *given: Any) -> bytes:
+        """See `socket.socket.recv`."""
+        self._connected.settimeout(self._limit.left())
+        received: bytes = self._connected.recv(*given)
+        return received
+
+    def recv_into(self, *given: Any) -> int:
+        """See `socket.socket.recv_into`, by which the library's parser in C reads."""
+        self._connected.settimeout(self._limit.left())
+        return int(self._connected.recv_into(*given))
+
+    def sendall(self, data: bytes) -> None:
+        """See `socket.socket.sendall`, whose limit over TLS is one for each piece."""
+        rest = memoryview(data)
+        while rest:
+            self._connected.settimeout(self._limit.left())
+            rest = rest[self._connected.send(rest) :]
+
+
+if MISSING is None:
+
+    class _Limited:
+        """Has the library take its times from a limit.
+
+        Args:
+            seconds: How long connecting may take, from now on.
+            settings: The library's.
+
+        Attributes:
+            limit: When to give up.
+        """
+
+        def __init__(self, seconds: float, **settings: Any) -> None:
+            self.limit = Limit(time.monotonic() + seconds)
+            super().__init__(**settings)
+
+        @property
+        def socket_connect_timeout(self) -> float:
+            """For TCP, at each address of the host."""
+            return self.limit.left()
+
+        @socket_connect_timeout.setter
+        def socket_connect_timeout(self, seconds: object) -> None:
+            """The library's default does not hold."""
+
+        @property
+        def socket_timeout(self) -> float:
+            """For TLS, whose handshake Python bounds as a whole."""
+            return self.limit.left()
+
+        @socket_timeout.setter
+        def socket_timeout(self, seconds: object) -> None:
+            """The library's default does not hold."""
+
+        def _connect(self) -> _Socket:
+            return _Socket(super()._connect(), self.limit)  # type: ignore[misc]
+
+    class _Plain(_Limited, wire.Connection):  # type: ignore[misc]  # its times are what is left
+        """By TCP alone."""
+
+    class _Encrypted(_Limited, wire.SSLConnection):  # type: ignore[misc]  # as above
+        """By TLS."""

@@ -29,6 +29,7 @@ if MISSING is None:
 
 _PATIENCE = 10.0  # seconds for one operation, all its attempts to connect included
 _QUIET = 3.0  # seconds after an operation that failed in which the next ones try once, and do not wait again
+_SLEPT = 1.0  # seconds beyond its limit after which an attempt to connect is known to have been stopped
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 # What is not done and may be done in a moment. BUSY: another script runs for long; NOREPLICAS: `min-replicas-to-write`.
 _PASSING_WORDS = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY ", "NOREPLICAS", "max number")
@@ -149,9 +150,10 @@ class Server:
         """
         arrived = time.monotonic()
         allowed = self._patience if arrived - self._failed_at > _QUIET else 0.0
-        pause = _FIRST_PAUSE
+        pause, may_have_slept = _FIRST_PAUSE, True
         while True:
-            left = max(allowed - (time.monotonic() - arrived), 2.0)
+            begun = time.monotonic()
+            left = max(allowed - (begun - arrived), 2.0)
             connection = None
             try:
                 connection = new_connection(self._address, self._node or self._first_node(left), left)
@@ -163,7 +165,12 @@ class Server:
                 with contextlib.suppress(Exception):
                     connection.disconnect()
             self._node = None  # a node of a cluster may be gone, or a primary replaced
-            if not again or time.monotonic() - arrived + pause > allowed:
+            if not again:
+                break
+            now = time.monotonic()
+            if may_have_slept and now - begun > left + _SLEPT:
+                may_have_slept = False  # the process was stopped: the server gets the time that it was not given
+            elif now - arrived + pause > allowed:
                 break
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - as above
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -55,6 +55,15 @@ def test_question_whose_reply_was_lost_is_asked_again_four_times_in_all():
         retried(Asked(*lost(4)))
 
 
+def test_store_that_lets_each_question_wait_is_asked_twice(monkeypatch):
+    times = iter([0.0, 30.0, 60.0, 90.0])
+    monkeypatch.setattr(alike, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    ask = Asked(*lost(4))
+    with pytest.raises(StoreUnavailable, match="no reply 1"):
+        retried(ask)
+    assert ask.times == 2
+
+
 def test_store_that_is_away_is_not_asked_again():
     ask = Asked(AWAY)
     with pytest.raises(StoreUnavailable, match="away"):
