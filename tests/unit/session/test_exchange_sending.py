@@ -14,25 +14,10 @@ from support.inside import change_entry, entry_of, session_of
 from support.memory_stores import Elsewhere
 from support.model import Clock, ModelServer
 from support.model_providers import AT_ONCE, cache_over, provider_over
+from support.noted_commitment import NotedCommitment
 
 pytestmark = pytest.mark.usefixtures("unattended")
 PACED = AT_ONCE._replace(first_pause=1.0)
-
-
-class Commitment:
-    """A commitment that notes what it is told."""
-
-    def __init__(self):
-        self.made = []
-
-    def commit(self):
-        self.made.append("commit")
-
-    def settled(self):
-        self.made.append("settled")
-
-    def pause(self, seconds):
-        self.made.append(seconds)
 
 
 class Told:
@@ -74,7 +59,7 @@ def made(server, monkeypatch):
 
 def run(of, commitment=None):
     stored = of.session.cache.read(of.session.entry_id)
-    return of.exchange.run(commitment or Commitment(), stored.entry, stored)
+    return of.exchange.run(commitment or NotedCommitment(), stored.entry, stored)
 
 
 def key_of(of):
@@ -82,7 +67,7 @@ def key_of(of):
 
 
 def test_answer_that_comes_at_once_is_stored_settled_and_told(made, server, monkeypatch):
-    of, commitment, prepared = made(), Commitment(), []
+    of, commitment, prepared = made(), NotedCommitment(), []
     monkeypatch.setattr(server, "prepare", lambda: prepared.append(len(server.sent)))
     renewed = run(of, commitment)
     assert commitment.made == ["settled"]
@@ -92,7 +77,7 @@ def test_answer_that_comes_at_once_is_stored_settled_and_told(made, server, monk
 
 
 def test_pauses_between_tries_double_and_nothing_is_committed_to_meanwhile(made, server):
-    of, commitment = made(), Commitment()
+    of, commitment = made(), NotedCommitment()
     server.trouble.extend(["unavailable"] * 2)
     run(of, commitment)
     assert commitment.made == ["settled", 1.0, "settled", 2.0, "settled"]
@@ -101,7 +86,7 @@ def test_pauses_between_tries_double_and_nothing_is_committed_to_meanwhile(made,
 
 
 def test_server_is_not_asked_again_sooner_than_it_wants(made, server, monkeypatch):
-    of, commitment = made(), Commitment()
+    of, commitment = made(), NotedCommitment()
     renew = server.renew
 
     def busy(*_, **__):
@@ -114,7 +99,7 @@ def test_server_is_not_asked_again_sooner_than_it_wants(made, server, monkeypatc
 
 
 def test_interruption_settles_what_was_committed_to(made, server, monkeypatch):
-    of, commitment = made(), Commitment()
+    of, commitment = made(), NotedCommitment()
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt
@@ -132,7 +117,7 @@ def test_interruption_settles_what_was_committed_to(made, server, monkeypatch):
 def test_token_that_may_be_consumed_is_sent_again_only_where_no_other_host_could(
     made, server, kind, rotates, sent, monkeypatch
 ):
-    of, commitment = made(kind), Commitment()
+    of, commitment = made(kind), NotedCommitment()
     change_entry(of.session, rotates=rotates)
     server.rotation = "reusable"
     server.trouble.append("lost")
@@ -205,7 +190,7 @@ def test_held_answer_that_no_longer_serves_is_exchanged_in_turn(made, server):
 
 
 def test_unusable_answer_is_settled_and_not_worth_another_try(made, server):
-    of, commitment = made(), Commitment()
+    of, commitment = made(), NotedCommitment()
     server.trouble.append("unusable")
     with pytest.raises(TokenEndpointError, match="nonsense") as caught:
         run(of, commitment)

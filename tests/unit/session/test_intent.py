@@ -12,6 +12,7 @@ from lakekey.session.intent import Guarded, Intent, LeaseLost, digest_of, unsett
 from support.inside import session_of
 from support.model import Clock, ModelServer
 from support.model_providers import cache_over, provider_over
+from support.noted_commitment import NotedCommitment
 
 pytestmark = pytest.mark.usefixtures("unattended")
 
@@ -119,24 +120,8 @@ def test_variable_of_another_value_is_an_error():
         unsettled({"LAKEKEY_UNSETTLED": "maybe"})
 
 
-class Calls:
-    """A commitment that notes what it is told."""
-
-    def __init__(self):
-        self.made = []
-
-    def commit(self):
-        self.made.append("commit")
-
-    def settled(self):
-        self.made.append("settled")
-
-    def pause(self, seconds):
-        self.made.append(seconds)
-
-
 def test_commitment_is_passed_on_while_the_lease_is_held():
-    calls = Calls()
+    calls = NotedCommitment()
     guard = Guarded(calls, lambda: True)
     assert not guard.sent
     guard.commit()
@@ -147,7 +132,7 @@ def test_commitment_is_passed_on_while_the_lease_is_held():
 
 
 def test_nothing_is_committed_to_once_the_lease_is_lost():
-    calls = Calls()
+    calls = NotedCommitment()
     guard = Guarded(calls, lambda: False)
     with pytest.raises(LeaseLost):
         guard.commit()
@@ -158,7 +143,7 @@ def test_nothing_is_committed_to_once_the_lease_is_lost():
 @pytest.mark.parametrize("sent", [True, False])
 @pytest.mark.parametrize("doubt", [True, False])
 def test_doubt_needs_that_something_was_sent_and_stays(sent, doubt):
-    guard = Guarded(Calls(), lambda: True)
+    guard = Guarded(NotedCommitment(), lambda: True)
     if sent:
         guard.commit()
     guard.answered(doubt=doubt)
