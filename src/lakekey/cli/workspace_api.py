@@ -67,6 +67,7 @@ class WorkspaceApi:
             True,
         )
         with requests.Session() as session:
+            session.trust_env = not target.host.startswith("http:")  # loopback: a proxy would get the token in clear
             try:
                 return session.request(
                     method,
