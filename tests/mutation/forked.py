@@ -227,7 +227,12 @@ def put_in(tree: ast.Module, file: str) -> bool:
     for code in _codes(compile(tree, file, "exec", dont_inherit=True)):
         broken.setdefault((code.co_qualname, code.co_firstlineno), []).append(code)
     changed = False
-    for function in gc.get_objects():
+    frozen = gc.get_freeze_count()  # as the tests leave what they consist of: then the collector does not list it
+    gc.unfreeze()
+    alive = gc.get_objects()
+    if frozen:
+        gc.freeze()
+    for function in alive:
         if not isinstance(function, FunctionType) or (code := function.__code__).co_filename != file:
             continue
         successors = broken.get((code.co_qualname, code.co_firstlineno), [])
