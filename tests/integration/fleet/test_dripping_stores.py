@@ -10,13 +10,16 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
+from redis import exceptions
 
-from lakekey.cache.stores import late, postgresql_server, redis_connection
+from lakekey.cache.stores.late import Limit
 from lakekey.cache.stores.postgresql import PostgresqlStore
 from lakekey.cache.stores.redis import RedisStore
+from lakekey.cache.stores.redis_address import address_of
+from lakekey.cache.stores.redis_connection import Wire, new_connection
 from lakekey.errors import StoreUnavailable
 from support.servers.fault_proxy import FaultProxy
 from support.store_contract import NAME
@@ -115,18 +118,20 @@ def floods_commands(end):
         yield b"+OK\r\n"
 
 
+def in_redis(address):
+    return RedisStore(address, operation=0.5)
+
+
+def in_postgresql(address):
+    return PostgresqlStore(address, operation=0.5)
+
+
 def at_redis(port, more="connect_timeout=0.5"):
-    return RedisStore(f"redis://:dose-of-sesame@127.0.0.1:{port}/0?{more}")
+    return in_redis(f"redis://:dose-of-sesame@127.0.0.1:{port}/0?{more}")
 
 
 def at_postgresql(port):
-    return PostgresqlStore(f"postgresql://worker:dose-of-sesame@127.0.0.1:{port}/store?connect_timeout=0.5")
-
-
-@pytest.fixture(autouse=True)
-def _hurried(monkeypatch):
-    monkeypatch.setattr(redis_connection, "_COMMAND", 0.5)
-    monkeypatch.setattr(postgresql_server, "_STATEMENT", 0.5)
+    return in_postgresql(f"postgresql://worker:dose-of-sesame@127.0.0.1:{port}/store?connect_timeout=0.5")
 
 
 def assert_away(store, match="cannot be reached", *, in_doubt=False):
@@ -156,10 +161,14 @@ def test_reply_that_drips_ends_with_the_time_for_one_operation(serve, store):
         assert_away(store(port), "did not answer", in_doubt=True)
 
 
-def test_reply_that_floods_ends_as_well(monkeypatch):
-    monkeypatch.setattr(late, "_DRAIN", 0.2)
+def test_reply_that_floods_ends_as_well():
     with serving(floods_commands) as port:
-        assert_away(at_redis(port), "did not answer", in_doubt=True)
+        node = "127.0.0.1", port
+        connection = new_connection(address_of(f"redis://:dose-of-sesame@{node[0]}:{port}"), node, 30.0)
+        connection.connect()
+        connection.limit = Limit(0.0, drain=0.2)
+        with closing(Wire(connection, 0.5)) as wire, pytest.raises(exceptions.TimeoutError):
+            wire.ask("EVAL")
 
 
 def test_both_ways_of_the_library_to_read_end():
@@ -184,7 +193,7 @@ def test_tls_makes_no_difference(serve, tmp_path):
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificates.cert, certificates.key)
     with serving(serve, tls) as port:
-        store = RedisStore(
+        store = in_redis(
             f"rediss://:dose-of-sesame@127.0.0.1:{port}/0?connect_timeout=0.5&ssl_ca_certs={certificates.ca}"
         )
         assert_away(store, "cannot be reached|did not answer", in_doubt=serve is drips_commands)
@@ -192,14 +201,14 @@ def test_tls_makes_no_difference(serve, tmp_path):
 
 def test_handshake_of_tls_that_drips_ends_with_the_time_to_connect():
     with serving(drips(b"\x16\x03\x03\x40\x00")) as port:
-        assert_away(RedisStore(f"rediss://:dose-of-sesame@127.0.0.1:{port}/0?connect_timeout=0.5"))
+        assert_away(in_redis(f"rediss://:dose-of-sesame@127.0.0.1:{port}/0?connect_timeout=0.5"))
 
 
 @pytest.mark.parametrize("serve", [drips(BULK), drips_commands], ids=["greeting", "answer"])
 def test_sentinel_that_drips_ends_with_the_time_to_connect(serve):
     with serving(serve) as port:
         address = f"redis+sentinel://:dose-of-sesame@127.0.0.1:{port}/0?connect_timeout=0.5&service=fleet"
-        assert_away(RedisStore(f"{address}&sentinel_password=dose-of-another"))
+        assert_away(in_redis(f"{address}&sentinel_password=dose-of-another"))
 
 
 @pytest.mark.parametrize("serve", [drips(BULK), drips_commands], ids=["greeting", "reply"])
@@ -214,24 +223,14 @@ def test_next_node_that_drips_ends_with_the_time_to_connect(serve):
             assert_away(at_redis(port), "cannot be reached|did not answer", in_doubt=serve is drips_commands)
 
 
-def test_write_whose_reply_drips_is_settled_by_reading_back(redis):
+def test_write_whose_reply_drips_is_settled_by_reading_back(server):
     """As one whose reply is lost."""
-    with FaultProxy(redis.port) as proxy:
-        proxy.drip_replies(lambda request: b"dose-of-envelope" in request)
-        store = RedisStore(redis.address_at(proxy.port))
+    with FaultProxy(server.port) as proxy:
+        proxy.drip_replies(lambda request: any(mark in request for mark in (b"INSERT INTO", b"dose-of-envelope")))
+        store = type(server.store())(server.readable_at(proxy.port), operation=0.5)
         assert store.put(NAME, b"dose-of-envelope", replaces=None)
         assert proxy.cuts == 1
-    assert redis.store().get(NAME) == b"dose-of-envelope"
-
-
-def test_write_to_postgresql_whose_reply_drips_is_settled_by_reading_back(postgresql):
-    """As one whose reply is lost."""
-    with FaultProxy(postgresql.port) as proxy:
-        proxy.drip_replies(lambda request: b"INSERT INTO lakekey_store" in request)
-        store = PostgresqlStore(postgresql.readable_at(proxy.port))
-        assert store.put(NAME, b"dose-of-envelope", replaces=None)
-        assert proxy.cuts == 1
-    assert postgresql.store().get(NAME) == b"dose-of-envelope"
+    assert server.store().get(NAME) == b"dose-of-envelope"
 
 
 def test_process_that_is_stopped_while_it_connects_connects_again():

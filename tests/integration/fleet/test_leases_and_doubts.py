@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakekey.cache.stores import lease, postgresql_server
+from lakekey.cache.stores import lease
 from lakekey.cache.stores.postgresql_table import TABLE
 from support.servers.fault_proxy import FaultProxy
 from support.store_contract import NAME
@@ -27,14 +27,13 @@ def write(request, postgresql):
     return lambda store: store.delete(NAME, replaces=b"first"), None
 
 
-def test_write_that_commits_after_it_was_given_up_is_not_reported_as_refused(postgresql, monkeypatch, write):
-    monkeypatch.setattr(postgresql_server, "_STATEMENT", 3.0)
+def test_write_that_commits_after_it_was_given_up_is_not_reported_as_refused(postgresql, write):
     do, wanted = write
     done = []
     with postgresql.owner("fleet") as owner:
         owner.execute("BEGIN")
         owner.execute(f"LOCK TABLE {TABLE} IN SHARE MODE")  # reads go on, writes wait
-        thread = threading.Thread(target=lambda: done.append(do(postgresql.store())))
+        thread = threading.Thread(target=lambda: done.append(do(postgresql.store(operation=3.0))))
         thread.start()
         deadline = time.monotonic() + 30
         while owner.execute(WAITING).fetchone()[0] < 2 and time.monotonic() < deadline:

@@ -87,10 +87,8 @@ def test_a15_driver_sends_each_write_once(through, wire):
     assert wire.connections == 4
 
 
-def test_frozen_server_is_not_waited_for_without_end(through, wire, monkeypatch):
-    from lakekey.cache.stores import postgresql_server
-
-    monkeypatch.setattr(postgresql_server, "_STATEMENT", 0.2)
+def test_frozen_server_is_not_waited_for_without_end(postgresql, wire):
+    through = PostgresqlStore(postgresql.readable_at(wire.port), operation=0.2)
     wire.swallow_requests(lambda request: b"SELECT" in request)
     with pytest.raises(StoreUnavailable, match="did not answer"):
         through.get(NAME)

@@ -7,7 +7,7 @@ floods has an end as well.
 
 import time
 
-_DRAIN = 5.0  # seconds after the first look behind the limit
+_DRAIN = 5.0  # seconds
 _AT_ONCE = 0.001  # seconds; 0 would make a socket one that does not block
 
 
@@ -16,10 +16,12 @@ class Limit:
 
     Args:
         until: By `time.monotonic`.
+        drain: Seconds after the first look behind the limit in which what has arrived is read.
     """
 
-    def __init__(self, until: float) -> None:
+    def __init__(self, until: float, *, drain: float = _DRAIN) -> None:
         self._until = until
+        self._drain = drain
         self._drained = 0.0
 
     @property
@@ -40,7 +42,7 @@ class Limit:
         now = time.monotonic()
         if now < self._until:
             return max(self._until - now, _AT_ONCE)
-        self._drained = self._drained or now + _DRAIN
+        self._drained = self._drained or now + self._drain
         if now > self._drained:
             raise TimeoutError("it took too long")
         return _AT_ONCE

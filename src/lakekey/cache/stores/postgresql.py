@@ -24,7 +24,7 @@ from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import without_credentials
 from lakekey.cache.stores.postgresql_leases import PostgresqlLeases
 from lakekey.cache.stores.postgresql_table import SCHEMA, SCHEMA_VERSION, UPGRADE
-from lakekey.cache.stores.server_store import ServerStore
+from lakekey.cache.stores.server_store import OPERATION, ServerStore
 from lakekey.cache.stores.store import Note, Reading
 from lakekey.errors import CacheError
 
@@ -87,12 +87,14 @@ class PostgresqlStore(ServerStore):
     Args:
         address: ``postgresql://USER@HOST:PORT/DATABASE``, with libpq's parameters behind a ``?``.
         lease: How long a lock lasts whose holder has died, in seconds.
+        operation: How long the server may take for one statement, in seconds.
     """
 
-    def __init__(self, address: str, *, lease: float = SECONDS) -> None:
+    def __init__(self, address: str, *, lease: float = SECONDS, operation: float = OPERATION) -> None:
         keeper = PostgresqlLeases(self._ask, self._require_known_table, without_credentials(address))
         super().__init__(address, Leases(keeper, lease))
         self._address = address
+        self._operation = operation
         self._server: Server | None = None
         self._known = False
 
@@ -241,5 +243,5 @@ class PostgresqlStore(ServerStore):
             with LOADING:
                 from lakekey.cache.stores.postgresql_server import server_at
 
-            self._server = server_at(self._address, self.where)
+            self._server = server_at(self._address, self.where, self._operation)
         return self._server

@@ -35,7 +35,6 @@ with libraries():
         MISSING = None
 
 _PATIENCE = 10.0  # seconds for one operation, all its attempts to connect included
-_STATEMENT = 15.0  # seconds for the statement itself: a slow store is slow, and not away
 _QUIET = 3.0  # seconds after an operation that failed in which the next ones try once, and do not wait again
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 _KEPT = (
@@ -96,13 +95,15 @@ class Server:
     Args:
         address: As ``LAKEKEY_STORE`` has it.
         where: The same for people.
+        seconds: How long one statement may take.
 
     Raises:
         ConfigurationError: The address says what must not be, or psycopg is not installed.
     """
 
-    def __init__(self, address: str, where: str) -> None:
+    def __init__(self, address: str, where: str, seconds: float) -> None:
         self.where = where
+        self._seconds = seconds
         if MISSING is not None:
             raise MISSING.with_traceback(None)  # the frames of an earlier raise hold addresses with passwords
         self._settings = settings_of(address, os.environ)
@@ -132,7 +133,7 @@ class Server:
 
     def _answer(self, statement: str, values: Sequence[Any], connection: "_Connection") -> Answer | LakekeyError:
         try:
-            connection.limit = Limit(time.monotonic() + _STATEMENT)
+            connection.limit = Limit(time.monotonic() + self._seconds)
             cursor = connection.execute(statement, values)
             rows = cursor.fetchall() if cursor.description is not None else []
             return Answer(cursor.rowcount, rows)
@@ -198,12 +199,12 @@ class Server:
         return (said.replace(password, "…") if password else said)[:300]
 
 
-_servers: dict[str, Server] = {}
+_servers: dict[tuple[str, float], Server] = {}
 
 
-def server_at(address: str, where: str) -> Server:
+def server_at(address: str, where: str, seconds: float) -> Server:
     """The one of this process for an address, so that all its threads share a connection."""
-    return _servers.get(address) or _servers.setdefault(address, Server(address, where))
+    return _servers.get((address, seconds)) or _servers.setdefault((address, seconds), Server(address, where, seconds))
 
 
 def settings_of(address: str, environ: Mapping[str, str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from lakekey.cache.stores.findings import OK, Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import without_credentials
 from lakekey.cache.stores.redis_leases import NOW, RedisLeases
-from lakekey.cache.stores.server_store import ServerStore
+from lakekey.cache.stores.server_store import OPERATION, ServerStore
 from lakekey.cache.stores.store import Note, Reading
 
 if TYPE_CHECKING:
@@ -83,9 +83,10 @@ class RedisStore(ServerStore):
     Args:
         address: ``redis://`` or ``rediss://USER@HOST:PORT/DATABASE``; ``?prefix=`` names the hash tag of its keys.
         lease: How long a lock lasts whose holder has died, in seconds.
+        operation: How long the server may take for one command, in seconds.
     """
 
-    def __init__(self, address: str, *, lease: float = SECONDS) -> None:
+    def __init__(self, address: str, *, lease: float = SECONDS, operation: float = OPERATION) -> None:
         keeper = RedisLeases(
             lambda script, name, *values: self._run(script, (self._key("lease", name),), *values),
             self.prepare,
@@ -93,6 +94,7 @@ class RedisStore(ServerStore):
         )
         super().__init__(address, Leases(keeper, lease))
         self._address = address
+        self._operation = operation
         self._server: Server | None = None
 
     def prepare(self) -> None:
@@ -197,7 +199,7 @@ class RedisStore(ServerStore):
             with LOADING:
                 from lakekey.cache.stores.redis_server import server_at
 
-            self._server = server_at(self._address, self.where)
+            self._server = server_at(self._address, self.where, self._operation)
         return self._server
 
     @property

@@ -25,18 +25,18 @@ with libraries():
     else:
         MISSING = None
 
-_COMMAND = 15.0  # seconds for the command itself: a slow store is slow, and not away
-
 
 class Wire:
     """A connection, as `Turns` hands it on.
 
     Args:
         connection: The library's, connected.
+        seconds: How long one command may take, its reply included.
     """
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, seconds: float) -> None:
         self._connection = connection
+        self._seconds = seconds
         self.closed = False
 
     def ask(self, *words: Any, moving: bool = False) -> Any:
@@ -47,7 +47,7 @@ class Wire:
             moving: Whether its keys are on the way to this node of a cluster, which refuses it otherwise.
         """
         # What is short enough for connecting is too short here.
-        self._connection.limit.until = time.monotonic() + _COMMAND
+        self._connection.limit.until = time.monotonic() + self._seconds
         if moving:
             self._connection.send_command("ASKING")
             self._connection.read_response()

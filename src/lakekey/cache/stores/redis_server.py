@@ -44,6 +44,7 @@ class Server:
     Args:
         address: As ``LAKEKEY_STORE`` has it.
         where: The same for people.
+        seconds: How long one command may take.
 
     Attributes:
         prefix: The hash tag of the store's keys.
@@ -52,8 +53,9 @@ class Server:
         ConfigurationError: The address says what must not be, or redis-py is not installed.
     """
 
-    def __init__(self, address: str, where: str) -> None:
+    def __init__(self, address: str, where: str, seconds: float) -> None:
         self.where = where
+        self._seconds = seconds
         if MISSING is not None:
             raise MISSING.with_traceback(None)  # the frames of an earlier raise hold addresses with passwords
         self._address = address_of(address)
@@ -108,7 +110,7 @@ class Server:
             self._require_near(host)
             made = new_connection(self._address, (host, port), max(self._patience, 2.0))
             made.connect()
-            connection = Wire(made)
+            connection = Wire(made, self._seconds)
             return connection.ask(*words, moving=True), None, False
         except CacheError as error:
             return None, error, False
@@ -158,7 +160,7 @@ class Server:
             try:
                 connection = new_connection(self._address, self._node or self._first_node(left), left)
                 connection.connect()
-                return Wire(connection)
+                return Wire(connection, self._seconds)
             except (refusals.RedisError, OSError) as error:
                 reason, again = self._not_connected(error)
             if connection is not None:
@@ -272,9 +274,9 @@ if MISSING is None:
     # A ValueError: the library takes a redirection apart before it looks at it.
     _REFUSALS: tuple[type[Exception], ...] = (refusals.RedisError, OSError, ValueError)
 
-_servers: dict[str, Server] = {}
+_servers: dict[tuple[str, float], Server] = {}
 
 
-def server_at(address: str, where: str) -> Server:
+def server_at(address: str, where: str, seconds: float) -> Server:
     """The one of this process for an address, so that all its threads share a connection."""
-    return _servers.get(address) or _servers.setdefault(address, Server(address, where))
+    return _servers.get((address, seconds)) or _servers.setdefault((address, seconds), Server(address, where, seconds))

@@ -9,6 +9,8 @@ from lakekey.cache.stores.places import name_of, without_credentials
 from lakekey.cache.stores.store import Reading
 
 _PAGE = 1000  # names in one answer
+#: Seconds for one statement or command: a slow store is slow, and not away.
+OPERATION = 15.0
 
 
 class ServerStore(ABC):
