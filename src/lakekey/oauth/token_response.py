@@ -30,6 +30,8 @@ _UNKNOWN_LIFETIME = 5 * 60.0
 _LONGEST_LIFETIME = 86400.0
 _LONGEST_REFRESH_LIFETIME = 10 * 366 * 86400.0  # ten years; the end is shown as a date, and the calendar has an end
 _PASSING = (408, 425, 429)  # the 4xx that say: not now
+# The error codes that say so. The platform words its throttle as a malformed request (docs/explanation/design.md).
+_NOT_NOW = ("temporarily_unavailable", "server_error", "slow_down")
 
 
 class TokenResponse(NamedTuple):
@@ -116,13 +118,15 @@ def parse(answer: Answer, *, hidden: tuple[str | None, ...] = ()) -> TokenRespon
             retryable=not 300 <= answer.status < 500 or answer.status in _PASSING,
             hint=_TRY_AGAIN,
         )
-    error = _shown(fields.get("error", "unknown"), hidden)[:80]
-    description = _shown(fields.get("error_description", ""), hidden)[:300]
-    said = f"{error}: {description}" if description else error
+    # What to do is decided by what came. Secrets are cut out of what is shown alone: an error code may look like one.
+    error, description = str(fields.get("error", "unknown")), str(fields.get("error_description", ""))
+    in_words = _shown(description, hidden)[:300]
     if error == "invalid_grant":
-        raise InvalidGrant(description or error)
-    # The platform words its throttle as a malformed request (docs/explanation/design.md).
-    if error in ("temporarily_unavailable", "server_error", "slow_down") or "throttled" in description.lower():
+        raise InvalidGrant(in_words or error)
+    passing = error in _NOT_NOW or "throttled" in description.lower()
+    name = error if error in _NOT_NOW or error in _REFUSALS else _shown(error, hidden)[:80]
+    said = f"{name}: {in_words}" if in_words else name
+    if passing:
         raise TokenEndpointError(
             f"the token endpoint asks to slow down ({said})",
             status=answer.status,

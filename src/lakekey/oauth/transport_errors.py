@@ -11,7 +11,7 @@ def explained(error: Exception, host: str) -> tuple[str, str, bool]:
     """What went wrong, the next step, and whether the same request may succeed in a moment."""
     with libraries():
         import ssl
-        from http.client import HTTPException
+        from http.client import HTTPException, IncompleteRead
 
         from requests import exceptions
         from urllib3.exceptions import InvalidHeader
@@ -30,8 +30,11 @@ def explained(error: Exception, host: str) -> tuple[str, str, bool]:
         return f"the proxy on the way to {host}: {_in_words(cause)}", "pip install 'requests[socks]'", True
     unreadable = next((each for each in causes if isinstance(each, HTTPException | InvalidHeader)), None)
     if unreadable is not None and not isinstance(unreadable, ConnectionError):  # which says that nothing came
+        # The length of a chunk that is no number counts as an incomplete answer, too.
+        cut_off = isinstance(unreadable, IncompleteRead)
+        problem = "is incomplete" if cut_off else f"cannot be read: {type(unreadable).__name__}"
         hint = "try again; if it happens again, look for a proxy or gateway on the way that changes answers"
-        return f"the answer of {host}, or of a proxy, cannot be read: {type(unreadable).__name__}", hint, True
+        return f"the answer of {host}, or of a proxy, {problem}", hint, True
     return f"cannot reach {host}: {_in_words(cause)}", "check the host name and the network", True
 
 

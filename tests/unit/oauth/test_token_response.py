@@ -173,6 +173,20 @@ def test_a_secret_that_the_server_echoes_is_cut_out():
     assert "dose123" not in str(caught.value)
 
 
+@pytest.mark.parametrize("secret", ["dose-of-invalid_grant-1", "ab+/" * 5000])
+def test_a_code_that_looks_like_a_secret_or_comes_beside_a_long_one_counts(secret):
+    with pytest.raises(InvalidGrant) as caught:
+        parse(refused("invalid_grant", f"{secret} is dead"), hidden=(secret,))
+    assert secret[:8] not in caught.value.description
+    with pytest.raises(CredentialsRefused, match="invalid_client: ") as refusal:
+        parse(refused("invalid_client", f"{secret} is wrong", 401), hidden=(secret,))
+    assert secret[:8] not in refusal.value.message
+    with pytest.raises(TokenEndpointError, match="asks to slow down"):
+        parse(refused("invalid_request", f"throttled: {secret}"), hidden=(secret,))
+    with pytest.raises(TokenEndpointError, match=r"asks to slow down \(slow_down"):
+        parse(refused("slow_down"), hidden=(secret,))
+
+
 def test_a_long_description_is_cut():
     with pytest.raises(CredentialsRefused) as caught:
         parse(refused("invalid_client", "x" * 5000))

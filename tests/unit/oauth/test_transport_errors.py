@@ -1,6 +1,7 @@
 """What went wrong on the way to a server is said in words, without what a library or a server quotes."""
 
 import ssl
+from http.client import IncompleteRead
 
 import pytest
 import requests
@@ -29,6 +30,7 @@ def caused_by(error, *, as_argument=False):
         (OSError(), "cannot reach h: OSError", True),
         (BrokenPipeError(), "cannot reach h: BrokenPipeError", True),
         (ValueError("a-secret"), "cannot reach h: ValueError", True),
+        (IncompleteRead(b"{", 999), "the answer of h, or of a proxy, is incomplete", True),
     ],
 )
 def test_failure_says_what_it_was_and_whether_trying_again_may_help(error, problem, retryable):
