@@ -24,6 +24,10 @@ except ImportError:  # pyspark 3.5
 
 _STATUS_DETAILS = "grpc-status-details-bin"
 _CUT_PAUSE = 5.0  # seconds
+# What gRPC may make of an HTTP answer, such as a 401 of a gateway: on a busy machine, a stream may end before gRPC has
+# looked at the status of the answer.
+_LOST_STATUS = "Stream removed"
+_REPEATS_FOR_A_STATUS = 2
 
 Continuation = Callable[["CallDetails", Any], Any]
 
@@ -172,7 +176,8 @@ class Responses:
     Refused in mid-stream, an execution that can be reattached is: the token is renewed, and pyspark is told to go on
     where the stream stopped. Refused before the first response, it begins again under the same operation ID, so that
     a server that had accepted it refuses the second one. An execution that cannot be reattached fails: no status tells
-    whether the server had accepted it, and it may have run.
+    whether the server had accepted it, and it may have run. By the same rules it is asked for again, with the same
+    token, where gRPC has lost the status of the answer.
     """
 
     def __init__(self, sign_in: SignIn, continuation: Continuation, details: Any, request: Any) -> None:
@@ -182,6 +187,7 @@ class Responses:
         self._request = request
         self._received = False
         self._begun_again = False
+        self._repeats_for_a_status = 0
         self._tidying = _tidies_up(details.method, request)
         self._begin()
 
@@ -199,22 +205,36 @@ class Responses:
                 self._sign_in.accept(self._headers)
                 raise
             except grpc.RpcError as error:
-                if not refuses_token(error):
-                    explain(error, self._sign_in.provider)
+                if not (self._asks_for_the_status(error) or self._has_another_token(error)):
                     raise
-                if not self._sign_in.renew(self._headers, error, in_mid_stream=self._received, tidying=self._tidying):
-                    raise
-                if self._received and _can_be_reattached(self._details.method, self._request):
-                    raise RetryException from error
-                if self._received or self._begun_again or not _can_begin_again(self._details.method, self._request):
-                    raise
-                self._begun_again = True
                 self._begin()
             else:
                 if not self._received:
                     self._received = True
                     self._sign_in.accept(self._headers)
                 return response
+
+    def _asks_for_the_status(self, error: Any) -> bool:
+        if error.code() is not grpc.StatusCode.UNKNOWN or not (error.details() or "").startswith(_LOST_STATUS):
+            return False
+        if self._received or not _can_begin_again(self._details.method, self._request):
+            return False
+        self._repeats_for_a_status += 1
+        return self._repeats_for_a_status <= _REPEATS_FOR_A_STATUS
+
+    def _has_another_token(self, error: Any) -> bool:
+        """Whether the stream may begin again with another token, if it was refused at all."""
+        if not refuses_token(error):
+            explain(error, self._sign_in.provider)
+            return False
+        if not self._sign_in.renew(self._headers, error, in_mid_stream=self._received, tidying=self._tidying):
+            return False
+        if self._received and _can_be_reattached(self._details.method, self._request):
+            raise RetryException from error
+        if self._received or self._begun_again or not _can_begin_again(self._details.method, self._request):
+            return False
+        self._begun_again = True
+        return True
 
     def _begin(self) -> None:
         self._headers = self._sign_in.headers(tidying=self._tidying)

@@ -320,6 +320,38 @@ def test_plan_that_could_run_twice_is_not_sent_again(server, signs, client, requ
     assert (server.tokens, signs.told) == (["one"], ["refused one"])
 
 
+LOST = Answer(StatusCode.UNKNOWN, text="Stream removed (Data frame with END_STREAM flag received)")
+
+
+@CAN_GO_ON
+def test_refusal_by_http_whose_status_grpc_has_lost_is_asked_for_again(server, signs, client, name, request_):
+    server.answers = [LOST, Answer(REFUSED), LOST]
+    assert list(client.stream(name, request_)) == [b"response"]
+    assert (server.tokens, signs.told[:2]) == (["one", "one", "two", "two"], ["refused one", "served two"])
+
+
+def test_status_that_stays_lost_is_raised(server, signs, client):
+    server.answers = [LOST] * 9
+    assert cut(client.stream()) == (0, StatusCode.UNKNOWN)
+    assert (server.tokens, signs.told) == (["one"] * 3, [])
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (plan(operation_id=""), LOST),
+        (plan(reattachable=False), LOST),
+        (plan(), Answer(StatusCode.UNKNOWN)),
+        (plan(), LOST._replace(code=StatusCode.INTERNAL)),
+        (plan(), LOST._replace(responses=1)),
+    ],
+)
+def test_plan_that_may_have_run_is_not_asked_for_again(server, signs, client, request_, answer):
+    server.answers = [answer]
+    assert cut(client.stream(request=request_)) == (answer.responses, answer.code)
+    assert server.tokens == ["one"]
+
+
 def test_stream_begins_no_third_time(server, signs, client):
     server.answers = [Answer(REFUSED, first=signs.renew)] * 2
     assert cut(client.stream()) == (0, REFUSED)
