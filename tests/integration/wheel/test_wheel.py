@@ -30,15 +30,24 @@ def test_the_tests_import_the_installed_packages_and_not_the_checkout():
         assert not Path(package.__file__).is_relative_to(ROOT / "packages")
 
 
-def test_the_wheel_holds_every_file_of_the_source_and_no_other():
-    with zipfile.ZipFile(WHEEL) as wheel:
-        held = {name for name in wheel.namelist() if not name.startswith("lakekey-")}
-    source = {
-        path.relative_to(ROOT / "src").as_posix()
-        for path in (ROOT / "src").rglob("*")
-        if path.suffix in (".py", ".typed")
+@pytest.mark.parametrize(
+    ("wheel", "source"),
+    [(WHEEL, ROOT / "src"), (SANDBOX, ROOT / "packages/lakekey-sandbox/src")],
+    ids=["ours", "sandbox"],
+)
+def test_the_wheel_holds_every_file_of_the_source_as_it_is_and_no_other_and_so_does_what_is_installed(wheel, source):
+    """Hence tests of what the code does, which run from the checkout, hold for what users install."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if ".dist-info/" not in name]
+        held = {name: archive.read(name) for name in names}
+    here = {
+        path.relative_to(source).as_posix(): path.read_bytes()
+        for path in source.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
     }
-    assert held == source
+    assert held == here
+    place = Path(lakekey.__file__).parents[1]
+    assert {name: (place / name).read_bytes() for name in names} == here
 
 
 def test_the_wheel_makes_no_certificate_and_no_key_pair(code):
