@@ -97,6 +97,15 @@ def test_cell_of_a_notebook_counts_down_on_one_line_and_leaves_it_blank(monkeypa
     assert cleared.strip() == ""
 
 
+def test_line_that_does_not_end_is_flushed(monkeypatch, clock):
+    cell, flushed = Cell(), []
+    monkeypatch.setattr(cell, "flush", lambda: flushed.append(cell.getvalue()))
+    in_a_notebook(monkeypatch, cell)
+    with Countdown(clock.monotonic() + 5, clock.monotonic) as countdown:
+        countdown.tick()
+        assert flushed == [cell.getvalue()] != [""]
+
+
 def test_stream_that_a_notebook_has_led_elsewhere_is_left_alone(monkeypatch, clock):
     in_a_notebook(monkeypatch, io.StringIO())
     assert not can_count()

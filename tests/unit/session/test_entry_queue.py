@@ -1,5 +1,6 @@
 """Waiting for one's turn: what ends the wait, and what it ends in."""
 
+import logging
 import threading
 import time
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ import pytest
 
 from lakekey._single_flight import Commitment
 from lakekey.cache.entry import Entry, Failure
+from lakekey.cache.entry_lock import LONGEST_POLL
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.configuration.target import resolve
 from lakekey.errors import LockTimeout, TokenEndpointError
@@ -17,6 +19,7 @@ from lakekey.session.entry_queue import EntryQueue, NotYet
 from lakekey.session.timing import Timing
 from support.memory_stores import Shared
 from support.model_providers import TARGET, cache_over
+from support.noted_commitment import NotedCommitment
 
 pytestmark = pytest.mark.usefixtures("unattended")
 
@@ -158,3 +161,83 @@ def test_pause_ends_when_the_holder_is_known_to_have_died(cache, monkeypatch):
     monkeypatch.setattr(cache.store, "is_abandoned", is_abandoned)
     queue_over(cache)._pause(Commitment(), 3600.0)
     assert looks == [None]
+
+
+def test_pause_is_the_commitments_which_may_be_cancelled(cache, monkeypatch):
+    monkeypatch.setattr(cache.store, "is_abandoned", lambda _: True)
+    noted = NotedCommitment()
+    queue_over(cache)._pause(noted, 3600.0)
+    assert noted.made == [LONGEST_POLL]
+
+
+def test_wait_pauses_between_two_turns_as_the_store_can_bear(cache, monkeypatch):
+    """Here for less than a second."""
+    monkeypatch.setattr(entry_queue, "next_try", lambda _: 0.001)
+    monkeypatch.setattr(entry_queue, "next_shared_try", lambda _waited, _took: 0.002)
+    noted, turns = NotedCommitment(), []
+
+    def work(_, stored):
+        turns.append(None)
+        if len(turns) == 1:
+            raise NotYet(None)
+        return Entry({})
+
+    queue_over(cache).in_turn(noted, work)
+    assert noted.made
+    longest = 0.002 if cache.store.shared else 0.001
+    assert longest / 2 < noted.made[0] <= longest
+
+
+@pytest.mark.parametrize("result", [True, False])
+def test_lock_that_has_to_write_an_answer_is_told_so(cache, monkeypatch, result):
+    lock, asked = cache.lock, []
+    monkeypatch.setattr(cache, "lock", lambda name, to_write: asked.append(to_write) or lock(name, to_write=to_write))
+    queue_over(cache).run("x", None, (lambda _: False) if result else None, lambda _, stored: Entry({}))
+    assert asked == [result]
+
+
+def test_result_that_came_during_a_pause_is_taken_without_the_lock(cache, monkeypatch):
+    lock, tried = cache.lock, []
+    monkeypatch.setattr(cache, "lock", lambda *given, **how: tried.append(None) or lock(*given, **how))
+
+    def work(_, stored):
+        entry_of(cache)
+        raise NotYet(None)
+
+    done = queue_over(cache).run("x", None, lambda entry: entry.access_token == "new", work)
+    assert done.access_token == "new"
+    assert len(tried) == 1
+
+
+def test_wait_is_told_and_so_is_the_result_that_ends_it(cache, caplog):
+    caplog.set_level(logging.INFO, "lakekey")
+    turns = []
+
+    def is_done(_):
+        turns.append(None)
+        return len(turns) == 3
+
+    queue = queue_over(cache, timing=Timing(wait_notice=0.0))
+    with cache.lock(entry_of(cache)):
+        queue.run("x", None, is_done, never)
+    assert "this process, which signs in to https://model.example.com" in caplog.text
+    assert "the token of another process is used" in caplog.text
+
+
+@pytest.mark.parametrize("outcome", ["lock", "adopted"])
+def test_wait_that_is_measured_ends_with_its_turn_or_with_a_result(cache, monkeypatch, outcome):
+    ends, turns = [], []
+    queue = queue_over(cache)
+    span = SimpleNamespace(end=lambda outcome, _: ends.append(outcome))
+    monkeypatch.setattr(type(queue._events), "wait", lambda _: span)
+
+    def work(*_):
+        turns.append(list(ends))
+        if len(turns) == 1:
+            entry_of(cache)
+            raise NotYet(None)
+        return Entry({})
+
+    queue.run("x", None, lambda _: outcome == "adopted", work)
+    assert ends == [outcome]
+    assert turns == ([[], ["lock"]] if outcome == "lock" else [[]])

@@ -7,7 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from lakekey._inside_work import as_work
 from lakekey.cache import near
+from lakekey.cache.cache import Cache
+from lakekey.cache.stores.memory import MemoryStore
 from lakekey.configuration.target import resolve
 from lakekey.errors import LockTimeout, LoginRequired, StoreUnavailable
 from lakekey.session import host_line
@@ -153,6 +156,40 @@ def test_token_of_another_process_is_told_as_adopted_once(session, caplog):
     assert "the token of another process is used" not in caplog.text
     session.usable(known="an older token")
     assert "the token of another process is used" in caplog.text
+
+
+def test_code_inside_a_renewal_asks_no_store_and_gets_the_copy_if_it_serves(session, store, monkeypatch):
+    token = copy_of(session)
+    later(monkeypatch, near.CHECKED + 1)
+    monkeypatch.setattr(store, "get", lambda _: pytest.fail("it asks the store"))
+    with as_work():
+        assert session.usable().access_token == token
+        with pytest.raises(LockTimeout, match="from inside a renewal"):
+            session.usable(rejected=token)
+
+
+# Where a person has to sign in
+
+
+def test_person_who_may_not_be_asked_is_not(person, server):
+    server.revoke_all()
+    with pytest.raises(LoginRequired):
+        person.usable(rejected=person.peek().access_token, ask=False)
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_machine_that_cannot_keep_a_session_says_so_where_there_is_none(server, cache, signed_in):
+    reason = "the directory of the cache is on a read-only disk"
+    volatile = Cache(MemoryStore(), cache.ring, volatile=reason)
+    if signed_in:
+        provider_over(volatile, server, person=True).login()
+    session = session_of(provider_over(volatile, server))
+    if signed_in:
+        change_entry(session, refresh_token="", access_token="")
+    with pytest.raises(LoginRequired, match="not signed in") as caught:
+        session.usable()
+    assert caught.value.message.endswith(f": {reason}") is not signed_in
+    assert caught.value.hint.startswith("set LAKEKEY_CACHE_DIR") is not signed_in
 
 
 # Asking again ahead of time
