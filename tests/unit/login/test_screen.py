@@ -138,6 +138,20 @@ def test_stream_that_is_gone_ends_no_sign_in(monkeypatch, clock):
         countdown.tick()
 
 
+def test_stream_that_is_gone_is_written_to_no_more(monkeypatch, clock):
+    tries = []
+
+    def write(text):
+        tries.append(text)
+        raise OSError
+
+    cell = Cell()
+    monkeypatch.setattr(cell, "write", write)
+    in_a_notebook(monkeypatch, cell)
+    count(clock, 5)
+    assert len(tries) == 2  # the line, and its end
+
+
 @pytest.mark.terminal_kinds
 def test_terminal_counts_down_on_one_line_and_clears_it(monkeypatch, clock):
     screen = at_a_terminal(monkeypatch, "xterm")
