@@ -22,6 +22,20 @@ TAB, ENTER = "\ue004", "\ue007"
 class PortalChromium(Chromium):
     """A browser of one person."""
 
+    def is_asked(self):
+        """Waits for the sandbox's page."""
+        self.reads("Who are you?")
+
+    def signs_in(self, user):
+        """Signs in there."""
+        self.is_asked()
+        self.choose(f'input[value="{user}"]')
+        self.choose('button[value="sign-in"]')
+
+    def cancels(self):
+        """Does not."""
+        self.choose('button[value="cancel"]')
+
     def script(self, text, *arguments):
         """What a script of the test returns."""
         return self._call("POST", "/execute/sync", {"script": text, "args": list(arguments)})

@@ -9,6 +9,8 @@ from lakekey.cache.opening import open_cache
 from lakekey.web import Portal
 from lakekey.web.registrations import Registrations
 from support.web_browser import Browser
+from support.web_certified import CertifiedPlace
+from support.web_chromium import PortalChromium
 from support.web_people import consent
 from support.web_server import serving
 
@@ -28,6 +30,18 @@ class Place:
         self.at_server(name)
         self.config_file = directory / "databrickscfg"
         self.config_file.write_text(f"[prod]\nhost = {box.host}\nca_file = {box.ca_file}\n")
+
+    def named(self, name, url):
+        """The same with another app, at another address."""
+        return Place(self.box, self.directory, name, url)
+
+    def browser(self, address, user, **options):
+        """A browser of a person who signs in here."""
+        return Browser(address, user, self.box.ca_file, **options)
+
+    def chromium(self, directory, **options):
+        """A real browser of such a person."""
+        return PortalChromium(directory, [self.box.host], **options)
 
     def at_server(self, name):
         """Registers an app at the authorization server."""
@@ -64,6 +78,17 @@ def place(lakekey_environment, tmp_path, monkeypatch, unattended):
 
 
 @pytest.fixture
+def certified_place(bare_machine, unattended, oidc_server, tmp_path, monkeypatch):
+    """The same before a server that others wrote. A module that imports it as ``place`` runs its tests there."""
+    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    place = CertifiedPlace(oidc_server, tmp_path, URL)
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(place.config_file))
+    place.register()
+    return place
+
+
+@pytest.fixture
 def portal(place):
     return Portal(["prod"], url=URL, user=lambda request: request.headers.get("x-user"), admin=[ROOT])
 
@@ -72,4 +97,4 @@ def portal(place):
 def visit(portal, place):
     """Opens the browser of a person, an administrator unless told otherwise."""
     with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
-        yield lambda user=ROOT, **options: Browser(address, user, place.box.ca_file, **options)
+        yield lambda user=ROOT, **options: place.browser(address, user, **options)

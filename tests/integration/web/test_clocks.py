@@ -12,31 +12,26 @@ from lakekey.session.session import Session
 from lakekey.web import User
 from lakekey.web.sign_in import hosted_target
 from support.servers.redis import Redis
-from support.web_browser import Browser
 from support.web_workers import workers
 
-from .conftest import ADA, KEY, URL, Place
+from .conftest import ADA, KEY, URL
 
 FAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), None)
 pytestmark = pytest.mark.skipif(FAKETIME is None, reason="libfaketime is not installed")
 
 
 @pytest.fixture
-def place(lakekey_environment, tmp_path, monkeypatch):
-    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID", "BROWSER"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+def shared_store(place, monkeypatch):
+    """A store that hosts share, with the app in it."""
     monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "env")
     monkeypatch.setenv("LAKEKEY_KEY", KEY)
     with Redis() as server:
         monkeypatch.setenv("LAKEKEY_STORE", server.address)
-        lakekey_environment.revoke()
-        place = Place(lakekey_environment, tmp_path)
         place.register(absolute_session_lifetime_in_minutes=24 * 60)
-        yield place
+        yield server
 
 
-def test_b53_hosts_with_clocks_ten_minutes_off_tell_the_same_states_and_dates(place, tmp_path):
+def test_b53_hosts_with_clocks_ten_minutes_off_tell_the_same_states_and_dates(shared_store, place, tmp_path):
     def host(number):
         return {
             "HOME": str(tmp_path / f"host-{number}"),
@@ -49,7 +44,7 @@ def test_b53_hosts_with_clocks_ten_minutes_off_tell_the_same_states_and_dates(pl
 
     with workers(tmp_path, URL, environ_of=host) as ((_, fast), (_, slow)):
         for begins, ends in ((fast, slow), (slow, fast)):
-            ada = Browser(begins, ADA, place.box.ca_file)
+            ada = place.browser(begins, ADA)
             button = next(each for each in ada.get().buttons if each in ("Connect prod", "Renew prod now"))
             answer = ada.back(ada.leave(button))
             ada.address = ends

@@ -21,7 +21,6 @@ from lakekey.cache.entry import Entry
 from lakekey.errors import LoginRequired
 from lakekey.session.session import Session
 from lakekey.web import Portal, User
-from support.web_browser import Browser
 from support.web_server import serving
 
 from .conftest import ADA, URL
@@ -142,7 +141,7 @@ def portal(place):
 @pytest.fixture
 def ada(place, portal):
     with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
-        browser = Browser(address, ADA, place.box.ca_file)
+        browser = place.browser(address, ADA)
         browser.connect()
         yield browser
 

@@ -19,7 +19,6 @@ from lakekey.cache.opening import open_cache
 from lakekey.web import Portal
 from lakekey.web.registrations import Registrations
 from support.processes import LAKEKEY
-from support.web_browser import Browser
 from support.web_server import free_socket, serving
 
 from .conftest import ADA, GRACE, Place
@@ -48,14 +47,14 @@ def loaded(word):
 def at_the_guides_address(place, tmp_path, origin=ORIGIN):
     """The app ``prod`` of the guide, registered at its address."""
     Registrations(open_cache()).remove(place.app)
-    guides = Place(place.box, tmp_path, "prod", url=f"{origin}/lakekey")
+    guides = place.named("prod", f"{origin}/lakekey")
     place.config_file.write_text(f"{guides.config_file.read_text()}warehouse_id = {place.box.warehouse_id}\n")
     guides.register()
     return guides
 
 
 def browser(address, place, user=ADA, origin=ORIGIN):
-    return Browser(address, user, place.box.ca_file, origin=origin)
+    return place.browser(address, user, origin=origin)
 
 
 def test_fastapi_application_of_the_guide_acts_as_its_user(place, tmp_path):

@@ -15,7 +15,6 @@ from lakekey.session.session import Session
 from lakekey.web import Portal, User, flows
 from lakekey.web.browser import form_token
 from support.waiting import until
-from support.web_browser import Browser
 from support.web_people import Refused, parameters_of
 from support.web_server import serving
 
@@ -212,10 +211,10 @@ def test_b36_name_that_was_given_to_another_person_shows_no_old_connection(place
     ids = {"x": "first"}
     portal = Portal(["prod"], url=URL, user=lambda request: User(request.headers["x-user"], ids["x"]))
     with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
-        Browser(address, ADA, place.box.ca_file).connect()
+        place.browser(address, ADA).connect()
         assert portal.connection(User(ADA, "first"), "prod").state == "connected"
         ids["x"] = "second"
-        assert "Not connected" in Browser(address, ADA, place.box.ca_file).get().words
+        assert "Not connected" in place.browser(address, ADA).get().words
         with pytest.raises(LoginRequired):
             portal.provider(User(ADA, "second"), "prod")
 
@@ -264,7 +263,7 @@ def test_b13_redirect_uri_is_the_same_to_the_byte_however_it_is_served(place, ur
     portal = Portal(["prod"], url=url, user=lambda request: request.headers.get("x-user"))
     app = Starlette(routes=[Mount("/lakekey", app=portal)]) if mounted else portal
     with serving(app) as address:
-        ada = Browser(address, ADA, place.box.ca_file)
+        ada = place.browser(address, ADA)
         assert parameters_of(ada.leave())["redirect_uri"] == place.redirect_uri
         assert "is connected" in ada.connect().words
 
@@ -527,7 +526,7 @@ def test_profile_may_have_any_name_that_a_section_can_have(place):
     place.config_file.write_text(f"{text}\n{text.replace('[prod]', '[prod eu/1?#]')}")
     portal = Portal(["prod eu/1?#"], url=URL, user=lambda request: request.headers.get("x-user"))
     with serving(portal) as address:
-        page = Browser(address, ADA, place.box.ca_file).get()
+        page = place.browser(address, ADA).get()
         action, _ = page.form("Connect prod eu/1?#")
     assert action == "/lakekey/connect/prod%20eu%2F1%3F%23"
 
@@ -573,7 +572,7 @@ def test_profile_that_does_not_hold_takes_no_other_connection_along(place):
     place.config_file.write_text(f"{place.config_file.read_text()}[gone]\nhost = {place.box.host}\n")
     portal = Portal(["gone", "prod"], url=URL, user=lambda request: request.headers.get("x-user"), admin=[ADA])
     with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
-        ada = Browser(address, ADA, place.box.ca_file)
+        ada = place.browser(address, ADA)
         stale = ada.get()
         place.config_file.write_text(place.config_file.read_text().replace("[gone]", "[other]"))
         page = ada.connect()
@@ -599,7 +598,7 @@ def test_user_may_be_found_by_a_coroutine(place):
         return request.headers.get("x-user")
 
     with serving(Portal(["prod"], url=URL, user=user)) as address:
-        assert f"You are here as {ADA}" in Browser(address, ADA, place.box.ca_file).get().words
+        assert f"You are here as {ADA}" in place.browser(address, ADA).get().words
 
 
 def test_w25_acting_as_another_needs_the_hosts_permission(visit, place):
@@ -609,7 +608,7 @@ def test_w25_acting_as_another_needs_the_hosts_permission(visit, place):
         may_act=lambda actor, user, profile: (actor.name, user.name) in allowed,
     )  # fmt: skip
     with serving(Starlette(routes=[Mount("/lakekey", app=portal)])) as address:
-        Browser(address, ADA, place.box.ca_file).connect()
+        place.browser(address, ADA).connect()
     with pytest.raises(ConfigurationError, match=f"{GRACE} may not act as {ADA}"):
         portal.provider(ADA, "prod", actor=GRACE)
     allowed.add((GRACE, ADA))

@@ -13,10 +13,10 @@ from lakekey.cache.opening import open_cache
 from lakekey.web import Portal
 from lakekey.web.registrations import Registrations
 from support.chromium import chromium
-from support.web_chromium import ENTER, TAB, PortalChromium
+from support.web_chromium import ENTER, TAB
 from support.web_server import free_socket, serving
 
-from .conftest import ADA, GRACE, Place
+from .conftest import ADA, GRACE
 
 pytestmark = pytest.mark.skipif(
     chromium() is None and not os.environ.get("LAKEKEY_REQUIRE_ALL"), reason="Chromium and its driver are not here"
@@ -40,7 +40,7 @@ def site(place, tmp_path):
     listener = free_socket()
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     Registrations(open_cache()).remove(place.app)
-    Place(place.box, tmp_path, "chromium-app", url=f"{address}/lakekey").register()
+    place.named("chromium-app", f"{address}/lakekey").register()
     portal = Portal(["prod"], url=f"{address}/lakekey", user=lambda request: request.cookies.get("host"), admin=[ADA])
     app = Starlette(routes=[Route("/sign-in/{name}", sign_in), Mount("/lakekey", app=portal)])
     with serving(app, listener):
@@ -52,7 +52,7 @@ def person(site, place, directory, name, **options):
     """A person's browser, signed in to the host application, on the portal's page."""
     address, _ = site
     directory.mkdir(exist_ok=True)
-    with PortalChromium(directory, [place.box.host], **options) as browser:
+    with place.chromium(directory, **options) as browser:
         browser.open(f"{address}/sign-in/{name}")
         browser.open(f"{address}/lakekey/")
         yield browser
@@ -60,9 +60,7 @@ def person(site, place, directory, name, **options):
 
 def connect(browser, user):
     browser.choose(CONNECT)
-    browser.reads("Who are you?")
-    browser.choose(f'input[value="{user}"]')
-    browser.choose('button[value="sign-in"]')
+    browser.signs_in(user)
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
@@ -90,12 +88,12 @@ def test_b22_person_who_leaves_half_way_finds_everything_as_it_was(site, place, 
     address, _ = site
     with person(site, place, tmp_path / "ada", ADA) as ada:
         ada.choose(CONNECT)
-        ada.reads("Who are you?")
+        ada.is_asked()
         ada.open(f"{address}/lakekey/")
         assert "Not connected" in ada.reads("Databricks connections")
         ada.choose(CONNECT)
-        ada.reads("Who are you?")
-        ada.choose('button[value="cancel"]')
+        ada.is_asked()
+        ada.cancels()
         ada.reads("The sign-in was not allowed. Nothing was changed.")
 
 

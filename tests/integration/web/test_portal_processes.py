@@ -14,7 +14,6 @@ import lakekey
 from lakekey.session.session import Session
 from lakekey.web import User
 from lakekey.web.sign_in import SignIns, hosted_target
-from support.web_browser import Browser
 from support.web_people import parameters_of
 from support.web_workers import PATIENCE, workers
 
@@ -23,11 +22,11 @@ from .conftest import ADA, GRACE, URL
 
 def test_b05_and_b28_answer_that_comes_to_two_other_workers_at_once_is_exchanged_once(place, tmp_path):
     with workers(tmp_path, URL) as ((_, first), (_, second)):
-        ada = Browser(first, ADA, place.box.ca_file)
+        ada = place.browser(first, ADA)
         answer = ada.back(ada.leave())
         tabs = []
         for address in (first, second, second, first):
-            tabs.append(Browser(address, ADA, place.box.ca_file))
+            tabs.append(place.browser(address, ADA))
             tabs[-1].cookies = dict(ada.cookies)
         with ThreadPoolExecutor(4) as pool:
             pages = list(pool.map(lambda tab: tab.arrive(answer), tabs))
@@ -39,7 +38,7 @@ def test_b05_and_b28_answer_that_comes_to_two_other_workers_at_once_is_exchanged
 
 def test_b26_worker_killed_between_exchange_and_write_leaves_no_half_connection(place, tmp_path):
     with workers(tmp_path, URL) as ((worker, first), (_, second)):
-        ada = Browser(first, ADA, place.box.ca_file)
+        ada = place.browser(first, ADA)
         answer = ada.back(ada.leave())
         onward = ada.request("GET", answer).onward
         place.box.fault("scim", hang=True)  # asked after the exchange, and before the write
@@ -66,7 +65,7 @@ def test_b26_worker_killed_between_exchange_and_write_leaves_no_half_connection(
 
 def test_b50_no_secret_of_a_whole_run_is_in_any_log(place, tmp_path):
     with workers(tmp_path, URL, 1) as ((worker, address),):
-        ada = Browser(address, ADA, place.box.ca_file)
+        ada = place.browser(address, ADA)
         url = ada.leave()
         answer = ada.back(url)
         page = ada.arrive(answer)
@@ -95,7 +94,7 @@ def test_b29_many_people_at_once_over_two_workers_are_all_connected_as_themselve
 
         def connected(number):
             user = (ADA, GRACE)[number % 2]
-            browser = Browser((first, second)[number % 2], user, place.box.ca_file)
+            browser = place.browser((first, second)[number % 2], user)
             answer = browser.back(browser.leave("Connect prod" if number < 2 else _connect_button(browser)))
             browser.address = (second, first)[number % 2]
             return user in browser.arrive(answer).words
@@ -155,7 +154,7 @@ def test_access_log_hides_answers_however_the_server_is_started(place, tmp_path,
 
 def test_person_who_connects_serves_a_schedulers_process_that_never_saw_a_browser(place, tmp_path):
     with workers(tmp_path, URL, 1) as ((_, address),):
-        Browser(address, ADA, place.box.ca_file).connect()
+        place.browser(address, ADA).connect()
     code = f"import lakekey; print(lakekey.provider('prod', user={ADA!r}).identity())"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE

@@ -12,7 +12,7 @@ from lakekey.web import Portal
 from lakekey.web.registrations import Registrations
 from support.web_server import free_socket, serving
 
-from .conftest import ADA, Place
+from .conftest import ADA
 from .test_portal_chromium import CONNECT, connect, person, pytestmark, sign_in
 
 __all__ = ["pytestmark"]
@@ -26,7 +26,7 @@ def site(request, place, tmp_path):
     listener = socket.create_server((host.strip("[]"), 0), family=socket.AF_INET6) if ":" in host else free_socket()
     address = f"http://{host}:{listener.getsockname()[1]}"
     Registrations(open_cache()).remove(place.app)
-    Place(place.box, tmp_path, "chromium-app", url=f"{address}/lakekey").register()
+    place.named("chromium-app", f"{address}/lakekey").register()
     new_tab = getattr(request, "param", "new tab") != "same page"
     portal = Portal(
         ["prod"], url=f"{address}/lakekey", user=lambda request: request.cookies.get("host"), new_tab=new_tab
@@ -66,10 +66,9 @@ def test_w19_tab_that_stays_learns_of_a_sign_in_that_has_no_opener(site, place, 
         assert "Connect prod (opens a new tab)" in ada.text()
         assert ada.findings() == []
         first, second = new_tab(ada)
-        ada.reads("Who are you?")
+        ada.is_asked()
         assert ada.script("return window.opener") is None
-        ada.choose(f'input[value="{ADA}"]')
-        ada.choose('button[value="sign-in"]')
+        ada.signs_in(ADA)
         ada.reads(f"prod is connected as {ADA}.")
         ada.turn_to(first)
         assert "Connected" in ada.reads("Renew prod now")
@@ -81,9 +80,7 @@ def test_w19_tab_that_stays_learns_of_a_sign_in_that_has_no_opener(site, place, 
 def test_w19_tab_that_stays_has_a_link_where_scripts_do_not_run(site, place, tmp_path):
     with person(site, place, tmp_path / "ada", ADA, scripts=False) as ada:
         first, _ = new_tab(ada)
-        ada.reads("Who are you?")
-        ada.choose(f'input[value="{ADA}"]')
-        ada.choose('button[value="sign-in"]')
+        ada.signs_in(ADA)
         ada.reads(f"prod is connected as {ADA}.")
         ada.turn_to(first)
         assert "Not connected" in ada.text()
@@ -94,10 +91,10 @@ def test_w19_tab_that_stays_has_a_link_where_scripts_do_not_run(site, place, tmp
 def test_b22_tab_that_is_closed_half_way_leaves_text_and_button_where_they_were(site, place, tmp_path):
     with person(site, place, tmp_path / "ada", ADA) as ada:
         first, _ = new_tab(ada)
-        ada.reads("Who are you?")
+        ada.is_asked()
         ada.close_tab()
         ada.turn_to(first)
         assert "Not connected" in ada.reads("Connect prod")
         connect_again, _ = new_tab(ada)
         assert connect_again == first
-        ada.reads("Who are you?")
+        ada.is_asked()
