@@ -1,0 +1,85 @@
+"""The secret that `pickle` left behind is found again where this machine's configuration has it, and no other is."""
+
+import pickle
+
+import pytest
+
+from lakekey.configuration.target import resolve
+from lakekey.configuration.unpickled import client_secret, resolved_here
+from lakekey.errors import ConfigurationError
+
+HOST = "https://dbc.cloud.databricks.com"
+SECRET = "dose-of-today"
+APP = f"[prod]\nhost = {HOST}\nclient_id = the-app\nclient_secret = {SECRET}\n"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Writes this machine's file of profiles; returns its path."""
+
+    def write(text, name="profiles"):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(path))
+        return str(path)
+
+    return write
+
+
+def carried(target):
+    """The target as another machine has it."""
+    return pickle.loads(pickle.dumps(target))
+
+
+def test_secret_that_was_not_left_behind_is_taken():
+    assert client_secret(resolve(None, {}, host=HOST, client_id="the-app", client_secret=SECRET)) == SECRET
+
+
+def test_secret_of_the_same_profile_is_found(here):
+    here(APP)
+    target = carried(resolve("prod"))
+    assert not target.client_secret
+    assert client_secret(target) == SECRET
+
+
+def test_secret_is_found_where_the_file_of_profiles_has_another_place(here, tmp_path):
+    here(APP, "of another machine")
+    target = carried(resolve("prod", config_file=str(tmp_path / "of another machine")))
+    (tmp_path / "of another machine").unlink()
+    here(APP)
+    assert client_secret(target) == SECRET
+
+
+def test_secret_of_the_environment_is_found_for_a_host_that_was_an_argument(monkeypatch):
+    target = carried(resolve(None, {}, host=HOST, client_id="the-app", client_secret=SECRET))
+    monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", SECRET)
+    assert client_secret(target) == SECRET
+
+
+@pytest.mark.parametrize("profile", ["", APP.replace("the-app", "another-app"), APP.replace(SECRET, "")])
+def test_secret_that_is_not_here_or_of_another_app_is_an_error(here, profile):
+    here(APP)
+    target = carried(resolve("prod"))
+    here(profile)
+    with pytest.raises(ConfigurationError, match="pickling leaves it behind") as caught:
+        client_secret(target)
+    assert caught.value.profile == "prod"
+
+
+@pytest.mark.parametrize("host", [HOST, "https://other.cloud.databricks.com"])
+def test_token_of_the_sdk_is_looked_for_as_one_of_its_host(here, host):
+    here(f"[prod]\nhost = {HOST}\ntoken = {SECRET}\nauth_type = pat\n")
+    target = carried(resolve("prod"))
+    here(f"[prod]\nhost = {host}\ntoken = {SECRET}\nauth_type = pat\n")
+    found = list(resolved_here(target))
+    assert {(each.auth_type, each.host) for each in found} == {("pat", HOST)}
+    assert found[0].sdk_settings["token"] == SECRET
+
+
+def test_session_of_a_person_is_looked_for_as_theirs(here):
+    here(f"[prod]\nhost = {HOST}\n")
+    target = resolve("prod", user="ada@example.com")
+    connected = pickle.loads(pickle.dumps(target))
+    object.__setattr__(connected, "connect_url", "https://portal.example.com")  # as a portal's store has it
+    assert "ada@example.com" in {each.user for each in resolved_here(connected)}
+    assert {each.user for each in resolved_here(target)} == {None}
