@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -194,7 +194,15 @@ def no_browser(monkeypatch):
 
 
 def sign(
-    network, *, mode=None, environ=(), metadata=METADATA, scopes=("all-apis",), held=None, switch=False, **settings
+    network,
+    *,
+    mode=None,
+    environ=(),
+    metadata=METADATA,
+    scopes=("all-apis",),
+    held=None,
+    how=MappingProxyType({}),
+    **settings,
 ):
     """Signs in; returns the tokens, and who it was."""
     settings = {"redirect_ports": "any", "login_timeout": PATIENCE, **settings}
@@ -202,7 +210,7 @@ def sign(
     client = Client(target.client_id, None, scopes, network, lambda: metadata)
     environ = {"BROWSER": "see %s", **dict(environ)}
     with contextlib.redirect_stderr(network.screen):
-        return PersonSignIn(target, client, environ, mode)(network.commitment, held, switch=switch)
+        return PersonSignIn(target, client, environ, mode)(network.commitment, held, **how)
 
 
 def asked_for(screen):
@@ -444,7 +452,7 @@ def test_tokens_of_another_person_are_given_back(network, screen, typist, refres
 
 def test_session_that_may_change_hands_is_another_persons_afterwards(network, screen, typist):
     typist(pasted(screen))
-    assert sign(network, mode="paste", held="grace@example.com", switch=True)[1] == "ada@example.com"
+    assert sign(network, mode="paste", held="grace@example.com", how={"switch": True})[1] == "ada@example.com"
     assert network.forms("revoke") == []
 
 
