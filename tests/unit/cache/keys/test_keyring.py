@@ -191,7 +191,9 @@ def test_item_is_written_read_and_erased_by_its_name(backend):
 
 
 def test_backend_that_is_not_the_operating_systems_is_refused():
-    with pytest.raises(KeyUnavailable, match=r"'keyring.backends.null:Keyring' is not a keyring of an operating system"):
+    with pytest.raises(
+        KeyUnavailable, match=r"'keyring.backends.null:Keyring' is not a keyring of an operating system"
+    ):
         KeyringItem("keyring.backends.null:Keyring", "x", {})
 
 

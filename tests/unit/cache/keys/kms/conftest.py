@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from lakekey.cache.keys.kms import rest
+from lakekey.cache.keys.kms import bounded, rest
 from lakekey.cache.keys.kms.service import KmsTrouble
 
 
@@ -45,6 +45,14 @@ def answers(monkeypatch):
     found = Answers()
     monkeypatch.setattr(rest, "post", found.post)
     return found
+
+
+@pytest.fixture
+def filtered(monkeypatch):
+    """What is there is looked at for loggers of libraries: how often so far."""
+    looks = []
+    monkeypatch.setattr(bounded, "filter_new_loggers", lambda: looks.append(None))
+    return looks
 
 
 @pytest.fixture

@@ -132,6 +132,11 @@ def test_refusal_is_told_by_its_code_and_quotes_nothing(client, trouble, error, 
     assert trouble(AwsKms("alias/k", {}).unwrap, b"wrapped", "") == (kind, detail, "")
 
 
+def test_loggers_that_came_with_the_library_and_its_client_are_filtered(client, filtered):
+    AwsKms("alias/k", {}).unwrap(b"wrapped", "")
+    assert len(filtered) == 2
+
+
 def test_next_steps_are_there_for_each_kind_of_trouble():
     key = AwsKms("alias/k", {"AWS_REGION": "us-east-1"})
     assert key.where == "AWS KMS key alias/k"

@@ -89,6 +89,12 @@ def test_machine_without_an_identity_has_no_credentials(key, answers, identity, 
     assert answers.asked == []
 
 
+def test_loggers_that_came_with_the_library_are_filtered(key, answers, filtered):
+    answers.coming = [(200, {"value": VALUE})]
+    key.unwrap(b"v1 abcd", "")
+    assert len(filtered) == 1
+
+
 @pytest.mark.parametrize("kid", [f"{KEY}2/v1", f"{KEY}/v-1", f"{KEY}/", "v1"])
 def test_answer_for_another_key_is_not_taken(key, answers, trouble, kid):
     answers.coming = [(200, {"kid": kid, "value": "abc"})]

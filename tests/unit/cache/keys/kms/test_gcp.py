@@ -212,6 +212,12 @@ def test_machine_without_a_file_is_asked_for_its_own_credentials(key, answers, c
     assert credentials.made == [("machine", None, SCOPE)]
 
 
+def test_loggers_that_came_with_the_library_are_filtered(key, answers, filtered):
+    answers.coming = [(200, sent("plaintext", b"k"))]
+    key.unwrap(b"wrapped", "")
+    assert len(filtered) == 1
+
+
 @pytest.mark.parametrize("error", [Refused("x"), OSError("x"), ValueError("x"), KeyError("x")])
 def test_credentials_that_give_no_token_are_none(key, answers, credentials, trouble, error):
     credentials.error = error

@@ -92,6 +92,11 @@ def test_redirect_is_an_answer_and_not_followed(asked, server):
     assert len(server.asked) == 1
 
 
+def test_loggers_that_came_with_the_library_are_filtered(sent, filtered):
+    rest.post("https://kms.example.org/", {}, {})
+    assert len(filtered) == 1
+
+
 def test_flood_is_cut_off(sent):
     assert rest.post("https://kms.example.org/", {}, {}) == (200, {})
     assert sent[0][2].read == 33  # of 8 KiB: the first beyond 256 KiB
