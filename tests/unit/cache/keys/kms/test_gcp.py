@@ -206,6 +206,17 @@ def test_credentials_of_another_kind_are_refused(credentials, trouble, tmp_path,
     assert trouble(key.unwrap, b"wrapped", "") == (Kind.CREDENTIALS, "credentials of another kind", "")
 
 
+def test_file_of_credentials_is_read_within_a_bound(credentials, answers, trouble, tmp_path):
+    file = tmp_path / "credentials.json"
+    key = GoogleCloudKms(KEY, {"GOOGLE_APPLICATION_CREDENTIALS": str(file)})
+    text = '{"type": "authorized_user"}'
+    file.write_text(text.rjust(256 * 1024))
+    answers.coming = [(200, sent("plaintext", b"k"))]
+    key.unwrap(b"wrapped", "")
+    file.write_text(text.rjust(256 * 1024 + 1))
+    assert trouble(key.unwrap, b"wrapped", "")[0] == Kind.CREDENTIALS
+
+
 def test_machine_without_a_file_is_asked_for_its_own_credentials(key, answers, credentials):
     answers.coming = [(200, sent("plaintext", b"k"))]
     key.unwrap(b"wrapped", "")
