@@ -20,6 +20,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -248,8 +249,10 @@ def pass_over_what_is_alive() -> None:
 
 def _alive() -> Iterator[tuple[Any, str]]:
     """Each object of ours with the name of its kind, and each error with none."""
-    for thing in [*_from_before, *(each for each in gc.get_objects() if type(each) not in _others)]:
+    for thing in chain([*_from_before], gc.get_objects()):
         kind = type(thing)
+        if kind in _others:
+            continue
         module = str(getattr(kind, "__module__", ""))
         if module.startswith("lakekey.") and ".sandbox" not in module:
             yield thing, f"{module}.{kind.__name__}"
