@@ -60,7 +60,9 @@ def check(python, resolution, extras, directory, deadline):
     install = [uv(), "pip", "install", "--quiet", "--python", there, "--resolution", resolution, *packages]
     run(install, deadline)
     smoke = str(Path(__file__).with_name("smoke.py"))
-    return run([there, smoke], deadline, cwd=directory).splitlines()[-1]
+    # Its programs take the bytecode that the first of them writes, also where Python is told to write none.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return run([there, smoke], deadline, cwd=directory, env=environ).splitlines()[-1]
 
 
 def main():
