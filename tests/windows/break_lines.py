@@ -73,7 +73,7 @@ BREAKS = (
     Break("login/screen.py", '(os.name == "nt" and is_terminal(stream))', "False", COUNTS),
     Break("login/console.py", "_KEY, _ALT = 1,", "_KEY, _ALT = 2,", KEYS),
     Break("oauth/proxy.py", 'if sys.platform == "linux" and not any', "if not any", f"{UNIT}/oauth/test_proxy.py"),
-    Break("oauth/deadlines.py", 'left + _DRAIN if sys.platform == "win32" else None', "None", f"{UNIT}/oauth/test_transport.py"),
+    Break("oauth/deadlines.py", 'left + self._drain if sys.platform == "win32" else None', "None", f"{UNIT}/oauth/test_transport.py"),
     Break("cli/output.py", 'if os.name == "posix" else "%d %b"', "", f"{HERE}/test_command_line.py::test_dates_are_written_as_windows_can"),
     Break("cli/lend.py", 'if sys.platform == "win32" and not environ.get("MSYSTEM")', "if False", f"{HERE}/test_command_line.py::test_every_command_speaks_to_a_console_of_windows"),
     Break("cli/serving/command.py", "done.wait(_SLICE)", "done.wait()", f"{CONSOLE}::test_serve_hands_out_tokens_until_ctrl_c"),

@@ -9,8 +9,8 @@ import sys
 
 from lakekey import _log
 from lakekey._imports import LOADING
-from lakekey.cache import exchanged_names, private_files
-from lakekey.cache.private_files import BINARY, CLOEXEC, NOFOLLOW, patiently
+from lakekey.cache import exchanged_names
+from lakekey.cache.private_files import BINARY, CLOEXEC, NOFOLLOW, PATIENCE_TO_REPLACE, patiently
 
 _POSIX = os.name == "posix"
 _TEMPORARY = ".tmp"
@@ -18,7 +18,15 @@ _RETRIES = 5
 _unsynced: set[str] = set()
 
 
-def replace(path: str, content: bytes, *, mark: str | None = None, mode: int = 0o600, synced: bool = True) -> None:
+def replace(
+    path: str,
+    content: bytes,
+    *,
+    mark: str | None = None,
+    mode: int = 0o600,
+    synced: bool = True,
+    patience: float = PATIENCE_TO_REPLACE,
+) -> None:
     """Write a private file in place of whatever has its name, durably: after a crash it is the old or the new one.
 
     The data reaches the disk before the name does, and the name before this returns.
@@ -29,13 +37,14 @@ def replace(path: str, content: bytes, *, mark: str | None = None, mode: int = 0
         mark: What `new_mark` gave, by which another process may have to find what is left of this.
         mode: Its permissions; 0700 for a program.
         synced: Whether it has to outlast a loss of power; a process that dies loses nothing either way.
+        patience: How long to try where another program has the file open, in seconds.
     """
     for attempt in range(_RETRIES):
         # Again as a whole where a step of it fails for a moment: a file that is stale stays so.
         temporary = patiently(lambda: _write_temporary(path, content, mark, mode, synced=synced))
         try:
             if synced or not exchanged_names.replace(temporary, path):
-                patiently(lambda: os.replace(temporary, path), patience=private_files.PATIENCE_TO_REPLACE, denied=True)  # noqa: B023
+                patiently(lambda: os.replace(temporary, path), patience=patience, denied=True)  # noqa: B023
         except FileNotFoundError:
             # Where locks do not hold, a sibling may take what is being written for what was left.
             if attempt == _RETRIES - 1:

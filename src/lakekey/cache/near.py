@@ -55,11 +55,6 @@ class Copy(NamedTuple):
     token: str
 
     @property
-    def is_recent(self) -> bool:
-        """Whether it was compared with the store a short time ago."""
-        return 0 <= self.age < CHECKED
-
-    @property
     def age(self) -> float:
         """Seconds since it was last compared with the store."""
         return time.time() - self.checked_at
@@ -72,9 +67,14 @@ class NearCopies:
         environ: The environment, for ``LAKEKEY_CACHE_DIR`` and a key that is given.
         directory: The host's own cache directory; ``""`` where it has none.
         place: The store's address, or its name (`lakekey.cache.stores.store.Store.name`).
+        checked: Seconds for which a copy that was compared with the store is enough.
+
+    Attributes:
+        checked: As given.
     """
 
-    def __init__(self, environ: Mapping[str, str], directory: str, place: str) -> None:
+    def __init__(self, environ: Mapping[str, str], directory: str, place: str, *, checked: float = CHECKED) -> None:
+        self.checked = checked
         self._environ = environ
         self._directory = directory
         self._store = name_of(place)
@@ -94,6 +94,10 @@ class NearCopies:
             return None
         except (LakekeyError, OSError, KeyError, TypeError, ValueError):
             return None
+
+    def is_recent(self, copy: Copy) -> bool:
+        """Whether a copy was compared with the store a short time ago."""
+        return 0 <= copy.age < self.checked
 
     def keep(self, entry_id: str, entry: Entry, token: str) -> None:
         """Keep what the store has said of an entry; nothing is written where that is known.
@@ -124,7 +128,7 @@ class NearCopies:
     def lacks(self, entry_id: str) -> bool:
         """Whether the store had no such entry a short time ago."""
         copy = self.get(entry_id)
-        return copy is not None and copy.is_recent and _ABSENT in copy.entry.about
+        return copy is not None and self.is_recent(copy) and _ABSENT in copy.entry.about
 
     def keep_absence(self, entry_id: str) -> None:
         """Keep that the store has no such entry."""

@@ -24,7 +24,23 @@ if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
 
 _STEP = 0.05  # seconds between two looks at whether a wait is over
-_DRAIN = 5.0  # seconds after the deadline in which what has arrived may be read; it bounds a server that floods
+
+
+class Limits(NamedTuple):
+    """Seconds for one exchange. Handed in where a test cannot wait as long.
+
+    Attributes:
+        connect: For the TCP connection.
+        read: What the answer may take beyond that, where no deadline is given.
+        drain: After the deadline, in which what has arrived may be read; it bounds a server that floods.
+    """
+
+    connect: float = 10.0
+    read: float = 30.0
+    drain: float = 5.0
+
+
+USUAL = Limits()
 
 
 class Commitment(Protocol):
@@ -93,16 +109,18 @@ class Watch:
 
     Args:
         deadline: When to give up, by `time.monotonic`.
+        drain: Seconds after it in which what has arrived may be read.
 
     Attributes:
         over: Whether the deadline has passed before the exchange was done.
         reuses: Whether the request went out on a connection that an earlier exchange had left.
     """
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, drain: float = USUAL.drain) -> None:
         self.over = False
         self.reuses = False
         self._deadline = deadline
+        self._drain = drain
         self._done = threading.Event()
         # A connection lets go of its socket when the end of the answer is the end of the connection (RFC 9112 §6.3).
         self._sockets: list[socket.socket] = []
@@ -122,7 +140,7 @@ class Watch:
         left = max(self._deadline - time.monotonic(), 0.001)
         if self._runs:
             # On Windows, a shutdown does not reliably wake what waits for bytes.
-            return left + _DRAIN if sys.platform == "win32" else None
+            return left + self._drain if sys.platform == "win32" else None
         return left
 
     @property
@@ -197,7 +215,7 @@ class Watch:
         if self._done.wait(max(self._deadline - time.monotonic(), 0.0)):
             return
         self.over = True
-        last = time.monotonic() + _DRAIN
+        last = time.monotonic() + self._drain
         # The first wait lets a reader go on that was stopped and woken together with this thread.
         while not self._done.wait(_STEP):
             if time.monotonic() > last or not _readable(self._sockets):
@@ -210,13 +228,14 @@ class Watch:
 
 
 @contextlib.contextmanager
-def enforced(deadline: float) -> Iterator[Watch]:
+def enforced(deadline: float, *, drain: float = USUAL.drain) -> Iterator[Watch]:
     """Bound what this thread sends and receives by connections of `lakekey.oauth.connections`.
 
     Args:
         deadline: When to give up, by `time.monotonic`.
+        drain: Seconds after it in which what has arrived may be read.
     """
-    watch = Watch(deadline)
+    watch = Watch(deadline, drain)
     token = _watch.set(watch)
     try:
         yield watch

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     import requests
 
 MAX_BODY = 1 << 20
-CONNECT_TIMEOUT = 10.0
-READ_TIMEOUT = 30.0
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _ACCEPTED = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
@@ -37,6 +35,7 @@ class Transport:
         user_agent: The ``User-Agent`` header.
         client_certificate: A certificate and its key to show where the server asks (PEM files), or ``None``.
         kept: Where connections wait for the next request; ``None``: each request has one of its own.
+        limits: How long one exchange may take.
     """
 
     def __init__(
@@ -46,7 +45,9 @@ class Transport:
         user_agent: str = "lakekey",
         client_certificate: tuple[str, str] | None = None,
         kept: KeptConnections | None = None,
+        limits: deadlines.Limits = deadlines.USUAL,
     ) -> None:
+        self._limits = limits
         self._kept = kept
         # The library knows the first two of these variables; OpenSSL, and with it all others, the third.
         self._ca_file = ca_file or next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), None)
@@ -120,7 +121,7 @@ class Transport:
 
         monkey_patches.check(urllib3.util.ssl_.SSLContext)
         host = urlsplit(url).netloc
-        deadline = time.monotonic() + CONNECT_TIMEOUT + READ_TIMEOUT if deadline is None else deadline
+        deadline = time.monotonic() + self._limits.connect + self._limits.read if deadline is None else deadline
         deadline = deadlines.earliest(deadline)
         left = deadline - time.monotonic()
         if left <= 0:
@@ -129,7 +130,7 @@ class Transport:
         key = (host, proxy, self._ca_file, self._client_certificate)
         adapter = (self._kept.take(key) if self._kept is not None and not new_connection else None) or new_adapter()
         # A session for each request, as it would send on the cookies that another person's answer has set.
-        with requests.Session() as session, deadlines.enforced(deadline) as watch:
+        with requests.Session() as session, deadlines.enforced(deadline, drain=self._limits.drain) as watch:
             session.trust_env = False  # which was asked above, once: each look goes through all variables
             session.mount("https://", adapter)
             session.mount("http://", adapter)
@@ -144,7 +145,7 @@ class Transport:
                     headers={**_ACCEPTED, "User-Agent": self._user_agent, **(headers or {})},
                     auth=_authentication(basic),
                     allow_redirects=False,  # a redirect would carry the credentials elsewhere
-                    timeout=(min(CONNECT_TIMEOUT, left), watch.read_timeout),
+                    timeout=(min(self._limits.connect, left), watch.read_timeout),
                     stream=True,
                     proxies=proxies,
                     verify=self._ca_file or None,

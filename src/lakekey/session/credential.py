@@ -79,7 +79,7 @@ class Credential:
             served: An access token that a server has accepted.
         """
         copy = self.near.get(self.entry_id)
-        if copy is None or not copy.is_recent or not self.settles(copy.entry, rejected, served):
+        if copy is None or not self.near.is_recent(copy) or not self.settles(copy.entry, rejected, served):
             return None
         self.age = copy.age
         return copy.entry
@@ -137,11 +137,13 @@ class Credential:
         """This host's copies of entries of the store; only for one that hosts share."""
         if self._near is None:
             with LOADING:
-                from lakekey.cache.near import NearCopies
+                from lakekey.cache.near import CHECKED, NearCopies
 
             environ = self.target.cache_environment(self.environ)
             place = self._place if self._cache is None else self._cache.store.name
-            self._near = NearCopies(environ, cache_directory(environ), place)
+            given = None if self._timing is None else self._timing.recheck
+            checked = CHECKED if given is None else given
+            self._near = NearCopies(environ, cache_directory(environ), place, checked=checked)
         return self._near
 
     def serves(self, entry: Entry, rejected: str = "") -> bool:

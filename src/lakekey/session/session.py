@@ -233,10 +233,7 @@ class Session:
         """Seconds after which a process asks again if its token is still the session's; a near copy's age counts."""
         if not self.credential.shared:
             return float("inf")
-        with LOADING:
-            from lakekey.cache.near import CHECKED
-
-        return max(0.0, CHECKED - self.credential.age)
+        return max(0.0, self.credential.near.checked - self.credential.age)
 
     @property
     def queue(self) -> EntryQueue:

@@ -50,7 +50,7 @@ class Administration(Visits):
         reliance = await self.reliance()
         try:
             administrator = Administrator(self._portal, self.language(request), user, reliance)
-            said = await threads.run(_ADMINISTRATION, administrator.do, form)
+            said = await self._threads.run(_ADMINISTRATION, administrator.do, form)
         except StoreUnavailable:
             return self.store_away(request)
         except LakekeyError as error:  # told as it is: a part may be done, or an entry cannot be read
@@ -80,7 +80,7 @@ class Administration(Visits):
         search = request.query_params.get("user", "")[:_LONGEST_SEARCH]
         reliance = await self.reliance()
         try:
-            view = await threads.run(threads.STORE, self._view, reliance, search, given)
+            view = await self._threads.run(threads.STORE, self._view, reliance, search, given)
         except CacheError:
             return self.store_away(request)
         shown = administration(language, view, form, message)

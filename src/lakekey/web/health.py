@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from lakekey.errors import LakekeyError
-from lakekey.web import threads
+from lakekey.web.threads import HEALTH, Threads
 
 #: Seconds for which a good answer stands: anyone may ask, as often as they like, and the store is looked at once.
 STANDS = 1.0
@@ -15,11 +15,13 @@ class Health:
 
     Args:
         look: Looks at the store.
+        threads: The portal's.
         stands: Seconds for which a good answer stands. A bad one does not, so that recovery shows at once.
     """
 
-    def __init__(self, look: Callable[[], object], *, stands: float = STANDS) -> None:
+    def __init__(self, look: Callable[[], object], threads: Threads, *, stands: float = STANDS) -> None:
         self._look = look
+        self._threads = threads
         self._stands = stands
         self._good_until = float("-inf")
 
@@ -31,7 +33,7 @@ class Health:
         """
         if self._is_good():
             return None
-        return await threads.run(threads.HEALTH, self._ask)
+        return await self._threads.run(HEALTH, self._ask)
 
     def _is_good(self) -> bool:
         return time.monotonic() < self._good_until

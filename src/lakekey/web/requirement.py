@@ -20,6 +20,7 @@ def requirement(portal: PortalService, profile: str) -> Callable[[Request], Awai
     """See `Portal.require`."""
     visits = Visits(portal)
     page = portal.page_of(profile)
+    turns = threads.Threads(portal.patience)
 
     async def connected(request: Request) -> Provider:
         reader = _Reader(request, visits.language(request))
@@ -35,9 +36,9 @@ def requirement(portal: PortalService, profile: str) -> Callable[[Request], Awai
             message = reader.text(f"no user is signed in to this service; connect at {page}", "signed-out-more")
             raise _not_connected(request, message, page)
         try:
-            provider, waits_for = await threads.run(threads.STORE, _found, portal, user, profile)
+            provider, waits_for = await turns.run(threads.STORE, _found, portal, user, profile)
             if waits_for is not None:
-                await threads.run(waits_for, provider.token)
+                await turns.run(waits_for, provider.token)
         except LoginRequired as error:
             url = error.url or page
             message = reader.text(f"{error.message}; connect at {url}", "connect-first", profile=profile, url=url)

@@ -36,7 +36,7 @@ class Routes(Upkeep):
 
     def __init__(self, portal: PortalService) -> None:
         super().__init__(portal)
-        self._health = Health(lambda: portal.registrations.all())  # noqa: PLW0108 - found when it is asked
+        self._health = Health(lambda: portal.registrations.all(), self._threads)  # noqa: PLW0108 - found when it is asked
 
     def all(self) -> list[Route]:
         """The routes, which are fixed."""
@@ -101,7 +101,7 @@ class Routes(Upkeep):
         self, request: Request, user: User, profile: str, cookie: browsers.Cookie, return_to: str | None
     ) -> Response:
         try:
-            host, url = await threads.run_for(
+            host, url = await self._threads.run_for(
                 user.name,
                 self._portal.server_of(profile),
                 self._begin,
@@ -115,7 +115,7 @@ class Routes(Upkeep):
         except LakekeyError as error:
             _log.warning("web", "%s: the sign-in of %s could not begin: %s", profile, user.name, with_step(error))
             said = sign_in_messages.not_begun
-            trouble = await threads.run(threads.STORE, said, self._portal, self.language(request), profile, error)
+            trouble = await self._threads.run(threads.STORE, said, self._portal, self.language(request), profile, error)
             return await self.listing(request, user, trouble, status=_status(error))
         name = urlsplit(host).hostname or host
         return self.page(request, pages.leaving(self.language(request), name, url), cookie=cookie)
@@ -146,7 +146,7 @@ class Routes(Upkeep):
         query = request.scope["query_string"].decode("latin-1")
         registration = request.path_params["registration"]
         try:
-            received = await threads.run(
+            received = await self._threads.run(
                 threads.STORE,
                 self._portal.sign_ins.receive,
                 query,
@@ -170,7 +170,7 @@ class Routes(Upkeep):
             return self.signed_out(request)
         handle, left = request.query_params.get("flow", ""), list[Callable[[], None]]()
         try:
-            outcome, listed = await threads.run_for(
+            outcome, listed = await self._threads.run_for(
                 user.name, await self._server_of(handle), self._finished, handle, self.browser(request), user, left
             )
         except CacheError:
@@ -179,7 +179,7 @@ class Routes(Upkeep):
             return await self.listing(request, user, pages.error_message(self.language(request), error), status=409)
         answer = await self._show(request, user, outcome, handle, listed)
         if left:  # the connection is stored: the person is told, and its row of the sign-in is done with after that
-            answer.background = BackgroundTask(_done_with, left[0])
+            answer.background = BackgroundTask(_done_with, self._threads, left[0])
         return answer
 
     def _finished(
@@ -205,7 +205,7 @@ class Routes(Upkeep):
 
     async def _answer(self, request: Request, user: User, form: dict[str, str]) -> Response:
         try:
-            outcome = await threads.run_for(
+            outcome = await self._threads.run_for(
                 user.name,
                 await self._server_of(form["flow"]),
                 self._portal.sign_ins.second_step.answer,
@@ -259,7 +259,7 @@ class Routes(Upkeep):
         servers = set(map(self._portal.server_of, self._portal.profiles))
         if len(servers) == 1:
             return servers.pop()
-        flow = await threads.run(threads.STORE, self._portal.sign_ins.flows.find, handle)
+        flow = await self._threads.run(threads.STORE, self._portal.sign_ins.flows.find, handle)
         return flow.host if flow is not None else threads.STORE
 
     def _target_of(self, user: User) -> Callable[[Flow], Target]:
@@ -268,13 +268,13 @@ class Routes(Upkeep):
     async def _message(self, request: Request, outcome: Outcome) -> Message:
         portal, language = self._portal, self.language(request)
         if sign_in_messages.needs_app(portal, outcome):
-            return await threads.run(threads.STORE, sign_in_messages.ended, portal, language, outcome)
+            return await self._threads.run(threads.STORE, sign_in_messages.ended, portal, language, outcome)
         return sign_in_messages.ended(portal, language, outcome)
 
 
-async def _done_with(left: Callable[[], None]) -> None:
+async def _done_with(used: threads.Threads, left: Callable[[], None]) -> None:
     with contextlib.suppress(threads.Busy):  # a reload looks at the connection itself
-        await threads.run(threads.STORE, left)
+        await used.run(threads.STORE, left)
 
 
 def _is_prefetch(request: Request) -> bool:

@@ -22,6 +22,7 @@ from lakekey.web.connections import ASK_ADMINISTRATOR, Connection, connection_of
 from lakekey.web.one_connection import OneConnection
 from lakekey.web.owned import OwnedSource
 from lakekey.web.pages import fragment
+from lakekey.web.patience import Patience
 from lakekey.web.people import User, user_of
 from lakekey.web.permissions import IsAdmin, MayAct, Permissions, refuse_coroutines
 from lakekey.web.profile_checks import servers_of
@@ -90,6 +91,7 @@ class PortalService:
         self._automation = dict(automation or {})
         self._schedules = schedules
         self._providers = ProviderCache()
+        self.patience = Patience()
         self._servers = servers_of(self.profiles, self._automation, self.environ)
         if self.cache.volatile:
             _log.warning("web", "connections are kept in the memory of this process only: %s", self.cache.volatile)

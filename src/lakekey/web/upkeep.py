@@ -22,7 +22,7 @@ class Upkeep(Visits):
         """Try a connection, and report the identity that it works as."""
         language = self.language(request)
         try:
-            who = await threads.run_for(user.name, self._portal.server_of(profile), self._tried, user, profile)
+            who = await self._threads.run_for(user.name, self._portal.server_of(profile), self._tried, user, profile)
         except LakekeyError as error:
             said = pages.error_message(language, error)
             message = said._replace(text=words.text(language, "not-tested", profile=profile, why=said.text))
@@ -50,8 +50,8 @@ class Upkeep(Visits):
         user, _, _, profile = ready
         try:
             unasked = Reliance(None, ())  # what relies on it is not told here
-            before = await threads.run(threads.STORE, self._portal.connection, user, profile, reliance=unasked)
-            removed, revoked = await threads.run_for(
+            before = await self._threads.run(threads.STORE, self._portal.connection, user, profile, reliance=unasked)
+            removed, revoked = await self._threads.run_for(
                 user.name, self._portal.server_of(profile), self._portal.disconnect, user, profile
             )
         except CacheError:

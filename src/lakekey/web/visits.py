@@ -23,8 +23,6 @@ from lakekey.web.told import text_of
 
 _OF_THE_BODY = frozenset({"content-length", "content-encoding", "transfer-encoding"})
 _LONGEST_FORM = 16 * 1024
-#: Seconds within which a form has to be here; ours are small.
-_SLOWEST_FORM = 30.0
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -37,6 +35,7 @@ class Visits:
 
     def __init__(self, portal: PortalService) -> None:
         self._portal = portal
+        self._threads = threads.Threads(portal.patience)
         parts = urlsplit(portal.url)
         port = f":{parts.port}" if parts.port not in (None, _PORTS[parts.scheme]) else ""
         self._origin = f"{parts.scheme}://{in_address(parts.hostname or '')}{port}"
@@ -62,7 +61,7 @@ class Visits:
         if inspect.iscoroutinefunction(given):
             found = await given(request)
         else:
-            found = await threads.run(threads.CALLABLES, given, request)
+            found = await self._threads.run(threads.CALLABLES, given, request)
             if inspect.isawaitable(found):
                 found = await found
         try:
@@ -83,7 +82,7 @@ class Visits:
         user = await self.user(request)
         if user is None:
             return self.signed_out(request)
-        form = await form_of(request)
+        form = await form_of(request, slowest=self._portal.patience.form)
         value = self.browser(request)
         if form is None or value is None or not browsers.is_form_token(form.get("token", ""), value, user.name):
             message = Message(words.text(self.language(request), "stale"), good=False)
@@ -186,19 +185,19 @@ class Visits:
             CacheError: The store cannot be read.
         """
         reliance = await self.reliance()
-        return await threads.run(threads.STORE, self._portal.connections, user, reliance=reliance)
+        return await self._threads.run(threads.STORE, self._portal.connections, user, reliance=reliance)
 
     async def reliance(self) -> Reliance:
         """What runs without a person, asked once for a page; the host application's callable may block."""
         if not self._portal.asks_for_schedules:
             return self._portal.reliance()
-        return await threads.run(threads.SCHEDULES, self._portal.reliance)
+        return await self._threads.run(threads.SCHEDULES, self._portal.reliance)
 
     async def is_admin(self, user: User) -> bool:
         """Whether a user administers the portal; the host application's callable may block."""
         if not self._portal.permissions.asks_for_admin:
             return self._portal.is_admin(user)
-        return await threads.run(threads.CALLABLES, self._portal.is_admin, user)
+        return await self._threads.run(threads.CALLABLES, self._portal.is_admin, user)
 
     def refused(self, request: Request, error: HTTPException, *, as_json: bool) -> Response:
         """An answer with the status and headers that a route, or a callable of the host application, has raised."""
@@ -260,13 +259,18 @@ def _later(answer: Response) -> Response:
     return answer
 
 
-async def form_of(request: Request) -> dict[str, str] | None:
-    """The fields of a form; ``None`` where there is none that we take."""
+async def form_of(request: Request, *, slowest: float) -> dict[str, str] | None:
+    """The fields of a form; ``None`` where there is none that we take.
+
+    Args:
+        request: Which may bring one.
+        slowest: Seconds within which it has to be here.
+    """
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
         return None
     body = b""
     try:
-        with anyio.fail_after(_SLOWEST_FORM):
+        with anyio.fail_after(slowest):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > _LONGEST_FORM:

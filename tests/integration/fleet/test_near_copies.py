@@ -12,6 +12,7 @@ from lakekey.cache import near
 from lakekey.cache.entry import Entry
 from lakekey.providers.provider import Provider
 from lakekey.session import inventory, removal
+from lakekey.session.timing import Timing
 from support.processes import LAKEKEY
 from support.servers.fault_proxy import FaultProxy
 from support.sessions import Child
@@ -35,11 +36,23 @@ def signed_in(fleet, oidc_server):
 
 
 @pytest.fixture
-def here(signed_in, monkeypatch):
-    """This process as one of host a: a provider in it."""
+def provider_here(signed_in, monkeypatch):
+    """This process as one of host a: makes a provider in it."""
     signed_in.enter(monkeypatch)
     monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
-    return Provider(signed_in.target)
+    return lambda **timing: Provider(signed_in.target, timing=Timing(**timing))
+
+
+@pytest.fixture
+def here(provider_here):
+    """A provider in this process."""
+    return provider_here()
+
+
+@pytest.fixture
+def asks_often(provider_here):
+    """The same; it asks the store again soon, whether its token is still the session's."""
+    return provider_here(recheck=0.05)
 
 
 def test_a_new_process_on_a_warm_near_copy_loads_no_driver(signed_in):
@@ -69,8 +82,8 @@ def test_a25_live_near_copy_serves_while_the_store_is_away(signed_in, server, fl
         server.start()
 
 
-def test_a25_old_near_copy_serves_only_while_the_store_is_away(signed_in, here, server, monkeypatch):
-    monkeypatch.setattr(near, "CHECKED", -1.0)
+def test_a25_old_near_copy_serves_only_while_the_store_is_away(signed_in, provider_here, server):
+    here = provider_here(recheck=-1.0)
     server.stop()
     try:
         assert here.headers()
@@ -78,33 +91,31 @@ def test_a25_old_near_copy_serves_only_while_the_store_is_away(signed_in, here, 
         server.start()
     server.clear()
     with pytest.raises(LoginRequired):
-        Provider(signed_in.target).headers()
+        provider_here(recheck=-1.0).headers()
 
 
-def test_a41_signed_out_elsewhere_reaches_a_running_process_within_the_bound(signed_in, here, fleet, monkeypatch):
-    monkeypatch.setattr(near, "CHECKED", 0.05)
-    assert here.headers()
+def test_a41_signed_out_elsewhere_reaches_a_running_process_within_the_bound(asks_often, fleet):
+    assert asks_often.headers()
     assert Provider(fleet.host("b").target, environ=fleet.host("b").environ).logout()
     deadline = time.monotonic() + 30
     with pytest.raises(LoginRequired) as caught:
         while time.monotonic() < deadline:
-            here.headers()
+            asks_often.headers()
             time.sleep(0.02)
     assert "signed out of" in caught.value.message
 
 
-def test_a41_idle_process_is_given_the_token_that_was_signed_out_of_once_more(signed_in, here, fleet, monkeypatch):
-    monkeypatch.setattr(near, "CHECKED", 0.05)
-    header = here.headers()
+def test_a41_idle_process_is_given_the_token_that_was_signed_out_of_once_more(asks_often, fleet):
+    header = asks_often.headers()
     assert Provider(fleet.host("b").target, environ=fleet.host("b").environ).logout()
     idle_until = time.monotonic() + 0.1  # longer than the bound
     while time.monotonic() < idle_until:
         time.sleep(0.01)
-    assert here.headers() == header  # and it asks in the background
+    assert asks_often.headers() == header  # and it asks in the background
     deadline = time.monotonic() + 30
     with pytest.raises(LoginRequired):
         while time.monotonic() < deadline:
-            here.headers()
+            asks_often.headers()
             time.sleep(0.02)
 
 
@@ -140,16 +151,15 @@ def test_a42_token_that_several_hosts_report_as_refused_is_renewed_once(fleet, o
 
 
 def test_a42_token_that_another_host_has_replaced_reaches_a_running_process_within_the_bound(
-    signed_in, here, fleet, oidc_server, monkeypatch
+    asks_often, fleet, oidc_server
 ):
-    monkeypatch.setattr(near, "CHECKED", 0.05)
-    refused = here.token().access_token
+    refused = asks_often.token().access_token
     other = Provider(fleet.host("b").target, environ=fleet.host("b").environ)
     other.invalidate(refused)
     newer = other.token().access_token
     assert newer != refused
     deadline = time.monotonic() + 30
-    while here.token().access_token != newer:
+    while asks_often.token().access_token != newer:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert oidc_server.counters()["requests.token"] == 1
@@ -216,7 +226,7 @@ def test_removed_row_is_served_on_this_host_no_more(signed_in, here):
     assert here.headers()
     assert removal.remove(signed_in.cache, signed_in.entry_id)
     with pytest.raises(LoginRequired):
-        Provider(signed_in.target).headers()
+        provider_here(recheck=-1.0).headers()
 
 
 def test_many_reads_in_a_row_use_one_connection(signed_in, server, fleet):

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from lakekey.cache import near
 from lakekey.cache.stores.postgresql_table import TABLE
 from lakekey.cache.stores.turns import Turns
 from lakekey.providers.provider import Provider
+from lakekey.session.timing import Timing
 from support.fleet import Fleet
 from support.servers.fault_proxy import FaultProxy
 from support.servers.postgresql import Postgresql, private_directory
@@ -131,8 +131,7 @@ def test_a24_slow_store_makes_no_caller_with_a_live_token_wait(signed_in, fleet,
     with FaultProxy(server.port) as proxy:
         host = fleet.host("slow", address=server.address_at(proxy.port))
         host.enter(monkeypatch)
-        monkeypatch.setattr(near, "CHECKED", 0.0)  # so that it would like to ask again at once
-        provider = Provider(host.target)
+        provider = Provider(host.target, timing=Timing(recheck=0.0))  # so that it would like to ask again at once
         provider.headers()
         proxy.slow(5.0)
         asked = proxy.connections

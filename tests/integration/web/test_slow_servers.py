@@ -18,6 +18,8 @@ from starlette.routing import Mount, Route
 from lakekey.errors import StoreUnavailable
 from lakekey.web import Portal, threads
 from lakekey.web.health import Health
+from lakekey.web.patience import Patience
+from lakekey.web.threads import Threads
 from support.web_browser import Browser
 from support.web_server import serving
 
@@ -88,12 +90,12 @@ def silent():
 
 
 @pytest.fixture
-def site(place, silent, monkeypatch):
+def site(place, silent):
     """An application with a route of its own, and a portal for two workspaces, of which one is silent."""
     slow = f"[slow]\nhost = {silent.host}\nclient_id = of-slow\n"
     place.config_file.write_text(f"{place.config_file.read_text()}\n{slow}")
-    monkeypatch.setattr(threads, "PATIENCE_WITH_A_SERVER", 1.0)
     portal = Portal(["prod", "slow"], url=URL, user=lambda request: request.headers.get("x-user"))
+    portal.patience = Patience(turn_at_a_server=1.0)
     own = Route("/own", lambda request: PlainTextResponse("the application's own thread"))
     with serving(Starlette(routes=[own, Mount("/lakekey", app=portal)])) as address:
         yield address
@@ -103,6 +105,7 @@ def site(place, silent, monkeypatch):
 def portal_of_own_route(place):
     """A portal, and an application with a route that needs a connection."""
     portal = Portal(["prod"], url=URL, user=lambda request: request.headers.get("x-user"))
+    portal.patience = Patience(turn_at_a_server=1.0)
 
     async def me(request):
         await portal.require("prod")(request)
@@ -138,7 +141,6 @@ def test_route_of_a_person_with_a_live_token_waits_for_no_server(place, portal_o
     assert f"prod is connected as {ADA}." in ada.connect().words
     me = {"x-user": ADA, "accept": "application/json"}
     assert requests.get(f"{address}/me", headers=me, timeout=20).text == "served"
-    monkeypatch.setattr(threads, "PATIENCE_WITH_A_SERVER", 0.2)
     let_go, there = threading.Event(), threading.Barrier(threads.MOST_OF_A_SERVER + 1)
 
     def hangs():
@@ -161,7 +163,6 @@ def test_route_of_a_person_with_a_live_token_waits_for_no_server(place, portal_o
 
 def test_one_impatient_user_does_not_take_all_turns_at_a_slow_server(place, portal_of_own_route, monkeypatch):
     portal, address = portal_of_own_route
-    monkeypatch.setattr(threads, "PATIENCE_WITH_A_SERVER", 1.0)
     let_go, asked, begin = threading.Event(), threading.Semaphore(0), portal.sign_ins.begin
 
     def slow(target, user, **options):
@@ -191,7 +192,7 @@ def test_limits_of_users_are_gone_with_their_requests():
     async def many():
         async with anyio.create_task_group() as group:
             for number in range(20):
-                group.start_soon(threads.run_for, f"person{number % 2}", "https://one", time.monotonic)
+                group.start_soon(Threads(Patience()).run_for, f"person{number % 2}", "https://one", time.monotonic)
         return set(threads._limits.get())
 
     assert asyncio.run(many()) == {"", "https://one"}
@@ -200,8 +201,8 @@ def test_limits_of_users_are_gone_with_their_requests():
 @pytest.mark.parametrize(("path", "name"), [("/healthz", threads.HEALTH), ("/connections", threads.STORE)])
 def test_program_that_is_put_off_is_told_so_in_json(place, monkeypatch, path, name):
     monkeypatch.setitem(threads._MOST, name, 1)
-    monkeypatch.setattr(threads, "PATIENCE", 0.2)
     portal = Portal(["prod"], url=URL, user=lambda request: request.headers.get("x-user"))
+    portal.patience = Patience(turn=0.2)
     begun, let_go = threading.Event(), threading.Event()
 
     def hangs(*_, **__):
@@ -267,11 +268,11 @@ def test_flood_of_probes_looks_at_the_store_once_and_recovery_shows_at_once():
             let_go.set()
         return told
 
-    health = Health(look, stands=PATIENCE)
+    health = Health(look, Threads(Patience()), stands=PATIENCE)
     assert asyncio.run(probes(health, 500)) == [None] * 500
     assert len(looked) <= threads._MOST[threads.HEALTH]
     broken.set()
-    health = Health(look, stands=PATIENCE)
+    health = Health(look, Threads(Patience()), stands=PATIENCE)
     assert asyncio.run(probes(health, 1)) == ["store_unavailable"]
     broken.clear()
     assert asyncio.run(probes(health, 1)) == [None]
@@ -300,21 +301,20 @@ def test_schedules_that_are_slow_to_tell_hold_up_neither_the_store_nor_other_cal
         assert {page.result(PATIENCE).status for page in pages} == {200}
 
 
-def test_limits_are_of_one_event_loop_and_wait_no_longer_than_told(monkeypatch):
-    let_go = threading.Event()
+def test_limits_are_of_one_event_loop_and_wait_no_longer_than_told():
+    let_go, patient = threading.Event(), Threads(Patience())
 
     async def many():
         async with anyio.create_task_group() as group:
             for _ in range(threads.MOST_OF_A_SERVER):
-                group.start_soon(threads.run, "https://one", let_go.wait, PATIENCE)
+                group.start_soon(patient.run, "https://one", let_go.wait, PATIENCE)
             while threads._limit("https://one", threads.MOST_OF_A_SERVER).available_tokens:
                 await anyio.lowlevel.checkpoint()
-            monkeypatch.setattr(threads, "PATIENCE_WITH_A_SERVER", 0.01)
             with pytest.raises(threads.Busy):
-                await threads.run("https://one", time.monotonic)
-            assert await threads.run("https://two", lambda: "served") == "served"
+                await Threads(Patience(turn_at_a_server=0.01)).run("https://one", time.monotonic)
+            assert await patient.run("https://two", lambda: "served") == "served"
             let_go.set()
-        return await threads.run("https://one", lambda: "served")
+        return await patient.run("https://one", lambda: "served")
 
     for _ in range(2):
         let_go.clear()

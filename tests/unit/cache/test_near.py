@@ -102,7 +102,7 @@ def test_host_without_a_directory_keeps_nothing(monkeypatch, tmp_path):
 def test_copy_is_recent_for_five_minutes_and_not_before_it_was_made(copies, monkeypatch, seconds, recent):
     copies.keep(NAME, ENTRY, "")
     at(monkeypatch, seconds)
-    assert copies.get(NAME).is_recent is recent
+    assert copies.is_recent(copies.get(NAME)) is recent
 
 
 @pytest.mark.parametrize(("seconds", "again"), [(50.0, False), (70.0, True)])

@@ -127,16 +127,14 @@ def test_temporary_file_is_made_when_descriptors_are_free_again(path, monkeypatc
 
 
 def test_denial_that_lasts_is_raised_and_the_old_content_stays(path, tmp_path, monkeypatch):
-    monkeypatch.setattr(private_files, "PATIENCE_TO_REPLACE", _MOMENT)
     deny(monkeypatch, "replace", errno.EACCES, seconds=60)
     with pytest.raises(PermissionError):
-        durable_files.replace(path, b"after")
+        durable_files.replace(path, b"after", patience=_MOMENT)
     assert private_files.read(path) == b"before"
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_file_in_use_on_windows_is_waited_for_longer_than_a_denied_one(monkeypatch):
-    monkeypatch.setattr(private_files, "PATIENCE_TO_REPLACE", 60)
+def test_file_in_use_on_windows_is_waited_for_longer_than_a_denied_one():
     in_use = OSError(errno.EACCES, "The process cannot access the file")
     in_use.winerror = 32
     tries = []

@@ -15,8 +15,9 @@ import pytest
 from urllib3.connection import HTTPConnection
 
 from lakekey.errors import TokenEndpointError
-from lakekey.oauth import deadlines, transport
+from lakekey.oauth import deadlines
 from lakekey.oauth.connecting import start
+from lakekey.oauth.deadlines import Limits
 from lakekey.oauth.transport import Transport
 from support.tls import write_certificates
 
@@ -133,22 +134,19 @@ def test_answer_is_read_by_a_process_woken_after_the_deadline(tmp_path, framing,
     assert (child.returncode, said) == (0, "rt-its-successor\n")
 
 
-def test_answer_slower_than_a_read_timeout_is_read(monkeypatch):
-    monkeypatch.setattr(transport, "READ_TIMEOUT", 0.05)
-
+def test_answer_slower_than_a_read_timeout_is_read():
     def slowly(connection):
         read_request(connection)
         sleep_until(time.monotonic() + 0.5)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
     with answering(slowly) as port:
-        answer = Transport().post_form(f"http://127.0.0.1:{port}/", FORM, deadline=time.monotonic() + 20)
+        transport = Transport(limits=Limits(read=0.05))
+        answer = transport.post_form(f"http://127.0.0.1:{port}/", FORM, deadline=time.monotonic() + 20)
     assert answer.json_object() == {}
 
 
-def test_flood_after_the_deadline_is_cut_off(monkeypatch):
-    monkeypatch.setattr(deadlines, "_DRAIN", 0.2)
-
+def test_flood_after_the_deadline_is_cut_off():
     def flood(connection):
         read_request(connection)
         connection.settimeout(5)  # where its buffer was full when the client left, it learns that late
@@ -159,7 +157,7 @@ def test_flood_after_the_deadline_is_cut_off(monkeypatch):
     with answering(flood) as port:
         began = time.monotonic()
         with pytest.raises(TokenEndpointError):
-            Transport().post_form(f"http://127.0.0.1:{port}/", FORM, deadline=began + 0.3)
+            Transport(limits=Limits(drain=0.2)).post_form(f"http://127.0.0.1:{port}/", FORM, deadline=began + 0.3)
         assert time.monotonic() - began < 10
 
 
@@ -240,8 +238,8 @@ def test_work_commits_when_connected_and_before_it_sends():
     assert seen == [b"POST"]
 
 
-def test_work_called_off_while_connecting_sends_nothing(monkeypatch):
-    monkeypatch.setattr(transport, "CONNECT_TIMEOUT", 1.0)  # after which the connection is given up
+def test_work_called_off_while_connecting_sends_nothing():
+    transport = Transport(limits=Limits(connect=1.0))  # after which the connection is given up
     work, received = Work(), []
 
     def greet_never(connection):  # TLS does not come about, so the connection is not made
@@ -252,7 +250,7 @@ def test_work_called_off_while_connecting_sends_nothing(monkeypatch):
     with answering(greet_never) as port:
         began = time.monotonic()
         with pytest.raises(CalledOff), deadlines.committing(work):
-            Transport().post_form(f"https://127.0.0.1:{port}/", FORM, deadline=began + 60)
+            transport.post_form(f"https://127.0.0.1:{port}/", FORM, deadline=began + 60)
         assert time.monotonic() - began < 10
         socket.create_connection(("127.0.0.1", port)).close()
         assert not work.committed.is_set()
@@ -382,21 +380,20 @@ def test_connection_that_waited_is_not_used_after_the_deadline():
 
 
 @pytest.mark.posix_signals
-def test_silent_server_is_not_waited_for_beyond_the_deadline(monkeypatch):
-    monkeypatch.setattr(deadlines, "_DRAIN", 60.0)
+def test_silent_server_is_not_waited_for_beyond_the_deadline():
+    transport = Transport(limits=Limits(drain=60.0))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
         with pytest.raises(TokenEndpointError, match="in time"):
-            Transport().get(f"http://127.0.0.1:{silent.getsockname()[1]}/", deadline=began + 0.2)
+            transport.get(f"http://127.0.0.1:{silent.getsockname()[1]}/", deadline=began + 0.2)
         assert time.monotonic() - began < 30
 
 
-def test_connection_with_something_left_to_read_is_open_after_the_deadline(monkeypatch):
-    monkeypatch.setattr(deadlines, "_DRAIN", 60.0)
+def test_connection_with_something_left_to_read_is_open_after_the_deadline():
     ours, theirs = socket.socketpair()
     with contextlib.closing(theirs), contextlib.closing(HTTPConnection("127.0.0.1")) as connection:
         connection.sock = ours
-        with deadlines.enforced(time.monotonic() + 60) as watch:
+        with deadlines.enforced(time.monotonic() + 60, drain=60.0) as watch:
             theirs.sendall(b"late")
             watch.use(connection)
             watch._deadline = time.monotonic()  # only now, however long that took

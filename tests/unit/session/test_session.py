@@ -204,7 +204,8 @@ def test_token_that_is_fresh_is_compared_again_and_kept_near(session, server, mo
     later(monkeypatch, near.CHECKED + 1)
     assert session.renew_early(session.peek().access_token) == session.peek()
     assert server.sent == []
-    assert session.credential.near.get(session.entry_id).is_recent
+    near_copies = session.credential.near
+    assert near_copies.is_recent(near_copies.get(session.entry_id))
 
 
 def test_token_is_renewed_though_it_is_fresh_where_that_is_wanted(session, server):

@@ -33,7 +33,7 @@ NOTE = "kms.ring"
 _KEY = 32
 _NONCE = 12
 _MOST_OTHERS = 8
-_PAUSE = 5.0  # seconds in which a service that has failed is not asked again for the same key
+_PAUSE = 5.0  # seconds
 _HINT = "check that service, and this machine's access to its key"
 T = TypeVar("T")
 
@@ -60,12 +60,16 @@ class KmsRing:
         environ: The environment, which a package gets to see.
         kms: The service, as ``LAKEKEY_KMS`` has it.
         cache_id: The cache's own id; empty for one whose ring was wrapped before there were any.
+        pause: Seconds in which a service that has failed is not asked again for the same key.
     """
 
     name = "kms"
 
-    def __init__(self, place: "KeyPlace", environ: Mapping[str, str], kms: str, cache_id: str = "") -> None:
+    def __init__(
+        self, place: "KeyPlace", environ: Mapping[str, str], kms: str, cache_id: str = "", *, pause: float = _PAUSE
+    ) -> None:
         self._place = place
+        self._pause = pause
         self._path = place.note_place(NOTE)
         self._environ = environ
         self._kms = kms
@@ -172,7 +176,7 @@ class KmsRing:
             if memo in _unwrapped:
                 return opened(_unwrapped[memo])
             failed = _failed.get(memo)
-            if failed is not None and time.monotonic() - failed.at < _PAUSE:
+            if failed is not None and time.monotonic() - failed.at < self._pause:
                 raise KeyUnavailable(failed.message, hint=failed.hint)
             try:
                 key = self._call(lambda: self._service.unwrap(wrapped, context))
@@ -221,7 +225,7 @@ class KmsRing:
         error = self._unusable(
             f"it is damaged, or belongs to another cache, or {self.where} has answered with another key"
         )
-        error.hint = f"try again in {_PAUSE:g} s; if it lasts, {error.hint}"
+        error.hint = f"try again in {self._pause:g} s; if it lasts, {error.hint}"
         return error
 
     def _unusable(self, reason: str) -> KeyUnavailable:

@@ -9,7 +9,6 @@ import pytest
 
 from lakekey._imports import LOADING
 from lakekey.cache import durable_files, private_files
-from lakekey.cache.keys.kms import wrapped_ring
 from lakekey.cache.keys.kms.wrapped_ring import KmsRing
 from lakekey.cache.keys.ring import format_ring
 from lakekey.cache.opening import open_cache
@@ -155,8 +154,11 @@ def test_a_service_that_answers_with_another_key_is_an_error_and_asked_again(env
         open_cache(environ)
     assert caught.value.hint.startswith("try again")
     monkeypatch.delenv("LIE")
-    monkeypatch.setattr(wrapped_ring, "_PAUSE", 0.0)
-    assert open_cache(environ).ring.source == "kms"
+    patient = KmsRing(FileStore(environ["LAKEKEY_CACHE_DIR"]), environ, "one", note(environ)["cache"])
+    with pytest.raises(KeyUnavailable, match="has answered with another key"):
+        patient.read()
+    hasty = KmsRing(FileStore(environ["LAKEKEY_CACHE_DIR"]), environ, "one", note(environ)["cache"], pause=0.0)
+    assert hasty.read()
 
 
 def test_code_that_interrupts_a_late_import_gets_its_key_at_once(environ):
