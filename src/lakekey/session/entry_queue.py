@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from lakekey._single_flight import Busy, Commitment, Flights, Overdue
 from lakekey.cache.entry import Entry, Failure, Stored
 from lakekey.cache.entry_lock import LONGEST_POLL, next_try
-from lakekey.session.failures import Failures
+from lakekey.session.credential_part import CredentialPart
 from lakekey.session.wait_notice import Wait
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class _Turn(NamedTuple):
     settled: Entry | None
 
 
-class EntryQueue:
+class EntryQueue(CredentialPart):
     """The queue for one credential's entry.
 
     Args:
@@ -80,14 +80,8 @@ class EntryQueue:
     """
 
     def __init__(self, credential: "Credential") -> None:
+        super().__init__(credential)
         self.key = f"{credential.cache.store.where}:{credential.entry_id}:{credential.target.secret_digest}"
-        self._credential = credential
-        self._target = credential.target
-        self._timing = credential.timing
-        self._failures = Failures(credential.target, credential.timing)
-        self._events = credential.events
-        self._cache = credential.cache
-        self._entry_id = credential.entry_id
 
     def run(
         self,

@@ -16,8 +16,8 @@ from lakekey.oauth import deadlines
 from lakekey.oauth.grants import Grant
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
 from lakekey.session.credential import Credential
+from lakekey.session.credential_part import CredentialPart
 from lakekey.session.entry_queue import NotYet
-from lakekey.session.failures import Failures
 from lakekey.session.intent import Guarded, Intent, LeaseLost
 from lakekey.session.login_required import login_required
 from lakekey.session.saving import Saving
@@ -25,7 +25,7 @@ from lakekey.session.spending import Spending, leaves_doubt
 from lakekey.session.token_answer import entry_from
 
 
-class Exchange:
+class Exchange(CredentialPart):
     """Exchanges what one credential has for new tokens.
 
     Args:
@@ -36,17 +36,11 @@ class Exchange:
     """
 
     def __init__(self, credential: Credential, grant: Grant, saving: Saving, *, shares: bool) -> None:
-        self._credential = credential
+        super().__init__(credential)
         self._grant = grant
         self._saving = saving
         self._shares = shares
         self._spending = Spending(credential, needed=shares)
-        self._target = credential.target
-        self._timing = credential.timing
-        self._failures = Failures(credential.target, credential.timing)
-        self._events = credential.events
-        self._cache = credential.cache
-        self._entry_id = credential.entry_id
 
     def run(self, commitment: Commitment, entry: Entry, stored: Stored, attempts: int | None = None) -> Entry:
         """One exchange, its answer stored before it is returned.

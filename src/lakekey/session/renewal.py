@@ -21,9 +21,9 @@ from lakekey.oauth.grants import Grant
 from lakekey.oauth.token_response import TokenResponse
 from lakekey.session import unsaved
 from lakekey.session.credential import Credential
+from lakekey.session.credential_part import CredentialPart
 from lakekey.session.entry_queue import EntryQueue, NotYet
 from lakekey.session.exchange import Exchange
-from lakekey.session.failures import Failures
 from lakekey.session.login_required import login_required
 from lakekey.session.saving import Saving
 from lakekey.session.token_answer import entry_from
@@ -55,7 +55,7 @@ class SignedOut(NamedTuple):
 _sign_outs: Flights[SignedOut] = Flights()
 
 
-class Renewal:
+class Renewal(CredentialPart):
     """Renews one session.
 
     Args:
@@ -74,13 +74,8 @@ class Renewal:
         sign_in: SignIn | None,
         revoke: Callable[[Entry], str] | None = None,
     ) -> None:
-        self._credential = credential
+        super().__init__(credential)
         self._queue = queue
-        self._target = credential.target
-        self._failures = Failures(credential.target, credential.timing)
-        self._events = credential.events
-        self._cache = credential.cache
-        self._entry_id = credential.entry_id
         self._grant = grant
         self._sign_in = sign_in
         self._revoke = revoke

@@ -10,13 +10,13 @@ from lakekey.cache.making_way import begun_again, read_or_clear, was_emptied
 from lakekey.errors import CacheError, CacheWriteFailed, LakekeyError, LoginRequired, StoreUnavailable
 from lakekey.session import unsaved
 from lakekey.session.credential import Credential
-from lakekey.session.failures import Failures
+from lakekey.session.credential_part import CredentialPart
 from lakekey.session.login_required import login_required
 
 T = TypeVar("T")
 
 
-class Saving:
+class Saving(CredentialPart):
     """Stores the answers of one credential, and the failures.
 
     Args:
@@ -29,15 +29,10 @@ class Saving:
     def __init__(
         self, credential: Credential, key: str, revoke: Callable[[Entry], str] | None, *, shares: bool
     ) -> None:
+        super().__init__(credential)
         self._key = key
         self._revoke = revoke
         self._shares = shares
-        self._timing = credential.timing
-        self._target = credential.target
-        self._failures = Failures(credential.target, credential.timing)
-        self._events = credential.events
-        self._cache = credential.cache
-        self._entry_id = credential.entry_id
 
     def save(self, entry: Entry, stored: Stored, *, spent: str = "", since: int | None = None) -> Entry:
         """Make an answer durable. It is the newest there is, so it also supersedes what a broken lock let in.

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from lakekey.cache.entry import Entry, Stored
 from lakekey.errors import CacheError, LoginRequired, TokenEndpointError
+from lakekey.session.credential_part import CredentialPart
 from lakekey.session.entry_queue import NotYet
-from lakekey.session.failures import Failures
 from lakekey.session.intent import REFUSE, Guarded, Intent, unsettled
 from lakekey.session.login_required import login_required
 
@@ -17,7 +17,7 @@ _TWICE = "the refresh token was sent twice, and neither answer was stored"
 _DOUBT = "it is not known whether the refresh token was consumed, and LAKEKEY_UNSETTLED=refuse forbids to send it again"
 
 
-class Spending:
+class Spending(CredentialPart):
     """The intents of one credential.
 
     Args:
@@ -26,13 +26,9 @@ class Spending:
     """
 
     def __init__(self, credential: "Credential", *, needed: bool) -> None:
+        super().__init__(credential)
         self._needed = needed
-        self._credential = credential
-        self._cache = credential.cache
-        self._entry_id = credential.entry_id
         self._environ = credential.environ
-        self._target = credential.target
-        self._failures = Failures(credential.target)
 
     def declare(self, entry: Entry, stored: Stored) -> tuple[Entry, Stored]:
         """Write the intent to spend an entry's refresh token, under the entry's lock.
