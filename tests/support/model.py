@@ -21,7 +21,7 @@ class Clock:
     """True time, and what a machine makes of it.
 
     Attributes:
-        true: Seconds that nobody can step or suspend; the server's.
+        true: Seconds that cannot be stepped or suspended; the server's.
         step: What the machine's wall clock is off.
         suspended: How long the machine has slept, which its monotonic clock has not noticed.
     """

@@ -1,8 +1,10 @@
 """Waiting for what happens elsewhere, with an end."""
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from support.pace import SLOWER
 
@@ -20,6 +22,27 @@ def until(happens: Callable[[], object], *, pause: float = 0.005) -> None:
     while not happens():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(pause)
+
+
+def until_up(
+    process: subprocess.Popen[str] | subprocess.Popen[bytes], log: Path, answers: Callable[[], object]
+) -> None:
+    """Waits for a server that was started; fails with what it has logged where it ends, or does not answer.
+
+    Args:
+        process: The server.
+        log: What it writes to.
+        answers: Whether it answers.
+    """
+
+    def is_up() -> object:
+        assert process.poll() is None, log.read_text()[-4000:]
+        return answers()
+
+    try:
+        until(is_up, pause=0.05)
+    except AssertionError as error:
+        raise AssertionError(log.read_text()[-4000:]) from error
 
 
 def is_kept_waiting(thread: int) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from lakekey import _commitment, _held_signals
 from lakekey._commitment import Cancelled, Commitment, Latch
 from lakekey._held_signals import HeldSignals
+from support.waiting import until
 
 SHORT = 0.3
 LONG = 20.0
@@ -70,11 +71,8 @@ def test_cancelling_what_was_sent_is_remembered(commitment):
 def test_a_waiter_of_a_latch_is_woken_when_it_opens():
     latch, opened = Latch(), []
     waiter = threading.Thread(target=lambda: opened.append(latch.wait(LONG)))
-    began = time.monotonic()
     waiter.start()
-    while not latch._locks:  # until it waits
-        assert time.monotonic() - began < LONG
-        time.sleep(0.001)
+    until(lambda: latch._locks)  # it waits
     latch.open()
     waiter.join(LONG / 2)
     assert opened == [True]

@@ -12,6 +12,7 @@ import pytest
 from lakekey import _single_flight
 from lakekey._inside_work import later
 from lakekey._single_flight import Busy, Cancelled, Flights, Overdue, Waiter, on
+from support.waiting import until
 
 SHORT = 0.3
 LONG = 30.0
@@ -262,10 +263,7 @@ def test_a_second_waiter_keeps_what_the_first_one_no_longer_waits_for():
     threads[0].start()
     begun.wait()
     threads[1].start()
-    deadline = time.monotonic() + LONG
-    while len(flights._running["key"].waiters) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    until(lambda: len(flights._running["key"].waiters) == 2)
     first.cancel()
     threads[0].join()
     go_on.set()

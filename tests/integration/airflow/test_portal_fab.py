@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -11,6 +10,7 @@ import requests
 
 from support.airflow_home import Airflow
 from support.airflow_service import free_ports
+from support.waiting import until_up
 from support.web_browser import Browser
 
 from .conftest import APP, register
@@ -45,11 +45,7 @@ def api_server(box, home):
     command = [sys.executable, "-m", "support.programs.airflow_fab", str(port), ADA, GRACE]
     with log, subprocess.Popen(command, env=airflow.environment, stdout=log, stderr=log) as server:
         try:
-            deadline = time.monotonic() + PATIENCE
-            while not answers(url):
-                assert server.poll() is None, (home.parent / "log").read_text()[-4000:]
-                assert time.monotonic() < deadline, "the server did not start in time"
-                time.sleep(0.1)
+            until_up(server, home.parent / "log", lambda: answers(url))
             yield url
         finally:
             server.terminate()

@@ -401,7 +401,7 @@ def test_without_a_home_a_service_principal_is_served_from_memory_with_one_warni
             os.chmod(os.path.join(place, "ca.pem"), 0o644)
             environ = {} if home is None else {"HOME": home and os.path.join(place, home)}
             done = subprocess.run(
-                [*as_somebody_without_a_home(), sys.executable, "-c", code, *arguments],
+                [*as_a_user_without_a_home(), sys.executable, "-c", code, *arguments],
                 cwd=place, env=environ, check=False, capture_output=True, text=True, timeout=60,
             )  # fmt: skip
             assert sorted(os.listdir(place)) == ["ca.pem", "closed"]
@@ -410,9 +410,9 @@ def test_without_a_home_a_service_principal_is_served_from_memory_with_one_warni
         assert done.stderr.count("memory of this process only") == 1
 
 
-def as_somebody_without_a_home():
+def as_a_user_without_a_home():
     if os.geteuid() != 0:
-        pytest.skip("only root can be somebody else")
+        pytest.skip("only root can become another user")
     return ["setpriv", f"--reuid={OTHER_USER}", f"--regid={OTHER_USER}", "--clear-groups"]
 
 

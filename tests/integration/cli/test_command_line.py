@@ -150,7 +150,7 @@ def test_a_refused_secret_is_exit_status_1(box):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["token", "nobody"], ["nonsense"], ["token", "--nonsense"], ["--nonsense"]])
+@pytest.mark.parametrize("arguments", [["token", "unknown"], ["nonsense"], ["token", "--nonsense"], ["--nonsense"]])
 def test_wrong_usage_is_exit_status_2(box, arguments):
     done = run(*arguments)
     assert done.returncode == 2

@@ -114,7 +114,7 @@ def test_invalid_configuration_is_reported_and_the_cache_is_still_checked(box, p
 def test_what_contradicts_each_other_is_shown(box, profile, doctor, monkeypatch):
     profile(dev={"token": SECRET, "warehouse": "w", "auth_type": "external-browser", "cluster_id": "one"})
     monkeypatch.setenv("DATABRICKS_CLUSTER_ID", "two")
-    monkeypatch.setenv("DATABRICKS_CLIENT_ID", "somebody")
+    monkeypatch.setenv("DATABRICKS_CLIENT_ID", "an-app")
     monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", SECRET)
     _, checks, report = doctor("dev")
     found = [check["finding"] for check in report["checks"] if check["name"] == "conflicts"]

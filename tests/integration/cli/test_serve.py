@@ -250,7 +250,7 @@ def test_a_unit_file_takes_its_options_from_the_command(tmp_path):
 
 
 def test_a_unit_file_leaves_the_file_system_as_it_is():
-    """In a user namespace of systemd's, ``/home`` belongs to nobody, and a cache below it would be refused."""
+    """In a user namespace of systemd's, ``/home`` belongs to the user ``nobody``, and a cache below it would be refused."""
     unit = subprocess.run([LAKEKEY, "serve", "--print-unit"], capture_output=True, text=True, check=True).stdout
     service = unit.partition("[Service]\n")[2].partition("\n\n")[0]
     options = [line.partition("=")[0] for line in service.splitlines()]

@@ -140,7 +140,7 @@ def test_a_pods_service_account_signs_in_where_it_is_named(box, idp, workload, t
 def test_a_secret_that_lies_about_plays_no_part(box, idp, workload, token_endpoint, monkeypatch):
     monkeypatch.setenv("DATABRICKS_OIDC_TOKEN", idp.token("system:job", token_endpoint))
     monkeypatch.setenv("DATABRICKS_CLIENT_ID", workload)
-    monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", "of-somebody-else")
+    monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", "of-another-app")
     assert whoami(box, lakekey.provider(auth_type="env-oidc")) == workload
 
 

@@ -166,7 +166,7 @@ def test_what_the_sdk_finds_by_itself_is_found_with_a_ca_file_too(box):
 def test_what_is_configured_for_others_does_not_disturb_the_strategy(box, monkeypatch, tmp_path):
     profiles = tmp_path / "databrickscfg"
     profiles.write_text(f"[prod]\nhost = {box.host}\ntoken = {PAT}\nauth_type = pat\n")
-    monkeypatch.setenv("DATABRICKS_CLIENT_ID", "somebody")
+    monkeypatch.setenv("DATABRICKS_CLIENT_ID", "an-app")
     monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "gone")
     assert lakekey.provider("prod").headers() == {"Authorization": f"Bearer {PAT}"}
 

@@ -268,7 +268,7 @@ def test_another_host_that_leads_back_gets_no_token_onto_its_request(box, princi
 @WAYS
 def test_a_password_in_an_address_is_not_in_the_error(box, principal, ask):
     class Elsewhere:
-        host = "https://somebody:hunter2@elsewhere.example"
+        host = "https://stranger:hunter2@elsewhere.example"
         ca_file = box.ca_file
 
     with pytest.raises(lakekey.ConfigurationError, match=r"https://elsewhere\.example would carry") as caught:

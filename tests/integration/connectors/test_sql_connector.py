@@ -290,7 +290,7 @@ with lakekey.sql.connect(p, force_enable_telemetry=True) as connection, connecti
         cursor.execute("select * from nothing_of_that_name")
     except sql.exc.ServerOperationError:
         pass
-wrong = lakekey.provider(**{**settings, "client_id": "somebody-else"})
+wrong = lakekey.provider(**{**settings, "client_id": "another-app"})
 try:
     sql.connect(credentials_provider=wrong, **lakekey.sql.connect_arguments(wrong.target))
 except sql.exc.Error as error:

@@ -213,7 +213,7 @@ def test_a_pool_of_32_threads_outlives_tokens_with_one_request_for_each():
 def test_a_sign_in_that_cannot_be_comes_out_as_our_own_error(box, unattended):
     with pytest.warns(lakekey.ServicePrincipalMissingWarning):
         engine = lakekey.sqlalchemy.create_engine(
-            host=box.host, ca_file=box.ca_file, http_path=box.http_path, user="nobody@example.com"
+            host=box.host, ca_file=box.ca_file, http_path=box.http_path, user="stranger@example.com"
         )
     with pytest.raises(lakekey.LoginRequired):
         current_user(engine)

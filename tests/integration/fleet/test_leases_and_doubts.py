@@ -11,6 +11,7 @@ from lakekey.cache.stores import lease
 from lakekey.cache.stores.postgresql_table import TABLE
 from support.servers.fault_proxy import FaultProxy
 from support.store_contract import NAME
+from support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 WAITING = f"SELECT count(*) FROM pg_locks WHERE relation = '{TABLE}'::regclass AND NOT granted"
@@ -35,9 +36,7 @@ def test_write_that_commits_after_it_was_given_up_is_not_reported_as_refused(pos
         owner.execute(f"LOCK TABLE {TABLE} IN SHARE MODE")  # reads go on, writes wait
         thread = threading.Thread(target=lambda: done.append(do(postgresql.store(operation=3.0))))
         thread.start()
-        deadline = time.monotonic() + 30
-        while owner.execute(WAITING).fetchone()[0] < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: owner.execute(WAITING).fetchone()[0] == 2, pause=0.01)
         owner.execute("COMMIT")
     thread.join(60)
     assert done == [True]

@@ -3,7 +3,6 @@
 import contextlib
 import sys
 import threading
-import time
 
 import pytest
 
@@ -13,6 +12,7 @@ from support.namespaces import Network, inside
 from support.servers.postgresql import DATABASE, ROLE, Postgresql
 from support.sessions import Child
 from support.tls import write_certificates
+from support.waiting import until
 
 pytestmark = [
     pytest.mark.timeout(240),
@@ -156,10 +156,7 @@ def test_a13_answers_that_are_lost_one_way_cost_no_second_request(signed_in, oid
             owner.execute("BEGIN")
             owner.execute(f"LOCK TABLE {TABLE} IN SHARE MODE")  # the write of the answer waits
             hold.release()
-            deadline = time.monotonic() + 60
-            while server.sql(WAITING) == [(0,)]:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            until(lambda: server.sql(WAITING) != [(0,)], pause=0.01)
             cables[0].lose_answers()
             back = threading.Timer(1.5, cables[0].find_answers)
             back.start()

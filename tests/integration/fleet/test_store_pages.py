@@ -4,7 +4,6 @@ import base64
 import os
 import re
 import subprocess
-import time
 import tomllib
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import redis as client
 from lakekey.cache.stores.redis_address import address_of
 from support.processes import LAKEKEY
 from support.servers.postgresql import DATABASE, OWNER, ROLE, free_port
+from support.waiting import until
 
 ROOT = Path(__file__).parents[3]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -73,6 +73,13 @@ def test_the_commands_of_the_postgresql_page_set_a_store_up(postgresql, environ)
         postgresql.sql("DROP ROLE IF EXISTS pageworker")
 
 
+def answers(asking):
+    try:
+        return asking.ping()
+    except client.RedisError:
+        return False
+
+
 def test_the_commands_of_the_redis_page_set_a_store_up(environ, tmp_path):
     begin, settings, sentinels = blocks("redis")
     named = address_of(sentinels.strip().removeprefix("export LAKEKEY_STORE="))  # `test_sentinel.py` runs some
@@ -85,15 +92,8 @@ def test_the_commands_of_the_redis_page_set_a_store_up(environ, tmp_path):
         ["sh", "-c", f"exec {command} {arguments}"], env={**environ, "PASSWORD": PASSWORD}, stdout=subprocess.DEVNULL
     )
     try:
-        deadline = time.monotonic() + 60
-        asking = client.Redis(host="127.0.0.1", port=port, password=PASSWORD)
-        while time.monotonic() < deadline:
-            try:
-                if asking.ping():
-                    break
-            except client.RedisError:
-                time.sleep(0.05)
-        asking.close()
+        with client.Redis(host="127.0.0.1", port=port, password=PASSWORD) as asking:
+            until(lambda: answers(asking), pause=0.05)
         key = base64.b64encode(os.urandom(32)).decode()
         settings = settings.replace("rediss://:PASSWORD@cache.example.com/0", f"redis://:{PASSWORD}@127.0.0.1:{port}/0")
         said = shell(settings.replace("LAKEKEY_KEY=…", f"LAKEKEY_KEY={key}"), environ)

@@ -101,8 +101,8 @@ REFUSALS = {
         "register the redirect URL http://localhost:{port}/elsewhere",
     ),
     "an unknown client": (
-        {"client_id": "nobody", "client_secret": None},
-        "check client_id: the server does not know nobody",
+        {"client_id": "unknown-app", "client_secret": None},
+        "check client_id: the server does not know unknown-app",
     ),
     "a scope that is not allowed": ({"scopes": "all-apis sql"}, "one of the scopes all-apis, sql is not allowed"),
 }

@@ -13,6 +13,7 @@ import requests
 from lakekey.cache.opening import open_cache
 from support.program import Program, environment, free_port, is_free, lakekey
 from support.tiny_client import TinyClient
+from support.waiting import until
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_openid_scopes_bind_the_id_token_to_the_sign_in(oidc_server, settings):
         assert program.ends()[0] == 0
     with lakekey("login", "--scopes", "all-apis,openid,email", environment=settings) as program:
         url = program.url()
-        changed = url.replace(parse_qs(urlsplit(url).query)["nonce"][0], "the-nonce-of-somebody-else")
+        changed = url.replace(parse_qs(urlsplit(url).query)["nonce"][0], "the-nonce-of-another")
         oidc_server.sign_in(changed)
         status, _, errors = program.ends()
     assert status == 1
@@ -268,10 +269,7 @@ def test_the_browser_is_opened_by_the_command_that_browser_names_without_our_sec
         url = program.url()
         oidc_server.sign_in(url)
         assert program.ends()[0] == 0
-    deadline = time.monotonic() + 10
-    while not seen.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(seen.exists)
     text = seen.read_text()
     assert f"--new {url}" in text
     assert not [secret for secret in secrets.values() if secret in text]

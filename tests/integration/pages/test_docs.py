@@ -190,13 +190,13 @@ def test_the_commands_run(box, script, monkeypatch):
         out, err = shell.communicate(timeout=60)
     finally:
         # Whatever a script that failed has left running: a group of its own, with this number for its leader.
-        with_nobody_left(shell)
+        end_its_group(shell)
     assert shell.returncode == 0, out + err
     if "current_user" in script:  # who another program's SDK is signed in as, by the profile that the page names
         assert out.splitlines()[-1] == (box.client_id if "nightly" in script else "ada@example.com")
 
 
-def with_nobody_left(shell):
+def end_its_group(shell):
     with suppress(ProcessLookupError):
         os.killpg(shell.pid, signal.SIGKILL)
     shell.wait()

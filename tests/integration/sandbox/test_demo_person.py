@@ -51,7 +51,7 @@ def test_demo_opens_the_browser_of_the_person_who_is_present(monkeypatch):
         ("true", 1, "the sign-in was not finished within 1 s"),
         (browser_of("grace@example.com", "cancel"), 60, "access_denied"),
     ],
-    ids=["nobody looks", "somebody declines"],
+    ids=["browser shows nothing", "person declines"],
 )
 def test_where_the_person_does_not_sign_in_one_is_played(monkeypatch, tmp_path, browser, patience, why):
     monkeypatch.setenv("BROWSER", browser)

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ import requests
 
 from support.servers.oidc_server import OidcServer
 from support.tiny_client import SCOPES, TinyClient, get, service_principal
+from support.waiting import until
 
 
 @pytest.fixture
@@ -79,10 +79,7 @@ def test_the_server_ends_with_its_parent(tmp_path):
         pid = int(parent.stdout.readline().split()[0])
         parent.kill()
         try:
-            deadline = time.monotonic() + 10
-            while os.path.exists(f"/proc/{pid}") and _state(pid) != "Z":
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            until(lambda: not os.path.exists(f"/proc/{pid}") or _state(pid) == "Z", pause=0.05)
         finally:
             os.killpg(parent.pid, signal.SIGKILL)
 

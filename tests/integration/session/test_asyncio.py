@@ -7,6 +7,7 @@ import time
 import pytest
 
 from lakekey import LoginRequired
+from support.waiting import until
 
 pytestmark = [pytest.mark.on_windows, pytest.mark.usefixtures("unattended")]
 
@@ -88,9 +89,7 @@ def test_the_refresh_of_a_cancelled_task_is_seen_through(machine):
 
     with machine.server.hold("token") as hold:
         asyncio.run(main())
-    deadline = time.monotonic() + 20
-    while machine.stored().generation == 1:
-        assert time.monotonic() < deadline
+    until(lambda: machine.stored().generation > 1)
     assert provider.token().access_token == machine.stored().access_token
     assert machine.token_requests() == 1
     machine.assert_session_is_whole()

@@ -15,6 +15,7 @@ from support.inside import session_of
 from support.servers.odd_server import OddServer
 from support.sessions import QUICK, Machine
 from support.tls import write_certificates
+from support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("unattended")
 
@@ -474,8 +475,7 @@ def test_threads_that_waited_do_not_repeat_a_request_that_failed(machine):
         for thread in threads[1:]:
             thread.start()
         (flight,) = entry_queue._flights._running.values()
-        while len(flight.waiters) < len(threads):
-            time.sleep(0.001)
+        until(lambda: len(flight.waiters) == len(threads))
         hold.release()
         for thread in threads:
             thread.join()
@@ -508,8 +508,7 @@ def test_a_sign_out_that_waited_is_not_told_of_a_refresh_that_failed(machine):
         hold.wait()
         second = threading.Thread(target=lambda: outcomes.append(leaving.logout()))
         second.start()
-        while not renewal._sign_outs._running:
-            time.sleep(0.001)
+        until(lambda: renewal._sign_outs._running)
         hold.release()
         first.join()
         second.join()

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -16,6 +15,7 @@ import lakekey
 from lakekey import TokenEndpointError
 from support.programs import workers
 from support.sessions import Child, Machine
+from support.waiting import until
 
 # Forking a process that has threads is what these tests are about; Python 3.12 warns of it.
 pytestmark = [
@@ -154,9 +154,9 @@ class Notice:
     # lock Python takes first, it waits only if ours is the one that was registered last.
     def find_spec(self, name, path=None, target=None):
         frames = [frame.filename for frame in traceback.extract_stack() if "importlib" not in frame.filename][:-1]
-        by_whom = frames[-1].rpartition("/")[2]
-        if not LOADING._is_owned() or (name == "logging" and by_whom != "_loading.py"):
-            bare.append(f"{name} by {by_whom}")
+        importer = frames[-1].rpartition("/")[2]
+        if not LOADING._is_owned() or (name == "logging" and importer != "_loading.py"):
+            bare.append(f"{name} by {importer}")
 
 def work():
     provider = lakekey.provider()
@@ -211,19 +211,18 @@ def test_a_fork_and_a_library_that_asks_for_its_logger_do_not_wait_for_each_othe
     assert subprocess.run(program, capture_output=True, text=True, check=True).stdout == "0\n"
 
 
+def is_free(machine):
+    with machine.cache.lock(machine.entry_id) as locked:
+        return locked
+
+
 def test_a_child_forked_during_a_refresh_does_not_keep_the_lock(machine):
     provider = machine.provider()
     ended, lives = os.pipe()  # the child lives until it is told to end
     with in_flight(machine, provider) as go_on, forked(lambda: len(os.read(ended, 1))):
         go_on()
-        deadline = time.monotonic() + PATIENCE
-        while machine.stored().generation == 1:
-            assert time.monotonic() < deadline
-        locked = False
-        while not locked:
-            assert time.monotonic() < deadline, "the lock is not free"
-            with machine.cache.lock(machine.entry_id) as locked:
-                pass
+        until(lambda: machine.stored().generation > 1)
+        until(lambda: is_free(machine))
     os.close(ended)
     os.close(lives)
     machine.assert_session_is_whole()

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from lakekey import ConfigurationError, LoginRequired
+from support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("unattended")
 
@@ -57,9 +58,7 @@ def test_the_refresh_of_a_cancelled_scope_is_completed(machine, backend):
 
     with machine.server.hold("token") as hold:
         anyio.run(main, backend=backend)
-    deadline = time.monotonic() + PATIENCE
-    while machine.stored().generation == 1:
-        assert time.monotonic() < deadline
+    until(lambda: machine.stored().generation > 1)
     assert provider.token().access_token == machine.stored().access_token
     assert machine.token_requests() == 1
     machine.assert_session_is_whole()

@@ -99,8 +99,8 @@ def test_the_port_is_bound_before_the_browser_opens_and_outlives_strays(desk, tm
 
 
 def test_unfinished_sign_in_ends(desk):
-    nobody = with_browser(f"{shlex.quote(sys.executable)} -c pass %s")
-    end = desk.fresh_process(LAKEKEY_LOGIN_TIMEOUT="0.5", **nobody)
+    idle = with_browser(f"{shlex.quote(sys.executable)} -c pass %s")
+    end = desk.fresh_process(LAKEKEY_LOGIN_TIMEOUT="0.5", **idle)
     assert end["error"] == "LoginTimeout"
     assert "within 0.5 s" in end["message"]
     assert end["seconds"] < 10

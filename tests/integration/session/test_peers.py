@@ -200,10 +200,10 @@ def test_the_sdk_checks_the_state_and_sends_a_challenge_by_s256(monkeypatch):
 def test_the_sdk_writes_the_authorization_code_to_its_debug_log(monkeypatch, caplog):
     port = free_port()
     caplog.set_level(logging.DEBUG, "databricks.sdk")
-    monkeypatch.setattr(webbrowser, "open_new", visits(port, "/?code=of-somebody&state=another"))
+    monkeypatch.setattr(webbrowser, "open_new", visits(port, "/?code=of-another&state=another"))
     with pytest.raises(ValueError, match="state mismatch"):
         consent(port).launch_external_browser()
-    assert "of-somebody" in caplog.text
+    assert "of-another" in caplog.text
 
 
 def test_the_sdk_does_not_look_at_the_issuer_of_an_answer(box, monkeypatch):
@@ -258,7 +258,7 @@ def connector(box, monkeypatch, caplog):
 
 
 @pytest.fixture
-def somebody(box, monkeypatch):
+def addresses_opened(box, monkeypatch):
     """A person signs in at the connector's browser."""
     opened = []
 
@@ -273,13 +273,13 @@ def somebody(box, monkeypatch):
     return opened
 
 
-def test_the_connector_asks_for_a_sign_in_with_each_connection(connector, somebody, box):
+def test_the_connector_asks_for_a_sign_in_with_each_connection(connector, addresses_opened, box):
     for _ in range(2):
         headers = {}
         connector().add_headers(headers)
         assert headers["Authorization"].startswith("Bearer ")
-    assert len(somebody) == box.counters["logins"] == 2
-    assert all("code_challenge_method=S256" in url for url in somebody)
+    assert len(addresses_opened) == box.counters["logins"] == 2
+    assert all("code_challenge_method=S256" in url for url in addresses_opened)
 
 
 def test_the_connector_listens_on_every_address(connector, monkeypatch):

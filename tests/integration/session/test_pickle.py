@@ -112,7 +112,7 @@ def test_it_finds_the_secret_in_the_environment_it_arrives_in(service):
 
 
 def test_it_does_not_take_the_secret_of_another_client(service):
-    other = {"DATABRICKS_CLIENT_ID": "somebody-else", "DATABRICKS_CLIENT_SECRET": "another secret"}
+    other = {"DATABRICKS_CLIENT_ID": "another-app", "DATABRICKS_CLIENT_SECRET": "another secret"}
     arrived = elsewhere(pickle.dumps(service.provider()), {**service.environ, **other})
     assert arrived["error"] == "ConfigurationError"
     assert service.token_requests() == 0

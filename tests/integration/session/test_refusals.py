@@ -73,7 +73,7 @@ def test_a_wrong_secret(box, principal):
 
 
 def test_a_wrong_client(box, principal):
-    error = refusal(CredentialsRefused, lakekey.provider(principal(client_id="nobody-we-know")).headers)
+    error = refusal(CredentialsRefused, lakekey.provider(principal(client_id="unknown-app")).headers)
     assert (error.profile, error.error) == ("job", "invalid_client")
 
 
@@ -85,8 +85,8 @@ def test_a_scope_that_is_not_allowed(box, principal):
 
 
 def test_a_wrong_client_of_a_person_is_reported_before_a_browser_opens(box, profile):
-    error = refusal(LoginFailed, lakekey.provider(profile("me", client_id="nobody-we-know")).headers)
-    assert "nobody-we-know" in error.hint
+    error = refusal(LoginFailed, lakekey.provider(profile("me", client_id="unknown-app")).headers)
+    assert "unknown-app" in error.hint
     assert box.counters["logins"] == 0
 
 

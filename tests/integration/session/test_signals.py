@@ -14,6 +14,7 @@ import pytest
 from support.processes import LAKEKEY
 from support.servers.odd_server import OddServer
 from support.sessions import Child, Machine
+from support.waiting import until
 
 # Windows has no SIGTERM that another process could send.
 HANDLED = getattr(signal, "SIGBREAK", signal.SIGTERM)
@@ -80,9 +81,8 @@ def test_before_the_connection_is_made_it_takes_effect_at_once(oidc_server, tmp_
         port = int(server.host.rpartition(":")[2])
     child = machine.child("pauses_at", "nowhere", "main", DATABRICKS_HOST=server.host)
     with port_that_lets_none_in(port), child as child:
-        while not connecting(child.pid, port):
-            assert child.alive(), child.next()
-            time.sleep(0.01)
+        until(lambda: connecting(child.pid, port) or not child.alive())
+        assert child.alive(), child.next()
         began = time.monotonic()
         child.signal(number)
         assert_ended_by(child, BY[number])

@@ -98,7 +98,7 @@ class Soak:
             assert self.ended_at > since, "a worker was told that the session is over, and it was not"
             return
         assert Kill(entry.generation - 1, "consumed") in self.kills, (
-            f"nobody was killed with an answer to generation {entry.generation - 1}: {self.kills[-5:]}"
+            f"no worker was killed with an answer to generation {entry.generation - 1}: {self.kills[-5:]}"
         )
         self.ends.append(entry)
         self.machine.mend()

@@ -17,6 +17,7 @@ from lakekey.session import renewal
 from lakekey.session.timing import Timing
 from support.inside import source_of
 from support.sessions import Machine
+from support.waiting import until
 
 pytestmark = pytest.mark.on_windows
 
@@ -38,20 +39,13 @@ def machine(oidc_server, tmp_path, unattended):
 @pytest.fixture(autouse=True)
 def quiet():
     """Every test begins and ends without the background thread."""
-    wait_until(lambda: not background_threads())
+    until(lambda: not background_threads())
     yield
-    wait_until(lambda: not background_threads())
+    until(lambda: not background_threads())
 
 
 def background_threads():
     return [thread for thread in threading.enumerate() if thread.name == "lakekey-background"]
-
-
-def wait_until(happens, patience=20.0):
-    deadline = time.monotonic() + patience
-    while not happens():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.002)
 
 
 @pytest.fixture
@@ -74,7 +68,7 @@ def test_slow_endpoint_delays_no_caller_while_the_token_lives(machine):
             slowest, asked = max(slowest, time.monotonic() - began), asked + 1
         assert slowest < LATEST, f"of {asked} calls during {HOLD:g} s"
         hold.release()
-    wait_until(lambda: provider.headers() != {"Authorization": "Bearer alive"})
+    until(lambda: provider.headers() != {"Authorization": "Bearer alive"})
     assert machine.token_requests() == 1
     machine.assert_session_is_whole()
 
@@ -104,7 +98,7 @@ def test_caller_with_a_live_token_does_not_wait_for_another_threads_import(machi
         loaded.set()
         loader.join()
         hold.release()
-    wait_until(lambda: provider.headers() != {"Authorization": "Bearer alive"})
+    until(lambda: provider.headers() != {"Authorization": "Bearer alive"})
 
 
 def test_of_several_processes_one_renews_and_none_waits(machine):
@@ -116,7 +110,7 @@ def test_of_several_processes_one_renews_and_none_waits(machine):
         assert [report["seen"] for report in asked] == [["Bearer alive"]] * len(children)
         assert max(report["slowest"] for report in asked) < LATEST
         hold.release()
-        wait_until(lambda: machine.stored().access_token != "alive")
+        until(lambda: machine.stored().access_token != "alive")
         for child in children:
             child.go_on()
         ends = [child.until("result") for child in children]
@@ -131,8 +125,8 @@ def test_a_process_that_lost_the_race_takes_the_winners_token_from_the_cache(mac
     often = Timing(stale_pause=0.01)
     provider, sibling = machine.provider(timing=often), machine.provider(timing=often)
     assert provider.headers() == sibling.headers()
-    wait_until(lambda: provider.headers() != {"Authorization": "Bearer alive"})
-    wait_until(lambda: sibling.headers() == provider.headers())
+    until(lambda: provider.headers() != {"Authorization": "Bearer alive"})
+    until(lambda: sibling.headers() == provider.headers())
     assert machine.token_requests() == 1
 
 
@@ -159,9 +153,9 @@ def test_one_thread_serves_all_providers_of_a_process_and_goes_when_nothing_is_l
         [thread] = background_threads()
         assert thread.daemon
         hold.release()
-    wait_until(lambda: all(provider.headers() != {"Authorization": "Bearer alive"} for provider in providers))
+    until(lambda: all(provider.headers() != {"Authorization": "Bearer alive"} for provider in providers))
     assert machine.token_requests() == len(providers)
-    wait_until(lambda: not background_threads())
+    until(lambda: not background_threads())
 
 
 def test_a_fresh_token_needs_no_thread(machine):
@@ -194,10 +188,10 @@ def test_a_renewal_that_comes_after_a_sign_out_is_not_taken_into_use(machine):
         hold.wait()
         signing_out = threading.Thread(target=provider.logout)
         signing_out.start()
-        wait_until(lambda: bool(renewal._sign_outs._running))
+        until(lambda: bool(renewal._sign_outs._running))
         hold.release()
         signing_out.join()
-    wait_until(lambda: not background_threads())
+    until(lambda: not background_threads())
     assert source_of(provider)._snapshot is None
     assert machine.cache.list() == []
 
@@ -212,7 +206,7 @@ def test_the_thread_starts_again_after_it_has_gone():
         done = threading.Event()
         work.submit("a job", done.set)
         assert done.wait(10)
-        wait_until(lambda: not background_threads())
+        until(lambda: not background_threads())
 
 
 @pytest.mark.usefixtures("short_idle")
@@ -239,7 +233,7 @@ def test_a_job_that_waits_already_is_not_added_again():
     for _ in range(5):
         work.submit("second", lambda: runs.append(1))
     go_on.set()
-    wait_until(lambda: not background_threads())
+    until(lambda: not background_threads())
     assert runs == [1]
 
 
@@ -268,7 +262,7 @@ def _child_renews(provider):
     try:
         assert background_threads() == []
         source_of(provider)._fresh = hot_path._NOTHING  # as if its pause were over
-        wait_until(lambda: _look_again(provider) != {"Authorization": "Bearer alive"})
+        until(lambda: _look_again(provider) != {"Authorization": "Bearer alive"})
         assert background_threads()
     except BaseException as error:
         os.write(2, repr(error).encode())

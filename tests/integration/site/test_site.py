@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import threading
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -16,6 +15,7 @@ import pytest
 
 import lakekey
 from support.chromium import Chromium, chromium
+from support.waiting import until
 
 ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venvs/docs/bin/python"
@@ -110,10 +110,7 @@ def served(site):
 @pytest.mark.skipif(not chromium(), reason="Chromium is not installed")
 def test_a_word_is_found_and_the_front_page_leads_to_the_newest(served, tmp_path):
     def becomes(selector, text):
-        deadline = time.monotonic() + 60
-        while not (browser.has(selector) and text in browser.text(selector)):
-            assert time.monotonic() < deadline, browser.text()
-            time.sleep(0.05)
+        until(lambda: browser.has(selector) and text in browser.text(selector), pause=0.05)
 
     with Chromium(tmp_path, []) as browser:
         browser.open(f"{served}/main/search.html?q=passphrase")

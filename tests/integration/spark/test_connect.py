@@ -209,9 +209,9 @@ def test_release_that_is_refused_after_a_sign_out_asks_no_person_to_sign_in(
 
 
 def test_a_variable_with_a_token_does_not_leak_into_the_session(principal, connect, front, monkeypatch):
-    monkeypatch.setenv("SPARK_CONNECT_AUTHENTICATE_TOKEN", "somebody-elses-token")
+    monkeypatch.setenv("SPARK_CONNECT_AUTHENTICATE_TOKEN", "token-of-another")
     monkeypatch.setenv("SPARK_REMOTE", "sc://127.0.0.1:1")
-    monkeypatch.setenv("SPARK_USER", "somebody-else")
+    monkeypatch.setenv("SPARK_USER", "another")
 
     spark = connect(principal)
 

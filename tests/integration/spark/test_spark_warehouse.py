@@ -1,13 +1,13 @@
 """Real Spark SQL behind the warehouse, through the unmodified connector."""
 
 import threading
-import time
 
 import pytest
 from databricks import sql
 from requests import post
 
 from lakekey.sandbox import Sandbox
+from support.waiting import until
 
 SUBJECTS = ["first-principal", "second-principal"]
 pytestmark = pytest.mark.timeout(300)
@@ -105,9 +105,7 @@ def test_a_long_statement_is_cancelled(cursor):
 
     thread = threading.Thread(target=run)
     thread.start()
-    deadline = time.monotonic() + 60
-    while cursor.active_command_id is None:
-        assert time.monotonic() < deadline
+    until(lambda: cursor.active_command_id is not None)
     cursor.cancel()
     thread.join(60)
     assert not thread.is_alive()

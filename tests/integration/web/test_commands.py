@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -17,6 +16,7 @@ from lakekey.web import User
 from lakekey.web.registrations import Registrations
 from lakekey.web.user_header import UserHeader
 from support.processes import LAKEKEY, lakekey
+from support.waiting import until_up
 from support.web_browser import Browser
 from support.web_server import free_socket
 
@@ -207,12 +207,7 @@ def served(tmp_path, port, *arguments, path=""):
         [LAKEKEY, "web", "prod", "--port", str(port), *arguments], stdout=log, stderr=subprocess.STDOUT, env=os.environ
     )
     try:
-        deadline = time.monotonic() + PATIENCE
-        said = tmp_path / "web.log"
-        while not is_up(f"http://127.0.0.1:{port}{path}/healthz"):
-            assert process.poll() is None, said.read_text()
-            assert time.monotonic() < deadline, said.read_text()
-            time.sleep(0.05)
+        until_up(process, tmp_path / "web.log", lambda: is_up(f"http://127.0.0.1:{port}{path}/healthz"))
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

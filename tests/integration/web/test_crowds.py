@@ -21,6 +21,7 @@ from lakekey.cache.entry import Entry
 from lakekey.errors import LoginRequired
 from lakekey.session.session import Session
 from lakekey.web import Portal, User
+from support.waiting import until
 from support.web_server import serving
 
 from .conftest import ADA, URL
@@ -180,10 +181,7 @@ def test_b39_disconnect_during_a_renewal_is_not_undone_by_its_answer(ada, place,
     place.box.fault("token", delay=1.0)
     with ThreadPoolExecutor(1) as pool:
         renewing = pool.submit(portal.provider(ADA, "prod").token)
-        deadline = time.monotonic() + PATIENCE
-        while place.box.faults_left:
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        until(lambda: not place.box.faults_left)
         assert "prod is disconnected." in ada.press(page, "Disconnect prod").words
         renewing.result(PATIENCE)  # it was asked for before; its token is revoked with the session
     assert len(place.token_requests()) == before + 1

@@ -19,7 +19,7 @@ from lakekey.errors import CacheError, ConfigurationError, LoginFailed, WrongIde
 from lakekey.session.session import Session
 from lakekey.web import Portal, User, begin_sign_in, finish_sign_in
 from lakekey.web.sign_in import SignIns, hosted_target
-from support.waiting import is_kept_waiting
+from support.waiting import is_kept_waiting, until
 from support.web_browser import Browser
 from support.web_people import query_of
 from support.web_server import serving
@@ -223,11 +223,8 @@ def held_up(sign_in, step):
     idents = []
     with ThreadPoolExecutor(1) as pool, sign_in.cache.locked(sign_in.entry_id, patience=PATIENCE):
         future = pool.submit(lambda: (idents.append(threading.get_ident()), step())[1])
-        deadline = time.monotonic() + PATIENCE
-        while not (idents and is_kept_waiting(idents[0])):
-            assert not future.done(), future
-            assert time.monotonic() < deadline, "the step does not wait for the entry"
-            time.sleep(0.001)
+        until(lambda: (idents and is_kept_waiting(idents[0])) or future.done())
+        assert not future.done(), future
         yield future
 
 

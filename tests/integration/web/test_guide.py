@@ -19,6 +19,7 @@ from lakekey.cache.opening import open_cache
 from lakekey.web import Portal
 from lakekey.web.registrations import Registrations
 from support.processes import LAKEKEY
+from support.waiting import until_up
 from support.web_server import free_socket, serving
 
 from .conftest import ADA, GRACE, Place
@@ -209,12 +210,7 @@ def test_django_is_served_beside_the_portal(place, tmp_path):
         process = subprocess.Popen([*command, "--lifespan", "off"], stdout=log, stderr=subprocess.STDOUT)
         try:
             address = f"http://127.0.0.1:{port}"
-            deadline = time.monotonic() + PATIENCE
-            while not is_up(f"{address}/me"):
-                said = (tmp_path / "django.log").read_text()
-                assert process.poll() is None, said
-                assert time.monotonic() < deadline, said
-                time.sleep(0.05)
+            until_up(process, tmp_path / "django.log", lambda: is_up(f"{address}/me"))
             ada = browser(address, place, None)
             assert ada.get().status == 401
             ada.request("POST", f"/sign-in/{ADA}")

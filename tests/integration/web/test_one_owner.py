@@ -5,7 +5,6 @@ import contextlib
 import functools
 import pickle
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -17,6 +16,7 @@ from lakekey.web import Portal, Schedule, User, begin_sign_in, finish_sign_in, f
 from lakekey.web.people import user_of
 from lakekey.web.sign_in import SignIns
 from lakekey.web.user_header import UserHeader
+from support.waiting import until
 from support.web_people import query_of
 
 from .conftest import ADA, GRACE, URL
@@ -153,10 +153,7 @@ def changing_hands(session):
     """A connection that becomes the next owner's while something waits for its lock; gives what waits for that."""
 
     def wait():
-        deadline = time.monotonic() + 60
-        while not any(thread.name == "lakekey-exchange" for thread in threading.enumerate()):
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        until(lambda: any(thread.name == "lakekey-exchange" for thread in threading.enumerate()))
 
     with session.cache.locked(session.entry_id, patience=30) as stored:
         yield wait
@@ -268,9 +265,7 @@ def test_provider_that_is_made_while_its_connection_is_removed_serves_no_longer(
         with session.cache.lock(session.entry_id) as held:
             assert held
             removal = pool.submit(portal.disconnect, ADA, "prod")
-            deadline = time.monotonic() + 60
-            while portal._providers:
-                assert time.monotonic() < deadline
+            until(lambda: not portal._providers)
             portal.provider(ADA, "prod")
         assert removal.result(60) == (True, "revoked")
     with pytest.raises(LoginRequired):

@@ -504,7 +504,7 @@ def test_test_button_shows_the_identity_it_works_as(visit):
     assert f"prod works: {ADA} is signed in." in ada.press(page, "Test prod").words
 
 
-def test_test_button_sends_a_person_whom_the_workspace_refuses_to_its_administrator(visit, place):
+def test_test_button_sends_a_person_refused_by_the_workspace_to_its_administrator(visit, place):
     ada = visit()
     page = ada.connect()
     place.box.fault("scim", status=403, body={"message": "not a member"})

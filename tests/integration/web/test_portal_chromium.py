@@ -240,7 +240,7 @@ def test_b55_page_of_a_user_is_not_shown_again_after_signing_out(site, place, tm
     address, _ = site
     with person(site, place, tmp_path / "ada", ADA) as ada:
         assert f"You are here as {ADA}" in ada.reads("You are here")
-        ada.open(f"{address}/sign-in/nobody")
+        ada.open(f"{address}/sign-in/unknown")
         ada.script("document.cookie = 'x=y'")
         ada._call("DELETE", "/cookie/host")
         ada._call("POST", "/back", {})

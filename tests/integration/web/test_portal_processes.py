@@ -14,6 +14,7 @@ import lakekey
 from lakekey.session.session import Session
 from lakekey.web import User
 from lakekey.web.sign_in import SignIns, hosted_target
+from support.waiting import until
 from support.web_people import parameters_of
 from support.web_workers import PATIENCE, workers
 
@@ -44,10 +45,7 @@ def test_b26_worker_killed_between_exchange_and_write_leaves_no_half_connection(
         place.box.fault("scim", hang=True)  # asked after the exchange, and before the write
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(ada.request, "GET", onward)
-            deadline = time.monotonic() + PATIENCE
-            while not place.token_requests():
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            until(place.token_requests)
             worker.end(signal.SIGKILL)
             assert isinstance(waiting.exception(PATIENCE), requests.ConnectionError)
         place.box.clear_faults()

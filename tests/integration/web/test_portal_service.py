@@ -8,7 +8,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import yaml
 
 from support.processes import LAKEKEY, lakekey
 from support.servers.postgresql import Postgresql
+from support.waiting import until_up
 from support.web_browser import Browser
 
 from .conftest import ADA, URL, Place
@@ -104,14 +104,6 @@ def container(arguments, place, mounted, server, cache):
             process.wait(PATIENCE)
 
 
-def wait_until(healthy, process, log):
-    deadline = time.monotonic() + PATIENCE
-    while not healthy():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
-
-
 def health(port):
     """The exit status of the container's own health check."""
     program, *words = json.loads(lines_of("HEALTHCHECK")[0].removeprefix("CMD "))
@@ -128,7 +120,7 @@ def test_container_without_rights_and_with_a_read_only_root_connects_a_person(se
     replaced = {"10.0.0.7": "127.0.0.1", "0.0.0.0": "127.0.0.1", "https://app.example.com/lakekey": URL}
     arguments = [replaced.get(word, word) for word in json.loads(given)] + ["--port", str(port)]
     with container(arguments, place, mounted, server, cache) as (process, log):
-        wait_until(lambda: health(port) == 0, process, log)
+        until_up(process, log, lambda: health(port) == 0)
         ada = Browser(f"http://127.0.0.1:{port}", ADA, place.box.ca_file)
         header = {"X-Forwarded-Email": ADA}
         assert ada.get(headers=header).status == 200
@@ -137,10 +129,10 @@ def test_container_without_rights_and_with_a_read_only_root_connects_a_person(se
         assert f"prod is connected as {ADA}." in browser.connect().words
         server.stop()
         try:
-            wait_until(lambda: health(port) != 0, process, log)  # it looks at the store once a second
+            until_up(process, log, lambda: health(port) != 0)  # it looks at the store once a second
         finally:
             server.start()
-        wait_until(lambda: health(port) == 0, process, log)
+        until_up(process, log, lambda: health(port) == 0)
     assert "code=" not in log.read_text()
 
 

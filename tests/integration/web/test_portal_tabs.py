@@ -1,7 +1,6 @@
 """Sign-ins on the page itself and in a tab of their own, in a real browser, with providers that cut their windows off."""
 
 import socket
-import time
 
 import pytest
 from starlette.applications import Starlette
@@ -10,6 +9,7 @@ from starlette.routing import Mount, Route
 from lakekey.cache.opening import open_cache
 from lakekey.web import Portal
 from lakekey.web.registrations import Registrations
+from support.waiting import until
 from support.web_server import free_socket, serving
 
 from .conftest import ADA
@@ -42,10 +42,7 @@ def new_tab(browser):
     """Presses the button, and goes to the tab that it opens; returns both."""
     (first,) = browser.tabs()
     browser.choose(CONNECT)
-    deadline = time.monotonic() + PATIENCE
-    while len(browser.tabs()) == 1:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: len(browser.tabs()) > 1, pause=0.02)
     (second,) = set(browser.tabs()) - {first}
     browser.turn_to(second)
     return first, second

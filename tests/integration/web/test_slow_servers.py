@@ -20,6 +20,7 @@ from lakekey.web import Portal, threads
 from lakekey.web.health import Health
 from lakekey.web.patience import Patience
 from lakekey.web.threads import Threads
+from support.waiting import until
 from support.web_browser import Browser
 from support.web_server import serving
 
@@ -123,10 +124,7 @@ def test_hanging_server_holds_up_its_own_users_only(site, place, silent):
             assert requests.get(site + path, timeout=20).status_code == 200
         ada = Browser(site, ADA, place.box.ca_file)
         assert f"prod is connected as {ADA}." in ada.connect().words
-        deadline = time.monotonic() + PATIENCE
-        while sum(page.done() for page in pages) < WAITING - threads.MOST_OF_A_SERVER:
-            assert time.monotonic() < deadline, "those who come after are not told in time"
-            time.sleep(0.01)
+        until(lambda: sum(page.done() for page in pages) >= WAITING - threads.MOST_OF_A_SERVER)
         silent.close()
         shown = [page.result(PATIENCE) for page in pages]
     assert {page.status for page in shown} == {503}

@@ -10,8 +10,9 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+from support.waiting import until_up
 
 ROOT = Path(__file__).parents[3]
 WHEELS = ROOT / "build/wheels"
@@ -23,6 +24,10 @@ def dockerfile():
     """The instructions, in order."""
     (text,) = re.findall(r"^```dockerfile\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     return [line.split(" ", 1) for line in text.splitlines()]
+
+
+def status_of(probe, environ):
+    return subprocess.run(probe, env=environ, capture_output=True, timeout=60, check=False).returncode
 
 
 def test_lines_of_the_dockerfile_install_a_portal_that_starts(tmp_path):
@@ -68,12 +73,8 @@ def test_lines_of_the_dockerfile_install_a_portal_that_starts(tmp_path):
     with log.open("w") as file:
         process = subprocess.Popen(start, env=environ, stdout=file, stderr=subprocess.STDOUT, cwd="/")
         try:
-            deadline = time.monotonic() + PATIENCE
-            while subprocess.run(probe, env=environ, capture_output=True, timeout=60, check=False).returncode:
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.1)
+            until_up(process, log, lambda: status_of(probe, environ) == 0)
         finally:
             process.terminate()
             process.wait(PATIENCE)
-    assert subprocess.run(probe, env=environ, capture_output=True, timeout=60, check=False).returncode != 0
+    assert status_of(probe, environ) != 0

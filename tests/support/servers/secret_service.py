@@ -37,7 +37,7 @@ class SecretService:
     """A session bus, and a keyring on it that can be unlocked, locked, stopped and taken away.
 
     Nothing on this bus is started on demand, so that a keyring that is not there stays so, and a keyring that wants to
-    ask a person finds nobody to show its prompt.
+    ask a person has no prompt to show.
     """
 
     backend = "keyring.backends.SecretService", "Keyring"

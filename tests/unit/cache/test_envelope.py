@@ -14,7 +14,7 @@ from lakekey.cache.envelope import HEADER_BYTES, BadEnvelope, NewerEnvelope, Unk
 from lakekey.cache.keys.ring import KeyRing, key_id
 
 NAME, OTHER = "a" * 64, "b" * 64
-PLAIN = b"a token that nobody may read"
+PLAIN = b"a token that no other may read"
 
 
 def ring_of(*keys):

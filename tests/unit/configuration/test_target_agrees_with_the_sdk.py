@@ -125,11 +125,11 @@ def set_up(case, config_file):
     return found
 
 
-class Nobody:
+class SignsInNever:
     """Does not sign in, where only what the SDK resolves is wanted."""
 
     def auth_type(self):
-        return "nobody"
+        return "never"
 
     def __call__(self, cfg):
         return dict
@@ -139,7 +139,7 @@ def sdk_resolves(case, config_file, **changes):
     """The SDK's ``Config``, without a sign-in."""
     with mock.patch.dict(os.environ, set_up(case, config_file)):
         named = {"profile": case["profile"]} if case["profile"] else {}
-        return Config(**{**case["arguments"], **named, **changes}, credentials_strategy=Nobody())
+        return Config(**{**case["arguments"], **named, **changes}, credentials_strategy=SignsInNever())
 
 
 def sdk_signs_in_with(case, config_file):
@@ -173,7 +173,7 @@ def section_read(case, config):
 def test_values_come_from_where_the_sdk_takes_them(machine, case):
     try:
         # With an auth type named, the SDK does not object to credentials of several kinds (departure 2).
-        config = sdk_resolves(case, machine, auth_type="nobody")
+        config = sdk_resolves(case, machine, auth_type="never")
     except ValueError:
         event("both refuse")
         with pytest.raises(ConfigurationError):

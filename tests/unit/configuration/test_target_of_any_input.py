@@ -16,7 +16,7 @@ pytestmark = pytest.mark.every_input
 HOST = "https://dbc.cloud.databricks.com"
 ODD_TEXTS = [
     "", " ", "\t\n", "x", "\0", "a\nb", "é", "\ud800", "\u202e", "0", "-1", "nan", "1e400", "9" * 5000, "true", "none", "None", "[]", "{",
-    "[" * 5000, "https:/h", "https://[", "http://[::1", "//", "https://h:99999999999999999999", "?o=1", "h?o=&o=2", "~nobody-here/x", "~\0", "/", "/proc/self/mem",
+    "[" * 5000, "https:/h", "https://[", "http://[::1", "//", "https://h:99999999999999999999", "?o=1", "h?o=&o=2", "~unknown-user/x", "~\0", "/", "/proc/self/mem",
     "%(x)s", "=", ":", "external-browser", "oauth-m2m", "pat", "file-oidc", "azure-client-secret", "runtime", "model-serving", "gcp-iam",
 ]  # fmt: skip
 ODD_VALUES = [

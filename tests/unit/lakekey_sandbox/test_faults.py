@@ -6,6 +6,8 @@ import time
 import pytest
 import requests
 
+from support.waiting import until
+
 USER = "ada@example.com"
 
 
@@ -79,8 +81,7 @@ def test_a_hanging_request_ends_with_the_faults(box, client):
 
     thread = threading.Thread(target=ask)
     thread.start()
-    while box._faults._faults:  # until the request is held
-        time.sleep(0.01)
+    until(lambda: not box._faults._faults)  # the request is held
     assert thread.is_alive()
     box.clear_faults()
     thread.join(10)

@@ -53,7 +53,7 @@ def test_a_workload_identity_stands_for_its_service_principal(box, client):
     "changes",
     [
         {"iss": "https://evil.example"},
-        {"aud": "somebody-else"},
+        {"aud": "another-account"},
         {"exp": 1},
         {"exp": None},
         {"sub": "mallory@example.com"},

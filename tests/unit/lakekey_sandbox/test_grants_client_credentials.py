@@ -14,7 +14,7 @@ def test_a_service_principal_gets_a_token_for_itself(box, client):
 
 @pytest.mark.parametrize("who", ["known", "unknown"])
 def test_wrong_credentials_are_refused_in_the_same_words(box, client, who):
-    name = box.client_id if who == "known" else "somebody"
+    name = box.client_id if who == "known" else "stranger"
     answer = client.token(auth=(name, "wrong"), grant_type="client_credentials")
     client.assert_refused(answer, 401, "invalid_client")
     assert answer.headers["WWW-Authenticate"].startswith("Basic ")

@@ -34,7 +34,7 @@ def test_a_refused_request_is_reported(box, client, callback):
 
 def test_a_page_without_a_form_is_reported_in_its_own_words(box, client):
     person = box.person()
-    assert not person(client.authorization_url(client_id="nobody"))
+    assert not person(client.authorization_url(client_id="unknown"))
     assert "invalid_client" in person.problem
 
 

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from lakekey.login.terminal import Terminal
+from support.waiting import until
 
 if os.name == "posix":
     import pty
@@ -90,9 +91,7 @@ def test_what_is_typed_is_shown(screen):
     with waiting() as terminal:
         screen.type("a code\x1b[2J\n")
         next_line(terminal)
-        ends = time.monotonic() + PATIENCE
-        while b"\n" not in screen.shown and time.monotonic() < ends:
-            time.sleep(0.01)
+        until(lambda: b"\n" in screen.shown)
     assert screen.shown == b"a code[2J\r\n"
 
 

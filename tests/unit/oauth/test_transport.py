@@ -63,7 +63,7 @@ def test_a_redirect_is_not_followed(server, transport, status):
 
 def test_credentials_in_netrc_are_not_sent(server, transport, bare_machine, monkeypatch):
     netrc = bare_machine / "netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password something\n")
+    netrc.write_text("machine 127.0.0.1 login stranger password something\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     transport.get(f"{server.url}/")

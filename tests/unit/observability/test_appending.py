@@ -71,7 +71,7 @@ def test_what_is_missing_is_made_and_what_is_there_is_kept(tmp_path, path, descr
     assert content(path) == b"first\nsecond\n"
 
 
-def test_program_that_lets_nobody_read_keeps_no_record_out(tmp_path):
+def test_program_that_denies_reading_keeps_no_record_out(tmp_path):
     path = str(tmp_path / "audit.jsonl")
     write, share_all_but_reading = _winapi.GENERIC_WRITE, 0x2 | 0x4
     handle = _winapi.CreateFile(path, write, share_all_but_reading, _winapi.NULL, 2, 0, 0)

@@ -27,7 +27,7 @@ def test_missing_sign_in_names_the_command_or_the_portal():
     assert error.url == "https://portal/connect"
 
 
-def test_person_whom_a_portal_may_have_signed_in_is_told_where_to_look():
+def test_person_signed_in_by_a_portal_is_told_where_to_look():
     ada = resolve(environ={}, host="https://dbc.cloud.databricks.com", user="ada@example.com")
     assert "where a portal signs ada@example.com in, set LAKEKEY_STORE" in login_required(ada, None).hint
     assert "portal" not in login_required(ada, Entry({})).hint

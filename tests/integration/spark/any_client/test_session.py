@@ -133,10 +133,12 @@ def test_two_people_have_a_session_each_in_one_process(person, connect, workspac
 
 def test_missing_sign_in_is_reported_at_once_by_its_name(front, workspace, unattended):
     with pytest.warns(ServicePrincipalMissingWarning):
-        nobody = lakekey.provider(host=front.host, ca_file=front.ca_file, user="nobody@example.com", cluster_id="x")
+        signed_out = lakekey.provider(
+            host=front.host, ca_file=front.ca_file, user="stranger@example.com", cluster_id="x"
+        )
 
     with pytest.raises(LoginRequired) as caught:
-        lakekey.spark.session(nobody)
+        lakekey.spark.session(signed_out)
     assert "lakekey login" in caught.value.hint
 
 

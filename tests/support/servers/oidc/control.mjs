@@ -1,4 +1,4 @@
-// The tests' side door: plain HTTP on another loopback port, under a path that nobody can guess.
+// The tests' side door: plain HTTP on another loopback port, under a path that cannot be guessed.
 
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';

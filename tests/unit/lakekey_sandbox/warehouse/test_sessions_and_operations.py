@@ -1,11 +1,10 @@
 """Sessions and operations: whose they are, and how long they live."""
 
-import time
-
 import pytest
 from databricks.sql.thrift_api.TCLIService import ttypes as t
 
 from lakekey_sandbox.warehouse import Warehouse
+from support.waiting import until
 
 OK = t.TStatusCode.SUCCESS_STATUS
 INVALID = t.TStatusCode.INVALID_HANDLE_STATUS
@@ -128,12 +127,6 @@ def test_a_running_statement_has_no_rows_yet(ada):
     operation = ada.run(SLOW, direct=False).operationHandle
     assert "OPERATION_STILL_RUNNING" in ada.fetch(operation).status.errorMessage
     ada.CancelOperation(t.TCancelOperationReq(operation))
-
-
-def until(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
 
 
 @pytest.mark.parametrize(("idle", "left"), [({"operation_idle": 0.05}, (1, 0)), ({"session_idle": 0.05}, (0, 0))])
