@@ -13,7 +13,7 @@ from lakekey.cache.envelope import key_id_of
 from lakekey.cache.keys import anchor
 from lakekey.cache.keys.choice import NOTE, ChangedElsewhere, KeyChoice, parse
 from lakekey.cache.keys.in_force import Keys
-from lakekey.cache.keys.ring import key_id, new_key
+from lakekey.cache.keys.ring import new_key
 from lakekey.cache.rotation import _moves, _tidy, rotate
 from lakekey.cache.stores.file import FileStore
 from lakekey.cache.stores.memory import MemoryStore
@@ -26,11 +26,9 @@ from lakekey.errors import (
 )
 from support.memory_stores import Shared
 from support.model_providers import cache_over
+from support.ring_texts import ID_OF_ONE, ID_OF_TWO, ONE, PASSPHRASE, TWO
 
 NAMES = tuple(letter * 64 for letter in "abc")
-ONE, TWO = (base64.b64encode(letter * 32).decode() for letter in (b"1", b"2"))
-ID_OF_ONE, ID_OF_TWO = (key_id(letter * 32).hex() for letter in (b"1", b"2"))
-PASSPHRASE = "correct horse battery staple"
 NO_WAIT = 0.0
 
 

@@ -1,6 +1,5 @@
 """A store and its keys: begun, replaced where nothing can be kept, and sealed under the key at hand."""
 
-import base64
 import contextlib
 import errno
 import time
@@ -19,9 +18,9 @@ from lakekey.cache.stores.memory import MemoryStore
 from lakekey.cache.stores.store import Reading
 from lakekey.errors import KeyUnavailable
 from support.memory_stores import Shared
+from support.ring_texts import ONE, TWO
 
 NAME = "a" * 64
-ONE, TWO = (base64.b64encode(letter * 32).decode() for letter in (b"1", b"2"))
 RING = KeyRing({key_id(b"3" * 32): b"3" * 32}, key_id(b"3" * 32), "memory", "the test")
 
 

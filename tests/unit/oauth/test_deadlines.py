@@ -32,6 +32,7 @@ PATIENCE = 1.0
 # Asks with that patience, and hears SIGCONT, so that system calls are interrupted when it comes.
 ASKS = """
 import signal, sys, time
+import requests.auth, urllib3.util.ssl_  # so that the patience is not spent on them
 from lakekey.oauth.transport import Transport
 signal.signal(signal.SIGCONT, lambda *_: None)
 url, ca_file, patience = sys.argv[1:]

@@ -13,9 +13,9 @@ from lakekey.cache.keys.choice import KeyChoice
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.errors import KeyUnavailable
+from support.ring_texts import PASSPHRASE
 
 NAME = "a" * 64
-PASSPHRASE = "correct horse battery staple"
 SOURCES = {
     "file": {"LAKEKEY_KEY_SOURCE": "file"},
     "chosen file": {},

@@ -1,6 +1,5 @@
 """The ring in force: chosen once, read again when it was changed, and never another than this user has seen."""
 
-import base64
 import errno
 
 import pytest
@@ -9,14 +8,10 @@ from lakekey._commands import remove
 from lakekey.cache.keys import anchor
 from lakekey.cache.keys.choice import NOTE, KeyChoice
 from lakekey.cache.keys.in_force import Keys
-from lakekey.cache.keys.ring import key_id
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import ConfigurationError, KeyUnavailable
 from support.memory_stores import Shared
-
-ONE, TWO = (base64.b64encode(letter * 32).decode() for letter in (b"1", b"2"))
-ID_OF_ONE = key_id(b"1" * 32).hex()
-PASSPHRASE = "correct horse battery staple"
+from support.ring_texts import ID_OF_ONE, ONE, PASSPHRASE, TWO
 
 
 class Unwritable(MemoryStore):
@@ -24,18 +19,6 @@ class Unwritable(MemoryStore):
 
     def swap_note(self, name, content, *, replaces):
         raise OSError(errno.EROFS, "Read-only file system")
-
-
-@pytest.fixture
-def place():
-    return MemoryStore()
-
-
-@pytest.fixture
-def environ(tmp_path):
-    """The environment of a user who has a home."""
-    tmp_path.chmod(0o700)
-    return {"HOME": str(tmp_path), "APPDATA": str(tmp_path)}
 
 
 def seen(environ, place):

@@ -1,6 +1,5 @@
 """The choice of a cache's key, found again by the keys that its entries name."""
 
-import base64
 import errno
 
 import pytest
@@ -10,26 +9,11 @@ from lakekey.cache.keys.choice import KeyChoice
 from lakekey.cache.keys.kms.ring_note import Record, to_bytes
 from lakekey.cache.keys.passphrase import PassphraseRing
 from lakekey.cache.keys.recovery import find
-from lakekey.cache.keys.ring import key_id
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import StoreUnavailable
+from support.ring_texts import ID_OF_ONE, ID_OF_TWO, ONE, PASSPHRASE, TWO
 
-ONE, TWO = (base64.b64encode(letter * 32).decode() for letter in (b"1", b"2"))
-ID_OF_ONE, ID_OF_TWO = (key_id(letter * 32).hex() for letter in (b"1", b"2"))
 FIRST = frozenset({ID_OF_ONE})
-PASSPHRASE = "correct horse battery staple"
-
-
-@pytest.fixture
-def place():
-    return MemoryStore()
-
-
-@pytest.fixture
-def environ(tmp_path):
-    """The environment of a user who has a home."""
-    tmp_path.chmod(0o700)
-    return {"HOME": str(tmp_path), "APPDATA": str(tmp_path)}
 
 
 def test_nothing_is_found_where_nothing_opens(place, environ, caplog):

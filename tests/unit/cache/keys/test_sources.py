@@ -17,10 +17,10 @@ from lakekey.cache.rotation import rotate
 from lakekey.cache.stores.file import FileStore
 from lakekey.errors import ConfigurationError, KeyUnavailable, UnsafeCache
 from support.process_state import forget_unwrapped
+from support.ring_texts import PASSPHRASE
 
 KEY = base64.b64encode(b"k" * 32).decode()
 OTHER = base64.b64encode(b"o" * 32).decode()
-PASSPHRASE = "correct horse battery staple"
 needs_root = pytest.mark.skipif(os.name == "posix" and os.geteuid() != 0, reason="only root can give files away")
 
 

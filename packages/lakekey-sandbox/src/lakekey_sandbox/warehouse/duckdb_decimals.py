@@ -67,7 +67,7 @@ class _Types:
     """What decimals a statement holds."""
 
     def __init__(self, tree: exp.Expression, columns: Columns) -> None:
-        self._named = {it.alias.lower() for it in tree.find_all(exp.CTE)}
+        self._ctes = {it.alias.lower() for it in tree.find_all(exp.CTE)}
         self._columns = columns
 
     def of(self, node: exp.Expression) -> Decimal | None:
@@ -92,7 +92,7 @@ class _Types:
         for table in select.find_all(exp.Table) if select is not None else ():
             if node.table and node.table.lower() != table.alias_or_name.lower():
                 continue
-            if not table.db and table.name.lower() in self._named:
+            if not table.db and table.name.lower() in self._ctes:
                 continue
             kind = self._columns(table).get(node.name.lower())
             if kind is not None:
