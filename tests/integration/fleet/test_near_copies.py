@@ -217,7 +217,7 @@ def test_removed_row_is_served_on_this_host_no_more(signed_in, here):
     assert here.headers()
     assert removal.remove(signed_in.cache, signed_in.entry_id)
     with pytest.raises(LoginRequired):
-        provider_here(recheck=-1.0).headers()
+        Provider(signed_in.target).headers()
 
 
 def test_many_reads_in_a_row_use_one_connection(signed_in, server, fleet):
