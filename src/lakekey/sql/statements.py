@@ -12,8 +12,12 @@ _READS = frozenset({"select", "values", "show", "describe", "desc", "explain"})
 _SPACE = re.compile(r"[\s(]*")
 _WORD = re.compile(r"\w*")
 _LINE_END = re.compile(r"[\r\n]|\Z")
-# Functions that may make another system do something, and what names one that is not written out.
-_ACTS = re.compile(r"http_request|remote_query|ai_query|java_method|reflect|identifier", re.IGNORECASE)
+# Functions that may make another system do something. `identifier` makes a name from a text: it may be one of theirs.
+_ACTS = frozenset({"http_request", "remote_query", "ai_query", "java_method", "reflect", "try_reflect", "identifier"})
+_SCRIPT = "using"  # before a string: the command of a TRANSFORM, a MAP or a REDUCE
+_MAY_ACT = re.compile("|".join((*sorted(_ACTS), _SCRIPT)), re.IGNORECASE)  # most statements need no closer look
+_PART = re.compile(r"(?P<comment>--|/\*)|(?P<quote>[rR]?['\"]|`)|(?P<word>\w+)|\S")
+_QUOTE_END = {quote: re.compile(rf"[{quote}\\]") for quote in "'\""}
 _ENDING = "; \t\r\n\f\v"
 
 
@@ -31,15 +35,16 @@ def is_plain_read(statement: object) -> bool:
     """Whether a statement is plainly a read: later statements of its session cannot depend on it.
 
     Reads are named, not the others: ``EXECUTE IMMEDIATE``, ``CACHE TABLE`` and what a later release brings count as
-    what may leave something behind. So does a text of several statements, ``WITH``, which may begin an insert, and a
-    function by which a query acts on another system. The time is linear in the statement's length.
+    what may leave something behind. So does a text of several statements, ``WITH``, which may begin an insert, a call
+    of a function by which a query acts on another system, and a script that rows are sent through (``TRANSFORM``). The
+    time is linear in the statement's length.
 
     Args:
         statement: The statement's text.
     """
     if not isinstance(statement, str) or ";" in statement.rstrip(_ENDING):
         return False
-    return _first_word(statement).lower() in _READS and _ACTS.search(statement) is None
+    return _first_word(statement).lower() in _READS and not _acts(statement)
 
 
 def _first_word(statement: str) -> str:
@@ -47,19 +52,58 @@ def _first_word(statement: str) -> str:
     at = 0
     while True:
         at = _end(_SPACE, statement, at)
-        if statement.startswith("--", at):
-            begin, at = at, _LINE_END.search(statement, at).start()  # type: ignore[union-attr]  # \Z always matches
-            # Spark goes on with the comment after a backslash, and not all servers end it at a lone carriage return.
-            lone_return = statement.startswith("\r", at) and not statement.startswith("\r\n", at)
-            if lone_return or statement[begin:at].endswith("\\"):
-                return ""
-        elif statement.startswith("/*", at):
-            begin, at = at + 2, statement.find("*/", at + 2) + 2
-            # Spark nests comments, others do not.
-            if at < begin or statement.find("/*", begin, at) >= 0:
-                return ""
-        else:
+        if not statement.startswith(("--", "/*"), at):
             return statement[at : _end(_WORD, statement, at)]
+        at = _comment_end(statement, at)
+        if at < 0:
+            return ""
+
+
+def _acts(statement: str) -> bool:
+    """Whether a query calls one of the functions that act, or a script; also where servers may disagree on that."""
+    if _MAY_ACT.search(statement) is None:
+        return False
+    at, name = 0, ""
+    while (part := _PART.search(statement, at)) is not None:
+        begin, at = part.span()
+        if part["comment"]:
+            at = _comment_end(statement, begin)
+        elif part["quote"]:
+            if name == _SCRIPT and part["quote"] != "`":
+                return True
+            at = _quote_end(statement, at, part["quote"])
+            # A server may be set to take double quotes for those of a name.
+            name = "" if part["quote"][-1] == "'" else statement[begin + 1 : at - 1].lower()
+        elif part[0] == "(" and name in _ACTS:
+            return True
+        else:
+            name = (part["word"] or "").lower()
+        if at < 0:
+            return True
+    return False
+
+
+def _comment_end(statement: str, begin: int) -> int:
+    """Where a comment ends; -1 if servers may disagree on that."""
+    if statement.startswith("--", begin):
+        end = _LINE_END.search(statement, begin).start()  # type: ignore[union-attr]  # \Z always matches
+        # Spark goes on with the comment after a backslash, and not all servers end it at a lone carriage return.
+        lone_return = statement.startswith("\r", end) and not statement.startswith("\r\n", end)
+        return -1 if lone_return or statement[begin:end].endswith("\\") else end
+    end = statement.find("*/", begin + 2)
+    # Spark nests comments, others do not.
+    return -1 if end < 0 or statement.find("/*", begin + 2, end + 2) >= 0 else end + 2
+
+
+def _quote_end(statement: str, at: int, quote: str) -> int:
+    """Where a string or a quoted name ends whose content begins here; -1 if it does not."""
+    if quote == "`" or len(quote) > 1:  # a raw string has no escapes
+        return statement.find(quote[-1], at) + 1 or -1
+    while (found := _QUOTE_END[quote].search(statement, at)) is not None:
+        if found[0] == quote:
+            return found.end()
+        at = found.end() + 1
+    return -1
 
 
 def _end(pattern: re.Pattern[str], statement: str, at: int) -> int:

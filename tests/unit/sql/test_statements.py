@@ -23,6 +23,20 @@ READS = [
     "DESC t",
     "explain select 1",
     "select/**/1",
+    # The name of a function is not a call of it.
+    "select customer_identifier, reflection from t",
+    "select identifier from ids",
+    "select is_identifier(name) from t",
+    "select * from t where note = 'reflect (this)'",
+    "select * from t where note = 'it\\'s identifier(x)'",
+    r"select r'\', 'identifier(x)'",
+    "select 'a''identifier(x)' from t",
+    "select 1 -- as identifier(x) does\n from t",
+    "select 1 /* as identifier(x) does */ from t",
+    "select `it's`, identifier from t where note = 'x('",
+    # Neither a function of arrays nor a join is a script.
+    "select transform(a, x -> x + 1) from t",
+    "select * from t join u using (id) where note = 'x'",
 ]
 
 OTHERS = [
@@ -61,6 +75,24 @@ OTHERS = [
     "select reflect('a.Class', 'order')",
     "select java_method('a.Class', 'order')",
     "select identifier('http_' || 'request')(conn => 'a')",
+    "select `http_request` (conn => 'a')",
+    "select system.http_request\n(conn => 'a')",
+    "select http_request /* c */ -- d\n /* e */ (conn => 'a')",
+    'select "http_request"(conn => 1)',
+    "select try_reflect('a.Class', 'order')",
+    r"select r'\', http_request(conn => 'a')",
+    r"select 'a\\', http_request(conn => 'a')",
+    "select `it's`, http_request(conn => 'a')",
+    "select 'a' -- it's\n, http_request(conn => 'a')",
+    "select a /* it's */, http_request(conn => 'a')",
+    # Which of these is a comment or a string is the server's to say.
+    "select 1 -- \\\n, http_request(conn => 1)",
+    "select 1 /* /* */, http_request(conn => 1) /* */ */",
+    "select 'a, http_request(conn => 1)",
+    # Rows that go through a program.
+    "SELECT TRANSFORM(a) USING 'curl -X POST https://x' AS (b) FROM t",
+    'select * from (from t map a using "curl") u',
+    "select * from (from t reduce a using /* c */ r'curl') u",
     None,
     b"select 1",
 ]
@@ -98,18 +130,29 @@ def test_anything_else_may_leave_something_in_the_session(statement):
 )
 @pytest.mark.parametrize("end", ["select 1", "", ";", "/*"])
 def test_time_is_linear_in_the_length_of_the_statement(part, end):
+    check_time_is_linear(part, end, [1000, 10_000, 200_000])
+
+
+@pytest.mark.parametrize("part", ["/**/", "'", "'\\'", "`", "--\n", "using "])
+def test_time_is_linear_behind_the_name_of_a_function_that_acts(part):
+    check_time_is_linear(part, "", [1000, 1000, 20_000], begin="select reflect ")
+
+
+def check_time_is_linear(part, end, often, *, begin=""):
+    first, some, many = often
+
     def took(times):
-        statement = part * times + end
+        statement = begin + part * times + end
         # This thread's own time, three times: a loaded machine takes the processor away in between.
         for _ in range(3):
             began = time.thread_time()
             is_plain_read(statement)
             yield time.thread_time() - began
 
-    next(took(1000))
+    next(took(first))
     # A square would be 400 times as much, and twenty times as long is what is right.
-    longest = 200 * max(min(took(10_000)), 0.0005)
-    assert any(seconds < longest for seconds in took(200_000))
+    longest = 200 * max(min(took(some)), 0.0005)
+    assert any(seconds < longest for seconds in took(many))
 
 
 def refusal(method, attempt="1/30"):
