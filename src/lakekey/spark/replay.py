@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Any
 
 _REPLAYED = 8 << 20  # bytes
@@ -11,7 +12,8 @@ _READ_PATIENCE = 1.0  # seconds
 class Replay:
     """The requests of an upload, kept while they are few, so that they can be sent once more.
 
-    gRPC reads them in a thread of its own, which may still be at it when the call has already failed.
+    gRPC reads them in a thread of its own, which may still be at it when the call has already failed. After an error of
+    the program's iterator, no reader asks it again: each gets that error, as most iterators have ended by then.
 
     Args:
         requests: The requests.
@@ -23,7 +25,8 @@ class Replay:
         self._kept: list[Any] | None = []
         self._size = 0
         self._readers = 0
-        self._broken: BaseException | None = None
+        self._broken: Exception | None = None  # what the program's iterator raised
+        self._traceback: TracebackType | None = None  # which each raise would add to
 
     def begin(self) -> Iterator[Any] | None:
         """The requests from the first one on; ``None`` where they were too many to keep, or the next one is awaited.
@@ -47,13 +50,17 @@ class Replay:
                 if reader != self._readers:
                     return
                 if self._broken is not None:
-                    raise self._broken  # another reader has met it: the requests would look complete
+                    # Another reader has met it: without it, the requests would look complete.
+                    raise self._broken.with_traceback(self._traceback)
                 try:
                     request = next(self._requests)
                 except StopIteration:
                     return
-                except BaseException as error:
-                    self._broken = error
+                except Exception as error:
+                    self._broken, self._traceback = error, error.__traceback__
+                    raise
+                except BaseException:  # a Ctrl-C is for the one that it has interrupted
+                    self._broken = RuntimeError("the upload was broken off: its program was interrupted")
                     raise
                 self._keep(request)
             yield request

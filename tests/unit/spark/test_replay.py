@@ -30,3 +30,57 @@ def test_upload_that_its_program_broke_off_does_not_look_complete_to_a_later_rea
     assert next(second) == Part(1)
     with pytest.raises(KeyError):
         next(second)
+
+
+def entries(error):
+    count, traceback = 0, error.__traceback__
+    while traceback is not None:
+        count, traceback = count + 1, traceback.tb_next
+    return count
+
+
+def test_error_of_the_program_does_not_grow_with_each_reader_that_gets_it():
+    def requests():
+        raise KeyError("the program's own")
+        yield
+
+    replay, lengths = Replay(requests()), set()
+    for _ in range(4):
+        with pytest.raises(KeyError) as caught:
+            next(replay.begin())
+        lengths.add(entries(caught.value))
+    assert len(lengths) <= 2  # of the first reader, and of each later one
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_later_reader_of_an_interrupted_upload_is_told_so_and_not_interrupted(interruption):
+    def requests():
+        yield Part(1)
+        raise interruption
+
+    replay = Replay(requests())
+    with pytest.raises(interruption):
+        list(replay.begin())
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="the upload was broken off"):
+            list(replay.begin())
+
+
+def test_iterator_that_has_failed_is_not_asked_again():
+    answers = [Part(1), TimeoutError("for a moment"), Part(2)]
+
+    class Requests:
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    replay = Replay(Requests())
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            list(replay.begin())
+    assert answers == [Part(2)]
