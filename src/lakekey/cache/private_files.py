@@ -237,28 +237,54 @@ def _content(descriptor: int, size: int) -> bytes:
 def _check(status: os.stat_result, path: str, *, want: object, mode: int) -> None:
     is_place = want is stat.S_ISDIR
     if not callable(want) or not want(status.st_mode):
-        step = f"move it away: {commands().move_away(path)}"
-        if is_place and os.path.basename(path) != _ENTRIES:  # what the user has named may be the system's
-            step = safe_path.ANOTHER_PLACE
+        is_ours = not is_place or _is_own_entries(path) or _is_default(status, path)
+        step = f"move it away: {commands().move_away(path)}" if is_ours else safe_path.ANOTHER_PLACE
         raise _unsafe(path, "is a link or not of the kind it should be", step)
     if not _POSIX:
         return
     if status.st_uid != os.geteuid():
         raise _unsafe(path, f"belongs to user {status.st_uid}, not to you", safe_path.ANOTHER_PLACE)
     if status.st_mode & 0o077:
-        is_ours = not is_place or _is_ours(path)
+        is_ours = not is_place or _is_ours(status, path)
         step = f"chmod {mode:o} {commands().quoted(path)}" if is_ours else safe_path.ANOTHER_PLACE
         raise _unsafe(path, "is open to other users", step)
 
 
-def _is_ours(path: str) -> bool:
-    """Whether a directory is for lakekey alone. Another may be the system's, which root would break by closing it."""
-    if os.path.basename(path) == _ENTRIES or "lakekey" in os.path.basename(path):
+def _is_ours(status: os.stat_result, path: str) -> bool:
+    """Whether a directory of this user's is plainly for lakekey alone: closing another, root would break the system."""
+    if _is_own_entries(path):
         return True
+    if status.st_mode & stat.S_ISVTX or os.path.ismount(path):
+        return False
+    in_home = safe_path.is_in_home(os.path.dirname(path))
     with contextlib.suppress(OSError):
         held = os.listdir(path)
-        return not held or not {"cache.json", _ENTRIES}.isdisjoint(held)
+        if not held:
+            return in_home  # elsewhere, it may be the system's, such as /srv
+        return any(_is_own_mark(os.path.join(path, name), in_home) for name in ("cache.json", _ENTRIES) if name in held)
     return False
+
+
+def _is_own_mark(path: str, in_home: bool) -> bool:
+    """Whether what a cache holds is this user's. Outside the home, what is open to others may have come from them."""
+    status = os.lstat(path)
+    is_right = stat.S_ISDIR if os.path.basename(path) == _ENTRIES else stat.S_ISREG
+    closed = not status.st_mode & 0o077
+    return is_right(status.st_mode) and status.st_uid == os.geteuid() and (closed or in_home)
+
+
+def _is_own_entries(path: str) -> bool:
+    """Whether a path is ``entries`` in a cache's directory, where no other user could have put it."""
+    if os.path.basename(path) != _ENTRIES:
+        return False
+    above = os.lstat(os.path.dirname(path))
+    return not _POSIX or (above.st_uid == os.geteuid() and not above.st_mode & 0o077)
+
+
+def _is_default(status: os.stat_result, path: str) -> bool:
+    """Whether a link or a plain file is where the cache is by default."""
+    movable = stat.S_ISLNK(status.st_mode) or stat.S_ISREG(status.st_mode)
+    return _POSIX and movable and os.path.basename(path) == "lakekey" and safe_path.is_in_home(os.path.dirname(path))
 
 
 def _unsafe(path: str, what: str, command: str) -> UnsafeCache:

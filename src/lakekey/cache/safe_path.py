@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat
 
-from lakekey._imports import LOADING, commands
+from lakekey._imports import LOADING, commands, expanded
 from lakekey.errors import UnsafeCache
 
 _POSIX = os.name == "posix"
@@ -98,8 +98,19 @@ def _check_directory(status: os.stat_result, path: str) -> None:
 
 
 def _chmod(status: os.stat_result, path: str, change: str) -> str:
-    """A step that this user can take: only its owner can change what a directory permits."""
-    return f"chmod {change} {commands().quoted(path)}" if os.geteuid() in (0, status.st_uid) else ANOTHER_PLACE
+    """A step that breaks nothing: a directory that is not plainly this user's own may be shared on purpose."""
+    is_own = os.geteuid() == status.st_uid and is_in_home(path)
+    return f"chmod {change} {commands().quoted(path)}" if is_own else ANOTHER_PLACE
+
+
+def is_in_home(path: str) -> bool:
+    """Whether a path is this user's home directory or something in it, and that home is not the whole system."""
+    home, real = os.path.realpath(expanded("~")), os.path.realpath(path)
+    try:
+        is_own = home != "/" and os.stat(home).st_uid == os.geteuid()
+    except OSError:
+        return False
+    return is_own and (real == home or real.startswith(f"{home}/"))
 
 
 def _check_owner(status: os.stat_result, path: str, what: str) -> None:

@@ -377,15 +377,65 @@ def test_nothing_of_the_system_is_to_be_closed_or_moved_away(path):
     assert caught.value.hint.startswith("set LAKEKEY_CACHE_DIR to a directory of your own")
 
 
-@pytest.mark.posix_owners
-@pytest.mark.parametrize("held", ["notes.txt", "cache.json", "entries", None])
-def test_directory_is_to_be_closed_where_it_is_for_the_cache_alone(tmp_path, held):
-    place = tmp_path / "place"
-    place.mkdir()
-    place.chmod(0o777)
-    if held:
-        (place / held).mkdir()
+def step_for_open_directory(place):
     with pytest.raises(UnsafeCache, match="is open to other users") as caught:
         private_files.ensure_directory(str(place), parents=False)
-    step = "set LAKEKEY_CACHE_DIR to" if held == "notes.txt" else f"chmod 700 {place}"
-    assert caught.value.hint.startswith(step)
+    return caught.value.hint
+
+
+@pytest.fixture
+def place(tmp_path):
+    place = tmp_path / "lakekey"
+    place.mkdir()
+    place.chmod(0o777)
+    return place
+
+
+@pytest.mark.posix_owners
+@pytest.mark.parametrize(
+    ("held", "mode", "closing"),
+    [
+        (None, 0, False),
+        ("notes.txt", 0o700, False),
+        ("entries", 0o700, True),
+        ("entries", 0o755, False),
+        ("cache.json", 0o700, False),  # a directory, which any user may have made
+    ],
+)
+def test_directory_outside_the_home_is_to_be_closed_where_it_plainly_holds_a_cache(place, held, mode, closing):
+    if held:
+        (place / held).mkdir()
+        (place / held).chmod(mode)
+    assert step_for_open_directory(place).startswith(f"chmod 700 {place}" if closing else "set LAKEKEY_CACHE_DIR to")
+
+
+@pytest.mark.posix_owners
+@pytest.mark.parametrize(("held", "closing"), [(None, True), ("notes.txt", False), ("entries", True)])
+def test_directory_in_the_home_is_to_be_closed_where_it_is_for_the_cache_alone(place, monkeypatch, held, closing):
+    monkeypatch.setenv("HOME", str(place.parent))
+    if held:
+        (place / held).mkdir()
+    assert step_for_open_directory(place).startswith(f"chmod 700 {place}" if closing else "set LAKEKEY_CACHE_DIR to")
+
+
+@pytest.mark.posix_owners
+@pytest.mark.parametrize("kind", ["sticky", "mount", "home"])
+def test_shared_directory_is_never_to_be_closed(place, monkeypatch, kind):
+    monkeypatch.setenv("HOME", str(place if kind == "home" else place.parent))
+    if kind != "home":
+        (place / "entries").mkdir(mode=0o700)
+    place.chmod(0o1777 if kind == "sticky" else 0o777)
+    monkeypatch.setattr(os.path, "ismount", lambda path: kind == "mount" and path == str(place))
+    assert step_for_open_directory(place).startswith("set LAKEKEY_CACHE_DIR to")
+
+
+@pytest.mark.posix_owners
+@pytest.mark.parametrize("in_home", [True, False])
+@pytest.mark.parametrize("link", [True, False])
+def test_link_or_file_in_the_place_of_the_default_cache_is_to_be_moved_away(tmp_path, monkeypatch, link, in_home):
+    place = tmp_path / "lakekey"
+    place.symlink_to(tmp_path) if link else place.touch()
+    monkeypatch.setenv("HOME", str(tmp_path if in_home else tmp_path / "home"))
+    with pytest.raises(UnsafeCache) as caught:
+        private_files.ensure_directory(str(place), parents=False)
+    assert caught.value.hint.startswith("move it away: mv " if in_home else "set LAKEKEY_CACHE_DIR to")

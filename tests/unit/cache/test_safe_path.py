@@ -19,7 +19,8 @@ OTHER_USER = 54321
 
 
 @pytest.fixture
-def place(tmp_path):
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
     directory = tmp_path / "a" / "b"
     directory.mkdir(parents=True, mode=0o700)
     return directory
@@ -84,6 +85,13 @@ def test_world_writable_directory_above_is_refused_with_the_command_that_fixes_i
     assert error.hint == f"chmod o-w {above}"
     subprocess.run(error.hint.split(), check=True)
     private_files.ensure_directory(str(place / "cache"))
+
+
+def test_shared_directory_above_that_is_not_in_the_home_is_not_to_be_changed(place, monkeypatch):
+    place.chmod(0o777)
+    for home in (str(place / "home"), "/"):
+        monkeypatch.setenv("HOME", home)
+        assert refusal(place / "cache").hint == safe_path.ANOTHER_PLACE
 
 
 def test_the_sticky_bit_makes_a_shared_directory_above_good_enough(place):
