@@ -105,7 +105,8 @@ def require_secure(url: str) -> None:
     """
     try:
         parts = urlsplit(url)
-        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        # `post` looks at the same letters: urlsplit passes over a blank before them.
+        secure = parts.scheme == "https" or (url[:5].lower() == "http:" and parts.hostname in LOOPBACK)
     except ValueError:
         secure = False
     if not secure:
