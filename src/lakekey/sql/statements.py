@@ -15,7 +15,8 @@ _LINE_END = re.compile(r"[\r\n]|\Z")
 # Functions that may make another system do something. `identifier` makes a name from a text: it may be one of theirs.
 _ACTS = frozenset({"http_request", "remote_query", "ai_query", "java_method", "reflect", "try_reflect", "identifier"})
 _SCRIPT = "using"  # before a string: the command of a TRANSFORM, a MAP or a REDUCE
-_MAY_ACT = re.compile(r"http_request|remote_query|ai_query|java_method|reflect|identifier|using", re.IGNORECASE)  # most statements need no closer look
+# Most statements need no closer look.
+_MAY_ACT = re.compile(r"http_request|remote_query|ai_query|java_method|reflect|identifier|using", re.IGNORECASE)
 _PART = re.compile(r"(?P<comment>--|/\*)|(?P<quote>[rR]?['\"]|`)|(?P<word>\w+)|\S")
 _QUOTE_END = {"'": re.compile(r"['\\]"), '"': re.compile(r'["\\]')}
 _ENDING = "; \t\r\n\f\v"

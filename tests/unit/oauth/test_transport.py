@@ -131,7 +131,9 @@ def test_a_server_that_is_not_there_is_reported_by_name(transport):
     assert caught.value.__context__ is None  # the library's exception carries the request
 
 
-@pytest.mark.parametrize("url", ["http://workspace.example.com/token", "ftp://127.0.0.1/token", "//workspace"])
+@pytest.mark.parametrize(
+    "url", ["http://workspace.example.com/token", "ftp://127.0.0.1/token", "//workspace", " http://127.0.0.1/"]
+)
 def test_an_address_that_would_send_credentials_in_clear_is_refused(transport, url):
     with pytest.raises(ConfigurationError, match="not a secure address"):
         transport.post_form(url, FORM)

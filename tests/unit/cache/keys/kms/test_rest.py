@@ -6,7 +6,7 @@ import pytest
 
 from lakekey.cache.keys.kms import rest
 from lakekey.cache.keys.kms.rest import Answer
-from lakekey.cache.keys.kms.service import Kind
+from lakekey.cache.keys.kms.service import Kind, KmsTrouble
 
 
 @pytest.fixture
@@ -168,3 +168,9 @@ def test_status_that_every_service_means_alike_is_trouble(status, kind):
 def test_text_that_is_not_there_is_trouble(trouble, fields):
     assert rest.text_of({"name": "it"}, "name") == "it"
     assert trouble(rest.text_of, fields, "name") == (Kind.AWAY, "an answer without name", "")
+
+
+@pytest.mark.parametrize("before", [" ", "\t", "\x01", "\n"])
+def test_address_in_clear_behind_a_blank_is_refused_as_it_would_go_through_a_proxy(before):
+    with pytest.raises(KmsTrouble, match="not an https:// address"):
+        rest.require_secure(f"{before}http://127.0.0.1:1/x")
