@@ -273,8 +273,9 @@ def test_a_password_in_an_address_is_left_out(profile, doctor, monkeypatch, addr
     assert SECRET not in json.dumps(report)
 
 
-def test_a_cache_that_others_can_reach(profile, doctor):
+def test_a_cache_that_others_can_reach(profile, doctor, monkeypatch):
     profile(dev={})
+    monkeypatch.setenv("HOME", os.path.dirname(os.environ["LAKEKEY_CACHE_DIR"]))
     os.makedirs(os.environ["LAKEKEY_CACHE_DIR"], mode=0o755)
     _, checks, _ = doctor("dev")
     assert checks["cache"]["status"] == "failed"
