@@ -177,6 +177,13 @@ def test_person_who_may_not_be_asked_is_not(person, server):
         person.usable(rejected=person.peek().access_token, ask=False)
 
 
+def test_person_is_asked_where_nothing_speaks_against_it(person, server):
+    server.revoke_all()
+    token = person.peek().access_token
+    assert server.lives(person.usable(rejected=token).access_token)
+    assert person.peek().access_token != token
+
+
 @pytest.mark.parametrize("signed_in", [False, True])
 def test_machine_that_cannot_keep_a_session_says_so_where_there_is_none(server, cache, signed_in):
     reason = "the directory of the cache is on a read-only disk"
