@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from lakekey.errors import CacheError, LakekeyError
 from lakekey.oauth import revocation
+from lakekey.providers.provider import Provider
 from lakekey.session.assembly import transport_of
 from lakekey.web import pages, threads, words
 from lakekey.web.connections import Connection
@@ -33,14 +34,29 @@ class Upkeep(Visits):
 
     def _tried(self, user: User, profile: str) -> str:
         provider = self._portal.provider(user, profile)
-        token = provider.token()
-        target = provider.target
-        with_headers = {"Authorization": f"Bearer {token.access_token}", "Accept": "application/json"}
-        answer = transport_of(target).get(f"{target.host}/api/2.0/preview/scim/v2/Me", headers=with_headers)
-        if answer.status in (401, 403) and "all-apis" in token.scopes:
-            status = str(answer.status)
-            raise told("e-no-access", f"the workspace answers HTTP {status}", profile=profile, status=status)
+        status = self._answered(provider)
+        if status is not None:
+            raise told("e-no-access", f"the workspace answers HTTP {status}", profile=profile, status=str(status))
         return provider.identity() or user.name
+
+    def _answered(self, provider: Provider) -> int | None:
+        """The status with which the workspace refuses the person; ``None`` where it does not.
+
+        What it refuses may be the token, with 403 as with 401: it is renewed once, which a session that is over fails.
+        """
+        target = provider.target
+        for last in (False, True):
+            token = provider.token()
+            headers = {"Authorization": f"Bearer {token.access_token}", "Accept": "application/json"}
+            answer = transport_of(target).get(f"{target.host}/api/2.0/preview/scim/v2/Me", headers=headers)
+            if answer.status not in (401, 403):
+                provider.served(token.access_token)
+                return None
+            if "all-apis" not in token.scopes:
+                return None
+            if last or not provider.invalidate(token.access_token):
+                break
+        return answer.status
 
     async def disconnect(self, request: Request) -> Response:
         """Remove a connection, and revoke it."""

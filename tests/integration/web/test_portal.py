@@ -507,9 +507,22 @@ def test_test_button_shows_the_identity_it_works_as(visit):
 def test_test_button_sends_a_person_refused_by_the_workspace_to_its_administrator(visit, place):
     ada = visit()
     page = ada.connect()
-    place.box.fault("scim", status=403, body={"message": "not a member"})
+    place.box.fault("scim", status=403, body={"message": "not a member"}, times=None)
     words = ada.press(page, "Test prod").words
     assert "prod does not work: The workspace refuses access (HTTP 403). Ask its administrator" in words
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_w15_test_button_does_not_take_a_token_that_is_dead_for_a_lack_of_permission(visit, place, status):
+    ada = visit()
+    page = ada.connect()
+    place.box.fault("scim", status=status, body={"message": "Invalid access token"})
+    assert f"prod works: {ADA} is signed in." in ada.press(page, "Test prod").words
+    place.box.revoke(ADA)
+    place.box.fault("scim", status=status, body={"message": "Invalid access token"}, times=None)
+    said = ada.press(page, "Test prod")
+    assert "Ask its administrator" not in said.words
+    assert "Sign in again for prod" in said.buttons
 
 
 def test_visitor_unknown_to_the_host_gets_no_sign_in(visit):

@@ -51,5 +51,6 @@ from .test_portal import (  # noqa: F401
     test_b54_page_that_was_open_for_a_day_gets_a_new_one_with_a_word,
     test_profile_that_is_gone_in_mid_flow_is_told_and_the_same_address_works_later,
     test_return_to_a_path_of_the_host_is_followed,
+    test_w15_test_button_does_not_take_a_token_that_is_dead_for_a_lack_of_permission,
     visit,
 )
