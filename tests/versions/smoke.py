@@ -1,14 +1,16 @@
 """What has to work with any release of the dependencies: run by the interpreter of an environment that has them.
 
 Imports nothing of the tests. A person and a service principal sign in to a sandbox; SQL, the SDK and the command line
-use what they got.
+use what they got. A store in Redis follows a cluster whose slots move.
 """
 
 import importlib.metadata
 import os
+import socketserver
 import subprocess
 import sys
 import tempfile
+import threading
 
 
 def environment(box, home):
@@ -53,13 +55,48 @@ def use(box):
     assert box.counters["logins"] == 1
 
 
+class Node(socketserver.StreamRequestHandler):
+    """A node of a cluster from which all keys have moved, to another of these whose server says so."""
+
+    def handle(self):
+        for line in self.rfile:
+            words = [self.rfile.read(int(self.rfile.readline()[1:]) + 2).strip() for _ in range(int(line[1:]))]
+            asks_for_keys = words[0] == b"EVAL"
+            self.wfile.write(self.server.reply if asks_for_keys else b"+OK\r\n")
+
+
+def serve_node(reply):
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Node)
+    server.daemon_threads, server.reply = True, reply
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
+
+
+def ask_a_cluster():
+    from lakekey.cache.stores.redis import RedisStore
+
+    there = serve_node(b"*2\r\n$4\r\nbody\r\n:1000\r\n")
+    here = serve_node(b"-ASK 1 127.0.0.1:%d\r\n" % there)
+    assert RedisStore(f"redis://127.0.0.1:{here}/0").get("entry") == b"body"
+
+
 def main():
     from lakekey.sandbox import Sandbox
 
     with Sandbox() as box, tempfile.TemporaryDirectory() as home:
         os.environ.update(environment(box, home))
         use(box)
-    names = ("authlib", "cryptography", "databricks-sdk", "databricks-sql-connector", "duckdb", "flask", "joserfc")
+    ask_a_cluster()
+    names = (
+        "authlib",
+        "cryptography",
+        "databricks-sdk",
+        "databricks-sql-connector",
+        "duckdb",
+        "flask",
+        "joserfc",
+        "redis",
+    )
     print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in names))
 
 
