@@ -215,6 +215,27 @@ class StoreUnavailable(CacheError):
     in_doubt = False
 
 
+def with_home(path: str, setting: str, *, profile: str | None = None) -> str:
+    """A path whose ``~`` was replaced by a home directory, as `lakekey._imports.expanded` does.
+
+    Args:
+        path: The path.
+        setting: The setting that has it.
+        profile: The profile (or host) that it is of, where known.
+
+    Raises:
+        ConfigurationError: The home was not known. It would be a path below the current directory.
+    """
+    if not path.startswith("~"):
+        return path
+    user = path.replace("\\", "/").partition("/")[0]
+    raise ConfigurationError(
+        f"{setting} begins with {user}, and this machine knows no such home directory",
+        hint=f"write it in full, as in /home/you/…; a name that begins with ~ is ./{user}",
+        profile=profile,
+    )
+
+
 class ServicePrincipalMissingWarning(UserWarning):
     """An unwatched run uses a person's session because no service-principal credentials are configured.
 

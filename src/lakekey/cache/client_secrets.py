@@ -13,6 +13,7 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.entry import CLIENT_SECRET, Entry, entry_id
 from lakekey.cache.opening import cache_directory, is_shared, open_cache
 from lakekey.cache.stores.file import FileStore
+from lakekey.errors import with_home
 
 if TYPE_CHECKING:
     from lakekey.cache.near import NearCopies
@@ -62,7 +63,7 @@ def sealed_entry(environ: Mapping[str, str], place: str | None, name: str) -> En
     place = place or environ.get("LAKEKEY_STORE", "").strip()
     if not place or place.startswith("file:"):
         # Asked on the way of every start with a custom app: one look at one file, and no key is read.
-        directory = expanded(place.removeprefix("file:") or cache_directory(environ))
+        directory = with_home(expanded(place.removeprefix("file:")), "LAKEKEY_STORE") or cache_directory(environ)
         if not os.path.lexists(FileStore(os.path.abspath(directory)).place(name)):
             return None
     return open_cache(environ, place=place).get(name)
@@ -77,7 +78,8 @@ def put_secret(cache: Cache, host: str, account_id: str | None, client_id: str, 
     name = secret_id(host, account_id, client_id)
     about = {"kind": CLIENT_SECRET, "host": host, "account_id": account_id, "client_id": client_id}
     with cache.locked(name, patience=_PATIENCE) as stored:
-        cache.put(name, Entry(about, issued_at=time.time(), client_secret=secret), replaces=stored.envelope)
+        entry = Entry(about, issued_at=time.time(), client_secret=secret)
+        cache.put(name, entry, replaces=stored.envelope, durable=True)
     if cache.store.shared:
         _near(os.environ, cache.store.name).forget(name)
 

@@ -13,7 +13,7 @@ from lakekey.cache.envelope import key_id_of
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing, key_id, new_key
 from lakekey.cache.stores.file import FileStore
-from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, UnsafeCache
+from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, UnsafeCache, with_home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def open_cache(
             _substitute("there is no home directory to keep tokens in", "LAKEKEY_CACHE_DIR=/a/directory/of/yours")
         )
     try:
-        store = FileStore(os.path.abspath(expanded(directory)))
+        store = FileStore(os.path.abspath(with_home(expanded(directory), "LAKEKEY_STORE")))
     except FileNotFoundError:  # a relative path, and the current directory was removed
         return _in_memory(
             _substitute(f"the current directory is gone, below which {directory} is", "name it by an absolute path")
@@ -120,7 +120,7 @@ def cache_directory(environ: Mapping[str, str]) -> str:
     """
     configured = environ.get("LAKEKEY_CACHE_DIR", "").strip()
     if configured:
-        return expanded(configured)
+        return with_home(expanded(configured), "LAKEKEY_CACHE_DIR")
     if sys.platform == "win32":
         with LOADING:
             import platformdirs

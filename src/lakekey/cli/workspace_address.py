@@ -7,7 +7,7 @@ from lakekey._hosts import is_account_console, normalize_host
 from lakekey._imports import expanded
 from lakekey.cli import prompt
 from lakekey.configuration.target import resolve
-from lakekey.errors import ConfigurationError, LakekeyError
+from lakekey.errors import ConfigurationError, LakekeyError, with_home
 
 _TRIES = 3
 _IN_THE_PROFILE, _AS_AN_OPTION = "set ca_file in the profile", "name it with --ca-file"
@@ -49,7 +49,7 @@ def _check_with_certificates(host: str, arguments: argparse.Namespace) -> None:
         given = prompt.ask("A private CA? The file with its certificates (PEM), or Enter for none")
         if not given:
             raise
-        arguments.ca_file = os.path.abspath(expanded(given))
+        arguments.ca_file = os.path.abspath(with_home(expanded(given), "the file"))
         try:
             _check(host, arguments)
         except LakekeyError:

@@ -8,7 +8,7 @@ import sys
 
 from lakekey._imports import LOADING, commands, expanded
 from lakekey._named_tuple import NamedTuple
-from lakekey.errors import ConfigurationError
+from lakekey.errors import ConfigurationError, with_home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class Profile(NamedTuple):
 def location(configured: str | None) -> str:
     """The file's path: the configured one, or ``~/.databrickscfg``."""
     try:
-        return expanded(configured or "~/.databrickscfg")
+        found = expanded(configured or "~/.databrickscfg")
+        return with_home(found, "DATABRICKS_CONFIG_FILE") if configured else found
     except ValueError:  # a null character; opening it says so
         return configured or ""
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from lakekey._imports import expanded
 from lakekey._named_tuple import NamedTuple
-from lakekey.errors import ConfigurationError
+from lakekey.errors import ConfigurationError, with_home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ def checked(name: str, value: Any, source: str, profile: str | None) -> Any:
             f"{name} ({source}) holds a line break or another unprintable character", hint=f"set {name} again",
             profile=profile,
         )  # fmt: skip
-    return expanded(text) if setting.kind == "path" else text
+    return with_home(expanded(text), f"{name} ({source})", profile=profile) if setting.kind == "path" else text
 
 
 def _scopes(value: Any, source: str, profile: str | None) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from lakekey import _log
 from lakekey._imports import LOADING, expanded, libraries
+from lakekey.errors import LakekeyError, with_home
 
 VARIABLE = "LAKEKEY_AUDIT"
 SCHEMA = 1
@@ -125,7 +126,7 @@ def _write(fields: Mapping[str, Any], path: str) -> None:
     if path:
         try:
             _append(path, to_line(fields) + "\n")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, LakekeyError) as error:
             _complain(path, getattr(error, "strerror", None) or str(error))
 
 
@@ -142,7 +143,7 @@ def _append(path: str, line: str) -> None:
 
     It is opened for each line: a log rotation may have moved it away.
     """
-    path = expanded(path)
+    path = with_home(expanded(path), VARIABLE)
     descriptor = _open_to_append(path)
     try:
         _refuse_unsafe(os.fstat(descriptor))

@@ -8,6 +8,7 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import M2M, Target
 from lakekey.configuration.unpickled import client_secret
+from lakekey.errors import with_home
 from lakekey.oauth import revocation
 from lakekey.oauth.client import Client
 from lakekey.oauth.connections import KeptConnections
@@ -133,8 +134,8 @@ def transport_of(target: Target, *, kept: KeptConnections | None = None) -> Tran
 def _client_certificate(target: Target) -> tuple[str, str] | None:
     if not target.client_cert:
         return None
-    certificate = expanded(target.client_cert)
-    return certificate, expanded(target.client_key) if target.client_key else certificate
+    certificate = with_home(expanded(target.client_cert), "client_cert")
+    return certificate, with_home(expanded(target.client_key), "client_key") if target.client_key else certificate
 
 
 def _memoized(find: Callable[[], Metadata]) -> Callable[[], Metadata]:

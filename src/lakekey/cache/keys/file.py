@@ -6,7 +6,7 @@ import os
 
 from lakekey._imports import LOADING, expanded
 from lakekey.cache import private_files
-from lakekey.errors import KeyUnavailable
+from lakekey.errors import KeyUnavailable, with_home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class MountedFile:
     name = "mounted"
 
     def __init__(self, path: str) -> None:
-        self.where = os.path.abspath(expanded(path))
+        self.where = os.path.abspath(with_home(expanded(path), "LAKEKEY_KEY_FILE"))
 
     def read(self) -> str | None:
         """See `KeySource.read`."""
