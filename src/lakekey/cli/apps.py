@@ -8,7 +8,7 @@ from lakekey.cache.app_registrations import DEFAULT_SCOPES, AppRegistration
 from lakekey.cache.opening import open_cache
 from lakekey.cli import prompt
 from lakekey.cli.output import print_facts, print_json, print_table, print_text
-from lakekey.errors import ConfigurationError
+from lakekey.errors import CacheWriteFailed, ConfigurationError
 from lakekey.web.registrations import Registrations
 
 
@@ -56,7 +56,7 @@ def add(arguments: argparse.Namespace) -> int:
             "the portal's address is missing, and the redirect URI is made from it",
             hint="--portal https://app.example.com/lakekey",
         )
-    registrations = Registrations(open_cache())
+    registrations = _lasting()
     kept = registrations.add(
         AppRegistration(
             name,
@@ -236,3 +236,15 @@ def _ask(question: str) -> str:
     if not typed:
         raise ConfigurationError("no secret was typed", hint="try again, or pipe it in")
     return typed
+
+
+def _lasting() -> Registrations:
+    """The registrations, for the first of them: one that ends with this command is of no use."""
+    cache = open_cache()
+    cache.begin()
+    if cache.volatile:
+        raise CacheWriteFailed(
+            f"{cache.volatile}, so the app would be gone after this command",
+            hint="set LAKEKEY_STORE or LAKEKEY_CACHE_DIR to the portal's",
+        )
+    return Registrations(cache)

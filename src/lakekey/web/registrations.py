@@ -99,7 +99,7 @@ class Registrations:
             return [*others, app]
 
         if app not in self.all():
-            self._change(change)
+            self._change(change, durable=False)  # it is made again where it was not stored
 
     def change(
         self, name: str, /, *, with_connections: bool = False, seen: str | None = None, **fields: Any
@@ -281,11 +281,14 @@ class Registrations:
             actor=self._actor,
         )  # fmt: skip
 
-    def _change(self, change: Callable[[list[AppRegistration]], list[AppRegistration]]) -> list[AppRegistration]:
+    def _change(
+        self, change: Callable[[list[AppRegistration]], list[AppRegistration]], *, durable: bool = True
+    ) -> list[AppRegistration]:
+        """Change them. What is kept in this process only, as on a full disk, is lost with it: so that is an error."""
         while True:
             with self._cache.locked(NAME, patience=_PATIENCE, pause=one_connection.pause) as stored:
                 apps = change(apps_of(stored.entry))
-                if self._cache.put(NAME, entry_of(apps), replaces=stored.envelope) is not None:
+                if self._cache.put(NAME, entry_of(apps), replaces=stored.envelope, durable=durable) is not None:
                     return apps
 
 
