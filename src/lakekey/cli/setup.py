@@ -20,6 +20,8 @@ from lakekey.providers.provider import Provider
 from lakekey.session import inventory, only_session
 
 _NAME = re.compile(r"[^A-Za-z0-9_.-]+")
+# What is typed for a profile's name and begins as an address does, or as a slip of one: https:/name, https//name.
+_ADDRESS = re.compile(r"https?(:|//)", re.IGNORECASE)
 
 
 class Plan(NamedTuple):
@@ -69,6 +71,7 @@ def plan(arguments: argparse.Namespace) -> Plan | None:
     asks = prompt.can_ask() and not arguments.json
     if arguments.profile in names:
         return None
+    _take_address(arguments)
     if arguments.host is None:
         if arguments.profile is not None:
             _ask_near_name(arguments, names, asks=asks)
@@ -90,6 +93,12 @@ def plan(arguments: argparse.Namespace) -> Plan | None:
         return None
     profile_writer.check_can_write(path, name)  # before the browser: what cannot be kept is not worth signing in for
     return Plan(name, given, path, is_first=not names)
+
+
+def _take_address(arguments: argparse.Namespace) -> None:
+    """Take what was typed for a profile's name as the host, where it is an address."""
+    if arguments.host is None and _ADDRESS.match(arguments.profile or ""):
+        arguments.host, arguments.profile = arguments.profile, None
 
 
 def refuse_another_host(arguments: argparse.Namespace) -> None:

@@ -251,6 +251,9 @@ def test_end_of_input_ends_the_questions(box, file):
         (["login", "prod"], 2, "lakekey login prod --host https://…"),
         (["login", "prod", "--host", "{host}"], 3, "a service principal"),
         (["login", "--host", "{host}"], 3, "DATABRICKS_CLIENT_ID"),
+        (["login", "{host}"], 3, "DATABRICKS_CLIENT_ID"),
+        (["login", "https//dbc"], 2, "write it as https://dbc-1234.cloud.databricks.com"),
+        (["login", "HTTPS:/dbc"], 2, "write it as https://dbc-1234.cloud.databricks.com"),
         (["login", "--check", "--host", "{host}"], 3, "run: lakekey login"),
     ],
 )
