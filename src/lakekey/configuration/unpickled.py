@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from lakekey.configuration.layers import ARGUMENT
 from lakekey.configuration.target import Target, resolve
 from lakekey.errors import ConfigurationError
 
@@ -44,10 +45,13 @@ def resolved_here(target: Target) -> Iterator[Target]:
     elif target.connect_url:  # a portal's app, which is found by the person
         own["user"] = target.user
     for profile, config_file in ((target.profile, target.config_file), (target.profile, None), (None, None)):
+        of_another_host = False
         for given in ({}, own):
             with contextlib.suppress(ConfigurationError):
                 here = resolve(profile, config_file=config_file, **given)
-                if _signs_in_alike(target, here):
+                # Where the profile leads to another host here, its token is that host's.
+                of_another_host |= not given and target.sources.get("host") != ARGUMENT and here.host != target.host
+                if _signs_in_alike(target, here) and not (target.is_delegated and of_another_host):
                     yield here
 
 

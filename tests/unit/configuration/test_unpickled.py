@@ -66,14 +66,24 @@ def test_secret_that_is_not_here_or_of_another_app_is_an_error(here, profile):
     assert caught.value.profile == "prod"
 
 
-@pytest.mark.parametrize("host", [HOST, "https://other.cloud.databricks.com"])
-def test_token_of_the_sdk_is_looked_for_as_one_of_its_host(here, host):
+def test_token_of_the_sdk_is_found_for_its_host(here):
     here(f"[prod]\nhost = {HOST}\ntoken = {SECRET}\nauth_type = pat\n")
-    target = carried(resolve("prod"))
-    here(f"[prod]\nhost = {host}\ntoken = {SECRET}\nauth_type = pat\n")
-    found = list(resolved_here(target))
+    found = list(resolved_here(carried(resolve("prod"))))
     assert {(each.auth_type, each.host) for each in found} == {("pat", HOST)}
     assert found[0].sdk_settings["token"] == SECRET
+
+
+def test_token_of_another_host_that_the_profile_leads_to_here_is_not_taken(here):
+    here(f"[prod]\nhost = {HOST}\ntoken = {SECRET}\nauth_type = pat\n")
+    target = carried(resolve("prod"))
+    here(f"[prod]\nhost = https://other.cloud.databricks.com\ntoken = {SECRET}\nauth_type = pat\n")
+    assert [each for each in resolved_here(target) if "token" in each.sdk_settings] == []
+
+
+def test_token_of_the_sdk_is_found_where_the_host_was_an_argument(here):
+    here(f"[prod]\nhost = https://other.cloud.databricks.com\ntoken = {SECRET}\nauth_type = pat\n")
+    found = list(resolved_here(carried(resolve("prod", host=HOST))))
+    assert {(each.auth_type, each.host) for each in found} == {("pat", HOST)}
 
 
 def test_session_of_a_person_is_looked_for_as_theirs(here):
