@@ -57,6 +57,7 @@ class SealedStore:
         self._keys = keys if isinstance(keys, Keys) else None
         self._fixed = keys if isinstance(keys, KeyRing) else None
         self._find_keys = None if isinstance(keys, KeyRing | Keys) else keys
+        self._generations: dict[tuple[str, bytes], int] = {}
 
     def __repr__(self) -> str:
         return f"{self.store.where}, key from {self.ring.source if self._find_keys is None else '…'}"
@@ -153,9 +154,20 @@ class SealedStore:
     def entry(self, entry_id: str, envelope: bytes) -> Entry:
         """What an envelope holds, in this machine's time. Raises as `open`, and `NewerEntry` or ValueError."""
         entry = Entry.from_bytes(self.open(entry_id, envelope))
+        if len(self._generations) >= _MOST_GENERATIONS:
+            self._generations.clear()
+        self._generations[entry_id, envelope] = entry.generation
         if self.newest is not None:
             self.newest.note(entry_id, entry.generation, envelope)
         return entry if self.clock is None else self.clock.here(entry)
+
+    def generation(self, entry_id: str, envelope: bytes) -> int:
+        """The generation of what an envelope holds: bytes that were opened just now need not be opened again.
+
+        Raises as `entry`.
+        """
+        known = self._generations.get((entry_id, envelope))
+        return self.entry(entry_id, envelope).generation if known is None else known
 
     def open(self, entry_id: str, envelope: bytes) -> bytes:
         """Unseal an envelope; see `Cache.open`."""
@@ -197,3 +209,4 @@ def _followed() -> tuple[StoreTime, NewestSeen]:
 
 
 _reported: set[str] = set()
+_MOST_GENERATIONS = 16  # a write comes soon after the look at what it replaces

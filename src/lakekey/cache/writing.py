@@ -109,7 +109,7 @@ def _generation(sealed: SealedStore, entry_id: str, replaces: bytes | None) -> i
     if replaces is None:
         return 0
     try:
-        return sealed.entry(entry_id, replaces).generation
+        return sealed.generation(entry_id, replaces)
     except NewerEntry:
         newer = sealed.newer(entry_id)
     except (BadEnvelope, KeyUnavailable, ValueError, TypeError):

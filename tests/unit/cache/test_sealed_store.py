@@ -8,7 +8,7 @@ import pytest
 
 from lakekey.cache import sealed_store
 from lakekey.cache.entry import Entry, Stored
-from lakekey.cache.envelope import seal
+from lakekey.cache.envelope import BadEnvelope, seal
 from lakekey.cache.keys import anchor
 from lakekey.cache.keys.choice import NOTE, KeyChoice
 from lakekey.cache.keys.in_force import Keys
@@ -166,3 +166,22 @@ def test_entry_of_a_key_that_is_not_at_hand_says_which_are(environ):
 def test_repr_names_the_source_of_a_key_that_was_found():
     assert repr(sealed(MemoryStore(), RING)).endswith("key from memory")
     assert repr(sealed(MemoryStore(), lambda: pytest.fail("looked for the keys"))).endswith("key from …")
+
+
+def test_what_was_opened_just_now_is_not_opened_again_for_its_generation(monkeypatch):
+    at_hand, opened = sealed(MemoryStore(), RING), []
+    unseal = sealed_store.unseal
+    monkeypatch.setattr(sealed_store, "unseal", lambda *given: opened.append(given) or unseal(*given))
+    one, two = (seal(RING, NAME, Entry({}, generation=number).to_bytes()) for number in (4, 7))
+    at_hand.entry(NAME, one)
+    assert [at_hand.generation(NAME, each) for each in (one, two, one, two)] == [4, 7, 4, 7]
+    assert len(opened) == 2
+    with pytest.raises(BadEnvelope):
+        at_hand.generation("b" * 64, one)  # the bytes are another entry's
+
+
+def test_few_generations_are_remembered():
+    at_hand = sealed(MemoryStore(), RING)
+    for number in range(100):
+        at_hand.entry(NAME, seal(RING, NAME, Entry({}, generation=number).to_bytes()))
+    assert len(at_hand._generations) <= 16
