@@ -16,8 +16,10 @@ from lakekey.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
+
+    from lakekey.cache.app_registrations import AppRegistration
 
 ARGUMENT = "argument"
 PROFILE = "profile"
@@ -53,6 +55,8 @@ class Layers:
         others: The profiles that the file has, where none was named and none is the default one.
         connect_url: Where the person named by ``user`` signs in, where a portal does that.
         older_secret: The secret of the app that ``client_secret`` replaces, while both are valid.
+        registered: Gives the app registrations of the store that the environment names, where the caller has that
+            store open; ``None`` to open it for them.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Layers:
         self.others: list[str] = []
         self.connect_url: str | None = None
         self.older_secret: str | None = None
+        self.registered: Callable[[], Sequence[AppRegistration]] | None = None
 
     def has(self, layer: str, name: str) -> bool:
         """Whether a layer has a say on a setting."""

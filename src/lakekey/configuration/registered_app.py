@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from lakekey._hosts import normalize_host
 from lakekey._imports import LOADING
-from lakekey.configuration.layers import SEALED, Layers, SourcedValue
+from lakekey.configuration.layers import ARGUMENT, PROFILE, SEALED, Layers, SourcedValue
 from lakekey.configuration.settings import CACHE_SETTINGS, cache_environment
 
 _FROM_APP = (
@@ -27,11 +27,15 @@ def fill_in(layers: Layers, environ: Mapping[str, str]) -> None:
         CacheError: There are registrations, and they cannot be opened.
     """
     with LOADING:
-        from lakekey.cache.app_registrations import find_app
+        from lakekey.cache.app_registrations import choose, find_app
 
     host = normalize_host(layers.get("host"), layers.profile, layers.source("host"))
     seen = cache_environment(environ, {name: layers.get(name) for name in CACHE_SETTINGS}, layers.sources())
-    app = find_app(seen, layers.get("store"), host, layers.get("account_id"), layers.get("client_id"))
+    account, client = layers.get("account_id"), layers.get("client_id")
+    if layers.registered is not None and seen is environ and layers.source("store") not in (ARGUMENT, PROFILE):
+        app = choose(layers.registered(), host, account, client)
+    else:
+        app = find_app(seen, layers.get("store"), host, account, client)
     if app is None:
         return
     if app.portal:

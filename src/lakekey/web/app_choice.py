@@ -1,5 +1,6 @@
 """Which app registration a connection is signed in through."""
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from lakekey.cache.app_registrations import AppRegistration, choose
@@ -8,7 +9,9 @@ from lakekey.web.app_form import slug
 from lakekey.web.registrations import Registrations
 
 
-def app_of(target: Target, registrations: Registrations, url: str) -> AppRegistration | None:
+def app_of(
+    target: Target, registrations: Registrations, url: str, apps: Sequence[AppRegistration] | None = None
+) -> AppRegistration | None:
     """The app through which a target is signed in to; ``None`` where none is registered.
 
     A profile that names its own client is its own registration, which is kept so that other processes of the store
@@ -18,8 +21,9 @@ def app_of(target: Target, registrations: Registrations, url: str) -> AppRegistr
         target: What is signed in to.
         registrations: The apps of the store.
         url: The portal's own address.
+        apps: The apps as they were read just now; ``None`` to read them.
     """
-    app = choose(registrations.all(), target.host, target.account_id, target.client_id)
+    app = choose(registrations.all() if apps is None else apps, target.host, target.account_id, target.client_id)
     if app is not None and not app.of_profile:
         return app
     if "client_id" not in target.sources and urlsplit(url).scheme == "https":

@@ -21,6 +21,7 @@ from lakekey.web.connections import Connection
 from lakekey.web.flows import Flow
 from lakekey.web.health import Health
 from lakekey.web.one_connection import OneConnection
+from lakekey.web.one_look import OneLook
 from lakekey.web.outcomes import Outcome
 from lakekey.web.pages import Form, Message
 from lakekey.web.people import User
@@ -123,8 +124,9 @@ class Routes(Upkeep):
     def _begin(self, profile: str, user: User, cookie: str, return_to: str) -> tuple[str, str]:
         portal = self._portal
         with OneConnection(portal.cache) as connection:
-            target = portal.target(profile, user)
-            app = portal.app_of(target)
+            look = OneLook(portal, user)
+            target = look.target(profile)
+            app = look.app_of(target)
             if app is None:
                 raise Outcome(outcomes.NO_APP, profile=profile).to_error()
             url = portal.sign_ins.begin(
@@ -186,20 +188,20 @@ class Routes(Upkeep):
         self, handle: str, browser: str | None, user: User, left: list[Callable[[], None]]
     ) -> tuple[Outcome, list[Connection] | None]:
         """The outcome; and, while the thread is at it, the connections that the page shows then."""
-        portal = self._portal
+        portal, look = self._portal, OneLook(self._portal, user)
         with OneConnection(portal.cache) as connection:
             outcome = portal.sign_ins.second_step.finish(
                 handle,
                 browser=browser,
                 user=user,
-                target_of=self._target_of(user),
+                target_of=lambda flow: look.target(flow.profile),
                 later=left.append,
                 connection=connection,
             )
             if outcome.code != outcomes.CONNECTED or outcome.return_to or portal.asks_for_schedules:
                 return outcome, None
             try:
-                return outcome, portal.connections(user)
+                return outcome, portal.connections(user, look=look)
             except LakekeyError:
                 return outcome, None  # what is connected is connected; the page looks again, and says what is wrong
 

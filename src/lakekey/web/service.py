@@ -20,6 +20,7 @@ from lakekey.web import access_log, app_choice
 from lakekey.web.app_form import check_public_address
 from lakekey.web.connections import ASK_ADMINISTRATOR, Connection, connection_of, is_of
 from lakekey.web.one_connection import OneConnection
+from lakekey.web.one_look import OneLook
 from lakekey.web.owned import OwnedSource
 from lakekey.web.pages import fragment
 from lakekey.web.patience import Patience
@@ -29,8 +30,8 @@ from lakekey.web.profile_checks import servers_of
 from lakekey.web.provider_cache import ProviderCache
 from lakekey.web.registrations import Registrations
 from lakekey.web.reliance import Reliance, Schedules, ask
-from lakekey.web.sign_in import SignIns, hosted_target
-from lakekey.web.told import retold, told, with_step
+from lakekey.web.sign_in import SignIns
+from lakekey.web.told import with_step
 
 UserOf = Callable[[Any], "User | str | Awaitable[User | str | None] | None"]
 
@@ -81,7 +82,7 @@ class PortalService:
         self.user = user
         self.language = language
         self.new_tab = new_tab
-        self.environ = os.environ if environ is None else environ
+        self.environ: Mapping[str, str] = os.environ if environ is None else environ
         self.warning = warn_days * 86400.0
         self.cache = open_cache(self.environ)
         self.sign_ins = SignIns(self.cache, environ=self.environ)
@@ -138,21 +139,25 @@ class PortalService:
         self._providers.keep(who, profile, looked_at, provider)
         return provider
 
-    def connection(self, user: User | str, profile: str, *, reliance: Reliance | None = None) -> Connection:
+    def connection(
+        self, user: User | str, profile: str, *, reliance: Reliance | None = None, look: OneLook | None = None
+    ) -> Connection:
         """How a user's connection stands.
 
         Args:
             user: Whose.
             profile: Which.
             reliance: What runs without a person; ``None`` to ask the host application.
+            look: What the request that asks has read already.
 
         Raises:
             ConfigurationError: There is no such profile here.
             CacheError: The store cannot be read.
         """
         who = user_of(user)
-        target = self.target(profile, who)
-        app = self.app_of(target)
+        look = look or OneLook(self, who)
+        target = look.target(profile)
+        app = look.app_of(target)
         return self.connection_of(
             target,
             self.session(target).peek(),
@@ -193,18 +198,21 @@ class PortalService:
         """What runs without a person, asked of the host application, whose callable may block."""
         return ask(self._schedules, self._automation)
 
-    def connections(self, user: User | str, *, reliance: Reliance | None = None) -> list[Connection]:
-        """How all connections of a user stand; for ``reliance`` see `connection`.
+    def connections(
+        self, user: User | str, *, reliance: Reliance | None = None, look: OneLook | None = None
+    ) -> list[Connection]:
+        """How all connections of a user stand; for the arguments see `connection`.
 
         One whose profile is missing or invalid is for the administrator, and takes no other along.
         """
         known = self.reliance() if reliance is None else reliance
+        seen = look or OneLook(self, user_of(user))
         with OneConnection(self.cache):
-            return [self._connection_or_why(user, profile, known) for profile in self.profiles]
+            return [self._connection_or_why(user, profile, known, seen) for profile in self.profiles]
 
-    def _connection_or_why(self, user: User | str, profile: str, reliance: Reliance) -> Connection:
+    def _connection_or_why(self, user: User | str, profile: str, reliance: Reliance, look: OneLook) -> Connection:
         try:
-            return self.connection(user, profile, reliance=reliance)
+            return self.connection(user, profile, reliance=reliance, look=look)
         except ConfigurationError as error:
             _log.warning("web", "%s cannot be used: %s", profile, with_step(error))
             return Connection(profile, self.server_of(profile), (), ASK_ADMINISTRATOR, why=error.message)
@@ -241,15 +249,7 @@ class PortalService:
         Raises:
             ConfigurationError: There is no such profile here.
         """
-        if profile not in self.profiles:
-            raise told(
-                "e-no-profile", f"this portal has no profile {profile!r}",
-                hint=f"it has: {', '.join(self.profiles)}", of=profile,
-            )  # fmt: skip
-        try:
-            return hosted_target(profile, user, self.environ)
-        except ConfigurationError as error:
-            raise retold("e-not-set-up", error, of=profile) from None
+        return OneLook(self, user).target(profile)
 
     def session(self, target: Target) -> Session:
         """The session that a user's connection is."""

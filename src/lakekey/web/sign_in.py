@@ -5,14 +5,15 @@ exchange lies a page of ours, so the callback does not need the host application
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lakekey import _log
+from lakekey.cache.app_registrations import AppRegistration
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import open_cache
-from lakekey.configuration.layers import ARGUMENT, PROFILE
-from lakekey.configuration.target import U2M, Target, resolve
+from lakekey.configuration.layers import ARGUMENT, PROFILE, read_layers
+from lakekey.configuration.target import U2M, Target, target_of
 from lakekey.errors import ConfigurationError
 from lakekey.oauth import authorization_code
 from lakekey.oauth.authorization_answer import read_answer
@@ -175,13 +176,29 @@ class SignIns:
         return Received(handle, None)
 
 
-def hosted_target(profile: str | None, user: User, environ: Mapping[str, str], **settings: Any) -> Target:
+def hosted_target(
+    profile: str | None,
+    user: User,
+    environ: Mapping[str, str],
+    *,
+    registered: Callable[[], Sequence[AppRegistration]] | None = None,
+    **settings: Any,
+) -> Target:
     """What a user's sign-in signs in to: the very target that ``lakekey.provider(profile, user=…)`` has.
+
+    Args:
+        profile: What is signed in to.
+        user: Who signs in.
+        environ: The environment.
+        registered: Gives the apps of the store that the environment names; ``None`` to open that store for them.
+        **settings: As for `lakekey.provider`.
 
     Raises:
         ConfigurationError: A setting is missing or wrong, or no person signs in with it.
     """
-    target = resolve(profile, environ, user=user.name, **settings)
+    layers = read_layers(profile, environ, {"user": user.name, **settings})
+    layers.registered = registered
+    target = target_of(layers, environ)
     if not target.is_person:
         raise ConfigurationError(
             f"auth_type is {target.auth_type}, which signs no person in", hint=f"set auth_type = {U2M}",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lakekey.cache.opening import open_cache
-from lakekey.configuration.target import resolve
+from lakekey.configuration.layers import read_layers
 from lakekey.errors import ConfigurationError, LoginRequired
 from lakekey.session.session import Session
 from lakekey.web import Portal, Schedule, User, begin_sign_in, finish_sign_in, sign_in
@@ -97,7 +97,7 @@ def test_each_profile_is_resolved_once_in_a_look_however_many_connections_are_le
     place.config_file.write_text("".join(f"[{each}]\n{host}scopes = all-apis,{each}\n" for each in profiles))
     others = Portal(profiles, url=URL, user=lambda request: None)
     resolved = []
-    monkeypatch.setattr(sign_in, "resolve", lambda *given, **more: resolved.append(given[0]) or resolve(*given, **more))
+    monkeypatch.setattr(sign_in, "read_layers", lambda *given: resolved.append(given[0]) or read_layers(*given))
     assert [(held.user, held.profile, held.offered) for held in others.everyone.all()] == [
         (user, "prod", False) for user in users
     ]
