@@ -132,20 +132,27 @@ class Postgresql:
 
     def start(self) -> None:
         """Starts it, and waits until it takes connections."""
-        inside = ["nsenter", f"--net=/run/netns/{self._namespace}", "--"] if self._namespace else []
-        with (self._root / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*inside, *as_user(), "env", *self._environ, program("postgres"), "-D", str(self._data)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+        self._launch()
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
                 with self.owner():
                     return
             except psycopg.OperationalError:
-                assert time.monotonic() < deadline and self._process.poll() is None, self.log()
+                assert time.monotonic() < deadline, self.log()
+            if self._process.poll() is not None:
+                # After a crash, a process that the server has just forked may hold its memory for a moment.
+                assert "pre-existing shared memory block" in self.log().splitlines()[-2], self.log()
+                self._launch()
             time.sleep(0.05)
+
+    def _launch(self) -> None:
+        inside = ["nsenter", f"--net=/run/netns/{self._namespace}", "--"] if self._namespace else []
+        with (self._root / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*inside, *as_user(), "env", *self._environ, program("postgres"), "-D", str(self._data)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Ends it: SIGINT as an administrator does, SIGQUIT as a crash does."""
