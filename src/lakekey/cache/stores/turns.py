@@ -129,8 +129,11 @@ class _Line(Generic[C]):
         return bool(self.lock._is_owned())  # noqa: SLF001 - there is no other way to ask
 
     def hang_up(self) -> None:
-        """Close what was handed on if no thread waits for it any more. A thread whose turn it is does so itself."""
-        if self.connection is None or self.waiting or self.is_mine():
+        """Close what was handed on if no thread waits for it any more. A thread whose turn it is does so itself.
+
+        Not in a forked child: hanging up tells the server that the parent's session is over.
+        """
+        if self.connection is None or self.waiting or self.is_mine() or self.pid != os.getpid():
             return
         connection: C | None = None
         try:

@@ -155,6 +155,16 @@ def test_connection_of_an_operation_that_was_cut_off_is_not_handed_on():
         assert asked.operate() is not first
 
 
+def test_forked_child_hangs_up_nothing_of_its_parents(monkeypatch):
+    asked = Asked()
+    with asked.turns.together():
+        connection = asked.operate()
+        line = asked.turns._line
+        monkeypatch.setattr(line, "pid", line.pid + 1)  # what is this process's was made by another
+    assert not connection.closed
+    assert line.connection is connection
+
+
 def test_connection_that_is_kept_for_a_thread_that_gives_up_waiting_is_closed():
     asked = Asked()
     asked.turns = Turns(patience=0.5)
