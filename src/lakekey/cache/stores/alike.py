@@ -99,8 +99,11 @@ def settled(write: Callable[[], bool], look: Callable[[], bool | None]) -> bool:
         write: Compares and writes. Returns whether it was done.
         look: Whether it was done, by what is there; ``None``: it was not, and may be tried again.
     """
+    arrived = time.monotonic()
     lost: StoreUnavailable | None = None
-    for _ in range(TRIES):
+    for tried in range(TRIES):
+        if tried > 1 and time.monotonic() - arrived > LONG:
+            break  # as for `retried`; what arrived after all has been looked for
         try:
             # A no may be of the first try's making: the server went on with it after we had looked.
             return write() or (lost is not None and look() is True)

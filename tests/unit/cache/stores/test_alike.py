@@ -64,6 +64,15 @@ def test_store_that_lets_each_question_wait_is_asked_twice(monkeypatch):
     assert ask.times == 2
 
 
+def test_write_that_each_reply_lets_wait_is_tried_twice_and_looked_for_each_time(monkeypatch):
+    times = iter([0.0, 30.0, 60.0, 90.0])
+    monkeypatch.setattr(alike, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    write, look = Asked(*lost(4)), Asked(*[None] * 4)
+    with pytest.raises(StoreUnavailable, match="no reply 1"):
+        settled(write, look)
+    assert (write.times, look.times) == (2, 2)
+
+
 def test_store_that_is_away_is_not_asked_again():
     ask = Asked(AWAY)
     with pytest.raises(StoreUnavailable, match="away"):
