@@ -3,10 +3,12 @@
 import contextlib
 import errno
 import functools
+import io
 import os
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import example, given
@@ -82,6 +84,44 @@ def test_a_malformed_file_is_reported_by_line_without_quoting_it(file, text, lin
     assert caught.value.__context__ is None
 
 
+def test_line_that_begins_with_an_equals_sign_has_no_key(file):
+    with pytest.raises(ConfigurationError, match="malformed at line 2"):
+        databrickscfg.read(file("[a]\n= x: y\n"), "a")
+
+
+@pytest.mark.parametrize(("wanted", "named_by_the_file"), [(None, True), ("b", False)])
+def test_profile_that_is_not_there_is_said_to_be_the_files_own_choice_only_if_it_is(file, wanted, named_by_the_file):
+    with pytest.raises(ConfigurationError, match="has no profile of that name") as caught:
+        databrickscfg.read(file("[__settings__]\ndefault_profile = gone\n[a]\n"), wanted)
+    assert ("default_profile names it" in str(caught.value)) is named_by_the_file
+
+
+def test_path_that_no_file_can_have_is_told_as_it_was_given():
+    assert databrickscfg.location("~a\0b") == "~a\0b"
+
+
+@pytest.mark.parametrize(("posix", "command"), [(True, "ls -l "), (False, "")])
+def test_look_at_a_file_is_that_of_the_system(monkeypatch, posix, command):
+    monkeypatch.setattr(databrickscfg, "_POSIX", posix)
+    monkeypatch.setattr(databrickscfg, "commands", lambda: SimpleNamespace(quoted=str, look_at=str))
+    assert databrickscfg._look_at("cfg") == f"{command}cfg"
+
+
+@pytest.mark.parametrize(
+    ("known", "uid", "unmapped"),
+    [(b"0 1000 1", 65534, True), (b"0 1000 1", 1001, False), (b"0 0 4294967295", 65534, False), (None, 65534, False)],
+    ids=["in a user namespace", "a user it knows", "in none", "unknown"],
+)
+def test_user_that_a_user_namespace_does_not_know_is_told_from_one_it_knows(monkeypatch, known, uid, unmapped):
+    def read(path, _):
+        if known is None:
+            raise FileNotFoundError(path)
+        return io.BytesIO(known if path.endswith("uid_map") else b"65534\n")
+
+    monkeypatch.setattr(databrickscfg, "open", read, raising=False)
+    assert databrickscfg._is_unmapped(uid) is unmapped
+
+
 def test_several_default_sections_are_one_as_to_the_sdk(file):
     text = "[DEFAULT]\nhost = x\n[a]\nhost = z\n[DEFAULT]\nclient_id = y\n"
     assert dict(databrickscfg.read(file(text), None).values) == {"host": "x", "client_id": "y"}
@@ -138,7 +178,8 @@ def test_the_repr_of_a_profile_shows_no_value(file):
 
 @pytest.mark.posix_owners
 @pytest.mark.parametrize(
-    ("mode", "said"), [(0o602, True), (0o622, True), (0o666, True), (0o644, False), (0o440, False), (0o600, False)]
+    ("mode", "said"),
+    [(0o602, True), (0o622, True), (0o666, True), (0o644, False), (0o440, False), (0o600, False), (0o755, False)],
 )
 def test_file_that_other_users_can_change_is_refused(file, mode, said):
     path = file("[a]\nhost = x\n")
@@ -204,6 +245,13 @@ def test_file_of_another_user_is_refused_unless_root_reads_it_or_made_it(tmp_pat
             parent.chmod(0o755)
     done = subprocess.run([sys.executable, "-c", READS, path, str(reader)], capture_output=True, text=True, check=True)
     assert said in done.stdout
+
+
+@pytest.mark.posix_owners
+def test_root_is_told_whose_file_it_reads(monkeypatch, caplog):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    databrickscfg._check_who_may_write("cfg", SimpleNamespace(st_mode=0o100644, st_uid=1001, st_gid=0), None)
+    assert "cfg belongs to user 1001, who can change it" in caplog.text
 
 
 # Odd files

@@ -1,6 +1,7 @@
 """Writing profiles."""
 
 import configparser
+import contextlib
 import difflib
 import errno
 import os
@@ -14,8 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lakekey._commands import quoted
 from lakekey.configuration import profile_text, profile_writer
 from lakekey.configuration.profile_writer import (
+    check_can_write,
     remove_profile,
     rename_profile,
     set_default_profile,
@@ -129,6 +132,11 @@ def test_renamed_profile_stays_the_default_one(path):
     assert "production" in read(path)
 
 
+def test_renamed_profile_that_is_not_the_default_one_does_not_become_it(path):
+    rename_profile(str(path), "prod", "production")
+    assert path.read_bytes() == FILE.replace(b"[prod]", b"[production]")
+
+
 def test_default_profile_is_changed_and_taken_back(path):
     set_default_profile(str(path), "prod")
     set_default_profile(str(path), "Other")
@@ -174,11 +182,20 @@ def test_link_stays_and_its_target_is_written(path, tmp_path):
 
 
 @pytest.mark.posix_owners
-def test_file_and_copy_are_private_whatever_was_there(path):
+def test_file_copy_and_lock_are_private_whatever_was_there(path, open_umask):
     path.chmod(0o644)
     (path.parent / "databrickscfg.bak").write_bytes(b"old")
     backup = write_profile(str(path), "dev", {"host": "https://dev.example"}, replace=False)
-    assert [stat.S_IMODE(os.stat(each).st_mode) for each in (path, backup)] == [0o600, 0o600]
+    assert [stat.S_IMODE(os.stat(each).st_mode) for each in (path, backup, f"{path}.lock")] == [0o600] * 3
+
+
+@pytest.mark.posix_owners
+def test_file_of_another_user_is_left_as_theirs(path, monkeypatch):
+    owner = path.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(ConfigurationError, match=f"belongs to user {owner}"):
+        write_profile(str(path), "dev", {"host": "https://dev.example"}, replace=False)
+    assert path.read_bytes() == FILE
 
 
 @pytest.mark.parametrize("name", ["", " a", "a]b", "a\nb", "__settings__", "a\x1b[0m"])
@@ -187,6 +204,8 @@ def test_name_that_no_section_can_have_is_refused(path, name):
         write_profile(str(path), name, {"host": "https://dev.example"}, replace=True)
     with pytest.raises(ConfigurationError):
         rename_profile(str(path), "prod", name)
+    with pytest.raises(ConfigurationError):
+        check_can_write(str(path), name)
     assert path.read_bytes() == FILE
 
 
@@ -212,9 +231,25 @@ def test_pipe_is_not_written_to(tmp_path):
         write_profile(str(tmp_path / "pipe"), "dev", {"host": "https://dev.example"}, replace=True)
 
 
-def test_directory_that_is_not_there_is_an_error_of_ours(tmp_path):
-    with pytest.raises(ConfigurationError, match="there is no directory"):
-        write_profile(str(tmp_path / "a" / "b"), "dev", {"host": "https://dev.example"}, replace=True)
+@pytest.mark.parametrize(("posix", "step"), [(True, "mkdir -m 700 -p "), (False, "mkdir ")])
+def test_directory_that_is_not_there_is_an_error_of_ours(tmp_path, monkeypatch, posix, step):
+    monkeypatch.setattr(profile_writer, "_POSIX", posix)
+    missing = tmp_path / "a" / "b"
+    for attempt in (check_can_write, lambda *given: write_profile(*given, {"host": "https://d.example"}, replace=True)):
+        with pytest.raises(ConfigurationError, match="there is no directory") as caught:
+            attempt(str(missing), "dev")
+        assert caught.value.hint == step + quoted(str(missing.parent.resolve()))
+
+
+@pytest.mark.parametrize(("posix", "may"), [(True, False), (True, True), (False, False)])
+def test_directory_that_cannot_be_written_to_is_told_before_anything_is(tmp_path, monkeypatch, posix, may):
+    """Windows says only of files whether they can be written to."""
+    monkeypatch.setattr(profile_writer, "_POSIX", posix)
+    monkeypatch.setattr(os, "access", lambda *_: may)
+    refused = posix and not may
+    with pytest.raises(ConfigurationError, match="cannot be written to") if refused else contextlib.nullcontext():
+        check_can_write(str(tmp_path / "databrickscfg"), "dev")
+    assert os.listdir(tmp_path) == []
 
 
 def test_writers_take_turns_and_lose_nothing(path):

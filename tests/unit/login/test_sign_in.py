@@ -46,6 +46,20 @@ def tokens(name="ada@example.com", **fields):
     return answer(**{"access_token": jwt(sub=name), "token_type": "Bearer", "expires_in": 3600, **fields})
 
 
+class Screen(io.StringIO):
+    """A stream that shows nothing before it is flushed, as a notebook's does.
+
+    Attributes:
+        shown: What it has shown.
+    """
+
+    shown = ""
+
+    def flush(self):
+        super().flush()
+        self.shown = self.getvalue()
+
+
 class Network:
     """What the server answers, by the end of the address; the last answer is given again.
 
@@ -57,7 +71,7 @@ class Network:
 
     def __init__(self):
         self.asked = []
-        self.screen = io.StringIO()
+        self.screen = Screen()
         self.commitment = NotedCommitment()
         self.answers = {"token": [tokens(refresh_token="the-refresh-token")], "revoke": [answer()]}
 
@@ -79,7 +93,7 @@ class Network:
         return [form for each, form in self.asked if each == end]
 
 
-class Cell(io.StringIO):
+class Cell(Screen):
     """What a notebook's kernel has in the place of a terminal: a line of it can be written over."""
 
     __module__ = "ipykernel.iostream"
@@ -352,6 +366,14 @@ def test_sign_in_by_pasting_needs_a_place_to_paste(network, screen, no_browser, 
         sign(network, mode="paste")
 
 
+def test_address_and_complaint_are_shown_before_the_person_is_waited_for(network, screen, no_browser, typist):
+    shown = []
+    typist(*[lambda: shown.append(screen.shown) or "nonsense"] * 2, pasted(screen))
+    sign(network, mode="paste")
+    assert "Open this address" in shown[0]
+    assert "lakekey: there is no code in it" in shown[1]
+
+
 def test_line_that_counts_down_makes_way_for_a_complaint(network, cell, no_browser, typist):
     typist("nonsense", pasted(cell))
     sign(network, mode="paste")
@@ -393,6 +415,13 @@ def test_code_is_shown_where_no_browser_is_here_and_the_server_gives_one(network
         f"lakekey: sign in to {HOST}: open {HOST}/enter in any browser and enter the code ABCD-EFGH\n"
         "You have 30 s; Ctrl-C ends it.\n"
     )
+
+
+def test_code_is_shown_before_the_person_is_waited_for(network, screen, no_browser, no_typist):
+    shown = []
+    network.answers["token"] = [lambda: shown.append(screen.shown) or tokens()]
+    device(network, expires_in=30.0)
+    assert "enter the code ABCD-EFGH" in shown[0]
 
 
 def test_code_that_has_expired_leaves_no_time(network, screen, no_browser, no_typist):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakekey._single_flight import Commitment
+from lakekey._single_flight import Commitment, Flights
 from lakekey.cache.entry import Entry, Failure
 from lakekey.cache.entry_lock import LONGEST_POLL
 from lakekey.cache.stores.memory import MemoryStore
@@ -150,6 +150,16 @@ def test_where_a_person_is_there_the_holder_may_be_waiting_for_one(cache, mode, 
     assert EntryQueue(Credential(target, cache=cache, interactive=mode))._patience() == patience
 
 
+def test_caller_may_wait_for_a_person_unless_it_says_otherwise(cache, monkeypatch):
+    asked = []
+    monkeypatch.setattr(EntryQueue, "_patience", lambda _, *, ask: asked.append(ask) or 60.0)
+    queue = queue_over(cache)
+    queue.run("x", None, None, lambda *_: Entry({}))
+    queue.in_turn(NotedCommitment(), lambda *_: Entry({}))
+    queue.share(Flights(), "x", lambda _: None)
+    assert asked == [True] * 4
+
+
 def test_pause_ends_when_the_holder_is_known_to_have_died(cache, monkeypatch):
     looks = []
 
@@ -209,7 +219,8 @@ def test_result_that_came_during_a_pause_is_taken_without_the_lock(cache, monkey
     assert len(tried) == 1
 
 
-def test_wait_is_told_and_so_is_the_result_that_ends_it(cache, caplog):
+@pytest.mark.parametrize(("token", "doing"), [("", "signs in to"), ("dose-of-today", "renews the session at")])
+def test_wait_is_told_and_so_is_the_result_that_ends_it(cache, caplog, token, doing):
     caplog.set_level(logging.INFO, "lakekey")
     turns = []
 
@@ -218,9 +229,9 @@ def test_wait_is_told_and_so_is_the_result_that_ends_it(cache, caplog):
         return len(turns) == 3
 
     queue = queue_over(cache, timing=Timing(wait_notice=0.0))
-    with cache.lock(entry_of(cache)):
+    with cache.lock(entry_of(cache, refresh_token=token)):
         queue.run("x", None, is_done, never)
-    assert "this process, which signs in to https://model.example.com" in caplog.text
+    assert f"this process, which {doing} https://model.example.com" in caplog.text
     assert "the token of another process is used" in caplog.text
 
 

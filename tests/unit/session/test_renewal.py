@@ -1,5 +1,6 @@
 """Who renews a session, and when it is left alone: by one exchange, else by one sign-in, else by neither."""
 
+import contextlib
 import logging
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from support.inside import change_entry, entry_of, session_of
 from support.memory_stores import Elsewhere
 from support.model import Clock, ModelServer
 from support.model_providers import provider_over
+from support.noted_commitment import NotedCommitment
 
 pytestmark = pytest.mark.usefixtures("unattended")
 
@@ -91,6 +93,17 @@ def test_session_that_is_over_is_an_error_where_no_person_is_there(job, server, 
     with pytest.raises(LoginRequired, match="the session is over"):
         job.token()
     assert server.signed_in == 1
+
+
+@pytest.mark.parametrize("may_be_asked", [True, False])
+def test_session_that_is_over_is_told_as_such_where_the_person_may_not_be_asked(person, server, may_be_asked):
+    server.revoke_all()
+    session = session_of(person)
+    ask = {} if may_be_asked else {"ask": False}
+    expected = contextlib.nullcontext() if may_be_asked else pytest.raises(LoginRequired, match="the session is over")
+    with expected:
+        session.renewal.renew(NotedCommitment(), session.cache.read(session.entry_id), **ask)
+    assert server.signed_in == (2 if may_be_asked else 1)
 
 
 def test_session_without_a_refresh_token_is_signed_in_to_again(person, server, clock):
@@ -198,6 +211,15 @@ def test_sign_in_on_purpose_replaces_a_session_that_lives(person, server):
     after = entry_of(person)
     assert after.refresh_token != before.refresh_token
     assert (len(server.sent), server.signed_in) == (0, 2)
+
+
+def test_sign_in_lets_no_other_person_take_the_session_over_unless_asked_to(person, server):
+    session, told = session_of(person), []
+    session.renewal._sign_in = lambda *given, **how: told.append(how) or server.sign_in(*given, **how)
+    session.renewal.sign_in()
+    session.renewal._login(NotedCommitment(), session.cache.read(session.entry_id))
+    assert told == [{"switch": False}] * 2
+    assert not entry_of(person).on_trial
 
 
 def test_sign_in_needs_a_person(job, server):

@@ -177,6 +177,14 @@ def test_person_who_may_not_be_asked_is_not(person, server):
         person.usable(rejected=person.peek().access_token, ask=False)
 
 
+def test_sign_in_lets_no_other_person_take_the_session_over_unless_asked_to(person, monkeypatch):
+    told = []
+    monkeypatch.setattr(person.renewal, "sign_in", lambda *, switch: told.append(switch) or person.peek())
+    person.sign_in()
+    person.sign_in(switch=True)
+    assert told == [False, True]
+
+
 def test_person_is_asked_where_nothing_speaks_against_it(person, server):
     server.revoke_all()
     token = person.peek().access_token

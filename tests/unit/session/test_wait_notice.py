@@ -1,6 +1,7 @@
 """A program that waits for another says what for: once, and not before a while."""
 
 import logging
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -48,6 +49,17 @@ def test_wait_is_reported_once_it_has_lasted_and_again_after_a_minute(wait, cloc
             clock.true = began + after
             one.goes_on()
             assert (after, said(capsys)) == (after, times)
+
+
+def test_wait_is_shown_at_once_by_a_stream_that_buffers_as_a_notebooks_does(wait, clock, monkeypatch):
+    told = []
+    stream = SimpleNamespace(write=told.append, flush=lambda: told.append(None))
+    monkeypatch.setattr(sys, "stderr", stream)
+    with wait() as one:
+        clock.true += 2
+        one.goes_on()
+    assert told[0] == "lakekey: waiting for process 7"
+    assert told[-1] is None
 
 
 def test_process_says_it_once_however_many_threads_wait(wait, clock, capsys):
