@@ -15,10 +15,12 @@ _LINE_END = re.compile(r"[\r\n]|\Z")
 # Functions that may make another system do something. `identifier` makes a name from a text: it may be one of theirs.
 _ACTS = frozenset({"http_request", "remote_query", "ai_query", "java_method", "reflect", "try_reflect", "identifier"})
 _SCRIPT = "using"  # before a string: the command of a TRANSFORM, a MAP or a REDUCE
+_PARAMETERS = (":", "?", "%")
 # Most statements need no closer look.
 _MAY_ACT = re.compile(r"http_request|remote_query|ai_query|java_method|reflect|identifier|using", re.IGNORECASE)
 _PART = re.compile(r"(?P<comment>--|/\*)|(?P<quote>[rR]?['\"]|`)|(?P<word>\w+)|\S")
 _QUOTE_END = {"'": re.compile(r"['\\]"), '"': re.compile(r'["\\]')}
+_QUOTES = frozenset("'\"`")
 _ENDING = "; \t\r\n\f\v"
 
 
@@ -67,6 +69,9 @@ def _acts(statement: str) -> bool:
     at, name = 0, ""
     while (part := _PART.search(statement, at)) is not None:
         begin, at = part.span()
+        # What a parameter is filled with, which the connector may write into the text, is not seen here.
+        if name == _SCRIPT and part[0] in _PARAMETERS:
+            return True
         if part["comment"]:
             at = _comment_end(statement, begin)
         elif part["quote"]:
@@ -92,8 +97,9 @@ def _comment_end(statement: str, begin: int) -> int:
         lone_return = statement.startswith("\r", end) and not statement.startswith("\r\n", end)
         return -1 if lone_return or statement[begin:end].endswith("\\") else end
     end = statement.find("*/", begin + 2)
-    # Spark nests comments, others do not.
-    return -1 if end < 0 or statement.find("/*", begin + 2, end + 2) >= 0 else end + 2
+    # Spark nests comments, others do not, and a string in a hint may hold what ends one.
+    quoted = statement.startswith("/*+", begin) and not _QUOTES.isdisjoint(statement[begin:end])
+    return -1 if end < 0 or quoted or statement.find("/*", begin + 2, end + 2) >= 0 else end + 2
 
 
 def _quote_end(statement: str, at: int, quote: str) -> int:

@@ -88,11 +88,15 @@ OTHERS = [
     # Which of these is a comment or a string is the server's to say.
     "select 1 -- \\\n, http_request(conn => 1)",
     "select 1 /* /* */, http_request(conn => 1) /* */ */",
+    "select /*+ x('*/') */ http_request(conn => 'a') -- '",
     "select 'a, http_request(conn => 1)",
     # Rows that go through a program.
     "SELECT TRANSFORM(a) USING 'curl -X POST https://x' AS (b) FROM t",
     'select * from (from t map a using "curl") u',
     "select * from (from t reduce a using /* c */ r'curl') u",
+    "select transform(a) using %(command)s as (b) from t",
+    "select transform(a) using :command as (b) from t",
+    "select transform(a) using ? as (b) from t",
     None,
     b"select 1",
 ]
