@@ -261,16 +261,17 @@ def _is_ours(status: os.stat_result, path: str) -> bool:
         held = os.listdir(path)
         if not held:
             return in_home  # elsewhere, it may be the system's, such as /srv
-        return any(_is_own_mark(os.path.join(path, name), in_home) for name in ("cache.json", _ENTRIES) if name in held)
+        by_name = in_home and "lakekey" in os.path.basename(path)
+        return any(_is_own_mark(os.path.join(path, name), by_name) for name in ("cache.json", _ENTRIES) if name in held)
     return False
 
 
-def _is_own_mark(path: str, in_home: bool) -> bool:
-    """Whether what a cache holds is this user's. Outside the home, what is open to others may have come from them."""
+def _is_own_mark(path: str, by_name: bool) -> bool:
+    """Whether what a cache holds is this user's. What is open to others may have come from them, or be no cache's."""
     status = os.lstat(path)
     is_right = stat.S_ISDIR if os.path.basename(path) == _ENTRIES else stat.S_ISREG
     closed = not status.st_mode & 0o077
-    return is_right(status.st_mode) and status.st_uid == os.geteuid() and (closed or in_home)
+    return is_right(status.st_mode) and status.st_uid == os.geteuid() and (closed or by_name)
 
 
 def _is_own_entries(path: str) -> bool:

@@ -104,12 +104,15 @@ def _chmod(status: os.stat_result, path: str, change: str) -> str:
 
 
 def is_in_home(path: str) -> bool:
-    """Whether a path is this user's home directory or something in it, and that home is not the whole system."""
+    """Whether a path is this user's home directory or something in it, and that home is not the system's."""
     home, real = os.path.realpath(expanded("~")), os.path.realpath(path)
     try:
-        is_own = home != "/" and os.stat(home).st_uid == os.geteuid()
+        status = os.stat(home)
     except OSError:
         return False
+    # Root may run with the home of another, and daemons have one such as /var: what else is in it is not theirs alone.
+    is_own = status.st_uid == os.geteuid() and not status.st_mode & stat.S_ISVTX
+    is_own = is_own and (home.count("/") > 1 or home == "/root")
     return is_own and (real == home or real.startswith(f"{home}/"))
 
 

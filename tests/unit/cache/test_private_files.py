@@ -419,6 +419,16 @@ def test_directory_in_the_home_is_to_be_closed_where_it_is_for_the_cache_alone(p
 
 
 @pytest.mark.posix_owners
+@pytest.mark.parametrize(("mode", "closing"), [(0o700, True), (0o755, False)])
+def test_directory_of_another_name_is_to_be_closed_where_what_it_holds_is_closed(place, monkeypatch, mode, closing):
+    monkeypatch.setenv("HOME", str(place.parent))
+    place = place.rename(place.parent / "public_html")
+    (place / "entries").mkdir()
+    (place / "entries").chmod(mode)
+    assert step_for_open_directory(place).startswith(f"chmod 700 {place}" if closing else "set LAKEKEY_CACHE_DIR to")
+
+
+@pytest.mark.posix_owners
 @pytest.mark.parametrize("kind", ["sticky", "mount", "home"])
 def test_shared_directory_is_never_to_be_closed(place, monkeypatch, kind):
     monkeypatch.setenv("HOME", str(place if kind == "home" else place.parent))

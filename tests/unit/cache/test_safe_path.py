@@ -294,3 +294,18 @@ def test_modes_of_files_mean_nothing_on_windows(place, monkeypatch):
     (place / "file").chmod(0o666)
     monkeypatch.setattr(safe_path, "_POSIX", False)
     assert safe_path.is_ours_alone((place / "file").stat())
+
+
+@pytest.mark.posix_owners
+@pytest.mark.parametrize("home", ["/", "/usr", "/var", "/nowhere/at/all"])
+def test_directory_of_the_system_is_no_users_home(monkeypatch, home):
+    monkeypatch.setenv("HOME", home)
+    assert not safe_path.is_in_home(f"{home}/games")
+
+
+@pytest.mark.posix_owners
+def test_home_is_the_users_own_unless_others_write_to_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert safe_path.is_in_home(str(tmp_path / "games"))
+    tmp_path.chmod(0o1777)
+    assert not safe_path.is_in_home(str(tmp_path / "games"))
