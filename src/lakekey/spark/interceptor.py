@@ -234,6 +234,7 @@ class Responses:
         if self._received or self._begun_again or not _can_begin_again(self._details.method, self._request):
             return False
         self._begun_again = True
+        self._repeats_for_a_status = 0  # of the other token, it may be lost as well
         return True
 
     def _begin(self) -> None:
