@@ -15,6 +15,9 @@ from lakekey.web.reliance import Reliance
 from lakekey.web.told import told
 from lakekey.web.visits import Visits
 
+_REFUSED = (401, 403)
+_NOT_NOW = (408, 429)
+
 
 class Upkeep(Visits):
     """What a person does with a connection."""
@@ -35,12 +38,14 @@ class Upkeep(Visits):
     def _tried(self, user: User, profile: str) -> str:
         provider = self._portal.provider(user, profile)
         status = self._answered(provider)
-        if status is not None:
+        if status in _REFUSED:
             raise told("e-no-access", f"the workspace answers HTTP {status}", profile=profile, status=str(status))
+        if status is not None:
+            raise told("e-no-answer", f"the workspace answers HTTP {status}", profile=profile, status=str(status))
         return provider.identity() or user.name
 
     def _answered(self, provider: Provider) -> int | None:
-        """The status with which the workspace refuses the person; ``None`` where it does not.
+        """The status with which the workspace does not let the person in; ``None`` where it does.
 
         What it refuses may be the token, with 403 as with 401: it is renewed once, which a session that is over fails.
         """
@@ -48,15 +53,16 @@ class Upkeep(Visits):
         for last in (False, True):
             token = provider.token()
             headers = {"Authorization": f"Bearer {token.access_token}", "Accept": "application/json"}
-            answer = transport_of(target).get(f"{target.host}/api/2.0/preview/scim/v2/Me", headers=headers)
-            if answer.status not in (401, 403):
+            status = transport_of(target).get(f"{target.host}/api/2.0/preview/scim/v2/Me", headers=headers).status
+            if 200 <= status < 300:
                 provider.served(token.access_token)
                 return None
-            if "all-apis" not in token.scopes:
-                return None
+            if status not in _REFUSED:
+                return status if status >= 500 or status in _NOT_NOW else None
             if last or not provider.invalidate(token.access_token):
                 break
-        return answer.status
+        # A token of narrower scopes may not read who it is of; the renewal has shown that the session lives.
+        return None if status == 403 and "all-apis" not in token.scopes else status
 
     async def disconnect(self, request: Request) -> Response:
         """Remove a connection, and revoke it."""

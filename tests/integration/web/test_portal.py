@@ -525,6 +525,30 @@ def test_w15_test_button_does_not_take_a_token_that_is_dead_for_a_lack_of_permis
     assert "Sign in again for prod" in said.buttons
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_test_button_does_not_say_that_a_workspace_works_that_does_not_answer(visit, place, status):
+    ada = visit()
+    page = ada.connect()
+    place.box.fault("scim", status=status, body={}, times=None)
+    words = ada.press(page, "Test prod").words
+    assert f"prod does not work: The workspace does not answer now (HTTP {status}). Try again later." in words
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("is_over", [False, True])
+def test_w15_test_button_renews_a_token_that_may_not_read_whose_it_is(visit, place, status, is_over):
+    text = place.config_file.read_text()
+    place.config_file.write_text(f"{text}scopes = sql,offline_access\n")
+    ada = visit()
+    page = ada.connect()
+    if is_over:
+        place.box.revoke(ADA)
+    place.box.fault("scim", status=status, body={"message": "no"}, times=None)
+    said = ada.press(page, "Test prod")
+    assert ("Sign in again for prod" in said.buttons) is is_over
+    assert (f"prod works: {ADA} is signed in." in said.words) is (status == 403 and not is_over)
+
+
 def test_visitor_unknown_to_the_host_gets_no_sign_in(visit):
     stranger = visit(None)
     assert (stranger.get().status, stranger.get("/connections").status) == (401, 401)
