@@ -135,6 +135,6 @@ def test_server_whose_driver_is_missing_can_be_shown_and_is_not_kept(module, mon
     for _ in range(2):
         server = module.Server.__new__(module.Server)
         with pytest.raises(ConfigurationError, match="no driver") as raised:
-            server.__init__("scheme://name:password@host", "scheme://host")
+            server.__init__("scheme://name:password@host", "scheme://host", 15.0)
         assert repr(server) == "Server(scheme://host)"
         assert [entry.name for entry in raised.traceback].count("__init__") == 1
