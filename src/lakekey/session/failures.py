@@ -94,7 +94,6 @@ class Failures:
     def ended(self, entry: Entry, why: str) -> Entry:
         """The entry of a session that is over: without the refresh token, and with the reason for all to read."""
         return entry._replace(
-            generation=entry.generation + 1,
             refresh_token="",
             spending=None,
             refused=Failure("login_required", f"the session is over ({why})", time.time()),

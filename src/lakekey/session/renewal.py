@@ -188,7 +188,7 @@ class Renewal(CredentialPart):
             return (held.entry if held is not None else stored.entry) or Entry({})
 
         removed = self._queue.in_turn(commitment, remove)
-        return removed if removed.generation else None
+        return None if removed == Entry({}) else removed
 
     # -- under the lock -----------------------------------------------------------------------------------------
 

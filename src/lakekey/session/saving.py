@@ -113,7 +113,7 @@ class Saving(CredentialPart):
     def note_failure(self, entry: Entry, stored: Stored, error: LakekeyError) -> None:
         """Tell the siblings, so that those who waited do not repeat the attempt in turn."""
         self._events.failed(error)
-        noted = entry._replace(failure=self._failures.of(error), generation=entry.generation + 1)
+        noted = entry._replace(failure=self._failures.of(error))
         try:
             self._cache.put(self._entry_id, noted, replaces=stored.envelope)
         except (CacheWriteFailed, StoreUnavailable) as unwritten:
@@ -127,7 +127,7 @@ class Saving(CredentialPart):
         may_be_overtaken = self._shares and spent != ""
         replaces, damaged = stored.envelope, False
         until = time.monotonic() + self._timing.store_patience
-        while not self._put(entry, replaces, until):
+        while (saved := self._put(entry, replaces, until)) is None:
             now = self._patiently(lambda: read_or_clear(self._cache, self._entry_id), until)
             replaces, damaged = now.envelope, damaged or now.damaged
             if now.entry is None:
@@ -140,19 +140,20 @@ class Saving(CredentialPart):
                 continue
             if may_be_overtaken and now.entry.refresh_token != spent and not unsaved.was_given_up(entry, now.entry):
                 return now.entry
-            entry = entry._replace(generation=max(entry.generation, now.entry.generation + 1))
-        return entry
+        return saved
 
-    def _put(self, entry: Entry, replaces: bytes | None, until: float) -> bool:
+    def _put(self, entry: Entry, replaces: bytes | None, until: float) -> Entry | None:
         """Store an answer, also in the place of what cannot be opened here."""
         while True:
             put = partial(self._cache.put, self._entry_id, entry, replaces=replaces)
             try:
-                return self._patiently(put, until) is not None
+                stored = self._patiently(put, until)
             except (CacheWriteFailed, StoreUnavailable):
                 raise
             except CacheError as error:
                 trouble = error  # a file has come in its place that cannot be read, or the key is not at hand
+            else:
+                return stored and stored.entry
             if not self._patiently(lambda: read_or_clear(self._cache, self._entry_id), until).damaged:
                 raise trouble
             replaces = None

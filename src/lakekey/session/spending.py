@@ -61,7 +61,7 @@ class Spending(CredentialPart):
         intent = Intent.to_spend(entry.refresh_token, resent=in_doubt)
         declared = self._cache.put(
             self._entry_id,
-            entry._replace(spending=tuple(intent), generation=entry.generation + 1),
+            entry._replace(spending=tuple(intent)),
             replaces=stored.envelope,
             durable=entry.rotates is not False,
         )

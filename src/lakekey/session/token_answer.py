@@ -22,7 +22,6 @@ def entry_from(target: "Target", entry: "Entry", response: "TokenResponse", sent
     if target.disable_oauth_refresh_token:  # a server may send one that was not asked for
         response = response._replace(refresh_token=None)
     return entry._replace(
-        generation=entry.generation + 1,
         access_token=response.access_token,
         issued_at=sent_at,
         expires_at=sent_at + response.lifetime,

@@ -216,7 +216,6 @@ class Redemption:
         return authorization_code.finish(self._client, request, answer, deadline=deadline)
 
     def _store(self, stored: Stored, response: TokenResponse, signed: Signed, sent_at: float) -> None:
-        before = stored.entry or Entry({})
         about = {
             **self._target.description(),
             "portal_user": {"name": self._user.name, "id": self._user.id},
@@ -225,8 +224,7 @@ class Redemption:
             "sign_in": self._flow.state,
         }
         lifetime = self._target.absolute_session_lifetime_in_minutes
-        empty = Entry(about, generation=before.generation)
-        entry = entry_from(self._target, empty, response, sent_at)._replace(
+        entry = entry_from(self._target, Entry(about), response, sent_at)._replace(
             identity=signed.name,
             logged_in_at=time.time(),
             session_ends_at=sent_at + lifetime * 60 if lifetime else 0.0,

@@ -31,3 +31,13 @@ def test_each_file_that_the_page_names_is_there():
     assert [
         name for name in sorted(named) if not any((top / name).is_file() for top in (ROOT / "src/lakekey", ROOT))
     ] == []
+
+
+def test_generation_of_an_entry_is_counted_in_one_place():
+    source = ROOT / "src/lakekey"
+    counting = {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*.py")
+        if re.search(r"generation.*\+ 1", path.read_text(encoding="utf-8"))
+    }
+    assert counting == {"cache/writing.py"}

@@ -63,9 +63,9 @@ def test_failed_sign_in_of_the_future_stops_no_tab(ago):
     assert FAILURES.in_login_cooldown(failure._replace(at=time.time() - ago)) is (ago > 0)
 
 
-def test_end_of_a_session_is_newer_than_it_and_says_why():
-    ended = FAILURES.ended(Entry({}, generation=7, refresh_token="r", spending=("x",)), "revoked")
-    assert (ended.generation, ended.refresh_token, ended.spending) == (8, "", None)
+def test_end_of_a_session_leaves_no_token_and_says_why():
+    ended = FAILURES.ended(Entry({}, refresh_token="r", spending=("x",)), "revoked")
+    assert (ended.refresh_token, ended.spending) == ("", None)
     assert ended.refused.message == "the session is over (revoked)"
 
 
