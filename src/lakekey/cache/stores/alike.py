@@ -26,8 +26,13 @@ T = TypeVar("T")
 
 
 def retried(ask: Callable[[], T]) -> T:
-    """Ask again where the reply was lost: only what may be done twice."""
+    """Ask again where the reply was lost: only what may be done twice.
+
+    Raises:
+        StoreUnavailable: It went on; ``in_doubt`` where it is not known of any of the tries whether it was done.
+    """
     arrived = time.monotonic()
+    lost: StoreUnavailable | None = None
     for tried in range(TRIES):
         # A second try in any case: the process may have been stopped in the first one.
         if tried > 1 and time.monotonic() - arrived > LONG:
@@ -36,9 +41,10 @@ def retried(ask: Callable[[], T]) -> T:
             return ask()
         except StoreUnavailable as error:
             if not error.in_doubt:
+                error.in_doubt = lost is not None
                 raise
             lost = error
-    raise lost
+    raise lost  # type: ignore[misc]  # each turn that does not return has set it
 
 
 def understood(where: str, read: Callable[[], T]) -> T:
@@ -98,6 +104,9 @@ def settled(write: Callable[[], bool], look: Callable[[], bool | None]) -> bool:
     Args:
         write: Compares and writes. Returns whether it was done.
         look: Whether it was done, by what is there; ``None``: it was not, and may be tried again.
+
+    Raises:
+        StoreUnavailable: It went on; ``in_doubt`` where it is not known of any of the tries whether it was done.
     """
     arrived = time.monotonic()
     lost: StoreUnavailable | None = None
@@ -109,9 +118,14 @@ def settled(write: Callable[[], bool], look: Callable[[], bool | None]) -> bool:
             return write() or (lost is not None and look() is True)
         except StoreUnavailable as error:
             if not error.in_doubt:
+                error.in_doubt = lost is not None
                 raise
             lost = error
-        done = look()
+        try:
+            done = look()
+        except StoreUnavailable as error:
+            error.in_doubt = True  # of the write
+            raise
         if done is not None:
             return done
     raise lost  # type: ignore[misc]  # each turn that does not return has set it

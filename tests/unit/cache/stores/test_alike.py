@@ -73,6 +73,21 @@ def test_write_that_each_reply_lets_wait_is_tried_twice_and_looked_for_each_time
     assert (write.times, look.times) == (2, 2)
 
 
+def test_what_was_in_doubt_once_stays_so_where_the_store_goes_away_meanwhile():
+    def away():
+        return StoreUnavailable("away", hint="start it")
+
+    with pytest.raises(StoreUnavailable, match="away") as asked:
+        retried(Asked(*lost(1), away()))
+    with pytest.raises(StoreUnavailable, match="away") as written:
+        settled(Asked(*lost(1), away()), Asked(None))
+    with pytest.raises(StoreUnavailable, match="away") as looked:
+        settled(Asked(*lost(1)), Asked(away()))
+    with pytest.raises(StoreUnavailable, match="away") as at_first:
+        settled(Asked(away()), Asked())
+    assert [each.value.in_doubt for each in (asked, written, looked, at_first)] == [True, True, True, False]
+
+
 def test_store_that_is_away_is_not_asked_again():
     ask = Asked(AWAY)
     with pytest.raises(StoreUnavailable, match="away"):
