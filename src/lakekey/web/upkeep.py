@@ -45,7 +45,7 @@ class Upkeep(Visits):
         return provider.identity() or user.name
 
     def _answered(self, provider: Provider) -> int | None:
-        """The status with which the workspace does not let the person in; ``None`` where it does.
+        """The status that speaks against the person or the workspace; ``None`` where none does.
 
         What it refuses may be the token, with 403 as with 401: it is renewed once, which a session that is over fails.
         """
@@ -61,7 +61,7 @@ class Upkeep(Visits):
                 return status if status >= 500 or status in _NOT_NOW else None
             if last or not provider.invalidate(token.access_token):
                 break
-        # A token of narrower scopes may not read who it is of; the renewal has shown that the session lives.
+        # A token of narrower scopes may not read whose it is.
         return None if status == 403 and "all-apis" not in token.scopes else status
 
     async def disconnect(self, request: Request) -> Response:

@@ -178,7 +178,7 @@ TEXTS = {
     "e-namesakes": "Several people have had the name {user}, with the ids {ids}. Remove the connections of one of them.",
     "e-needed": "Connections that need {app}: {count}. Open the page again; it says what ends.",
     "e-no-access": "The workspace refuses access (HTTP {status}). Ask its administrator whether you are allowed in.",
-    "e-no-answer": "The workspace does not answer now (HTTP {status}). Try again later.",
+    "e-no-answer": "The workspace cannot serve requests now (HTTP {status}). Try again later.",
     "e-no-app": "There is no app {app}. It may already have been removed.",
     "e-no-older-secret": "{app} has no older secret.",
     "e-no-profile": "The connection {of} is not offered here any more. Nothing was connected. Ask the administrator of this "

@@ -178,7 +178,7 @@ TEXTS = {
     "e-namesakes": "Mehrere Personen hatten den Namen {user}, mit den Kennungen {ids}. Entfernen Sie die Verbindungen einer von ihnen.",
     "e-needed": "Verbindungen, die {app} brauchen: {count}. Öffnen Sie die Seite noch einmal; dort steht, was endet.",
     "e-no-access": "Der Workspace verweigert den Zugriff (HTTP {status}). Bitten Sie dessen Administration um Zugang.",
-    "e-no-answer": "Der Workspace antwortet gerade nicht (HTTP {status}). Versuchen Sie es später noch einmal.",
+    "e-no-answer": "Der Workspace kann gerade keine Anfragen bearbeiten (HTTP {status}). Versuchen Sie es später noch einmal.",
     "e-no-app": "Es gibt keine App {app}. Vielleicht wurde sie schon entfernt.",
     "e-no-older-secret": "{app} hat kein älteres Geheimnis.",
     "e-no-profile": "Die Verbindung {of} wird hier nicht mehr angeboten. Es wurde nichts verbunden. Bitte wenden Sie sich an die "

@@ -526,12 +526,12 @@ def test_w15_test_button_does_not_take_a_token_that_is_dead_for_a_lack_of_permis
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_test_button_does_not_say_that_a_workspace_works_that_does_not_answer(visit, place, status):
+def test_test_button_does_not_say_that_a_workspace_works_that_cannot_serve(visit, place, status):
     ada = visit()
     page = ada.connect()
     place.box.fault("scim", status=status, body={}, times=None)
     words = ada.press(page, "Test prod").words
-    assert f"prod does not work: The workspace does not answer now (HTTP {status}). Try again later." in words
+    assert f"prod does not work: The workspace cannot serve requests now (HTTP {status}). Try again later." in words
 
 
 @pytest.mark.parametrize("status", [401, 403])
