@@ -22,7 +22,7 @@ KEY = {"LAKEKEY_KEY": base64.b64encode(bytes(32)).decode(), "LAKEKEY_KEY_SOURCE"
 
 @pytest.fixture(autouse=True)
 def _unknown(monkeypatch):
-    """A user of whom the machine knows no home; Windows makes one up."""
+    """A user without a home that the machine knows; Windows makes one up."""
     monkeypatch.setattr(_imports.os.path, "expanduser", lambda path: path)
 
 
