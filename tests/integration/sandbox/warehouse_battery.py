@@ -15,8 +15,6 @@ import traceback
 
 from databricks import sql
 
-from support.waiting import until
-
 NAIVE = dt.datetime.fromisoformat("2024-02-29 12:34:56")
 MERGE = """merge into dml t using (select 2 as a, 'm' as b union all select 9, 'n') s on t.a = s.a
     when matched then update set * when not matched then insert *"""
@@ -293,8 +291,14 @@ def check_a_long_statement_is_cancelled(client):
 
         thread = threading.Thread(target=run)
         thread.start()
-        handle = "active_command_id" if hasattr(cursor, "active_command_id") else "active_op_handle"
-        until(lambda: getattr(cursor, handle) is not None)
+        deadline = time.monotonic() + 30
+        while (
+            cursor.active_command_id is None
+            if hasattr(cursor, "active_command_id")
+            else (cursor.active_op_handle is None)
+        ):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         started = time.monotonic()
         cursor.cancel()
         thread.join(20)
@@ -356,7 +360,10 @@ def check_writers_of_one_table_do_not_fail(client):
 def check_asynchronous_statements_are_fetched_later(client):
     with client.connect() as connection, connection.cursor() as cursor:
         cursor.execute_async("select id from range(150000) order by id")
-        until(lambda: not cursor.is_query_pending())
+        deadline = time.monotonic() + 30
+        while cursor.is_query_pending():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         cursor.get_async_execution_result()
         assert [row[0] for row in cursor.fetchall()] == list(range(150_000))
 

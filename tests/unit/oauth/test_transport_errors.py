@@ -29,7 +29,7 @@ def caused_by(error, *, as_argument=False):
         (OSError("odd\x1b"), "cannot reach h: odd?", True),
         (OSError(), "cannot reach h: OSError", True),
         (BrokenPipeError(), "cannot reach h: BrokenPipeError", True),
-        (ValueError("a-secret"), "cannot reach h: ValueError", True),
+        (ValueError("a-salt"), "cannot reach h: ValueError", True),
         (IncompleteRead(b"{", 999), "the answer of h, or of a proxy, is incomplete", True),
     ],
 )

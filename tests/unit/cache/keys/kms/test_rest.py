@@ -135,14 +135,14 @@ def test_own_bundle_goes_before_those_of_the_environment(sent, monkeypatch, envi
     assert sent[0][1]["verify"] == trust
 
 
-@pytest.mark.parametrize("error", [OSError("dose-of-salts"), ValueError("dose-of-salts")])
-def test_request_that_fails_is_told_by_the_name_of_its_error(monkeypatch, trouble, error):
+@pytest.mark.parametrize("kind", [OSError, ValueError])
+def test_request_that_fails_is_told_by_the_name_of_its_error(monkeypatch, trouble, kind):
     def post(*_, **__):
-        raise error
+        raise kind("dose-of-salts")
 
     monkeypatch.setattr("requests.Session.post", post)
     told = trouble(rest.post, "https://kms.example.org/", {}, {})
-    assert told == (Kind.AWAY, type(error).__name__, "")
+    assert told == (Kind.AWAY, kind.__name__, "")
 
 
 @pytest.mark.parametrize("url", ["http://kms.example.org/", "ftp://127.0.0.1/", "https", "", "http://[/"])
