@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import secret_scan
+from support.disks import Disk
 from support.node_packages import node
 from support.servers.oidc_server import OidcServer
 
@@ -123,3 +124,14 @@ def pytest_runtest_makereport(item, call):
         report.sections.append(("OAuth server, last requests", "\n".join(lines)))
         report.sections.append(("OAuth server, stderr", server.stderr()[-4000:]))
     return report
+
+
+@pytest.fixture
+def disk(tmp_path, monkeypatch) -> Iterator[Disk]:
+    """A small disk that the cache is on, to be filled up."""
+    disk = Disk.mount(tmp_path / "disk")
+    if disk is None:
+        pytest.skip("this user may not mount a file system")
+    monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(disk.where / "cache"))
+    yield disk
+    disk.unmount()

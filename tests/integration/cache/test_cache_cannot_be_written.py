@@ -16,7 +16,6 @@ from lakekey.cache import unwritten
 from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
 from lakekey.sandbox import Sandbox
-from support.disks import Disk
 from support.inside import session_of
 
 OTHER_USER = 54321
@@ -28,16 +27,6 @@ def workspaces():
     """Two workspaces: one whose refresh tokens are single-use, one whose are reusable."""
     with Sandbox() as rotating, Sandbox(rotate=False) as reusing:
         yield {"rotating": rotating, "reusing": reusing}
-
-
-@pytest.fixture
-def disk(tmp_path, monkeypatch):
-    disk = Disk.mount(tmp_path / "disk")
-    if disk is None:
-        pytest.skip("this user may not mount a file system")
-    monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(disk.where / "cache"))
-    yield disk
-    disk.unmount()
 
 
 @pytest.fixture

@@ -7,23 +7,12 @@ from lakekey.cache.client_secrets import put_secret
 from lakekey.cache.opening import open_cache
 from lakekey.errors import CacheWriteFailed
 from lakekey.web.registrations import Registrations
-from support.disks import Disk
 from support.processes import lakekey
 
 HOST = "https://dbc.example.com"
 APP = AppRegistration(
     "one", "a-client", hosts=(HOST,), secret="dose-of-older", redirect_uri="https://apps.example.com/callback/one"
 )
-
-
-@pytest.fixture
-def disk(tmp_path, monkeypatch):
-    disk = Disk.mount(tmp_path / "disk")
-    if disk is None:
-        pytest.skip("this user may not mount a file system")
-    monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(disk.where / "cache"))
-    yield disk
-    disk.unmount()
 
 
 def test_change_on_a_full_disk_is_an_error_and_lives_in_no_memory(disk):
