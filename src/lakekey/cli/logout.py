@@ -266,9 +266,10 @@ def _as_waiter(waiter: Waiter, row: Found) -> _Done:
         with on(waiter):
             return _of_row(row)
     except Cancelled:
-        if open_cache().store.get(row.entry_id) is not None:
+        begun = waiter.commitment is not None and waiter.commitment.committed
+        if not begun and open_cache().store.get(row.entry_id) is not None:
             raise
-    # It is removed, and its revocation is under way, which a second call joins.
+    # It is being removed, or its revocation is under way: a second call joins that.
     done = _of_row(row)
     return done._replace(removed=True, revocation=done.revocation or "failed")
 

@@ -178,13 +178,17 @@ class Renewal(CredentialPart):
     def _forget(self, commitment: Commitment, only: Callable[[Entry], bool] | None) -> Entry | None:
         """Remove the entry. Returns what it was."""
 
-        def remove(_: Commitment, stored: Stored) -> Entry:
+        def remove(commitment: Commitment, stored: Stored) -> Entry:
             if only is not None and stored.entry is not None and not only(stored.entry):
                 return Entry({})
-            if not self._cache.delete(self._entry_id, replaces=stored.envelope) and stored.envelope is not None:
-                raise NotYet(None)  # it was changed just now, by a holder that has lost the lock: look again
-            held = unsaved.get(self._queue.key)
-            unsaved.drop(self._queue.key)  # an answer that could not be stored: the newest tokens of the session
+            commitment.commit()  # so that a caller that leaves can tell: it has begun, or it never will
+            try:
+                if not self._cache.delete(self._entry_id, replaces=stored.envelope) and stored.envelope is not None:
+                    raise NotYet(None)  # it was changed just now, by a holder that has lost the lock: look again
+                held = unsaved.get(self._queue.key)
+                unsaved.drop(self._queue.key)  # an answer that could not be stored: the newest tokens of the session
+            finally:
+                commitment.settled()
             return (held.entry if held is not None else stored.entry) or Entry({})
 
         removed = self._queue.in_turn(commitment, remove)

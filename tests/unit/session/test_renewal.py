@@ -2,11 +2,12 @@
 
 import contextlib
 import logging
+import threading
 from types import SimpleNamespace
 
 import pytest
 
-from lakekey._single_flight import Cancelled
+from lakekey._single_flight import Cancelled, Waiter, on
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.configuration.target import resolve
 from lakekey.errors import CredentialsRefused, LoginFailed, LoginRequired, TokenEndpointError
@@ -362,6 +363,45 @@ def test_sign_out_looks_again_at_an_entry_that_was_changed_meanwhile(job, store,
     removed = session_of(job).sign_out().removed
     assert removed.identity == "changed meanwhile"
     assert entry_of(job) is None
+
+
+def test_sign_out_that_has_begun_when_its_caller_leaves_can_be_told_and_is_completed(job, store, monkeypatch):
+    delete, waiter, gone = store.delete, Waiter(), threading.Event()
+
+    def slow(entry_id, **how):
+        waiter.cancel()
+        gone.wait(30)
+        return delete(entry_id, **how)
+
+    monkeypatch.setattr(store, "delete", slow)
+    with on(waiter), pytest.raises(Cancelled):
+        session_of(job).sign_out()
+    assert entry_of(job) is not None
+    assert waiter.commitment.committed
+    gone.set()
+    session_of(job).sign_out()
+    assert entry_of(job) is None
+
+
+def test_sign_out_that_has_not_begun_when_its_caller_leaves_removes_nothing(job, store, monkeypatch):
+    waiter, looked = Waiter(), threading.Event()
+    get = store.get
+
+    def slow(entry_id):
+        waiter.cancel()
+        looked.wait(30)
+        return get(entry_id)
+
+    monkeypatch.setattr(store, "get", slow)
+    with on(waiter), pytest.raises(Cancelled):
+        session_of(job).sign_out()
+    assert not waiter.commitment.committed
+    monkeypatch.setattr(store, "get", get)
+    looked.set()
+    for thread in threading.enumerate():
+        if thread.name == "lakekey-exchange":
+            thread.join(30)
+    assert entry_of(job) is not None
 
 
 def test_renewal_ahead_of_time_that_is_not_possible_now_is_not_an_error(job, server, monkeypatch):
