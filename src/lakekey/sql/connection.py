@@ -199,23 +199,8 @@ class Connection(ConnectionProxy):
             return self.connection is new
         raise self._refused(refusal)
 
-    def _refused(self, refusal: sql.exc.Error) -> sql.exc.Error:
-        """The error of a call that is not made again; the refused token is replaced for what comes next."""
-        return self._explained(refusal, renewed=self._tracker.renewed(has_not_run=started_nothing(refusal)))
-
     def _explained(self, refusal: sql.exc.Error, *, renewed: bool, batch: bool = False) -> sql.exc.Error:
         return explained(refusal, self._target.name, renewed=renewed, batch=batch)
-
-    def _call(self, work: Callable[[], Any]) -> Any:
-        """Do something with the connector that is not sent again; a refused token is replaced for what comes next."""
-        self._tracker.check()
-        try:
-            return typed(work)
-        except sql.exc.Error as error:
-            if not refused(error):
-                raise
-            refusal = error
-        raise self._refused(refusal)
 
 
 class Cursor(CursorProxy):

@@ -5,17 +5,13 @@ repeated here; see `lakekey.sql.connection` for the one that repeats.
 """
 
 import functools
-from collections.abc import Callable
 from typing import Any
-
-from databricks import sql
 
 from lakekey.configuration.target import Target
 from lakekey.sql.arguments import TokenTracker
 from lakekey.sql.attempts import counted, watched
-from lakekey.sql.connector_errors import explained, refused, typed
 from lakekey.sql.proxy import ConnectionProxy, CursorProxy
-from lakekey.sql.statements import is_plain_read, started_nothing
+from lakekey.sql.statements import is_plain_read
 
 
 class PooledConnection(ConnectionProxy):
@@ -51,17 +47,6 @@ class PooledConnection(ConnectionProxy):
         result = self._call(work, batch=name == "executemany")
         self._tracker.served()
         return result
-
-    def _call(self, work: Callable[[], Any], *, batch: bool = False) -> Any:
-        self._tracker.check()
-        try:
-            return typed(work)
-        except sql.exc.Error as error:
-            if not refused(error):
-                raise
-            refusal = error
-        renewed = self._tracker.renewed(has_not_run=started_nothing(refusal) and not batch)
-        raise explained(refusal, self._target.name, renewed=renewed, batch=batch)
 
 
 class PooledCursor(CursorProxy):

@@ -5,8 +5,13 @@ from collections.abc import Callable, Iterator
 from types import MethodType
 from typing import Any, Self
 
+from databricks import sql
+
+from lakekey.configuration.target import Target
+from lakekey.sql.arguments import TokenTracker
 from lakekey.sql.attempts import counted
-from lakekey.sql.statements import BEGINNINGS
+from lakekey.sql.connector_errors import explained, refused, typed
+from lakekey.sql.statements import BEGINNINGS, started_nothing
 
 
 class Proxy:
@@ -66,10 +71,14 @@ class ConnectionProxy(Proxy):
 
     Attributes:
         connection: The connector's own connection.
+        _tracker: What signs it in.
+        _target: Where to.
     """
 
     _stands_for = "connection"
     connection: Any
+    _tracker: TokenTracker
+    _target: Target
 
     @property
     def autocommit(self) -> bool:
@@ -98,6 +107,22 @@ class ConnectionProxy(Proxy):
                 work()
 
         self._call(call)
+
+    def _call(self, work: Callable[[], Any], *, batch: bool = False) -> Any:
+        """Do something with the connector that is not sent again; a refused token is replaced for what comes next."""
+        self._tracker.check()
+        try:
+            return typed(work)
+        except sql.exc.Error as error:
+            if not refused(error):
+                raise
+            refusal = error
+        raise self._refused(refusal, batch=batch)
+
+    def _refused(self, refusal: sql.exc.Error, *, batch: bool = False) -> sql.exc.Error:
+        """The error of a call that is not made again; the refused token is replaced for what comes next."""
+        renewed = self._tracker.renewed(has_not_run=started_nothing(refusal) and not batch)
+        return explained(refusal, self._target.name, renewed=renewed, batch=batch)
 
 
 class CursorProxy(Proxy):

@@ -81,10 +81,7 @@ class AzureKeyVault:
             {"alg": ALGORITHM, "value": base64.urlsafe_b64encode(value).decode().rstrip("=")},
             {"Authorization": f"Bearer {self._token()}"},
         )
-        trouble = answer.trouble() or _refusal(answer)
-        if trouble is not None:
-            raise trouble
-        return answer.fields
+        return answer.checked(_refusal)
 
     def _token(self) -> str:
         try:

@@ -85,10 +85,7 @@ class GoogleCloudKms:
         answer = rest.post(
             f"{self._endpoint}/v1/{self._key}:{verb}", fields, {"Authorization": f"Bearer {self._token()}"}
         )
-        trouble = answer.trouble() or _refusal(answer)
-        if trouble is not None:
-            raise trouble
-        return answer.fields
+        return answer.checked(_refusal)
 
     def _token(self) -> str:
         try:

@@ -1,7 +1,7 @@
 """HTTP for the services that we speak to ourselves: TLS, no redirects, no ``.netrc``, bounded body, JSON only."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -38,6 +38,20 @@ class Answer(NamedTuple):
         if self.status >= SERVER_ERROR or self.status < 200 or 300 <= self.status < 400:
             return KmsTrouble(Kind.AWAY, f"HTTP {self.status}")
         return None
+
+    def checked(self, refusal: "Callable[[Answer], KmsTrouble | None]") -> dict[str, Any]:
+        """The fields of an answer that grants what was asked.
+
+        Args:
+            refusal: What else such an answer may mean: the service's own codes.
+
+        Raises:
+            KmsTrouble: It grants nothing.
+        """
+        trouble = self.trouble() or refusal(self)
+        if trouble is not None:
+            raise trouble
+        return self.fields
 
 
 def post(

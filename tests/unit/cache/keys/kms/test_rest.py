@@ -174,3 +174,12 @@ def test_text_that_is_not_there_is_trouble(trouble, fields):
 def test_address_in_clear_behind_a_blank_is_refused_as_it_would_go_through_a_proxy(before):
     with pytest.raises(KmsTrouble, match="not an https:// address"):
         rest.require_secure(f"{before}http://127.0.0.1:1/x")
+
+
+def test_answer_is_refused_for_what_every_service_means_alike_before_its_own_codes(trouble):
+    def refusal(answer):
+        return KmsTrouble(Kind.DENIED, "theirs") if answer.status >= 403 else None
+
+    assert Answer(200, {"name": "it"}).checked(refusal) == {"name": "it"}
+    assert trouble(Answer(403, {}).checked, refusal) == (Kind.DENIED, "theirs", "")
+    assert trouble(Answer(429, {}).checked, refusal) == (Kind.THROTTLED, "HTTP 429", "")
