@@ -48,15 +48,34 @@ def no_secret_shows(secret_watch, directories, monkeypatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def unattended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No person is there to sign in."""
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+def person_leaves(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From its call on, no person is there to sign in."""
+    return lambda: monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
 
 
 @pytest.fixture
-def attended(monkeypatch: pytest.MonkeyPatch) -> None:
+def person_returns(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From its call on, a person is there to sign in, with a browser, whatever the terminal looks like."""
+    return lambda: monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+
+
+@pytest.fixture
+def unattended(person_leaves: Callable[[], None]) -> None:
+    """No person is there to sign in."""
+    person_leaves()
+
+
+@pytest.fixture
+def attended(person_returns: Callable[[], None]) -> None:
     """A person is there to sign in, with a browser, whatever the terminal looks like."""
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    person_returns()
+
+
+@pytest.fixture
+def ci_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CI job, which lakekey finds out by itself."""
+    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "auto")
+    monkeypatch.setenv("CI", "true")
 
 
 @pytest.fixture

@@ -237,10 +237,11 @@ def test_hook_with_a_connection_of_its_own_asks_airflow_for_none():
     assert asyncio.run(FromVault("nowhere")._a_get_token()) == "a token"
 
 
-def test_without_a_service_principal_a_task_is_warned_and_never_opens_a_browser(box, connect, tmp_path, monkeypatch):
+def test_without_a_service_principal_a_task_is_warned_and_never_opens_a_browser(
+    box, connect, tmp_path, monkeypatch, attended
+):
     opened = tmp_path / "opened"
     monkeypatch.setenv("BROWSER", f"touch {opened} #")
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
     connect(login=None, password=None)
     hook = LakekeyDatabricksHook("lakehouse")
     with pytest.warns(lakekey.ServicePrincipalMissingWarning, match="an Airflow task"):
@@ -262,10 +263,9 @@ def test_a_token_of_the_workspaces_own_can_be_named_and_is_masked(box, connect, 
     assert redact(f"it is {token}") == "it is ***"
 
 
-def test_a_task_may_use_the_session_of_a_person_who_has_signed_in(box, connect, monkeypatch):
+def test_a_task_may_use_the_session_of_a_person_who_has_signed_in(box, connect, monkeypatch, attended):
     monkeypatch.delenv("AIRFLOW_CONN_LAKEHOUSE")
     monkeypatch.setenv("BROWSER", box.person().command())
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
     lakekey.provider(host=box.host, ca_file=box.ca_file).login()
     connect(login=None, password=None)
     monkeypatch.setattr(factory, "_warned", {box.host})

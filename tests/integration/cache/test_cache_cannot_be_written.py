@@ -30,14 +30,14 @@ def workspaces():
 
 
 @pytest.fixture
-def sign_in(workspaces, monkeypatch):
+def sign_in(workspaces, monkeypatch, person_returns):
     def sign_in(kind="rotating", **settings):
         workspace = workspaces[kind]
         workspace.clear_faults()
         for name, value in workspace.environment().items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("BROWSER", workspace.person().command())
-        monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+        person_returns()
         monkeypatch.setenv("LAKEKEY_LOGIN_TIMEOUT", "20")
         return lakekey.provider(host=workspace.host, ca_file=workspace.ca_file, **settings)
 
@@ -157,13 +157,13 @@ def meanwhile(provider, happens):
     exchange._grant = grant
 
 
-def test_another_provider_of_the_process_stores_what_the_first_could_not(disk, sign_in, monkeypatch):
+def test_another_provider_of_the_process_stores_what_the_first_could_not(disk, sign_in, person_leaves):
     provider = sign_in()
     token = provider.token().access_token
     with meanwhile(provider, disk.fill), pytest.raises(lakekey.CacheWriteFailed):
         provider.invalidate(token)
     disk.free()
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")  # a session that was lost would not come back by itself
+    person_leaves()  # a session that was lost would not come back by itself
     with pytest.warns(lakekey.ServicePrincipalMissingWarning):
         another = lakekey.provider(host=provider.target.host, ca_file=provider.target.ca_file)
     another.invalidate(token)
@@ -290,14 +290,14 @@ def test_the_command_signs_out_on_a_full_disk_too(disk, sign_in):
     assert open_cache().list() == []
 
 
-def test_signing_out_of_a_session_that_was_never_stored_ends_it_in_this_process(disk, sign_in, monkeypatch):
+def test_signing_out_of_a_session_that_was_never_stored_ends_it_in_this_process(disk, sign_in, person_leaves):
     open_cache().begin()
     provider = sign_in()
     disk.fill()
     signed_in = provider.headers()
     assert lakekey.provider(host=provider.target.host).headers() == signed_in
     assert provider.logout() is True
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    person_leaves()
     with pytest.warns(lakekey.ServicePrincipalMissingWarning), pytest.raises(lakekey.LoginRequired):
         lakekey.provider(host=provider.target.host).headers()
 

@@ -90,11 +90,11 @@ def test_a_login_that_is_missing_is_the_next_step(box, profile, doctor):
     assert checks["session"]["finding"].startswith("ada@example.com, token ends in ")
 
 
-def test_a_session_that_the_server_ended_is_the_next_login(box, profile, doctor, monkeypatch):
+def test_a_session_that_the_server_ended_is_the_next_login(box, profile, doctor, person_leaves):
     profile(dev={})
     token = lakekey.provider("dev").login().access_token
     box.revoke()
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    person_leaves()
     with pytest.warns(lakekey.ServicePrincipalMissingWarning), pytest.raises(lakekey.LoginRequired):
         lakekey.provider("dev").invalidate(token)
     status, checks, _ = doctor("dev")

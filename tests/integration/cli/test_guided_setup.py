@@ -97,11 +97,11 @@ def test_one_line_signs_in_and_writes_the_profile(box, file, attended):
     assert f"you are signed in as {ADA}" in again.stderr
 
 
-def test_second_sign_in_without_a_person_says_that_there_is_a_session(box, file, monkeypatch, unattended):
+def test_second_sign_in_without_a_person_says_that_there_is_a_session(box, file, person_leaves, person_returns):
     file.write_text(f"[dev]\nhost = {box.host}\n")
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    person_returns()
     assert run("login", "dev").returncode == 0
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    person_leaves()
     done = run("login", "dev")
     assert done.returncode == 3
     assert f"signed in as {ADA}, and this run cannot" in done.stderr
@@ -118,11 +118,11 @@ def test_profiles_that_are_there_are_offered(box, file):
         assert terminal.ends() == 0
 
 
-def test_certificates_of_a_private_authority_are_asked_for_and_kept(box, file, monkeypatch, tmp_path):
+def test_certificates_of_a_private_authority_are_asked_for_and_kept(box, file, monkeypatch, tmp_path, person_returns):
     trusted = os.environ["REQUESTS_CA_BUNDLE"]
     for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    person_returns()
     refused = run("login", "dev", "--host", box.host)
     assert (refused.returncode, "name it with --ca-file" in refused.stderr) == (1, True), refused.stderr
     assert "in the profile" not in refused.stderr
@@ -425,10 +425,9 @@ def test_forgetting_the_key_of_an_empty_home_touches_nothing(box, monkeypatch, t
     assert not cache.exists()
 
 
-def test_provider_finds_the_one_session_and_names_several(box, monkeypatch):
+def test_provider_finds_the_one_session_and_names_several(box, attended):
     import lakekey
 
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
     assert run("login", "--host", box.host).returncode == 0
     assert lakekey.provider().identity() == ADA
     assert run("login", "--host", box.host, "--user", ADA).returncode == 0

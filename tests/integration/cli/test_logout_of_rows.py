@@ -133,10 +133,9 @@ def test_what_ends_when_the_reader_has_gone_is_told_on_standard_error(many):
     assert said.count("lakekey: signed out of https://") == 12 - len(cache.list()) > 0
 
 
-def test_session_that_is_held_keeps_no_other_from_ending_and_the_key_stays(sessions, monkeypatch):
+def test_session_that_is_held_keeps_no_other_from_ending_and_the_key_stays(sessions, monkeypatch, unattended):
     (held,) = [each["entry"] for each in rows() if each["auth_type"] == "external-browser"]
     monkeypatch.setenv("LAKEKEY_LOCK_TIMEOUT", "1")
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")  # no one is waited for
     with open_cache().lock(held) as ours:
         assert ours
         done = run("logout", "--all", "--forget-key", "--json")

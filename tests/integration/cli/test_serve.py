@@ -211,10 +211,9 @@ def test_idle_connections_keep_no_request_out(box):
         service.shutdown()
 
 
-def test_the_service_opens_no_browser_though_a_person_is_there(box, tmp_path, monkeypatch):
+def test_the_service_opens_no_browser_though_a_person_is_there(box, tmp_path, monkeypatch, attended):
     opened = tmp_path / "opened"
     monkeypatch.setenv("BROWSER", f"touch {opened} #")
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
     Path(os.environ["DATABRICKS_CONFIG_FILE"]).write_text(f"[DEFAULT]\nhost = {box.host}\nca_file = {box.ca_file}\n")
     with subprocess.Popen([LAKEKEY, "serve"], stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -122,13 +122,14 @@ def test_azure_devops_is_asked_for_a_token(box, idp, monkeypatch):
     assert asked["path"] == "/org/project/_apis/distributedtask/hubs/build/plans/plan/jobs/job/oidctoken"
 
 
-def test_a_pods_service_account_signs_in_where_it_is_named(box, idp, workload, token_endpoint, monkeypatch, tmp_path):
+def test_a_pods_service_account_signs_in_where_it_is_named(
+    box, idp, workload, token_endpoint, monkeypatch, tmp_path, attended
+):
     mounted = tmp_path / "var/run/secrets/kubernetes.io/serviceaccount"
     mounted.mkdir(parents=True)
     (mounted / "token").write_text(idp.token("system:serviceaccount:etl:nightly", token_endpoint))
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     monkeypatch.setenv("CONTAINER_SANDBOX_MOUNT_POINT", str(tmp_path))
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
     assert lakekey.provider(client_id=workload).auth_type() == "external-browser"  # every pod has such a token
     p = lakekey.provider(client_id=workload, auth_type="file-oidc")
     assert whoami(box, p) == workload

@@ -109,26 +109,26 @@ def test_a_statement_that_failed_for_another_reason_is_not_sent_again(box, princ
     assert box.counters["token.client_credentials"] == 1
 
 
-def test_an_error_of_ours_comes_out_of_the_connector_as_it_is(box, monkeypatch):
+def test_an_error_of_ours_comes_out_of_the_connector_as_it_is(box, person_leaves):
     person = lakekey.provider(host=box.host, ca_file=box.ca_file, http_path=box.http_path)
     with connect(person, pass_through=True) as connection, connection.cursor() as cursor:
         one(cursor)
         person.logout()
-        monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")  # the person has left
+        person_leaves()
         with pytest.raises(lakekey.LoginRequired) as caught:
             one(cursor)
     assert caught.value.hint == f"run: lakekey login --host {box.host} --ca-file {box.ca_file}"
 
 
 @pytest.mark.parametrize("read", ["fetchmany", "rows"])
-def test_an_error_of_ours_comes_out_as_it_is_in_the_midst_of_reading_too(box, monkeypatch, read):
+def test_an_error_of_ours_comes_out_as_it_is_in_the_midst_of_reading_too(box, person_leaves, read):
     person = lakekey.provider(host=box.host, ca_file=box.ca_file, http_path=box.http_path)
     # Few rows to a fetch, since the connector takes a millisecond to hand out each.
     with connect(person, pass_through=True) as connection, connection.cursor(arraysize=100) as cursor:
         cursor.execute("select id from range(300) t(id)")
         cursor.fetchmany(50)
         person.logout()
-        monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")  # the person has left
+        person_leaves()
         with pytest.raises(lakekey.LoginRequired):
             if read == "fetchmany":
                 while cursor.fetchmany(100_000):
@@ -142,10 +142,9 @@ def test_an_error_of_ours_comes_out_as_it_is_in_the_midst_of_reading_too(box, mo
     [("person", False), ("principal", False), ("principal", True)],
     ids=["person", "principal", "opaque"],
 )
-def test_a_query_outlives_its_tokens_which_end_by_themselves(monkeypatch, who, opaque):
+def test_a_query_outlives_its_tokens_which_end_by_themselves(monkeypatch, attended, who, opaque):
     with Sandbox(token_lifetime=2, opaque_tokens=opaque) as box:
         monkeypatch.setenv("BROWSER", box.person().command())
-        monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
         person = lakekey.provider(host=box.host, ca_file=box.ca_file, http_path=box.http_path)
         provider = person if who == "person" else service_principal(box)
         with connect(provider, pass_through=opaque) as connection, connection.cursor() as cursor:

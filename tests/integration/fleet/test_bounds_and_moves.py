@@ -27,13 +27,12 @@ def server(postgresql):
 
 
 @pytest.fixture
-def signed_in(fleet, oidc_server, monkeypatch):
+def signed_in(fleet, oidc_server, monkeypatch, unattended):
     """This process as one of a host whose session has a live token."""
     host = fleet.host("a")
     host.sign_in(left=3000)
     oidc_server.reset()
     host.enter(monkeypatch)
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     return host
 
 

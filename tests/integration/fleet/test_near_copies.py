@@ -37,10 +37,9 @@ def signed_in(fleet, oidc_server):
 
 
 @pytest.fixture
-def provider_here(signed_in, monkeypatch):
+def provider_here(signed_in, monkeypatch, unattended):
     """This process as one of host a: makes a provider in it."""
     signed_in.enter(monkeypatch)
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     return lambda **timing: Provider(signed_in.target, timing=Timing(**timing))
 
 

@@ -125,9 +125,8 @@ def test_a11_holder_cut_off_with_the_answer_stores_it_when_the_store_is_back(beh
     signed_in.assert_session_is_whole()
 
 
-def test_a46_two_addresses_of_one_store_make_one_request(behind, signed_in, oidc_server, proxy, monkeypatch):
+def test_a46_two_addresses_of_one_store_make_one_request(behind, signed_in, oidc_server, proxy, unattended):
     """Two flights of one process, which share neither a connection nor a lease."""
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     one, other = (Provider(host.target, environ=host.environ) for host in (signed_in, behind))
     tried = threading.Event()
 

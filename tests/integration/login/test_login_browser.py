@@ -11,14 +11,9 @@ import pytest
 import requests
 
 from lakekey.cache.opening import open_cache
-from support.program import Program, environment, free_port, is_free, lakekey
+from support.program import Program, free_port, is_free, lakekey
 from support.tiny_client import TinyClient
 from support.waiting import until
-
-
-@pytest.fixture
-def settings(oidc_server, tmp_path):
-    return environment(oidc_server, tmp_path / "cache")
 
 
 def entry_of(settings):

@@ -2,12 +2,7 @@
 
 import pytest
 
-from support.program import environment, lakekey
-
-
-@pytest.fixture
-def settings(oidc_server, tmp_path):
-    return environment(oidc_server, tmp_path / "cache")
+from support.program import lakekey
 
 
 @pytest.mark.parametrize("name", ["issuer", "authorization_endpoint", "token_endpoint", "revocation_endpoint"])

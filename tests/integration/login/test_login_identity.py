@@ -13,11 +13,6 @@ from support.program import environment, lakekey
 ADA, GRACE = "ada@example.com", "grace@example.com"
 
 
-@pytest.fixture
-def settings(oidc_server, tmp_path):
-    return environment(oidc_server, tmp_path / "cache")
-
-
 def sign_in(server, settings, user, *arguments):
     with lakekey("login", *arguments, environment=settings) as program:
         page = server.sign_in(program.url(), user)

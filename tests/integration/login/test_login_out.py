@@ -10,12 +10,7 @@ import pytest
 import lakekey as product
 from lakekey.cache.opening import open_cache
 from support.inside import session_of
-from support.program import environment, lakekey
-
-
-@pytest.fixture
-def settings(oidc_server, tmp_path):
-    return environment(oidc_server, tmp_path / "cache")
+from support.program import lakekey
 
 
 def run(settings, *arguments):
@@ -76,11 +71,11 @@ def test_logout_succeeds_although_the_server_does_not_revoke(
     assert open_cache({**settings, "LAKEKEY_KEY_SOURCE": "file"}).list() == []
 
 
-def test_a_program_that_is_signed_out_asks_for_a_login(oidc_server, settings, monkeypatch):
+def test_a_program_that_is_signed_out_asks_for_a_login(oidc_server, settings, monkeypatch, person_leaves):
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     sign_in(oidc_server, settings)
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    person_leaves()
     with pytest.warns(product.ServicePrincipalMissingWarning):
         provider = product.provider()
     assert provider.headers()

@@ -10,15 +10,10 @@ import pytest
 
 import lakekey
 from lakekey.cache.entry import Entry
-from support.program import Program, environment
+from support.program import Program
 from support.secret_scan import Watch
 
 SECRET = "a-secret-of-this-test"
-
-
-@pytest.fixture
-def settings(oidc_server, tmp_path):
-    return environment(oidc_server, tmp_path / "cache")
 
 
 def test_a_whole_life_shows_no_secret(oidc_server, settings, secret_watch, tmp_path):

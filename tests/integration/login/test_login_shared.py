@@ -3,9 +3,7 @@
 import os
 import signal
 
-import pytest
-
-from support.program import Program, environment, lakekey
+from support.program import Program, lakekey
 
 PROCESSES, THREADS = 8, 8
 
@@ -31,11 +29,6 @@ sys.stdin.readline()
 ready.wait()
 [thread.join() for thread in threads]
 """
-
-
-@pytest.fixture
-def settings(oidc_server, tmp_path):
-    return environment(oidc_server, tmp_path / "cache")
 
 
 def test_8_processes_of_8_threads_open_exactly_one_tab(oidc_server, settings, tmp_path):

@@ -3,6 +3,7 @@ import requests
 from databricks import sql
 
 from lakekey.sandbox import Sandbox
+from support.tiny_client import TinyClient
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +46,9 @@ def ask(connect):
         return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
 
     return ask
+
+
+@pytest.fixture
+def client(oidc_server):
+    """A client of the independent server, which knows nothing of lakekey."""
+    return TinyClient(oidc_server)

@@ -15,12 +15,6 @@ import requests
 from support.tiny_client import TinyClient, claims, get, service_principal, whoami
 from support.waiting import until
 
-
-@pytest.fixture
-def client(oidc_server):
-    return TinyClient(oidc_server)
-
-
 # Discovery and sign-in
 
 

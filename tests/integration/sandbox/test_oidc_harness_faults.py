@@ -10,12 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from support.tiny_client import TinyClient, get, service_principal
-
-
-@pytest.fixture
-def client(oidc_server):
-    return TinyClient(oidc_server)
+from support.tiny_client import get, service_principal
 
 
 def test_a_status_fault_answers_in_the_servers_place(oidc_server, client):

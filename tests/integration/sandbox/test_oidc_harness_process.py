@@ -10,17 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
 import requests
 
 from support.servers.oidc_server import OidcServer
 from support.tiny_client import SCOPES, TinyClient, get, service_principal
 from support.waiting import until
-
-
-@pytest.fixture
-def client(oidc_server):
-    return TinyClient(oidc_server)
 
 
 def test_the_log_holds_no_secret(oidc_server, client):

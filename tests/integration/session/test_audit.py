@@ -63,7 +63,7 @@ def events(records):
 
 
 @pytest.mark.on_windows
-def test_a_session_from_its_sign_in_to_its_end(machine, lines, monkeypatch):
+def test_a_session_from_its_sign_in_to_its_end(machine, lines, person_leaves):
     provider = machine.provider()
     provider.login()
     first = provider.token().access_token
@@ -72,7 +72,7 @@ def test_a_session_from_its_sign_in_to_its_end(machine, lines, monkeypatch):
     provider.invalidate(first)
     provider.headers()
     machine.server.revoke_all()
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    person_leaves()
     machine.store(left=-60, refresh_token=machine.stored().refresh_token, identity="ada@example.com")
     with pytest.raises(LoginRequired):
         machine.provider().headers()

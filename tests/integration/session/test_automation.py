@@ -27,17 +27,11 @@ def profiles(box, tmp_path, monkeypatch):
     )
 
 
-@pytest.fixture
-def unwatched(monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "auto")
-    monkeypatch.setenv("CI", "true")
-
-
 def announcements(caplog):
     return [record.getMessage() for record in caplog.records if record.name == "lakekey.automation"]
 
 
-def test_missing_service_principal_is_warned_of_once_with_its_settings(profiles, unwatched):
+def test_missing_service_principal_is_warned_of_once_with_its_settings(profiles, ci_job):
     with pytest.warns(ServicePrincipalMissingWarning) as caught:
         lakekey.provider("dev")
         lakekey.provider("dev")
@@ -51,7 +45,7 @@ def test_missing_service_principal_is_warned_of_once_with_its_settings(profiles,
 
 
 def test_without_a_session_a_login_is_required_at_once_and_no_browser_opens(
-    box, profiles, unwatched, monkeypatch, tmp_path
+    box, profiles, ci_job, monkeypatch, tmp_path
 ):
     opened = tmp_path / "opened"
     monkeypatch.setenv("BROWSER", f"touch {opened}")
@@ -64,10 +58,10 @@ def test_without_a_session_a_login_is_required_at_once_and_no_browser_opens(
     assert box.log == []
 
 
-def test_a_persons_session_serves_an_unwatched_run(box, profiles, monkeypatch, caplog):
+def test_a_persons_session_serves_an_unwatched_run(box, profiles, monkeypatch, caplog, person_leaves):
     lakekey.provider("dev").login()
     monkeypatch.setenv("CI", "true")
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    person_leaves()
     with pytest.warns(ServicePrincipalMissingWarning), caplog.at_level(logging.INFO, "lakekey.automation"):
         assert lakekey.provider("dev").headers()
     (line,) = announcements(caplog)
@@ -96,7 +90,7 @@ def test_script_without_a_terminal_warns_only_where_no_session_serves(profiles, 
     assert "ServicePrincipalMissingWarning: dev: a run without a terminal" in run().stderr
 
 
-def test_scheduled_run_reports_its_identity_once(box, profiles, unwatched, caplog):
+def test_scheduled_run_reports_its_identity_once(box, profiles, ci_job, caplog):
     p = lakekey.provider("prod")
     with caplog.at_level(logging.INFO, "lakekey.automation"), warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -118,7 +112,7 @@ def test_two_profiles_of_one_workspace_are_two_identities(box, profiles):
     assert (box.counters["logins"], box.counters["token.client_credentials"]) == (1, 1)
 
 
-def test_a_cold_start_on_a_warm_cache_loads_none_of_what_is_slow(box, profiles, unwatched):
+def test_a_cold_start_on_a_warm_cache_loads_none_of_what_is_slow(box, profiles, ci_job):
     lakekey.provider("prod").headers()
     box.reset_log()
     slow = [

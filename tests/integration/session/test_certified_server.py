@@ -110,11 +110,11 @@ def test_reusable_refresh_tokens_work_too(server, person):
     assert (session_of(person).peek().refresh_token, server.token_state(kept)) == (kept, "current")
 
 
-def test_refresh_token_that_another_program_used_ends_the_session_cleanly(server, person, monkeypatch):
+def test_refresh_token_that_another_program_used_ends_the_session_cleanly(server, person, person_leaves):
     bearer(person)
     stolen = session_of(person).peek().refresh_token
     assert TinyClient(server).refresh(stolen).status_code == 200
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    person_leaves()
     with pytest.warns(lakekey.ServicePrincipalMissingWarning):
         unwatched = lakekey.provider()
     with pytest.raises(lakekey.LoginRequired, match="the session is over") as caught:

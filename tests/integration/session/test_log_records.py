@@ -190,7 +190,7 @@ def cannot_write(*_, **__):
     raise CacheWriteFailed("the disk is full")
 
 
-def test_no_token_and_no_secret_is_in_any_record(machine, caplog, monkeypatch):
+def test_no_token_and_no_secret_is_in_any_record(machine, caplog, person_leaves):
     caplog.set_level(logging.DEBUG)
     seen = {machine.stored().refresh_token, machine.stored().access_token}
     provider = machine.provider()
@@ -200,7 +200,7 @@ def test_no_token_and_no_secret_is_in_any_record(machine, caplog, monkeypatch):
     service = machine.server.service_principal.client_secret
     Machine(machine.server, machine.directory, service=True).provider().headers()
     machine.server.revoke_all()
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    person_leaves()
     provider = machine.provider()
     held = provider.token().access_token
     with pytest.raises((LoginRequired, CacheError)):

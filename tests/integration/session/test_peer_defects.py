@@ -21,12 +21,6 @@ from support.sessions import Machine
 
 
 @pytest.fixture
-def service(oidc_server, tmp_path):
-    """A machine on which a service principal has not signed in yet."""
-    return Machine(oidc_server, tmp_path / "cache", service=True)
-
-
-@pytest.fixture
 def desk(oidc_server, tmp_path):
     """A machine on which no person has signed in yet."""
     return Machine(oidc_server, tmp_path / "cache")

@@ -32,12 +32,6 @@ def person(oidc_server, tmp_path):
     return machine
 
 
-@pytest.fixture
-def service(oidc_server, tmp_path):
-    """A machine that signs in as a service principal."""
-    return Machine(oidc_server, tmp_path / "cache", service=True)
-
-
 def elsewhere(travelled, environ):
     """What another process makes of a pickle."""
     child = subprocess.run(

@@ -147,10 +147,10 @@ def test_unattended_run_is_refused_at_once_without_a_request(box, profile, unatt
     assert box.log == []
 
 
-def test_unattended_run_with_an_ended_session(box, profile, monkeypatch):
+def test_unattended_run_with_an_ended_session(box, profile, person_leaves):
     name = profile("unwatched-2")
     lakekey.provider(name).headers()
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    person_leaves()
     with pytest.warns(lakekey.ServicePrincipalMissingWarning):
         provider = lakekey.provider(name)
     provider.headers()  # the cached session serves

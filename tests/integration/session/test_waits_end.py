@@ -34,7 +34,7 @@ def test_a_thread_waits_for_the_lock_the_exchange_and_no_longer(machine):
     assert machine.token_requests() == 1
 
 
-def test_where_a_person_is_there_it_waits_for_the_sign_in_as_well(machine, monkeypatch):
+def test_where_a_person_is_there_it_waits_for_the_sign_in_as_well(machine, person_returns):
     waits = []
     provider = machine.provider()
     queue = session_of(provider).queue
@@ -44,7 +44,7 @@ def test_where_a_person_is_there_it_waits_for_the_sign_in_as_well(machine, monke
             waits.append(patience)
 
     queue.share(Notes(), "key", lambda commitment: None)
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
+    person_returns()
     queue.share(Notes(), "key", lambda commitment: None)
     lock, login = machine.target.lock_timeout, provider.target.login_timeout
     assert waits == [lock + 45 + 15, lock + login + 45 + 15 + login + 45]

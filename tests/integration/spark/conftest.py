@@ -126,11 +126,10 @@ def browser(tmp_path_factory: pytest.TempPathFactory, front: SparkFront) -> Path
 
 @pytest.fixture
 def person(
-    workspace: Sandbox, front: SparkFront, browser: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Sandbox, front: SparkFront, browser: Path, monkeypatch: pytest.MonkeyPatch, attended: None
 ) -> Callable[..., lakekey.Provider]:
     """Signs a person of the workspace in through the browser: ``person("ada@example.com")``."""
     monkeypatch.setenv("BROWSER", f"{sys.executable} {browser / 'browser.py'} %s")
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "browser")
 
     def sign_in(user: str = "ada@example.com") -> lakekey.Provider:
         (browser / "person").write_text(user)

@@ -161,9 +161,9 @@ def test_an_error_of_the_query_is_sparks_own_and_costs_no_token(principal, conne
 
 
 @pytest.mark.filterwarnings("ignore::lakekey.ServicePrincipalMissingWarning")
-def test_a_session_that_ends_in_mid_life_says_that_a_login_is_required(person, connect, monkeypatch):
+def test_a_session_that_ends_in_mid_life_says_that_a_login_is_required(person, connect, person_leaves):
     ada = person()
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+    person_leaves()
     target = ada.target
     same = lakekey.provider(host=target.host, user=target.user, cluster_id=target.cluster_id, ca_file=target.ca_file)
     spark = connect(same)

@@ -68,9 +68,14 @@ class Place:
 
 
 @pytest.fixture
-def place(lakekey_environment, tmp_path, monkeypatch, unattended):
+def portal_host(monkeypatch, unattended):
+    """A machine that no person is at, and whose environment names no workspace."""
     for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def place(lakekey_environment, tmp_path, portal_host):
     lakekey_environment.revoke()  # what earlier tests of this run have left
     place = Place(lakekey_environment, tmp_path)
     place.register()
@@ -78,10 +83,8 @@ def place(lakekey_environment, tmp_path, monkeypatch, unattended):
 
 
 @pytest.fixture
-def certified_place(bare_machine, unattended, oidc_server, tmp_path, monkeypatch):
+def certified_place(bare_machine, portal_host, oidc_server, tmp_path, monkeypatch):
     """The same before a server that others wrote. A module that imports it as ``place`` runs its tests there."""
-    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID", "BROWSER"):
-        monkeypatch.delenv(name, raising=False)
     place = CertifiedPlace(oidc_server, tmp_path, URL)
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(place.config_file))
     place.register()

@@ -22,10 +22,7 @@ def postgresql():
 
 
 @pytest.fixture
-def certified(lakekey_environment, oidc_server, postgresql, tmp_path, monkeypatch):
-    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID", "BROWSER"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
+def certified(lakekey_environment, portal_host, oidc_server, postgresql, tmp_path, monkeypatch):
     monkeypatch.setenv("LAKEKEY_STORE", postgresql.address)
     monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "env")
     monkeypatch.setenv("LAKEKEY_KEY", KEY)

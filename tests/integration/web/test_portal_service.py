@@ -56,15 +56,12 @@ def server():
 
 
 @pytest.fixture
-def secrets(lakekey_environment, server, tmp_path, monkeypatch):
+def secrets(lakekey_environment, portal_host, server, tmp_path, monkeypatch):
     """The files that are mounted into the container, and an app that is registered in its store."""
-    for name in ("DATABRICKS_HOST", "DATABRICKS_WAREHOUSE_ID", "BROWSER"):
-        monkeypatch.delenv(name, raising=False)
     mounted = tmp_path / "secrets"
     mounted.mkdir()
     (mounted / "lakekey-key").write_text(base64.b64encode(os.urandom(32)).decode())
     (mounted / "lakekey-key").chmod(0o400)
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "never")
     monkeypatch.setenv("LAKEKEY_STORE", server.address)
     monkeypatch.setenv("LAKEKEY_KEY_FILE", str(mounted / "lakekey-key"))
     monkeypatch.delenv("LAKEKEY_KEY_SOURCE", raising=False)

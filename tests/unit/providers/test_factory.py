@@ -27,13 +27,7 @@ def test_provider_that_is_made_takes_what_a_connection_chooses_and_nothing_else(
         resolve_provider(made, {**chosen, "user": "ada@example.com", "client_id": "other"})
 
 
-@pytest.fixture
-def job(monkeypatch):
-    monkeypatch.setenv("LAKEKEY_INTERACTIVE", "auto")
-    monkeypatch.setenv("CI", "true")
-
-
-@pytest.mark.usefixtures("job")
+@pytest.mark.usefixtures("ci_job")
 @pytest.mark.parametrize(
     "make",
     [lakekey.provider, lakekey.requests_auth, lakekey.sqlalchemy.create_engine],
@@ -45,7 +39,7 @@ def test_warning_of_an_unattended_run_points_at_the_code_that_called_lakekey(mak
     assert [warning.filename for warning in caught] == [__file__]
 
 
-@pytest.mark.usefixtures("job")
+@pytest.mark.usefixtures("ci_job")
 def test_warning_is_given_once_for_each_profile_and_not_for_a_service_principal(recwarn):
     other = "https://other.cloud.databricks.com"
     for settings in ({"host": HOST}, {"host": HOST}, {"host": other}, {"host": other, **ROBOT}):

@@ -21,11 +21,6 @@ def network():
 
 
 @pytest.fixture
-def cache():
-    return cache_over()
-
-
-@pytest.fixture
 def discover(cache, network):
     """Asks as a new process does, so many seconds after the first one."""
 

@@ -21,11 +21,6 @@ ENTRY = Entry({}, logged_in_at=NOW - 30 * DAY)
 
 
 @pytest.fixture
-def cache():
-    return cache_over()
-
-
-@pytest.fixture
 def reported(cache, monkeypatch):
     """Whether a round on another host, at some time, reports a session that ends after so many seconds."""
 

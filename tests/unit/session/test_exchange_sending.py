@@ -12,7 +12,6 @@ from lakekey.session import unsaved
 from lakekey.session.intent import Intent
 from support.inside import change_entry, entry_of, session_of
 from support.memory_stores import Elsewhere
-from support.model import Clock, ModelServer
 from support.model_providers import AT_ONCE, cache_over, provider_over
 from support.noted_commitment import NotedCommitment
 
@@ -31,11 +30,6 @@ class Told:
 
     def __getattr__(self, name):
         return lambda *what: self.told.append((name, *what))
-
-
-@pytest.fixture
-def server():
-    return ModelServer(Clock())
 
 
 @pytest.fixture

@@ -6,21 +6,15 @@ import pytest
 
 from lakekey import ConfigurationError, TokenEndpointError
 from lakekey.cache.entry import Entry
-from lakekey.cache.stores.memory import MemoryStore
 from lakekey.oauth import deadlines
 from lakekey.session.intent import Guarded, Intent, LeaseLost, digest_of, unsettled
 from support.inside import session_of
+from support.memory_stores import Elsewhere
 from support.model import Clock, ModelServer
 from support.model_providers import cache_over, provider_over
 from support.noted_commitment import NotedCommitment
 
 pytestmark = pytest.mark.usefixtures("unattended")
-
-
-class Elsewhere(MemoryStore):
-    """A store whose lock may be lost while its holder lives."""
-
-    spans_machines = True
 
 
 class Refusing(ModelServer):

@@ -23,11 +23,6 @@ def recorded(monkeypatch):
     return records
 
 
-@pytest.fixture
-def cache():
-    return cache_over()
-
-
 def kept(cache, entry=None):
     assert cache.put(NAME, entry or Entry({}, access_token="t"), replaces=None)
     return cache.store.get(NAME)

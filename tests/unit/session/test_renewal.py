@@ -51,11 +51,6 @@ def server(clock):
 
 
 @pytest.fixture
-def store():
-    return MemoryStore()
-
-
-@pytest.fixture
 def person(cache, server):
     """A process with a person at it, who has signed in."""
     provider = provider_over(cache, server, person=True)

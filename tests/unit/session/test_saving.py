@@ -9,7 +9,6 @@ from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import CacheWriteFailed, LoginRequired, StoreUnavailable, TokenEndpointError
 from lakekey.session import unsaved
 from support.inside import entry_of, session_of
-from support.model import Clock, ModelServer
 from support.model_providers import AT_ONCE, cache_over, provider_over
 
 pytestmark = pytest.mark.usefixtures("unattended")
@@ -34,11 +33,6 @@ class Shaky(MemoryStore):
 @pytest.fixture
 def store():
     return Shaky()
-
-
-@pytest.fixture
-def server():
-    return ModelServer(Clock())
 
 
 @pytest.fixture

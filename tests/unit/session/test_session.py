@@ -18,17 +18,11 @@ from lakekey.session.session import Session, SignedOutElsewhere
 from support.first_in_line import sibling
 from support.inside import change_entry, session_of
 from support.memory_stores import Shared
-from support.model import Clock, ModelServer
 from support.model_providers import TARGET, cache_over, provider_over
 
 pytestmark = pytest.mark.usefixtures("unattended")
 
 HOUR = 3600.0
-
-
-@pytest.fixture
-def server():
-    return ModelServer(Clock())
 
 
 @pytest.fixture

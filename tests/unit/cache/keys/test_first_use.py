@@ -52,11 +52,6 @@ class Source(MemoryStore):
 
 
 @pytest.fixture
-def place():
-    return MemoryStore()
-
-
-@pytest.fixture
 def environ(tmp_path, monkeypatch):
     """The environment of a user who has a home, and no keyring."""
     tmp_path.chmod(0o700)

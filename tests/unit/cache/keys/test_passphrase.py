@@ -15,11 +15,6 @@ TEXT = "the text of a ring"
 
 
 @pytest.fixture
-def place():
-    return MemoryStore()
-
-
-@pytest.fixture
 def ring(place):
     return PassphraseRing(place, {"LAKEKEY_PASSPHRASE": WORDS})
 

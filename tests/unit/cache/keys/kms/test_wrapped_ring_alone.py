@@ -56,11 +56,6 @@ def service(monkeypatch):
 
 
 @pytest.fixture
-def place():
-    return MemoryStore()
-
-
-@pytest.fixture
 def ring(service, place):
     """Make the ring of a cache, as another process would have it."""
     return lambda cache="cache-a", kms="one": KmsRing(place, {}, kms, cache)
