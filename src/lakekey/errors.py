@@ -230,7 +230,7 @@ def with_home(path: str, setting: str, *, profile: str | None = None) -> str:
         return path
     user = path.replace("\\", "/").partition("/")[0]
     raise ConfigurationError(
-        f"{setting} begins with {user}, and this machine knows no such home directory",
+        f"{setting} begins with {user}, but there is no such home directory on this machine",
         hint=f"write it in full, as in /home/you/…; a name that begins with ~ is ./{user}",
         profile=profile,
     )

@@ -47,7 +47,7 @@ def resolved(**environ):
     ],
 )
 def test_home_of_a_user_that_is_not_known_is_refused_with_the_setting_named(setting, use):
-    with pytest.raises(ConfigurationError, match="begins with ~nouser, and this machine knows no such home") as caught:
+    with pytest.raises(ConfigurationError, match="begins with ~nouser, but there is no such home directory") as caught:
         use()
     assert setting in caught.value.message
     assert "write it in full" in caught.value.hint

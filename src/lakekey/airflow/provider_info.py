@@ -65,7 +65,7 @@ def _switch(label: str, description: str) -> dict[str, Any]:
 
 
 _FIELDS = {
-    "profile": _text("Profile", "Profile of .databrickscfg on the workers; the fields of this form go before it."),
+    "profile": _text("Profile", "Profile of .databrickscfg on the workers; the fields of this form override it."),
     "http_path": _text("HTTP path", "SQL warehouse or cluster; operators may name another."),
     "warehouse_id": _text("Warehouse ID", "In place of the HTTP path."),
     "account_id": _text("Account ID", "For account-level service principals."),

@@ -39,7 +39,7 @@ def findings(cache: Cache) -> Iterator[Finding]:
             FAILED,
             f"{number} of {len(sealed)} entries are sealed under {', '.join(sorted(missing))}, which is not in "
             f"{ring.where} (current key {ring.current.hex()})",
-            "give every host the same key; while it is changed, the new one and the old one behind it",
+            "give every host the same key; during a change, list the new key first and the old one after it",
         )
     else:
         yield Finding("key", OK, f"{ring.current.hex()} from {ring.where}, which opens the {len(sealed)} looked at")

@@ -123,7 +123,7 @@ def refuse_another_host(arguments: argparse.Namespace) -> None:
     named = f"{_commands.profile(arguments.profile)} --host {_commands.word(arguments.host)}"
     raise ConfigurationError(
         f"the profile already exists, for {own if given != own else f'workspace {kept} of {own}'}",
-        hint=f"name another one, or change it first: lakekey profiles add {named} --replace",
+        hint=f"choose another name, or change the profile first: lakekey profiles add {named} --replace",
         profile=arguments.profile,
     )
 

@@ -128,7 +128,7 @@ class _Checked(io.FileIO):
         except OSError as error:
             reason = error.strerror or type(error).__name__
         raise OutputFailed(
-            f"standard output cannot be written to: {reason}", hint="send it to a place with room, such as a file"
+            f"standard output cannot be written to: {reason}", hint="redirect it to a file on a disk with free space"
         )
 
 

@@ -115,12 +115,12 @@ def _settings(arguments: argparse.Namespace, profiles: list[str]) -> dict[str, A
         raise ConfigurationError("the portal's address is missing", hint="--url https://app.example.com/lakekey")
     if bool(arguments.user_header) == bool(arguments.single_user):
         raise ConfigurationError(
-            "the portal has to know who is at the browser, in exactly one way",
+            "the portal needs exactly one way to identify its users",
             hint="--user-header NAME --trusted-peer ADDRESS, or --single-user NAME on loopback",
         )
     if arguments.user_header and not arguments.trusted_peer:
         raise ConfigurationError(
-            f"the header {arguments.user_header} names the user, and no peer is listed from which it may come",
+            f"the header {arguments.user_header} identifies the user, but no trusted peer is listed for it",
             hint="list the addresses of the proxy: --trusted-peer 10.0.0.7",
         )
     if arguments.single_user:

@@ -24,7 +24,7 @@ def client_secret(target: Target) -> str:
         if here.client_secret:
             return here.client_secret
     raise ConfigurationError(
-        "the client secret of this provider is not here: pickling leaves it behind",
+        "the client secret of this provider is missing here: pickles do not carry it",
         hint="set DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET here, or add the profile on this machine",
         profile=target.name,
     )

@@ -180,7 +180,7 @@ def _check(layers: Layers, given: Given, auth_type: str, host: str) -> None:
         raise ConfigurationError(
             f"{host} is an account console, and account_id is missing",
             hint=_respelled(layers, "account_id")
-            or "set account_id in the profile, DATABRICKS_ACCOUNT_ID or --account-id; see the menu at your name",
+            or "set account_id in the profile, DATABRICKS_ACCOUNT_ID or --account-id; the menu under your name has it",
             profile=profile,
         )
     if given.authorization_details and not _is_json(given.authorization_details):

@@ -112,7 +112,7 @@ class LoopbackServer:
         except RuntimeError as error:
             self.close()
             raise LoginFailed(
-                f"no thread can be started ({error})", hint="allow more processes or memory (ulimit -u, --pids-limit)"
+                f"cannot start a thread ({error})", hint="allow more processes or memory (ulimit -u, --pids-limit)"
             ) from None
         self._started = True
 

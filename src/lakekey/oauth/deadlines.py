@@ -199,7 +199,7 @@ class Watch:
 
     def _check(self) -> None:
         if time.monotonic() > self._deadline:
-            raise TimeoutError("the time is over")
+            raise TimeoutError("the deadline has passed")
 
     def _wait(self, attempt: Attempt) -> None:
         try:

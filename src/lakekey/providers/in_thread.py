@@ -39,8 +39,8 @@ def _to_thread(work: Callable[[], T]) -> Awaitable[T]:
         answer = trio.to_thread.run_sync(work, abandon_on_cancel=True)
     else:
         raise ConfigurationError(
-            "the caller does not run in an event loop of asyncio or trio",
-            hint="await it in a task of asyncio, trio or anyio, or call token() or headers() instead",
+            "the caller is not running in an asyncio or trio event loop",
+            hint="await it in an asyncio, trio or anyio task, or call token() or headers() instead",
         )
     return answer
 

@@ -81,7 +81,7 @@ def _found(target: Target) -> Mapping[str, str]:
         if all(name in here.sdk_settings for name in left_behind):
             return {**here.sdk_settings, **target.sdk_settings}
     raise ConfigurationError(
-        f"{' and '.join(left_behind)} of this provider is not here: pickling leaves it behind",
+        f"{' and '.join(left_behind)} of this provider is missing here: pickles do not carry it",
         hint="set it in the environment here, or add the profile on this machine",
         profile=target.name,
     )

@@ -60,7 +60,7 @@ class Replay:
                     self._broken, self._traceback = error, error.__traceback__
                     raise
                 except BaseException:  # a Ctrl-C is for the one that it has interrupted
-                    self._broken = RuntimeError("the upload was broken off: its program was interrupted")
+                    self._broken = RuntimeError("the upload was cut short: its program was interrupted")
                     raise
                 self._keep(request)
             yield request

@@ -126,8 +126,8 @@ class Connection(ConnectionProxy):
             try:
                 if not self._lock.acquire(blocking=waits):
                     raise LockTimeout(
-                        "another thread is using this connection, and code that interrupts a connection does not wait",
-                        hint="use a connection of its own there",
+                        "another thread is using this connection, and code that interrupts one does not wait",
+                        hint="use a separate connection there",
                         profile=self._target.name,
                     )
                 yield

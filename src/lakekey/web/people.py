@@ -44,7 +44,7 @@ def user_of(given: "User | str") -> User:
     # Nothing is taken off: a name that would become another person's by that is refused.
     if not name.isprintable() or name != name.strip() or not 0 < len(name) <= _LONGEST or len(unique) > 4 * _LONGEST:
         raise ConfigurationError(
-            "the user's name is empty, too long, or holds unprintable characters or spaces around it",
+            "the user's name is empty, too long, or has unprintable characters or surrounding spaces",
             hint="return the user name or mail address",
         )
     return User(person_key(name), unique)

@@ -36,7 +36,7 @@ class UserHeader:
         self._peers = [_network(peer) for peer in ([peers] if isinstance(peers, str) else peers)]
         if not self._peers:
             raise ConfigurationError(
-                f"the header {name} names the user, and no peer is listed from which it may come",
+                f"the header {name} identifies the user, but no trusted peer is listed for it",
                 hint="list the addresses of the proxy: --trusted-peer 10.0.0.7",
             )
         advice = "the header %s names the user: the proxy must remove it from what visitors send"
@@ -93,7 +93,7 @@ def _network(peer: str) -> Network:
         network = ipaddress.ip_network((mapped, network.prefixlen - _MAPPED))
     if not network.prefixlen:
         raise ConfigurationError(
-            f"{peer!r} lists every address there is, so any visitor could name the user",
+            f"{peer!r} covers every address, so any visitor could claim to be any user",
             hint="list the addresses of the proxy: --trusted-peer 10.0.0.7",
         )
     return network

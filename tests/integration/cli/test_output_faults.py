@@ -74,7 +74,7 @@ def test_full_output_is_one_error_with_status_1(machine, command):
     assert done.returncode == 1
     assert done.stderr.decode().splitlines() == [
         "lakekey: standard output cannot be written to: No space left on device",
-        "  → send it to a place with room, such as a file",
+        "  → redirect it to a file on a disk with free space",
     ]
 
 

@@ -203,7 +203,7 @@ def test_a_refused_token_that_cannot_be_renewed_is_an_end(box):
 def test_a_provider_pickles_without_its_secret_and_finds_it_where_it_wakes(box, monkeypatch):
     pickled = pickle.dumps(lakekey.provider(token=PAT))
     assert PAT.encode() not in pickled
-    with pytest.raises(ConfigurationError, match="token of this provider is not here: pickling leaves it behind"):
+    with pytest.raises(ConfigurationError, match="token of this provider is missing here: pickles do not carry it"):
         pickle.loads(pickled).headers()
     monkeypatch.setenv("DATABRICKS_TOKEN", PAT)
     assert pickle.loads(pickled).headers() == {"Authorization": f"Bearer {PAT}"}
@@ -218,7 +218,7 @@ def test_a_token_of_a_profile_is_found_again_and_is_sent_to_its_own_host_only(bo
     assert pickle.loads(pickled).headers() == {"Authorization": f"Bearer {PAT}"}
     file.write_text(file.read_text().replace(box.host, "https://another.cloud.databricks.com"))
     if profile is None:
-        with pytest.raises(ConfigurationError, match="pickling leaves it behind"):
+        with pytest.raises(ConfigurationError, match="pickles do not carry it"):
             pickle.loads(pickled).headers()
 
 

@@ -102,7 +102,7 @@ def test_trio_as_a_guest_of_asyncio_uses_threads_of_trio(machine):
 
 
 def test_without_an_event_loop_the_error_is_ours(machine):
-    with pytest.raises(ConfigurationError, match="does not run in an event loop of asyncio or trio"):
+    with pytest.raises(ConfigurationError, match="is not running in an asyncio or trio event loop"):
         machine.provider().atoken().send(None)
 
 

@@ -94,7 +94,7 @@ def test_a_service_principals_provider_carries_no_secret_and_serves_the_cached_t
 def test_without_a_cached_token_it_says_that_the_secret_was_left_behind(service):
     arrived = elsewhere(pickle.dumps(service.provider()), bare(service))
     assert arrived["error"] == "ConfigurationError"
-    assert "pickling leaves it behind" in arrived["message"]
+    assert "pickles do not carry it" in arrived["message"]
     assert "DATABRICKS_CLIENT_SECRET" in arrived["message"]
     assert service.token_requests() == 0
 

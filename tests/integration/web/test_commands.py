@@ -129,7 +129,7 @@ def test_schedules_of_a_file_are_checked_before_they_run(place, tmp_path):
     [
         (("prod",), "the portal's address is missing"),
         (("prod", "--url", URL), "the portal has to know who is at the browser"),
-        (("prod", "--url", URL, "--user-header", "X-User"), "no peer is listed from which it may come"),
+        (("prod", "--url", URL, "--user-header", "X-User"), "no trusted peer is listed for it"),
         (("prod", "--url", URL, "--single-user", ADA), "serves loopback only"),
         (("prod", "--url", "http://localhost:1", "--single-user", ADA, "--bind", "0.0.0.0"), "serves loopback only"),
         (
@@ -183,12 +183,12 @@ def test_b34_peer_that_is_listed_as_ipv4_in_ipv6_is_the_same_peer(listed):
 
 @pytest.mark.parametrize("listed", ["0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96"])
 def test_b34_list_that_trusts_every_peer_is_refused(listed):
-    with pytest.raises(ConfigurationError, match="lists every address"):
+    with pytest.raises(ConfigurationError, match="covers every address"):
         UserHeader("X-User", ["10.0.0.7", listed])
 
 
 def test_b34_empty_list_of_peers_is_refused():
-    with pytest.raises(ConfigurationError, match="no peer is listed"):
+    with pytest.raises(ConfigurationError, match="no trusted peer is listed"):
         UserHeader("X-User", [])
 
 

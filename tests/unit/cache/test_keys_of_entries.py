@@ -43,7 +43,7 @@ def test_keys_that_are_missing_are_named_with_the_number_of_their_entries(cache)
     assert found(cache)[1:] == (
         "failed",
         f"3 of 4 entries are sealed under {missing}, which is not in the test (current key {here})",
-        "give every host the same key; while it is changed, the new one and the old one behind it",
+        "give every host the same key; during a change, list the new key first and the old one after it",
     )
 
 

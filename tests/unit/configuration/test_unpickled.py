@@ -61,7 +61,7 @@ def test_secret_that_is_not_here_or_of_another_app_is_an_error(here, profile):
     here(APP)
     target = carried(resolve("prod"))
     here(profile)
-    with pytest.raises(ConfigurationError, match="pickling leaves it behind") as caught:
+    with pytest.raises(ConfigurationError, match="pickles do not carry it") as caught:
         client_secret(target)
     assert caught.value.profile == "prod"
 

@@ -143,7 +143,7 @@ def test_port_is_free_again_where_no_thread_can_serve_it(monkeypatch):
     callback = Callback([0])
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        with pytest.raises(LoginFailed, match="no thread can be started") as caught, callback:
+        with pytest.raises(LoginFailed, match="cannot start a thread") as caught, callback:
             pass
     assert "ulimit -u" in caught.value.hint
     assert callback._server._selector.get_map() is None

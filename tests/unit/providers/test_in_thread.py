@@ -71,7 +71,7 @@ async def stepped(work):
 
 
 def without_a_loop():
-    with pytest.raises(ConfigurationError, match="does not run in an event loop of asyncio or trio"):
+    with pytest.raises(ConfigurationError, match="is not running in an asyncio or trio event loop"):
         stepped(lambda: 1).send(None)
 
 

@@ -53,7 +53,9 @@ def test_letters_beyond_ascii_come_in_utf_8():
     assert header()(request(("X-User", "zoë à"))) == User("zoë à")
 
 
-@pytest.mark.parametrize(("peers", "says"), [([], "no peer is listed"), (["proxy.example"], "is not an address")])
+@pytest.mark.parametrize(
+    ("peers", "says"), [([], "no trusted peer is listed"), (["proxy.example"], "is not an address")]
+)
 def test_peers_that_cannot_be_told_are_an_error(peers, says):
     with pytest.raises(ConfigurationError, match=says):
         header(peers)

@@ -123,8 +123,8 @@ class Keys:
             raise KeyUnavailable(
                 f"the cache in {self.place.where} is sealed under key {found.foreign}, and {found.ring.where} has "
                 f"{held} only; other hosts could not open what is sealed under that",
-                hint="give every host the same key; while it is changed, the new one and the old one behind it. If the "
-                f"first is lost for good, remove {self.place.note_place(NOTE)} and sign in again",
+                hint="give every host the same key; during a change, list the new key first and the old one after it. "
+                f"If key {found.foreign} is lost for good, remove {self.place.note_place(NOTE)} and sign in again",
             )
 
     def remember(self) -> None:

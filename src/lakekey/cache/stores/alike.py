@@ -153,8 +153,8 @@ def obeyed(where: str, write: Callable[[], bool], look: Callable[[], bool | None
 def disobeyed(where: str) -> CacheWriteFailed:
     """The error of a store that confirms a write and has done another one, or none."""
     return CacheWriteFailed(
-        f"the store {where} does not store what it is given, as with a trigger, a rule or a policy on its table",
-        hint="lakekey store check says which",
+        f"the store {where} changed or dropped a write, as a trigger, a rule or a policy on its table would",
+        hint="run: lakekey store check",
     )
 
 

@@ -88,12 +88,12 @@ def _encryption(ask: _Ask) -> Finding:
     rows = ask("SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()", ()).rows
     if rows and rows[0][0]:
         return Finding("encryption", OK, str(rows[0][1]))
-    return Finding("encryption", OK, "none, which only a socket, loopback or a pooler there may do")
+    return Finding("encryption", OK, "none, which is safe only on a socket, on loopback or to a pooler there")
 
 
 def _table(ask: _Ask, schema: Callable[[], bytes | None]) -> Iterator[Finding]:
     if ask("SELECT to_regclass('lakekey_store')", ()).rows[0][0] is None:
-        yield Finding("table", FAILED, "there is none", "an administrator runs: lakekey store init")
+        yield Finding("table", FAILED, "it does not exist", "an administrator runs: lakekey store init")
         return
     rights = dict(ask(_RIGHTS, ()).rows)
     lacking = sorted(name for name, granted in rights.items() if not granted)

@@ -24,7 +24,7 @@ def findings(ask: Callable[..., Any], *, encrypted: bool) -> Iterator[Finding]:
     except StoreUnavailable:
         raise
     except CacheError as error:
-        yield Finding("server", WARNING, f"it does not say what it promises: {error.message}", "allow INFO")
+        yield Finding("server", WARNING, f"its settings cannot be read: {error.message}", "allow INFO")
         return
     policy = facts.get("maxmemory_policy", "noeviction")
     evicts = policy.startswith("allkeys")

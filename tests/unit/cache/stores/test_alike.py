@@ -128,7 +128,7 @@ def test_no_that_something_explains_is_a_no_and_another_is_asked_again():
     assert obeyed("there", Asked(True), Asked()) is True
     assert obeyed("there", Asked(False), Asked(False)) is False
     assert obeyed("there", Asked(False, True), Asked(None)) is True
-    with pytest.raises(CacheWriteFailed, match="the store there does not store what it is given"):
+    with pytest.raises(CacheWriteFailed, match="the store there changed or dropped a write"):
         obeyed("there", Asked(*[False] * 4), Asked(*[None] * 4))
 
 

@@ -83,12 +83,12 @@ def test_settings_by_which_a_crash_loses_writes_are_named(found, rows):
 @pytest.mark.parametrize("answer", [[], [(False, None)]])
 def test_connection_in_clear_is_told(found, rows, answer):
     rows[TLS] = answer
-    assert found()[4][1:] == (OK, "none, which only a socket, loopback or a pooler there may do", None)
+    assert found()[4][1:] == (OK, "none, which is safe only on a socket, on loopback or to a pooler there", None)
 
 
 def test_table_that_is_not_there_ends_the_look_at_it(found, rows):
     rows[TABLE] = [(None,)]
-    assert found()[5:] == [("table", FAILED, "there is none", "an administrator runs: lakekey store init")]
+    assert found()[5:] == [("table", FAILED, "it does not exist", "an administrator runs: lakekey store init")]
 
 
 def test_rights_that_are_lacking_are_granted_by_an_administrator(found, rows):

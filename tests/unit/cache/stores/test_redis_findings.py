@@ -80,7 +80,7 @@ def test_server_that_does_not_say_is_one_warning_and_one_that_is_away_an_error()
         return list(findings(fail, encrypted=True))
 
     assert ask(CacheError("no permissions")) == [
-        ("server", WARNING, "it does not say what it promises: no permissions", "allow INFO")
+        ("server", WARNING, "its settings cannot be read: no permissions", "allow INFO")
     ]
     with pytest.raises(StoreUnavailable, match="it is away"):
         ask(StoreUnavailable("it is away"))

@@ -154,7 +154,7 @@ class VaultTransit:
                 return file.read(_LONGEST_TOKEN).decode().strip()
         except (OSError, ValueError):
             pass
-        raise KmsTrouble(Kind.CREDENTIALS, "a file with a token cannot be read", f"check that file: {look_at(path)}")
+        raise KmsTrouble(Kind.CREDENTIALS, "a token file cannot be read", f"check that file: {look_at(path)}")
 
 
 def _seal(answer: rest.Answer) -> KmsTrouble | None:

@@ -134,7 +134,7 @@ def test_token_that_a_person_has_got_is_used_where_nothing_else_is_said(answers,
 def test_file_that_is_named_and_cannot_be_read_is_told(answers, trouble, tmp_path):
     environ = {"VAULT_ROLE_ID": "role", "VAULT_SECRET_ID_FILE": str(tmp_path / "missing")}
     kind, detail, hint = trouble(transit(**environ).unwrap, b"x", "")
-    assert (kind, detail) == (Kind.CREDENTIALS, "a file with a token cannot be read")
+    assert (kind, detail) == (Kind.CREDENTIALS, "a token file cannot be read")
     assert str(tmp_path / "missing") in hint
 
 
