@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakekey.cache.stores import lease
+from lakekey.cache.stores import alike, lease
 from lakekey.cache.stores.postgresql_table import TABLE
+from lakekey.errors import StoreUnavailable
 from support.servers.fault_proxy import FaultProxy
 from support.store_contract import NAME
 from support.waiting import until
@@ -69,6 +70,48 @@ def test_lease_that_could_not_be_released_is_taken_again_by_the_same_process_at_
         with store.lock(NAME) as held:
             assert held
             proxy.away()
+        proxy.well()
+        with server.store().lock(NAME) as other:
+            assert not other
+        with store.lock(NAME) as again:
+            assert again
+    assert server.leases() == []
+
+
+def takes_a_lease(request):
+    """Whether a host asks for a lease: by the script of Redis, or by the statement of PostgreSQL."""
+    return b"HMGET" in request or b"WITH taken" in request
+
+
+def test_lease_is_free_for_others_where_no_reply_said_that_it_was_taken(server):
+    with FaultProxy(server.port) as proxy:
+        store = type(server.store())(server.readable_at(proxy.port, connect_timeout="5"))
+        proxy.cut_replies(takes_a_lease, times=alike.TRIES)
+        with pytest.raises(StoreUnavailable) as caught, store.lock(NAME):
+            pytest.fail("nothing is held")
+        assert (caught.value.in_doubt, proxy.cuts) == (True, alike.TRIES)
+    with server.store().lock(NAME) as other:
+        assert other
+
+
+def test_lease_of_another_outlasts_a_taking_that_got_no_reply(server):
+    with FaultProxy(server.port) as proxy, server.store().lock(NAME) as other:
+        assert other
+        store = type(server.store())(server.readable_at(proxy.port, connect_timeout="5"))
+        proxy.cut_replies(takes_a_lease, times=alike.TRIES)
+        with pytest.raises(StoreUnavailable), store.lock(NAME):
+            pytest.fail("nothing is held")
+        with store.lock(NAME) as mine:
+            assert not mine
+        assert len(server.leases()) == 1
+
+
+def test_lease_in_doubt_that_could_not_be_given_back_is_taken_by_the_same_process_at_once(server):
+    with FaultProxy(server.port) as proxy:
+        store = type(server.store())(server.readable_at(proxy.port, connect_timeout="0"))
+        proxy.cut_replies(lambda request: takes_a_lease(request) and bool(server.leases()) and not proxy.away())
+        with pytest.raises(StoreUnavailable), store.lock(NAME):
+            pytest.fail("nothing is held")
         proxy.well()
         with server.store().lock(NAME) as other:
             assert not other

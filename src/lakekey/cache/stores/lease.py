@@ -24,12 +24,13 @@ from typing import Protocol
 
 from lakekey import _log
 from lakekey.cache.stores import process_mark
-from lakekey.errors import CacheError
+from lakekey.errors import CacheError, StoreUnavailable
 
 SECONDS = 10.0
 _PART = 3.0  # a lease is renewed every third of it
 _RANDOM = 16  # bytes of a nonce before the mark
-_AT_ONCE = 1000  # leases of others that are remembered, and own ones that could not be released
+_AT_ONCE = 1000  # leases of others that are remembered, and own ones that may still be in the store
+_OF_ONE = 8  # own ones of one name
 
 
 class LeaseKeeper(Protocol):
@@ -96,7 +97,7 @@ class Leases:
         self._seconds = seconds
         self._held: dict[str, _Lease] = {}
         self._others: dict[str, str] = {}
-        self._left_behind: dict[str, bytes] = {}  # nonces of those that could not be released
+        self._left_behind: dict[str, tuple[bytes, ...]] = {}  # nonces of those that may still be in the store
 
     @contextlib.contextmanager
     def hold(self, name: str) -> Iterator[bool]:
@@ -119,12 +120,7 @@ class Leases:
                 del self._held[name]
             lease.over.release()
             if lease.taken and lease.pid == os.getpid():  # a forked child has it by copy only
-                try:
-                    self._keeper.release(name, lease.nonce)
-                except CacheError:  # it ends by itself; until then this process takes its own place
-                    if len(self._left_behind) >= _AT_ONCE:
-                        self._left_behind.clear()
-                    self._left_behind[name] = lease.nonce
+                self._give_back(lease)
 
     def still_held(self, name: str) -> bool:
         """Whether a lease of this process is ours for sure. Nothing is sent."""
@@ -152,15 +148,49 @@ class Leases:
             self._held[lease.name] = other = lease
         return other is lease
 
+    def _give_back(self, lease: _Lease) -> None:
+        try:
+            self._keeper.release(lease.name, lease.nonce)
+        except CacheError:  # it ends by itself; until then this process takes its own place
+            self._leave_behind(lease)
+
+    def _leave_behind(self, lease: _Lease) -> None:
+        nonces = tuple(nonce for nonce in self._left_behind.get(lease.name, ()) if nonce != lease.nonce)
+        if len(self._left_behind) >= _AT_ONCE:
+            self._left_behind.clear()
+        self._left_behind[lease.name] = (*nonces[1 - _OF_ONE :], lease.nonce)
+
+    def _asked(self, lease: _Lease, *, instead_of: bytes) -> bytes:
+        """Whose it is, now that the store was asked for it.
+
+        Where no answer came, the store may have given it to this nonce, which no holder has then. It is given back, and
+        remembered as well: the store may come to the question later. A question that was cut off, as by Ctrl-C, is
+        remembered alone, for nothing more is sent then.
+        """
+        asked_at = time.monotonic()
+        try:
+            return self._keeper.take(lease.name, lease.nonce, holder_here(), self._seconds, instead_of=instead_of)
+        except StoreUnavailable as error:
+            if error.in_doubt:
+                self._leave_behind(lease)
+                # One that has ended by itself is not worth another wait for a store that does not answer.
+                lease.taken = time.monotonic() - asked_at < self._seconds
+            raise
+        except CacheError:
+            raise
+        except BaseException:
+            self._leave_behind(lease)
+            raise
+
     def _taken(self, lease: _Lease) -> bool:
         """Take it at the store. An answer that was slower than the lease itself is renewed once."""
         asked_at = _now()
-        mine = self._left_behind.get(lease.name, b"")
-        whose = self._keeper.take(lease.name, lease.nonce, holder_here(), self._seconds, instead_of=mine)
-        self._left_behind.pop(lease.name, None)
-        if whose != lease.nonce and process_mark.is_dead(_mark_in(whose)):
+        mine = self._left_behind.get(lease.name, ())
+        whose = self._asked(lease, instead_of=mine[-1] if mine else b"")
+        if whose != lease.nonce and (whose in mine or process_mark.is_dead(_mark_in(whose))):
             asked_at = _now()
-            whose = self._keeper.take(lease.name, lease.nonce, holder_here(), self._seconds, instead_of=whose)
+            whose = self._asked(lease, instead_of=whose)
+        self._left_behind.pop(lease.name, None)
         if whose != lease.nonce:
             self._note_other(lease.name, _mark_in(whose))
             return False

@@ -7,7 +7,8 @@ import pytest
 
 from lakekey.cache.stores import lease, process_mark
 from lakekey.cache.stores.lease import Leases, holder_here
-from lakekey.errors import CacheError
+from lakekey.cache.stores.store import reply_lost
+from lakekey.errors import CacheError, StoreUnavailable
 from support.lease_keeper import Clocks, Keeper
 
 NAME, OTHER = "a" * 64, "b" * 64
@@ -194,6 +195,112 @@ def test_leases_that_could_not_be_released_are_remembered_up_to_a_bound(monkeypa
         assert str(number) in leases._left_behind
         assert len(leases._left_behind) <= 3
     assert set(leases._left_behind) == {"3", "4"}
+
+
+class LosesReplies(Keeper):
+    """A store that gives a lease, and whose replies to that are lost.
+
+    Attributes:
+        lost: The error of the next replies to a take, the first one first; ``None`` for one that comes.
+    """
+
+    def __init__(self, *lost, clocks=None, slow=0.0):
+        super().__init__(clocks, slow)
+        self.lost = list(lost)
+
+    def take(self, name, nonce, *given, **more):
+        whose = super().take(name, nonce, *given, **more)
+        if self.lost and (error := self.lost.pop(0)) is not None:
+            raise error
+        return whose
+
+
+def verbs(keeper):
+    return [call[0] for call in keeper.calls]
+
+
+def test_lease_whose_taking_is_in_doubt_is_given_back_at_once():
+    keeper = LosesReplies(reply_lost("the store did not answer"))
+    leases = Leases(keeper)
+    with pytest.raises(StoreUnavailable, match="did not answer"), leases.hold(NAME):
+        pytest.fail("nothing is held")
+    assert (verbs(keeper), keeper.held) == (["take", "release"], {})
+    assert not leases.still_held(NAME)
+
+
+def test_lease_of_another_outlasts_what_is_given_back_in_doubt():
+    keeper = LosesReplies(reply_lost("the store did not answer"))
+    keeper.held[NAME] = nonce_of(ALIVE)
+    leases = Leases(keeper)
+    with pytest.raises(StoreUnavailable), leases.hold(NAME):
+        pytest.fail("nothing is held")
+    assert keeper.held == {NAME: nonce_of(ALIVE)}
+    with leases.hold(NAME) as held:
+        assert not held
+    assert keeper.held == {NAME: nonce_of(ALIVE)}
+
+
+def test_store_that_has_refused_a_lease_is_not_asked_for_it_again():
+    keeper = LosesReplies(StoreUnavailable("the store cannot be reached"), CacheError("the store denies access"))
+    leases = Leases(keeper)
+    for _ in range(2):
+        with pytest.raises(CacheError), leases.hold(NAME):
+            pytest.fail("nothing is held")
+    assert verbs(keeper) == ["take", "take"]
+    assert not leases._left_behind
+
+
+@pytest.mark.usefixtures("unrenewed")
+@pytest.mark.parametrize("there", [0, 1, 2])
+def test_each_lease_that_could_not_be_given_back_is_taken_instead_of_itself(there):
+    keeper = LosesReplies(None, reply_lost("lost"), reply_lost("lost"))
+    leases = Leases(keeper)
+    with leases.hold(NAME):
+        keeper.trouble = CacheError("the store is away")
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable), leases.hold(NAME):
+            pytest.fail("nothing is held")
+    keeper.trouble = None
+    nonces = leases._left_behind[NAME]
+    assert len(set(nonces)) == 3
+    keeper.held[NAME] = nonces[there]
+    with leases.hold(NAME) as held:
+        assert held
+    assert (keeper.held, leases._left_behind) == ({}, {})
+
+
+def test_leases_in_doubt_of_one_name_stay_bounded(monkeypatch):
+    monkeypatch.setattr(lease, "_OF_ONE", 2)
+    keeper = LosesReplies(*[reply_lost("lost")] * 4)
+    keeper.trouble = CacheError("the store is away")
+    leases = Leases(keeper)
+    for _ in range(4):
+        with pytest.raises(StoreUnavailable), leases.hold(NAME):
+            pytest.fail("nothing is held")
+    assert len(leases._left_behind[NAME]) == 2
+    assert leases._left_behind[NAME][-1] == keeper.held[NAME]
+
+
+@pytest.mark.usefixtures("unrenewed")
+def test_lease_in_doubt_that_has_ended_by_itself_is_not_waited_for_again(clocks):
+    keeper = LosesReplies(reply_lost("lost"), clocks=clocks, slow=10.5)
+    leases = Leases(keeper)
+    with pytest.raises(StoreUnavailable), leases.hold(NAME):
+        pytest.fail("nothing is held")
+    assert verbs(keeper) == ["take"]
+    with leases.hold(NAME) as held:
+        assert held
+
+
+@pytest.mark.usefixtures("unrenewed")
+def test_lease_whose_taking_is_interrupted_is_this_process_own_afterwards():
+    keeper = LosesReplies(KeyboardInterrupt())
+    leases = Leases(keeper)
+    with pytest.raises(KeyboardInterrupt), leases.hold(NAME):
+        pytest.fail("nothing is held")
+    assert verbs(keeper) == ["take"]  # nothing more is sent: it is to end at once
+    with leases.hold(NAME) as held:
+        assert held
 
 
 def test_store_that_is_away_names_no_holder_and_gives_no_lease():
