@@ -107,6 +107,7 @@ def test_next_node_that_refuses_the_login_is_asked_once(redirecting, reply):
 
 
 @pytest.mark.parametrize("redirecting", [b"MOVED nowhere", b"ASK 1 2 3"], indirect=True)
-def test_redirection_that_says_nowhere_is_an_error_of_the_store(redirecting):
-    with pytest.raises(CacheError, match="refuses"):
+def test_redirection_that_says_nowhere_is_no_answer(redirecting):
+    with pytest.raises(StoreUnavailable, match="what it says cannot be read") as caught:
         RedisStore(f"redis://:dose@127.0.0.1:{redirecting[0]}/0?connect_timeout=0").get(NAME)
+    assert caught.value.in_doubt

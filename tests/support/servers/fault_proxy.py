@@ -23,7 +23,7 @@ class FaultProxy:
     Attributes:
         port: Its own.
         connections: How many it has accepted.
-        cuts: How many answers it has cut off.
+        cuts: How many answers it has cut off, or put others in the place of.
     """
 
     def __init__(self, port: int, *, listener: socket.socket | None = None) -> None:
@@ -39,6 +39,7 @@ class FaultProxy:
         self._cut_when: Callable[[bytes], bool] | None = None
         self._swallow_when: Callable[[bytes], bool] | None = None
         self._drip_when: Callable[[bytes], bool] | None = None
+        self._garble: tuple[Callable[[bytes], bool], bytes] | None = None
         self._left = 0
         self._open: set[socket.socket] = set()
         self._stop = threading.Event()
@@ -80,6 +81,15 @@ class FaultProxy:
         """
         self._drip_when, self._left = when, 1
 
+    def garble_reply(self, when: Callable[[bytes], bool], nonsense: bytes) -> None:
+        """After the server has answered a request, these bytes come in place of its answer; once.
+
+        Args:
+            when: See `cut_replies`.
+            nonsense: What comes.
+        """
+        self._garble = when, nonsense
+
     def swallow_requests(self, when: Callable[[bytes], bool]) -> None:
         """Requests of this kind disappear on the way, as before a server that is frozen."""
         self._swallow_when = when
@@ -89,7 +99,7 @@ class FaultProxy:
         self._swallow = self._refuse = False
         self._refused = frozenset()
         self._delay, self._cut_when, self._swallow_when = 0.0, None, None
-        self._drip_when = None
+        self._drip_when = self._garble = None
 
     # The proxy
 
@@ -152,6 +162,7 @@ class FaultProxy:
                         answered = True
                         self._hold_up(request)
                         self._drip(client, request, data)
+                        data = self._garbled(request, data)
                     lost = self._swallow_when and key.fileobj is client and self._swallow_when(request)
                     if not self._swallow and not lost:
                         key.data.sendall(data)
@@ -164,6 +175,13 @@ class FaultProxy:
             raise ConnectionResetError
         if self._delay:
             time.sleep(self._delay)
+
+    def _garbled(self, request: bytes, answer: bytes) -> bytes:
+        """What comes in place of an answer."""
+        if self._garble and self._garble[0](request):
+            (_, answer), self._garble = self._garble, None
+            self.cuts += 1
+        return answer
 
     def _drip(self, client: socket.socket, request: bytes, answer: bytes) -> None:
         """All but the end of an answer, byte by byte, until the client has gone. Raises `OSError` then."""

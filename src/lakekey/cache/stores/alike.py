@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import math
 import random
+import struct
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -17,6 +18,12 @@ from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, Loc
 TRIES = 4
 #: Seconds after which it is asked no third time: each reply may take as long as it is waited for, and none come.
 LONG = 10.0
+
+#: What a library raises, beside errors of its own, for bytes that it cannot take apart. Not `Exception`: code of others
+#: that strikes meanwhile, a handler of signals for one, may raise what is none of the store's.
+NONSENSE: tuple[type[Exception], ...] = (
+    ValueError, TypeError, LookupError, AttributeError, NameError, ArithmeticError, RecursionError, struct.error,
+)  # fmt: skip
 
 _KEY_LEASE = "changing-key"
 _KEY_PATIENCE = 60.0  # seconds
@@ -45,6 +52,13 @@ def retried(ask: Callable[[], T]) -> T:
                 raise
             lost = error
     raise lost  # type: ignore[misc]  # each turn that does not return has set it
+
+
+def unreadable(error: Exception) -> str:
+    """What is said of an answer that cannot be taken apart: nothing of it, since it may repeat what we have sent."""
+    if isinstance(error, UnicodeError) and not isinstance(error, UnicodeDecodeError):
+        return "its host has a name that cannot be looked up"
+    return f"what it says cannot be read ({type(error).__name__})"
 
 
 def understood(where: str, read: Callable[[], T]) -> T:

@@ -144,7 +144,8 @@ class PostgresqlStore(ServerStore):
             retried(lambda: self._ask(_SWAP_PAGE, (names, olds, news)))
         else:
             retried(lambda: self._ask(_SWAP_PAGE_UNDER, (*under, names, olds, news)))
-        return {str(name) for (name,) in retried(lambda: self._ask(_SAME_PAGE, (names, news)).rows)}
+        rows = retried(lambda: self._ask(_SAME_PAGE, (names, news)).rows)
+        return understood(self.where, lambda: {str(name) for (name,) in rows})
 
     def together(self) -> "contextlib.AbstractContextManager[None]":
         """See `Store.together`."""
@@ -181,7 +182,9 @@ class PostgresqlStore(ServerStore):
         with LOADING:
             from lakekey.cache.stores.postgresql_findings import findings
 
-        yield from findings(self.where, self._ask, lambda: self.read_note("schema"))
+        found = findings(self.where, self._ask, lambda: self.read_note("schema"))
+        while (finding := understood(self.where, lambda: next(found, None))) is not None:
+            yield finding
 
     def _require_known_table(self) -> None:
         """Refuse the table of a later release before anything is written to it; asked once.

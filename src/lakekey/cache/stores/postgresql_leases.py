@@ -74,4 +74,4 @@ class PostgresqlLeases:
     def holder(self, name: str) -> str | None:
         """See `LeaseKeeper.holder`."""
         rows = self._ask(_HOLDER, (name,)).rows
-        return str(rows[0][0]) if rows else None
+        return understood(self._where, lambda: str(rows[0][0])) if rows else None

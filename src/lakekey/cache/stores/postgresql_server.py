@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from lakekey._hosts import LOOPBACK
 from lakekey._imports import libraries
-from lakekey.cache.stores.alike import patience_of
+from lakekey.cache.stores.alike import NONSENSE, patience_of, unreadable
 from lakekey.cache.stores.late import Limit
 from lakekey.cache.stores.store import reply_lost
 from lakekey.cache.stores.turns import Turns
@@ -33,6 +33,7 @@ with libraries():
         )
     else:
         MISSING = None
+        _ERRORS: tuple[type[Exception], ...] = (psycopg.Error, OSError, *NONSENSE)
 
 _PATIENCE = 10.0  # seconds for one operation, all its attempts to connect included
 _QUIET = 3.0  # seconds after an operation that failed in which the next ones try once, and do not wait again
@@ -55,9 +56,7 @@ _LASTS = (
 #: SQLSTATE, or its class → the error, what has happened, and the next step.
 _MEANINGS: Mapping[str, tuple[type[CacheError], str, str]] = MappingProxyType(
     {
-        "25006": (
-            CacheWriteFailed, "is read-only", "name the primary server in LAKEKEY_STORE, and not a standby"
-        ),
+        "25006": (CacheWriteFailed, "is read-only", "name the primary server in LAKEKEY_STORE, and not a standby"),
         "53": (CacheWriteFailed, "has no room: {said}", "free space on that server"),
         "42P01": (CacheError, "has no table yet", "an administrator runs: lakekey store init"),
         "3F000": (CacheError, "has no table yet", "an administrator runs: lakekey store init"),
@@ -135,9 +134,8 @@ class Server:
         try:
             connection.limit = Limit(time.monotonic() + self._seconds)
             cursor = connection.execute(statement, values)
-            rows = cursor.fetchall() if cursor.description is not None else []
-            return Answer(cursor.rowcount, rows)
-        except (psycopg.Error, OSError) as error:
+            return Answer(cursor.rowcount, cursor.fetchall() if cursor.description is not None else [])
+        except _ERRORS as error:
             meaning = self._meaning(error)
             if isinstance(meaning, StoreUnavailable):
                 connection.close()
@@ -161,7 +159,7 @@ class Server:
                     autocommit=True,
                     prepare_threshold=None,  # a pooler in transaction mode may know no prepared statements
                 )
-            except (psycopg.Error, OSError) as error:
+            except _ERRORS as error:
                 reason = self._reason(error)
             lasts = any(mark in reason for mark in _LASTS)
             if lasts:
@@ -192,7 +190,8 @@ class Server:
 
     def _reason(self, error: Exception) -> str:
         """What the server or the client library says, on one line and without the password."""
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        said = unreadable(error) if isinstance(error, NONSENSE) else str(error)
+        said = (said.strip().splitlines() or [type(error).__name__])[0]
         for mark in ("FATAL:", "failed:", "connection failed:"):
             said = said.rpartition(mark)[2].strip() or said
         password = str(self._settings.get("password") or "")

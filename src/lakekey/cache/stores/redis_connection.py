@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from lakekey._imports import libraries
+from lakekey.cache.stores.alike import NONSENSE
 from lakekey.cache.stores.late import Limit
 from lakekey.cache.stores.redis_address import FILES, Address, Node
 from lakekey.errors import ConfigurationError
@@ -16,6 +17,7 @@ from lakekey.errors import ConfigurationError
 with libraries():
     try:
         from redis import connection as wire
+        from redis import exceptions as refusals
         from redis.backoff import NoBackoff
         from redis.retry import Retry
     except ImportError:
@@ -24,6 +26,8 @@ with libraries():
         )
     else:
         MISSING = None
+        #: What the library raises for a reply that it cannot take apart.
+        UNREADABLE: tuple[type[Exception], ...] = (refusals.InvalidResponse, *NONSENSE)
 
 
 class Wire:

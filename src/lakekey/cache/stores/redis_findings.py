@@ -37,8 +37,8 @@ def findings(ask: Callable[..., Any], *, encrypted: bool) -> Iterator[Finding]:
     step = None if durable else "set appendonly yes and appendfsync always; or use PostgreSQL"
     said = "append-only file" if durable else "no append-only file: a restart brings older refresh tokens back"
     yield Finding("durability", OK if durable else WARNING, said, step)
-    replicas = int(facts.get("connected_slaves", "0") or 0)
-    yield Finding("replication", OK, f"{replicas} replicas; {_ASYNC_LOSS}" if replicas else "none")
+    replicas = facts.get("connected_slaves") or "0"
+    yield Finding("replication", OK, f"{replicas} replicas; {_ASYNC_LOSS}" if replicas != "0" else "none")
     yield Finding("encryption", OK, "TLS" if encrypted else "none, to loopback")
 
 

@@ -11,7 +11,9 @@ from typing import Any
 
 from redis import exceptions as refusals
 
+from lakekey.cache.stores.alike import unreadable
 from lakekey.cache.stores.redis_address import Address, Node
+from lakekey.cache.stores.redis_connection import UNREADABLE
 
 
 def primary_of(address: Address, connect: Callable[[Node], Any]) -> Node:
@@ -34,7 +36,9 @@ def primary_of(address: Address, connect: Callable[[Node], Any]) -> Node:
             if answer:
                 return answer[0].decode(), int(answer[1])
             reasons.append(f"{sentinel[0]}:{sentinel[1]} knows no {address.service!r}")
-        except (refusals.RedisError, OSError, ValueError) as error:
+        except UNREADABLE as error:
+            reasons.append(f"{sentinel[0]}:{sentinel[1]}: {unreadable(error)}")
+        except (refusals.RedisError, OSError) as error:
             reasons.append(f"{sentinel[0]}:{sentinel[1]}: {error}")
         finally:
             with contextlib.suppress(Exception):

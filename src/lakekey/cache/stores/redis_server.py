@@ -15,7 +15,7 @@ from typing import Any
 from lakekey import _log
 from lakekey._hosts import LOOPBACK
 from lakekey._imports import LOADING
-from lakekey.cache.stores.alike import patience_of
+from lakekey.cache.stores.alike import patience_of, unreadable
 from lakekey.cache.stores.findings import FAILED, WARNING, Finding
 from lakekey.cache.stores.redis_address import Node, address_of
 from lakekey.cache.stores.redis_connection import MISSING, Wire, new_connection
@@ -26,6 +26,8 @@ from lakekey.errors import CacheError, CacheWriteFailed, StoreUnavailable
 
 if MISSING is None:
     from redis import exceptions as refusals
+
+    from lakekey.cache.stores.redis_connection import UNREADABLE
 
 _PATIENCE = 10.0  # seconds for one operation, all its attempts to connect included
 _QUIET = 3.0  # seconds after an operation that failed in which the next ones try once, and do not wait again
@@ -161,7 +163,7 @@ class Server:
                 connection = new_connection(self._address, self._node or self._first_node(left), left)
                 connection.connect()
                 return Wire(connection, self._seconds)
-            except (refusals.RedisError, OSError) as error:
+            except _REFUSALS as error:
                 reason, again = self._not_connected(error)
             if connection is not None:
                 with contextlib.suppress(Exception):
@@ -219,7 +221,7 @@ class Server:
             rights = _RIGHTS.format(prefix=self.prefix) + (" +select" if self._address.database else "")
             hint = f"an administrator runs there: ACL SETUSER NAME {rights}"
             return CacheError(f"the store {self.where} denies access: {said}", hint=hint), False
-        if isinstance(error, refusals.ConnectionError | refusals.TimeoutError | OSError):
+        if not isinstance(error, refusals.ResponseError):  # none came, or none that can be read
             if isinstance(error, refusals.AuthenticationError):  # a reply, which the library files under these
                 lost = self._away(said, lasts=True)
             else:
@@ -260,6 +262,8 @@ class Server:
 
     def _reason(self, error: Exception) -> str:
         """What the server or the library says, on one line and without the password."""
+        if isinstance(error, UNREADABLE):
+            return unreadable(error)
         text = (str(error).strip().splitlines() or [type(error).__name__])[0]
         for password in (self._address.password, self._address.options.get("sentinel_password")):
             text = text.replace(password, "…") if password else text
@@ -271,8 +275,7 @@ if MISSING is None:
         refusals.ReadOnlyError, refusals.BusyLoadingError, refusals.TryAgainError, refusals.AskError,
         refusals.ClusterDownError, refusals.MasterDownError,
     )  # fmt: skip
-    # A ValueError: the library takes a redirection apart before it looks at it.
-    _REFUSALS: tuple[type[Exception], ...] = (refusals.RedisError, OSError, ValueError)
+    _REFUSALS: tuple[type[Exception], ...] = (refusals.RedisError, OSError, *UNREADABLE)
 
 _servers: dict[tuple[str, float], Server] = {}
 
