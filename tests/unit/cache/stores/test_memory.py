@@ -1,7 +1,8 @@
-"""Code that interrupts a write to the store in memory, as a finalizer or a signal handler does at any line."""
+"""The store in memory: its locks, and code that interrupts a write as a finalizer or a signal handler does at any line."""
 
 import functools
 import itertools
+import os
 import sys
 import threading
 
@@ -135,3 +136,36 @@ def test_change_of_the_key_inside_a_change_of_the_key_is_an_error_at_once():
         pass
     with store.changing_key():
         pass
+
+
+def test_lock_is_free_after_its_block_and_one_that_was_refused_frees_nothing():
+    store = MemoryStore()
+    with store.lock(NAME) as first:
+        with store.lock(NAME) as second:
+            pass
+        with store.lock(NAME) as third:
+            pass
+    with store.lock(NAME) as again:
+        assert (first, second, third, again) == (True, False, False, True)
+
+
+@pytest.mark.fork
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_forked_child_finds_the_locks_of_its_parent_free():
+    store = MemoryStore()
+    with store.lock(NAME), store.changing_key():
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                with store.lock(NAME) as held, store.changing_key():
+                    status = 0 if held else 2
+            finally:
+                os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_nothing_of_it_is_shared_with_other_processes_or_machines():
+    store = MemoryStore()
+    assert not store.shared
+    assert not store.spans_machines

@@ -3,7 +3,7 @@
 import pytest
 
 from lakekey.cache.stores.addresses import shared_store
-from lakekey.cache.stores.places import name_of, shown, without_credentials
+from lakekey.cache.stores.places import name_of, scheme_of, shown, without_credentials
 from lakekey.errors import ConfigurationError
 from support.store_addresses import MALFORMED, SECRET, WITH_A_PASSWORD
 
@@ -43,3 +43,18 @@ def test_place_on_this_machine_is_shown_as_it_is(place):
 )
 def test_address_is_shown_by_its_scheme_hosts_and_name(address, place):
     assert shown(address) == without_credentials(address) == name_of(address) == place
+
+
+@pytest.mark.parametrize("address", ["redis://h/0 dose-of-today", "postgresql://h/db?host=h+password=dose-of-today"])
+def test_form_of_libpq_that_is_joined_to_an_address_is_not_shown(address):
+    assert without_credentials(address).endswith("://…")
+
+
+def test_scheme_begins_with_a_letter_and_may_have_digits():
+    assert [scheme_of(f"{scheme}://h") for scheme in ("R2", "r+2.a-b", "2r", "r_2", "")] == [
+        "r2",
+        "r+2.a-b",
+        "",
+        "",
+        "",
+    ]

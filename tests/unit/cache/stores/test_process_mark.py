@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -183,3 +184,144 @@ def test_place_that_cannot_be_written_to_leaves_no_mark_and_no_error(tmp_path, m
     assert mark_here() == ""
     assert not is_dead("0" * 32)
     assert not Path(tmp_path / "nowhere").exists()
+
+
+@pytest.fixture
+def dead(directory):
+    """The mark of a process that has died, as far as can be seen: its file is here, and nothing locks it."""
+    name = mark_here()
+    os.close(process_mark._marks.pop(os.getpid()).descriptor)
+    assert is_dead(name)
+    return name
+
+
+def lock(path, how):
+    """Locks a file as another process would. Returns the descriptor, which has the lock."""
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDWR)
+    fcntl.flock(descriptor, getattr(fcntl, how) | fcntl.LOCK_NB)
+    return descriptor
+
+
+def test_two_that_ask_for_a_mark_at_once_both_see_that_its_process_is_dead(directory, dead):
+    other = lock(directory / dead, "LOCK_SH")
+    assert is_dead(dead)
+    os.close(other)
+
+
+def test_question_for_a_mark_leaves_no_lock_and_no_directory_behind(directory, dead, tmp_path, monkeypatch):
+    os.close(lock(directory / dead, "LOCK_EX"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "elsewhere"))
+    (tmp_path / "elsewhere").mkdir()
+    assert not is_dead(dead)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_file_elsewhere_or_of_another_name_is_no_mark(directory, dead):
+    (directory / dead).rename(directory / "short")
+    assert not is_dead("short")
+    (directory / "short").rename(directory.parent / ("0" * 29))
+    assert not is_dead("../" + "0" * 29)
+
+
+@pytest.mark.parametrize("how", ["empty", "longer", "of a boot that is not told"])
+def test_file_that_is_not_a_whole_mark_proves_nothing(directory, dead, how, monkeypatch):
+    if how == "empty":
+        (directory / dead).write_bytes(b"")
+    elif how == "longer":
+        (directory / dead).write_bytes((directory / dead).read_bytes() + b" " * 120)
+    else:
+        monkeypatch.setattr(process_mark, "_BOOT", str(directory / "nowhere"))
+    assert not is_dead(dead)
+
+
+def test_file_of_another_user_or_kind_is_neither_believed_nor_removed(directory, dead):
+    if os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    os.chown(directory / dead, 4711, 4711)
+    os.mkfifo(directory / ("f" * 32))
+    for path in directory.iterdir():
+        os.utime(path, (1, 1))
+    assert not is_dead(dead)
+    own = mark_here()
+    assert {path.name for path in directory.iterdir()} == {dead, "f" * 32, own}
+
+
+def test_links_among_the_marks_are_neither_followed_nor_in_the_way(directory, dead):
+    names = [digit * 32 for digit in "0123456789abcdef"]
+    for name in names:
+        (directory / name).symlink_to(directory / "nowhere")
+    os.utime(directory / dead, (1, 1))
+    own = mark_here()
+    assert {path.name for path in directory.iterdir()} == {*names, own}
+    (directory / own).rename(directory / "elsewhere")
+    os.close(process_mark._marks.pop(os.getpid()).descriptor)
+    (directory / own).symlink_to(directory / "elsewhere")
+    assert not is_dead(own)
+
+
+def test_old_copy_of_another_machines_mark_is_removed(directory, dead):
+    (directory / dead).write_bytes(b"5a6b1c2d-0000-4000-8000-000000000000 1 2")
+    os.utime(directory / dead, (1, 1))
+    own = mark_here()
+    assert [path.name for path in directory.iterdir()] == [own]
+
+
+def test_mark_and_its_directory_are_the_users_alone_and_others_may_look(directory):
+    name = mark_here()
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (directory, directory / name)] == [0o700, 0o600]
+    process_mark._remove(process_mark._marks.pop(os.getpid()))
+    directory.chmod(0o755)
+    assert mark_here() != ""
+
+
+def test_thread_that_is_second_takes_its_mark_back(directory, monkeypatch):
+    made = []
+
+    def make():
+        made.append(first := real())
+        process_mark._marks.setdefault(os.getpid(), real())  # by the quicker thread
+        return first
+
+    real = process_mark._made
+    monkeypatch.setattr(process_mark, "_made", make)
+    assert [path.name for path in directory.parent.glob("lakekey-*/*")] == []
+    name = mark_here()
+    assert [path.name for path in directory.iterdir()] == [name]
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(made[0].descriptor)
+
+
+def test_process_that_could_leave_no_mark_has_none_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
+    assert mark_here() == ""
+    (tmp_path / "nowhere").mkdir()
+    assert mark_here() == ""
+    process_mark._at_exit()
+
+
+def test_exit_without_a_mark_or_after_its_file_was_replaced_removes_nothing(directory):
+    process_mark._at_exit()
+    name = mark_here()
+    (directory / name).unlink()
+    (directory / name).write_text("another's")
+    process_mark._at_exit()
+    assert (directory / name).read_text() == "another's"
+
+
+def test_forked_child_closes_no_descriptor_that_has_become_another_files(directory):
+    mark_here()
+    descriptor = process_mark._marks[os.getpid()].descriptor
+    with open(os.devnull, "rb") as other:
+        os.dup2(other.fileno(), descriptor)
+    process_mark._after_fork()
+    assert process_mark._marks == {}
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("missing", ["geteuid", "O_NOFOLLOW"])
+def test_system_that_has_no_owners_or_cannot_refuse_links_is_without_marks(dead, missing, monkeypatch):
+    monkeypatch.delattr(os, missing)
+    assert mark_here() == ""
+    assert not is_dead(dead)

@@ -165,6 +165,27 @@ def test_forked_child_hangs_up_nothing_of_its_parents(monkeypatch):
     assert line.connection is connection
 
 
+def test_thread_that_waits_no_longer_leaves_the_connection_to_the_one_whose_turn_it_is():
+    asked, begun, goes_on = Asked(), threading.Event(), threading.Event()
+    line = asked.turns._lines()
+
+    def have_the_turn():
+        with line.lock:
+            begun.set()
+            goes_on.wait(5.0)
+
+    other = threading.Thread(target=have_the_turn)
+    other.start()
+    assert begun.wait(30.0)
+    line.connection = connection = Connection([])
+    line.hang_up()
+    assert (line.connection, connection.closed) == (connection, False)
+    goes_on.set()
+    other.join()
+    line.hang_up()
+    assert (line.connection, connection.closed) == (None, True)
+
+
 def test_connection_that_is_kept_for_a_thread_that_gives_up_waiting_is_closed():
     asked = Asked()
     asked.turns = Turns(patience=0.5)
