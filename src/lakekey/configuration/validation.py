@@ -163,7 +163,9 @@ def _check(layers: Layers, given: Given, auth_type: str, host: str) -> None:
     if auth_type == M2M:
         for name in ("client_id", "client_secret"):
             if not getattr(given, name):
-                why = next((f"; {name} ({at}) {w}" for (n, at), w in layers.ignored.items() if n == name), "")
+                why = next(
+                    (f"; {name} ({at}) does not count: {w}" for (n, at), w in layers.ignored.items() if n == name), ""
+                )
                 raise ConfigurationError(
                     f"{name} is missing, which {M2M} needs{why}",
                     hint=_respelled(layers, name) or _way_to_set(layers, name),

@@ -1,5 +1,7 @@
 """Which grant settings mean, where they contradict each other, and what does not count then."""
 
+import sys
+
 import pytest
 
 from lakekey.cache import app_registrations
@@ -8,9 +10,14 @@ from lakekey.cache.opening import open_cache
 from lakekey.configuration.auth_type import conflicts, select
 from lakekey.configuration.layers import read_layers
 from lakekey.configuration.settings import U2M
+from lakekey.errors import ConfigurationError
 
 HOST = "https://w.example.com"
 CLIENT = {"DATABRICKS_CLIENT_ID": "theirs", "DATABRICKS_CLIENT_SECRET": "made-up-of-theirs"}
+ADA = "user = ada@example.com"
+JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJyb2JvdCJ9.c2ln"
+FEDERATED = {"DATABRICKS_OIDC_TOKEN": JWT}
+METADATA = {"DATABRICKS_METADATA_SERVICE_URL": "http://localhost:1/m"}
 PRINCIPAL = "client_id = robot\nclient_secret = made-up-of-robot"
 
 
@@ -130,3 +137,72 @@ def test_secret_that_is_sealed_is_looked_for_beside_a_client_without_one(chosen,
 def test_what_is_set_for_another_grant_is_named(chosen, profile, environ, said):
     grant, layers = chosen(profile, environ)
     assert conflicts(layers, grant) == said
+
+
+@pytest.mark.parametrize(
+    ("profile", "environ", "arguments"),
+    [
+        (f"{PRINCIPAL}\n{ADA}", {}, {}),
+        ("auth_type = pat\ntoken = dapi1", {}, {"user": "ada@example.com"}),
+        ("metadata_service_url = http://localhost:1/m", {}, {"user": "ada@example.com"}),
+    ],
+)
+def test_person_who_is_named_is_never_signed_in_as_another_identity(chosen, profile, environ, arguments):
+    with pytest.raises(ConfigurationError, match=r"says that ada@example\.com signs in, and .* signs no person in"):
+        chosen(profile, environ, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("profile", "environ", "grant"),
+    [
+        (ADA, CLIENT, "oauth-m2m"),
+        (f"{ADA}\nclient_id = app", FEDERATED, "env-oidc"),
+        (ADA, METADATA, "metadata-service"),
+    ],
+)
+def test_profiles_person_gives_way_to_what_stands_in_the_environment(chosen, profile, environ, grant):
+    assert chosen(profile, environ)[0] == grant
+
+
+@pytest.mark.parametrize("profile", ["", "client_id = app"])
+def test_person_who_is_an_argument_signs_in_beside_a_token_of_an_identity_provider(chosen, profile):
+    assert chosen(profile, FEDERATED, user="ada@example.com")[0] == U2M
+
+
+def test_token_of_an_identity_provider_is_found_by_a_variable_or_a_file(chosen, tmp_path):
+    (tmp_path / "token").write_text(JWT)
+    assert chosen("client_id = app", FEDERATED)[0] == "env-oidc"
+    assert chosen(f"client_id = app\noidc_token_filepath = {tmp_path / 'token'}")[0] == "file-oidc"
+
+
+def test_identity_of_the_environment_does_not_count_where_an_argument_says_that_a_person_signs_in(chosen):
+    assert chosen("", METADATA)[0] == "metadata-service"
+    grant, layers = chosen("", METADATA, redirect_port=8030)
+    assert grant == U2M
+    (said,) = conflicts(layers, grant)
+    assert said.endswith("does not count: the argument redirect_port says that a person signs in")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ({"client_id": "c", "client_secret": "made-up-of-c", "token": "dapi1"}, "client_secret and token"),
+        ({"user": "ada@example.com", "token": "dapi1"}, "token and user"),
+    ],
+)
+def test_two_identities_among_the_arguments_are_refused(chosen, arguments, names):
+    with pytest.raises(ConfigurationError, match=f": {names} are both given"):
+        chosen(**arguments)
+
+
+def test_person_and_the_secret_of_an_app_for_people_are_one_identity(chosen):
+    profile = "auth_type = external-browser\nclient_id = app"
+    assert chosen(profile, user="ada@example.com", client_secret="made-up-of-app")[0] == U2M
+
+
+def test_usual_case_imports_nothing_that_looks_for_other_identities(chosen, monkeypatch):
+    names = ("lakekey.workload_identity", "lakekey.configuration.sdk_identities")
+    for name in names:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    assert chosen()[0] == U2M
+    assert [name for name in names if name in sys.modules] == []
