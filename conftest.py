@@ -1,4 +1,4 @@
-"""Every test starts from a machine that knows nothing of Databricks and has nobody at it."""
+"""Every test starts from a machine that knows nothing of Databricks and has no person at it."""
 
 import os
 import signal

@@ -89,8 +89,8 @@ def main(session):
     """What the newest of everything runs: pyproject.toml lists the folders."""
     system_packages(session)
     oauth_server(session)
-    repeat = ("--reruns", "1", "-raR") if REPEATED in os.environ else ()
-    pytest(session, python(), "-n", "2", *repeat)
+    in_ci = ("--reruns", "1", "-raR", "--durations", "30") if REPEATED in os.environ else ()
+    pytest(session, python(), "-n", "2", *in_ci)
 
 
 @nox.session

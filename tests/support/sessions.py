@@ -152,7 +152,7 @@ class Machine:
         assert self.server.token_state(token) == "current"
         assert hashlib.sha256(token.encode()).hexdigest() in self.server.current_refresh_tokens()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Signs in again while other processes are at the session: under its lock, as a sign-in of theirs would."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:

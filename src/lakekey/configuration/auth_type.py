@@ -75,7 +75,7 @@ def select(layers: Layers, environ: Mapping[str, str]) -> str:
             from lakekey.configuration.sdk_identities import find_host
 
         find_host(layers, grant, environ)
-    _refuse_a_user_whom_it_does_not_sign_in(layers, grant)
+    _refuse_a_user_it_does_not_sign_in(layers, grant)
     if grant == U2M and layers.layer("user") and layers.layer("host"):
         with LOADING:
             from lakekey.configuration.registered_app import fill_in
@@ -184,7 +184,7 @@ def _refuse_two_identities(layers: Layers, chosen: Mapping[str, str]) -> None:
         )
 
 
-def _refuse_a_user_whom_it_does_not_sign_in(layers: Layers, grant: str) -> None:
+def _refuse_a_user_it_does_not_sign_in(layers: Layers, grant: str) -> None:
     """A caller who names a person is never signed in as a service principal instead.
 
     A profile's ``user`` gives way where something stronger chose: a variable's or an argument's secret, ``auth_type``.

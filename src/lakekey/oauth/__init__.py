@@ -1,1 +1,1 @@
-"""The OAuth protocol: one exchange a module, no storage and no time of day beyond ``expires_in``."""
+"""The OAuth protocol: one exchange a module, no storage, no time of day but ``expires_in`` and ``Retry-After``."""

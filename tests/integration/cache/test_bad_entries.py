@@ -69,8 +69,8 @@ def test_it_counts_as_none_and_is_set_aside_with_its_content_and_the_others_stay
     assert aside in caplog.text
     assert cache.get(OTHER).refresh_token == "kept"
     assert cache.list() == [OTHER]
-    assert cache.put(NAME, Entry({}, refresh_token="anew"), replaces=None)
-    assert cache.get(NAME).refresh_token == "anew"
+    assert cache.put(NAME, Entry({}, refresh_token="dose-newer-token"), replaces=None)
+    assert cache.get(NAME).refresh_token == "dose-newer-token"
 
 
 def test_a_second_bad_one_takes_the_place_of_the_first_and_is_reported_too(cache, caplog):
@@ -87,8 +87,8 @@ def test_under_the_entrys_own_lock_it_is_set_aside_as_well(cache):
     with cache.lock(NAME) as held:
         assert held
         assert cache.read(NAME) == (None, None, True)
-        assert cache.put(NAME, Entry({}, refresh_token="anew"), replaces=None)
-    assert cache.get(NAME).refresh_token == "anew"
+        assert cache.put(NAME, Entry({}, refresh_token="dose-newer-token"), replaces=None)
+    assert cache.get(NAME).refresh_token == "dose-newer-token"
 
 
 def test_lock_of_another_thread_is_left_to_it(cache, bare_machine):

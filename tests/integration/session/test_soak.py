@@ -101,7 +101,7 @@ class Soak:
             f"no worker was killed with an answer to generation {entry.generation - 1}: {self.kills[-5:]}"
         )
         self.ends.append(entry)
-        self.machine.mend()
+        self.machine.repair()
         self.ended_at = time.monotonic()
 
     def has_seen_enough(self) -> bool:

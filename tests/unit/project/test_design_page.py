@@ -33,6 +33,16 @@ def test_each_file_that_the_page_names_is_there():
     ] == []
 
 
+def test_hosted_sign_in_takes_from_the_rooms_of_a_persons_sign_in_what_the_page_says():
+    (said,) = re.findall(r"\*\*`web/` takes two things from `login/`\*\*(.+?)\n- ", PAGE, re.DOTALL)
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src/lakekey/web").glob("*.py"))
+    taken = {
+        inside or named
+        for inside, named in re.findall(r"from lakekey\.login(?:\.(\w+) import|\s+import (\w+))", source)
+    }
+    assert taken == set(re.findall(r"`login/(\w+)\.py`", said)) == {"identity", "preflight"}
+
+
 def test_generation_of_an_entry_is_counted_in_one_place():
     source = ROOT / "src/lakekey"
     counting = {

@@ -91,6 +91,27 @@ def test_pytest_writes_down_which_tests_it_repeated_and_shows_why(noxfile, tmp_p
     assert "assert 1 == 2" in done.stdout
 
 
+@pytest.mark.parametrize("in_ci", [False, True])
+def test_ci_repeats_a_test_and_lists_the_slowest(noxfile, monkeypatch, in_ci):
+    for name in ("system_packages", "oauth_server"):
+        monkeypatch.setattr(noxfile, name, lambda _: None)
+    given = []
+    monkeypatch.setattr(noxfile, "pytest", lambda session, python, *arguments: given.append(arguments))
+    monkeypatch.delenv(noxfile.REPEATED, raising=False)
+    if in_ci:
+        monkeypatch.setenv(noxfile.REPEATED, "a file")
+    noxfile.main.func(None)
+    assert given == [("-n", "2", *(["--reruns", "1", "-raR", "--durations", "30"] if in_ci else []))]
+
+
+def test_contributing_has_the_times_that_ci_allows():
+    allowed = re.findall(r"^run (\d+)m make (\w+)$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
+    (check, one), (tests, two) = allowed
+    assert (one, two) == ("check", "test")
+    page = " ".join((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split())
+    assert f"`make check` may take {check} minutes there and `make test` {tests}" in page
+
+
 def test_bytecode_is_written_before_a_part_begins(noxfile, monkeypatch, tmp_path):
     (tmp_path / "module.py").touch()
     monkeypatch.setattr(noxfile, "COMPILED", (str(tmp_path),))

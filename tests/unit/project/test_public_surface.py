@@ -56,10 +56,10 @@ def tree():
 
 @pytest.mark.parametrize("kind", tree(), ids=lambda kind: kind.__name__)
 def test_each_error_is_public_pickles_and_is_not_an_oserror(kind):
-    error = kind("it broke", hint="mend it", profile="prod")
+    error = kind("it broke", hint="fix it", profile="prod")
     again = pickle.loads(pickle.dumps(error))
-    assert (type(again), str(again)) == (kind, "prod: it broke (mend it)")
-    assert (again.code, again.hint, again.profile) == (kind.code, "mend it", "prod")
+    assert (type(again), str(again)) == (kind, "prod: it broke (fix it)")
+    assert (again.code, again.hint, again.profile) == (kind.code, "fix it", "prod")
     assert not issubclass(kind, OSError)
     assert getattr(lakekey, kind.__name__) is kind
 
