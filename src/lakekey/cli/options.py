@@ -50,7 +50,7 @@ def _profile(parser: Parser, *, many: bool = False, which: str = "(default: the 
 
 def _settings(parser: Parser, *, all_shown: bool = False) -> None:
     """What to sign in to. Commands that only use a session take all of it, and show what is used most."""
-    rare = parser.add_argument_group("where no profile says it") if all_shown else parser
+    rare = parser.add_argument_group("without a profile") if all_shown else parser
     for name, metavar, summary in TARGET_OPTIONS:
         usual = name in _USUAL
         place = parser if usual else rare
@@ -183,7 +183,7 @@ def keep_alive(parser: Parser) -> None:
     every = "between two rounds (default: 3600)"
     parser.add_argument("--every", type=seconds, default=3600, metavar="SECONDS", help=every)
     parser.add_argument("--rate", type=whole_number, default=60, metavar="N", help="renewals a minute (default: 60)")
-    warn = "report a session's end so long ahead (default: 3)"
+    warn = "report a session this long before its end (default: 3)"
     parser.add_argument("--warn-days", type=whole_number, default=3, metavar="DAYS", help=warn)
     parser.add_argument("--print-unit", action="store_true", help="print a service and a timer for systemd, and end")
 

@@ -30,7 +30,7 @@ def profiles(parser: Parser) -> None:
     default = action(
         actions,
         "profiles set-default",
-        "choose the profile that is used where none is named",
+        "choose the profile to use if none is named",
         (("lakekey profiles set-default dev", ""),),
         takes_profile=True,
     )

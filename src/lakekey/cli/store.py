@@ -84,7 +84,7 @@ def _copy(arguments: argparse.Namespace) -> int:
 
 def _shared(arguments: argparse.Namespace) -> Cache:
     if len(arguments.place) > 1:
-        raise ConfigurationError(f"{arguments.action} takes one store", hint="or none: LAKEKEY_STORE says which")
+        raise ConfigurationError(f"{arguments.action} takes one store", hint="give one, or none to use LAKEKEY_STORE")
     if arguments.profile is not None and not arguments.place:
         target = resolve(arguments.profile)
         if target.store and is_shared(target.store):

@@ -42,7 +42,7 @@ def apps(parser: Parser) -> None:
     change = action(
         actions,
         "apps set",
-        "change an app where it is; what is not named stays",
+        "change an app in place; settings that are not given stay",
         (("lakekey apps set prod --scopes 'sql offline_access'", ""),),
     )
     change.add_argument("--rename", metavar="NAME", help="a new name here, which changes the redirect URI")

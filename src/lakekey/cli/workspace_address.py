@@ -26,7 +26,7 @@ def ask(arguments: argparse.Namespace) -> str:
         try:
             host = normalize_host(text, None)
             if is_account_console(host) and arguments.account_id is None:
-                arguments.account_id = prompt.ask("Account id (in the console's menu, at your name)") or None
+                arguments.account_id = prompt.ask("Account id (in the console's menu under your name)") or None
             _check_with_certificates(host, arguments)
         except LakekeyError as error:
             name_option(error)

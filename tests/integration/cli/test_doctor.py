@@ -192,7 +192,7 @@ def test_a_clock_that_is_off(profile, doctor, apart, status):
 
 def test_a_date_beyond_all_measure_tells_no_time():
     check = network._check_clock(f"Mon, 01 Jan 2020 00:00:00 +{'9' * 20}")
-    assert (check.status, check.finding) == ("ok", "the host does not tell its time")
+    assert (check.status, check.finding) == ("ok", "the host does not report its time")
 
 
 def test_a_host_that_is_not_a_workspace(box, profile, doctor):

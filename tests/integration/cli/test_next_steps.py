@@ -115,7 +115,7 @@ def test_account_is_asked_for_in_the_guided_sign_in(file):
     with Terminal("login", environment=os.environ, columns=140) as terminal:
         terminal.shows("Workspace address.*: $")
         terminal.types("https://accounts.example.invalid")
-        terminal.shows(r"Account id \(in the console's menu, at your name\): $")
+        terminal.shows(r"Account id \(in the console's menu under your name\): $")
 
 
 def test_nothing_to_sign_out_of_is_not_an_error(file):

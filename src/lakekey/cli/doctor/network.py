@@ -96,7 +96,7 @@ def _check_clock(date: str | None) -> Check:
     try:
         theirs = parsedate_to_datetime(date or "").timestamp()
     except (ValueError, OverflowError):
-        return Check("clock", OK, "the host does not tell its time")
+        return Check("clock", OK, "the host does not report its time")
     apart = time.time() - theirs
     said = f"{abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} the host's"
     if abs(apart) <= _TOLERABLE:
