@@ -235,7 +235,7 @@ class Renewal(CredentialPart):
         # A person who signs in on purpose has done something about a refused token. One who is asked to has not.
         on_trial = entry.on_trial and unasked
         entry = entry._replace(identity=who, logged_in_at=time.time(), session_ends_at=ends_at, on_trial=on_trial)
-        self._saving.save(entry, stored)
+        saved = self._saving.save(entry, stored)
         commitment.settled()
         self._events.signed_in(who)
-        return entry
+        return saved

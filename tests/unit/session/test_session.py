@@ -66,6 +66,12 @@ def test_host_keeps_a_copy_of_what_it_signed_in_to_and_of_what_it_renewed(person
     assert copy_of(session) == renewed.access_token
 
 
+def test_host_that_keeps_a_copy_keeps_one_of_the_next_sign_in_in_its_place(person, session):
+    before = session.usable(rejected=copy_of(session)).access_token
+    assert person.sign_in().generation == person.peek().generation
+    assert copy_of(session) == person.peek().access_token != before
+
+
 def test_another_host_keeps_a_copy_of_what_it_read(session, cache, server, monkeypatch, tmp_path):
     tmp_path.chmod(0o700)
     monkeypatch.setenv("LAKEKEY_CACHE_DIR", str(tmp_path / "of another host"))
