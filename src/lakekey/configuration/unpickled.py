@@ -1,10 +1,12 @@
 """The secrets that `pickle` left behind, found again in the configuration of this machine."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import Any
 
-from lakekey.configuration.layers import ARGUMENT
+from lakekey._hosts import normalize_host
+from lakekey.configuration.layers import ARGUMENT, read_layers
 from lakekey.configuration.target import Target, resolve
 from lakekey.errors import ConfigurationError
 
@@ -45,14 +47,24 @@ def resolved_here(target: Target) -> Iterator[Target]:
     elif target.connect_url:  # a portal's app, which is found by the person
         own["user"] = target.user
     for profile, config_file in ((target.profile, target.config_file), (target.profile, None), (None, None)):
-        of_another_host = False
+        if target.is_delegated and _leads_elsewhere(target, profile, config_file):
+            continue
         for given in ({}, own):
             with contextlib.suppress(ConfigurationError):
                 here = resolve(profile, config_file=config_file, **given)
-                # Where the profile leads to another host here, its token is that host's.
-                of_another_host |= not given and target.sources.get("host") != ARGUMENT and here.host != target.host
-                if _signs_in_alike(target, here) and not (target.is_delegated and of_another_host):
+                if _signs_in_alike(target, here):
                     yield here
+
+
+def _leads_elsewhere(target: Target, profile: str | None, config_file: str | None) -> bool:
+    """Whether this machine's configuration names another host, or none that is understood: its token is that host's."""
+    if target.sources.get("host") == ARGUMENT:
+        return False
+    try:
+        named = read_layers(profile, os.environ, {"config_file": config_file}).get("host")
+        return bool(named) and normalize_host(named) != target.host
+    except ConfigurationError:
+        return True
 
 
 def _signs_in_alike(target: Target, other: Target) -> bool:

@@ -80,6 +80,27 @@ def test_token_of_another_host_that_the_profile_leads_to_here_is_not_taken(here)
     assert [each for each in resolved_here(target) if "token" in each.sdk_settings] == []
 
 
+OTHER = "https://other.cloud.databricks.com"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        f"host = {OTHER}\nauth_type = oauth-m2m",  # the profile by itself is an error
+        f"host = {OTHER}\nauth_type = no-such-type",
+        f"host = {OTHER}\noauth_callback_port = x",
+        f"host = {OTHER}:8443",
+        "host = ftp://other.cloud.databricks.com",
+        "host = https//other.cloud.databricks.com\noauth_callback_port = x",
+    ],
+)
+def test_token_beside_another_host_is_not_taken_where_the_profile_is_wrong_too(here, lines):
+    here(f"[prod]\nhost = {HOST}\ntoken = {SECRET}\nauth_type = pat\n")
+    target = carried(resolve("prod"))
+    here(f"[prod]\ntoken = {SECRET}\n{lines}\n")
+    assert [each for each in resolved_here(target) if "token" in each.sdk_settings] == []
+
+
 def test_token_of_the_sdk_is_found_where_the_host_was_an_argument(here):
     here(f"[prod]\nhost = https://other.cloud.databricks.com\ntoken = {SECRET}\nauth_type = pat\n")
     found = list(resolved_here(carried(resolve("prod", host=HOST))))
