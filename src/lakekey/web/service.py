@@ -134,6 +134,7 @@ class PortalService:
         if entry is None or not is_of(entry, who) or not (entry.refresh_token or session.serves(entry)):
             self._providers.drop(who, profile)
             raise self._login_required(target, entry if entry is not None and is_of(entry, who) else None)
+        session.credential.keep_near(entry)  # what this host had kept may be the token of the account before
         around = functools.partial(OwnedSource, user=who) if who.id else None
         provider = Provider(target, around=around, environ=self.environ)
         self._providers.keep(who, profile, looked_at, provider)

@@ -64,6 +64,19 @@ def browser(fleet):
         yield browser
 
 
+def test_another_account_that_is_connected_is_the_one_that_this_host_acts_as(fleet):
+    given = {"user": lambda request: request.headers.get("x-user")}
+    with visited(fleet) as browser:
+        browser.arrive(browser.back(browser.leave(), ADA))
+        before = Portal(["prod"], url=URL, **given).provider(ADA, "prod").token().access_token
+        browser.get()
+        question = browser.arrive(browser.back(browser.leave("Renew prod now"), GRACE))
+        browser.press(question, f"Use {GRACE}")
+    after = Portal(["prod"], url=URL, **given).provider(ADA, "prod")  # of a worker that has just started
+    assert after.identity() == GRACE
+    assert after.token().access_token != before
+
+
 def a_home(directory):
     return lambda number: {
         "HOME": str(directory / f"host-{number}"),
