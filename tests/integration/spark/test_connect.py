@@ -1,6 +1,7 @@
 """The rest of what a Spark Connect session is used for."""
 
 import os
+import signal
 import threading
 import time
 from concurrent.futures import wait
@@ -297,12 +298,9 @@ def test_the_callers_own_interceptors_see_no_token(principal, connect):
     assert "authorization" not in str(seen).lower()
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_forked_child_is_told_to_make_its_own_session(principal, connect):
-    spark = connect(principal)
-    spark.sql("select 1").collect()
+def asked_in_a_child(spark):
+    """What a forked child is told, and how it ended."""
     reading, writing = os.pipe()
-
     child = os.fork()
     if child == 0:
         try:
@@ -316,8 +314,18 @@ def test_a_forked_child_is_told_to_make_its_own_session(principal, connect):
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
-        assert b"create a session in each process" in pipe.read()
-    assert os.waitpid(child, 0)[1] == 0
+        return pipe.read(), os.waitpid(child, 0)[1]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_is_told_to_make_its_own_session(principal, connect):
+    spark = connect(principal)
+    spark.sql("select 1").collect()
+    told, status = asked_in_a_child(spark)
+    if os.WTERMSIG(status) == signal.SIGABRT:  # by gRPC, now and then, when it clears up a call of the parent's
+        told, status = asked_in_a_child(spark)
+    assert b"create a session in each process" in told
+    assert status == 0
     assert spark.sql("select 2").collect() == [(2,)]
 
 

@@ -88,7 +88,8 @@ def test_a_stream_that_is_cut_for_its_token_is_reattached(spark, hostile, worksp
 
     assert spark.range(50_000).toPandas()["id"].sum() == 50_000 * 49_999 // 2
     assert hostile.methods().count("ExecutePlan") == 1
-    assert hostile.methods().count("ReattachExecute") == 1
+    # The server ends a stream after 3 s by itself, so on a busy machine there are more.
+    assert hostile.methods().count("ReattachExecute") >= 1
     assert workspace.counters["token.client_credentials"] == 2
 
 

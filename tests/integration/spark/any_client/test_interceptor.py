@@ -330,6 +330,12 @@ def test_refusal_by_http_whose_status_grpc_has_lost_is_asked_for_again(server, s
     assert (server.tokens, signs.told[:2]) == (["one", "one", "two", "two"], ["refused one", "served two"])
 
 
+def test_status_that_is_lost_for_one_token_may_be_as_often_for_the_next(server, signs, client):
+    server.answers = [LOST, LOST, Answer(REFUSED), LOST, LOST]
+    assert list(client.stream()) == [b"response"]
+    assert server.tokens == ["one"] * 3 + ["two"] * 3
+
+
 def test_status_that_stays_lost_is_raised(server, signs, client):
     server.answers = [LOST] * 9
     assert cut(client.stream()) == (0, StatusCode.UNKNOWN)
