@@ -252,7 +252,8 @@ class Routes(Upkeep):
         """A page for a browser of which nothing is known."""
         status = _REFUSED.get(outcome.code, 403)
         language, base = self.language(request), self._portal.path
-        return self.page(request, pages.notice(language, "title", outcome.code, _blank(outcome), base=base), status)
+        values = {**_blank(outcome), "url": f"{self._portal.url}/"}
+        return self.page(request, pages.notice(language, "title", outcome.code, values, base=base), status)
 
     # -- inside ----------------------------------------------------------------------------------------------------
 

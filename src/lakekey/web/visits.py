@@ -15,6 +15,7 @@ from lakekey.errors import CacheError, ConfigurationError
 from lakekey.web import browser as browsers
 from lakekey.web import connections_page, frame, pages, tabs, threads, words
 from lakekey.web.connections import Connection
+from lakekey.web.other_address import PORTS, other_address
 from lakekey.web.pages import Form, Message
 from lakekey.web.people import User, user_of
 from lakekey.web.reliance import Reliance
@@ -23,7 +24,6 @@ from lakekey.web.told import text_of
 
 _OF_THE_BODY = frozenset({"content-length", "content-encoding", "transfer-encoding"})
 _LONGEST_FORM = 16 * 1024
-_PORTS = {"http": 80, "https": 443}
 
 
 class Visits:
@@ -37,7 +37,7 @@ class Visits:
         self._portal = portal
         self._threads = threads.Threads(portal.patience)
         parts = urlsplit(portal.url)
-        port = f":{parts.port}" if parts.port not in (None, _PORTS[parts.scheme]) else ""
+        port = f":{parts.port}" if parts.port not in (None, PORTS[parts.scheme]) else ""
         self._origin = f"{parts.scheme}://{in_address(parts.hostname or '')}{port}"
         self._is_here = parts.hostname in LOOPBACK
         self._loopback = self._is_here and parts.scheme == "http"
@@ -82,6 +82,8 @@ class Visits:
         user = await self.user(request)
         if user is None:
             return self.signed_out(request)
+        if self._elsewhere(request) is not None:
+            return await self.listing(request, user, status=403)
         form = await form_of(request, slowest=self._portal.patience.form)
         value = self.browser(request)
         if form is None or value is None or not browsers.is_form_token(form.get("token", ""), value, user.name):
@@ -106,6 +108,13 @@ class Visits:
         origin = request.headers.get("origin")
         # Of a page without referrer, as ours are, the origin of a form is "null" (W3C Fetch, "append Origin").
         return origin in (None, self._origin) or (origin == "null" and site == "same-origin")
+
+    def _elsewhere(self, request: Request) -> Message | None:
+        """What to say to a browser that uses another address, to which no sign-in comes back."""
+        here, url = other_address(self._portal.url, request.headers.get("host", "")), self._portal.url
+        if here is None:
+            return None
+        return Message(words.text(self.language(request), "other-address", here=here, url=url), good=False)
 
     def browser(self, request: Request) -> str | None:
         """The value of the browser's cookie, if it is one of ours."""
@@ -169,7 +178,7 @@ class Visits:
         form = Form(self._portal.path, browsers.form_token(value, user.name), self._portal.new_tab)
         administers = await self.is_admin(user)
         extra = connections_page.administration_link(self.language(request), self._portal.path) if administers else ""
-        now = self._portal.cache.now()
+        now, message = self._portal.cache.now(), message or self._elsewhere(request)
         shown = connections_page.overview(
             self.language(request), user.name, listed, form, message=message, extra=extra, now=now
         )

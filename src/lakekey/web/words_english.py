@@ -50,6 +50,8 @@ TEXTS = {
     "forbidden-more": "This service does not let you connect here. Ask its administrator.",
     "stale": "This page was open for too long, or in another session. Nothing was done. Please press the button again.",
     "foreign": "The request came from another site, so nothing was done. Open this page at {url}.",
+    "other-address": "You opened this page at {here}, and sign-ins come back to {url}, where your browser has other cookies. "
+    "Open it there.",
     "broken": "Something went wrong",
     "broken-more": "An error occurred in this service. Its administrator can find it in the log.",
     "framed-twice": "The request gives its length in two different ways, so it was not read.",
@@ -231,11 +233,15 @@ TEXTS = {
     "revocation-failed": "It could not be revoked at Databricks: a copy of its tokens may live until {date}. To end it "
     "there, ask the account administrator to revoke the sessions of this app.",
     "tested": "{profile} works: {who} is signed in.",
+    "tested-narrow": "{who} is signed in for {profile}. Whether the workspace serves {who} is not known: the app does not ask for "
+    "the scope that the test needs.",
+    "tested-in-vain": "Whether {profile} works is not known: {host} answered the test with HTTP {status}, neither yes nor no. If "
+    "this stays, ask your administrator whether that is the address of the workspace.",
     "not-tested": "{profile} does not work: {why}",
     outcomes.UNKNOWN: "This is not the answer to a sign-in that was started here.",
     outcomes.OTHER_BROWSER: "This sign-in was started in another browser. Nothing was connected.",
     outcomes.NO_COOKIE: "Your browser did not send the cookie that the sign-in started with. Allow cookies for this site, "
-    "or open it outside of another app, and start again.",
+    "or open it outside of another app, and start again at {url}: under another name of this host the cookie does not count.",
     outcomes.OTHER_USER: "{who} started this sign-in, but you are here as {expected}. Nothing was connected.",
     outcomes.LATE: "The sign-in took too long, or was not started here. Please start again.",
     outcomes.DENIED: "The sign-in was not allowed. Nothing was changed.",

@@ -51,6 +51,8 @@ TEXTS = {
     "stale": "Diese Seite war zu lange oder in einer anderen Sitzung offen. Es ist nichts geschehen. Bitte klicken Sie "
     "noch einmal auf die Schaltfläche.",
     "foreign": "Die Anfrage kam von einer anderen Website, darum ist nichts geschehen. Öffnen Sie diese Seite unter {url}.",
+    "other-address": "Sie haben diese Seite unter {here} geöffnet. Anmeldungen kommen zu {url} zurück, wo Ihr Browser andere Cookies "
+    "hat. Öffnen Sie sie dort.",
     "broken": "Etwas ist schiefgegangen",
     "broken-more": "In diesem Dienst ist ein Fehler aufgetreten. Die Administration findet ihn im Protokoll des Dienstes.",
     "framed-twice": "Die Anfrage gibt ihre Länge auf zwei verschiedene Weisen an und wurde deshalb nicht gelesen.",
@@ -232,11 +234,16 @@ TEXTS = {
     "revocation-failed": "Bei Databricks konnte sie nicht widerrufen werden: Eine Kopie ihrer Tokens kann bis {date} "
     "gelten. Um sie dort zu beenden, bitten Sie die Kontoverwaltung, die Sitzungen dieser App zu widerrufen.",
     "tested": "{profile} funktioniert: {who} ist angemeldet.",
+    "tested-narrow": "{who} ist für {profile} angemeldet. Ob der Workspace {who} zulässt, ist nicht bekannt: Die App fordert den "
+    "Scope nicht an, den der Test braucht.",
+    "tested-in-vain": "Ob {profile} funktioniert, ist nicht bekannt: {host} hat den Test mit HTTP {status} beantwortet, also weder "
+    "mit Ja noch mit Nein. Wenn das so bleibt, fragen Sie den Administrator, ob das die Adresse des Workspace ist.",
     "not-tested": "{profile} funktioniert nicht: {why}",
     outcomes.UNKNOWN: "Das ist nicht die Antwort auf eine Anmeldung, die hier begonnen wurde.",
     outcomes.OTHER_BROWSER: "Diese Anmeldung wurde in einem anderen Browser begonnen. Es wurde nichts verbunden.",
     outcomes.NO_COOKIE: "Ihr Browser hat das Cookie nicht gesendet, mit dem die Anmeldung begann. Erlauben Sie Cookies für "
-    "diese Seite oder öffnen Sie sie außerhalb einer anderen App und beginnen Sie neu.",
+    "diese Seite oder öffnen Sie sie außerhalb einer anderen App und beginnen Sie unter {url} neu: Unter einem anderen Namen "
+    "dieses Rechners zählt das Cookie nicht.",
     outcomes.OTHER_USER: "{who} hat diese Anmeldung begonnen, und Sie sind hier als {expected}. Es wurde nichts verbunden.",
     outcomes.LATE: "Die Anmeldung hat zu lange gedauert oder wurde nicht hier begonnen. Bitte beginnen Sie neu.",
     outcomes.DENIED: "Die Anmeldung wurde nicht erlaubt. Es hat sich nichts geändert.",

@@ -141,6 +141,17 @@ def test_portal_on_loopback_answers_loopback_names(at_home, host):
     assert at_home.get(headers={"Host": host}).status == 200
 
 
+def test_browser_that_uses_another_name_of_this_machine_is_told_before_it_leaves(at_home, place):
+    said = "You opened this page at http://127.0.0.1:8400, and sign-ins come back to http://LocalHost:8400"
+    at_the_other_name = {"Host": "127.0.0.1:8400"}
+    page = at_home.get(headers=at_the_other_name)
+    assert (page.status, said in page.words) == (200, True)
+    assert "come back to" not in at_home.get(headers={"Host": "localhost:8400"}).words
+    pressed = at_home.press(page, "Connect prod", Origin="null", **at_the_other_name)
+    assert (pressed.status, said in pressed.words, pressed.onward) == (403, True, None)
+    assert at_home.press(pressed, "Connect prod").onward
+
+
 @pytest.mark.parametrize(
     ("origin", "site", "status"),
     [
