@@ -15,6 +15,7 @@ from lakekey.web.reliance import Reliance
 from lakekey.web.told import told
 from lakekey.web.visits import Visits
 
+_SERVED = 200
 _REFUSED = (401, 403)
 _NOT_NOW = (408, 429)
 
@@ -26,43 +27,46 @@ class Upkeep(Visits):
         """Try a connection, and report the identity that it works as."""
         language = self.language(request)
         try:
-            who = await self._threads.run_for(user.name, self._portal.server_of(profile), self._tried, user, profile)
+            key, values = await self._threads.run_for(
+                user.name, self._portal.server_of(profile), self._tried, user, profile
+            )
         except LakekeyError as error:
             said = pages.error_message(language, error)
             message = said._replace(text=words.text(language, "not-tested", profile=profile, why=said.text))
             return await self.listing(request, user, message, status=200)
-        return await self.listing(
-            request, user, Message(words.text(language, "tested", profile=profile, who=who), good=True)
-        )
+        message = Message(words.text(language, key, profile=profile, **values), good=True if key == "tested" else None)
+        return await self.listing(request, user, message)
 
-    def _tried(self, user: User, profile: str) -> str:
+    def _tried(self, user: User, profile: str) -> tuple[str, dict[str, str]]:
+        """What the page says of a connection that is not refused: that it works only if the workspace has served it."""
         provider = self._portal.provider(user, profile)
-        status = self._answered(provider)
+        status, scopes = self._answered(provider)
+        who = provider.identity() or user.name
+        if _SERVED <= status < _SERVED + 100:
+            return "tested", {"who": who}
+        if status == 403 and "all-apis" not in scopes:  # a token of narrower scopes may not read whose it is
+            return "tested-narrow", {"who": who}
         if status in _REFUSED:
             raise told("e-no-access", f"the workspace answers HTTP {status}", profile=profile, status=str(status))
-        if status is not None:
+        if status >= 500 or status in _NOT_NOW:
             raise told("e-no-answer", f"the workspace answers HTTP {status}", profile=profile, status=str(status))
-        return provider.identity() or user.name
+        return "tested-in-vain", {"status": str(status), "host": provider.target.host.removeprefix("https://")}
 
-    def _answered(self, provider: Provider) -> int | None:
-        """The status that speaks against the person or the workspace; ``None`` where none does.
+    def _answered(self, provider: Provider) -> tuple[int, tuple[str, ...]]:
+        """What the workspace answers, and the scopes that it was asked with.
 
         What it refuses may be the token, with 403 as with 401: it is renewed once, which a session that is over fails.
         """
-        target = provider.target
-        for last in (False, True):
+        target, renewed = provider.target, False
+        while True:
             token = provider.token()
             headers = {"Authorization": f"Bearer {token.access_token}", "Accept": "application/json"}
             status = transport_of(target).get(f"{target.host}/api/2.0/preview/scim/v2/Me", headers=headers).status
-            if 200 <= status < 300:
+            if _SERVED <= status < _SERVED + 100:
                 provider.served(token.access_token)
-                return None
-            if status not in _REFUSED:
-                return status if status >= 500 or status in _NOT_NOW else None
-            if last or not provider.invalidate(token.access_token):
-                break
-        # A token of narrower scopes may not read whose it is.
-        return None if status == 403 and "all-apis" not in token.scopes else status
+            if status not in _REFUSED or renewed or not provider.invalidate(token.access_token):
+                return status, token.scopes
+            renewed = True
 
     async def disconnect(self, request: Request) -> Response:
         """Remove a connection, and revoke it."""

@@ -535,6 +535,17 @@ def test_test_button_does_not_say_that_a_workspace_works_that_cannot_serve(visit
     assert f"prod does not work: The workspace cannot serve requests now (HTTP {status}). Try again later." in words
 
 
+@pytest.mark.parametrize("status", [302, 400, 404])
+def test_test_button_does_not_take_an_answer_that_says_nothing_for_a_yes_or_a_no(visit, place, status):
+    ada = visit()
+    page = ada.connect()
+    place.box.fault("scim", status=status, body={"message": "no"}, times=None)
+    said = ada.press(page, "Test prod")
+    assert f"Whether prod works is not known: {place.box.host.removeprefix('https://')} answered" in said.words
+    assert f"HTTP {status}" in said.words
+    assert 'class="message" role="status"' in said.text
+
+
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("is_over", [False, True])
 def test_w15_test_button_renews_a_token_that_may_not_read_whose_it_is(visit, place, status, is_over):
@@ -547,7 +558,9 @@ def test_w15_test_button_renews_a_token_that_may_not_read_whose_it_is(visit, pla
     place.box.fault("scim", status=status, body={"message": "no"}, times=None)
     said = ada.press(page, "Test prod")
     assert ("Sign in again for prod" in said.buttons) is is_over
-    assert (f"prod works: {ADA} is signed in." in said.words) is (status == 403 and not is_over)
+    narrow = f"{ADA} is signed in for prod. Whether the workspace serves {ADA} is not known"
+    assert (narrow in said.words) is (status == 403 and not is_over)
+    assert "prod works" not in said.words
 
 
 def test_visitor_unknown_to_the_host_gets_no_sign_in(visit):
