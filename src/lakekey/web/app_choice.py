@@ -23,7 +23,8 @@ def app_of(
         url: The portal's own address.
         apps: The apps as they were read just now; ``None`` to read them.
     """
-    app = choose(registrations.all() if apps is None else apps, target.host, target.account_id, target.client_id)
+    apps = registrations.all() if apps is None else apps
+    app = choose(apps, target.host, target.account_id, target.client_id)
     if app is not None and not app.of_profile:
         return app
     if "client_id" not in target.sources and urlsplit(url).scheme == "https":
@@ -37,7 +38,7 @@ def app_of(
         redirect_uri=redirect_uri(url, name),
         of_profile=target.profile or "",
     )
-    registrations.ensure(own)
+    registrations.ensure(own, among=apps)
     return own
 
 

@@ -1,7 +1,7 @@
 """App registrations, as an administrator changes them: each change is one compare-and-swap, seen by all workers."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lakekey import _log
@@ -81,8 +81,8 @@ class Registrations:
         self._told("app added", app)
         return kept
 
-    def ensure(self, app: AppRegistration) -> None:
-        """Keep what a portal makes from a profile that names its own client, so that other processes find its page."""
+    def ensure(self, app: AppRegistration, *, among: Sequence[AppRegistration]) -> None:
+        """Keep what a portal makes from a profile with its own client, so that others find its page."""
         app = checked(app)
 
         def change(apps: list[AppRegistration]) -> list[AppRegistration]:
@@ -98,7 +98,7 @@ class Registrations:
                 raise same_name(app.name, other, app.of_profile)
             return [*others, app]
 
-        if app not in self.all():
+        if app not in among:
             self._change(change, durable=False)  # it is made again where it was not stored
 
     def change(

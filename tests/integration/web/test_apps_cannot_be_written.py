@@ -41,7 +41,7 @@ def test_app_of_a_profile_is_kept_in_memory_on_a_full_disk(disk):
     registrations.add(APP)
     disk.fill()
     of_profile = APP._replace(name="prod", of_profile="prod", redirect_uri="https://apps.example.com/callback/prod")
-    registrations.ensure(of_profile)
+    registrations.ensure(of_profile, among=registrations.all())
     assert registrations.get("prod").of_profile == "prod"
 
 

@@ -18,11 +18,15 @@ class Registrations:
     """Registrations that count how often they are read."""
 
     def __init__(self):
-        self.apps, self.reads = [APP], 0
+        self.apps, self.reads, self.made = [APP], 0, []
 
     def all(self):
         self.reads += 1
         return list(self.apps)
+
+    def ensure(self, app, *, among):
+        assert among == self.apps
+        self.made.append(app.of_profile)
 
 
 class Portal(NamedTuple):
@@ -51,7 +55,8 @@ def test_apps_are_read_once_for_all_that_a_request_asks(portal):
     target = look.target("prod")
     assert (target.client_id, target.user) == (APP.client_id, ADA.name)
     assert look.app_of(target) == APP
-    assert look.target("other").client_id == "own"
+    own = look.app_of(look.target("other"))
+    assert (own.client_id, own.of_profile, portal.registrations.made) == ("own", "other", ["other"])
     assert portal.registrations.reads == 1
 
 
