@@ -82,7 +82,7 @@ def test_fastapi_application_of_the_guide_acts_as_its_user(place, tmp_path):
 
 def test_flask_with_a_strict_session_is_bridged(place, tmp_path):
     at_the_guides_address(place, tmp_path)
-    names = loaded("# site.py")
+    names = loaded("# shop.py")
     with serving(names["app"]) as address:
         ada = browser(address, place, None)
         assert ada.get().status == 401
@@ -96,7 +96,7 @@ def test_flask_with_a_strict_session_is_bridged(place, tmp_path):
 
 def test_flask_session_that_is_older_than_flask_takes_names_no_user(place, tmp_path, monkeypatch):
     at_the_guides_address(place, tmp_path)
-    names = loaded("# site.py")
+    names = loaded("# shop.py")
     with serving(names["app"]) as address:
         ada = browser(address, place, None)
         for days, status in ((30, 200), (32, 401)):
@@ -105,7 +105,10 @@ def test_flask_session_that_is_older_than_flask_takes_names_no_user(place, tmp_p
                 then.setattr(TimestampSigner, "get_timestamp", lambda signer, moment=moment: moment)
                 ada.request("POST", f"/sign-in/{ADA}")
             assert ada.get().status == status
-            assert ada.request("GET", "/me").status == 500  # Flask itself: not connected, or no session
+            me = ada.request("GET", "/me")
+            assert (me.status, me.headers.get("Location")) == (
+                (302, f"{ORIGIN}/lakekey/#prod") if status == 200 else (401, None)
+            )
 
 
 STRICT = {}
@@ -175,17 +178,26 @@ DJANGO = """
     from django.urls import path
 
     def sign_in(request, name):
-        request.session["user"] = name
+        account, _ = get_user_model().objects.get_or_create(username=name)
+        login(request, account)
         return HttpResponse()
 
     def me(request):
-        return JsonResponse({"user": request.session.get("user")})
+        return JsonResponse({"user": request.user.get_username()})
 
     settings.configure(
         SECRET_KEY="a key for a test", ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], DEBUG=False,
         SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies", SESSION_COOKIE_SAMESITE="Strict",
-        MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware"],
+        INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes"],
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": __file__ + ".db"}},
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+        MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware",
+                    "django.contrib.auth.middleware.AuthenticationMiddleware"],
     )
+    django.setup()
+    from django.contrib.auth import get_user_model, login
+    from django.core.management import call_command
+    call_command("migrate", verbosity=0)
     urlpatterns = [path("sign-in/<name>", sign_in), path("me", me)]
 """
 
@@ -193,7 +205,7 @@ DJANGO = """
 def test_django_is_served_beside_the_portal(place, tmp_path):
     """In a process of its own: Django is configured once, and for all."""
     at_the_guides_address(place, tmp_path)
-    (tmp_path / "guide_asgi.py").write_text(textwrap.dedent(DJANGO) + example("# asgi.py"))
+    (tmp_path / "guide_asgi.py").write_text(textwrap.dedent(DJANGO) + example("asgi.py"))
     with free_socket() as listener:
         port = listener.getsockname()[1]
     command = [
