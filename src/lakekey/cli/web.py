@@ -4,10 +4,14 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from lakekey import _log
 from lakekey._hosts import LOOPBACK
+from lakekey.cache.app_registrations import AppRegistration
+from lakekey.cache.opening import open_cache
 from lakekey.cli import prompt
 from lakekey.cli.output import print_json, print_table, print_text
 from lakekey.cli.serving.own_files import require_systemd
@@ -15,6 +19,7 @@ from lakekey.errors import ConfigurationError
 from lakekey.web.connections import Schedule
 from lakekey.web.people import ANY_USER, User
 from lakekey.web.portal import Portal
+from lakekey.web.registrations import Registrations
 from lakekey.web.schedules import FAILS
 from lakekey.web.user_header import UserHeader
 
@@ -23,6 +28,7 @@ SETTINGS = "LAKEKEY_WEB"
 _UNIT = """\
 [Unit]
 Description=lakekey web: hosted sign-in to Databricks
+Wants=network-online.target
 After=network-online.target
 
 [Service]
@@ -53,7 +59,9 @@ def web(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments, words)
     portal = portal_of(settings)
     if arguments.print_unit:
-        print(_unit(), end="")
+        if (home := _home_of(program := os.path.abspath(sys.argv[0]))) is not None:
+            _log.warning("web", "the unit sees nothing below %s, where %s is: install lakekey elsewhere", home, program)
+        print(_unit(program), end="")
         return 0
     uvicorn = require_web()
     if not arguments.json:
@@ -156,6 +164,13 @@ def _pair(text: str) -> tuple[str, str]:
     return person, service
 
 
+class _OnlyRead(Registrations):
+    """The apps, for a check. It keeps none of a profile's own client: the portal that does so knows its address."""
+
+    def ensure(self, app: AppRegistration, *, among: Sequence[AppRegistration]) -> None:
+        """See `Registrations.ensure`."""
+
+
 def _check(arguments: argparse.Namespace, profiles: list[str]) -> int:
     """Check the schedules of a file; exit status 1 where one could not sign in."""
     if not arguments.schedules:
@@ -164,12 +179,14 @@ def _check(arguments: argparse.Namespace, profiles: list[str]) -> int:
         )
     schedules = _read_schedules(arguments.schedules)
     names = profiles or list(dict.fromkeys(each.profile for each in schedules))
+    apps = _OnlyRead(open_cache())
     portal = Portal(
         names or ["DEFAULT"],
-        url=arguments.url or "http://localhost:8030",
+        url=arguments.url or next((app.portal for app in apps.all() if app.portal), "http://localhost:8030"),
         user=lambda _: None,
         automation=dict(_pair(each) for each in arguments.automation or ()),
     )
+    portal.registrations = apps
     checked = portal.check_schedules(schedules)
     if arguments.json:
         print_json([each.as_json() for each in checked])
@@ -230,9 +247,13 @@ def require_web() -> Any:
     return uvicorn
 
 
-def _unit() -> str:
+def _home_of(program: str) -> str | None:
+    """The directory of those that ``ProtectHome=`` empties in which a program is (systemd.exec(5))."""
+    return next((home for home in ("/home", "/root", "/run/user") if program.startswith(f"{home}/")), None)
+
+
+def _unit(program: str) -> str:
     words = [word for word in sys.argv[1:] if word != "--print-unit"]
-    program = os.path.abspath(sys.argv[0])
     return _UNIT.format(program=" ".join(_quoted(word) for word in (program, *words)))
 
 

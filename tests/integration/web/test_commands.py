@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from contextlib import contextmanager
 
 import pytest
@@ -122,6 +123,16 @@ def test_schedules_of_a_file_are_checked_before_they_run(place, tmp_path):
     place.config_file.write_text(place.config_file.read_text() + profile)
     (checked,) = facts("web", "check", "--schedules", str(file), "--automation", "prod=robot")
     assert (checked["verdict"], checked["acts_as"]) == ("ok", place.box.client_id)
+
+
+def test_check_of_schedules_names_the_page_of_the_portal_and_keeps_no_app_of_a_profile(place, tmp_path):
+    file = tmp_path / "schedules.json"
+    file.write_text(json.dumps([{"name": "nightly", "profile": "prod", "user": ADA}]))
+    done = lakekey("web", "check", "--schedules", str(file), "--json")
+    assert [each["url"] for each in json.loads(done.stdout)] == [f"{URL}/#prod"]
+    place.config_file.write_text(f"{place.config_file.read_text()}client_id = a-client-of-its-own\n")
+    assert lakekey("web", "check", "--schedules", str(file)).returncode == 1
+    assert [app.name for app in Registrations(open_cache()).all()] == [place.app]
 
 
 @pytest.mark.parametrize(
@@ -246,3 +257,12 @@ def test_unit_file_starts_the_same_portal(place):
     (command,) = re.findall(r"^ExecStart=(.*)$", done.stdout, re.MULTILINE)
     assert '"--user-header" "X-User" "--trusted-peer" "::1"' in command
     assert "--print-unit" not in done.stdout
+
+
+@pytest.mark.parametrize(("program", "is_warned"), [("/home/ada/bin/lakekey", True), ("/opt/bin/lakekey", False)])
+def test_unit_for_a_program_in_a_home_that_the_service_does_not_see_is_warned_of(place, program, is_warned):
+    words = [program, "web", "prod", "--url", URL, "--user-header", "X", "--trusted-peer", "::1", "--print-unit"]
+    code = f"import sys; sys.argv = {words!r}; from lakekey.cli import run; sys.exit(run())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, f'ExecStart="{program}"' in done.stdout) == (0, True), done.stderr
+    assert (f"the unit sees nothing below /home, where {program} is" in done.stderr) is is_warned
