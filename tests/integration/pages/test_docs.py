@@ -104,6 +104,7 @@ ELSEWHERE = {
     ("docs/guides/portal.md", "# mysite/asgi.py"): "tests/integration/web/test_guide.py::test_django_is_served_beside_the_portal",
     ("docs/guides/portal.md", "# dashboard.py"): "tests/integration/web/test_guide.py::test_streamlit_shows_each_user_their_own_or_the_link",
     ("docs/guides/portal.md", "# halves.py"): "tests/integration/web/test_guide.py::test_routes_of_ones_own_connect_a_user",
+    ("docs/guides/portal-service.md", "log_format no_query"): "tests/integration/web/test_behind_nginx.py::test_nginx_of_the_guide_signs_people_in_believes_no_visitor_and_logs_no_code",
     ("docs/guides/start.md", "$ pip install"): "tests/integration/cli/test_first_five_minutes.py::test_first_row_takes_three_commands",
     ("docs/guides/upgrade.md", "pip install --upgrade"): "tests/integration/pages/test_upgrade_page.py::test_a_later_format_says_to_upgrade_and_is_left_alone",
     ("docs/guides/upgrade.md", "export LAKEKEY_CACHE_DIR"): "tests/integration/pages/test_upgrade_page.py::test_an_older_release_can_have_a_cache_of_its_own",

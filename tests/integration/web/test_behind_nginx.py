@@ -1,11 +1,16 @@
 """``lakekey web`` with two workers behind a real proxy: who is believed, which path it is asked for, what it is sent."""
 
 import os
+import re
 import socket
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
-from support.servers.nginx import nginx
+from support.servers.nginx import Nginx, nginx
 from support.servers.web_front import WebFront
 from support.web_browser import Browser
 
@@ -88,3 +93,62 @@ def test_odd_requests_are_answered_and_none_is_another_page_or_leads_elsewhere(f
             assert "evil.example" not in said
             assert "location:" not in said.lower()
             assert (f"You are here as {ADA}" in said) == (status == 200 and not request[0].startswith("HEAD"))
+
+
+class SingleSignOn(BaseHTTPRequestHandler):
+    """Stands for oauth2-proxy: 202 and the mail address, or 401, to the question who a visitor is."""
+
+    def do_GET(self):
+        person = re.search(r"sso=([a-z]+)", self.headers.get("Cookie", ""))
+        self.send_response(202 if person else 401)
+        if person:
+            self.send_header("X-Auth-Request-Email", f"{person[1]}@example.com")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Nothing."""
+
+
+@contextmanager
+def nginx_of_the_guide(directory, portal):
+    """nginx with what the page shows, in clear at a port of loopback; gives that port."""
+    page = (Path(__file__).parents[3] / "docs" / "guides" / "portal-service.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```nginx\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    port, directory = a_port(), directory / "nginx"
+    directory.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), SingleSignOn) as single_sign_on:
+        threading.Thread(target=single_sign_on.serve_forever, daemon=True).start()
+        here = re.sub(r"^ *ssl_certificate.*\n", "", shown, flags=re.MULTILINE)
+        for given, used in {
+            "listen 443 ssl": f"listen 127.0.0.1:{port}",
+            "/var/log/nginx": str(directory),
+            "127.0.0.1:4180": f"127.0.0.1:{single_sign_on.server_port}",
+            "127.0.0.1:8030": f"127.0.0.1:{portal}",
+        }.items():
+            assert given in here
+            here = here.replace(given, used)
+        try:
+            with Nginx(directory, here):
+                yield port
+        finally:
+            single_sign_on.shutdown()
+
+
+def test_nginx_of_the_guide_signs_people_in_believes_no_visitor_and_logs_no_code(place, tmp_path):
+    portal = a_port()
+    given = ("--url", URL, "--user-header", "X-Forwarded-Email", "--trusted-peer", "127.0.0.1", "--workers", "2")
+    with served(tmp_path, portal, *given), nginx_of_the_guide(tmp_path, portal) as port:
+        stranger = visitor(None, place, port, "")
+        page = stranger.get(headers={"X-Forwarded-Email": ADA})
+        assert (page.status, page.headers["Location"].endswith("/oauth2/sign_in")) == (302, True)
+        ada = visitor(None, place, port, "ada")
+        assert f'"user":"{ADA}"' in ada.get("/connections", headers={"X-Forwarded-Email": ROOT}).text
+        answer = ada.back(ada.leave(), ADA)
+        signed_in = ada.cookies.pop("sso")  # as a session that is SameSite=Strict
+        onward = ada.request("GET", answer).onward
+        ada.cookies["sso"] = signed_in
+        assert f"prod is connected as {ADA}." in ada.arrive(onward).words
+    log = (tmp_path / "nginx" / "access.log").read_text()
+    assert '"GET /lakekey/callback/portal-app" 200' in log
+    assert not re.search("code=|state=|flow=", log + (tmp_path / "nginx" / "error.log").read_text())
