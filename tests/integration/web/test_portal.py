@@ -12,8 +12,8 @@ from starlette.routing import Mount
 
 from lakekey.errors import ConfigurationError, CredentialsRefused, LoginRequired, TokenEndpointError
 from lakekey.session.session import Session
-from lakekey.web import Portal, User, flows
-from lakekey.web.browser import form_token
+from lakekey.web import COOKIE, Portal, User, flows
+from lakekey.web.browser import form_token, is_value
 from support.waiting import until
 from support.web_people import Refused, parameters_of
 from support.web_server import serving
@@ -355,6 +355,15 @@ def test_cookie_is_bound_to_the_host_and_hidden_from_scripts(visit):
     attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
     assert {"secure", "httponly", "samesite=lax", "path=/"} <= attributes
     assert not any(each.startswith("domain") for each in attributes)
+
+
+def test_browser_keeps_one_random_cookie_however_often_it_signs_in_and_nothing_of_a_token(visit):
+    ada = visit()
+    ada.connect()
+    before = dict(ada.cookies)
+    ada.connect("Renew prod now")
+    assert ada.cookies == before
+    assert [(name, is_value(value)) for name, value in before.items()] == [(COOKIE, True)]
 
 
 def test_b37_what_is_not_this_users_looks_like_what_is_not_there(visit, portal, monkeypatch):

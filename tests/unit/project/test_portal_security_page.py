@@ -1,4 +1,4 @@
-"""The page on hosted sign-in's security: each row of its tables has a test, at the sandbox and at the certified server."""
+"""The page on hosted sign-in's security: each rule and each row has a test, at the sandbox and at the certified server."""
 
 import ast
 import re
@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "explanation" / "portal-security.md").read_text(encoding="utf-8")
 WEB = ROOT / "tests" / "integration" / "web"
 AT_THE_CERTIFIED_SERVER = ["test_certified_server.py", "test_mid_flow.py"]
+RULES = [f"W{number}" for number in range(1, 30)]
 ROWS = [f"B{number}" for number in range(1, 56)]
 
 
@@ -29,6 +30,22 @@ def listed():
             for row in codes(line.split("|")[1]):
                 tests[row] |= set(re.findall(r"`(test_\w+)`", line))
     return tests
+
+
+@cache
+def rules():
+    """The cells of each rule's row, by the rule; each stands once."""
+    (section,) = re.findall(r"^## The rules, one by one$(.*?)^## ", PAGE, re.MULTILINE | re.DOTALL)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:3] == "| W"]
+    assert len(rows) == len({row[0] for row in rows})
+    return {row[0]: row[1:] for row in rows}
+
+
+@cache
+def written():
+    """The names of all tests."""
+    files = (file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
+    return {name for text in files for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)}
 
 
 @cache
@@ -61,6 +78,16 @@ def test_each_row_has_a_test_and_one_at_the_certified_server_if_a_server_plays_a
     assert listed()[row]
     there = {name for name in certified() if row in rows_of(name) or name in listed()[row]}
     assert bool(there) is (row not in without_server())
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_each_rule_names_the_files_that_obey_it_and_the_tests_that_hold_it(rule):
+    _, where, shown_by = rules()[rule]
+    files, tests = re.findall(r"`(\S+\.py)`", where), re.findall(r"`(test_\w+)`", shown_by)
+    assert files
+    assert all((ROOT / "src" / "lakekey" / file).is_file() for file in files)
+    assert tests
+    assert set(tests) <= written()
 
 
 def test_module_that_runs_tests_again_has_the_certified_servers_place():

@@ -59,3 +59,8 @@ def test_letters_beyond_ascii_come_in_utf_8():
 def test_peers_that_cannot_be_told_are_an_error(peers, says):
     with pytest.raises(ConfigurationError, match=says):
         header(peers)
+
+
+def test_operator_is_warned_that_the_proxy_must_remove_the_header(caplog):
+    header()
+    assert "the header X-User names the user: the proxy must remove it from what visitors send" in caplog.text
