@@ -112,7 +112,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]], stre
         stream: Where it is to be shown.
 
     Returns:
-        The lines; ``None`` where the terminal is too narrow for them.
+        The lines; ``None`` if the terminal is too narrow for them.
     """
     room = width(stream)
     if room is None:  # loading rich takes as long as half of the rest of `lakekey status`

@@ -123,7 +123,7 @@ class TokenEndpointError(LakekeyError):
     """The token endpoint gave no usable answer; trying again later may help.
 
     Attributes:
-        status: The HTTP status of the answer, or ``None`` where there was none.
+        status: The HTTP status of the answer, or ``None`` if there was none.
         retry_after: Seconds that the server asked to wait (RFC 9110 §10.2.3), or ``None``.
         retryable: Whether retrying the same request may succeed. False if configuration must change first, or if the
             server processed the request and returned an unusable response.

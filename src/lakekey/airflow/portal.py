@@ -78,7 +78,7 @@ class WithoutLoggedQueries:
 
 
 def portal_of_airflow() -> "Portal | None":
-    """The portal that Airflow's configuration describes; ``None`` where no profile is named.
+    """The portal that Airflow's configuration describes; ``None`` if no profile is named.
 
     Raises:
         ConfigurationError: It cannot be served.

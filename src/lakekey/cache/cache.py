@@ -29,7 +29,7 @@ class Cache:
         store: Where envelopes are kept.
         keys: The keys that seal them: a ring, or one that is read again when it changes, or what finds that one when
             it is needed: in a store that hosts share, this asks the store.
-        volatile: Why nothing can be kept beyond this process, in words; ``None`` where it can.
+        volatile: Why nothing can be kept beyond this process, in words; ``None`` if it can.
         instead: Gives what to use where the store can be neither made nor used safely, or raises the error that it
             is given.
         replaceable: Whether what is kept can be had again without a person, as a service principal's tokens can. Then
@@ -57,7 +57,7 @@ class Cache:
 
     @property
     def volatile(self) -> str | None:
-        """Why nothing can be kept beyond this process, in words; ``None`` where it can."""
+        """Why nothing can be kept beyond this process, in words; ``None`` if it can."""
         return self._sealed.volatile
 
     @property
@@ -67,7 +67,7 @@ class Cache:
 
     @property
     def keys(self) -> Keys | None:
-        """Where the keys come from; ``None`` where they live and die with this process."""
+        """Where the keys come from; ``None`` if they live and die with this process."""
         return self._sealed.keys
 
     def begin(self) -> None:
@@ -159,7 +159,7 @@ class Cache:
             synced: Whether it has to outlast a loss of power; see `Store.put`.
 
         Returns:
-            The entry as it was stored, or ``None`` where other bytes were there.
+            The entry as it was stored, or ``None`` if other bytes were there.
 
         Raises:
             CacheWriteFailed: It could not be stored, and it holds a refresh token that succeeds a stored one.

@@ -34,7 +34,7 @@ def is_secret(entry: Entry) -> bool:
 def find_secret(
     environ: Mapping[str, str], place: str | None, host: str, account_id: str | None, client_id: str
 ) -> str | None:
-    """The sealed secret of a client, or ``None``. Makes no cache where there is none.
+    """The sealed secret of a client, or ``None``. Makes no cache if there is none.
 
     Raises:
         CacheError: There is one, and it cannot be opened.
@@ -55,7 +55,7 @@ def find_secret(
 
 
 def sealed_entry(environ: Mapping[str, str], place: str | None, name: str) -> Entry | None:
-    """An entry that configuration is read from, or ``None``. Makes no cache where there is none.
+    """An entry that configuration is read from, or ``None``. Makes no cache if there is none.
 
     Raises:
         CacheError: There is one, and it cannot be opened.

@@ -58,7 +58,7 @@ class Entry(NamedTuple):
     Attributes:
         about: What a person needs to recognise it: host, auth_type, client_id, scopes, profile, …; no secrets.
         generation: Counts the stored versions, from 1; a higher one is newer.
-        access_token: The bearer token, or ``""`` where there is none.
+        access_token: The bearer token, or ``""`` if there is none.
         token_type: ``Bearer``.
         issued_at: When its request was sent, by this machine's clock.
         expires_at: ``issued_at`` and the lifetime that the server named.
@@ -146,7 +146,7 @@ class Stored(NamedTuple):
     """An entry as it was read: what it says, and the very bytes that a write has to replace.
 
     Attributes:
-        entry: The entry, or ``None`` where there is none that opens.
+        entry: The entry, or ``None`` if there is none that opens.
         envelope: The bytes read, or ``None``.
         damaged: Whether there was one that does not open, which is not the same as none.
     """

@@ -65,7 +65,7 @@ class NearCopies:
 
     Args:
         environ: The environment, for ``LAKEKEY_CACHE_DIR`` and a key that is given.
-        directory: The host's own cache directory; ``""`` where it has none.
+        directory: The host's own cache directory; ``""`` if it has none.
         place: The store's address, or its name (`lakekey.cache.stores.store.Store.name`).
         checked: Seconds for which a copy that was compared with the store is enough.
 

@@ -31,9 +31,9 @@ class SealedStore:
 
     Attributes:
         store: Where envelopes are kept.
-        volatile: Why nothing can be kept beyond this process, in words; ``None`` where it can.
+        volatile: Why nothing can be kept beyond this process, in words; ``None`` if it can.
         replaceable: Whether what is kept can be had again without a person.
-        clock: The store's, where hosts share it; ``None`` where this machine's clock is the store's.
+        clock: The store's, where hosts share it; ``None`` if this machine's clock is the store's.
         newest: The newest bytes seen of each entry, where hosts share the store.
     """
 
@@ -95,7 +95,7 @@ class SealedStore:
 
     @property
     def keys(self) -> Keys | None:
-        """Where the keys come from; ``None`` where they live and die with this process."""
+        """Where the keys come from; ``None`` if they live and die with this process."""
         find = self._find_keys  # another thread may have found them by the time that this one has
         if find is not None:
             self._keys = find()

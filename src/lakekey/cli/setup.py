@@ -60,7 +60,7 @@ def plan(arguments: argparse.Namespace) -> Plan | None:
     """What is to be written, after asking for what is missing; the arguments are completed by it.
 
     Returns:
-        The plan; ``None`` where the configuration says everything already.
+        The plan; ``None`` if the configuration says everything already.
 
     Raises:
         ConfigurationError: Something is missing, and no person is here to ask.
@@ -234,7 +234,7 @@ def _asks_for_host(arguments: argparse.Namespace, names: list[str], *, asks: boo
 
 
 def _name_for(arguments: argparse.Namespace, names: list[str], *, asks: bool) -> str | None:
-    """The name of the new profile; ``None`` where one leads there already, or no person is here to say."""
+    """The name of the new profile; ``None`` if one leads there already, or no person is here to say."""
     environ = {
         **os.environ,
         "DATABRICKS_CONFIG_FILE": arguments.config_file or os.environ.get("DATABRICKS_CONFIG_FILE", ""),

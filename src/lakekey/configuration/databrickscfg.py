@@ -145,7 +145,7 @@ def _plain_sections(text: str) -> dict[str, dict[str, str]] | None:
     """What a plain text says, as `configparser` reads it, which takes longer to load than to read with.
 
     Returns:
-        ``None`` where a line is not plain (indented, no assignment, a section or key that is there twice, …).
+        ``None`` if a line is not plain (indented, no assignment, a section or key that is there twice, …).
     """
     found: dict[str, dict[str, str]] = {}
     keys: dict[str, str] | None = None

@@ -84,12 +84,12 @@ class Layers:
         return None
 
     def raw(self, name: str) -> Any:
-        """The value in force, as it was given; ``None`` where there is none."""
+        """The value in force, as it was given; ``None`` if there is none."""
         layer = self.layer(name)
         return self.layers[layer][name].value if layer else None
 
     def source(self, name: str) -> str:
-        """Where the value in force comes from; empty where there is none."""
+        """Where the value in force comes from; empty if there is none."""
         for found in self.layers.values():
             if name in found:
                 return found[name].source

@@ -102,7 +102,7 @@ class Record:
 
 
 class Given(Record):
-    """The settings that are ours, as they are configured; ``None`` where one is not."""
+    """The settings that are ours, as they are configured; ``None`` if one is not."""
 
     host: str | None = _setting("DATABRICKS_HOST")
     account_id: str | None = _setting("DATABRICKS_ACCOUNT_ID")
@@ -200,7 +200,7 @@ def cache_environment(
 
     Args:
         environ: The environment.
-        values: The values of `CACHE_SETTINGS`; ``None`` where there is none.
+        values: The values of `CACHE_SETTINGS`; ``None`` if there is none.
         sources: Where they come from.
     """
     ours = {

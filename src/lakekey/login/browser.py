@@ -19,7 +19,7 @@ _WINDOWS = ("wslview", "rundll32.exe url.dll,FileProtocolHandler", "explorer.exe
 
 
 def command(environ: Mapping[str, str], *, wsl: bool = False) -> list[str] | None:
-    """The command that opens a browser, with ``%s`` where the address goes; ``None`` where there is none to open.
+    """The command that opens a browser, with ``%s`` where the address goes; ``None`` if there is none to open.
 
     Args:
         environ: The environment.

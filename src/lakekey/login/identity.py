@@ -21,7 +21,7 @@ class Identity(NamedTuple):
     """Who new tokens belong to.
 
     Attributes:
-        name: The user name or mail address, or ``None`` where the server does not tell.
+        name: The user name or mail address, or ``None`` if the server does not tell.
         names: All names of that person that the server told, as `person_key` has them.
         group: The group whose role the access token carries, where it says.
     """
@@ -138,7 +138,7 @@ def check_identity(target: Target, identity: Identity, held: str | None) -> None
     Args:
         target: What was signed in to; its ``user`` and ``group_id`` are what the profile names.
         identity: Who signed in, as the server says.
-        held: Who the session belonged to, or ``None`` where it is new or may change hands.
+        held: Who the session belonged to, or ``None`` if it is new or may change hands.
 
     Raises:
         WrongIdentity: It is another person, or that is unknown although the profile or the session names one.

@@ -27,7 +27,7 @@ class Input(Protocol):
         """Whether nothing is typed yet on a line that may be written over until then."""
 
     def line(self, timeout: float, begins: Callable[[], None] | None = None) -> str | None:
-        """The next line, or ``None`` where none came within ``timeout`` seconds.
+        """The next line, or ``None`` if none came within ``timeout`` seconds.
 
         Args:
             timeout: How long to wait.

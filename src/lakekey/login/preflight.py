@@ -73,7 +73,7 @@ def _page(client: Client, url: str) -> Answer:
 
 
 def _handed_on(url: str, location: str | None) -> str | None:
-    """Where a host that Entra ID backs hands the request on to; ``None`` where the answer is for the person."""
+    """Where a host that Entra ID backs hands the request on to; ``None`` if the answer is for the person."""
     with contextlib.suppress(ValueError):  # not an address
         onward = urljoin(url, location or "")
         if location and urlsplit(onward).path.endswith("/authorize"):

@@ -11,7 +11,7 @@ _NO_DATE = 1 << 34  # seconds: the year 2514, well before the last that `datetim
 
 
 def claims(token: str, *, unsigned: bool = False) -> dict[str, Any] | None:
-    """The claims that a token makes, unchecked; ``None`` where it is not a JWT.
+    """The claims that a token makes, unchecked; ``None`` if it is not a JWT.
 
     Args:
         token: What may be one.
@@ -28,7 +28,7 @@ def claims(token: str, *, unsigned: bool = False) -> dict[str, Any] | None:
 
 
 def ends_at(found: Mapping[str, Any]) -> float | None:
-    """When a token with these claims expires (RFC 7519 §4.1.4), in epoch seconds; ``None`` where they name no date.
+    """When a token with these claims expires (RFC 7519 §4.1.4), in epoch seconds; ``None`` if they name no date.
 
     Args:
         found: The claims. Any of JSON's values may stand there, and any number.

@@ -26,7 +26,7 @@ def proxies_on_the_way(url: str) -> dict[str, str]:
 
 
 def proxy_to(url: str, proxies: dict[str, str] | None = None) -> str | None:
-    """The proxy on the way to an address, as ``name:port``, without credentials; ``None`` where there is none.
+    """The proxy on the way to an address, as ``name:port``, without credentials; ``None`` if there is none.
 
     Args:
         url: The address.

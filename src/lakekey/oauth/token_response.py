@@ -44,7 +44,7 @@ class TokenResponse(NamedTuple):
         scopes: The scopes granted, or ``None``: those that were asked for (RFC 6749 §5.1).
         id_token: The OpenID Connect ID token, or ``None``.
         refresh_lifetime: Seconds that the refresh token lives, or ``None``: the server does not say.
-        problem: Why the access token cannot be used, in words; ``""`` where it can. Then only the refresh token of
+        problem: Why the access token cannot be used, in words; ``""`` if it can. Then only the refresh token of
             the answer counts: the one that was sent is spent, so throwing its successor away would end the session.
     """
 

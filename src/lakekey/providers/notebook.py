@@ -20,7 +20,7 @@ class ProfileInfo(NamedTuple):
 
     Attributes:
         name: Its name.
-        host: The workspace, or ``None`` where it does not resolve.
+        host: The workspace, or ``None`` if it does not resolve.
         auth_type: The SDK's name of the grant, or ``None``.
         is_default: Whether it is used where none is named.
         problem: Why it does not resolve, or ``None``.

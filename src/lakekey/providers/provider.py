@@ -222,7 +222,7 @@ class Provider:
     def identity(self) -> str | None:
         """Who is signed in: a person, as far as the server told, or a service principal's application id.
 
-        ``None`` where a person has no session, the server did not tell, or a strategy of the SDK signs in.
+        ``None`` if a person has no session, the server did not tell, or a strategy of the SDK signs in.
         """
         return self._source.identity()
 

@@ -74,7 +74,7 @@ class TokenSource(Protocol):
         """See `Provider.needs_login`."""
 
     def stored(self) -> Entry | None:
-        """What the cache has of it; ``None`` where it keeps nothing there."""
+        """What the cache has of it; ``None`` if it keeps nothing there."""
 
     def on_session_ending(self, callback: Callable[[SessionEnding], None]) -> None:
         """See `Provider.on_session_ending`."""

@@ -71,7 +71,7 @@ class EndNotices:
         return int(min(moment - (ends - self._warn), self._warn) // _DAY)
 
     def _read(self) -> float:
-        """The time of the note, by this machine's clock; 0 where there is none."""
+        """The time of the note, by this machine's clock; 0 if there is none."""
         try:
             note = self._cache.store.read_note(self._note)
             return float(note) - self._ahead if note else 0.0

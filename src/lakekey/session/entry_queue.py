@@ -100,7 +100,7 @@ class EntryQueue(CredentialPart):
             seen: The entry as it was when this began. What has happened since is told by what differs from it, not
                 by times: after a clock was set back, a failure that was noted before would look like one of the
                 future, and count for all for as long.
-            is_done: Whether an entry is what is wanted; ``None`` where only the work itself is.
+            is_done: Whether an entry is what is wanted; ``None`` if only the work itself is.
             work: Does it, under the entry's lock.
             ask: Whether the caller waits for a person, too, who may be signing in under the lock.
             since: When the caller began to wait, by `time.monotonic`; ``None``: now.

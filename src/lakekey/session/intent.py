@@ -43,7 +43,7 @@ class Intent(NamedTuple):
         since: When, in epoch seconds (UTC); 0 where the holder has noted that no answer will come.
         digest: Which token: SHA-256, in hexadecimal.
         resent: Whether the token may have been sent by another holder before.
-        mark: By which its machine can tell whether the holder has died; ``""`` where it has none.
+        mark: By which its machine can tell whether the holder has died; ``""`` if it has none.
     """
 
     nonce: str

@@ -73,7 +73,7 @@ class Found(NamedTuple):
 
     Attributes:
         entry_id: Its id.
-        entry: What it says, or ``None`` where it cannot be opened.
+        entry: What it says, or ``None`` if it cannot be opened.
         profiles: The profiles that lead to it today.
         trouble: Why it cannot be opened.
     """
@@ -175,7 +175,7 @@ def target_of(found: Found, environ: Mapping[str, str] | None = None) -> Target 
     """The target that leads to an entry, from the profile of today or else from what the entry remembers.
 
     Returns:
-        The target; ``None`` where neither leads to this very entry, or a secret would be needed that is not here.
+        The target; ``None`` if neither leads to this very entry, or a secret would be needed that is not here.
     """
     environ = os.environ if environ is None else environ
     about = dict((found.entry or Entry({})).about)
@@ -224,7 +224,7 @@ def _of_the_file(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def moment(seconds: float) -> datetime | None:
-    """A time of an entry, in UTC; ``None`` where it is not known, or has no date."""
+    """A time of an entry, in UTC; ``None`` if it is not known, or has no date."""
     return _moments.utc(seconds) if 0 < seconds < _END else None
 
 

@@ -67,7 +67,7 @@ class Sums:
 
     Attributes:
         counts: How many sessions, by workspace and state.
-        next_end: When the first of them ends, in epoch seconds; ``None`` where that is not known.
+        next_end: When the first of them ends, in epoch seconds; ``None`` if that is not known.
     """
 
     def __init__(self) -> None:

@@ -62,7 +62,7 @@ class Renewal(CredentialPart):
         credential: Whose entry it is.
         queue: The queue for it.
         grant: How it is renewed without a person.
-        sign_in: Lets a person sign in, or ``None`` where no person is there.
+        sign_in: Lets a person sign in, or ``None`` if no person is there.
         revoke: Revokes an entry's tokens at the server and says what became of that.
     """
 
@@ -123,7 +123,7 @@ class Renewal(CredentialPart):
             known: The access token that the caller has.
 
         Returns:
-            An entry with a newer token, or ``None`` where there is none yet.
+            An entry with a newer token, or ``None`` if there is none yet.
         """
         return self._queue.share(
             _early_flights, self._queue.key, lambda commitment: self._renew_if_free(commitment, known)

@@ -71,11 +71,11 @@ class Saving(CredentialPart):
 
         Args:
             entry: What is stored: what the answer was exchanged for, or the end of the session, which another host has
-                given up since it had no answer; an empty one where there is none, and a sign-in's answer is held.
+                given up since it had no answer; an empty one if there is none, and a sign-in's answer is held.
             stored: The same, as it was read.
 
         Returns:
-            What is stored now, or the end of the session, which need not be; ``None`` where no answer is held for it.
+            What is stored now, or the end of the session, which need not be; ``None`` if no answer is held for it.
 
         Raises:
             LoginRequired, CacheError: As `save`.

@@ -62,7 +62,7 @@ def roots(ca_file: str | None, environ: Mapping[str, str]) -> bytes | None:
     """The PEM certificates to trust: the profile's, else those that the environment names for every program.
 
     Returns:
-        ``None`` where gRPC is to choose: it knows its own variable and brings public roots.
+        ``None`` if gRPC is to choose: it knows its own variable and brings public roots.
 
     Raises:
         ConfigurationError: The named file cannot be read.

@@ -29,7 +29,7 @@ class Replay:
         self._traceback: TracebackType | None = None  # which each raise would add to
 
     def begin(self) -> Iterator[Any] | None:
-        """The requests from the first one on; ``None`` where they were too many to keep, or the next one is awaited.
+        """The requests from the first one on; ``None`` if they were too many to keep, or the next one is awaited.
 
         A reader of an earlier call finds their end.
         """

@@ -104,7 +104,7 @@ def _written(minutes: float) -> str:
 
 
 def _given(view: View, app: AppRegistration, action: str) -> Mapping[str, str] | None:
-    """What was typed into an app's form that was refused; ``None`` where that was another form, or none."""
+    """What was typed into an app's form that was refused; ``None`` if that was another form, or none."""
     given = view.given
     is_it = given is not None and (given.get("do"), given.get("app")) == (action, app.name)
     return given if is_it else None

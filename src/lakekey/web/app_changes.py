@@ -111,7 +111,7 @@ def check_ended(
         after: Those after it.
         entries: All connections.
         what: What changes, for the error.
-        again: The command that does it all the same; ``None`` where that is what was asked for.
+        again: The command that does it all the same; ``None`` if that is what was asked for.
 
     Returns:
         How many connections end.

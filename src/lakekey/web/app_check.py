@@ -135,7 +135,7 @@ def _secret(app: AppRegistration, client: Client) -> str:
 
 
 def _refusal(app: AppRegistration, client: Client) -> LakekeyError | None:
-    """Why the server refuses the client; ``None`` where it knows it by its secret.
+    """Why the server refuses the client; ``None`` if it knows it by its secret.
 
     It is asked to exchange a code that it never gave. RFC 6749 §5.2 has it look at the client first, so it answers
     ``invalid_client`` to a wrong secret and ``invalid_grant`` to a right one.

@@ -12,7 +12,7 @@ from lakekey.web.registrations import Registrations
 def app_of(
     target: Target, registrations: Registrations, url: str, apps: Sequence[AppRegistration] | None = None
 ) -> AppRegistration | None:
-    """The app through which a target is signed in to; ``None`` where none is registered.
+    """The app through which a target is signed in to; ``None`` if none is registered.
 
     A profile that names its own client is its own registration, which is kept so that other processes of the store
     find this portal's page.

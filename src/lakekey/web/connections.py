@@ -53,7 +53,7 @@ class Connection(NamedTuple):
         since: When that was found, in UTC.
         registration: The app through which it was made.
         principal: The service principal that schedules act as, where one is configured.
-        schedules: The schedules that rely on it, by name; ``None`` where the host application does not say.
+        schedules: The schedules that rely on it, by name; ``None`` if the host application does not say.
     """
 
     profile: str
@@ -154,5 +154,5 @@ def uses_of(target: Target) -> tuple[str, ...]:
 
 
 def moment(seconds: float) -> datetime | None:
-    """A time for people and for JSON; ``None`` where it is not known."""
+    """A time for people and for JSON; ``None`` if it is not known."""
     return _moments.utc(seconds) if 0 < seconds < _LONGEST else None

@@ -35,7 +35,7 @@ class Ending(NamedTuple):
 
 
 def ending_of(connection: Connection, user: str, now: float, url: str) -> Ending | None:
-    """The end that a connection is near to, or has come to; ``None`` where that is more than three days away."""
+    """The end that a connection is near to, or has come to; ``None`` if that is more than three days away."""
     ends_at = connection.ends_at
     if connection.state == connections.SIGN_IN_AGAIN:
         ends_at = ends_at or connection.since

@@ -48,7 +48,7 @@ class Removal(NamedTuple):
         user: Whose it was.
         profile: Which.
         revocation: What became of it at the server (`lakekey.oauth.revocation`); ``None``: not asked.
-        schedules: The schedules that depended on it, by name; ``None`` where the host application does not say.
+        schedules: The schedules that depended on it, by name; ``None`` if the host application does not say.
     """
 
     user: str
@@ -198,7 +198,7 @@ class Everyone:
         return Held(entry_id, user.name, user.id, connection.profile, target is not None, connection)
 
     def _remove(self, held: Held) -> Removal | None:
-        """Remove a connection; ``None`` where it was gone already."""
+        """Remove a connection; ``None`` if it was gone already."""
         revocation, session = None, self._session(held)
 
         def is_listed(entry: Entry) -> bool:

@@ -21,7 +21,7 @@ def wrong_metadata(metadata: Metadata, issuer: str | None) -> str | None:
 
 
 def not_of(flow: Flow, browser: str | None, registration: str, answer: Mapping[str, str]) -> Outcome | None:
-    """Why an answer is not the one to this sign-in; ``None`` where it is."""
+    """Why an answer is not the one to this sign-in; ``None`` if it is."""
     if not browsers.is_value(browser):
         return Outcome(outcomes.NO_COOKIE, profile=flow.profile)
     if not hmac.compare_digest(browsers.digest(browser or ""), flow.browser):
@@ -36,7 +36,7 @@ def not_of(flow: Flow, browser: str | None, registration: str, answer: Mapping[s
 
 
 def not_theirs(flow: Flow | None, browser: str | None, user: User) -> Outcome | None:
-    """Why the second step is not this browser's and this user's; ``None`` where it is."""
+    """Why the second step is not this browser's and this user's; ``None`` if it is."""
     if flow is None:
         return Outcome(outcomes.LATE)
     if not browsers.is_value(browser):

@@ -49,7 +49,7 @@ class Flow(NamedTuple):
         browser: The digest of the browser's cookie.
         user: Who began it, by the host application's name.
         user_id: That person's unchanging id, where the host application has one.
-        profile: What is signed in to; ``""`` where no profile is named.
+        profile: What is signed in to; ``""`` if no profile is named.
         host: The workspace.
         registration: The app's name, which is the last part of the redirect URI.
         client_id: The app's client id.
@@ -121,7 +121,7 @@ def state_digest(state: str) -> str:
 
 
 def handle_of_state(state: str) -> str | None:
-    """The handle of the sign-in that a ``state`` belongs to; ``None`` where it is not one of ours."""
+    """The handle of the sign-in that a ``state`` belongs to; ``None`` if it is not one of ours."""
     match = _STATE.fullmatch(state)
     return f"{match[1]}.{state_digest(state)}" if match else None
 
@@ -178,7 +178,7 @@ class FlowStore:
         self._change(row, append)
 
     def find(self, handle: str) -> Flow | None:
-        """The sign-in of a handle, or ``None`` where there is none, or it has expired.
+        """The sign-in of a handle, or ``None`` if there is none, or it has expired.
 
         Raises:
             CacheError: The row cannot be read.
@@ -202,7 +202,7 @@ class FlowStore:
             seen: The row as it was looked at just now; ``None`` to read it.
 
         Returns:
-            The sign-in as it is now, or ``None`` where there is none.
+            The sign-in as it is now, or ``None`` if there is none.
 
         Raises:
             CacheError: It could not be stored; it is as it was.

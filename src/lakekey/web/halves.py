@@ -46,7 +46,7 @@ def begin_sign_in(
         user: Who is at the browser, as the application's own session says.
         redirect_uri: The address of the route that calls `finish_sign_in`, as registered for the app. Never built from
             a request's ``Host``.
-        browser: The value of the request's cookie `COOKIE`, or ``None`` where it has none.
+        browser: The value of the request's cookie `COOKIE`, or ``None`` if it has none.
         return_to: Where to go at the end: a path of the application, for its own use. Anything else counts as ``""``,
             so that a parameter of a request leads to no other site.
         environ: The environment; ``None`` for this process's.

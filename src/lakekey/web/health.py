@@ -26,7 +26,7 @@ class Health:
         self._good_until = float("-inf")
 
     async def trouble(self) -> str | None:
-        """The code of the error that the store answers with; ``None`` where it can be read.
+        """The code of the error that the store answers with; ``None`` if it can be read.
 
         Raises:
             Busy: There was no turn in time.

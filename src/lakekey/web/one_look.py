@@ -50,7 +50,7 @@ class OneLook:
         return self._targets[profile]
 
     def app_of(self, target: Target) -> AppRegistration | None:
-        """The app through which a target is signed in to; ``None`` where none is registered."""
+        """The app through which a target is signed in to; ``None`` if none is registered."""
         return app_choice.app_of(target, self._service.registrations, self._service.url, self._registered())
 
     def _resolved(self, profile: str) -> Target:

@@ -27,7 +27,7 @@ class Message(NamedTuple):
 
     Attributes:
         text: The sentence, not escaped yet.
-        good: Whether it is good news; ``None`` where it is neither.
+        good: Whether it is good news; ``None`` if it is neither.
         quoted: What the server or a lower layer says, in English.
     """
 
@@ -192,7 +192,7 @@ def fold(summary: str, inside: str, *, is_open: bool = False) -> str:
 
 
 def time_if_known(language: str, moment: datetime | None) -> str:
-    """A time in words; ``""`` where it is not known."""
+    """A time in words; ``""`` if it is not known."""
     return time_element(language, moment) if moment is not None else ""
 
 

@@ -15,7 +15,7 @@ class User(NamedTuple):
         name: The user name or mail address; ``lakekey.provider(…, user=name)`` finds the connections by it,
             whatever the id.
         id: What stays the same if the name is given to another person, such as issuer and subject of the host's own
-            sign-in; ``""`` where there is nothing such.
+            sign-in; ``""`` if there is nothing such.
     """
 
     name: str

@@ -35,7 +35,7 @@ class ProfileTargets:
         return None
 
     def _target(self, profile: str) -> Target | None:
-        """What any user of a profile signs in to; ``None`` where the profile is missing or invalid."""
+        """What any user of a profile signs in to; ``None`` if the profile is missing or invalid."""
         if profile not in self._targets:
             try:
                 self._targets[profile] = self._service.target(profile, ANY_USER)

@@ -80,11 +80,11 @@ class Redemption:
 
         Args:
             answer: The parameters that came to the callback.
-            taken: Takes them, so that no other request sends them; ``None`` where another was first. It is called
+            taken: Takes them, so that no other request sends them; ``None`` if another was first. It is called
                 last, when the entry can be written: what is taken is sent, and what is not sent was not taken.
 
         Returns:
-            The outcome; and what `settle` needs, where the person has to be asked first. ``None`` where another
+            The outcome; and what `settle` needs, where the person has to be asked first. ``None`` if another
             request was first.
 
         Raises:

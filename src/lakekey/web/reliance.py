@@ -13,7 +13,7 @@ class Reliance:
     """What runs without a person. A page asks once, and looks each of its connections up in the answer.
 
     Args:
-        named: The schedules; ``None`` where the host application does not say.
+        named: The schedules; ``None`` if the host application does not say.
         automated: The profiles for people whose schedules act as a service principal.
     """
 

@@ -20,7 +20,7 @@ class ScheduleCheck(NamedTuple):
         profile: Its profile.
         user: Who made it.
         verdict: ``ok``, ``warning`` (it runs for now), or ``fails``.
-        acts_as: The service principal, or the person; ``None`` where it cannot sign in.
+        acts_as: The service principal, or the person; ``None`` if it cannot sign in.
         reason: Why, in a sentence.
         connection: The connection that it relies on, where it relies on a person's.
         url: Where that person connects.

@@ -25,7 +25,7 @@ class SecondStep:
         flows: The sign-ins.
         environ: The environment.
         clock: Seconds since the epoch.
-        cache_of: The cache of a target's sessions, opened already; ``None`` where its profile names another.
+        cache_of: The cache of a target's sessions, opened already; ``None`` if its profile names another.
     """
 
     def __init__(

@@ -257,7 +257,7 @@ class PortalService:
         return Session(target, cache=self.sign_ins.cache_of(target), environ=self.environ)
 
     def app_of(self, target: Target) -> AppRegistration | None:
-        """The app through which a target is signed in to; ``None`` where none is registered."""
+        """The app through which a target is signed in to; ``None`` if none is registered."""
         return app_choice.app_of(target, self.registrations, self.url)
 
     def server_of(self, profile: str) -> str:

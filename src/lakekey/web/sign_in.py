@@ -32,8 +32,8 @@ class Received(NamedTuple):
     """What became of an authorization answer that arrived.
 
     Attributes:
-        handle: What the second step is known by; ``""`` where there is none.
-        outcome: Why there is none; ``None`` where there is one.
+        handle: What the second step is known by; ``""`` if there is none.
+        outcome: Why there is none; ``None`` if there is one.
     """
 
     handle: str
@@ -63,7 +63,7 @@ class SignIns:
         self.second_step = SecondStep(self.flows, self.environ, clock=self._clock, cache_of=self.cache_of)
 
     def cache_of(self, target: Target) -> Cache | None:
-        """The cache of a target's sessions, opened already; ``None`` where its profile names another."""
+        """The cache of a target's sessions, opened already; ``None`` if its profile names another."""
         names_a_store = target.sources.get("store") in (ARGUMENT, PROFILE)
         is_here = not names_a_store and target.cache_environment(self.environ) is self.environ
         return self.cache if is_here else None
@@ -140,7 +140,7 @@ class SignIns:
 
         Args:
             query: The query of the callback's address, as it came.
-            browser: The browser's cookie, or ``None`` where it sent none.
+            browser: The browser's cookie, or ``None`` if it sent none.
             registration: The app whose callback it came to.
 
         Raises:

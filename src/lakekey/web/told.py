@@ -58,7 +58,7 @@ def retold(key: str, error: E, **values: str) -> E:
 
 
 def key_of(error: LakekeyError) -> str | None:
-    """The key of an error's own text; ``None`` where it has none."""
+    """The key of an error's own text; ``None`` if it has none."""
     own = text_of(error)
     return own.key if own is not None else None
 
@@ -69,5 +69,5 @@ def with_step(error: LakekeyError) -> str:
 
 
 def text_of(error: LakekeyError) -> Told | None:
-    """An error's own text; ``None`` where it has none."""
+    """An error's own text; ``None`` if it has none."""
     return vars(error).get(_NAME)

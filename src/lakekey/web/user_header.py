@@ -65,7 +65,7 @@ class UserHeader:
         return any((mapped or address) in network for network in self._peers)
 
     def _one(self, request: Any, name: str) -> str | None:
-        """The header's one value, in UTF-8; ``None`` where there is none, more than one, or other bytes."""
+        """The header's one value, in UTF-8; ``None`` if there is none, more than one, or other bytes."""
         values = request.headers.getlist(name)
         # Lists of values in one header are of several senders as well (RFC 9110 §5.3).
         if len(values) != 1 or "," in values[0]:

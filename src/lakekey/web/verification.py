@@ -25,7 +25,7 @@ class Signed(NamedTuple):
     """Who signed in.
 
     Attributes:
-        name: The user name or mail address, or ``None`` where the server does not tell.
+        name: The user name or mail address, or ``None`` if the server does not tell.
         names: All of that person's names.
         issuer: Who says so.
         subject: The issuer's own, unchanging name of the person (OpenID Connect Core §2), or ``""``.
@@ -66,7 +66,7 @@ class Verification:
         return Signed(identity.name, identity.names, self._flow.issuer if subject else "", subject)
 
     def lacks(self, response: TokenResponse, signed: Signed) -> Outcome | None:
-        """What the answer lacks for a connection that lasts; ``None`` where it lacks nothing."""
+        """What the answer lacks for a connection that lasts; ``None`` if it lacks nothing."""
         if response.refresh_token is None or self._target.disable_oauth_refresh_token:
             return Outcome(outcomes.NO_REFRESH_TOKEN, who=signed.name, detail="offline_access")
         if response.scopes is not None:
@@ -92,7 +92,7 @@ class Verification:
         return answer.status in (401, 403)
 
     def expected_instead(self, before: Entry | None, signed: Signed) -> str | None:
-        """Who was expected to sign in; ``None`` where it is that person.
+        """Who was expected to sign in; ``None`` if it is that person.
 
         A connection stays that of the person that issuer and subject name. A new one is that of the person who is at
         the browser.

@@ -269,7 +269,7 @@ def _later(answer: Response) -> Response:
 
 
 async def form_of(request: Request, *, slowest: float) -> dict[str, str] | None:
-    """The fields of a form; ``None`` where there is none that we take.
+    """The fields of a form; ``None`` if there is none that we take.
 
     Args:
         request: Which may bring one.

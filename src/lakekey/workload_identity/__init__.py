@@ -45,7 +45,7 @@ class IdentityTokens(Protocol):
 
 
 def detect(environ: Mapping[str, str], *, variable: str | None, path: str | None, has_client: bool) -> str | None:
-    """The first kind of source that is really here, in the SDK's order; ``None`` where there is none.
+    """The first kind of source that is really here, in the SDK's order; ``None`` if there is none.
 
     Args:
         environ: The environment.

@@ -25,7 +25,7 @@ class Variable:
 
     @classmethod
     def detect(cls, environ: Mapping[str, str], name: str | None) -> Self | None:
-        """The source; ``None`` where none is configured.
+        """The source; ``None`` if none is configured.
 
         Args:
             environ: The environment.

@@ -51,7 +51,7 @@ class Client:
         return
 
     def get_allowed_scope(self, scope: str | None) -> str | None:
-        """The scope as granted, or ``None`` where the client may not have it (RFC 6749 §3.3)."""
+        """The scope as granted, or ``None`` if the client may not have it (RFC 6749 §3.3)."""
         requested = (scope or DEFAULT_SCOPE).split()
         return " ".join(requested) if set(requested) <= set(self.scopes) else None
 

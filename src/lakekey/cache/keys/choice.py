@@ -73,7 +73,7 @@ class KeyChoice(NamedTuple):
 
 
 def raw_choice(place: KeyPlace) -> bytes:
-    """The bytes of ``cache.json``; none where there is none yet."""
+    """The bytes of ``cache.json``; none if there is none yet."""
     try:
         return place.read_note(NOTE) or b""
     except OSError as error:

@@ -146,7 +146,7 @@ class Keys:
         return self._read(choose=False)
 
     def read(self) -> KeyRing:
-        """The ring, read again, and chosen where there is none. Raises as `current`."""
+        """The ring, read again, and chosen if there is none. Raises as `current`."""
         return self._read(choose=True)
 
     def _read(self, *, choose: bool) -> KeyRing:

@@ -27,7 +27,7 @@ def find(place: "KeyPlace", environ: Mapping[str, str], needed: frozenset[str]) 
 
     Returns:
         The source whose ring opens the most of them; of those that open as many, the one that was seen before, else
-        the strongest. ``None`` where none opens any.
+        the strongest. ``None`` if none opens any.
     """
     best, most = None, 0
     for choice in _candidates(place, environ, needed):

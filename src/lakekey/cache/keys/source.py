@@ -18,7 +18,7 @@ class KeySource(Protocol):
     where: str
 
     def read(self) -> str | None:
-        """The text, or ``None`` where there is none. Raises `KeyUnavailable` where that cannot be told."""
+        """The text, or ``None`` if there is none. Raises `KeyUnavailable` where that cannot be told."""
 
     def lost(self) -> KeyUnavailable:
         """The error for a ring that should be there and is not."""

@@ -45,7 +45,7 @@ def require_for_all(place: KeyPlace, source: str | None) -> None:
 
     Args:
         place: Where the cache keeps its notes.
-        source: The source; ``None`` where none is configured.
+        source: The source; ``None`` if none is configured.
 
     Raises:
         ConfigurationError: It is such a source, or none.
@@ -78,7 +78,7 @@ def ring_of(source: KeySource, why: str = "") -> KeyRing:
 
 
 def configured(environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """The source that the environment asks for, and by which setting; ``None`` where it does not say.
+    """The source that the environment asks for, and by which setting; ``None`` if it does not say.
 
     Raises:
         ConfigurationError: ``LAKEKEY_KEY_SOURCE`` is not one of ours.

@@ -14,12 +14,12 @@ _MOUNTS = "/proc/self/mountinfo"
 
 
 def is_elsewhere(directory: str) -> bool:
-    """Whether a directory is on a network file system, as far as Linux tells; ``False`` where that cannot be told."""
+    """Whether a directory is on a network file system, as far as Linux tells; ``False`` if that cannot be told."""
     return is_on(directory, KINDS)
 
 
 def is_on(directory: str, kinds: AbstractSet[str]) -> bool:
-    """Whether a directory is on a file system of one of some kinds; ``False`` where that cannot be told."""
+    """Whether a directory is on a file system of one of some kinds; ``False`` if that cannot be told."""
     try:
         with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
             return kind_of(os.path.realpath(directory), file.read()) in kinds

@@ -245,7 +245,7 @@ def settings_of(address: str, environ: Mapping[str, str]) -> dict[str, Any]:
             "set sslmode=verify-full, and sslrootcert to the file of its authority",
         )
     settings: dict[str, Any] = {name: given[name] for name in _KEPT if given.get(name) is not None}
-    settings["hostaddr"] = addresses  # also where there is none, so that no file of services brings one
+    settings["hostaddr"] = addresses  # also if there is none, so that no file of services brings one
     settings["sslmode"] = mode or ("prefer" if near else "verify-full")
     if settings["sslmode"] == "verify-full":
         settings.setdefault("sslrootcert", environ.get("PGSSLROOTCERT") or "system")

@@ -36,7 +36,7 @@ class _Mark(NamedTuple):
     """The mark of a process.
 
     Attributes:
-        name: Its name; ``""`` where none could be left.
+        name: Its name; ``""`` if none could be left.
         path: Its file.
         descriptor: Has the lock.
         file: Device and inode, by which it is told whether the descriptor still has the file.
@@ -62,7 +62,7 @@ _marks: dict[int, _Mark] = {}  # by process id: a forked child makes a mark of i
 
 
 def mark_here() -> str:
-    """The mark of this process; ``""`` where it can leave none."""
+    """The mark of this process; ``""`` if it can leave none."""
     pid = os.getpid()
     mark = _marks.get(pid)
     if mark is not None and mark.is_whole:
@@ -149,7 +149,7 @@ def _is_written(descriptor: int, seen: os.stat_result) -> bool:
 
 
 def _directory(*, make: bool = False) -> str | None:
-    """Where this user's marks are; ``None`` where none can be left or believed."""
+    """Where this user's marks are; ``None`` if none can be left or believed."""
     if not hasattr(os, "geteuid") or not hasattr(os, "O_NOFOLLOW"):
         return None
     place = os.path.join(os.environ.get("TMPDIR") or "/tmp", f"lakekey-{os.geteuid()}")  # noqa: S108 - see below

@@ -16,7 +16,7 @@ class Reading(NamedTuple):
     """An envelope as it was read.
 
     Attributes:
-        envelope: The bytes, or ``None`` where there are none.
+        envelope: The bytes, or ``None`` if there are none.
         now: The time in the store at that moment, in seconds since its epoch (UTC). ``None`` for a store of one
             machine, whose time is the machine's.
     """
@@ -145,7 +145,7 @@ class Store(Protocol):
     def lock(self, entry_id: str, *, to_write: bool = True) -> AbstractContextManager[bool]:
         """Try once to lock an entry, without waiting. There are three answers.
 
-        The context's value is ``True`` where the lock is this caller's, and ``False`` where it is another's. The third
+        The context's value is ``True`` if the lock is this caller's, and ``False`` if it is another's. The third
         answer is an error.
 
         Args:

@@ -162,7 +162,7 @@ def _session(tool: str, path: str, key: str | None, token: Any) -> Iterator[Plai
 
 
 def _read(path: str) -> dict[str, Any] | None:
-    """A file of ours as a JSON object; ``None`` where there is none, or another user owns it or can write to it.
+    """A file of ours as a JSON object; ``None`` if there is none, or another user owns it or can write to it.
 
     A session that another user hands us would be theirs, and we would work in it.
     """

@@ -81,7 +81,7 @@ def check_unit(program: str) -> None:
 
 
 def trouble_with(path: str, *, roots: bool = False) -> str | None:
-    """Why another user could change a file, or put another one in its place; ``None`` where that is not so.
+    """Why another user could change a file, or put another one in its place; ``None`` if that is not so.
 
     Args:
         path: An absolute path; nothing has to be there yet.

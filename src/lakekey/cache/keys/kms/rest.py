@@ -32,7 +32,7 @@ class Answer(NamedTuple):
         return f"Answer(HTTP {self.status})"  # the fields may be a key
 
     def trouble(self) -> KmsTrouble | None:
-        """What every service means alike: throttled, or not there; ``None`` where it is something else."""
+        """What every service means alike: throttled, or not there; ``None`` if it is something else."""
         if self.status == TOO_MANY:
             return KmsTrouble(Kind.THROTTLED, f"HTTP {self.status}")
         if self.status >= SERVER_ERROR or self.status < 200 or 300 <= self.status < 400:
