@@ -1,5 +1,6 @@
 """The note of the wrapped rings: what is written comes back, and what is damaged is none."""
 
+import base64
 import json
 
 import pytest
@@ -17,6 +18,11 @@ def test_rings_come_back_as_they_were_written(records):
     assert made_with(content) == [(record.kms, record.cache) for record in records]
     assert ("others" in json.loads(content)) == (len(records) > 1)
     assert content.startswith(b'{\n "format"') and content.endswith(b"}\n")
+
+
+def test_key_and_ring_are_base64_in_one_line():
+    note = json.loads(to_bytes([FIRST]))
+    assert (note["wrapped"], note["sealed"]) == tuple(base64.b64encode(each).decode() for each in FIRST[-2:])
 
 
 def test_ring_of_the_first_releases_has_no_cache_and_no_seal():
