@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from lakekey.cli.arguments import parse, target_settings
-from lakekey.configuration.target import SETTINGS, normalize_host, resolve
+from lakekey.configuration.target import SETTINGS, normalize_host, person_key, resolve
 from lakekey.errors import ConfigurationError
 
 HOST = "https://dbc.cloud.databricks.com"
@@ -261,3 +261,28 @@ def test_switch_is_on_or_off(said, meant):
 def test_switch_that_is_neither_is_an_error():
     with pytest.raises(ConfigurationError, match=r"disable_oauth_refresh_token \(argument\) is neither true nor false"):
         resolve(environ={}, host=HOST, disable_oauth_refresh_token="maybe")
+
+
+def test_default_profile_is_not_named_in_a_command_and_a_host_of_the_environment_is(config):
+    environ = config(f"[DEFAULT]\nhost = {HOST}\n")
+    assert resolve(None, environ).login_command == "lakekey login"
+    assert resolve(None, {**environ, "DATABRICKS_HOST": OTHER}).login_command == f"lakekey login --host {OTHER}"
+
+
+def test_session_without_a_refresh_token_is_another_session():
+    fields = resolve(environ={}, host=HOST).cache_key_fields()
+    without = resolve(environ={}, host=HOST, disable_oauth_refresh_token=True).cache_key_fields()
+    assert without == {**fields, "refresh_token": False}
+    assert "refresh_token" not in fields
+
+
+def test_description_has_what_is_set_as_json_gives_it_back():
+    assert resolve(environ={}, host=HOST).description() == {
+        "host": HOST, "auth_type": "external-browser", "client_id": "databricks-cli", "scopes": ["all-apis"],
+    }  # fmt: skip
+
+
+def test_name_is_compared_in_its_composed_form_and_an_address_without_regard_to_ascii_case():
+    assert person_key("Jos\u00e9") == person_key("Jose\u0301") != person_key("jos\u00e9")
+    assert person_key("Jos\u00c9@Example.com") == "jos\u00c9@example.com"
+    assert person_key("\u212a@example.com") != person_key("k@example.com"), "the Kelvin sign is another letter"
