@@ -241,7 +241,8 @@ TEXTS = {
     outcomes.UNKNOWN: "This is not the answer to a sign-in that was started here.",
     outcomes.OTHER_BROWSER: "This sign-in was started in another browser. Nothing was connected.",
     outcomes.NO_COOKIE: "Your browser did not send the cookie that the sign-in started with. Allow cookies for this site, "
-    "or open it outside of another app, and start again at {url}: under another name of this host the cookie does not count.",
+    "or open it outside of another app, and start again. The address is {url} and no other: under another name of this host, the "
+    "cookie does not count.",
     outcomes.OTHER_USER: "{who} started this sign-in, but you are here as {expected}. Nothing was connected.",
     outcomes.LATE: "The sign-in took too long, or was not started here. Please start again.",
     outcomes.DENIED: "The sign-in was not allowed. Nothing was changed.",

@@ -242,8 +242,8 @@ TEXTS = {
     outcomes.UNKNOWN: "Das ist nicht die Antwort auf eine Anmeldung, die hier begonnen wurde.",
     outcomes.OTHER_BROWSER: "Diese Anmeldung wurde in einem anderen Browser begonnen. Es wurde nichts verbunden.",
     outcomes.NO_COOKIE: "Ihr Browser hat das Cookie nicht gesendet, mit dem die Anmeldung begann. Erlauben Sie Cookies für "
-    "diese Seite oder öffnen Sie sie außerhalb einer anderen App und beginnen Sie unter {url} neu: Unter einem anderen Namen "
-    "dieses Rechners zählt das Cookie nicht.",
+    "diese Seite oder öffnen Sie sie außerhalb einer anderen App und beginnen Sie neu. Die Adresse ist {url} und keine andere: Unter "
+    "einem anderen Namen dieses Rechners zählt das Cookie nicht.",
     outcomes.OTHER_USER: "{who} hat diese Anmeldung begonnen, und Sie sind hier als {expected}. Es wurde nichts verbunden.",
     outcomes.LATE: "Die Anmeldung hat zu lange gedauert oder wurde nicht hier begonnen. Bitte beginnen Sie neu.",
     outcomes.DENIED: "Die Anmeldung wurde nicht erlaubt. Es hat sich nichts geändert.",

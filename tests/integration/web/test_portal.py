@@ -148,7 +148,7 @@ def test_b20_browser_without_the_cookie_is_told_to_allow_it(visit, place):
     ada.cookies.clear()
     page = ada.arrive(answer)
     assert (page.status, "Allow cookies for this site" in page.words) == (403, True)
-    assert f"start again at {URL}/: under another name" in page.words
+    assert f"The address is {URL}/ and no other" in page.words
     assert not place.token_requests()
 
 
