@@ -33,6 +33,10 @@ ALLOWED = "LAKEKEY_REPEATS"
 #: Where those are written down that were run once more.
 REPEATED = "LAKEKEY_REPEATED"
 
+#: For the JVMs that the tests start: each lives for minutes only, in which Java's second compiler and its parallel
+#: collector take more of the processor than they give back.
+SHORT_LIVED_JVM = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+
 #: What the programs that the tests start would else compile each time, where Python is told to write no bytecode: a
 #: third of their work.
 COMPILED = ("src", "packages", "tests/support")
@@ -101,10 +105,10 @@ def spark(session):
     newest, older = environment_of("spark"), environment_of("spark35")
     folder = "tests/integration/spark"
     warehouse = f"{folder}/test_spark_warehouse.py"
-    pytest(session, newest, "--timeout", "300", folder, f"--ignore={warehouse}")
-    pytest(session, newest, "--timeout", "300", warehouse)
+    pytest(session, newest, "--timeout", "300", folder, f"--ignore={warehouse}", env=SHORT_LIVED_JVM)
+    pytest(session, newest, "--timeout", "300", warehouse, env=SHORT_LIVED_JVM)
     passed_over = [option for name in SPARK35_LEAVES for option in ("-W", f"ignore::{name}")]
-    server = {"SPARK_SERVER_PYTHON": newest}
+    server = {"SPARK_SERVER_PYTHON": newest, **SHORT_LIVED_JVM}
     pytest(session, older, "--timeout", "300", f"{folder}/any_client", *passed_over, env=server)
 
 
@@ -125,7 +129,7 @@ def dbt(session):
     system_packages(session)
     environment_of("spark")
     environment_of("dbt", *PROJECTS, "packages/dbt-lakekey")
-    pytest(session, python(), "tests/integration/dbt")
+    pytest(session, python(), "tests/integration/dbt", env=SHORT_LIVED_JVM)
 
 
 @nox.session

@@ -122,6 +122,17 @@ def test_bytecode_is_written_before_a_part_begins(noxfile, monkeypatch, tmp_path
     assert len(found) == 1
 
 
+@pytest.mark.parametrize("part", ["spark", "dbt"])
+def test_jvms_of_a_part_are_told_that_they_live_for_minutes(noxfile, monkeypatch, part):
+    environs = []
+    for name in ("system_packages", "environment_of"):
+        monkeypatch.setattr(noxfile, name, lambda *_: "python")
+    monkeypatch.setattr(noxfile, "pytest", lambda *_, env=None: environs.append(env or {}))
+    getattr(noxfile, part)(SimpleNamespace())
+    assert environs
+    assert all("TieredStopAtLevel=1" in environ.get("JAVA_TOOL_OPTIONS", "") for environ in environs)
+
+
 @pytest.mark.parametrize(("required", "how"), [(False, "skip"), (True, "error")])
 def test_windows_is_skipped_with_a_word_without_wine_and_fails_where_all_is_required(
     noxfile, monkeypatch, required, how
