@@ -93,6 +93,17 @@ def test_an_entry_that_was_replaced_meanwhile_is_not_set_aside(store):
     assert store.get(NAME) == b"good"
 
 
+@pytest.mark.posix_owners
+def test_entry_that_must_not_be_read_is_set_aside_unread_and_one_that_can_be_stays(store, directory):
+    path = directory / "entries" / f"{NAME}.entry"
+    assert store.set_aside(NAME, None) is None, "there is none"
+    store.put(NAME, b"sealed", replaces=None)
+    assert store.set_aside(NAME, None) is None
+    path.chmod(0o640)
+    assert store.set_aside(NAME, None) == str(path.with_suffix(".bad"))
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 @pytest.mark.posix_owners
 def test_directories_and_files_are_their_owners_from_the_start(directory, umask, monkeypatch):
