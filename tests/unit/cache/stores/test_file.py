@@ -2,13 +2,15 @@
 
 import errno
 import os
+import shutil
 import stat
 import time
 
 import pytest
 
+from lakekey.cache import private_files
 from lakekey.cache.stores.file import _GIVEN_UP, FileStore
-from lakekey.errors import CacheWriteFailed, LockTimeout, UnsafeCache
+from lakekey.errors import CacheError, CacheWriteFailed, LockTimeout, UnsafeCache
 
 NAME, OTHER = "a" * 64, "b" * 64
 
@@ -91,6 +93,54 @@ def test_an_entry_that_was_replaced_meanwhile_is_not_set_aside(store):
     store.put(NAME, b"good", replaces=None)
     assert store.set_aside(NAME, b"bad") is None
     assert store.get(NAME) == b"good"
+
+
+@pytest.mark.posix_owners
+def test_look_at_a_directory_makes_nothing_and_refuses_one_that_others_may_enter(store, directory, tmp_path):
+    FileStore(str(tmp_path / "missing")).check()
+    assert not (tmp_path / "missing").exists()
+    store.check()
+    (directory / "entries").chmod(0o755)
+    with pytest.raises(UnsafeCache):
+        store.check()
+
+
+def test_entry_is_stored_where_the_directory_was_taken_away(store, directory):
+    shutil.rmtree(directory)
+    assert store.put(NAME, b"sealed", replaces=None)
+    assert store.get(NAME) == b"sealed"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(OSError(errno.EIO, "the disk's reason"), "the disk's reason"), (OSError(), "OSError")]
+)
+def test_entry_that_cannot_be_read_is_an_error_with_the_systems_reason(store, monkeypatch, error, reason):
+    def refuse(_):
+        raise error
+
+    monkeypatch.setattr(private_files, "read", refuse)
+    with pytest.raises(CacheError) as caught:
+        store.get(NAME)
+    assert caught.value.message.endswith(f"cannot be read: {reason}")
+
+
+def test_lock_that_is_held_is_neither_lost_nor_abandoned(store):
+    with store.lock(NAME):
+        assert store.still_locked(NAME)
+        assert not store.is_abandoned(NAME)
+
+
+def test_setting_up_makes_the_directory(directory):
+    FileStore(str(directory)).set_up()
+    assert (directory / "entries").is_dir()
+
+
+def test_temporary_file_has_the_mark_of_the_lock_that_is_held(store, monkeypatch):
+    names, real = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda temporary, path: (names.append(temporary), real(temporary, path)))
+    with store.lock(NAME):
+        store.put(NAME, b"sealed", replaces=None)
+        assert store._locks.mark(NAME) in names[0]
 
 
 @pytest.mark.posix_owners
