@@ -61,8 +61,11 @@ def _leads_elsewhere(target: Target, profile: str | None, config_file: str | Non
     if target.sources.get("host") == ARGUMENT:
         return False
     try:
-        named = read_layers(profile, os.environ, {"config_file": config_file}).get("host")
-        return bool(named) and normalize_host(named) != target.host
+        layers = read_layers(profile, os.environ, {"config_file": config_file})
+        named = layers.get("host")
+        if not named:  # Azure is asked then, for the host of a workspace that is not compared here
+            return target.host != "" and layers.layer("azure_workspace_resource_id") is not None
+        return normalize_host(named) != target.host
     except ConfigurationError:
         return True
 

@@ -73,6 +73,16 @@ def test_token_of_the_sdk_is_found_for_its_host(here):
     assert found[0].sdk_settings["token"] == SECRET
 
 
+def test_secret_of_a_workspace_that_azure_would_be_asked_for_is_not_taken(here):
+    azure = (
+        f"auth_type = azure-client-secret\nazure_client_id = app\nazure_tenant_id = t\nazure_client_secret = {SECRET}\n"
+    )
+    here(f"[prod]\nhost = https://adb-1.1.azuredatabricks.net\n{azure}")
+    target = carried(resolve("prod"))
+    here(f"[prod]\nazure_workspace_resource_id = /subscriptions/s/another\n{azure}")
+    assert [each for each in resolved_here(target) if "azure_client_secret" in each.sdk_settings] == []
+
+
 def test_token_of_another_host_that_the_profile_leads_to_here_is_not_taken(here):
     here(f"[prod]\nhost = {HOST}\ntoken = {SECRET}\nauth_type = pat\n")
     target = carried(resolve("prod"))
@@ -105,6 +115,7 @@ def test_token_of_the_sdk_is_found_where_the_host_was_an_argument(here):
     here(f"[prod]\nhost = https://other.cloud.databricks.com\ntoken = {SECRET}\nauth_type = pat\n")
     found = list(resolved_here(carried(resolve("prod", host=HOST))))
     assert {(each.auth_type, each.host) for each in found} == {("pat", HOST)}
+    assert SECRET in {each.sdk_settings.get("token") for each in found}
 
 
 def test_session_of_a_person_is_looked_for_as_theirs(here):
