@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lakekey._imports import LOADING
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import cache_directory
+from lakekey.errors import CacheError
 from lakekey.observability import audit
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def remove(cache: Cache, name: str, only: "Callable[[Entry], bool] | None" = Non
 
     Raises:
         LockTimeout: Another process holds it.
+        CacheError: It changes each time, or the store does not remove it.
     """
     lock = functools.partial(cache.lock, name, to_write=False)
 
@@ -48,7 +50,13 @@ def remove(cache: Cache, name: str, only: "Callable[[Entry], bool] | None" = Non
 
     with wait_for(lock, read, who_and_what, patience, time.sleep) as found:
         envelope = found
+        until = time.monotonic() + patience
         while envelope is not None and not cache.delete(name, replaces=envelope):
+            if time.monotonic() > until:
+                raise CacheError(
+                    f"the entry {name[:12]} in {cache.store.where} cannot be removed: it is another one each time",
+                    hint="end the programs that use this session, and try again",
+                )
             envelope = read()  # not every store's lock keeps all others out
         if envelope is None:
             return False

@@ -7,7 +7,7 @@ import pytest
 
 from lakekey.cache.entry import Entry
 from lakekey.cache.stores.memory import MemoryStore
-from lakekey.errors import LockTimeout
+from lakekey.errors import CacheError, LockTimeout
 from lakekey.observability import audit
 from lakekey.session.removal import forget_near, remove
 from support.memory_stores import Shared
@@ -53,6 +53,13 @@ def test_only_the_entry_that_is_meant_is_removed(cache):
     assert cache.store.get(NAME) is not None
     assert remove(cache, NAME, only=lambda entry: entry.access_token == "t") is True
     assert remove(cache, NAME, only=lambda _: True) is False
+
+
+def test_store_that_never_removes_an_entry_is_not_asked_for_ever(cache, monkeypatch):
+    kept(cache)
+    monkeypatch.setattr(cache.store, "delete", lambda *_, **__: False)
+    with pytest.raises(CacheError, match="the entry aaaaaaaaaaaa in memory: cannot be removed"):
+        remove(cache, NAME, patience=0.0)
 
 
 def test_entry_that_was_changed_in_the_midst_is_removed_as_it_is_now(cache, monkeypatch):
