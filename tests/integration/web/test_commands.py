@@ -139,7 +139,7 @@ def test_check_of_schedules_names_the_page_of_the_portal_and_keeps_no_app_of_a_p
     ("arguments", "said"),
     [
         (("prod",), "the portal's address is missing"),
-        (("prod", "--url", URL), "the portal has to know who is at the browser"),
+        (("prod", "--url", URL), "the portal needs exactly one way to identify its users"),
         (("prod", "--url", URL, "--user-header", "X-User"), "no trusted peer is listed for it"),
         (("prod", "--url", URL, "--single-user", ADA), "serves loopback only"),
         (("prod", "--url", "http://localhost:1", "--single-user", ADA, "--bind", "0.0.0.0"), "serves loopback only"),

@@ -62,7 +62,7 @@ def test_later_reader_of_an_interrupted_upload_is_told_so_and_not_interrupted(in
     with pytest.raises(interruption):
         list(replay.begin())
     for _ in range(2):
-        with pytest.raises(RuntimeError, match="the upload was broken off"):
+        with pytest.raises(RuntimeError, match="the upload was cut short"):
             list(replay.begin())
 
 
