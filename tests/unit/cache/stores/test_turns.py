@@ -141,7 +141,7 @@ def test_code_that_interrupts_any_point_of_an_operation_leaves_no_lock_taken(act
 
 
 def test_code_that_asks_at_any_point_between_two_operations_uses_no_connection_of_theirs():
-    strike_at_each_point(ask, handed_on, least=40)
+    strike_at_each_point(ask, handed_on, least=35)
 
 
 def test_connection_of_an_operation_that_was_cut_off_is_not_handed_on():
