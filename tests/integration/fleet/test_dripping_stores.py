@@ -22,16 +22,13 @@ from lakekey.cache.stores.redis_address import address_of
 from lakekey.cache.stores.redis_connection import Wire, new_connection
 from lakekey.errors import StoreUnavailable
 from support.servers.fault_proxy import FaultProxy
+from support.servers.spoken import message
 from support.store_contract import NAME
 from support.tls import write_certificates
 
 pytestmark = pytest.mark.timeout(40)
 PAUSE = 0.1  # seconds between two bytes
 BULK, ARRAY = b"$100000\r\n", b"*100000\r\n"
-
-
-def message(kind, body=b""):
-    return kind + struct.pack("!i", len(body) + 4) + body
 
 
 LETS_IN = message(b"R", struct.pack("!i", 0)) + message(b"K", struct.pack("!ii", 1, 2)) + message(b"Z", b"I")

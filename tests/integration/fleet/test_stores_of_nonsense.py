@@ -1,9 +1,6 @@
 """Servers whose answers are none that their protocol knows: each is an answer that did not come."""
 
-import socketserver
 import struct
-import threading
-from contextlib import contextmanager
 from urllib.parse import quote
 
 import pytest
@@ -12,14 +9,11 @@ from lakekey.cache.stores.postgresql import PostgresqlStore
 from lakekey.cache.stores.redis import RedisStore
 from lakekey.errors import CacheError, StoreUnavailable
 from support.servers.fault_proxy import FaultProxy
+from support.servers.spoken import listening, message
 from support.store_contract import NAME
 
 pytestmark = pytest.mark.timeout(120)
 SECRET = "dose-of-sesame"
-
-
-def message(kind, body=b""):
-    return kind + struct.pack("!i", len(body) + 4) + body
 
 
 def row(*values, form=0):
@@ -40,28 +34,6 @@ READY = message(b"Z", b"I")
 def whole(answer):
     """An answer, with what stands before and behind it."""
     return message(b"1") + message(b"2") + answer + READY
-
-
-@contextmanager
-def listening(handle):
-    """A server that handles each connection by a function of its file."""
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self):
-            try:
-                handle(self.rfile, self.wfile)
-            except (OSError, struct.error):
-                return
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def redis_saying(nonsense, at):

@@ -1,6 +1,5 @@
 """Servers that answer something else than they were asked for: another program, another table, or a liar."""
 
-import socketserver
 import struct
 import threading
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ import pytest
 from lakekey.cache.stores.postgresql import PostgresqlStore
 from lakekey.cache.stores.redis import RedisStore
 from lakekey.errors import CacheError, StoreUnavailable
+from support.servers.spoken import listening, message
 from support.store_contract import NAME
 
 pytestmark = pytest.mark.timeout(120)
@@ -19,33 +19,8 @@ NOW = ("1800000000.5", FLOAT)
 
 
 @contextmanager
-def listening(handle):
-    """A server that handles each connection by a function of its file."""
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self):
-            try:
-                handle(self.rfile, self.wfile)
-            except (OSError, struct.error):
-                return
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@contextmanager
 def postgresql_that_says(*rows, notices=0):
     """A server that lets everyone in, and has these rows for every statement; values are pairs of text and type."""
-
-    def message(kind, body=b""):
-        return kind + struct.pack("!i", len(body) + 4) + body
 
     def answer():
         yield from (message(b"N", b"SNOTICE\0MNo news\0\0") for _ in range(notices))

@@ -14,18 +14,6 @@ OTHER = "https://other.cloud.databricks.com"
 SECRET = "dose-a-secret"
 
 
-@pytest.fixture
-def config(tmp_path):
-    """Writes the file of profiles; returns the environment that names it."""
-
-    def write(text):
-        path = tmp_path / "profiles"
-        path.write_text(text)
-        return {"DATABRICKS_CONFIG_FILE": str(path)}
-
-    return write
-
-
 def test_an_argument_goes_before_the_environment_and_that_before_the_profile(config):
     profile = f"[prod]\nhost = {HOST}\nclient_id = from-profile\nwarehouse_id = from-profile\ncluster_id = from-profile"
     environ = {**config(profile), "DATABRICKS_CLIENT_ID": "from-env", "DATABRICKS_WAREHOUSE_ID": "from-env"}

@@ -12,18 +12,6 @@ RESOURCE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Databricks/wor
 SECRET = "dose-of-today"
 
 
-@pytest.fixture
-def config(tmp_path):
-    """Writes the file of profiles; returns the environment that names it."""
-
-    def write(text):
-        path = tmp_path / "profiles"
-        path.write_text(text)
-        return {"DATABRICKS_CONFIG_FILE": str(path)}
-
-    return write
-
-
 def refusal(profile, environ, **arguments):
     with pytest.raises(ConfigurationError) as caught:
         resolve(profile, environ, **arguments)
