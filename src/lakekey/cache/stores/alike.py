@@ -25,10 +25,6 @@ NONSENSE: tuple[type[Exception], ...] = (
     ValueError, TypeError, LookupError, AttributeError, NameError, ArithmeticError, RecursionError, struct.error,
 )  # fmt: skip
 
-#: Bytes. What has more is no entry of ours (`lakekey.cache.entry` reads none), and is damaged by its beginning alone,
-#: by which the store compares it as well: no server sends gigabytes because another program has put them there.
-LONGEST, BEGINNING = (8 << 20) + 1024, 1024
-
 _KEY_LEASE = "changing-key"
 _KEY_PATIENCE = 60.0  # seconds
 _SLOW = 1.0  # seconds

@@ -12,16 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import LOADING
-from lakekey.cache.stores.alike import (
-    BEGINNING,
-    LONGEST,
-    page_of,
-    reach_and_clock,
-    reading_of,
-    retried,
-    settled,
-    understood,
-)
+from lakekey.cache.stores.alike import page_of, reach_and_clock, reading_of, retried, settled, understood
 from lakekey.cache.stores.findings import OK, Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import without_credentials
@@ -34,19 +25,15 @@ if TYPE_CHECKING:
 
 # Every script gets its keys by name, and is read-only or may be run twice without harm. `TIME` is the store's clock;
 # scripts that write after it need effects replication, which is the only kind since Redis 7 and the default since 5.
-# What is far too long is seen by its beginning. No `STRLEN`, to which the user of an earlier release has no right.
-_SEEN = f"if have and #have > {LONGEST} then have = string.sub(have, 1, {BEGINNING}) end "
-_HAVE = f"local have = redis.call('GET', KEYS[1]) {_SEEN}"
-_READ = f"{NOW}{_HAVE}return {{have, now}}"
-_READ_PAGE = f"""{NOW}
-local found = {{now}}
-for i = 1, #KEYS do
-  local have = redis.call('GET', KEYS[i])
-  {_SEEN}
-  found[i + 1] = have
-end
+_READ = NOW + "return {redis.call('GET', KEYS[1]), now}"
+_READ_PAGE = (
+    NOW
+    + """
+local found = {now}
+for i = 1, #KEYS do found[i + 1] = redis.call('GET', KEYS[i]) end
 return found
 """
+)
 # KEYS are pairs of an entry and its lease; ARGV are pairs of what is replaced and what replaces it. One more of both is
 # a note, and what it has to say.
 _SWAP_PAGE = (
@@ -74,25 +61,20 @@ redis.call('SET', KEYS[1], ARGV[1])
 if KEYS[2] then redis.call('ZADD', KEYS[2], 0, ARGV[3]) end
 return 1
 """
-_DELETE = (
-    _HAVE
-    + """
+_DELETE = """
+local have = redis.call('GET', KEYS[1])
 if ARGV[1] ~= '' and have ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 if KEYS[2] then redis.call('ZREM', KEYS[2], ARGV[2]) end
 return 1
 """
-)
-_SET_ASIDE = (
-    _HAVE
-    + """
-if have ~= ARGV[1] then return 0 end
+_SET_ASIDE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[3], ARGV[1])
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[2])
 return 1
 """
-)
 
 
 class RedisStore(ServerStore):
