@@ -5,6 +5,7 @@ Usage: ``python -m support.programs.shows_ports PIPE``: a named pipe that the br
 
 import os
 import socket
+import stat
 import sys
 import threading
 from contextlib import suppress
@@ -18,9 +19,12 @@ def open_ports() -> list[tuple[str, int]]:
     """The addresses that this process listens at."""
     listening = []
     for name in os.listdir("/dev/fd"):
-        with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as copy:
-            if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and copy.family != socket.AF_UNIX:
-                listening.append(copy.getsockname()[:2])
+        with suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue  # a copy of the pipe of a program that starts just now would keep its starter waiting
+            with socket.socket(fileno=os.dup(int(name))) as copy:
+                if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and copy.family != socket.AF_UNIX:
+                    listening.append(copy.getsockname()[:2])
     return listening
 
 
