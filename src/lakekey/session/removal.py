@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from lakekey.cache.stores.store import Store
 
 
+_PAUSE = 0.05  # seconds before an entry that is there again is removed once more
+
+
 def remove(cache: Cache, name: str, only: "Callable[[Entry], bool] | None" = None, *, patience: float = 30.0) -> bool:
     """Remove an entry as it is, whether or not it can be opened.
 
@@ -54,9 +57,10 @@ def remove(cache: Cache, name: str, only: "Callable[[Entry], bool] | None" = Non
         while envelope is not None and not cache.delete(name, replaces=envelope):
             if time.monotonic() > until:
                 raise CacheError(
-                    f"the entry {name[:12]} in {cache.store.where} cannot be removed: it is another one each time",
-                    hint="end the programs that use this session, and try again",
+                    f"the entry {name[:12]} in {cache.store.where} cannot be removed: it is there again each time",
+                    hint="end the programs that use this session, and try again; or run: lakekey store check",
                 )
+            time.sleep(_PAUSE)
             envelope = read()  # not every store's lock keeps all others out
         if envelope is None:
             return False

@@ -58,8 +58,9 @@ def test_only_the_entry_that_is_meant_is_removed(cache):
 def test_store_that_never_removes_an_entry_is_not_asked_for_ever(cache, monkeypatch):
     kept(cache)
     monkeypatch.setattr(cache.store, "delete", lambda *_, **__: False)
-    with pytest.raises(CacheError, match="the entry aaaaaaaaaaaa in memory: cannot be removed"):
-        remove(cache, NAME, patience=0.0)
+    with pytest.raises(CacheError, match="the entry aaaaaaaaaaaa in memory: cannot be removed") as caught:
+        remove(cache, NAME, patience=0.1)
+    assert "lakekey store check" in caught.value.hint
 
 
 def test_entry_that_was_changed_in_the_midst_is_removed_as_it_is_now(cache, monkeypatch):
