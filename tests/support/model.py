@@ -39,6 +39,10 @@ class Clock:
         """The machine's monotonic clock, as Linux has it: it stands still in a suspended machine."""
         return self.true - self.suspended
 
+    def sleep(self, seconds: float) -> None:
+        """A thread of the machine pauses."""
+        self.true += seconds
+
     def suspend(self, seconds: float) -> None:
         """The machine sleeps."""
         self.true += seconds
@@ -47,7 +51,7 @@ class Clock:
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
         """Within it the session and its providers go by this clock, and background work is done at once."""
-        mine = types.SimpleNamespace(time=self.time, monotonic=self.monotonic)
+        mine = types.SimpleNamespace(time=self.time, monotonic=self.monotonic, sleep=self.sleep)
         with contextlib.ExitStack() as stack:
             for module in (hot_path, credential_module, entry_queue, exchange, saving, renewal, failures):
                 stack.enter_context(mock.patch.object(module, "time", mine))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
+from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry, Stored
 from lakekey.cache.making_way import begun_again, read_or_clear, was_emptied
 from lakekey.errors import CacheError, CacheWriteFailed, LakekeyError, LoginRequired, StoreUnavailable
@@ -13,7 +14,40 @@ from lakekey.session.credential import Credential
 from lakekey.session.credential_part import CredentialPart
 from lakekey.session.login_required import login_required
 
+_TRIES = 4  # at least, also where each one takes longer than the patience
 T = TypeVar("T")
+
+
+class Refusals:
+    """The noes of a store to one write. Each has a reason, such as a lock that did not hold, unless it does not end.
+
+    Args:
+        cache: The cache in it.
+        until: How long it is asked, by the monotonic clock.
+        pause: Waits before the next try.
+    """
+
+    def __init__(self, cache: Cache, until: float, pause: Callable[[], None]) -> None:
+        self._cache = cache
+        self._until = until
+        self._left = _TRIES
+        self.pause = pause
+
+    def wait(self) -> None:
+        """Wait before the next try.
+
+        Raises:
+            CacheWriteFailed: It was asked for long enough.
+        """
+        self._left -= 1
+        if self._left <= 0 and time.monotonic() > self._until:
+            store = self._cache.store
+            command = "store check" if store.shared else "doctor"
+            raise CacheWriteFailed(
+                f"{store.where} took none of the writes of a new token, and gave no error",
+                hint=f"try again; if it lasts, run: lakekey {command}",
+            )
+        self.pause()
 
 
 class Saving(CredentialPart):
@@ -127,6 +161,7 @@ class Saving(CredentialPart):
         may_be_overtaken = self._shares and spent != ""
         replaces, damaged = stored.envelope, False
         until = time.monotonic() + self._timing.store_patience
+        refusals = Refusals(self._cache, until, partial(time.sleep, self._timing.first_pause))
         while (saved := self._put(entry, replaces, until)) is None:
             now = self._patiently(lambda: read_or_clear(self._cache, self._entry_id), until)
             replaces, damaged = now.envelope, damaged or now.damaged
@@ -137,14 +172,16 @@ class Saving(CredentialPart):
                     and not self._patiently(lambda: was_emptied(self._cache, since), until)
                 ):
                     return None
-                continue
-            if may_be_overtaken and now.entry.refresh_token != spent and not unsaved.was_given_up(entry, now.entry):
+            elif may_be_overtaken and now.entry.refresh_token != spent and not unsaved.was_given_up(entry, now.entry):
                 return now.entry
+            refusals.wait()
         return saved
 
     def _put(self, entry: Entry, replaces: bytes | None, until: float) -> Entry | None:
         """Store an answer, also in the place of what cannot be opened here."""
+        tried = 0
         while True:
+            tried += 1
             put = partial(self._cache.put, self._entry_id, entry, replaces=replaces)
             try:
                 stored = self._patiently(put, until)
@@ -154,7 +191,8 @@ class Saving(CredentialPart):
                 trouble = error  # a file has come in its place that cannot be read, or the key is not at hand
             else:
                 return stored and stored.entry
-            if not self._patiently(lambda: read_or_clear(self._cache, self._entry_id), until).damaged:
+            cleared = self._patiently(lambda: read_or_clear(self._cache, self._entry_id), until)
+            if not cleared.damaged or tried == _TRIES:  # another comes each time
                 raise trouble
             replaces = None
 

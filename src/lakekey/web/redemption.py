@@ -5,6 +5,7 @@ The lock also shows that the store can be written, before the code, which is sin
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from lakekey import _log
@@ -25,6 +26,8 @@ from lakekey.oauth.pkce import Pkce
 from lakekey.oauth.token_response import TokenResponse
 from lakekey.session.assembly import client_of
 from lakekey.session.credential import Credential
+from lakekey.session.saving import Refusals
+from lakekey.session.timing import Timing
 from lakekey.session.token_answer import entry_from
 from lakekey.web import one_connection, outcomes
 from lakekey.web.connections import is_of
@@ -50,6 +53,7 @@ class Redemption:
         user: Who is at the browser.
         connection: What the store is asked on; it is given up before anything else is waited for.
         cache: Where it is stored; ``None`` for what target and environment name.
+        timing: How long its steps take; ``None`` for the usual.
     """
 
     def __init__(
@@ -61,13 +65,15 @@ class Redemption:
         connection: OneConnection,
         *,
         cache: Cache | None = None,
+        timing: Timing | None = None,
     ) -> None:
-        credential = Credential(target, cache=cache, environ=environ)
+        credential = Credential(target, cache=cache, environ=environ, timing=timing)
         self._target = target
         self._flow = flow
         self._user = user
         self._connection = connection
         self._cache = credential.cache
+        self._timing = credential.timing
         self._entry_id = credential.entry_id
         self._events = credential.events
         self._client: Client = client_of(target, credential.cache, kept=_kept, before_asking=connection.give_up)
@@ -229,7 +235,10 @@ class Redemption:
             logged_in_at=time.time(),
             session_ends_at=sent_at + lifetime * 60 if lifetime else 0.0,
         )
+        until = time.monotonic() + self._timing.store_patience
+        refusals = Refusals(self._cache, until, partial(one_connection.pause, self._timing.first_pause))
         while self._cache.put(self._entry_id, entry, replaces=stored.envelope) is None:
+            refusals.wait()
             stored = self._cache.read(self._entry_id)  # a lock that did not hold: the newest answer counts
         earlier = stored.entry
         if earlier is not None and earlier.refresh_token and not is_of(earlier, self._user):

@@ -1,12 +1,13 @@
 """Storing an answer: a store that is away is waited for, and what cannot be stored is kept and told."""
 
+import itertools
 import logging
 
 import pytest
 
 from lakekey.cache.entry import Failure
 from lakekey.cache.stores.memory import MemoryStore
-from lakekey.errors import CacheWriteFailed, LoginRequired, StoreUnavailable, TokenEndpointError
+from lakekey.errors import CacheError, CacheWriteFailed, LoginRequired, StoreUnavailable, TokenEndpointError
 from lakekey.session import unsaved
 from support.inside import entry_of, session_of
 from support.model_providers import AT_ONCE, cache_over, provider_over
@@ -48,6 +49,26 @@ def hasty(provider, server):
     return provider_over(session_of(provider).cache, server, timing=HASTY)
 
 
+def deny(store, *, times=100):
+    """Have a store say no to each write, and show what was there before; so many times at most."""
+    noes = itertools.count(1)
+
+    def put(*_, **__):
+        assert next(noes) <= times, "it is asked without end"
+        return False
+
+    store.put = put
+    return noes
+
+
+def deny_once(store):
+    def put(*_, **__):
+        del store.put
+        return False
+
+    store.put = put
+
+
 def away():
     return StoreUnavailable("the store is away", hint="start it")
 
@@ -82,6 +103,45 @@ def test_answer_that_cannot_be_stored_is_told_kept_and_stored_by_the_next_call(h
     assert server.state(entry_of(hasty).refresh_token) == "current"
     assert unsaved.get(key_of(hasty)) is None
     assert "renewed" in caplog.text
+
+
+def test_store_that_says_no_and_shows_the_same_entry_is_not_asked_for_ever(hasty, store, server, caplog):
+    caplog.set_level(logging.INFO, "lakekey")
+    before = entry_of(hasty)
+    server.on_request = lambda: deny(store)
+    with pytest.raises(CacheWriteFailed, match="took none of the writes of a new token") as caught:
+        renew(hasty)
+    assert "lakekey doctor" in caught.value.hint
+    assert "not renewed" in caplog.text
+    del store.put
+    answer = unsaved.get(key_of(hasty)).entry
+    assert answer.refresh_token not in ("", before.refresh_token)
+    server.on_request = lambda: None
+    renew(hasty)
+    assert len(server.sent) == 1
+    assert entry_of(hasty).refresh_token == answer.refresh_token
+
+
+def test_store_that_says_no_once_is_asked_again_whatever_the_patience(hasty, store, server):
+    server.on_request = lambda: deny_once(store)
+    renew(hasty)
+    assert server.state(entry_of(hasty).refresh_token) == "current"
+
+
+def test_file_that_comes_again_each_time_in_an_answers_place_is_not_set_aside_for_ever(hasty, store, server):
+    lies = itertools.count(1)
+
+    def put(*_, **__):
+        assert next(lies) <= 100, "it is asked without end"
+        raise CacheError("a file that cannot be read is in its place", hint="remove it")
+
+    def replace():
+        store.put, store.get, store.set_aside = put, lambda _: b"rubbish", lambda *_: "entry.bad"
+
+    server.on_request = replace
+    with pytest.raises(CacheError, match="a file that cannot be read"):
+        renew(hasty)
+    assert unsaved.get(key_of(hasty)).entry.refresh_token
 
 
 def test_answer_for_another_token_than_the_stored_one_is_dropped(provider, server):
