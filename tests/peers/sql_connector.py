@@ -87,7 +87,9 @@ class UnitTests:
     """
 
     # What a test signs in by itself, or asks of its own kind of connection.
-    OTHERS = ("credentials_provider", "auth_type", "use_kernel", "_use_arrow_native_complex_types")
+    OTHERS = (
+        "credentials_provider", "auth_type", "azure_tenant_id", "use_kernel", "_use_arrow_native_complex_types"
+    )  # fmt: skip
 
     def __init__(self):
         self.made = 0
@@ -97,13 +99,13 @@ class UnitTests:
 
         plain = sql.connect
 
-        def connect(server_hostname=None, http_path=None, access_token=None, **options):
-            place = {"server_hostname": server_hostname, "http_path": http_path}
-            if not (server_hostname and http_path and access_token) or any(name in options for name in self.OTHERS):
-                place |= {} if access_token is None else {"access_token": access_token}
-                return plain(**{name: value for name, value in place.items() if value is not None}, **options)
+        def connect(*place, **options):
+            options |= dict(zip(PLACE_AND_TOKEN, place, strict=False))
+            if not all(options.get(name) for name in PLACE_AND_TOKEN) or any(name in options for name in self.OTHERS):
+                return plain(**options)
             self.made += 1
-            return lakekey.sql.connect(_provider_of(server_hostname), http_path=http_path, **options)
+            hostname, http_path, _ = (options.pop(name) for name in PLACE_AND_TOKEN)
+            return lakekey.sql.connect(_provider_of(hostname), http_path=http_path, **options)
 
         sql.connect = connect
 
