@@ -138,6 +138,11 @@ def test_copy_whose_token_is_gone_is_not_written_again(copies, directory):
     assert contents(directory) == before
 
 
+def test_host_without_a_copy_has_a_place_for_the_line(copies, directory):
+    assert os.path.dirname(copies.line(NAME)) == str(directory / "near" / "entries")
+    assert os.path.isdir(directory / "near" / "entries")
+
+
 def contents(directory):
     return {file: file.read_bytes() for file in (directory / "near" / "entries").glob("*.entry")}
 

@@ -40,6 +40,13 @@ class Told:
         self.asked_by = threading.current_thread()
         return Token("one", "Bearer", END, ())
 
+    def unattended_headers(self):
+        return {"Authorization": "Bearer unattended"}
+
+    def invalidate(self, access_token, *, ask):
+        self.told.append(("invalidate", access_token, ask))
+        return True
+
     def login(self, *, switch):
         self.told.append(("login", switch))
 
@@ -89,6 +96,14 @@ def test_source_is_told_what_the_provider_is_told(provider):
     provider.on_session_ending(print)
     provider.served("one")
     assert provider._source.told == [("login", False), ("login", True), ("ending", print), ("served", "one")]
+
+
+def test_person_may_be_asked_to_sign_in_unless_the_caller_says_otherwise(provider):
+    assert provider.headers() == {"Authorization": "Bearer one"}
+    assert provider.headers(ask=False) == {"Authorization": "Bearer unattended"}
+    assert provider.invalidate("one")
+    assert provider.invalidate("two", ask=False)
+    assert provider._source.told == [("invalidate", "one", True), ("invalidate", "two", False)]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Code that runs inside a call to the SDK is told from other code."""
 
 import contextvars
+import weakref
 
 import pytest
 
@@ -33,3 +34,15 @@ def test_what_inherits_the_context_of_a_call_is_inside_it_only_while_it_lasts():
         inherited = contextvars.copy_context()
         assert inherited.run(is_inside_call_of, ONE)
     assert not inherited.run(is_inside_call_of, ONE)
+
+
+def test_call_that_has_ended_keeps_nothing_of_its_source():
+    class Source:
+        pass
+
+    source = Source()
+    alive = weakref.ref(source)
+    with call_of(source):
+        assert is_inside_call_of(source)
+    del source
+    assert alive() is None
