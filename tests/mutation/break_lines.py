@@ -114,7 +114,8 @@ def named(path: Path, tree: ast.Module, lines: list[str], *, windows: bool = Fal
         if not isinstance(original, BREAKABLE) or (original in part) is not windows:
             continue
         broken = copy.deepcopy(original)
-        if change(broken) and lines[original.lineno - 1] != "TYPE_CHECKING = False":  # which is so when it is run
+        of_type_checkers = lines[original.lineno - 1].partition("  #")[0] == "TYPE_CHECKING = False"
+        if change(broken) and not of_type_checkers:  # which is so when it is run
             before, after = (ast.unparse(node).splitlines()[0][:90] for node in (original, broken))
             yield at, original.lineno, f"{path.relative_to(SOURCE)}: {before} -> {after}"
 

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from lakekey import _inside_work
+from lakekey import _held_records, _inside_work
 from lakekey._single_flight import Flights
 
 LONG = 30.0
@@ -131,3 +131,31 @@ def test_a_handler_that_fails_to_be_changed_costs_no_result_and_no_other_handler
 
     assert Flights().run("key", work, patience=LONG) == "done"
     assert handler.into == [("told", False)]
+
+
+def test_handler_that_asks_its_filters_by_itself_waits_as_well(logger):
+    class Own(Listed):
+        def handle(handler, record):  # noqa: N805 - a name of its own for itself
+            return handler.filter(record) and handler.emit(record)
+
+    handler = Own([])
+    logger.addHandler(handler)
+    warn_inside(logger)
+    assert handler.into == [("told", False)]
+
+
+def test_handler_that_waits_already_keeps_its_list_of_filters(logger):
+    handler = Listed([])
+    logger.addHandler(handler)
+    _held_records.hold_back(())
+    filters = handler.filters
+    assert filters == [_held_records.wait]
+    _held_records.hold_back(())
+    assert handler.filters is filters
+
+
+def test_logger_that_a_library_has_not_made_yet_is_made_to_wait():
+    name = "foreign.never_made.before"
+    logging.getLogger(f"{name}.below")  # so that the name only holds a place
+    _held_records.hold_back([name])
+    assert logging.getLogger(name).filters == [_held_records.wait]

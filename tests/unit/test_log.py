@@ -1,5 +1,6 @@
 """Log records by part of the product; none makes a program load `logging` but a warning."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -26,3 +27,24 @@ def test_only_a_warning_loads_logging_where_the_program_has_not(call, loads):
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, env=environ)
     assert done.stdout.strip() == str(loads)
     assert ("said" in done.stderr) is loads
+
+
+def test_record_is_made_at_once_where_nothing_says_that_others_wait():
+    found = importlib.util.spec_from_file_location("loaded_again", _log.__file__)
+    again = importlib.util.module_from_spec(found)
+    found.loader.exec_module(again)
+    told = []
+    again.later(lambda: told.append("made"))
+    assert told == ["made"]
+    assert not again.inside()
+
+
+def test_record_is_made_later_while_others_wait(caplog, monkeypatch):
+    reports = []
+    monkeypatch.setattr(_log, "inside", lambda: True)
+    monkeypatch.setattr(_log, "later", reports.append)
+    _log.warning("cache", "%s of %d", "one", 2)
+    assert caplog.messages == []
+    [report] = reports
+    report()
+    assert caplog.messages == ["one of 2"]

@@ -94,3 +94,23 @@ def test_a_subclass_has_the_same_fields(made):
         pass
 
     assert Sub("a").doubled == 6 and Sub._fields == made._fields
+
+
+@pytest.mark.parametrize("base", [Ours, Librarys])
+def test_class_has_the_fields_that_its_annotations_name(base):
+    if base is Ours:
+
+        class Made(Ours):
+            left: int
+            right: int = 2
+    else:
+
+        class Made(Librarys):
+            left: int
+            right: int = 2
+
+    one = Made(1)
+    assert (one.left, one.right) == (1, 2)
+    assert (Made._fields, Made.__match_args__) == (("left", "right"), ("left", "right"))
+    assert Made._field_defaults == {"right": 2}
+    assert not hasattr(one, "__dict__")

@@ -71,3 +71,7 @@ def test_key_with_a_sign_that_does_not_belong_there_is_refused(sign):
     assert parse(key).current == key_id(b"1" * KEY_BYTES)
     with pytest.raises(KeyUnavailable, match="is not a base64 key"):
         parse(key[:4] + sign + key[4:])
+
+
+def test_id_of_a_key_stays_what_it_was_for_it_stands_in_every_entry():
+    assert key_id(b"k" * KEY_BYTES).hex() == "88db3f05d4947145"
