@@ -171,6 +171,15 @@ class _OnlyRead(Registrations):
         """See `Registrations.ensure`."""
 
 
+class _Any(Portal):
+    """All portals of the store, for a check: the page of a connection is on the portal whose app it is made through."""
+
+    def page_of(self, profile: str) -> str:
+        """See `PortalService.page_of`."""
+        app = self.app_of(self.target(profile, ANY_USER))
+        return page_at(app.portal if app is not None and app.portal else self.url, profile)
+
+
 def _check(arguments: argparse.Namespace, profiles: list[str]) -> int:
     """Check the schedules of a file; exit status 1 where one could not sign in."""
     if not arguments.schedules:

@@ -39,6 +39,39 @@ def test_init_makes_the_table_and_twice_does_no_harm(postgresql, no_table):
     assert PostgresqlStore(postgresql.address).list() == []
 
 
+def test_init_as_a_role_that_may_not_create_names_the_grant_that_helps(postgresql, no_table, host):
+    refused = lakekey("store", "init")
+    assert refused.returncode == 1
+    said = " ".join(refused.stderr.split())
+    assert f"does not let {ROLE} create the table" in said
+    assert "lakekey store init --sql" in said
+    (statement,) = re.findall(r"runs there: (.*?);", said)
+    postgresql.sql(statement)
+    try:
+        done = lakekey("store", "init")
+        assert done.returncode == 0, done.stderr
+    finally:
+        postgresql.sql(f"REVOKE CREATE ON SCHEMA public FROM {ROLE}")
+
+
+def test_init_without_a_schema_to_create_in_names_the_statement_that_helps(postgresql, no_table, host):
+    postgresql.sql(f'ALTER ROLE {ROLE} SET search_path = "$user"')
+    try:
+        refused = lakekey("store", "init")
+        (statement,) = re.findall(r"runs there: (.*?);", " ".join(refused.stderr.split()))
+        postgresql.sql(statement)
+        done = lakekey("store", "init")
+        assert done.returncode == 0, done.stderr
+    finally:
+        postgresql.sql(f"ALTER ROLE {ROLE} RESET search_path")
+        postgresql.sql(f"DROP SCHEMA IF EXISTS {ROLE} CASCADE")
+
+
+def test_init_as_a_worker_leaves_a_table_that_is_there_as_it_is(postgresql, host):
+    done = lakekey("store", "init")
+    assert done.returncode == 0, done.stderr
+
+
 def test_init_sql_prints_what_makes_the_same_table(postgresql, no_table, host):
     done = lakekey("store", "init", "--sql")
     assert done.returncode == 0

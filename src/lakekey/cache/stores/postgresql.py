@@ -23,7 +23,7 @@ from lakekey.cache.stores.findings import Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import without_credentials
 from lakekey.cache.stores.postgresql_leases import PostgresqlLeases
-from lakekey.cache.stores.postgresql_table import SCHEMA, SCHEMA_VERSION, UPGRADE
+from lakekey.cache.stores.postgresql_table import SCHEMA, SCHEMA_VERSION, UPGRADE, create
 from lakekey.cache.stores.server_store import OPERATION, ServerStore
 from lakekey.cache.stores.store import Note, Reading
 from lakekey.errors import CacheError
@@ -173,9 +173,7 @@ class PostgresqlStore(ServerStore):
 
     def set_up(self) -> None:
         """See `Store.set_up`."""
-        for statement in SCHEMA.split(";\n"):
-            if statement.strip():
-                self._ask(statement, ())
+        create(self.where, self._ask)
 
     def examine(self) -> Iterator[Finding]:
         """See `Store.examine`."""

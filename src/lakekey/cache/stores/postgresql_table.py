@@ -1,4 +1,12 @@
-"""The one table of a PostgreSQL store, and its version."""
+"""The one table of a PostgreSQL store, its version, and how an administrator makes it."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lakekey.errors import CacheError
+
+if TYPE_CHECKING:
+    from lakekey.cache.stores.postgresql_server import Answer
 
 TABLE = "lakekey_store"
 SCHEMA_VERSION = "1"
@@ -15,3 +23,34 @@ CREATE TABLE IF NOT EXISTS lakekey_store (
 );
 INSERT INTO lakekey_store (kind, name, body) VALUES ('note', 'schema', '1') ON CONFLICT DO NOTHING;
 """
+# A role that may not create is denied `CREATE TABLE IF NOT EXISTS` where the table is there, too.
+_PLACE = """
+SELECT to_regclass('lakekey_store') IS NOT NULL, quote_ident(current_schema()), quote_ident(current_user),
+       coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
+"""
+
+
+def create(where: str, ask: Callable[[str, Sequence[Any]], "Answer"]) -> None:
+    """Make the table where it is not there, and note its version.
+
+    Args:
+        where: The store's place, for people.
+        ask: Sends a statement with its values.
+
+    Raises:
+        CacheError: The role may not.
+    """
+    there, schema, role, allowed = ask(_PLACE, ()).rows[0]
+    table, note = [statement for statement in SCHEMA.split(";\n") if statement.strip()]
+    if not there:
+        if schema is None:
+            step = f"an administrator runs there: CREATE SCHEMA AUTHORIZATION {role}; then run it again"
+            raise CacheError(f"the store {where} has no schema to create the table in", hint=step)
+        if not allowed:
+            step = f"an administrator runs there: GRANT CREATE ON SCHEMA {schema} TO {role}; then run it again"
+            raise CacheError(
+                f"the store {where} does not let {role} create the table",
+                hint=f"{step}. Or an administrator runs what this prints: lakekey store init --sql",
+            )
+        ask(table, ())
+    ask(note, ())
