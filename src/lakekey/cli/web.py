@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 from lakekey import _log
 from lakekey._hosts import LOOPBACK
-from lakekey.cache.app_registrations import AppRegistration
-from lakekey.cache.opening import open_cache
+from lakekey.cache.app_registrations import AppRegistration, choose
 from lakekey.cli import prompt
 from lakekey.cli.output import print_json, print_table, print_text
 from lakekey.cli.serving.own_files import require_systemd
 from lakekey.errors import ConfigurationError
 from lakekey.web.connections import Schedule
+from lakekey.web.pages import fragment
 from lakekey.web.people import ANY_USER, User
 from lakekey.web.portal import Portal
 from lakekey.web.registrations import Registrations
@@ -171,13 +171,14 @@ class _OnlyRead(Registrations):
         """See `Registrations.ensure`."""
 
 
-class _Any(Portal):
+class _EachPortal(Portal):
     """All portals of the store, for a check: the page of a connection is on the portal whose app it is made through."""
 
     def page_of(self, profile: str) -> str:
         """See `PortalService.page_of`."""
-        app = self.app_of(self.target(profile, ANY_USER))
-        return page_at(app.portal if app is not None and app.portal else self.url, profile)
+        target = self.target(profile, ANY_USER)
+        app = choose(self.registrations.all(), target.host, target.account_id, target.client_id)
+        return f"{app.portal if app is not None and app.portal else self.url}/#{fragment(profile)}"
 
 
 def _check(arguments: argparse.Namespace, profiles: list[str]) -> int:
@@ -188,20 +189,21 @@ def _check(arguments: argparse.Namespace, profiles: list[str]) -> int:
         )
     schedules = _read_schedules(arguments.schedules)
     names = profiles or list(dict.fromkeys(each.profile for each in schedules))
-    apps = _OnlyRead(open_cache())
-    portal = Portal(
+    portal = (Portal if arguments.url else _EachPortal)(
         names or ["DEFAULT"],
-        url=arguments.url or next((app.portal for app in apps.all() if app.portal), "http://localhost:8030"),
+        url=arguments.url or "http://localhost:8030",
         user=lambda _: None,
         automation=dict(_pair(each) for each in arguments.automation or ()),
     )
-    portal.registrations = apps
+    portal.registrations = _OnlyRead(portal.cache)
     checked = portal.check_schedules(schedules)
     if arguments.json:
         print_json([each.as_json() for each in checked])
     else:
         rows = [(each.schedule, each.profile, each.verdict, each.acts_as or "", each.reason) for each in checked]
         print_table(("SCHEDULE", "PROFILE", "VERDICT", "ACTS AS", "WHY"), rows)
+        for user, url in dict.fromkeys((each.user, each.url) for each in checked if each.verdict == FAILS):
+            print_text(f"{user} connects at {url}")
     return 1 if any(each.verdict == FAILS for each in checked) else 0
 
 

@@ -11,6 +11,7 @@ import pytest
 import requests
 from starlette.datastructures import Headers
 
+from lakekey.cache.app_registrations import AppRegistration
 from lakekey.cache.opening import open_cache
 from lakekey.errors import ConfigurationError
 from lakekey.web import User
@@ -133,6 +134,25 @@ def test_check_of_schedules_names_the_page_of_the_portal_and_keeps_no_app_of_a_p
     place.config_file.write_text(f"{place.config_file.read_text()}client_id = a-client-of-its-own\n")
     assert lakekey("web", "check", "--schedules", str(file)).returncode == 1
     assert [app.name for app in Registrations(open_cache()).all()] == [place.app]
+
+
+def test_check_of_schedules_names_for_each_profile_the_page_of_the_portal_that_has_it(place, tmp_path):
+    host, other = "https://dbc-0badcafe-f00d.cloud.databricks.com", "https://other.example.com/portal"
+    lakekey("apps", "add", "another", "--client-id", "another", "--host", host, "--portal", other)
+    own = Registrations(open_cache())
+    third = AppRegistration("own", "own-client", (host,), redirect_uri="https://third.example.com/callback/own")
+    own.ensure(third._replace(of_profile="own"), among=())
+    text = f"\n[a second]\nhost = {host}\n[own]\nhost = {host}\nclient_id = own-client\n"
+    place.config_file.write_text(place.config_file.read_text() + text)
+    file = tmp_path / "schedules.json"
+    file.write_text(json.dumps([{"name": name, "profile": name, "user": ADA} for name in ("prod", "a second", "own")]))
+    pages = [f"{URL}/#prod", f"{other}/#a%20second", "https://third.example.com/#own"]
+    done = lakekey("web", "check", "--schedules", str(file))
+    assert [line.removeprefix(f"{ADA} connects at ") for line in done.stdout.splitlines() if ADA in line][-3:] == pages
+    done = lakekey("web", "check", "--schedules", str(file), "--json")
+    assert [each["url"] for each in json.loads(done.stdout)] == pages
+    done = lakekey("web", "check", "--schedules", str(file), "--json", "--url", other)
+    assert [each["url"].partition("#")[0] for each in json.loads(done.stdout)] == [f"{other}/"] * 3
 
 
 @pytest.mark.parametrize(
