@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from lakekey import _log
 from lakekey._hosts import LOOPBACK
 from lakekey.cache.app_registrations import AppRegistration, choose
-from lakekey.cli import prompt
+from lakekey.cli import prompt, web_unit
 from lakekey.cli.output import print_json, print_table, print_text
 from lakekey.cli.serving.own_files import require_systemd
 from lakekey.errors import ConfigurationError
@@ -25,28 +25,6 @@ from lakekey.web.user_header import UserHeader
 
 #: How the workers are told what to serve. Nothing of it is secret.
 SETTINGS = "LAKEKEY_WEB"
-_UNIT = """\
-[Unit]
-Description=lakekey web: hosted sign-in to Databricks
-Wants=network-online.target
-After=network-online.target
-
-[Service]
-ExecStart={program}
-DynamicUser=yes
-StateDirectory=lakekey
-# Not the state directory itself, which is a link where the user is dynamic: no cache may be one.
-Environment=LAKEKEY_CACHE_DIR=%S/lakekey/cache LAKEKEY_INTERACTIVE=never
-# The store and the key, which are not for the unit file: LAKEKEY_STORE=…, LAKEKEY_KEY_SOURCE=…
-EnvironmentFile=-/etc/lakekey/web.env
-Restart=on-failure
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
-
-[Install]
-WantedBy=multi-user.target
-"""
 
 
 def web(arguments: argparse.Namespace) -> int:
@@ -59,11 +37,16 @@ def web(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments, words)
     portal = portal_of(settings)
     if arguments.print_unit:
-        if (home := _home_of(program := os.path.abspath(sys.argv[0]))) is not None:
+        if (home := web_unit.home_of(program := os.path.abspath(sys.argv[0]))) is not None:
             _log.warning("web", "the unit sees nothing below %s, where %s is: install lakekey elsewhere", home, program)
-        print(_unit(program), end="")
+        print(web_unit.unit(program, [word for word in sys.argv[1:] if word != "--print-unit"]), end="")
         return 0
     uvicorn = require_web()
+    if arguments.workers > 1 and portal.cache.volatile:
+        raise ConfigurationError(
+            f"each of the {arguments.workers} workers would have connections of its own: {portal.cache.volatile}",
+            hint="set LAKEKEY_CACHE_DIR to a directory that the service can write to, or LAKEKEY_STORE",
+        )
     if not arguments.json:
         _say(portal, arguments)
     shared: dict[str, Any] = {
@@ -256,19 +239,3 @@ def require_web() -> Any:
         ) from None
     _ = starlette
     return uvicorn
-
-
-def _home_of(program: str) -> str | None:
-    """The directory of those that ``ProtectHome=`` empties in which a program is (systemd.exec(5))."""
-    return next((home for home in ("/home", "/root", "/run/user") if program.startswith(f"{home}/")), None)
-
-
-def _unit(program: str) -> str:
-    words = [word for word in sys.argv[1:] if word != "--print-unit"]
-    return _UNIT.format(program=" ".join(_quoted(word) for word in (program, *words)))
-
-
-def _quoted(word: str) -> str:
-    """A word of a unit's command line, in which ``%`` begins a specifier and ``$`` a variable (systemd.service(5))."""
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return f'"{escaped}"'

@@ -261,6 +261,14 @@ def test_portal_behind_a_proxy_with_two_workers_connects_its_user(place, tmp_pat
     assert "code=" not in (tmp_path / "web.log").read_text()
 
 
+def test_workers_that_would_share_nothing_are_refused(place, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_CACHE_DIR", "/dev/null/cache")
+    trusted = ("--user-header", "X-User", "--trusted-peer", "127.0.0.1")
+    done = lakekey("web", "prod", "--url", URL, *trusted, "--workers", "2", "--port", str(a_port()))
+    assert (done.returncode, "each of the 2 workers would have connections of its own" in done.stderr) == (2, True)
+    assert "LAKEKEY_CACHE_DIR" in done.stderr
+
+
 def test_portal_of_one_person_on_loopback_connects_that_person(place, tmp_path):
     port = a_port()
     url = f"http://127.0.0.1:{port}"

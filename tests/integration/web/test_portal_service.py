@@ -216,3 +216,19 @@ def test_unit_that_the_page_prints_is_one_that_systemd_takes(place, tmp_path):
             ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         assert "at-times" in checked.stderr  # it does look
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")
+def test_unit_is_rated_as_little_exposed_by_systemd(place, tmp_path):
+    done = lakekey("web", "prod", "--url", URL, "--user-header", "X", "--trusted-peer", "::1", "--print-unit")
+    assert rating(done.stdout, tmp_path) < 2.5
+    assert rating(done.stdout.replace("CapabilityBoundingSet=\n", ""), tmp_path) > 2.5
+
+
+def rating(unit, directory):
+    """How exposed systemd finds a unit, from 0 to 10."""
+    path = directory / "lakekey-web.service"
+    path.write_text(unit)
+    command = ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(path)]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False).stdout
+    return float(re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)[1])
