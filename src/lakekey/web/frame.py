@@ -33,7 +33,7 @@ p, dl { margin: .5rem 0; overflow-wrap: anywhere; }
 ul { list-style: none; margin: 1rem 0; padding: 0; }
 li { border: 1px solid var(--line); border-radius: .5rem; padding: 1rem; margin: 0 0 1rem; scroll-margin-top: 1rem; }
 li:target { outline: 2px solid var(--fill); outline-offset: 2px; }
-dl { display: grid; grid-template-columns: minmax(6rem, max-content) 1fr; gap: .1rem 1rem; }
+dl { display: grid; grid-template-columns: 11rem 1fr; gap: .1rem 1rem; }
 dt { color: var(--quiet); } dd { margin: 0; }
 .state { font-weight: 600; }
 label { display: block; margin-top: .8rem; font-weight: 600; overflow-wrap: anywhere; }
@@ -57,9 +57,11 @@ button { font: inherit; min-height: 2.75rem; max-width: 100%; padding: .4rem 1re
 button.first { background: var(--fill); border-color: var(--fill); color: var(--on-fill); font-weight: 600; }
 a { color: var(--fill); }
 :focus-visible { outline: 3px solid var(--fill); outline-offset: 2px; }
-@media (max-width: 26rem) {
+@media (max-width: 34rem) {
   dl { grid-template-columns: 1fr; }
   dd { margin-bottom: .4rem; }
+}
+@media (max-width: 26rem) {
   form, button { width: 100%; }
 }
 @media (forced-colors: active) { button.first { border: 3px solid ButtonText; } }

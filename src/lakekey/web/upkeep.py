@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lakekey._hosts import is_account_console
 from lakekey.errors import CacheError, LakekeyError
 from lakekey.oauth import revocation
 from lakekey.providers.provider import Provider
@@ -40,6 +41,9 @@ class Upkeep(Visits):
     def _tried(self, user: User, profile: str) -> tuple[str, dict[str, str]]:
         """What the page says of a connection that is not refused: that it works only if the workspace has served it."""
         provider = self._portal.provider(user, profile)
+        if is_account_console(provider.target.host):  # which is not asked as a workspace is
+            provider.token()
+            return "tested-account", {"who": provider.identity() or user.name}
         status, scopes = self._answered(provider)
         who = provider.identity() or user.name
         if _SERVED <= status < _SERVED + 100:

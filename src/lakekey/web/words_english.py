@@ -235,6 +235,8 @@ TEXTS = {
     "tested": "{profile} works: {who} is signed in.",
     "tested-narrow": "{who} is signed in for {profile}. Whether the workspace serves {who} is not known: the app does not ask for "
     "the scope that the test needs.",
+    "tested-account": "{who} is signed in for {profile}, which is the account console and not a workspace. What the account allows "
+    "{who} is not tested.",
     "tested-in-vain": "Whether {profile} works is not known: {host} answered the test with HTTP {status}, neither yes nor no. If "
     "this stays, ask your administrator whether that is the address of the workspace.",
     "not-tested": "{profile} does not work: {why}",

@@ -236,6 +236,8 @@ TEXTS = {
     "tested": "{profile} funktioniert: {who} ist angemeldet.",
     "tested-narrow": "{who} ist für {profile} angemeldet. Ob der Workspace {who} zulässt, ist nicht bekannt: Die App fordert den "
     "Scope nicht an, den der Test braucht.",
+    "tested-account": "{who} ist für {profile} angemeldet. Das ist die Kontoverwaltung und kein Workspace. Was das Konto {who} "
+    "erlaubt, wird nicht getestet.",
     "tested-in-vain": "Ob {profile} funktioniert, ist nicht bekannt: {host} hat den Test mit HTTP {status} beantwortet, also weder "
     "mit Ja noch mit Nein. Wenn das so bleibt, fragen Sie den Administrator, ob das die Adresse des Workspace ist.",
     "not-tested": "{profile} funktioniert nicht: {why}",

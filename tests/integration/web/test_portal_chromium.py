@@ -162,6 +162,11 @@ def test_b51_pages_fit_narrow_screens_and_large_text(site, place, tmp_path):
         ada.reads("Connections of all users")
         unfold(ada)
         assert fits(ada)
+        ada.size(1280)
+        columns = "return [...document.querySelectorAll('dl')].map(each => getComputedStyle(each).gridTemplateColumns)"
+        found = [each.split()[0] for each in ada.script(columns)]
+        assert len(found) > 1
+        assert len(set(found)) == 1  # what is told of an app and of a connection stands in line
 
 
 def unfold(browser):
