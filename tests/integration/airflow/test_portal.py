@@ -173,6 +173,14 @@ def test_settings_of_the_page_serve_it(box, tmp_path, monkeypatch):
     assert served["app"].url == "http://localhost:8080/lakekey"
 
 
+def test_settings_of_the_page_are_in_the_file_that_airflow_writes_and_not_to_be_added_twice():
+    written = Path(os.environ["AIRFLOW_HOME"], "airflow.cfg").read_text(encoding="utf-8")
+    assert "\n[lakekey]\n" in written
+    assert "\nportal_profiles =" in written
+    with pytest.raises(configparser.DuplicateSectionError):  # which no command of Airflow's survives
+        configparser.ConfigParser(interpolation=None).read_string(f"{written}\n[lakekey]\nportal_profiles = prod\n")
+
+
 def write_profiles(box, tmp_path, monkeypatch):
     profiles = tmp_path / "databrickscfg"
     profiles.write_text(
