@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 import lakekey.airflow.portal as portal_plugin
 from lakekey.airflow.portal import LakekeyPortalPlugin
+from support.airflow_home import Airflow
 from support.chromium import chromium
 from support.waiting import until
 from support.web_chromium import PortalChromium
@@ -173,8 +174,11 @@ def test_settings_of_the_page_serve_it(box, tmp_path, monkeypatch):
     assert served["app"].url == "http://localhost:8080/lakekey"
 
 
-def test_settings_of_the_page_are_in_the_file_that_airflow_writes_and_not_to_be_added_twice():
-    written = Path(os.environ["AIRFLOW_HOME"], "airflow.cfg").read_text(encoding="utf-8")
+def test_settings_of_the_page_are_in_the_file_that_airflow_writes_and_not_to_be_added_twice(box, tmp_path):
+    airflow = Airflow(tmp_path / "home", box)
+    done = airflow.run("config", "get-value", "lakekey", "portal_profiles")
+    assert done.returncode == 0, done.stderr
+    written = (airflow.home / "airflow.cfg").read_text(encoding="utf-8")
     assert "\n[lakekey]\n" in written
     assert "\nportal_profiles =" in written
     with pytest.raises(configparser.DuplicateSectionError):  # which no command of Airflow's survives
