@@ -46,7 +46,7 @@ class SdkSettings:
                 f"{target.auth_type} needs databricks-sdk", hint="pip install 'lakekey[sdk]'"
             ) from None
         # profile="": what was resolved counts, and the SDK must not read the file once more.
-        self._used = _found(target)
+        self._used = _unpickled(target)
         settings: dict[str, Any] = {"profile": "", **_PATIENCE, **self._used}
         if "scopes" in target.sources:
             settings["scopes"] = list(target.scopes)
@@ -65,23 +65,9 @@ class SdkSettings:
         return redacted(text, (value for name, value in self._used.items() if SETTINGS[name].secret))[:400]
 
 
-def _found(target: Target) -> Mapping[str, str]:
-    """What the strategy reads, with the secrets that `pickle` left behind found again."""
-    left_behind = [
-        name
-        for name, setting in SETTINGS.items()
-        if setting.secret and name in target.sources and setting.delegated and name not in target.sdk_settings
-    ]
-    if not left_behind:
-        return target.sdk_settings
+def _unpickled(target: Target) -> Mapping[str, str]:
+    """What the strategy reads, with the secret that `pickle` left behind found again."""
     with LOADING:
-        from lakekey.configuration.unpickled import resolved_here
+        from lakekey.configuration.unpickled import sdk_settings
 
-    for here in resolved_here(target):
-        if all(name in here.sdk_settings for name in left_behind):
-            return {**here.sdk_settings, **target.sdk_settings}
-    raise ConfigurationError(
-        f"{' and '.join(left_behind)} of this provider is missing here: pickles do not carry it",
-        hint="set it in the environment here, or add the profile on this machine",
-        profile=target.name,
-    )
+    return sdk_settings(target)
