@@ -158,7 +158,9 @@ class Renewal(CredentialPart):
     def sign_out(self, only: Callable[[Entry], bool] | None = None, *, whose: str = "") -> SignedOut:
         """Remove the entry, so that no process finds it, and then revoke its tokens where the server offers that.
 
-        Threads that ask for the same meanwhile share one removal, one revocation and its outcome.
+        Threads that ask for the same meanwhile share one removal, one revocation and its outcome. What interrupts it
+        before the removal takes effect at once, and later when the revocation has been tried: nothing else has the
+        tokens by then.
 
         Args:
             only: Whether an entry is the one that is meant, asked under its lock; ``None``: any is.
@@ -166,7 +168,7 @@ class Renewal(CredentialPart):
         """
 
         def sign_out(commitment: Commitment) -> SignedOut:
-            removed = self._forget(commitment, only)
+            removed = self._forget(commitment, only)  # stays committed, which the end of the flight settles
             has_tokens = removed is not None and (removed.refresh_token or removed.access_token)
             revocation = self._revoke(removed) if removed is not None and has_tokens and self._revoke else None
             if removed is not None:
@@ -176,19 +178,22 @@ class Renewal(CredentialPart):
         return self._queue.share(_sign_outs, f"{self._queue.key}:{whose}", sign_out)
 
     def _forget(self, commitment: Commitment, only: Callable[[Entry], bool] | None) -> Entry | None:
-        """Remove the entry. Returns what it was."""
+        """Remove the entry. Returns what it was; the commitment is in force if there was one."""
 
         def remove(commitment: Commitment, stored: Stored) -> Entry:
             if only is not None and stored.entry is not None and not only(stored.entry):
                 return Entry({})
             commitment.commit()  # so that a caller that leaves can tell: it has begun, or it never will
             try:
-                if not self._cache.delete(self._entry_id, replaces=stored.envelope) and stored.envelope is not None:
-                    raise NotYet(None)  # it was changed just now, by a holder that has lost the lock: look again
-                held = unsaved.get(self._queue.key)
-                unsaved.drop(self._queue.key)  # an answer that could not be stored: the newest tokens of the session
-            finally:
+                is_removed = self._cache.delete(self._entry_id, replaces=stored.envelope)
+            except BaseException:
                 commitment.settled()
+                raise
+            if not is_removed and stored.envelope is not None:
+                commitment.settled()
+                raise NotYet(None)  # it was changed just now, by a holder that has lost the lock: look again
+            held = unsaved.get(self._queue.key)
+            unsaved.drop(self._queue.key)  # an answer that could not be stored: the newest tokens of the session
             return (held.entry if held is not None else stored.entry) or Entry({})
 
         removed = self._queue.in_turn(commitment, remove)

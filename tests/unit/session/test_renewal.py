@@ -2,11 +2,13 @@
 
 import contextlib
 import logging
+import signal
 import threading
 from types import SimpleNamespace
 
 import pytest
 
+from lakekey import _commitment
 from lakekey._single_flight import Cancelled, Waiter, on
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.configuration.target import resolve
@@ -376,6 +378,68 @@ def test_sign_out_that_has_begun_when_its_caller_leaves_can_be_told_and_is_compl
     gone.set()
     session_of(job).sign_out()
     assert entry_of(job) is None
+
+
+def test_revocation_belongs_to_what_is_completed_once_the_removal_has_begun(job):
+    waiter, committed, session = Waiter(), [], session_of(job)
+
+    def revoke(entry):
+        committed.append((waiter.commitment.committed, session.peek()))
+        return "revoked"
+
+    session.renewal._revoke = revoke
+    with on(waiter):
+        assert session.sign_out().revocation == "revoked"
+    assert committed == [(True, None)]
+    assert not waiter.commitment.committed
+
+
+@pytest.fixture
+def no_threads(monkeypatch):
+    """No thread starts, so that the main thread itself makes the exchange, and holds signals back for as long."""
+
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_interrupt_in_the_midst_of_a_removal_lands_after_the_revocation(job, store, monkeypatch):
+    delete, made = store.delete, []
+
+    def interrupted(entry_id, **how):
+        signal.raise_signal(signal.SIGINT)
+        made.append("removed")
+        return delete(entry_id, **how)
+
+    session = session_of(job)
+    session.renewal._revoke = lambda entry: made.append(entry.refresh_token) or "revoked"
+    token = session.peek().refresh_token
+    monkeypatch.setattr(store, "delete", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        session.sign_out()
+    assert made == ["removed", token]
+    assert session.peek() is None
+    assert not _commitment._in_the_air
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_interrupt_lands_before_another_look_at_an_entry_that_was_changed_meanwhile(job, store, monkeypatch):
+    made = []
+
+    def interrupted(entry_id, **how):
+        signal.raise_signal(signal.SIGINT)
+        made.append("not removed")
+        return False
+
+    session = session_of(job)
+    session.renewal._revoke = made.append
+    monkeypatch.setattr(store, "delete", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        session.sign_out()
+    assert made == ["not removed"]
+    assert session.peek() is not None
 
 
 def test_sign_out_that_has_not_begun_when_its_caller_leaves_removes_nothing(job, store, monkeypatch):
