@@ -144,11 +144,11 @@ import sys
 import streamlit.testing.v1
 
 app = streamlit.testing.v1.AppTest.from_file(sys.argv[1], default_timeout=60)
-app.user = {"is_logged_in": len(sys.argv) > 2, **({"email": sys.argv[2]} if len(sys.argv) > 2 else {})}
+app.user = {"is_logged_in": len(sys.argv) > 2, **({"email": sys.argv[2]} if "@" in sys.argv[-1] else {})}
 app.run()
 assert not app.exception, app.exception[0].message
 print([each.label for each in app.button], [each.value for each in app.markdown],
-      [each.proto.url for each in app.get("link_button")])
+      [each.proto.url for each in app.get("link_button")], [each.value for each in app.error])
 """
 
 
@@ -166,9 +166,10 @@ def test_streamlit_shows_each_user_their_own_or_the_link(place, tmp_path):
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()[-1]
 
-    assert shown_to(ADA) == f"[] ['{ADA}'] []"
-    assert shown_to(GRACE) == f"[] [] ['{ORIGIN}/lakekey/#prod']"
-    assert shown_to() == "['Sign in'] [] []"
+    assert shown_to(ADA) == f"[] ['{ADA}'] [] []"
+    assert shown_to(GRACE) == f"[] [] ['{ORIGIN}/lakekey/#prod'] []"
+    assert shown_to() == "['Sign in'] [] [] []"
+    assert shown_to("no address") == "[] [] [] [\"The identity provider's ID token has no mail address.\"]"
 
 
 DJANGO = """
