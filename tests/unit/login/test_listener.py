@@ -7,7 +7,8 @@ import struct
 
 import pytest
 
-from lakekey.login.listener import MAX_REQUEST, LoopbackServer, Reply, listen
+from lakekey.login import listener
+from lakekey.login.listener import MAX_REQUEST, LoopbackServer, Reply, _Connection, listen
 from support.waiting import PATIENCE, until
 
 GOOD = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -151,3 +152,96 @@ def test_method_is_a_short_word(served, letters, may_be):
 def test_server_that_was_woken_sleeps_again(served):
     served.server.wake()
     until(lambda: not select.select([served.server._wake_receiver], [], [], 0)[0])
+
+
+def test_nothing_that_the_thread_does_waits_for_a_client(served):
+    with served.connect():
+        until(lambda: served.server._connections)
+        (accepted,) = served.server._connections
+        sockets = (*served.server._listeners, served.server._wake_receiver, accepted)
+        assert [each.getblocking() for each in sockets] == [False] * 3
+
+
+def test_answer_that_is_larger_than_what_the_system_takes_at_once_leaves_whole(served):
+    served.server.patience = 1e6  # the end comes with the answer, not with the end of patience
+    served.reply = Reply(200, (), b"x" * 8_000_000)
+    with served.connect() as client:
+        client.sendall(GOOD)
+        assert read(client).partition(b"\r\n\r\n")[2] == served.reply.page
+
+
+@pytest.fixture
+def waiting():
+    """A server that serves nothing yet, and what adds a connection to it."""
+    server, far = Served().server, []
+
+    def add(deadline, *, parked=False):
+        near, other = socket.socketpair()
+        far.append(other)
+        connection = server._connections[near] = _Connection(near, deadline)
+        connection.far = other
+        connection.parked = parked
+        server._selector.register(near, listener.selectors.EVENT_READ)
+        return connection
+
+    yield server, add
+    for connection in list(server._connections.values()):
+        server._drop(connection)
+    server.close()
+    for each in far:
+        each.close()
+
+
+def test_those_that_wait_for_the_outcome_are_the_last_to_make_room(waiting):
+    server, add = waiting
+    parked, late, early = add(1.0, parked=True), add(3.0), add(2.0)
+    for kept in ([parked, late], [parked], []):
+        server._make_room()
+        assert list(server._connections.values()) == kept
+    assert [each.sock.fileno() for each in (parked, late, early)] == [-1] * 3
+
+
+def test_connection_beyond_the_bound_takes_the_place_of_the_one_that_waited_longest(served, monkeypatch):
+    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 2)
+    served.server.patience = 1e6
+    with served.connect() as first, served.connect() as second:
+        until(lambda: len(served.server._connections) == 2)
+        with served.connect():
+            assert read(first) == b""
+            second.sendall(GOOD)
+            assert read(second).endswith(b"done")
+
+
+def test_answers_that_are_decided_leave_although_the_server_is_closed(waiting):
+    server, add = waiting
+    on_its_way, silent, told = add(1e12), add(1e12), add(1e12, parked=True)
+    on_its_way.sending = b"a page"
+    on_its_way.deadline = server.patience = 0.0  # each is let go of once its answer has left
+    server._selector.modify(on_its_way.sock, listener.selectors.EVENT_WRITE)
+    server._settle = lambda: PAGE
+    server._flush()
+    assert server._connections == {}
+    assert [read(each.far) for each in (on_its_way, silent, told)] == [b"a page", b"", PAGE.to_bytes()]
+
+
+@pytest.mark.fork
+def test_port_of_a_closed_server_is_closed_in_its_forked_children_too():
+    served = Served()
+    (ours,) = served.server._listeners
+    with ours.dup():  # as a child has it
+        served.server.close()
+        with pytest.raises(ConnectionRefusedError):
+            served.connect()
+
+
+def test_closed_server_has_its_ports_out_of_its_sight():
+    served = Served()
+    served.server._close_listeners()
+    assert [key.fileobj for key in served.server._selector.get_map().values()] == [served.server._wake_receiver]
+    served.server.close()
+
+
+def test_port_that_connections_of_an_earlier_sign_in_still_hold_can_be_had_and_shared_with_no_other_program():
+    option = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)  # the first is Windows'
+    with listen("127.0.0.1", 0) as sock:
+        assert sock.getsockopt(socket.SOL_SOCKET, option) != 0
