@@ -4,6 +4,7 @@ import pytest
 
 from lakekey import ConfigurationError
 from lakekey._hosts import (
+    _plainly_written,
     cloud_of,
     in_address,
     is_account_console,
@@ -112,6 +113,7 @@ def test_host_has_one_form_however_it_is_written(address, host):
         (f"http://{NAME}", f"host (profile) is http://{NAME}, which would send credentials in clear"),
         ("ftp://localhost", "host (profile) is ftp://localhost, which would send credentials in clear"),
         (f"{NAME}:65536", "host (profile) is not an address"),
+        (f"{NAME}:443:443", "host (profile) is not an address"),
         (f"{NAME}:x", "host (profile) is not an address"),
         (f"{NAME}:\u0661", "host (profile) is not an address"),
         ("[::1", "host (profile) is not an address"),
@@ -171,3 +173,10 @@ def test_account_console_and_cloud_are_told_by_the_name(host, console, cloud):
 def test_name_with_colons_stands_in_brackets_in_an_address():
     assert in_address("::1") == "[::1]"
     assert in_address(NAME) == NAME
+
+
+def test_host_as_most_write_it_is_read_without_the_library_that_takes_addresses_apart():
+    for address in (NAME, f"https://{NAME}", f"https://{NAME}/", f"https://{NAME}:443/"):
+        assert _plainly_written(address) == f"https://{NAME}"
+    assert _plainly_written(f"https://{NAME}:8443/") == f"https://{NAME}:8443"
+    assert _plainly_written(f"https://{NAME}/path") is None

@@ -103,3 +103,25 @@ def test_sentence_is_broken_between_words_only(monkeypatch, columns):
     assert " ".join(lines) == text
     assert all(4 + _terminal.columns(line) <= columns or " " not in line for line in lines)
     assert _terminal.folded(text, PIPE, 4) == [text]
+
+
+def test_terminal_has_20_columns_at_least_and_80_where_none_says(monkeypatch):
+    def unknown(*_):
+        raise OSError
+
+    monkeypatch.setattr(os, "get_terminal_size", unknown)
+    assert _terminal.width(SCREEN) == 80
+    for said, columns in (("5", 20), ("20", 20), ("120", 120)):
+        monkeypatch.setenv("COLUMNS", said)
+        assert _terminal.width(SCREEN) == columns
+    assert _terminal.width(PIPE) is None
+
+
+def test_line_that_fits_stays_one_and_what_is_not_to_be_broken_stays_whole(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    a, b = "a" * 9, "b" * 10
+    assert _terminal.folded(f"{a} {b}", SCREEN) == [f"{a} {b}"]
+    assert _terminal.folded(f"{a} {b}", SCREEN, 1) == [a, b]
+    assert _terminal.folded(f"{a} {b}b c", SCREEN) == [a, f"{b}b c"]
+    words = [f"{a} {a}", b, "c"]
+    assert _terminal.folded(" ".join(words), SCREEN, 0, words) == [f"{a} {a}", f"{b} c"]
