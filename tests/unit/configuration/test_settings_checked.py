@@ -1,0 +1,123 @@
+"""What a setting is, and how its value is brought into form or refused."""
+
+import pathlib
+
+import pytest
+
+from lakekey.configuration.settings import CONFIG_FILE, SETTINGS, Given, Record, Setting, cache_environment, checked
+from lakekey.errors import ConfigurationError
+
+OURS = [name for name in SETTINGS if name in vars(Given)]
+
+
+def refusal(name, value):
+    with pytest.raises(ConfigurationError) as caught:
+        checked(name, value, "profile", "dev")
+    assert caught.value.profile == "dev"
+    return caught.value
+
+
+def named(test):
+    return {name for name, setting in SETTINGS.items() if test(setting)}
+
+
+def test_these_settings_are_never_shown_or_pickled():
+    assert named(lambda setting: setting.secret) == {
+        "client_secret", "token", "password", "metadata_service_url", "azure_client_secret", "google_credentials",
+    }  # fmt: skip
+
+
+def test_settings_are_ours_or_only_the_sdks_own_strategies_read_them():
+    assert named(lambda setting: setting.delegated) == {*SETTINGS} - {*OURS}
+    assert [SETTINGS[name].variables for name in ("azure_use_msi", "cloud", "catalog")] == [
+        ("ARM_USE_MSI",), ("DATABRICKS_CLOUD",), (),
+    ]  # fmt: skip
+    assert (CONFIG_FILE.kind, CONFIG_FILE.secret, CONFIG_FILE.delegated) == ("path", False, False)
+    assert Setting() == ((), (), "", "text", False, False)
+
+
+def test_record_has_its_values_and_does_not_change():
+    record = Record(host="h")
+    assert record.host == "h"
+    for change in (lambda: setattr(record, "host", "other"), lambda: delattr(record, "host")):
+        with pytest.raises(AttributeError, match=r"a Record is immutable: cannot (set|delete) host"):
+            change()
+
+
+def test_cache_sees_what_a_profile_says_of_it_and_its_own_variables_as_they_are():
+    environ = {"LAKEKEY_CACHE_DIR": "~/from-variable", "HOME": "/h"}
+    values = {"cache_dir": "/from-variable", "key_source": None, "key_file": None}
+    assert cache_environment(environ, values, {"cache_dir": "LAKEKEY_CACHE_DIR"}) is environ
+    assert cache_environment(environ, values, {"cache_dir": "profile"}) == {
+        **environ,
+        "LAKEKEY_CACHE_DIR": "/from-variable",
+    }
+    assert cache_environment({}, {**values, "key_source": "env"}, {"cache_dir": "LAKEKEY_CACHE_DIR"}) == {
+        "LAKEKEY_KEY_SOURCE": "env"
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "formed"),
+    [
+        ("catalog", " c ", "c"),
+        ("azure_use_msi", True, "true"),
+        ("azure_use_msi", False, "false"),
+        ("google_credentials", '{\n"a": 1}', '{\n"a": 1}'),
+        ("scopes", "sql, jobs offline_access sql", ("jobs", "sql")),
+        ("scopes", [" sql ", ""], ("sql",)),
+        ("scopes", ("sql",), ("sql",)),
+        ("scopes", frozenset({"offline_access"}), ()),
+        ("disable_oauth_refresh_token", True, True),
+        ("disable_oauth_refresh_token", False, False),
+        ("disable_oauth_refresh_token", " YES ", True),
+        ("disable_oauth_refresh_token", "off", False),
+        ("redirect_port", "1", 1),
+        ("redirect_port", 65535, 65535),
+        ("login_timeout", "0.5", 0.5),
+        ("lock_timeout", 2**31 - 1, 2.0**31 - 1),
+        ("refresh_token_lifetime_in_minutes", "30", 30.0),
+    ],
+)
+def test_value_is_brought_into_form(name, value, formed):
+    found = checked(name, value, "argument", None)
+    assert (found, type(found)) == (formed, type(formed))
+
+
+def test_path_may_be_given_as_one(tmp_path):
+    for name in ("cache_dir", "config_file"):
+        assert checked(name, pathlib.Path(tmp_path), "argument", None) == str(tmp_path)
+    assert refusal("catalog", pathlib.Path(tmp_path)).message.endswith("Path, not text")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("catalog", 7, "catalog (profile) is of type int, not text"),
+        ("catalog", True, "catalog (profile) is of type bool, not text"),
+        ("catalog", " ", "catalog (profile) is empty"),
+        ("catalog", "a\nb", "catalog (profile) holds a line break or another unprintable character"),
+        ("scopes", 7, "scopes (profile) is neither a string nor a list of strings"),
+        ("scopes", ["sql", 7], "scopes (profile) is neither a string nor a list of strings"),
+        ("scopes", " , ", "scopes (profile) names no scope"),
+        ("scopes", [" "], "scopes (profile) names no scope"),
+        ("disable_oauth_refresh_token", "perhaps", "disable_oauth_refresh_token (profile) is neither true nor false"),
+        ("disable_oauth_refresh_token", 1, "disable_oauth_refresh_token (profile) is neither true nor false"),
+        ("redirect_port", 0, "redirect_port (profile) is 0, which is not a port"),
+        ("redirect_port", 65536, "redirect_port (profile) is 65536, which is not a port"),
+        ("redirect_port", True, "redirect_port (profile) is True, which is not a port"),
+        ("login_timeout", 0, "login_timeout (profile) is 0, which is not a positive number"),
+        ("login_timeout", True, "login_timeout (profile) is True, which is not a positive number"),
+        ("login_timeout", "soon", "login_timeout (profile) is 'soon', which is not a positive number"),
+        ("lock_timeout", 2**31, "lock_timeout (profile) is 2147483648, which is not a positive number"),
+    ],
+)
+def test_value_that_a_setting_does_not_take_is_refused_with_its_source(name, value, said):
+    refused = refusal(name, value)
+    assert refused.message == said
+    assert refused.hint
+
+
+def test_hint_for_a_number_says_the_bounds_of_a_port_alone():
+    assert refusal("redirect_port", 0).hint == "set redirect_port to a number from 1 to 65535"
+    assert refusal("login_timeout", 0).hint == "set login_timeout to a number"
