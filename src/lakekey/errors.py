@@ -173,9 +173,15 @@ class TokenRefused(LakekeyError):
 
 
 class CacheError(LakekeyError):
-    """The token cache cannot be used as it is."""
+    """The token cache cannot be used as it is.
+
+    Attributes:
+        in_doubt: Whether it is not known if what was sent to the store was done: no answer came to it, or to an
+            earlier try of the same.
+    """
 
     code = "cache"
+    in_doubt = False
 
 
 class KeyUnavailable(CacheError):
@@ -206,13 +212,9 @@ class StoreUnavailable(CacheError):
     """The store that several hosts share cannot be reached, or does not answer. Trying again later may help.
 
     It says nothing of the session: that is as it was.
-
-    Attributes:
-        in_doubt: Whether the connection broke after a statement was sent, so that it is not known whether it was done.
     """
 
     code = "store_unavailable"
-    in_doubt = False
 
 
 def with_home(path: str, setting: str, *, profile: str | None = None) -> str:

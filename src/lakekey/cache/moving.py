@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import DISCOVERY, Failure, Stored
-from lakekey.errors import CacheError, StoreUnavailable
+from lakekey.errors import CacheError
 
 _PATIENCE = 60.0  # seconds; longer than a refresh holds an entry
 
@@ -97,7 +97,7 @@ def _empty(source: Cache, target: Cache, entry_id: str, stored: Stored, put: Sto
         done = source.put(entry_id, left, replaces=stored.envelope, durable=True) is not None
     except CacheError as error:
         trouble, done = error, False
-    if isinstance(trouble, StoreUnavailable) and trouble.in_doubt:
+    if trouble is not None and trouble.in_doubt:
         # It may have been written after all. To delete the other one could cost the session.
         trouble.message += f"; {target.store.where} has the session now, and must not be used before this is run again"
         raise trouble

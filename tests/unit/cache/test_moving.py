@@ -143,8 +143,15 @@ def test_session_whose_old_place_cannot_be_written_stays_there(source, target):
     assert source.get(NAME) == ENTRY._replace(generation=1)
 
 
-def test_session_whose_old_place_may_have_been_written_stays_in_the_new_one_and_that_is_said(source, target):
-    source.store.error = reply_lost("the store did not answer")
+def refused_after_a_doubt():
+    error = CacheWriteFailed("the store did not answer")
+    error.in_doubt = True
+    return error
+
+
+@pytest.mark.parametrize("error", [reply_lost("the store did not answer"), refused_after_a_doubt()])
+def test_session_whose_old_place_may_have_been_written_stays_in_the_new_one_and_that_is_said(source, target, error):
+    source.store.error = error
     moved, left = move(source, target)
     assert moved == ()
     assert left == (

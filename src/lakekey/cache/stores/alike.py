@@ -36,7 +36,8 @@ def retried(ask: Callable[[], T]) -> T:
     """Ask again where the reply was lost: only what may be done twice.
 
     Raises:
-        StoreUnavailable: It went on; ``in_doubt`` where it is not known of any of the tries whether it was done.
+        StoreUnavailable: It went on.
+        CacheError: What else a try raises; each is ``in_doubt`` where it is not known of any try whether it was done.
     """
     arrived = time.monotonic()
     lost: StoreUnavailable | None = None
@@ -46,12 +47,18 @@ def retried(ask: Callable[[], T]) -> T:
             break
         try:
             return ask()
-        except StoreUnavailable as error:
-            if not error.in_doubt:
-                error.in_doubt = lost is not None
+        except CacheError as error:
+            if (lost := _doubtful(error, lost)) is None:
                 raise
-            lost = error
     raise lost  # type: ignore[misc]  # each turn that does not return has set it
+
+
+def _doubtful(error: CacheError, lost: StoreUnavailable | None) -> StoreUnavailable | None:
+    """The error of a try whose reply was lost; ``None`` if it is another, which then has the doubt of earlier tries."""
+    if isinstance(error, StoreUnavailable) and error.in_doubt:
+        return error
+    error.in_doubt |= lost is not None
+    return None
 
 
 def unreadable(error: Exception) -> str:
@@ -120,7 +127,8 @@ def settled(write: Callable[[], bool], look: Callable[[], bool | None]) -> bool:
         look: Whether it was done, by what is there; ``None``: it was not, and may be tried again.
 
     Raises:
-        StoreUnavailable: It went on; ``in_doubt`` where it is not known of any of the tries whether it was done.
+        StoreUnavailable: It went on.
+        CacheError: What else a try raises; each is ``in_doubt`` where it is not known of any try whether it was done.
     """
     arrived = time.monotonic()
     lost: StoreUnavailable | None = None
@@ -130,14 +138,12 @@ def settled(write: Callable[[], bool], look: Callable[[], bool | None]) -> bool:
         try:
             # A no may be of the first try's making: the server went on with it after we had looked.
             return write() or (lost is not None and look() is True)
-        except StoreUnavailable as error:
-            if not error.in_doubt:
-                error.in_doubt = lost is not None
+        except CacheError as error:
+            if (lost := _doubtful(error, lost)) is None:
                 raise
-            lost = error
         try:
             done = look()
-        except StoreUnavailable as error:
+        except CacheError as error:
             error.in_doubt = True  # of the write
             raise
         if done is not None:

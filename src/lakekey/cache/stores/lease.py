@@ -24,7 +24,7 @@ from typing import Protocol
 
 from lakekey import _log
 from lakekey.cache.stores import process_mark
-from lakekey.errors import CacheError, StoreUnavailable
+from lakekey.errors import CacheError
 
 SECONDS = 10.0
 _PART = 3.0  # a lease is renewed every third of it
@@ -170,13 +170,11 @@ class Leases:
         asked_at = time.monotonic()
         try:
             return self._keeper.take(lease.name, lease.nonce, holder_here(), self._seconds, instead_of=instead_of)
-        except StoreUnavailable as error:
+        except CacheError as error:
             if error.in_doubt:
                 self._leave_behind(lease)
                 # One that has ended by itself is not worth another wait for a store that does not answer.
                 lease.taken = time.monotonic() - asked_at < self._seconds
-            raise
-        except CacheError:
             raise
         except BaseException:
             self._leave_behind(lease)

@@ -222,7 +222,9 @@ class PostgresqlStore(ServerStore):
                 update = f"{_UPDATE} RETURNING body" if under is None else _UPDATE_UNDER
                 answer = self._ask(update, (*(under or ()), body, kind, name, replaces))
             if answer.changed == 1 and understood(self.where, lambda: bytes_of(answer.rows[0][0])) != body:
-                raise disobeyed(self.where)
+                changed = disobeyed(self.where)
+                changed.in_doubt = True  # what was to be replaced is gone all the same
+                raise changed
             return answer.changed == 1
 
         def look() -> bool | None:

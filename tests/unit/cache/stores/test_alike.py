@@ -88,6 +88,26 @@ def test_what_was_in_doubt_once_stays_so_where_the_store_goes_away_meanwhile():
     assert [each.value.in_doubt for each in (asked, written, looked, at_first)] == [True, True, True, False]
 
 
+@pytest.mark.parametrize("error", [CacheError, CacheWriteFailed])
+def test_what_was_in_doubt_once_stays_so_where_the_store_refuses_meanwhile(error):
+    def refused():
+        return error("it denies access")
+
+    doubts = []
+    for ask in (
+        lambda: retried(Asked(*lost(1), refused())),
+        lambda: settled(Asked(*lost(1), refused()), Asked(None)),
+        lambda: settled(Asked(*lost(1)), Asked(refused())),
+        lambda: obeyed("there", Asked(*lost(1), refused()), Asked(None)),
+        lambda: retried(Asked(refused())),
+        lambda: settled(Asked(refused()), Asked()),
+    ):
+        with pytest.raises(error, match="denies access") as caught:
+            ask()
+        doubts.append(caught.value.in_doubt)
+    assert doubts == [True, True, True, True, False, False]
+
+
 def test_store_that_is_away_is_not_asked_again():
     ask = Asked(AWAY)
     with pytest.raises(StoreUnavailable, match="away"):

@@ -219,10 +219,17 @@ def verbs(keeper):
     return [call[0] for call in keeper.calls]
 
 
-def test_lease_whose_taking_is_in_doubt_is_given_back_at_once():
-    keeper = LosesReplies(reply_lost("the store did not answer"))
+def refused_after_a_doubt():
+    error = CacheError("the store denies access now, and did not answer before")
+    error.in_doubt = True
+    return error
+
+
+@pytest.mark.parametrize("error", [reply_lost("the store did not answer"), refused_after_a_doubt()])
+def test_lease_whose_taking_is_in_doubt_is_given_back_at_once(error):
+    keeper = LosesReplies(error)
     leases = Leases(keeper)
-    with pytest.raises(StoreUnavailable, match="did not answer"), leases.hold(NAME):
+    with pytest.raises(CacheError, match="did not answer"), leases.hold(NAME):
         pytest.fail("nothing is held")
     assert (verbs(keeper), keeper.held) == (["take", "release"], {})
     assert not leases.still_held(NAME)

@@ -1,0 +1,56 @@
+"""What a PostgreSQL store makes of answers that a server of the right kind does not give."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from lakekey.cache.stores.postgresql import PostgresqlStore
+from lakekey.cache.stores.postgresql_leases import PostgresqlLeases
+from lakekey.errors import CacheError, CacheWriteFailed
+
+NAME = "a" * 64
+NOT_OURS = "answers with something that lakekey has not put there"
+
+
+def answer(changed, rows):
+    """As the server's module has it, which needs the library."""
+    return SimpleNamespace(changed=changed, rows=rows)
+
+
+@pytest.fixture
+def store(monkeypatch):
+    """A store whose server gives some answers, in turn, and the last one without end."""
+
+    def store(*answers):
+        left = list(answers)
+        store = PostgresqlStore("postgresql://worker@127.0.0.1/store")
+        monkeypatch.setattr(store, "_ask", lambda *_: left.pop(0) if len(left) > 1 else left[0])
+        return store
+
+    return store
+
+
+def test_write_that_was_changed_on_its_way_is_an_error_that_leaves_a_doubt(store):
+    with pytest.raises(CacheWriteFailed, match="changed or dropped a write") as caught:
+        store(answer(1, [(b"another",)])).put(NAME, b"sealed", replaces=b"before")
+    assert caught.value.in_doubt
+
+
+def test_write_that_is_dropped_is_an_error_without_a_doubt(store):
+    dropping = store(*[answer(0, []), answer(1, [(b"before", 7.0)])] * 4)
+    with pytest.raises(CacheWriteFailed, match="changed or dropped a write") as caught:
+        dropping.put(NAME, b"sealed", replaces=b"before")
+    assert not caught.value.in_doubt
+
+
+@pytest.mark.parametrize("rows", [[(b"a", 1)], [()], [7], None])
+def test_names_of_a_changed_page_that_are_no_rows_are_an_error_of_the_store(store, rows):
+    with pytest.raises(CacheError, match=NOT_OURS):
+        store(answer(1, []), answer(1, rows)).swap_page([(NAME, b"old", b"new")])
+
+
+@pytest.mark.parametrize("row", [(), 7, {"holder": "host a"}])
+def test_holder_that_is_no_row_is_an_error_of_the_store(row):
+    leases = PostgresqlLeases(lambda *_: answer(1, [row]), lambda: None, "there")
+    with pytest.raises(CacheError, match=NOT_OURS):
+        leases.holder(NAME)
