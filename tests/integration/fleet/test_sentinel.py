@@ -3,11 +3,13 @@
 import signal
 
 import pytest
+from redis import exceptions as refusals
 
 from lakekey import LoginRequired
 from lakekey.cache import near
 from lakekey.cache.stores.redis import RedisStore
 from lakekey.cache.stores.redis_address import address_of
+from lakekey.cache.stores.redis_sentinel import primary_of
 from lakekey.errors import ConfigurationError, StoreUnavailable
 from lakekey.providers.provider import Provider
 from support.fleet import Fleet
@@ -64,6 +66,56 @@ def assert_presented_once_each(server, requests):
     counters = server.counters()
     assert counters["requests.token"] == requests
     assert counters["grant.error.invalid_grant"] == 0  # what a token that is presented twice is answered with
+
+
+class Saying:
+    """A connection to a sentinel that gives some answer, or an error."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.closed = False
+
+    def connect(self):
+        """There is nothing to connect to."""
+
+    def send_command(self, *words):
+        assert words == ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster")
+
+    def read_response(self):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def disconnect(self):
+        self.closed = True
+
+
+LIES = [
+    [b"\xff", b"1"],
+    [b"127.0.0.1", b"many"],
+    [b"127.0.0.1"],
+    7,
+    [7, 7],
+    refusals.InvalidResponse("?"),
+    KeyError("map"),
+]
+
+
+@pytest.mark.parametrize("lie", [*LIES, refusals.ResponseError("no such command"), TimeoutError("late"), None])
+def test_sentinel_that_lies_or_does_not_know_is_passed_over_for_the_next(lie):
+    first, second = Saying(lie), Saying([b"127.0.0.1", b"6380"])
+    address = address_of("redis+sentinel://127.0.0.1:1,127.0.0.1:2/0")
+    assert primary_of(address, lambda node: {1: first, 2: second}[node[1]]) == ("127.0.0.1", 6380)
+    assert first.closed and second.closed
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_sentinels_that_all_lie_are_named_without_what_they_say(lie):
+    address = address_of("redis+sentinel://127.0.0.1:1,127.0.0.1:2/0")
+    with pytest.raises(refusals.ConnectionError) as caught:
+        primary_of(address, lambda _: Saying(lie))
+    said = str(caught.value)
+    assert [f"127.0.0.1:{port}: what it says cannot be read" in said for port in (1, 2)] == [True, True]
 
 
 def test_a19_fail_over_in_mid_refresh_costs_nothing_where_the_replica_has_all(

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
+from lakekey.cache.stores import postgresql_server, redis_server
 from lakekey.cache.stores.postgresql import PostgresqlStore
 from lakekey.cache.stores.redis import RedisStore
 from lakekey.errors import CacheError, StoreUnavailable
@@ -200,3 +201,20 @@ def test_write_whose_reply_is_nonsense_is_settled_by_reading_back(nonsense, requ
         assert store.put(NAME, b"dose-of-envelope", replaces=None)
         assert proxy.cuts == 1
     assert server.store().get(NAME) == b"dose-of-envelope"
+
+
+def test_fault_of_ours_beside_the_library_is_no_answer_of_a_server(monkeypatch):
+    def fault(*_, **__):
+        raise TypeError("a fault of ours")
+
+    with monkeypatch.context() as faulty, pytest.raises(TypeError, match="of ours"):
+        faulty.setattr(redis_server.Server, "_first_node", fault)
+        at_redis(1).get(NAME)
+    with monkeypatch.context() as faulty, pytest.raises(TypeError, match="of ours"):
+        faulty.setattr(redis_server, "Wire", fault)
+        with redis_saying(b"", at=()) as port:
+            at_redis(port).get(NAME)
+    with monkeypatch.context() as faulty, pytest.raises(TypeError, match="of ours"):
+        faulty.setattr(postgresql_server, "Limit", fault)
+        with postgresql_saying(whole(row((b"7", TEXT)))) as port:
+            at_postgresql(port).get(NAME)

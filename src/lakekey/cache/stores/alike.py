@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from lakekey import _log
 from lakekey.cache.stores.findings import OK, WARNING, Finding
 from lakekey.cache.stores.lease import Leases
 from lakekey.cache.stores.store import Reading
@@ -19,9 +20,9 @@ TRIES = 4
 #: Seconds after which it is asked no third time: each reply may take as long as it is waited for, and none come.
 LONG = 10.0
 
-#: What a library raises, beside errors of its own, for bytes that it cannot take apart. Not `Exception`: code of others
-#: that strikes meanwhile, a handler of signals for one, may raise what is none of the store's.
-NONSENSE: tuple[type[Exception], ...] = (
+# What a library raises, beside errors of its own, for bytes that it cannot take apart. Not `Exception`: code of others
+# that strikes meanwhile, a handler of signals for one, may raise what is none of the store's.
+_NONSENSE: tuple[type[Exception], ...] = (
     ValueError, TypeError, LookupError, AttributeError, NameError, ArithmeticError, RecursionError, struct.error,
 )  # fmt: skip
 
@@ -61,11 +62,41 @@ def _doubtful(error: CacheError, lost: StoreUnavailable | None) -> StoreUnavaila
     return None
 
 
-def unreadable(error: Exception) -> str:
-    """What is said of an answer that cannot be taken apart: nothing of it, since it may repeat what we have sent."""
+class Unreadable(Exception):
+    """A library could not take apart what a server has said. Its text has nothing of it, since that may be a secret."""
+
+
+def spoken(speak: Callable[[], T], *more: type[Exception]) -> T:
+    """Have a library speak with a server.
+
+    Args:
+        speak: Calls the library, and does as little else as it can: what fails in there by a fault of ours looks the
+            same, and is told apart by a record at DEBUG alone.
+        more: What else the library raises for bytes that it cannot take apart.
+
+    Raises:
+        Unreadable: The library raised what it raises for bytes that it cannot take apart.
+    """
+    try:
+        return speak()
+    except (*_NONSENSE, *more) as error:
+        _log.debug("cache", "what a store says cannot be read: %s at %s", type(error).__name__, _place_of(error))
+        reason = _unreadable(error)
+    raise Unreadable(reason)  # outside the handler: the library's frames hold what was sent
+
+
+def _unreadable(error: Exception) -> str:
     if isinstance(error, UnicodeError) and not isinstance(error, UnicodeDecodeError):
         return "its host has a name that cannot be looked up"
     return f"what it says cannot be read ({type(error).__name__})"
+
+
+def _place_of(error: Exception) -> str:
+    """File and line where it was raised."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return "?" if place is None else f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
 
 
 def understood(where: str, read: Callable[[], T]) -> T:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from lakekey._hosts import LOOPBACK
 from lakekey._imports import libraries
-from lakekey.cache.stores.alike import NONSENSE, patience_of, unreadable
+from lakekey.cache.stores.alike import Unreadable, patience_of, spoken
 from lakekey.cache.stores.late import Limit
 from lakekey.cache.stores.store import reply_lost
 from lakekey.cache.stores.turns import Turns
@@ -33,7 +33,7 @@ with libraries():
         )
     else:
         MISSING = None
-        _ERRORS: tuple[type[Exception], ...] = (psycopg.Error, OSError, *NONSENSE)
+        _ERRORS: tuple[type[Exception], ...] = (psycopg.Error, OSError, Unreadable)
 
 _PATIENCE = 10.0  # seconds for one operation, all its attempts to connect included
 _QUIET = 3.0  # seconds after an operation that failed in which the next ones try once, and do not wait again
@@ -133,8 +133,7 @@ class Server:
     def _answer(self, statement: str, values: Sequence[Any], connection: "_Connection") -> Answer | LakekeyError:
         try:
             connection.limit = Limit(time.monotonic() + self._seconds)
-            cursor = connection.execute(statement, values)
-            return Answer(cursor.rowcount, cursor.fetchall() if cursor.description is not None else [])
+            return spoken(lambda: connection.answer(statement, values))
         except _ERRORS as error:
             meaning = self._meaning(error)
             if isinstance(meaning, StoreUnavailable):
@@ -151,14 +150,13 @@ class Server:
         allowed = self._patience if arrived - self._failed_at > _QUIET else 0.0
         pause = _FIRST_PAUSE
         while True:
-            left = allowed - (time.monotonic() - arrived)
+            # libpq takes no fewer than two seconds. A pooler in transaction mode may know no prepared statements.
+            given: Any = {
+                "connect_timeout": max(2, int(allowed - (time.monotonic() - arrived))),
+                "prepare_threshold": None,
+            }
             try:
-                return _Connection.connect(
-                    **self._settings,
-                    connect_timeout=max(2, int(left)),  # libpq takes whole seconds, and no fewer
-                    autocommit=True,
-                    prepare_threshold=None,  # a pooler in transaction mode may know no prepared statements
-                )
+                return spoken(lambda: _Connection.connect(**self._settings, **given, autocommit=True))  # noqa: B023
             except _ERRORS as error:
                 reason = self._reason(error)
             lasts = any(mark in reason for mark in _LASTS)
@@ -190,8 +188,7 @@ class Server:
 
     def _reason(self, error: Exception) -> str:
         """What the server or the client library says, on one line and without the password."""
-        said = unreadable(error) if isinstance(error, NONSENSE) else str(error)
-        said = (said.strip().splitlines() or [type(error).__name__])[0]
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         for mark in ("FATAL:", "failed:", "connection failed:"):
             said = said.rpartition(mark)[2].strip() or said
         password = str(self._settings.get("password") or "")
@@ -280,6 +277,11 @@ if MISSING is None:
         """
 
         limit = Limit(float("inf"))
+
+        def answer(self, statement: str, values: Sequence[Any]) -> Answer:
+            """What the server says to a statement."""
+            cursor = self.execute(statement, values)
+            return Answer(cursor.rowcount, cursor.fetchall() if cursor.description is not None else [])
 
         def wait(self, gen: Generator[Any, Any, T], interval: float = 0.0, timeout: float | None = None) -> T:  # noqa: ARG002
             """Go on with a generator of psycopg's whenever the socket is ready, until the time is over."""

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from lakekey._imports import libraries
-from lakekey.cache.stores.alike import NONSENSE
+from lakekey.cache.stores.alike import spoken
 from lakekey.cache.stores.late import Limit
 from lakekey.cache.stores.redis_address import FILES, Address, Node
 from lakekey.errors import ConfigurationError
@@ -26,8 +26,6 @@ with libraries():
         )
     else:
         MISSING = None
-        #: What the library raises for a reply that it cannot take apart.
-        UNREADABLE: tuple[type[Exception], ...] = (refusals.InvalidResponse, *NONSENSE)
 
 
 class Wire:
@@ -44,7 +42,7 @@ class Wire:
         self.closed = False
 
     def ask(self, *words: Any, moving: bool = False) -> Any:
-        """Send a command, and return its reply. Raises what the library raises.
+        """Send a command, and return its reply. Raises what the library raises, or `Unreadable`.
 
         Args:
             words: The command.
@@ -53,16 +51,34 @@ class Wire:
         # What is short enough for connecting is too short here.
         self._connection.limit.until = time.monotonic() + self._seconds
         if moving:
-            self._connection.send_command("ASKING")
-            self._connection.read_response()
-        self._connection.send_command(*words)
-        return self._connection.read_response()
+            exchange(self._connection, "ASKING")
+        return exchange(self._connection, *words)
 
     def close(self) -> None:
         """Hang up."""
         self.closed = True
         with contextlib.suppress(Exception):  # whatever the library says of a connection that is broken
             self._connection.disconnect()
+
+
+def exchange(connection: Any, *words: Any) -> Any:
+    """Send a command by a connection of the library's, and return its reply.
+
+    Raises:
+        RedisError, OSError: There is none, or it is an error.
+        Unreadable: It is none that the protocol knows.
+    """
+
+    def speak() -> Any:
+        connection.send_command(*words)
+        return connection.read_response()
+
+    return spoken(speak, refusals.InvalidResponse)
+
+
+def connect(connection: Any) -> None:
+    """Have a connection of the library's connect. Raises as `exchange`."""
+    spoken(connection.connect, refusals.InvalidResponse)
 
 
 def new_connection(address: Address, node: Node, seconds: float, *, of_sentinel: bool = False) -> Any:

@@ -11,34 +11,31 @@ from typing import Any
 
 from redis import exceptions as refusals
 
-from lakekey.cache.stores.alike import unreadable
+from lakekey.cache.stores.alike import Unreadable, spoken
 from lakekey.cache.stores.redis_address import Address, Node
-from lakekey.cache.stores.redis_connection import UNREADABLE
+from lakekey.cache.stores.redis_connection import connect, exchange
 
 
-def primary_of(address: Address, connect: Callable[[Node], Any]) -> Node:
+def primary_of(address: Address, connection_to: Callable[[Node], Any]) -> Node:
     """Ask the sentinels, one after the other, where the primary is.
 
     Args:
         address: The store's, with its sentinels.
-        connect: Makes a connection of the library's to a sentinel.
+        connection_to: Makes a connection of the library's to a sentinel.
 
     Raises:
         ConnectionError: None of them knows.
     """
     reasons = []
     for sentinel in address.sentinels:
-        connection = connect(sentinel)
+        connection = connection_to(sentinel)
         try:
-            connection.connect()
-            connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.service)
-            answer = connection.read_response()
+            connect(connection)
+            answer = exchange(connection, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.service)
             if answer:
-                return answer[0].decode(), int(answer[1])
+                return spoken(lambda: (answer[0].decode(), int(answer[1])))  # noqa: B023 - called at once
             reasons.append(f"{sentinel[0]}:{sentinel[1]} knows no {address.service!r}")
-        except UNREADABLE as error:
-            reasons.append(f"{sentinel[0]}:{sentinel[1]}: {unreadable(error)}")
-        except (refusals.RedisError, OSError) as error:
+        except (refusals.RedisError, OSError, Unreadable) as error:
             reasons.append(f"{sentinel[0]}:{sentinel[1]}: {error}")
         finally:
             with contextlib.suppress(Exception):

@@ -15,10 +15,10 @@ from typing import Any
 from lakekey import _log
 from lakekey._hosts import LOOPBACK
 from lakekey._imports import LOADING
-from lakekey.cache.stores.alike import patience_of, unreadable
+from lakekey.cache.stores.alike import Unreadable, patience_of
 from lakekey.cache.stores.findings import FAILED, WARNING, Finding
 from lakekey.cache.stores.redis_address import Node, address_of
-from lakekey.cache.stores.redis_connection import MISSING, Wire, new_connection
+from lakekey.cache.stores.redis_connection import MISSING, Wire, connect, new_connection
 from lakekey.cache.stores.redis_findings import findings
 from lakekey.cache.stores.store import reply_lost
 from lakekey.cache.stores.turns import Turns
@@ -26,8 +26,6 @@ from lakekey.errors import CacheError, CacheWriteFailed, StoreUnavailable
 
 if MISSING is None:
     from redis import exceptions as refusals
-
-    from lakekey.cache.stores.redis_connection import UNREADABLE
 
 _PATIENCE = 10.0  # seconds for one operation, all its attempts to connect included
 _QUIET = 3.0  # seconds after an operation that failed in which the next ones try once, and do not wait again
@@ -111,7 +109,7 @@ class Server:
         try:
             self._require_near(host)
             made = new_connection(self._address, (host, port), max(self._patience, 2.0))
-            made.connect()
+            connect(made)
             connection = Wire(made, self._seconds)
             return connection.ask(*words, moving=True), None, False
         except CacheError as error:
@@ -161,7 +159,7 @@ class Server:
             connection = None
             try:
                 connection = new_connection(self._address, self._node or self._first_node(left), left)
-                connection.connect()
+                connect(connection)
                 return Wire(connection, self._seconds)
             except _REFUSALS as error:
                 reason, again = self._not_connected(error)
@@ -262,8 +260,6 @@ class Server:
 
     def _reason(self, error: Exception) -> str:
         """What the server or the library says, on one line and without the password."""
-        if isinstance(error, UNREADABLE):
-            return unreadable(error)
         text = (str(error).strip().splitlines() or [type(error).__name__])[0]
         for password in (self._address.password, self._address.options.get("sentinel_password")):
             text = text.replace(password, "…") if password else text
@@ -275,7 +271,7 @@ if MISSING is None:
         refusals.ReadOnlyError, refusals.BusyLoadingError, refusals.TryAgainError, refusals.AskError,
         refusals.ClusterDownError, refusals.MasterDownError,
     )  # fmt: skip
-    _REFUSALS: tuple[type[Exception], ...] = (refusals.RedisError, OSError, *UNREADABLE)
+    _REFUSALS: tuple[type[Exception], ...] = (refusals.RedisError, OSError, Unreadable)
 
 _servers: dict[tuple[str, float], Server] = {}
 

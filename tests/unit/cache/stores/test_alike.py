@@ -1,6 +1,7 @@
 """What stores that hosts share do alike: asking again, believing no reply blindly, and the key's lease."""
 
 import contextlib
+import logging
 import math
 import time
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import pytest
 from lakekey.cache.stores import alike
 from lakekey.cache.stores.alike import (
     TRIES,
+    Unreadable,
     bytes_of,
     changing_key,
     obeyed,
@@ -19,6 +21,7 @@ from lakekey.cache.stores.alike import (
     reading_of,
     retried,
     settled,
+    spoken,
     understood,
 )
 from lakekey.cache.stores.findings import OK, WARNING
@@ -45,6 +48,41 @@ class Asked:
 
 def lost(number):
     return [reply_lost(f"no reply {each}") for each in range(number)]
+
+
+def never(_):
+    raise KeyError("dose-of-sesame")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RecursionError("deep"), "what it says cannot be read (RecursionError)"),
+        (UnicodeEncodeError("idna", "…", 0, 1, "too long"), "its host has a name that cannot be looked up"),
+    ],
+)
+def test_what_a_library_raises_for_bytes_that_it_cannot_read_is_one_error(error, said):
+    with pytest.raises(Unreadable) as caught:
+        spoken(Asked(error))
+    assert (str(caught.value), caught.value.__cause__, caught.value.__context__) == (said, None, None)
+
+
+def test_other_errors_of_a_library_are_left_as_they_are():
+    with pytest.raises(OSError, match="its own"):
+        spoken(Asked(OSError("its own")))
+    with pytest.raises(Unreadable):
+        spoken(Asked(OSError("its own")), OSError)
+    assert spoken(lambda: 7) == 7
+
+
+def test_fault_of_ours_in_a_library_leaves_its_place_in_the_log_and_nothing_of_what_was_said(caplog):
+    caplog.set_level(logging.DEBUG, "lakekey")
+    with pytest.raises(Unreadable):
+        spoken(lambda: never(7))
+    [record] = caplog.records
+    assert (record.levelno, record.name) == (logging.DEBUG, "lakekey.cache")
+    assert record.getMessage().endswith(f"KeyError at {__file__}:{never.__code__.co_firstlineno + 1}")
+    assert "dose" not in caplog.text
 
 
 def test_question_whose_reply_was_lost_is_asked_again_four_times_in_all():
