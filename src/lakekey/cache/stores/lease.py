@@ -160,6 +160,12 @@ class Leases:
             self._left_behind.clear()
         self._left_behind[lease.name] = (*nonces[1 - _OF_ONE :], lease.nonce)
 
+    def _forget(self, name: str, nonces: tuple[bytes, ...]) -> None:
+        """What has ended or was replaced; not what another thread has left behind meanwhile."""
+        left = tuple(nonce for nonce in self._left_behind.pop(name, ()) if nonce not in nonces)
+        if left:
+            self._left_behind[name] = left
+
     def _asked(self, lease: _Lease, *, instead_of: bytes) -> bytes:
         """Whose it is, now that the store was asked for it.
 
@@ -188,7 +194,7 @@ class Leases:
         if whose != lease.nonce and (whose in mine or process_mark.is_dead(_mark_in(whose))):
             asked_at = _now()
             whose = self._asked(lease, instead_of=whose)
-        self._left_behind.pop(lease.name, None)
+        self._forget(lease.name, mine)
         if whose != lease.nonce:
             self._note_other(lease.name, _mark_in(whose))
             return False

@@ -276,6 +276,20 @@ def test_each_lease_that_could_not_be_given_back_is_taken_instead_of_itself(ther
     assert (keeper.held, leases._left_behind) == ({}, {})
 
 
+def test_lease_that_another_thread_leaves_behind_meanwhile_is_remembered():
+    class Slow(Keeper):
+        def take(self, name, *given, **more):
+            leases._leave_behind(others)
+            return super().take(name, *given, **more)
+
+    keeper, others = Slow(), lease._Lease(NAME)
+    keeper.held[NAME] = others.nonce
+    leases = Leases(keeper)
+    with leases.hold(NAME) as held:
+        assert not held
+    assert leases._left_behind == {NAME: (others.nonce,)}
+
+
 def test_leases_in_doubt_of_one_name_stay_bounded(monkeypatch):
     monkeypatch.setattr(lease, "_OF_ONE", 2)
     keeper = LosesReplies(*[reply_lost("lost")] * 4)
