@@ -15,7 +15,6 @@ from contextlib import closing, contextmanager
 import pytest
 from redis import exceptions
 
-from lakekey.cache.stores.late import Limit
 from lakekey.cache.stores.postgresql import PostgresqlStore
 from lakekey.cache.stores.redis import RedisStore
 from lakekey.cache.stores.redis_address import address_of
@@ -163,7 +162,7 @@ def test_reply_that_floods_ends_as_well():
         node = "127.0.0.1", port
         connection = new_connection(address_of(f"redis://:dose-of-sesame@{node[0]}:{port}"), node, 30.0)
         connection.connect()
-        connection.limit = Limit(0.0, drain=0.2)
+        connection.limit._drain = 0.2  # of the limit that its socket has as well
         with closing(Wire(connection, 0.5)) as wire, pytest.raises(exceptions.TimeoutError):
             wire.ask("EVAL")
 

@@ -1,5 +1,6 @@
 """Redis behind a sentinel: the primary is killed, and a replica that lacks its last writes is promoted."""
 
+import math
 import signal
 
 import pytest
@@ -7,6 +8,7 @@ from redis import exceptions as refusals
 
 from lakekey import LoginRequired
 from lakekey.cache import near
+from lakekey.cache.stores.late import Limit
 from lakekey.cache.stores.redis import RedisStore
 from lakekey.cache.stores.redis_address import address_of
 from lakekey.cache.stores.redis_sentinel import primary_of
@@ -74,6 +76,7 @@ class Saying:
     def __init__(self, answer):
         self.answer = answer
         self.closed = False
+        self.limit = Limit(math.inf)
 
     def connect(self):
         """There is nothing to connect to."""

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
+_LONGEST = 300
 
 
 class Finding(NamedTuple):
@@ -19,3 +20,9 @@ class Finding(NamedTuple):
     status: str
     finding: str
     next_step: str | None = None
+
+
+def shown(text: str) -> str:
+    """What a server says, as a person may see it: bounded, and what a terminal or a log would act on is escaped."""
+    text = text[:_LONGEST]
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

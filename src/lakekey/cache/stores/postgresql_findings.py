@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakekey.cache.stores.alike import reach_and_clock
-from lakekey.cache.stores.findings import FAILED, OK, WARNING, Finding
+from lakekey.cache.stores.findings import FAILED, OK, WARNING, Finding, shown
 from lakekey.cache.stores.postgresql_table import SCHEMA_VERSION, UPGRADE
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _durability(ask: _Ask) -> Finding:
 def _encryption(ask: _Ask) -> Finding:
     rows = ask("SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()", ()).rows
     if rows and rows[0][0]:
-        return Finding("encryption", OK, str(rows[0][1]))
+        return Finding("encryption", OK, shown(str(rows[0][1])))
     return Finding("encryption", OK, "none, which is safe only on a socket, on loopback or to a pooler there")
 
 
@@ -98,7 +98,7 @@ def _table(ask: _Ask, schema: Callable[[], bytes | None]) -> Iterator[Finding]:
     rights = dict(ask(_RIGHTS, ()).rows)
     lacking = sorted(name for name, granted in rights.items() if not granted)
     if lacking:
-        role = ask("SELECT current_user", ()).rows[0][0]
+        role = shown(str(ask("SELECT current_user", ()).rows[0][0]))
         step = f"an administrator runs there: GRANT {', '.join(lacking)} ON lakekey_store TO {role}"
         yield Finding("rights", FAILED, f"lacking: {', '.join(lacking)}", step)
         return
@@ -110,12 +110,12 @@ def _table(ask: _Ask, schema: Callable[[], bytes | None]) -> Iterator[Finding]:
         yield Finding("rights", OK, "SELECT, INSERT, UPDATE and DELETE on lakekey_store")
     altered = ask(_ALTERED, ()).rows
     if altered:
-        what, statement = altered[0]
+        what, statement = (shown(str(each)) for each in altered[0])
         yield Finding("table", FAILED, what, f"an administrator runs there: {statement}")
         return
-    version = (schema() or b"").decode(errors="replace")
+    version = shown((schema() or b"").decode(errors="replace"))
     known = version in ("", SCHEMA_VERSION)
     upgrade = None if known else f"upgrade lakekey here: {UPGRADE}"
     yield Finding("table", OK if known else FAILED, f"version {version or SCHEMA_VERSION}", upgrade)
     count = ask("SELECT count(*) FROM lakekey_store WHERE kind = 'entry'", ()).rows[0][0]
-    yield Finding("entries", OK, str(count))
+    yield Finding("entries", OK, shown(str(count)))

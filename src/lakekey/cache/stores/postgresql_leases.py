@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakekey.cache.stores.alike import TRIES, bytes_of, disobeyed, retried, understood
+from lakekey.cache.stores.findings import shown
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.postgresql_server import Answer
@@ -74,4 +75,4 @@ class PostgresqlLeases:
     def holder(self, name: str) -> str | None:
         """See `LeaseKeeper.holder`."""
         rows = self._ask(_HOLDER, (name,)).rows
-        return understood(self._where, lambda: str(rows[0][0])) if rows else None
+        return understood(self._where, lambda: shown(str(rows[0][0]))) if rows else None

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 from lakekey._hosts import LOOPBACK
 from lakekey._imports import libraries
 from lakekey.cache.stores.alike import Unreadable, patience_of, spoken
+from lakekey.cache.stores.findings import shown
 from lakekey.cache.stores.late import Limit
 from lakekey.cache.stores.store import reply_lost
 from lakekey.cache.stores.turns import Turns
@@ -151,10 +152,8 @@ class Server:
         pause = _FIRST_PAUSE
         while True:
             # libpq takes no fewer than two seconds. A pooler in transaction mode may know no prepared statements.
-            given: Any = {
-                "connect_timeout": max(2, int(allowed - (time.monotonic() - arrived))),
-                "prepare_threshold": None,
-            }
+            left = int(allowed - (time.monotonic() - arrived))
+            given: Any = {"connect_timeout": max(2, left), "prepare_threshold": None}
             try:
                 return spoken(lambda: _Connection.connect(**self._settings, **given, autocommit=True))  # noqa: B023
             except _ERRORS as error:
@@ -192,7 +191,7 @@ class Server:
         for mark in ("FATAL:", "failed:", "connection failed:"):
             said = said.rpartition(mark)[2].strip() or said
         password = str(self._settings.get("password") or "")
-        return (said.replace(password, "…") if password else said)[:300]
+        return shown(said.replace(password, "…") if password else said)
 
 
 _servers: dict[tuple[str, float], Server] = {}

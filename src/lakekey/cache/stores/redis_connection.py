@@ -6,10 +6,11 @@ Here one time limit is for the whole of connecting, and one for the whole of a c
 
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 from lakekey._imports import libraries
-from lakekey.cache.stores.alike import spoken
+from lakekey.cache.stores.alike import Unreadable, spoken
 from lakekey.cache.stores.late import Limit
 from lakekey.cache.stores.redis_address import FILES, Address, Node
 from lakekey.errors import ConfigurationError
@@ -26,6 +27,9 @@ with libraries():
         )
     else:
         MISSING = None
+
+
+_SLEPT = 1.0  # seconds beyond its limit after which an attempt to connect is known to have been stopped
 
 
 class Wire:
@@ -79,6 +83,35 @@ def exchange(connection: Any, *words: Any) -> Any:
 def connect(connection: Any) -> None:
     """Have a connection of the library's connect. Raises as `exchange`."""
     spoken(connection.connect, refusals.InvalidResponse)
+
+
+def opened(make: Callable[[], Any], *words: Any) -> tuple[Any, Any]:
+    """Connect, and ask a first question, if there is one.
+
+    A process that was stopped meanwhile connects once more: the server gets the time that it was not given.
+
+    Args:
+        make: Makes a connection of the library's, with its time limit.
+        words: A command.
+
+    Returns:
+        The connection, and the reply.
+
+    Raises:
+        RedisError, OSError, Unreadable: As `exchange`, and the connection is closed.
+    """
+    stopped = False
+    while True:
+        connection = make()
+        try:
+            connect(connection)
+            return connection, exchange(connection, *words) if words else None
+        except (refusals.RedisError, OSError, Unreadable):
+            with contextlib.suppress(Exception):
+                connection.disconnect()
+            if stopped or time.monotonic() < connection.limit.until + _SLEPT:
+                raise
+        stopped = True
 
 
 def new_connection(address: Address, node: Node, seconds: float, *, of_sentinel: bool = False) -> Any:

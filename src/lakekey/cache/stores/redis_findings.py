@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lakekey.cache.stores.findings import FAILED, OK, WARNING, Finding
+from lakekey.cache.stores.findings import FAILED, OK, WARNING, Finding, shown
 from lakekey.errors import CacheError, StoreUnavailable
 
 _ASYNC_LOSS = "a fail-over may lose the answers of the last moment, each a session where refresh tokens are single-use"
@@ -26,7 +26,7 @@ def findings(ask: Callable[..., Any], *, encrypted: bool) -> Iterator[Finding]:
     except CacheError as error:
         yield Finding("server", WARNING, f"its settings cannot be read: {error.message}", "allow INFO")
         return
-    policy = facts.get("maxmemory_policy", "noeviction")
+    policy = shown(facts.get("maxmemory_policy", "noeviction"))
     evicts = policy.startswith("allkeys")
     step = "set maxmemory-policy to noeviction, or to one of volatile-*" if evicts else None
     yield Finding("eviction", FAILED if evicts else OK, f"maxmemory-policy is {policy}", step)
@@ -37,7 +37,7 @@ def findings(ask: Callable[..., Any], *, encrypted: bool) -> Iterator[Finding]:
     step = None if durable else "set appendonly yes and appendfsync always; or use PostgreSQL"
     said = "append-only file" if durable else "no append-only file: a restart brings older refresh tokens back"
     yield Finding("durability", OK if durable else WARNING, said, step)
-    replicas = facts.get("connected_slaves") or "0"
+    replicas = shown(facts.get("connected_slaves") or "0")
     yield Finding("replication", OK, f"{replicas} replicas; {_ASYNC_LOSS}" if replicas != "0" else "none")
     yield Finding("encryption", OK, "TLS" if encrypted else "none, to loopback")
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lakekey.cache.stores.alike import bytes_of, retried, understood
+from lakekey.cache.stores.findings import shown
 
 #: The store's clock, in milliseconds. Scripts that write after it need effects replication, which is the only kind
 #: since Redis 7 and the default since 5.
@@ -77,4 +78,4 @@ class RedisLeases:
     def holder(self, name: str) -> str | None:
         """See `LeaseKeeper.holder`."""
         holder = self._run(_HOLDER, name)
-        return understood(self._where, lambda: str(holder.decode(errors="replace"))) if holder else None
+        return understood(self._where, lambda: shown(holder.decode(errors="replace"))) if holder else None

@@ -7,13 +7,16 @@ has become a replica may be old; a write on the strength of it is refused by the
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from redis import exceptions as refusals
 
 from lakekey.cache.stores.alike import Unreadable, spoken
 from lakekey.cache.stores.redis_address import Address, Node
-from lakekey.cache.stores.redis_connection import connect, exchange
+from lakekey.cache.stores.redis_connection import opened
+
+_QUESTION = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME")
 
 
 def primary_of(address: Address, connection_to: Callable[[Node], Any]) -> Node:
@@ -28,16 +31,13 @@ def primary_of(address: Address, connection_to: Callable[[Node], Any]) -> Node:
     """
     reasons = []
     for sentinel in address.sentinels:
-        connection = connection_to(sentinel)
         try:
-            connect(connection)
-            answer = exchange(connection, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.service)
+            connection, answer = opened(partial(connection_to, sentinel), *_QUESTION, address.service)
+            with contextlib.suppress(Exception):
+                connection.disconnect()
             if answer:
                 return spoken(lambda: (answer[0].decode(), int(answer[1])))  # noqa: B023 - called at once
             reasons.append(f"{sentinel[0]}:{sentinel[1]} knows no {address.service!r}")
         except (refusals.RedisError, OSError, Unreadable) as error:
             reasons.append(f"{sentinel[0]}:{sentinel[1]}: {error}")
-        finally:
-            with contextlib.suppress(Exception):
-                connection.disconnect()
     raise refusals.ConnectionError(f"no sentinel names a primary: {'; '.join(reasons)}")

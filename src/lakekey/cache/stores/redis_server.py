@@ -4,7 +4,6 @@ The library's client retries by itself, ten times and silently: a write could be
 used without its client, and every decision about trying again is made here or in the store.
 """
 
-import contextlib
 import random
 import time
 from collections.abc import Iterator
@@ -16,9 +15,9 @@ from lakekey import _log
 from lakekey._hosts import LOOPBACK
 from lakekey._imports import LOADING
 from lakekey.cache.stores.alike import Unreadable, patience_of
-from lakekey.cache.stores.findings import FAILED, WARNING, Finding
+from lakekey.cache.stores.findings import FAILED, WARNING, Finding, shown
 from lakekey.cache.stores.redis_address import Node, address_of
-from lakekey.cache.stores.redis_connection import MISSING, Wire, connect, new_connection
+from lakekey.cache.stores.redis_connection import MISSING, Wire, new_connection, opened
 from lakekey.cache.stores.redis_findings import findings
 from lakekey.cache.stores.store import reply_lost
 from lakekey.cache.stores.turns import Turns
@@ -29,7 +28,6 @@ if MISSING is None:
 
 _PATIENCE = 10.0  # seconds for one operation, all its attempts to connect included
 _QUIET = 3.0  # seconds after an operation that failed in which the next ones try once, and do not wait again
-_SLEPT = 1.0  # seconds beyond its limit after which an attempt to connect is known to have been stopped
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 # What is not done and may be done in a moment. BUSY: another script runs for long; NOREPLICAS: `min-replicas-to-write`.
 _PASSING_WORDS = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY ", "NOREPLICAS", "max number")
@@ -108,8 +106,7 @@ class Server:
         connection: Wire | None = None
         try:
             self._require_near(host)
-            made = new_connection(self._address, (host, port), max(self._patience, 2.0))
-            connect(made)
+            made, _ = opened(lambda: new_connection(self._address, (host, port), max(self._patience, 2.0)))
             connection = Wire(made, self._seconds)
             return connection.ask(*words, moving=True), None, False
         except CacheError as error:
@@ -152,27 +149,17 @@ class Server:
         """
         arrived = time.monotonic()
         allowed = self._patience if arrived - self._failed_at > _QUIET else 0.0
-        pause, may_have_slept = _FIRST_PAUSE, True
+        pause = _FIRST_PAUSE
         while True:
-            begun = time.monotonic()
-            left = max(allowed - (begun - arrived), 2.0)
-            connection = None
+            left = max(allowed - (time.monotonic() - arrived), 2.0)
             try:
-                connection = new_connection(self._address, self._node or self._first_node(left), left)
-                connect(connection)
+                node = self._node or self._first_node(left)
+                connection, _ = opened(partial(new_connection, self._address, node, left))
                 return Wire(connection, self._seconds)
             except _REFUSALS as error:
                 reason, again = self._not_connected(error)
-            if connection is not None:
-                with contextlib.suppress(Exception):
-                    connection.disconnect()
             self._node = None  # a node of a cluster may be gone, or a primary replaced
-            if not again:
-                break
-            now = time.monotonic()
-            if may_have_slept and now - begun > left + _SLEPT:
-                may_have_slept = False  # the process was stopped: the server gets the time that it was not given
-            elif now - arrived + pause > allowed:
+            if not again or time.monotonic() - arrived + pause > allowed:
                 break
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - as above
             pause = min(pause * 2, _LONGEST_PAUSE)
@@ -263,7 +250,7 @@ class Server:
         text = (str(error).strip().splitlines() or [type(error).__name__])[0]
         for password in (self._address.password, self._address.options.get("sentinel_password")):
             text = text.replace(password, "…") if password else text
-        return text[:300]
+        return shown(text)
 
 
 if MISSING is None:

@@ -6,6 +6,7 @@ import pytest
 
 from lakekey.cache.stores.postgresql import PostgresqlStore
 from lakekey.cache.stores.postgresql_leases import PostgresqlLeases
+from lakekey.cache.stores.redis_leases import RedisLeases
 from lakekey.errors import CacheError, CacheWriteFailed
 
 NAME = "a" * 64
@@ -54,3 +55,10 @@ def test_holder_that_is_no_row_is_an_error_of_the_store(row):
     leases = PostgresqlLeases(lambda *_: answer(1, [row]), lambda: None, "there")
     with pytest.raises(CacheError, match=NOT_OURS):
         leases.holder(NAME)
+
+
+def test_holder_is_named_without_what_a_terminal_would_act_on():
+    leases = PostgresqlLeases(lambda *_: answer(1, [("host \x1b[2Ja, process 7",)]), lambda: None, "there")
+    assert leases.holder(NAME) == r"host \x1b[2Ja, process 7"
+    leases = RedisLeases(lambda *_: b"host \x1b[2Ja, process 7", lambda: None, "there")
+    assert leases.holder(NAME) == r"host \x1b[2Ja, process 7"

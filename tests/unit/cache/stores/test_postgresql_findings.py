@@ -121,3 +121,13 @@ def test_altered_table_is_undone_by_an_administrator(found, rows):
 )
 def test_table_of_a_later_release_is_told(found, schema, status, finding, step):
     assert found(schema)[6] == ("table", status, finding, step)
+
+
+def test_what_a_terminal_would_act_on_is_not_shown_as_it_is(rows, found):
+    rows[postgresql_findings._ALTERED] = [("the trigger a\x1bb may change what is stored", "DROP TRIGGER a\x1bb ON x")]
+    rows[TLS] = [(True, "TLS\x9b")]
+    texts = [text for each in found(schema=b"9\x1b[2J") for text in each if text]
+    rows[postgresql_findings._ALTERED] = []
+    texts += [text for each in found(schema=b"9\x1b[2J") for text in each if text]
+    assert all(text.isprintable() for text in texts)
+    assert any(r"version 9\x1b[2J" in text for text in texts)

@@ -63,6 +63,17 @@ def test_replicas_are_counted_and_what_a_fail_over_costs_is_said():
     assert found(replication="role:master\r\nconnected_slaves:")["replication"].finding == "none"
 
 
+def test_what_a_terminal_would_act_on_is_not_shown_as_it_is():
+    red, reset = "\x1b[31m", "\u202e"
+    everything = found(
+        memory=f"maxmemory_policy:allkeys-{red}{'x' * 1000}", replication=f"role:master\r\nconnected_slaves:7{reset}"
+    )
+    texts = [text for each in everything.values() for text in each if text]
+    assert all(text.isprintable() and len(text) < 400 for text in texts)
+    assert everything["eviction"].finding.startswith(r"maxmemory-policy is allkeys-\x1b[31mxxx")
+    assert everything["replication"].finding.startswith(r"7\u202e replicas")
+
+
 def test_connection_in_clear_is_told():
     assert found(encrypted=False)["encryption"][1:3] == (OK, "none, to loopback")
 
