@@ -162,6 +162,11 @@ def test_line_is_idle_until_something_is_typed_and_again_after_its_end(screen):
         assert terminal.idle
 
 
+def test_line_is_idle_as_soon_as_it_is_asked(screen):
+    with contextlib.closing(Terminal()) as terminal:
+        assert terminal.idle
+
+
 def test_caller_hears_of_what_is_typed_before_it_is_shown(screen):
     heard = []
     with waiting() as terminal:
@@ -227,9 +232,10 @@ def test_terminal_is_restored_as_the_program_ends_as_well(screen, monkeypatch):
     monkeypatch.setattr(atexit, "register", at_exit.append)
     monkeypatch.setattr(atexit, "unregister", at_exit.remove)
     with waiting() as terminal:
+        assert at_exit == [terminal._restore]
         termios.tcsetattr(screen.slave, termios.TCSANOW, usual)
         assert terminal.line(0) is None
-        assert at_exit == [terminal._restore]
+        assert at_exit == [terminal._restore], "once"
     assert at_exit == []
 
 
@@ -289,12 +295,17 @@ def test_of_a_line_without_an_end_so_much_is_kept(piped):
         assert len(terminal.line(PATIENCE)) == 65535
 
 
+def without_taking_it(path, flags):
+    # As the tests' own, it would end them with its other end.
+    return os.open(path, flags | os.O_NOCTTY)
+
+
 def test_program_whose_input_is_a_file_has_a_person_at_its_terminal(screen, monkeypatch):
     asked = []
 
     def terminal_of_the_program(name, *how, **more):
         asked.append(name)
-        return open(os.ttyname(screen.slave), *how, **more)
+        return open(os.ttyname(screen.slave), *how, opener=without_taking_it, **more)
 
     monkeypatch.setattr(module, "open", terminal_of_the_program, raising=False)
     with open(os.devnull) as stdin:
