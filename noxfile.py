@@ -40,6 +40,12 @@ SHORT_LIVED_JVM = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialG
 #: What the programs that the tests start would else compile each time, where Python is told to write no bytecode: a
 #: third of their work.
 COMPILED = ("src", "packages", "tests/support")
+#: For the parts with environments of their own. A third of what is installed there is imported at all: it is compiled
+#: at its first import, also where Python is told to write no bytecode.
+COMPILES_IMPORTS = {"PYTHONDONTWRITEBYTECODE": ""}
+
+#: How pytest exits that found no test.
+NO_TESTS = 5
 
 TOOLS = ROOT / ".venv"
 PROJECTS = (".", "packages/lakekey-sandbox")
@@ -105,10 +111,11 @@ def spark(session):
     newest, older = environment_of("spark"), environment_of("spark35")
     folder = "tests/integration/spark"
     warehouse = f"{folder}/test_spark_warehouse.py"
-    pytest(session, newest, "--timeout", "300", folder, f"--ignore={warehouse}", env=SHORT_LIVED_JVM)
-    pytest(session, newest, "--timeout", "300", warehouse, env=SHORT_LIVED_JVM)
+    environ = {**COMPILES_IMPORTS, **SHORT_LIVED_JVM}
+    pytest(session, newest, "--timeout", "300", folder, f"--ignore={warehouse}", env=environ)
+    pytest(session, newest, "--timeout", "300", warehouse, env=environ)
     passed_over = [option for name in SPARK35_LEAVES for option in ("-W", f"ignore::{name}")]
-    server = {"SPARK_SERVER_PYTHON": newest, **SHORT_LIVED_JVM}
+    server = {"SPARK_SERVER_PYTHON": newest, **environ}
     pytest(session, older, "--timeout", "300", f"{folder}/any_client", *passed_over, env=server)
 
 
@@ -120,7 +127,7 @@ def connectors(session):
     for release in OLD_CONNECTORS:
         here = environment_of(f"connector-{release}")
         tests = [f"tests/integration/connectors/{name}.py" for name in ("test_sql_connector", "test_sql_lost_answers")]
-        pytest(session, here, *passed_over, *tests)
+        pytest(session, here, *passed_over, *tests, env=COMPILES_IMPORTS)
 
 
 @nox.session
@@ -129,14 +136,14 @@ def dbt(session):
     system_packages(session)
     environment_of("spark")
     environment_of("dbt", *PROJECTS, "packages/dbt-lakekey")
-    pytest(session, python(), "tests/integration/dbt", env=SHORT_LIVED_JVM)
+    pytest(session, python(), "tests/integration/dbt", env={**COMPILES_IMPORTS, **SHORT_LIVED_JVM})
 
 
 @nox.session
 def airflow(session):
     """Airflow, which pins too much to share an environment: its whole service, on loopback, against the sandbox."""
     system_packages(session)
-    pytest(session, environment_of("airflow"), "tests/integration/airflow")
+    pytest(session, environment_of("airflow"), "tests/integration/airflow", env=COMPILES_IMPORTS)
 
 
 @nox.session
@@ -159,8 +166,9 @@ def wheel(session):
             session.run(python(), "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels))
     here = environment_of("wheel", listed="requirements/dev.txt")
     ours = ["--force-reinstall", *map(str, wheels.glob("*.whl"))]
-    install(str(ROOT / ".venvs/wheel"), ours, ["--compile-bytecode"])
-    pytest(session, here, "tests/integration/wheel", "tests/integration/pages/test_readme.py", "tests/typing")
+    install(str(ROOT / ".venvs/wheel"), ours)
+    tests = ["tests/integration/wheel", "tests/integration/pages/test_readme.py", "tests/typing"]
+    pytest(session, here, *tests, env=COMPILES_IMPORTS)
 
 
 @nox.session
@@ -168,14 +176,15 @@ def site(session):
     """The site of the documentation, in a browser."""
     system_packages(session)
     environment_of("docs")
-    pytest(session, python(), "tests/integration/site")
+    pytest(session, python(), "tests/integration/site", env=COMPILES_IMPORTS)
 
 
 @nox.session
 def windows(session):
     """CPython for Windows, run by Wine: unit tests there, and programs there against servers here.
 
-    Without Wine it is skipped, unless LAKEKEY_REQUIRE_ALL is set.
+    Without Wine it is skipped, unless LAKEKEY_REQUIRE_ALL is set. Arguments are for both: ``-k`` may leave one of them
+    without a test, and tests that are named are run by the one that they belong to.
     """
     if not shutil.which("wine") and not apt_get(session, "wine", "wine64"):
         if "LAKEKEY_REQUIRE_ALL" in os.environ:
@@ -187,8 +196,13 @@ def windows(session):
         if not fresh:
             session.run(python(), "tests/windows/set_up.py")
     oauth_server(session)
-    session.run(python(), "tests/windows/run_native.py")
-    pytest(session, python(), "tests/windows")
+    named = [argument for argument in session.posargs if argument.startswith("tests/")]
+    fine = [0, NO_TESTS] if session.posargs else [0]
+    here = [argument for argument in named if argument.startswith("tests/windows")]
+    if not here:
+        session.run(python(), "tests/windows/run_native.py", *session.posargs, success_codes=fine)
+    if here or not named:
+        pytest(session, python(), *([] if named else ["tests/windows"]), success_codes=fine)
 
 
 @nox.session
@@ -263,10 +277,10 @@ def environment_of(name, *projects, listed=None):
     return python(name)
 
 
-def pytest(session, interpreter, *arguments, env=None):
+def pytest(session, interpreter, *arguments, **options):
     """Runs pytest, with the arguments that the session was given last, once our bytecode is written."""
     subprocess.run([interpreter, "-m", "compileall", "-q", *COMPILED], cwd=ROOT, check=True)
-    session.run(interpreter, "-m", "pytest", *arguments, *session.posargs, env=env)
+    session.run(interpreter, "-m", "pytest", *arguments, *session.posargs, **options)
 
 
 def oauth_server(session):

@@ -3,8 +3,9 @@
     python requirements/install.py DIRECTORY LIST [--editable PROJECT ...]
 
 Packages come by name, version and hash. uv installs them because it is quick, and pip where uv does not get through:
-only pip goes by the machine's pip.conf, in which a company names its index and its certificates. Bytecode is compiled,
-since some machines tell Python not to write it, and then every start would pay for compiling.
+only pip goes by the machine's pip.conf, in which a company names its index and its certificates. The tools' bytecode is
+compiled, since some machines tell Python not to write it, and then every start would pay for compiling. That of the
+other environments is written as their modules are imported (noxfile.py): a third of what lies there.
 """
 
 import argparse
@@ -61,7 +62,8 @@ def environment(directory, listed, projects=()):
         if directory == TOOLS:  # which brings uv for itself and for the others
             pip = [os.path.join(directory, "bin", "python"), "-m", "pip", "install", "--quiet", "--require-hashes"]
             subprocess.run([*pip, "-r", BOOTSTRAP], check=True)
-        install(directory, ["--require-hashes", "-r", files[0]], ["--compile-bytecode"])
+        compiled = ["--compile-bytecode"] if directory == TOOLS else []
+        install(directory, ["--require-hashes", "-r", files[0]], compiled)
         if projects:
             install(
                 directory, ["--no-build-isolation", *(f"--editable={os.path.join(ROOT, each)}" for each in projects)]

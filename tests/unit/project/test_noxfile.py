@@ -1,5 +1,6 @@
 """`make test` runs every part, and fails when any of them does, or when too much had to be run once more."""
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -122,6 +123,29 @@ def test_bytecode_is_written_before_a_part_begins(noxfile, monkeypatch, tmp_path
     assert len(found) == 1
 
 
+@pytest.mark.parametrize("part", ["airflow", "connectors", "dbt", "site", "spark", "wheel"])
+def test_what_a_part_imports_of_its_environment_is_compiled_once(noxfile, monkeypatch, tmp_path, part):
+    monkeypatch.setattr(noxfile, "ROOT", tmp_path)
+    for name in ("system_packages", "environment_of", "install"):
+        monkeypatch.setattr(noxfile, name, lambda *_, **__: "python")
+    environs = []
+    monkeypatch.setattr(noxfile, "pytest", lambda *_, env: environs.append(env))
+    getattr(noxfile, part)(SimpleNamespace(run=lambda *_: None, chdir=lambda _: contextlib.nullcontext()))
+    assert environs
+    assert {environ["PYTHONDONTWRITEBYTECODE"] for environ in environs} == {""}
+
+
+def test_only_the_tools_are_compiled_as_they_are_installed(noxfile, monkeypatch, tmp_path):
+    module = sys.modules[noxfile.environment.__module__]
+    monkeypatch.setattr(module, "TOOLS", str(tmp_path / "tools"))
+    monkeypatch.setattr(module.subprocess, "run", lambda *_, **__: None)
+    compiled = []
+    monkeypatch.setattr(module, "install", lambda _, __, only_uv=(): compiled.append("--compile-bytecode" in only_uv))
+    for name in ("tools", "other"):
+        module.environment(str(tmp_path / name), "requirements/docs.txt")
+    assert compiled == [True, False]
+
+
 @pytest.mark.parametrize("part", ["spark", "dbt"])
 def test_jvms_of_a_part_are_told_that_they_live_for_minutes(noxfile, monkeypatch, part):
     environs = []
@@ -151,6 +175,31 @@ def test_windows_is_skipped_with_a_word_without_wine_and_fails_where_all_is_requ
     with pytest.raises(RuntimeError) as caught:
         noxfile.windows(SimpleNamespace(skip=ends("skip"), error=ends("error")))
     assert caught.value.args == (how, "Wine is not installed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "native", "linux"),
+    [
+        ([], [()], [("tests/windows",)]),
+        (["-k", "access"], [("-k", "access")], [("tests/windows", "-k", "access")]),
+        (["-q", "tests/unit/cache"], [("-q", "tests/unit/cache")], []),
+        (["tests/windows/test_serve.py"], [], [("tests/windows/test_serve.py",)]),
+    ],
+)
+def test_arguments_reach_both_runs_of_windows_or_the_one_that_has_the_tests(
+    noxfile, monkeypatch, arguments, native, linux
+):
+    ran = []
+    monkeypatch.setattr(noxfile.shutil, "which", lambda _: "wine")
+    monkeypatch.setattr(noxfile, "current", lambda *_: contextlib.nullcontext(True))
+    monkeypatch.setattr(noxfile, "oauth_server", lambda _: None)
+    monkeypatch.setattr(noxfile, "COMPILED", ())
+    session = SimpleNamespace(posargs=arguments, run=lambda *words, **options: ran.append((words[1:], options)))
+    noxfile.windows(session)
+    script, module = "tests/windows/run_native.py", ("-m", "pytest")
+    assert [words[1:] for words, _ in ran if words[0] == script] == native
+    assert [words[2:] for words, _ in ran if words[:2] == module] == linux
+    assert all((5 in options["success_codes"]) == bool(arguments) for _, options in ran)
 
 
 def test_every_part_is_a_session(noxfile):
