@@ -81,6 +81,7 @@ def project(server, tmp_path, monkeypatch):
 
 
 def dbt(project, *arguments, status=0):
+    """Runs the command that users run."""
     done = subprocess.run(
         [DBT / "dbt", "--no-use-colors", *arguments], cwd=project, capture_output=True, text=True, check=False
     )
@@ -88,17 +89,57 @@ def dbt(project, *arguments, status=0):
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def forked_dbt(tmp_path_factory):
+    """Runs dbt as `dbt` does, but for its start, which a process has behind it that forks for each command."""
+    output = tmp_path_factory.mktemp("output") / "output"
+    script = Path(__file__).with_name("starts.py")
+
+    def run(project, *arguments, status=0):
+        output.write_text("")
+        wanted = {
+            "arguments": ["--no-use-colors", *arguments],
+            "directory": str(project),
+            "environ": dict(os.environ),
+            "output": str(output),
+        }
+        process.stdin.write(json.dumps(wanted) + "\n")
+        process.stdin.flush()
+        ended = process.stdout.readline()
+        assert ended == f"{status}\n", output.read_text()[-3000:]
+        return output.read_text()
+
+    with subprocess.Popen(
+        [DBT / "python", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield run
+        process.stdin.close()
+
+
+def sign_in():
+    subprocess.run([DBT / "lakekey", "login", "sandbox"], capture_output=True, check=True)
+
+
 def difference(before, after):
     return {name: count - before[name] for name, count in after.items()}
 
 
-def whole_run(project, *target):
-    """Everything that a project does: seed, models with 8 threads, tests, an incremental model for the second time."""
-    assert "All checks passed" in dbt(project, "debug", *target)
-    dbt(project, "seed", *target)
-    assert "ERROR=0" in dbt(project, "run", "--threads", "8", *target)
-    assert "ERROR=0" in dbt(project, "test", *target)
-    assert "PASS=1" in dbt(project, "run", "--select", "history", *target)
+def slow_models(project):
+    """Three models, one after the other, that outlive several tokens: each holds its thread for seconds."""
+    for number in range(3):
+        after = f"-- depends_on: {{{{ ref('slow_{number - 1}') }}}}\n" if number else ""
+        (project / "models" / f"slow_{number}.sql").write_text(
+            f"{after}select {number} as id, reflect('java.lang.Thread', 'sleep', bigint(8000)) as slept from range(0, 1, 1, 1)\n"
+        )
+
+
+def plain_run(forked_dbt, project):
+    """All that a project does, by dbt-databricks without an adapter of ours: seed, models with 8 threads, tests."""
+    slow_models(project)
+    plain = ("--target", "plain")
+    assert "All checks passed" in forked_dbt(project, "debug", *plain)
+    assert "ERROR=0" in forked_dbt(project, "build", "--threads", "8", *plain)
+    assert "PASS=1" in forked_dbt(project, "run", "--select", "history", *plain)  # incremental, for the second time
 
 
 def expect_one_login_and_several_tokens(counted, renewals=2):
@@ -111,19 +152,20 @@ def expect_one_login_and_several_tokens(counted, renewals=2):
 
 def test_a_whole_run_with_8_threads_and_tokens_that_end_in_its_midst_asks_for_one_login(project, server):
     before = server.counters()
-    whole_run(project)
+    assert "All checks passed" in dbt(project, "debug")
+    dbt(project, "seed")
+    assert "ERROR=0" in dbt(project, "run", "--threads", "8")
+    assert "ERROR=0" in dbt(project, "test")
+    assert "PASS=1" in dbt(project, "run", "--select", "history")  # an incremental model, for the second time
     expect_one_login_and_several_tokens(difference(before, server.counters()))
 
 
-def test_one_dbt_run_outlives_its_tokens(project, server):
-    """One process, in whose midst the token ends more than once: each model holds its thread for seconds."""
-    for number in range(3):
-        (project / "models" / f"slow_{number}.sql").write_text(
-            f"select {number} as id, reflect('java.lang.Thread', 'sleep', bigint(8000)) as slept from range(0, 1, 1, 1)\n"
-        )
-    dbt(project, "seed")
+def test_one_dbt_run_outlives_its_tokens(forked_dbt, project, server):
+    """One process, in whose midst the token ends more than once."""
+    slow_models(project)
+    sign_in()
     before = server.counters()
-    assert "ERROR=0" in dbt(project, "run", "--threads", "1", "--select", "slow_0", "slow_1", "slow_2")
+    assert "ERROR=0" in forked_dbt(project, "run", "--threads", "1", "--select", "slow_0", "slow_1", "slow_2")
     counted = difference(before, server.counters())
     assert counted["logins"] == 0
     assert counted["token.refresh_token"] >= 2
@@ -131,13 +173,15 @@ def test_one_dbt_run_outlives_its_tokens(project, server):
 
 
 @pytest.mark.timeout(500)
-def test_a_run_on_one_host_and_renewals_on_another_share_one_session(project, server, tmp_path, monkeypatch):
+def test_a_run_on_one_host_and_renewals_on_another_share_one_session(
+    forked_dbt, project, server, tmp_path, monkeypatch
+):
     with Postgresql() as postgresql:
         monkeypatch.setenv("LAKEKEY_STORE", postgresql.address)
         monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "env")
         monkeypatch.setenv("LAKEKEY_KEY", base64.b64encode(os.urandom(32)).decode())
         before = server.counters()
-        dbt(project, "seed")  # which signs in
+        sign_in()
         program = "import lakekey, sys, time\np = lakekey.provider('sandbox')\n" + OTHER_HOST
         other = {
             **os.environ,
@@ -149,7 +193,7 @@ def test_a_run_on_one_host_and_renewals_on_another_share_one_session(project, se
             [sys.executable, "-c", program], env=other, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as elsewhere:
             try:
-                assert "ERROR=0" in dbt(project, "run", "--threads", "8")
+                assert "ERROR=0" in forked_dbt(project, "build", "--threads", "8")
                 asked, _ = elsewhere.communicate("\n", timeout=60)
             finally:
                 elsewhere.kill()
@@ -182,9 +226,9 @@ def test_the_targets_settings_and_the_rest_client_of_python_models(project, serv
     }
 
 
-def test_plain_dbt_databricks_signs_in_through_the_metadata_service(project, server, monkeypatch):
+def test_plain_dbt_databricks_signs_in_through_the_metadata_service(forked_dbt, project, server, monkeypatch):
     before = server.counters()
-    subprocess.run([DBT / "lakekey", "login", "sandbox"], capture_output=True, check=True)
+    sign_in()
     url_file = project / "url"
     project.chmod(0o700)
     service = subprocess.Popen(
@@ -197,24 +241,24 @@ def test_plain_dbt_databricks_signs_in_through_the_metadata_service(project, ser
         monkeypatch.setenv("DATABRICKS_AUTH_TYPE", "metadata-service")
         monkeypatch.setenv("DATABRICKS_METADATA_SERVICE_URL", url_file.read_text().strip())
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        whole_run(project, "--target", "plain")
+        plain_run(forked_dbt, project)
     finally:
         service.send_signal(signal.SIGTERM)
         service.communicate(timeout=30)
     expect_one_login_and_several_tokens(difference(before, server.counters()))
 
 
-def test_plain_dbt_databricks_signs_in_through_lakekey_as_its_cli(project, server, monkeypatch):
+def test_plain_dbt_databricks_signs_in_through_lakekey_as_its_cli(forked_dbt, project, server, monkeypatch):
     before = server.counters()
     program = subprocess.run([DBT / "lakekey", "auth", "path"], capture_output=True, text=True, check=True).stdout
     monkeypatch.setenv("DATABRICKS_AUTH_TYPE", "databricks-cli")
     monkeypatch.setenv("DATABRICKS_CLI_PATH", program.strip())
-    whole_run(project, "--target", "plain")
+    plain_run(forked_dbt, project)
     expect_one_login_and_several_tokens(difference(before, server.counters()))
 
 
 @pytest.mark.parametrize("page", ["docs/guides/dbt.md", "docs/guides/migration.md", "packages/dbt-lakekey/README.md"])
-def test_the_profiles_that_the_pages_show_pass_dbts_own_check(page, project, server, tmp_path, monkeypatch):
+def test_the_profiles_that_the_pages_show_pass_dbts_own_check(page, forked_dbt, project, server, tmp_path, monkeypatch):
     (profiles,) = re.findall(
         r"^```yaml\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )
@@ -223,13 +267,13 @@ def test_the_profiles_that_the_pages_show_pass_dbts_own_check(page, project, ser
     here = tmp_path / "databrickscfg"
     here.write_text(Path(server.facts["profiles"]).read_text().replace("[sandbox]", "[prod]"))
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(here))
-    assert "All checks passed" in dbt(project, "debug", "--profile", name)
+    assert "All checks passed" in forked_dbt(project, "debug", "--profile", name)
 
 
-def test_a_project_without_a_file_format_runs_twice(project):
+def test_a_project_without_a_file_format_runs_twice(forked_dbt, project):
     """Delta, dbt-databricks' default, is Parquet on the sandbox's Spark engine."""
     settings = project / "dbt_project.yml"
     settings.write_text(re.sub(r"^ *\+file_format: parquet\n", "", settings.read_text(), flags=re.MULTILINE))
     settings.write_text(settings.read_text().replace("seeds:\n", ""))
     for _ in range(2):
-        assert "ERROR=0" in dbt(project, "build")  # seeds, models and tests
+        assert "ERROR=0" in forked_dbt(project, "build")  # seeds, models and tests
