@@ -52,6 +52,7 @@ def web(arguments: argparse.Namespace) -> int:
     shared: dict[str, Any] = {
         "host": arguments.bind,
         "port": arguments.port,
+        "workers": arguments.workers,  # also where there is one: uvicorn would take WEB_CONCURRENCY of the environment
         # The peer that counts is the one of the connection; what a header says of it could be any visitor's words.
         "proxy_headers": False,
         "server_header": False,
@@ -62,7 +63,7 @@ def web(arguments: argparse.Namespace) -> int:
         uvicorn.run(portal, **shared)
     else:
         os.environ[SETTINGS] = json.dumps(settings)
-        uvicorn.run("lakekey.cli.web:application", factory=True, workers=arguments.workers, **shared)
+        uvicorn.run("lakekey.cli.web:application", factory=True, **shared)
     return 0
 
 

@@ -36,10 +36,14 @@ def user_of(given: "User | str") -> User:
         ConfigurationError: It cannot be a user's name.
     """
     name, unique = (given.name, given.id) if isinstance(given, User) else (given, "")
-    if not isinstance(name, str) or not isinstance(unique, str):
+    if not isinstance(name, str):
         raise ConfigurationError(
             f"the user is of type {type(name).__name__}, not text",
             hint="return a user name, a lakekey.web.User or None",
+        )
+    if not isinstance(unique, str):
+        raise ConfigurationError(
+            f"the user's id is of type {type(unique).__name__}, not text", hint="return User(name, str(id))"
         )
     # Nothing is taken off: a name that would become another person's by that is refused.
     if not name.isprintable() or name != name.strip() or not 0 < len(name) <= _LONGEST or len(unique) > 4 * _LONGEST:

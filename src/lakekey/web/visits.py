@@ -20,7 +20,7 @@ from lakekey.web.pages import Form, Message
 from lakekey.web.people import User, user_of
 from lakekey.web.reliance import Reliance
 from lakekey.web.service import PortalService
-from lakekey.web.told import text_of
+from lakekey.web.told import text_of, with_step
 
 _OF_THE_BODY = frozenset({"content-length", "content-encoding", "transfer-encoding"})
 _LONGEST_FORM = 16 * 1024
@@ -67,7 +67,7 @@ class Visits:
         try:
             return None if found is None else user_of(found)
         except ConfigurationError as error:
-            _log.warning("web", "the host application names a user who cannot be one: %s", error.message)
+            _log.warning("web", "the host application names a user who cannot be one: %s", with_step(error))
             return None
 
     async def changing(self, request: Request) -> tuple[User, dict[str, str], browsers.Cookie] | Response:

@@ -269,7 +269,8 @@ def test_workers_that_would_share_nothing_are_refused(place, monkeypatch):
     assert "LAKEKEY_CACHE_DIR" in done.stderr
 
 
-def test_portal_of_one_person_on_loopback_connects_that_person(place, tmp_path):
+def test_portal_of_one_person_on_loopback_connects_that_person(place, tmp_path, monkeypatch):
+    monkeypatch.setenv("WEB_CONCURRENCY", "4")  # for another service: uvicorn would take it for its workers
     port = a_port()
     url = f"http://127.0.0.1:{port}"
     own = Place(place.box, tmp_path, "local-app", url=url)
