@@ -169,7 +169,7 @@ def test_streamlit_shows_each_user_their_own_or_the_link(place, tmp_path):
     assert shown_to(ADA) == f"[] ['{ADA}'] [] []"
     assert shown_to(GRACE) == f"[] [] ['{ORIGIN}/lakekey/#prod'] []"
     assert shown_to() == "['Sign in'] [] [] []"
-    assert shown_to("no address") == "[] [] [] [\"The identity provider's ID token has no mail address.\"]"
+    assert shown_to("no address") == '[] [] [] ["The identity provider\'s ID token has no mail address."]'
 
 
 DJANGO = """

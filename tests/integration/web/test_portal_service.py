@@ -6,14 +6,19 @@ import os
 import re
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
 
+from lakekey.cache.keys.file import MountedFile
+from lakekey.configuration.target import resolve
+from lakekey.errors import ConfigurationError
 from support.processes import LAKEKEY, lakekey
 from support.servers.postgresql import Postgresql
 from support.waiting import until_up
@@ -133,6 +138,43 @@ def test_container_without_rights_and_with_a_read_only_root_connects_a_person(se
     assert "code=" not in log.read_text()
 
 
+@contextmanager
+def acting_as(user):
+    """This process with the rights of another user, in a group of the same number."""
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(user)
+    os.seteuid(user)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users")
+def test_files_as_the_page_prepares_them_are_taken_by_the_container_and_by_root(place):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        shutil.copy(place.config_file, f"{folder}/databrickscfg")
+        Path(folder, "pgpass").write_text("db.example.com:5432:lakekey:portal:dose-of-pgpass\n")
+        environ = {"DATABRICKS_CONFIG_FILE": f"{folder}/databrickscfg", "LAKEKEY_KEY_FILE": f"{folder}/lakekey.key"}
+        for path in ("databrickscfg", "pgpass"):
+            os.chown(f"{folder}/{path}", 1234, 1234)  # an administrator's own
+        key = MountedFile(environ["LAKEKEY_KEY_FILE"])
+        with acting_as(10001), pytest.raises(ConfigurationError, match="belongs to user 1234"):
+            resolve("prod", environ)
+        block = shown("sudo chown root").replace("sudo ", "")
+        subprocess.run(["sh", "-e", "-c", block], cwd=folder, check=True, timeout=PATIENCE)
+        for user in (10001, 0):
+            with acting_as(user):
+                assert resolve("prod", environ).host == place.box.host
+                assert len(base64.b64decode(key.read())) == 32
+        about = os.stat(f"{folder}/pgpass")
+        assert (about.st_uid, stat.S_IMODE(about.st_mode)) == (10001, 0o600)  # as libpq asks for
+
+
 class Named(Browser):
     """A browser behind the page's proxy, which names the user in its own header."""
 
@@ -216,13 +258,8 @@ def test_unit_that_the_page_prints_is_one_that_systemd_takes(place, tmp_path):
             ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         assert "at-times" in checked.stderr  # it does look
-
-
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")
-def test_unit_is_rated_as_little_exposed_by_systemd(place, tmp_path):
-    done = lakekey("web", "prod", "--url", URL, "--user-header", "X", "--trusted-peer", "::1", "--print-unit")
-    assert rating(done.stdout, tmp_path) < 2.5
-    assert rating(done.stdout.replace("CapabilityBoundingSet=\n", ""), tmp_path) > 2.5
+        assert rating(done.stdout, tmp_path) < 2.5
+        assert rating(done.stdout.replace("CapabilityBoundingSet=\n", ""), tmp_path) > 2.5
 
 
 def rating(unit, directory):
