@@ -1,5 +1,7 @@
 """What was sent is seen through; what was not is called off at once; and neither waits for ever."""
 
+import atexit
+import importlib.util
 import linecache
 import os
 import signal
@@ -11,7 +13,7 @@ import warnings
 import pytest
 
 from lakekey import _commitment, _held_signals
-from lakekey._commitment import Cancelled, Commitment, Latch
+from lakekey._commitment import Cancelled, Commitment, Latch, locked
 from lakekey._held_signals import HeldSignals
 from support.waiting import until
 
@@ -306,3 +308,82 @@ def test_handler_that_another_one_took_for_the_one_before_it_goes_on_to_the_prog
         for number, handler in own.items():
             signal.signal(number, handler)
     assert came == ["new", "own"]
+
+
+class Watched(Latch):
+    """A latch that notes how long it is waited for at a time, and opens at the third."""
+
+    def __init__(self):
+        super().__init__()
+        self.waits = []
+
+    def wait(self, timeout=-1, lock=None):
+        self.waits.append(timeout)
+        self.is_open = len(self.waits) == 3
+        if self.is_open:
+            _commitment._in_the_air.discard(self)
+        return self.is_open
+
+
+def test_answer_is_waited_for_in_short_slices(short_lived):
+    short_lived.commit()
+    stored = Watched()
+    short_lived.see_through(stored)
+    assert len(stored.waits) == 3
+    assert all(0 < each < 0.5 for each in stored.waits)
+
+
+def test_exit_waits_in_short_slices_for_what_is_sent():
+    sent = Watched()
+    _commitment._in_the_air.add(sent)
+    try:
+        _commitment._see_through(SHORT)
+    finally:
+        _commitment._in_the_air.discard(sent)
+    assert len(sent.waits) == 3
+    assert all(0 < each < 0.5 for each in sent.waits)
+
+
+def test_exit_is_held_back_from_the_first_use_on(monkeypatch):
+    registered = []
+    monkeypatch.setattr(atexit, "register", registered.append)
+    monkeypatch.setattr(os, "register_at_fork", lambda **_: None, raising=False)
+    found = importlib.util.spec_from_file_location("loaded_again", _commitment.__file__)
+    again = importlib.util.module_from_spec(found)
+    found.loader.exec_module(again)
+    assert registered == [again._see_through]
+
+
+def test_keeper_of_the_interpreter_ends_as_soon_as_the_answer_is_stored(commitment):
+    before = set(threading.enumerate())
+    commitment.commit()
+    [keeper] = [thread for thread in threading.enumerate() if thread not in before]
+    assert keeper.is_alive()
+    commitment.settled()
+    keeper.join(LONG)
+    assert not keeper.is_alive()
+
+
+def test_latch_is_waited_for_without_a_limit_unless_told():
+    latch, opened = Latch(), []
+    waiter = threading.Thread(target=lambda: opened.append(latch.wait()))
+    waiter.start()
+    until(lambda: latch._locks)
+    latch.open()
+    waiter.join(LONG)
+    assert opened == [True]
+
+
+def test_latch_opens_no_lock_of_a_wait_that_is_over():
+    latch, lock = Latch(), locked()
+    assert not latch.wait(0, lock)
+    latch.open()
+    assert lock.locked()
+
+
+def test_work_of_another_thread_is_not_committed_at_first_and_then_holds_no_signals(commitment, alarm):
+    assert not commitment.committed
+    commitment.commit()
+    assert commitment.committed
+    signal.raise_signal(ALARM)
+    assert alarm == [ALARM]
