@@ -32,6 +32,17 @@ def test_answer_and_error_of_a_call_come_out():
     assert caught.value is error
 
 
+def test_answer_that_takes_its_time_is_waited_for(monkeypatch):
+    is_waited_for = threading.Event()
+
+    def join(thread, limit):
+        is_waited_for.set()
+        thread.join(limit)
+
+    monkeypatch.setattr(bounded.joining, "join", join)
+    assert within(30, lambda: is_waited_for.wait(30) and "its answer") == "its answer"
+
+
 def test_call_is_made_in_a_thread_that_keeps_no_program_alive():
     thread = within(10, threading.current_thread)
     assert thread.daemon
