@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from lakekey.cli.output import (
     ends_in_words,
     in_words,
     kept_in,
+    print_error,
     print_facts,
     print_json,
     print_json_rows,
@@ -25,6 +27,8 @@ from lakekey.cli.output import (
 )
 from lakekey.cli.provider import target_of
 from lakekey.cli.style import clean
+from lakekey.configuration import databrickscfg
+from lakekey.errors import ConfigurationError
 from lakekey.session import inventory
 from lakekey.session.expiry import nears_end
 from lakekey.session.inventory import BY_ITSELF, BY_THE_SDK, NEEDS_LOGIN, Found
@@ -92,6 +96,7 @@ def _one(arguments: argparse.Namespace) -> int:
 
 def _all(arguments: argparse.Namespace) -> int:
     cache = open_cache()
+    _report_unusable_profiles()
     rows = (_row(each) for each in inventory.walk(cache, after=arguments.after or ""))
     if arguments.json:
         return _all_as_json(cache, rows, arguments.limit)
@@ -120,6 +125,20 @@ def _all(arguments: argparse.Namespace) -> int:
     if place["key_reason"]:
         print_text(f"Why there: {place['key_reason']}.")
     return 0
+
+
+def _report_unusable_profiles() -> None:
+    """Say that the file of profiles cannot be used: the sessions are there all the same, without their profiles."""
+    configured = os.environ.get("DATABRICKS_CONFIG_FILE", "").strip()
+    try:
+        databrickscfg.profiles(configured or None)
+    except ConfigurationError as error:
+        print_error(error.message, error.hint)
+        return
+    path = databrickscfg.location(configured)
+    if configured and not os.path.lexists(path):
+        hint = "correct the variable, or have the file made: lakekey login NAME --host https://…"
+        print_error(f"there is no file {path} (DATABRICKS_CONFIG_FILE)", hint)
 
 
 def _all_as_json(cache: Cache, rows: Iterator[dict[str, Any]], limit: int | None) -> int:
