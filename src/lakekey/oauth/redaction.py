@@ -19,6 +19,7 @@ _LONGEST_SECRET = 8192  # characters; beside a longer one, which takes too long 
 _RUN = 8  # characters in common that give a secret away; a shorter secret only as a whole
 _LEAST = 3  # characters of base64 that tell something of a secret: fewer stand in every text
 _NESTED = 3  # encodings within encodings
+_FEW = 64  # runs of a text that are sooner looked for in a secret's form than all runs of the form among them
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")  # the second is what some platforms have before they make base64 of it
 _CUT = "[redacted]"
 _URL_SAFE = {ord("+"): "-", ord("/"): "_"}  # RFC 4648 §5
@@ -59,12 +60,27 @@ def redacted(text: str, secrets: Iterable[str | None]) -> str:
         return text
     if max(map(len, hidden)) > _LONGEST_SECRET:
         return _CUT
-    views = list(_views(text))
-    known = _runs(hidden, {run for view in views for run in _windows(_comparable_text(view))})
+    # Mostly nothing is to be cut out. That is seen without a place for each byte, which takes far longer.
+    readings = [_comparable(reading) for reading in _readings(text)]
+    known = _runs(hidden, {run for reading in readings for run in _windows(reading)})
+    if not any(run in reading for runs in known.values() for run in runs for reading in readings):
+        return text
     found: set[int] = set()
-    for view in views:
+    for view in _views(text):
         found |= _found(view, known)
     return _without(text, found)
+
+
+def _readings(text: str) -> Iterable[str]:
+    """What the views of a text say, each once."""
+    plain = _bytes_of(text)
+    readings: dict[str, None] = {}
+    for outermost in (plain, _read(plain, _QUOTED_PRINTABLE)):
+        reading = outermost
+        for _ in range(_NESTED + 1):
+            readings[reading] = readings[_read(reading, _QUOTED_PRINTABLE)] = None
+            reading = _read(reading, _ESCAPE)
+    return readings
 
 
 def _views(text: str) -> Iterable[list[_Piece]]:
@@ -120,8 +136,15 @@ def _runs(secrets: Iterable[str], shown: set[str]) -> dict[int, set[str]]:
             if len(form) < _RUN:
                 known.setdefault(len(form), set()).add(_comparable(form))
             elif shown:
-                known[_RUN] |= shown.intersection(_windows(_comparable(form)))
+                known[_RUN] |= _common(shown, _comparable(form))
     return known
+
+
+def _common(shown: set[str], form: str) -> set[str]:
+    """The runs that a text and a form have in common; in linear time, as a run has so many characters and no more."""
+    if len(shown) <= _FEW:
+        return {run for run in shown if run in form}
+    return shown.intersection(_windows(form))
 
 
 def _windows(text: str) -> Iterable[str]:
@@ -156,13 +179,23 @@ def _decoded(pieces: list[_Piece], escapes: re.Pattern[str]) -> list[_Piece]:
     for match in escapes.finditer(text):
         decoded += pieces[at : match.start()]
         start, end = pieces[match.start()].start, pieces[match.end() - 1].end
-        meaning = _meaning(match) if escapes is _ESCAPE else match[1] and chr(int(match[1], 16))
-        decoded += [_Piece(byte, start, end) for byte in meaning or ""]
+        decoded += [_Piece(byte, start, end) for byte in _meaning(match)]
         at = match.end()
     return decoded + pieces[at:]
 
 
+def _read(text: str, escapes: re.Pattern[str]) -> str:
+    """What `_decoded` says, without the places."""
+    return escapes.sub(_meaning, text)
+
+
 def _meaning(match: re.Match[str]) -> str:
+    if match.re is _ESCAPE:
+        return _meaning_of_an_escape(match)
+    return chr(int(match[1], 16)) if match[1] else ""
+
+
+def _meaning_of_an_escape(match: re.Match[str]) -> str:
     high, low, percent, unicode, braced, long, byte, hexadecimal, decimal, named, octal, escaped = match.groups()
     if high:  # a character in two halves (RFC 8259 §7)
         return _bytes_of(chr(0x10000 + (int(high, 16) - 0xD800) * 0x400 + int(low, 16) - 0xDC00))
@@ -187,8 +220,9 @@ def _names() -> dict[str, str]:
     return html5
 
 
-def _bytes_of(character: str) -> str:
-    return character.encode("utf-8", "surrogatepass").decode("latin-1")
+def _bytes_of(text: str) -> str:
+    """Its bytes, each as a character."""
+    return text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 def _without(text: str, found: set[int]) -> str:
