@@ -39,6 +39,7 @@ class UserHeader:
                 f"the header {name} identifies the user, but no trusted peer is listed for it",
                 hint="list the addresses of the proxy: --trusted-peer 10.0.0.7",
             )
+        _refuse_everyone(self._peers)
         advice = "the header %s names the user: the proxy must remove it from what visitors send"
         _log.warning("web", f"{advice}, and nothing else may reach this service", name)
 
@@ -91,9 +92,16 @@ def _network(peer: str) -> Network:
     mapped = getattr(network.network_address, "ipv4_mapped", None)
     if mapped is not None and network.prefixlen >= _MAPPED:
         network = ipaddress.ip_network((mapped, network.prefixlen - _MAPPED))
-    if not network.prefixlen:
+    return network
+
+
+def _refuse_everyone(peers: list[Network]) -> None:
+    """Refuse peers that are every address together, such as both halves."""
+    fours = ipaddress.collapse_addresses(peer for peer in peers if isinstance(peer, ipaddress.IPv4Network))
+    sixes = ipaddress.collapse_addresses(peer for peer in peers if isinstance(peer, ipaddress.IPv6Network))
+    together: list[Network] = [*fours, *sixes]
+    if every := [str(network) for network in together if not network.prefixlen]:
         raise ConfigurationError(
-            f"{peer!r} covers every address, so any visitor could claim to be any user",
+            f"the trusted peers cover every address ({', '.join(every)}), so any visitor could claim to be any user",
             hint="list the addresses of the proxy: --trusted-peer 10.0.0.7",
         )
-    return network
