@@ -28,6 +28,7 @@ DENIED = "denied"
 WRONG_SERVER = "wrong-server"
 NOT_ACCEPTED = "not-accepted"
 WRONG_TOKEN = "wrong-token"
+CLOCK_AHEAD = "clock-ahead"
 UNVERIFIED = "unverified"
 INTERRUPTED = "interrupted"
 NOT_STORED = "not-stored"
@@ -117,6 +118,11 @@ _ERRORS: dict[str, tuple[type[LakekeyError], str, str]] = {
     WRONG_SERVER: (LoginFailed, "the answer comes from another authorization server", "tell your security team"),
     NOT_ACCEPTED: (LoginFailed, "the server did not accept the sign-in's code", _AGAIN),
     WRONG_TOKEN: (LoginFailed, "the ID token is of another client or another sign-in", "tell your security team"),
+    CLOCK_AHEAD: (
+        LoginFailed,
+        "the clock here is ahead of the server's",
+        "set the clock",
+    ),
     UNVERIFIED: (WrongIdentity, "the server does not say who signed in", "add openid and email to the app's scopes"),
     INTERRUPTED: (LoginFailed, "the sign-in was interrupted before it was stored", _AGAIN),
     NOT_STORED: (LoginFailed, "the sign-in could not be stored", _AGAIN),

@@ -177,7 +177,7 @@ class Redemption:
             signed = self._verification.who(exchanged)
         except LoginFailed:
             self._give_back(exchanged)
-            return Outcome(outcomes.WRONG_TOKEN), None
+            return self._verification.refused(exchanged), None
         if (lacks := self._verification.lacks(exchanged, signed)) is not None:
             self._give_back(exchanged)
             return lacks, None

@@ -1,8 +1,10 @@
 """Who signed in, and whether the answer makes a connection that lasts, of the person who was expected."""
 
 import time
+from datetime import UTC, datetime
 from typing import NamedTuple
 
+from lakekey import _log
 from lakekey._hosts import is_account_console
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import Target, person_key
@@ -64,6 +66,16 @@ class Verification:
         subject = claims.get("sub")
         subject = subject if isinstance(subject, str) and subject.isprintable() else ""
         return Signed(identity.name, identity.names, self._flow.issuer if subject else "", subject)
+
+    def refused(self, response: TokenResponse) -> Outcome:
+        """What to say of an ID token that is refused: one of this very sign-in can only have expired, by our clock."""
+        claims = jwt.claims(response.id_token or "", unsigned=True) or {}
+        expires_at, nonce = claims.get("exp"), self._flow.nonce
+        if nonce and claims.get("nonce") == nonce and isinstance(expires_at, int | float) and expires_at < time.time():
+            now = datetime.now(UTC).isoformat(sep=" ", timespec="minutes").replace("+00:00", " UTC")
+            _log.warning("web", "this machine's clock says %s, and the ID token of a sign-in just now has expired", now)
+            return Outcome(outcomes.CLOCK_AHEAD, detail=now)
+        return Outcome(outcomes.WRONG_TOKEN)
 
     def lacks(self, response: TokenResponse, signed: Signed) -> Outcome | None:
         """What the answer lacks for a connection that lasts; ``None`` if it lacks nothing."""

@@ -253,6 +253,8 @@ TEXTS = {
     outcomes.NOT_ACCEPTED: "Databricks did not accept the answer. Please sign in again.",
     outcomes.WRONG_TOKEN: "The answer belongs to another sign-in. Nothing was connected. If this happens twice, tell your "
     "security team.",
+    outcomes.CLOCK_AHEAD: "The clock of this service is ahead of Databricks' clock: it says {detail}. Nothing was connected. Ask your "
+    "administrator to set it.",
     outcomes.UNVERIFIED: "Databricks does not say who signed in, so nothing was connected. Ask your administrator to allow "
     "the app the scopes openid and email.",
     outcomes.INTERRUPTED: "The sign-in was interrupted. Please sign in again.",

@@ -254,6 +254,8 @@ TEXTS = {
     outcomes.NOT_ACCEPTED: "Databricks hat die Antwort nicht angenommen. Bitte melden Sie sich neu an.",
     outcomes.WRONG_TOKEN: "Die Antwort gehört zu einer anderen Anmeldung. Es wurde nichts verbunden. Geschieht das noch "
     "einmal, melden Sie es der IT-Sicherheit.",
+    outcomes.CLOCK_AHEAD: "Die Uhr dieses Dienstes geht gegenüber der von Databricks vor: Sie zeigt {detail}. Es wurde nichts "
+    "verbunden. Bitten Sie den Administrator, sie zu stellen.",
     outcomes.UNVERIFIED: "Databricks teilt nicht mit, wer sich angemeldet hat; deshalb wurde nichts verbunden. Bitten Sie die "
     "Administration, der App die Scopes openid und email zu erlauben.",
     outcomes.INTERRUPTED: "Die Anmeldung wurde unterbrochen. Bitte melden Sie sich neu an.",
