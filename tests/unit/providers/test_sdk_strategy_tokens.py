@@ -224,6 +224,21 @@ def test_error_of_an_attempt_is_that_of_each_thread_that_waits(source):
     assert found is not error
 
 
+def test_attempt_that_fails_tells_those_that_wait_its_error():
+    source, sdk = over()
+    attempts = []
+
+    def fail(*_):
+        attempts.append(source._attempts[_ONE])
+        raise ValueError("no")
+
+    sdk.config = fail
+    with pytest.raises(ConfigurationError) as caught:
+        source.headers()
+    assert attempts[0].error is caught.value
+    assert attempts[0].finished.wait(0)
+
+
 def test_attempt_that_does_not_end_is_given_up(source):
     assert isinstance(waited(source, 0), LockTimeout)
     assert source.headers() == {"Authorization": "Bearer one"}
