@@ -110,6 +110,15 @@ def test_request_that_only_clears_up_gets_the_live_token_and_asks_no_person(worl
     assert person.headers() == source_of(person).unattended_headers(), "any other request asks the person"
 
 
+@pytest.mark.usefixtures("ci_job")
+def test_identity_of_an_unattended_run_is_announced_with_its_first_token_only(world, caplog):
+    provider = provider_over(world.cache, world.server)
+    with caplog.at_level(logging.INFO, "lakekey.automation"):
+        provider.headers()
+        source_of(provider)._adopt(source_of(provider).stored())
+    assert len(caplog.records) == 1
+
+
 # Renewing ahead of time
 
 
