@@ -26,6 +26,11 @@ _NONSENSE: tuple[type[Exception], ...] = (
     ValueError, TypeError, LookupError, AttributeError, NameError, ArithmeticError, RecursionError, struct.error,
 )  # fmt: skip
 
+#: Bytes. What has more is not an entry (`lakekey.cache.entry` reads none): the server sends its beginning alone, and
+#: compares by it, so that no reader waits for gigabytes. A beginning has no room for an envelope's header, and so is
+#: damaged whatever it says. Of entries only: a note is read whole.
+LONGEST, BEGINNING = (8 << 20) + 1024, 4
+
 _KEY_LEASE = "changing-key"
 _KEY_PATIENCE = 60.0  # seconds
 _SLOW = 1.0  # seconds

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import LOADING
 from lakekey.cache.stores.alike import (
+    BEGINNING,
+    LONGEST,
     bytes_of,
     disobeyed,
     obeyed,
@@ -31,11 +33,15 @@ from lakekey.errors import CacheError
 if TYPE_CHECKING:
     from lakekey.cache.stores.postgresql_server import Answer, Server
 
-_READ = """
-SELECT (SELECT body FROM lakekey_store WHERE kind = %s AND name = %s), extract(epoch FROM clock_timestamp())::float8
-"""
+# What is far too long for an entry is seen by its beginning.
+_SEEN = f"""
+CASE WHEN kind = 'entry' AND octet_length(body) > {LONGEST} THEN substring(body FOR {BEGINNING}) ELSE body END
+""".strip()
+_READ = f"""
+SELECT (SELECT {_SEEN} FROM lakekey_store WHERE kind = %s AND name = %s), extract(epoch FROM clock_timestamp())::float8
+"""  # noqa: S608 - numbers of ours, as below
 _INSERT = "INSERT INTO lakekey_store (kind, name, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING RETURNING body"
-_UPDATE = "UPDATE lakekey_store SET body = %s WHERE kind = %s AND name = %s AND body = %s"
+_UPDATE = f"UPDATE lakekey_store SET body = %s WHERE kind = %s AND name = %s AND {_SEEN} = %s"  # noqa: S608
 # The note is held while this writes, so that no other host changes it in between.
 _UNDER = """
 WITH note AS (SELECT 1 FROM lakekey_store WHERE kind = 'note' AND name = %s AND body = %s FOR SHARE)
@@ -50,18 +56,19 @@ _UPSERT = """
 INSERT INTO lakekey_store (kind, name, body) VALUES (%s, %s, %s)
 ON CONFLICT (kind, name) DO UPDATE SET body = EXCLUDED.body
 """
-_DELETE = "DELETE FROM lakekey_store WHERE kind = %s AND name = %s AND body = %s"
+_DELETE = f"DELETE FROM lakekey_store WHERE kind = %s AND name = %s AND {_SEEN} = %s"  # noqa: S608
 _REMOVE = "DELETE FROM lakekey_store WHERE kind = %s AND name = %s"
-_SET_ASIDE = """
-WITH moved AS (DELETE FROM lakekey_store WHERE kind = 'entry' AND name = %s AND body = %s RETURNING name, body)
+_SET_ASIDE = f"""
+WITH moved AS (DELETE FROM lakekey_store WHERE kind = 'entry' AND name = %s AND {_SEEN} = %s
+               RETURNING name, substring(body FOR {LONGEST}) AS body)
 INSERT INTO lakekey_store (kind, name, body) SELECT 'bad', name, body FROM moved
 ON CONFLICT (kind, name) DO UPDATE SET body = EXCLUDED.body
-"""
+"""  # noqa: S608
 _LIST = "SELECT name FROM lakekey_store WHERE kind = 'entry' AND name > %s ORDER BY name LIMIT %s"
-_LIST_BODIES = """
-SELECT name, body, extract(epoch FROM clock_timestamp())::float8
+_LIST_BODIES = f"""
+SELECT name, {_SEEN}, extract(epoch FROM clock_timestamp())::float8
 FROM lakekey_store WHERE kind = 'entry' AND name > %s ORDER BY name LIMIT %s
-"""
+"""  # noqa: S608
 # In the names' order, so that two of them take turns and never wait for each other.
 _SWAP_PAGE = """
 WITH wanted AS (SELECT * FROM unnest(%s::text[], %s::bytea[], %s::bytea[]) AS given (name, old, new)),

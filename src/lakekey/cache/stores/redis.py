@@ -12,7 +12,16 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import LOADING
-from lakekey.cache.stores.alike import page_of, reach_and_clock, reading_of, retried, settled, understood
+from lakekey.cache.stores.alike import (
+    BEGINNING,
+    LONGEST,
+    page_of,
+    reach_and_clock,
+    reading_of,
+    retried,
+    settled,
+    understood,
+)
 from lakekey.cache.stores.findings import OK, Finding
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import without_credentials
@@ -26,11 +35,20 @@ if TYPE_CHECKING:
 # Every script gets its keys by name, and is read-only or may be run twice without harm. `TIME` is the store's clock;
 # scripts that write after it need effects replication, which is the only kind since Redis 7 and the default since 5.
 _READ = NOW + "return {redis.call('GET', KEYS[1]), now}"
+# What is far too long for an entry is seen by its beginning. Not by `STRLEN`, to which earlier releases' users have no
+# right.
+_SEEN = f"""
+local function seen(body)
+  return body and #body > {LONGEST} and string.sub(body, 1, {BEGINNING}) or body
+end
+"""
+_READ_ENTRY = f"{_SEEN}{NOW}return {{seen(redis.call('GET', KEYS[1])), now}}"
 _READ_PAGE = (
-    NOW
+    _SEEN
+    + NOW
     + """
 local found = {now}
-for i = 1, #KEYS do found[i + 1] = redis.call('GET', KEYS[i]) end
+for i = 1, #KEYS do found[i + 1] = seen(redis.call('GET', KEYS[i])) end
 return found
 """
 )
@@ -52,8 +70,11 @@ return done
 )
 # Of an entry, the index is written in the same step: KEYS[2] is a sorted set of all ids. KEYS[3] is a note that has to
 # say ARGV[4].
-_SWAP = """
+_SWAP = (
+    _SEEN
+    + """
 local have = redis.call('GET', KEYS[1])
+if KEYS[2] then have = seen(have) end
 if have == ARGV[1] then return 1 end
 if KEYS[3] and redis.call('GET', KEYS[3]) ~= ARGV[4] then return 0 end
 if (ARGV[2] == '' and have) or (ARGV[2] ~= '' and have ~= ARGV[2]) then return 0 end
@@ -61,20 +82,30 @@ redis.call('SET', KEYS[1], ARGV[1])
 if KEYS[2] then redis.call('ZADD', KEYS[2], 0, ARGV[3]) end
 return 1
 """
-_DELETE = """
-local have = redis.call('GET', KEYS[1])
+)
+_DELETE = (
+    _SEEN
+    + """
+local have = seen(redis.call('GET', KEYS[1]))
 if ARGV[1] ~= '' and have ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 if KEYS[2] then redis.call('ZREM', KEYS[2], ARGV[2]) end
 return 1
 """
-_SET_ASIDE = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[3], ARGV[1])
+)
+_SET_ASIDE = (
+    _SEEN
+    + """
+local have = redis.call('GET', KEYS[1])
+if seen(have) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[3], string.sub(have, 1, """
+    + str(LONGEST)
+    + """))
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[2])
 return 1
 """
+)
 
 
 class RedisStore(ServerStore):
@@ -216,7 +247,8 @@ class RedisStore(ServerStore):
         return understood(self.where, lambda: page_of([name.decode() for name in reply], after))
 
     def _read(self, kind: str, name: str) -> Reading:
-        reply = retried(lambda: self._run(_READ, (self._key(kind, name),)))
+        script = _READ_ENTRY if kind == "entry" else _READ
+        reply = retried(lambda: self._run(script, (self._key(kind, name),)))
 
         def reading() -> Reading:
             body, now = reply
