@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 
 import pytest
 
@@ -125,3 +126,20 @@ def test_line_that_fits_stays_one_and_what_is_not_to_be_broken_stays_whole(monke
     assert _terminal.folded(f"{a} {b}b c", SCREEN) == [a, f"{b}b c"]
     words = [f"{a} {a}", b, "c"]
     assert _terminal.folded(" ".join(words), SCREEN, 0, words) == [f"{a} {a}", f"{b} c"]
+
+
+def test_pipe_is_written_to_without_rich(monkeypatch):
+    for name in ("console", "style", "table", "text"):
+        monkeypatch.setitem(sys.modules, f"rich.{name}", None)
+    assert _terminal.painted("text", "red", PIPE) == "text"
+    assert _terminal.painted("", "red", SCREEN) == ""
+    assert _terminal.link("https://a", PIPE) == "https://a"
+    assert _terminal.folded("a b", PIPE) == ["a b"]
+    assert _terminal.table(("A", "B"), [[("x", "red"), ("y", "")]], PIPE) == ["A  B", "x  y"]
+
+
+def test_table_that_fills_the_terminal_fits(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    cells = [("x" * 9, ""), ("y" * 9, "")]
+    assert _terminal.table(("A", "B"), [cells], SCREEN)[1] == f"{'x' * 9}  {'y' * 9}"
+    assert _terminal.table(("A", "B"), [[cells[0], ("y" * 10, "")]], SCREEN) is None
