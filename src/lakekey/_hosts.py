@@ -91,17 +91,26 @@ def _no_address(said: str, what: str, profile: str | None) -> ConfigurationError
 
 def workspace_of(host: str) -> str | None:
     """The workspace that an address copied from the browser names: its parameter ``o``, or ``w``."""
+    named = [value for name in ("o", "w") for value in _parameters(host).get(name, ())]
+    return next((value for value in named if value.isascii() and value.isdigit()), None)
+
+
+def account_of(host: str) -> str | None:
+    """The account that an address copied from the browser names: its parameter ``account_id``."""
+    named = _parameters(host).get("account_id", ())
+    return next((value for value in named if value.isascii() and value.replace("-", "").isalnum()), None)
+
+
+def _parameters(host: str) -> dict[str, list[str]]:
     if "?" not in host:
-        return None
+        return {}
     with LOADING:
         from urllib.parse import parse_qs, urlsplit
 
     try:
-        given = parse_qs(urlsplit(host).query, max_num_fields=30)
+        return parse_qs(urlsplit(host).query, max_num_fields=30)
     except ValueError:  # `normalize_host` says what is wrong with it
-        return None
-    named = [value for name in ("o", "w") for value in given.get(name, ())]
-    return next((value for value in named if value.isascii() and value.isdigit()), None)
+        return {}
 
 
 def routed_path(http_path: str, workspace_id: str | None) -> str:

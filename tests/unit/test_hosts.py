@@ -5,6 +5,7 @@ import pytest
 from lakekey import ConfigurationError
 from lakekey._hosts import (
     _plainly_written,
+    account_of,
     cloud_of,
     in_address,
     is_account_console,
@@ -76,6 +77,22 @@ def test_name_in_another_script_is_shown_escaped():
 )
 def test_workspace_of_a_copied_address(address, workspace):
     assert workspace_of(address) == workspace
+
+
+@pytest.mark.parametrize(
+    ("address", "account"),
+    [
+        (f"https://{NAME}/?o=1&account_id=a-1b2", "a-1b2"),
+        (f"{NAME}/login?account_id=a-1b2#frag", "a-1b2"),
+        (f"https://{NAME}/?account_id=", None),
+        (f"https://{NAME}/?account_id=a%0d%0aX: y", None),
+        (f"https://{NAME}/?next=%3Faccount_id%3Da-1b2", None),
+        (f"https://{NAME}/", None),
+        ("https://[?account_id=a", None),
+    ],
+)
+def test_account_of_a_copied_address(address, account):
+    assert account_of(address) == account
 
 
 @pytest.mark.parametrize(

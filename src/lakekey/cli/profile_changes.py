@@ -4,7 +4,7 @@ import argparse
 import os
 
 from lakekey import _commands
-from lakekey._hosts import normalize_host, workspace_of
+from lakekey._hosts import account_of, normalize_host, workspace_of
 from lakekey.cli.output import print_json, print_text
 from lakekey.configuration import databrickscfg, profile_writer
 from lakekey.configuration.target import resolve
@@ -21,6 +21,8 @@ def add(arguments: argparse.Namespace) -> int:
         values["host"] = normalize_host(arguments.host, name)
         if workspace := workspace_of(arguments.host):
             values["workspace_id"] = workspace
+        if account := account_of(arguments.host):
+            values.setdefault("account_id", account)
     elif not arguments.replace:
         raise ConfigurationError(
             "a new profile needs --host", hint=f"lakekey profiles add {_commands.profile(name)} --host https://…"

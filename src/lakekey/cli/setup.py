@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from lakekey import _commands
-from lakekey._hosts import LOOPBACK, normalize_host, workspace_of
+from lakekey._hosts import LOOPBACK, account_of, normalize_host, workspace_of
 from lakekey.cli import prompt, workspace_address
 from lakekey.cli.arguments import target_settings
 from lakekey.cli.compute_choice import choose_compute
@@ -152,11 +152,13 @@ def finish(arguments: argparse.Namespace, plan: Plan, provider: Provider) -> Wri
     workspace = workspace_of(plan.raw_host)
     if workspace:
         values["workspace_id"] = workspace
+    if account := account_of(plan.raw_host):
+        values["account_id"] = account
     for name, value in target_settings(arguments).items():
         if name not in ("host", "config_file"):
             values[name] = value if isinstance(value, str) else ",".join(value)
     values.setdefault("auth_type", target.auth_type)
-    if target.account_id is None:
+    if target.account_id is None or workspace:
         try:
             values.update(choose_compute(provider, asks=asks))
         except KeyboardInterrupt:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from types import MappingProxyType
 
-from lakekey._hosts import normalize_host
+from lakekey._hosts import account_of, normalize_host
 from lakekey._imports import LOADING
 from lakekey.configuration.auth_type import select
-from lakekey.configuration.layers import ARGUMENT, PROFILE, Layers, read_layers
+from lakekey.configuration.layers import ARGUMENT, PROFILE, Layers, SourcedValue, read_layers
 from lakekey.configuration.settings import (
     CACHE_SETTINGS,
     DELEGATED,
@@ -214,7 +214,18 @@ def target_of(layers: Layers, environ: Mapping[str, str]) -> Target:
     Raises:
         ConfigurationError: A setting is missing, wrong, or contradicts another.
     """
+    _take_account_of_the_host(layers)
     return Target(*validated(layers, select(layers, environ), environ))
+
+
+def _take_account_of_the_host(layers: Layers) -> None:
+    """An address that was copied from the browser may name the account; it is as strong as the address."""
+    layer, host = layers.layer("host"), layers.raw("host")
+    if layer is None or not isinstance(host, str) or layers.has(layer, "account_id"):
+        return
+    account = account_of(host)
+    if account is not None:
+        layers.layers[layer]["account_id"] = SourcedValue(account, layers.source("host"))
 
 
 def person_key(name: str) -> str:

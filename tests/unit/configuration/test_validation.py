@@ -93,6 +93,19 @@ def test_account_console_needs_the_account_unless_the_sdk_signs_in():
     assert resolve(environ={}, host=CONSOLE, auth_type="pat", token=SECRET).host == CONSOLE
 
 
+def test_address_from_the_browser_names_the_account_unless_as_strong_a_setting_does(tmp_path):
+    copied = f"{CONSOLE}/login?account_id=a-1"
+    target = resolve(None, {"DATABRICKS_ACCOUNT_ID": "a-2"}, host=copied)
+    assert (target.host, target.account_id, target.cache_key_fields()["account"]) == (CONSOLE, "a-1", "a-1")
+    assert target.login_command == f"lakekey login --host {CONSOLE} --account-id a-1"
+    assert resolve(None, {}, host=copied, account_id="a-3").account_id == "a-3"
+    profiles = tmp_path / "profiles"
+    profiles.write_text(f"[prod]\nhost = {copied}\n", encoding="utf-8")
+    assert resolve("prod", {}, config_file=profiles).account_id == "a-1"
+    environ = {"DATABRICKS_ACCOUNT_ID": "a-2"}
+    assert resolve("prod", environ, config_file=profiles).account_id == "a-2"
+
+
 @pytest.mark.parametrize(("count", "end"), [(5, "p4"), (6, "p4, …")])
 def test_first_five_profiles_are_named_where_none_is(config, count, end):
     environ = config("".join(f"[p{number}]\nhost = {HOST}\n" for number in range(count)))
