@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from lakekey.cache import private_files
+from lakekey.cache import durable_files, private_files
 from lakekey.cache.stores.file import _GIVEN_UP, FileStore
 from lakekey.errors import CacheError, CacheWriteFailed, LockTimeout, UnsafeCache
 
@@ -144,6 +144,51 @@ def test_temporary_file_has_the_mark_of_the_lock_that_is_held(store, monkeypatch
 
 
 @pytest.mark.posix_owners
+def test_what_lies_above_the_directory_is_checked_once(store, directory, monkeypatch):
+    checked = []
+    monkeypatch.setattr(private_files.safe_path, "check_parents", checked.append)
+    store.prepare()
+    assert checked == [str(directory)]
+
+
+def test_write_outlasts_a_loss_of_power_unless_its_caller_says_otherwise(store, monkeypatch):
+    synced, replace = [], durable_files.replace
+
+    def noted(*arguments, **how):
+        synced.append(how["synced"])
+        replace(*arguments, **how)
+
+    monkeypatch.setattr(durable_files, "replace", noted)
+    assert store.put(NAME, b"one", replaces=None)
+    assert store.put(NAME, b"two", replaces=b"one", synced=False)
+    assert synced == [True, False]
+
+
+def test_lock_is_to_write_under_unless_its_caller_says_otherwise(store, monkeypatch):
+    def full(*_):
+        raise CacheWriteFailed("no room")
+
+    monkeypatch.setattr(store._locks, "_find_room", full)
+    with pytest.raises(CacheWriteFailed, match="no room"), store.lock(NAME):
+        pytest.fail("there is no room to write")
+    with store.lock(NAME, to_write=False) as held:
+        assert held
+
+
+def test_bad_entry_that_is_in_use_for_a_moment_is_set_aside_after_it(store, monkeypatch):
+    store.put(NAME, b"bad", replaces=None)
+    replace, denials = os.replace, [PermissionError(errno.EACCES, "denied")]
+
+    def denied_once(source, target):
+        if str(target).endswith(".bad") and denials:
+            raise denials.pop()
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", denied_once)
+    assert store.set_aside(NAME, b"bad")
+    assert (denials, store.get(NAME)) == ([], None)
+
+
 def test_entry_that_must_not_be_read_is_set_aside_unread_and_one_that_can_be_stays(store, directory):
     path = directory / "entries" / f"{NAME}.entry"
     assert store.set_aside(NAME, None) is None, "there is none"
