@@ -17,7 +17,7 @@ from lakekey.oauth.answer import Answer, retry_after
 from lakekey.oauth.connections import KeptConnections, new_adapter
 from lakekey.oauth.content_coding import unpacked
 from lakekey.oauth.proxy import proxies_on_the_way, proxy_to
-from lakekey.oauth.transport_errors import LATE, LONGEST, TRY_AGAIN, explained
+from lakekey.oauth.transport_errors import LONGEST, TRY_AGAIN, explained, late
 
 if TYPE_CHECKING:
     import requests
@@ -125,7 +125,7 @@ class Transport:
         deadline = deadlines.earliest(deadline)
         left = deadline - time.monotonic()
         if left <= 0:
-            raise TokenEndpointError(LATE.format(host), hint=TRY_AGAIN)
+            raise TokenEndpointError(late(host, proxy), hint=TRY_AGAIN)
         retryable, answered = True, False
         key = (host, proxy, self._ca_file, self._client_certificate)
         adapter = (self._kept.take(key) if self._kept is not None and not new_connection else None) or new_adapter()
@@ -159,11 +159,11 @@ class Transport:
                 # An answer that ends with its connection ends at the deadline, too: then only JSON is known whole.
                 if not watch.over or answer.json_object() is not None:
                     return answer
-                problem, hint = LATE.format(host), TRY_AGAIN
+                problem, hint = late(host, proxy), TRY_AGAIN
             except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 # The second where requests lets it through: a host name with a label that is empty or too long. The
                 # last: something that was to be sent on, such as a device code, cannot be encoded.
-                problem, hint, retryable = explained(error, host)
+                problem, hint, retryable = explained(error, host, proxy)
         if watch.reuses and not answered and time.monotonic() < deadline:
             # The server had closed it, or was about to (RFC 9112 §9.3.1); see `KeptConnections`.
             return self._send(
@@ -171,7 +171,7 @@ class Transport:
             )
         if retryable and time.monotonic() >= deadline:
             # Cut off by ourselves (`lakekey.oauth.deadlines`), whatever it looked like to the library.
-            problem, hint = LATE.format(host), TRY_AGAIN
+            problem, hint = late(host, proxy), TRY_AGAIN
         self.check_files()
         # Raised out here: the library's exception carries the request, and with it the secrets in its body.
         raise TokenEndpointError(problem, hint=hint, retryable=retryable)

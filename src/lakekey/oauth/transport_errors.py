@@ -2,12 +2,16 @@
 
 from lakekey._imports import libraries
 
-LATE = "{} did not answer in time"
 TRY_AGAIN = "check the network, and try again"
 LONGEST = 120  # characters of another party's text in an error
 
 
-def explained(error: Exception, host: str) -> tuple[str, str, bool]:
+def late(host: str, proxy: str | None) -> str:
+    """That no answer came in time. Which of the two is silent, a host or the proxy on the way, nothing tells."""
+    return f"{host} did not answer in time{f' through the proxy {proxy}' if proxy else ''}"
+
+
+def explained(error: Exception, host: str, proxy: str | None = None) -> tuple[str, str, bool]:
     """What went wrong, the next step, and whether the same request may succeed in a moment."""
     with libraries():
         import ssl
@@ -23,7 +27,7 @@ def explained(error: Exception, host: str) -> tuple[str, str, bool]:
         # Its certificate is the same one in a moment.
         return f"TLS with {host} failed: {_in_words(cause)}", hint, not isinstance(cause, ssl.SSLCertVerificationError)
     if isinstance(error, exceptions.Timeout):
-        return LATE.format(host), TRY_AGAIN, True
+        return late(host, proxy), TRY_AGAIN, True
     if isinstance(error, exceptions.ProxyError | exceptions.InvalidProxyURL) or any(map(_is_of_socks, causes)):
         return f"the proxy on the way to {host} failed: {_in_words(cause)}", "check HTTPS_PROXY", True
     if isinstance(error, exceptions.InvalidSchema):

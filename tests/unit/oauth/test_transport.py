@@ -101,6 +101,16 @@ def test_a_server_that_says_nothing_is_given_up_at_the_deadline(transport):
         assert time.monotonic() - began < 20
 
 
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+def test_silent_proxy_is_named_beside_the_host_that_it_leads_to(transport, monkeypatch, scheme):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        proxy = f"127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://ada:dose0123@{proxy}")
+        with pytest.raises(TokenEndpointError) as caught:
+            transport.get("https://dbc-1.example.com/", deadline=time.monotonic() + 0.2)
+    assert caught.value.message == f"dbc-1.example.com did not answer in time through the proxy {proxy}"
+
+
 @pytest.mark.parametrize("framing", [b"Content-Length: 1000", b"Connection: close"], ids=["length", "until it closes"])
 def test_a_server_that_drips_is_given_up_at_the_deadline(transport, framing):
     def drip(listener):

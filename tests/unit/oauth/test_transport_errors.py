@@ -39,6 +39,11 @@ def test_failure_says_what_it_was_and_whether_trying_again_may_help(error, probl
     assert hint
 
 
+def test_proxy_on_the_way_is_named_where_it_may_be_what_is_silent():
+    said, _, _ = explained(requests.exceptions.ConnectTimeout(), "h", "proxy.example.com:1080")
+    assert said == "h did not answer in time through the proxy proxy.example.com:1080"
+
+
 def test_errors_that_name_each_other_as_their_reason_are_explained():
     one, other = ConnectionResetError("one"), ConnectionResetError("other")
     one.__cause__, other.__cause__ = other, one
