@@ -139,8 +139,11 @@ def test_trouble_that_passes_is_tried_again(provider, server, often):
     assert len(server.sent) == often + 1
 
 
-def test_trouble_that_stays_is_tried_four_times(provider, server):
+def test_trouble_that_stays_is_tried_four_times_and_noted_for_those_that_wait(provider, server):
     server.trouble.extend(["unavailable"] * 9)
+    before = entry_of(provider).refresh_token
     with pytest.raises(TokenEndpointError):
         renew(provider)
     assert len(server.sent) == 4
+    after = entry_of(provider)
+    assert (after.refresh_token, after.failure.code) == (before, "token_endpoint")
