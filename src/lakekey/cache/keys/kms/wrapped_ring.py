@@ -71,7 +71,6 @@ class KmsRing:
         self._place = place
         self._pause = pause
         self._path = place.note_place(NOTE)
-        self._environ = environ
         self._kms = kms
         self._cache_id = cache_id
         self._seen: bytes | None = None

@@ -2,6 +2,9 @@
 
 import errno
 import json
+import os
+import threading
+import warnings
 from types import SimpleNamespace
 
 import pytest
@@ -253,3 +256,27 @@ def test_turn_is_waited_for_a_second_longer_than_the_call_and_given_back(monkeyp
         assert turn.did == did
     wrapped_ring._new_turn()
     assert wrapped_ring._turn is not turn
+
+
+@pytest.mark.fork
+def test_forked_child_waits_for_no_thread_that_stayed_behind():
+    holds, over = threading.Event(), threading.Event()
+
+    def hold():
+        with wrapped_ring._one_at_a_time(30):
+            holds.set()
+            over.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert holds.wait(30)
+        with warnings.catch_warnings(action="ignore"):
+            child = os.fork()
+        if child == 0:
+            os._exit(0 if wrapped_ring._turn.acquire(blocking=False) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert not wrapped_ring._turn.acquire(blocking=False)
+    finally:
+        over.set()
+        thread.join()
