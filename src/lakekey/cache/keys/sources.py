@@ -74,7 +74,12 @@ def ring_of(source: KeySource, why: str = "") -> KeyRing:
     text = source.read()
     if text is None:
         raise source.lost()
-    return parse_ring(text, source=source.name, where=source.where, why=why)
+    try:
+        return parse_ring(text, source=source.name, where=source.where, why=why)
+    except KeyUnavailable as error:
+        if source.name not in GIVEN:  # a new key would overwrite what is left of the one that sealed the cache
+            error.hint = source.lost().hint
+        raise
 
 
 def configured(environ: Mapping[str, str]) -> tuple[str, str] | None:

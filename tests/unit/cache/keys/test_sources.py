@@ -10,8 +10,9 @@ import pytest
 from lakekey import _commands
 from lakekey.cache import durable_files, private_files
 from lakekey.cache.keys.in_force import Keys
+from lakekey.cache.keys.keyring import KeyringItem
 from lakekey.cache.keys.ring import format_ring, key_id
-from lakekey.cache.keys.sources import configured
+from lakekey.cache.keys.sources import configured, ring_of
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.cache.stores.file import FileStore
@@ -78,6 +79,30 @@ def test_a_cache_with_a_key_file_and_nothing_written_down_goes_on_with_that_file
     durable_files.replace(str(directory / "master.key"), KEY.encode())
     assert ring(directory).current == key_id(b"k" * 32)
     assert refusal(directory, LAKEKEY_KEY_SOURCE="keyring").hint.endswith("lakekey keys rotate --to keyring")
+
+
+@pytest.mark.parametrize("damaged", ["", "# a comment\n", "garbage\n", KEY[:20]])
+def test_damaged_key_file_of_ours_is_to_be_restored_and_not_overwritten(directory, damaged):
+    ring(directory, LAKEKEY_KEY_SOURCE="file")
+    (directory / "master.key").write_text(damaged)
+    error = refusal(directory)
+    assert error.message.startswith(f"{directory / 'master.key'} holds ")
+    assert "restore it from a backup" in error.hint
+    assert "openssl" not in error.hint
+
+
+@pytest.mark.parametrize("text", ["", "garbage"])
+def test_keyring_item_without_a_key_is_to_be_restored(monkeypatch, text):
+    item = KeyringItem("keyring.backends.kwallet:DBusKeyring", "x", {})
+    monkeypatch.setattr(item, "read", lambda: text)
+    with pytest.raises(KeyUnavailable, match="holds ") as caught:
+        ring_of(item)
+    assert caught.value.hint.startswith("restore that keyring")
+
+
+def test_key_that_is_given_and_is_none_is_to_be_made(directory, tmp_path):
+    for given in ({"LAKEKEY_KEY": "garbage"}, {"LAKEKEY_KEY_FILE": mount(tmp_path / "given", "garbage")}):
+        assert refusal(directory, **given).hint == "make a key with: openssl rand -base64 32"
 
 
 def test_the_decision_names_no_secret(directory):
