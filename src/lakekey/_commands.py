@@ -44,6 +44,11 @@ def free_space(directory: str) -> str:
     return f"{'dir' if _windows() else 'df -h'} {quoted(directory)}"
 
 
+def check_store(*, shared: bool) -> str:
+    """Looks at a store of ours: one that hosts share, or this machine's."""
+    return f"lakekey {'store check' if shared else 'doctor'}"
+
+
 def listeners(first: int, last: int) -> str:
     """Shows which processes listen on a range of ports."""
     if _windows():

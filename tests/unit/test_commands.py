@@ -31,6 +31,13 @@ def test_hint_names_a_command_of_this_system(monkeypatch, platform):
     assert named == NAMED[platform]
 
 
+def test_store_of_this_machine_is_looked_at_by_the_doctor():
+    assert [_commands.check_store(shared=shared) for shared in (True, False)] == [
+        "lakekey store check",
+        "lakekey doctor",
+    ]
+
+
 def test_path_is_one_word_of_each_command(monkeypatch):
     monkeypatch.setattr(_commands.sys, "platform", "darwin")
     path = "/Users/ada/Library/Application Support/lakekey"

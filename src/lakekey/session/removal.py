@@ -5,6 +5,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from lakekey._commands import check_store
 from lakekey._imports import LOADING
 from lakekey.cache.cache import Cache
 from lakekey.cache.opening import cache_directory
@@ -58,7 +59,8 @@ def remove(cache: Cache, name: str, only: "Callable[[Entry], bool] | None" = Non
             if time.monotonic() > until:
                 raise CacheError(
                     f"the entry {name[:12]} in {cache.store.where} cannot be removed: it is there again each time",
-                    hint="end the programs that use this session, and try again; or run: lakekey store check",
+                    hint="end the programs that use this session, and try again; or run: "
+                    f"{check_store(shared=cache.store.shared)}",
                 )
             time.sleep(_PAUSE)
             envelope = read()  # not every store's lock keeps all others out

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
+from lakekey._imports import LOADING
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry, Stored
 from lakekey.cache.making_way import begun_again, read_or_clear, was_emptied
@@ -42,10 +43,12 @@ class Refusals:
         self._left -= 1
         if self._left <= 0 and time.monotonic() > self._until:
             store = self._cache.store
-            command = "store check" if store.shared else "doctor"
+            with LOADING:
+                from lakekey._commands import check_store
+
             raise CacheWriteFailed(
                 f"{store.where} took none of the writes of a new token, and gave no error",
-                hint=f"try again; if it lasts, run: lakekey {command}",
+                hint=f"try again; if it lasts, run: {check_store(shared=store.shared)}",
             )
         self.pause()
 

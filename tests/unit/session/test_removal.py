@@ -60,7 +60,16 @@ def test_store_that_never_removes_an_entry_is_not_asked_for_ever(cache, monkeypa
     monkeypatch.setattr(cache.store, "delete", lambda *_, **__: False)
     with pytest.raises(CacheError, match="the entry aaaaaaaaaaaa in memory: cannot be removed") as caught:
         remove(cache, NAME, patience=0.1)
-    assert "lakekey store check" in caught.value.hint
+    assert caught.value.hint.endswith("; or run: lakekey doctor")
+
+
+def test_hint_for_a_store_that_hosts_share_is_its_own_check(monkeypatch):
+    shared = cache_over(Shared())
+    kept(shared)
+    monkeypatch.setattr(shared.store, "delete", lambda *_, **__: False)
+    with pytest.raises(CacheError) as caught:
+        remove(shared, NAME, patience=0.1)
+    assert caught.value.hint.endswith("; or run: lakekey store check")
 
 
 def test_entry_that_was_changed_in_the_midst_is_removed_as_it_is_now(cache, monkeypatch):
