@@ -4,6 +4,7 @@
 """
 
 import codecs
+import errno
 import io
 import os
 import sys
@@ -127,8 +128,10 @@ class _Checked(io.FileIO):
             raise
         except OSError as error:
             reason = error.strerror or type(error).__name__
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise OutputFailed(
-            f"standard output cannot be written to: {reason}", hint="redirect it to a file on a disk with free space"
+            f"standard output cannot be written to: {reason}",
+            hint=f"redirect it to a file {'on a disk with free space' if is_full else 'that can be written to'}",
         )
 
 

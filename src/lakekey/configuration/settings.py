@@ -278,15 +278,18 @@ def _switch(name: str, value: Any, source: str, profile: str | None) -> bool:
 
 
 def _number(name: str, value: Any, source: str, profile: str | None) -> float:
-    port = SETTINGS[name].kind == "port"
+    kind = SETTINGS[name].kind
+    port = kind == "port"
+    last = 2**16 - 1 if port else 2**31 - 1
     try:
         number = (int if port else float)(value) if not isinstance(value, bool) else -1
     except (TypeError, ValueError, OverflowError):
         number = -1
-    if not 0 < number < (2**16 if port else 2**31):  # refuses infinity and NaN too
+    if not 0 < number <= last:  # refuses infinity and NaN too
+        wrong = "not a port" if port else "too large" if number > last else "not a positive number"
         raise ConfigurationError(
-            f"{name} ({source}) is {value!r}, which is {'not a port' if port else 'not a positive number'}",
-            hint=f"set {name} to a number{' from 1 to 65535' if port else ''}",
+            f"{name} ({source}) is {value!r}, which is {wrong}",
+            hint=f"set {name} to a number {'from 1' if port else f'of {kind} above 0 and up'} to {last}",
             profile=profile,
         )
     return number

@@ -109,7 +109,8 @@ def test_path_may_be_given_as_one(tmp_path):
         ("login_timeout", 0, "login_timeout (profile) is 0, which is not a positive number"),
         ("login_timeout", True, "login_timeout (profile) is True, which is not a positive number"),
         ("login_timeout", "soon", "login_timeout (profile) is 'soon', which is not a positive number"),
-        ("lock_timeout", 2**31, "lock_timeout (profile) is 2147483648, which is not a positive number"),
+        ("lock_timeout", 2**31, "lock_timeout (profile) is 2147483648, which is too large"),
+        ("lock_timeout", "1e10", "lock_timeout (profile) is '1e10', which is too large"),
     ],
 )
 def test_value_that_a_setting_does_not_take_is_refused_with_its_source(name, value, said):
@@ -118,6 +119,8 @@ def test_value_that_a_setting_does_not_take_is_refused_with_its_source(name, val
     assert refused.hint
 
 
-def test_hint_for_a_number_says_the_bounds_of_a_port_alone():
+def test_hint_for_a_number_says_its_bounds():
     assert refusal("redirect_port", 0).hint == "set redirect_port to a number from 1 to 65535"
-    assert refusal("login_timeout", 0).hint == "set login_timeout to a number"
+    said = "set lock_timeout to a number of seconds above 0 and up to 2147483647"
+    assert refusal("lock_timeout", 0).hint == refusal("lock_timeout", "1e10").hint == said
+    assert checked("lock_timeout", 2**31 - 1, "profile", None) == 2**31 - 1

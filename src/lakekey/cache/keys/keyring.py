@@ -96,13 +96,18 @@ class KeyringItem:
         except KeyringTrouble as trouble:
             raise KeyUnavailable(
                 f"the key of this cache is in the keyring ({_BACKENDS[self._backend]}), and {trouble}",
-                hint=_HINTS[trouble.kind],
+                hint=_UNLOCK[_BACKENDS[self._backend]] if trouble.kind == "locked" else _HINTS[trouble.kind],
             ) from trouble
 
 
+_UNLOCK = {
+    "Secret Service": "unlock the keyring (sign in to the desktop, or: gnome-keyring-daemon --unlock), then try again",
+    "KWallet": "unlock the wallet (sign in to the desktop, or open it in KWalletManager), then try again",
+    "macOS Keychain": "unlock the keychain (security unlock-keychain), then try again",
+    "Windows Credential Manager": "unlock the keyring (sign in to Windows as this user), then try again",
+}
 _HINTS = {
     "absent": "start the keyring of the desktop session, or use another LAKEKEY_CACHE_DIR on this machine",
-    "locked": "unlock the keyring (sign in to the desktop, or: gnome-keyring-daemon --unlock), then try again",
     "hanging": f"answer or restart the keyring, or wait longer with {LIMIT_VARIABLE} (seconds)",
     "broken": "try it by hand with: python -m keyring diagnose",
 }

@@ -226,6 +226,25 @@ def test_trouble_of_an_item_has_its_next_step(monkeypatch, kind, step):
     assert step in hint
 
 
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        (SERVICE_NAME, "gnome-keyring-daemon --unlock"),
+        ("keyring.backends.kwallet:DBusKeyring", "KWalletManager"),
+        ("keyring.backends.macOS:Keyring", "security unlock-keychain"),
+        (WINDOWS, "sign in to Windows"),
+    ],
+)
+def test_locked_keyring_is_unlocked_in_its_own_way(monkeypatch, name, step):
+    def within(limit, call):
+        raise KeyringTrouble("locked", "it says so")
+
+    monkeypatch.setattr(keyring, "within", within)
+    _, hint = refusal(KeyringItem(name, "x", {}))
+    assert step in hint
+    assert ("gnome-keyring" in hint) == (name == SERVICE_NAME)
+
+
 def test_item_of_the_secret_service_is_read_by_its_own_library(secret_service, monkeypatch):
     service = secret_service(SecretService(Item(text="a ring"), Item(text="another")))
     assert KeyringItem(SERVICE_NAME, "cache a", {}).read() == "a ring"
