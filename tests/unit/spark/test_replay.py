@@ -8,12 +8,32 @@ from lakekey.spark.replay import Replay
 
 
 class Part(NamedTuple):
-    """A request of one byte."""
+    """A request, of one byte unless told."""
 
     number: int
+    size: int = 1
 
     def ByteSize(self):
-        return 1
+        return self.size
+
+
+def test_reader_of_an_earlier_upload_finds_the_end_where_the_next_one_goes_on():
+    parts = [Part(number) for number in range(3)]
+    replay = Replay(iter(parts))
+    first = replay.begin()
+    assert next(first) == parts[0]
+    second = replay.begin()
+    assert list(first) == []
+    assert list(second) == parts
+
+
+@pytest.mark.parametrize(("sizes", "is_kept"), [((4, 4), True), ((4, 5), False), ((9,), False), ((9, 0), False)])
+def test_upload_is_kept_while_all_of_it_has_no_more_than_eight_megabytes(sizes, is_kept):
+    parts = [Part(number, size << 20) for number, size in enumerate(sizes)]
+    replay = Replay(iter(parts))
+    assert list(replay.begin()) == parts
+    again = replay.begin()
+    assert (list(again) if again is not None else None) == (parts if is_kept else None)
 
 
 def test_upload_that_its_program_broke_off_does_not_look_complete_to_a_later_reader():
