@@ -162,6 +162,17 @@ def test_keyring_that_does_not_answer_is_given_up():
     assert (caught.value.kind, str(caught.value)) == ("hanging", "the OS keyring did not answer within 0.01 s")
 
 
+def test_answer_that_takes_its_time_is_waited_for(monkeypatch):
+    is_waited_for = threading.Event()
+
+    def join(thread, limit):
+        is_waited_for.set()
+        thread.join(limit)
+
+    monkeypatch.setattr(keyring, "join", join)
+    assert within(30, lambda: is_waited_for.wait(30) and "its answer") == "its answer"
+
+
 def test_call_is_made_in_a_thread_that_keeps_no_program_alive():
     thread = within(10, threading.current_thread)
     assert thread.daemon
