@@ -90,6 +90,13 @@ def test_path_may_be_given_as_one(tmp_path):
     assert refusal("catalog", pathlib.Path(tmp_path)).message.endswith("Path, not text")
 
 
+def test_tilde_is_the_home_directory_in_a_path_alone(tmp_path, monkeypatch):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    assert pathlib.PurePath(checked("cache_dir", "~/c", "argument", None)) == pathlib.PurePath(tmp_path, "c")
+    assert checked("catalog", "~/c", "argument", None) == "~/c"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
