@@ -15,8 +15,9 @@ import databricks.sdk.config as sdk_config
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from databricks.sdk import credentials_provider
 from databricks.sdk.config import Config
-from databricks.sdk.oauth import OidcEndpoints
+from databricks.sdk.oauth import OAuthClient, OidcEndpoints, TokenCache
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
@@ -273,6 +274,16 @@ def test_departure_1_arguments_silence_variables_for_the_same_choice(machine):
     assert we_resolve(person, machine).client_id == DEFAULT_CLIENT
 
 
+def test_departure_1_an_argument_chooses_over_the_profiles_auth_type(machine):
+    profile = {"prod": {"host": HOST, "auth_type": M2M, "client_id": "app-1"}}
+    token = case(profile, "prod", token="dapi1")
+    assert sdk_signs_in_with(token, machine) != "pat"
+    assert we_resolve(token, machine).auth_type == "pat"
+    profile["prod"]["auth_type"] = U2M  # a secret alone is that of the profile's app for people
+    assert we_resolve(case(profile, "prod", client_secret="secret-1"), machine).auth_type == U2M
+    assert we_resolve(case(profile, "prod", **PAIR), machine).auth_type == M2M
+
+
 def test_departure_1_two_kinds_of_credentials_as_arguments_contradict_each_other(machine):
     both = case(host=HOST, token="dapi1", **PAIR)
     assert "more than one authorization method" in sdk_signs_in_with(both, machine)
@@ -418,6 +429,18 @@ def test_departure_12_what_is_meant_for_another_cloud_does_not_count(machine):
     google = case(host=HOST, environment={"google_credentials": GOOGLE})
     assert sdk_signs_in_with(google, machine) == "google-credentials"
     assert we_resolve(google, machine).auth_type == U2M
+
+
+def test_departure_13_an_azure_app_is_no_app_for_people(machine, monkeypatch):
+    clients = []
+    at_entra_id = OidcEndpoints("https://entra.invalid/authorize", "https://entra.invalid/token")
+    monkeypatch.setattr(credentials_provider, "get_azure_entra_id_workspace_endpoints", lambda _: at_entra_id)
+    monkeypatch.setattr(OAuthClient, "initiate_consent", lambda self: clients.append(self._client_id))
+    monkeypatch.setattr(TokenCache, "load", lambda _: None)
+    person = case(host=ADB, auth_type=U2M, environment={"azure_client_id": "arm-1"})
+    sdk_signs_in_with(person, machine)
+    assert clients == ["arm-1"]
+    assert we_resolve(person, machine).client_id == DEFAULT_CLIENT
 
 
 def test_departure_4_a_service_principals_variables_are_not_an_app_for_people(machine):
