@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from lakekey.configuration.settings import M2M, SETTINGS, U2M
 from lakekey.configuration.target import DEFAULT_CLIENT, resolve
 from lakekey.errors import ConfigurationError
+from lakekey.providers.sdk_settings import SdkSettings
 
 ALWAYS = ("host", "account_id", "workspace_id", "group_id", "cluster_id", "warehouse_id", "token_audience")
 
@@ -441,6 +442,22 @@ def test_departure_13_an_azure_app_is_no_app_for_people(machine, monkeypatch):
     sdk_signs_in_with(person, machine)
     assert clients == ["arm-1"]
     assert we_resolve(person, machine).client_id == DEFAULT_CLIENT
+
+
+def test_departure_14_the_databricks_cli_is_asked_for_the_session_of_the_host(machine, monkeypatch):
+    asked = []
+
+    def ask(config):
+        asked.append((config.profile or None, config.host))
+        raise FileNotFoundError
+
+    monkeypatch.setattr(credentials_provider, "DatabricksCliTokenSource", ask)
+    profile = case({"prod": {"host": HOST, "auth_type": "databricks-cli"}}, "prod")
+    sdk_signs_in_with(profile, machine)
+    target = we_resolve(profile, machine)
+    with pytest.raises(ValueError, match="databricks-cli"):
+        SdkSettings(target).config(target, [])
+    assert asked == [("prod", HOST), (None, HOST)]
 
 
 def test_departure_4_a_service_principals_variables_are_not_an_app_for_people(machine):
