@@ -76,7 +76,9 @@ def on(waiter: Waiter) -> Iterator[None]:
     try:
         yield
     finally:
-        _waiter.reset(token)
+        # A coroutine that was never finished is closed in another context than it began in, which has its own waiter.
+        with contextlib.suppress(ValueError):
+            _waiter.reset(token)
 
 
 class _Flight(Work, Generic[T]):

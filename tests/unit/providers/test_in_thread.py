@@ -66,6 +66,25 @@ def test_task_that_is_cancelled_cancels_the_wait_of_its_thread(monkeypatch):
     assert len(cancelled) == 1
 
 
+def test_task_that_is_left_behind_is_closed_in_another_context_without_a_word():
+    begun, over = threading.Event(), threading.Event()
+
+    def work():
+        begun.set()
+        assert over.wait(LONG)
+
+    async def main():
+        waiting = in_a_thread(work)
+        contextvars.copy_context().run(waiting.send, None)
+        await asyncio.to_thread(begun.wait, LONG)
+        try:
+            waiting.close()
+        finally:
+            over.set()
+
+    asyncio.run(main())
+
+
 async def stepped(work):
     return await in_a_thread(work)
 
