@@ -89,11 +89,12 @@ class Saving(CredentialPart):
         """
         try:
             saved = self._store(entry, stored, spent, begun_again(self._cache) if since is None else since)
-        except CacheError as error:
+        except BaseException as error:  # also what a tracer or no memory raises: the spent token is dead all the same
             before = spent or (stored.entry.refresh_token if stored.entry is not None else "")
             if before or entry.logged_in_at:  # what needs no person can be had again
                 unsaved.keep(self._key, before, entry)
-            self._events.failed(error)
+            if isinstance(error, CacheError):
+                self._events.failed(error)
             raise
         if saved is not None:
             return saved

@@ -105,6 +105,18 @@ def test_answer_that_cannot_be_stored_is_told_kept_and_stored_by_the_next_call(h
     assert "renewed" in caplog.text
 
 
+@pytest.mark.parametrize("error", [ValueError("a tracer's"), MemoryError(), KeyboardInterrupt()], ids=repr)
+def test_answer_is_kept_whatever_is_raised_while_it_is_stored(hasty, store, server, error):
+    server.on_request = lambda: store.trouble.append(error)
+    with pytest.raises(type(error)):
+        renew(hasty)
+    assert unsaved.get(key_of(hasty)).spent == entry_of(hasty).refresh_token
+    server.on_request = lambda: None
+    renew(hasty)
+    assert len(server.sent) == 1
+    assert server.state(entry_of(hasty).refresh_token) == "current"
+
+
 def test_store_that_says_no_and_shows_the_same_entry_is_not_asked_for_ever(hasty, store, server, caplog):
     caplog.set_level(logging.INFO, "lakekey")
     before = entry_of(hasty)
