@@ -86,6 +86,23 @@ def test_process_killed_with_an_answer_on_its_way(machine, when):
         assert_the_session_is_over(machine)
 
 
+@pytest.mark.posix_signals  # where a process can become another program
+@pytest.mark.parametrize("arrives", [True, False])
+def test_process_that_becomes_another_program_in_mid_exchange_is_as_a_killed_one(machine, arrives):
+    machine.store(left=600, refresh_token=machine.stored().refresh_token)
+    with machine.server.hold() as hold, machine.child("pauses_at", "nowhere", "replaced") as child:
+        hold.wait()
+        child.go_on()
+        assert child.wait() == 0
+        hold.release(drop=not arrives)
+    machine.server.settle()
+    machine.store(left=-60, refresh_token=machine.stored().refresh_token)
+    if arrives:
+        assert_the_session_is_over(machine)
+    else:
+        assert_the_next_goes_on(machine)
+
+
 @pytest.mark.parametrize("step", ["answer received", "temporary written"])
 def test_killed_with_an_answer_that_was_not_stored_yet(machine, step):
     for _ in range(FEWER):

@@ -123,6 +123,14 @@ def _background(provider: lakekey.Provider) -> None:
     report("main ends")
 
 
+def _replaced(provider: lakekey.Provider) -> None:
+    """A stale token: the program has its header at once, and becomes another one when it is told to."""
+    provider.headers()
+    provider.headers()
+    wait_for_word()
+    os.execv(sys.executable, [sys.executable, "-c", ""])
+
+
 def _task(provider: lakekey.Provider) -> None:
     """A task is cancelled by its time limit; the event loop then ends."""
 
@@ -172,6 +180,7 @@ CALLERS = {
     "follower": _follower,
     "daemon": _daemon,
     "background": _background,
+    "replaced": _replaced,
     "task": _task,
     "forked": _forked,
 }
