@@ -238,6 +238,29 @@ def with_home(path: str, setting: str, *, profile: str | None = None) -> str:
     )
 
 
+def raise_if_replaced(error: "ImportError | AttributeError") -> None:
+    """Say what a late import of ours has failed of, where that is another release, or none, in this one's place.
+
+    The modules that are loaded stay what they were. One that is loaded now is of the other release, or gone.
+
+    Args:
+        error: What the import has raised; anything else is left to the caller.
+
+    Raises:
+        ConfigurationError: It was an import of ours. The program has to be restarted.
+    """
+    # By its text: a copy of an AttributeError, as each caller of shared work gets one, does not name the module.
+    is_ours = (
+        f"{error.name}.".startswith("lakekey.")
+        if isinstance(error, ImportError)
+        else "module 'lakekey." in str(error) or "module 'lakekey'" in str(error)
+    )
+    if is_ours:
+        raise ConfigurationError(
+            "lakekey was changed or removed on this machine since this program started", hint="restart this program"
+        ) from error
+
+
 class ServicePrincipalMissingWarning(UserWarning):
     """An unwatched run uses a person's session because no service-principal credentials are configured.
 

@@ -13,7 +13,7 @@ from time import time as _time
 
 from lakekey._imports import LOADING, amid_import
 from lakekey._named_tuple import NamedTuple
-from lakekey.errors import LakekeyError, LockTimeout
+from lakekey.errors import ConfigurationError, LakekeyError, LockTimeout, raise_if_replaced
 from lakekey.session.expiry import CLOCK_TOLERANCE, is_on_trial, margin, nears_end, session_end, stale_at
 from lakekey.session.session import Session, SignedOutElsewhere
 
@@ -52,6 +52,13 @@ def _background() -> ModuleType:
         from lakekey.providers import background_renewal
 
     return background_renewal
+
+
+def _no_chances() -> SecondChances:
+    with LOADING:
+        from lakekey.providers.sources import SecondChances
+
+    return SecondChances()
 
 
 class _Snapshot(NamedTuple):
@@ -217,7 +224,11 @@ class SessionSource:
     def _renew_in_background(self, snapshot: _Snapshot) -> None:
         if amid_import() or sys.is_finalizing():
             return  # asked in the midst of an import, which may be of that very module; the next call does it
-        _background().submit(self._session.entry_id, lambda: self._renew_early(snapshot))
+        try:
+            background = self._with_profile(_background)
+        except ConfigurationError:
+            return  # another release is in the place of this one; the token serves, and when it ends the caller is told
+        background.submit(self._session.entry_id, lambda: self._renew_early(snapshot))
 
     def _renew_early(self, snapshot: _Snapshot) -> None:
         with LOADING:
@@ -226,7 +237,7 @@ class SessionSource:
         name, entry_id = self.target.name, self._session.entry_id[:12]
         _log.debug("background", "%s: renewing ahead of time, entry %s", name, entry_id)
         try:
-            entry = self._session.renew_early(snapshot.entry.access_token)
+            entry = self._with_profile(lambda: self._session.renew_early(snapshot.entry.access_token))
         except SignedOutElsewhere:
             _log.info("provider", "%s: signed out on another host, entry %s", name, entry_id)
             if self._snapshot is snapshot:
@@ -270,10 +281,7 @@ class SessionSource:
 
     def _chances(self) -> SecondChances:
         if self._made_chances is None:
-            with LOADING:
-                from lakekey.providers.sources import SecondChances
-
-            self._made_chances = SecondChances()
+            self._made_chances = self._with_profile(_no_chances)
         return self._made_chances
 
     def _watch(self) -> EndWatch:
@@ -295,7 +303,12 @@ class SessionSource:
         """Do the work; an error names the profile that it happened to."""
         cannot_import = amid_import() or sys.is_finalizing()
         try:
-            return work()
+            try:
+                return work()
+            except (ImportError, AttributeError) as error:
+                if not cannot_import:
+                    raise_if_replaced(error)
+                raise
         except LakekeyError as error:
             if error.profile is None:
                 error.profile = self.target.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from lakekey._imports import LOADING, libraries
+from lakekey.errors import raise_if_replaced
 from lakekey.providers.hot_path import SessionSource
 from lakekey.session.session import Session
 
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
 # Loaded once, so that no caller with a live token waits for the lock while another thread loads the protocol code.
 @functools.cache
 def _threads() -> ModuleType:
-    with libraries():
-        from lakekey.providers import in_thread
+    try:
+        with libraries():
+            from lakekey.providers import in_thread
+    except (ImportError, AttributeError) as error:
+        raise_if_replaced(error)
+        raise
 
     return in_thread
 

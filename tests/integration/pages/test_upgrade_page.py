@@ -3,12 +3,14 @@
 import base64
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import lakekey
 from lakekey.cache.envelope import seal
 from lakekey.cache.keys.choice import KeyChoice
 from lakekey.cache.opening import open_cache
@@ -34,6 +36,42 @@ def files(directory):
         for path in Path(directory).rglob("*")
         if path.is_file() and not path.name.endswith((".lock", ".holder"))
     }
+
+
+PROGRAM = """
+import sys, lakekey
+provider = lakekey.provider("prod")
+token = provider.token().access_token
+print("serves", flush=True)
+sys.stdin.readline()
+try:
+    provider.invalidate(token)
+except lakekey.LakekeyError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("to", ["another release", "none"])
+def test_program_that_has_not_renewed_yet_says_to_restart_it(box, tmp_path, to):
+    assert "one that has not renewed a token yet cannot" in " ".join(PAGE.split())
+    installed = tmp_path / "environment/lakekey"
+    shutil.copytree(Path(lakekey.__file__).parent, installed, ignore=shutil.ignore_patterns("__pycache__"))
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, "PYTHONPATH": str(installed.parent)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout.readline() == "serves\n"
+        if to == "none":
+            shutil.rmtree(installed)
+        else:
+            renewal = installed / "session/assembly.py"
+            renewal.write_text(f"from lakekey.errors import OfTheNextRelease\n{renewal.read_text()}")
+        said, _ = program.communicate("\n", timeout=60)
+    hint = re.search(r"an error that says `(.+?)`", " ".join(PAGE.split()))[1]
+    assert said == f"prod: lakekey was changed or removed on this machine since this program started ({hint})\n"
 
 
 def of_a_later_release(part):

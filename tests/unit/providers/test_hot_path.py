@@ -1,10 +1,11 @@
 """A session's snapshot: when it counts as fresh, what takes its place, and what is said of it."""
 
 import logging
+import sys
 
 import pytest
 
-from lakekey import LockTimeout, LoginRequired, TokenEndpointError
+from lakekey import ConfigurationError, LockTimeout, LoginRequired, TokenEndpointError
 from lakekey._imports import LOADING
 from lakekey.configuration.target import resolve
 from lakekey.providers import hot_path
@@ -337,6 +338,34 @@ def test_import_that_fails_is_not_an_error_of_ours_unless_it_was_interrupted(wor
     with LOADING, pytest.raises(LockTimeout) as caught:
         world.source._with_profile(fails)
     assert caught.value.profile == "https://model.example.com"
+
+
+def test_release_that_was_replaced_serves_its_token_to_the_end_and_then_says_to_restart(world, monkeypatch):
+    def background():
+        raise ImportError("another release", name="lakekey.providers.background_renewal")
+
+    monkeypatch.setattr(hot_path, "_background", background)
+    monkeypatch.setitem(sys.modules, "lakekey.session.assembly", None)  # as one that is gone
+    world.session._renewal = None
+    world.clock.true += STALE
+    assert world.ask() == world.ask() == world.token
+    world.clock.true += LIFETIME
+    with pytest.raises(ConfigurationError, match=r"https://model\.example\.com: lakekey was changed") as caught:
+        world.ask()
+    assert caught.value.hint == "restart this program"
+
+
+def test_early_renewal_that_cannot_load_its_modules_is_logged_as_what_it_is(world, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "lakekey.session.assembly", None)
+    world.session._renewal = None
+    world.source._renew_early(world.source._snapshot)
+    assert "cannot renew ahead of time: lakekey was changed or removed" in caplog.text
+
+
+def test_refused_token_of_a_release_that_was_replaced_says_to_restart(world, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lakekey.providers.sources", None)
+    with pytest.raises(ConfigurationError, match="restart this program"):
+        world.provider.invalidate(world.token)
 
 
 def test_snapshot_of_nothing_is_not_fresh():
