@@ -40,8 +40,8 @@ SHORT_LIVED_JVM = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialG
 #: What the programs that the tests start would else compile each time, where Python is told to write no bytecode: a
 #: third of their work.
 COMPILED = ("src", "packages", "tests/support")
-#: For the parts with environments of their own. A third of what is installed there is imported at all: it is compiled
-#: at its first import, also where Python is told to write no bytecode.
+#: For the parts with environments of their own. Most of what is installed there is never imported, so what is imported
+#: is compiled then, also where Python is told to write no bytecode.
 COMPILES_IMPORTS = {"PYTHONDONTWRITEBYTECODE": ""}
 
 #: How pytest exits that found no test.

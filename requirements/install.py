@@ -5,7 +5,7 @@
 Packages come by name, version and hash. uv installs them because it is quick, and pip where uv does not get through:
 only pip goes by the machine's pip.conf, in which a company names its index and its certificates. The tools' bytecode is
 compiled, since some machines tell Python not to write it, and then every start would pay for compiling. That of the
-other environments is written as their modules are imported (noxfile.py): a third of what lies there.
+other environments is written as their modules are imported (noxfile.py), which most of them never are.
 """
 
 import argparse
