@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from lakekey.login import listener
-from lakekey.login.listener import MAX_REQUEST, LoopbackServer, Reply, _Connection, listen
+from lakekey.login.listener import MAX_REQUEST, LoopbackServer, Reply, Request, _Connection, _parse, listen
 from support.waiting import PATIENCE, until
 
 GOOD = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -222,6 +222,24 @@ def test_answers_that_are_decided_leave_although_the_server_is_closed(waiting):
     server._flush()
     assert server._connections == {}
     assert [read(each.far) for each in (on_its_way, silent, told)] == [b"a page", b"", PAGE.to_bytes()]
+
+
+def test_closed_servers_thread_ends_when_the_answers_have_left(waiting):
+    server, add = waiting
+    told = add(1e12, parked=True)
+    server.patience = 0.0
+    server._settle = lambda: PAGE
+    server._closing = True
+    server._run()
+    assert read(told.far) == PAGE.to_bytes()
+
+
+@pytest.mark.parametrize(
+    "line", ["GET /", "GET / HTTP/1.1 more", "GET / FTP/1.1", "GET /\x00 HTTP/1.1", "GET  HTTP/1.1 /"]
+)
+def test_line_that_asks_for_nothing_is_malformed(line):
+    assert _parse(f"{line}\r\nHost: localhost".encode()) is None
+    assert _parse(b"GET / HTTP/1.1\r\nHost: localhost") == Request("GET", "/", ("localhost",))
 
 
 @pytest.mark.fork
