@@ -449,3 +449,13 @@ def test_link_or_file_in_the_place_of_the_default_cache_is_to_be_moved_away(tmp_
     with pytest.raises(UnsafeCache) as caught:
         private_files.ensure_directory(str(place), parents=False)
     assert caught.value.hint.startswith("move it away: mv " if in_home else "set LAKEKEY_CACHE_DIR to")
+
+
+def test_directory_is_made_where_that_is_not_forbidden(tmp_path):
+    place = tmp_path / "a" / "b"
+    with pytest.raises(FileNotFoundError):
+        private_files.ensure_directory(str(place), create=False, parents=False)
+    assert not place.parent.exists()
+    private_files.ensure_directory(str(place), parents=False)
+    private_files.ensure_directory(str(place), create=False, parents=False)
+    assert place.is_dir()
