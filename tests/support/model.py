@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from unittest import mock
 
 from lakekey._single_flight import Commitment
+from lakekey.cache import refusals
 from lakekey.errors import TokenEndpointError
 from lakekey.oauth.token_response import InvalidGrant, TokenResponse
 from lakekey.providers import background_renewal, hot_path
@@ -53,7 +54,7 @@ class Clock:
         """Within it the session and its providers go by this clock, and background work is done at once."""
         mine = types.SimpleNamespace(time=self.time, monotonic=self.monotonic, sleep=self.sleep)
         with contextlib.ExitStack() as stack:
-            for module in (hot_path, credential_module, entry_queue, exchange, saving, renewal, failures):
+            for module in (hot_path, credential_module, entry_queue, exchange, saving, refusals, renewal, failures):
                 stack.enter_context(mock.patch.object(module, "time", mine))
             stack.enter_context(mock.patch.object(hot_path, "_time", self.time))
             stack.enter_context(mock.patch.object(hot_path, "_monotonic", self.monotonic))

@@ -12,6 +12,7 @@ from lakekey._imports import LOADING, expanded
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import CLIENT_SECRET, Entry, entry_id
 from lakekey.cache.opening import cache_directory, is_shared, open_cache
+from lakekey.cache.refusals import Refusals
 from lakekey.cache.stores.file import FileStore
 from lakekey.errors import with_home
 
@@ -77,18 +78,31 @@ def put_secret(cache: Cache, host: str, account_id: str | None, client_id: str, 
     """
     name = secret_id(host, account_id, client_id)
     about = {"kind": CLIENT_SECRET, "host": host, "account_id": account_id, "client_id": client_id}
-    with cache.locked(name, patience=_PATIENCE) as stored:
-        entry = Entry(about, issued_at=time.time(), client_secret=secret)
-        cache.put(name, entry, replaces=stored.envelope, durable=True)
+    entry = Entry(about, issued_at=time.time(), client_secret=secret)
+    refusals = Refusals(cache.store, "took none of the writes of a client secret", patience=_PATIENCE)
+    while True:
+        with cache.locked(name, patience=_PATIENCE) as stored:
+            if cache.put(name, entry, replaces=stored.envelope, durable=True) is not None:
+                break
+        refusals.wait()
     if cache.store.shared:
         _near(os.environ, cache.store.name).forget(name)
 
 
 def remove_secret(cache: Cache, host: str, account_id: str | None, client_id: str) -> bool:
-    """Forget a client's secret. Returns whether there was one."""
+    """Forget a client's secret. Returns whether there was one.
+
+    Raises:
+        CacheError: It is still there.
+    """
     name = secret_id(host, account_id, client_id)
-    with cache.locked(name, patience=_PATIENCE, to_write=False) as stored:
-        return cache.delete(name, replaces=stored.envelope)
+    refusals = Refusals(cache.store, "took none of the removals of a client secret", patience=_PATIENCE)
+    while True:
+        with cache.locked(name, patience=_PATIENCE, to_write=False) as stored:
+            removed = cache.delete(name, replaces=stored.envelope)
+            if removed or stored.envelope is None:
+                return removed
+        refusals.wait()
 
 
 def _near(environ: Mapping[str, str], place: str) -> "NearCopies":

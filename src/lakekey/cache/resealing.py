@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from lakekey.cache.cache import Cache
@@ -10,6 +11,7 @@ from lakekey.cache.envelope import BadEnvelope, key_id_of, seal
 from lakekey.cache.keys.choice import NOTE, raw_choice
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing
+from lakekey.cache.refusals import Refusals
 from lakekey.cache.stores.store import Note
 from lakekey.errors import CacheError, CacheWriteFailed, KeyUnavailable, LockTimeout, StoreUnavailable
 
@@ -41,6 +43,7 @@ def reseal(
     """
     under = Note(NOTE, said) if cache.store.shared and said else None
     resealed, busy, unreadable, refused = 0, set[str](), set[str](), dict[str, CacheError]()
+    rounds = _Rounds(cache, patience)
     while True:
         # Again from the start, until nothing is left: entries are made while we work.
         passed = busy | unreadable | refused.keys()
@@ -64,9 +67,26 @@ def reseal(
                     refused[entry_id] = error
         if not left:
             break
+        rounds.end(resealed + len(busy) + len(unreadable) + len(refused))
     if refused:
         raise next(iter(refused.values()))
     return resealed, tuple(sorted(busy)), tuple(sorted(unreadable))
+
+
+class _Rounds:
+    """The rounds through a store. In one that only says no, those in which nothing is done have an end."""
+
+    def __init__(self, cache: Cache, patience: float) -> None:
+        self._start = partial(
+            Refusals, cache.store, "took none of the entries that were sealed again", patience=patience
+        )
+        self._done, self._refusals = 0, self._start()
+
+    def end(self, done: int) -> None:
+        if done == self._done:
+            self._refusals.wait()
+        else:
+            self._done, self._refusals = done, self._start()
 
 
 def _require_unchanged(keys: Keys, under: Note | None) -> None:

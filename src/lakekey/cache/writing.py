@@ -9,12 +9,15 @@ from lakekey.cache import unwritten
 from lakekey.cache.entry import Entry, NewerEntry, Stored
 from lakekey.cache.envelope import BadEnvelope, seal
 from lakekey.cache.keys.choice import NOTE
+from lakekey.cache.refusals import Refusals
 from lakekey.cache.sealed_store import SealedStore
 from lakekey.cache.stores.store import Note
 from lakekey.errors import CacheWriteFailed, KeyUnavailable, StoreUnavailable
 
 if TYPE_CHECKING:
     from lakekey.cache.stores.store import SharedStore
+
+_CHANGED = "had another key at each write of an entry"
 
 
 def put(
@@ -44,6 +47,7 @@ def _put(
     if clock is not None:
         return _put_shared(sealed, entry_id, entry, plaintext, replaces, durable=durable)
     ring = sealed.current_ring()
+    refusals = Refusals(sealed.store, _CHANGED)
     while True:
         envelope = seal(ring, entry_id, plaintext)
         try:
@@ -61,6 +65,7 @@ def _put(
         if now.current == ring.current:
             return Stored(entry, envelope)
         ring, replaces = now, envelope
+        refusals.wait()
 
 
 def _put_shared(
@@ -68,6 +73,7 @@ def _put_shared(
 ) -> Stored | None:
     """Store in a store that hosts share, in one step with the question whether the key is still in force."""
     store = cast("SharedStore", sealed.store)
+    refusals = Refusals(store, _CHANGED)
     while True:
         ring, said = sealed.announced()
         envelope = seal(ring, entry_id, plaintext)
@@ -76,6 +82,7 @@ def _put_shared(
             if not done and said:
                 sealed.current_ring()
                 if sealed.announced()[1] != said:
+                    refusals.wait()
                     continue  # it was rotated
                 # Where the new ring cannot be read, the old key opens it until the rotation is through.
                 done = store.read_note(NOTE) != said and store.put(entry_id, envelope, replaces=replaces)

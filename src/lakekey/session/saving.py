@@ -5,52 +5,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from lakekey._imports import LOADING
-from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry, Stored
 from lakekey.cache.making_way import begun_again, read_or_clear, was_emptied
+from lakekey.cache.refusals import Refusals
 from lakekey.errors import CacheError, CacheWriteFailed, LakekeyError, LoginRequired, StoreUnavailable
 from lakekey.session import unsaved
 from lakekey.session.credential import Credential
 from lakekey.session.credential_part import CredentialPart
 from lakekey.session.login_required import login_required
 
-_TRIES = 4  # at least, also where each one takes longer than the patience
+_TRIES = 4
+_REFUSED = "took none of the writes of a new token"
 T = TypeVar("T")
-
-
-class Refusals:
-    """The noes of a store to one write. Each has a reason, such as a lock that did not hold, unless it does not end.
-
-    Args:
-        cache: The cache in it.
-        until: How long it is asked, by the monotonic clock.
-        pause: Waits before the next try.
-    """
-
-    def __init__(self, cache: Cache, until: float, pause: Callable[[], None]) -> None:
-        self._cache = cache
-        self._until = until
-        self._left = _TRIES
-        self.pause = pause
-
-    def wait(self) -> None:
-        """Wait before the next try.
-
-        Raises:
-            CacheWriteFailed: It was asked for long enough.
-        """
-        self._left -= 1
-        if self._left <= 0 and time.monotonic() > self._until:
-            store = self._cache.store
-            with LOADING:
-                from lakekey._commands import check_store
-
-            raise CacheWriteFailed(
-                f"{store.where} took none of the writes of a new token, and gave no error",
-                hint=f"try again; if it lasts, run: {check_store(shared=store.shared)}",
-            )
-        self.pause()
 
 
 class Saving(CredentialPart):
@@ -165,7 +131,7 @@ class Saving(CredentialPart):
         may_be_overtaken = self._shares and spent != ""
         replaces, damaged = stored.envelope, False
         until = time.monotonic() + self._timing.store_patience
-        refusals = Refusals(self._cache, until, partial(time.sleep, self._timing.first_pause))
+        refusals = Refusals(self._cache.store, _REFUSED, patience=self._timing.store_patience)
         while (saved := self._put(entry, replaces, until)) is None:
             now = self._patiently(lambda: read_or_clear(self._cache, self._entry_id), until)
             replaces, damaged = now.envelope, damaged or now.damaged
@@ -178,7 +144,7 @@ class Saving(CredentialPart):
                     return None
             elif may_be_overtaken and now.entry.refresh_token != spent and not unsaved.was_given_up(entry, now.entry):
                 return now.entry
-            refusals.wait()
+            refusals.wait(self._timing.first_pause)
         return saved
 
     def _put(self, entry: Entry, replaces: bytes | None, until: float) -> Entry | None:

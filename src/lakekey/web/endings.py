@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
+from lakekey.cache.refusals import Refusals
 from lakekey.web import connections
 from lakekey.web.connections import Connection
 
 _TOLD = "web-told"
 _KIND = "web-told"
 _PATIENCE = 20.0
+_REFUSED = "took none of the notes of a connection that ends"
 #: How far ahead an end is told of, in seconds, and by which name; the nearest counts.
 STAGES = ((0.0, "ended"), (3600.0, "hour"), (3 * 86400.0, "days"))
 
@@ -63,6 +65,7 @@ class Notes:
     def mark(self, ending: Ending) -> bool:
         """Note that it is told of. Returns whether it was not before."""
         key, value = _key(ending.user, ending.profile), [ending.stage, int(ending.ends_at.timestamp())]
+        refusals = Refusals(self._cache.store, _REFUSED)
         while True:
             with self._cache.locked(_TOLD, patience=_PATIENCE) as stored:
                 told = dict(stored.entry.about.get("told", {})) if stored.entry is not None else {}
@@ -72,13 +75,18 @@ class Notes:
                 told[key] = value
                 if self._cache.put(_TOLD, Entry({"kind": _KIND, "told": told}), replaces=stored.envelope) is not None:
                     return True
+            refusals.wait()
 
     def unmark(self, ending: Ending) -> None:
         """Take a note back, so that it is told of again."""
-        with self._cache.locked(_TOLD, patience=_PATIENCE) as stored:
-            told = dict(stored.entry.about.get("told", {})) if stored.entry is not None else {}
-            told.pop(_key(ending.user, ending.profile), None)
-            self._cache.put(_TOLD, Entry({"kind": _KIND, "told": told}), replaces=stored.envelope)
+        refusals = Refusals(self._cache.store, _REFUSED)
+        while True:
+            with self._cache.locked(_TOLD, patience=_PATIENCE) as stored:
+                told = dict(stored.entry.about.get("told", {})) if stored.entry is not None else {}
+                told.pop(_key(ending.user, ending.profile), None)
+                if self._cache.put(_TOLD, Entry({"kind": _KIND, "told": told}), replaces=stored.envelope) is not None:
+                    return
+            refusals.wait()
 
 
 def _key(user: str, profile: str) -> str:

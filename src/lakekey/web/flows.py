@@ -17,7 +17,9 @@ from typing import Any, NamedTuple, TypeVar
 from lakekey import _log
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import WEB_FLOWS, Entry, Stored
+from lakekey.cache.refusals import Refusals
 from lakekey.errors import CacheError, CacheWriteFailed, LoginFailed
+from lakekey.web import one_connection
 
 PREFIX = "web-flows-"
 #: Seconds that a sign-in may take.
@@ -223,22 +225,22 @@ class FlowStore:
 
     def _change(self, row: str, change: Callable[[list[Flow]], tuple[list[Flow], T]], seen: Stored | None = None) -> T:
         name = PREFIX + row
-        with self.cache.together():
-            while True:
-                with self._row(name, seen) as stored:
-                    before = self._live(stored.entry)
-                    after, result = change(before)
-                    if after == before:
-                        return result
-                    fields = [flow._asdict() for flow in after]
-                    entry = Entry({"kind": WEB_FLOWS, "flows": fields}, issued_at=self._clock())
-                    # A row that a loss of power takes back costs its person one more sign-in, and no code is sent
-                    # twice: the connection says which sign-in it is of. Only tokens that are nowhere else outlast it.
-                    lasts = any(flow.tokens is not None for flow in after)
-                    if self.cache.put(name, entry, replaces=stored.envelope, synced=lasts) is not None:
-                        self._be_durable(name)
-                        return result
-                seen = None  # it was changed meanwhile
+        refusals = Refusals(self.cache.store, "took none of the steps of a sign-in", pause=one_connection.pause)
+        while True:
+            with self.cache.together(), self._row(name, seen) as stored:
+                before = self._live(stored.entry)
+                after, result = change(before)
+                if after == before:
+                    return result
+                entry = Entry({"kind": WEB_FLOWS, "flows": [flow._asdict() for flow in after]}, issued_at=self._clock())
+                # A row that a loss of power takes back costs its person one more sign-in, and no code is sent
+                # twice: the connection says which sign-in it is of. Only tokens that are nowhere else outlast it.
+                lasts = any(flow.tokens is not None for flow in after)
+                if self.cache.put(name, entry, replaces=stored.envelope, synced=lasts) is not None:
+                    self._be_durable(name)
+                    return result
+            refusals.wait()
+            seen = None  # it was changed meanwhile
 
     def _row(self, name: str, seen: Stored | None) -> AbstractContextManager[Stored]:
         """A row, to be changed. In a store that hosts share, comparing and writing is one step, and needs no lease."""

@@ -5,12 +5,12 @@ The lock also shows that the store can be written, before the code, which is sin
 
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from lakekey import _log
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry, Stored
+from lakekey.cache.refusals import Refusals
 from lakekey.configuration.target import Target
 from lakekey.errors import (
     CacheError,
@@ -26,7 +26,6 @@ from lakekey.oauth.pkce import Pkce
 from lakekey.oauth.token_response import TokenResponse
 from lakekey.session.assembly import client_of
 from lakekey.session.credential import Credential
-from lakekey.session.saving import Refusals
 from lakekey.session.timing import Timing
 from lakekey.session.token_answer import entry_from
 from lakekey.web import one_connection, outcomes
@@ -235,10 +234,14 @@ class Redemption:
             logged_in_at=time.time(),
             session_ends_at=sent_at + lifetime * 60 if lifetime else 0.0,
         )
-        until = time.monotonic() + self._timing.store_patience
-        refusals = Refusals(self._cache, until, partial(one_connection.pause, self._timing.first_pause))
+        refusals = Refusals(
+            self._cache.store,
+            "took none of the writes of a new token",
+            patience=self._timing.store_patience,
+            pause=one_connection.pause,
+        )
         while self._cache.put(self._entry_id, entry, replaces=stored.envelope) is None:
-            refusals.wait()
+            refusals.wait(self._timing.first_pause)
             stored = self._cache.read(self._entry_id)  # a lock that did not hold: the newest answer counts
         earlier = stored.entry
         if earlier is not None and earlier.refresh_token and not is_of(earlier, self._user):

@@ -5,15 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lakekey import _log
-from lakekey.cache.app_registrations import (
-    NAME,
-    AppRegistration,
-    apps_of,
-    entry_of,
-    read_apps,
-)
+from lakekey.cache.app_registrations import NAME, AppRegistration, apps_of, entry_of, read_apps
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
+from lakekey.cache.refusals import Refusals
 from lakekey.errors import ConfigurationError
 from lakekey.observability import audit
 from lakekey.web import app_changes, one_connection, portal_entries
@@ -285,11 +280,14 @@ class Registrations:
         self, change: Callable[[list[AppRegistration]], list[AppRegistration]], *, durable: bool = True
     ) -> list[AppRegistration]:
         """Change them. What is kept in this process only, as on a full disk, is lost with it: so that is an error."""
+        did = "took none of the changes of the app registrations"
+        refusals = Refusals(self._cache.store, did, pause=one_connection.pause)
         while True:
             with self._cache.locked(NAME, patience=_PATIENCE, pause=one_connection.pause) as stored:
                 apps = change(apps_of(stored.entry))
                 if self._cache.put(NAME, entry_of(apps), replaces=stored.envelope, durable=durable) is not None:
                     return apps
+            refusals.wait()
 
 
 def _app_of(apps: list[AppRegistration], name: str) -> AppRegistration:

@@ -10,8 +10,10 @@ from lakekey.cache.client_secrets import find_secret, is_secret, put_secret, rem
 from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
 from lakekey.cache.stores import addresses
-from lakekey.errors import KeyUnavailable
+from lakekey.errors import CacheWriteFailed, KeyUnavailable
+from support.denying import Denying, hurried
 from support.memory_stores import Shared
+from support.model_providers import cache_over
 
 HOST, CLIENT = "https://w.example.com", "robot"
 PLACE = "postgresql://w.example.com/lakekey"
@@ -145,3 +147,26 @@ def test_secret_of_this_machines_own_store_keeps_nothing_near(monkeypatch):
     monkeypatch.setattr(near, "NearCopies", None)
     put_secret(open_cache(), HOST, None, CLIENT, "made-up-of-robot")
     assert find_secret(os.environ, None, HOST, None, CLIENT) == "made-up-of-robot"
+
+
+@pytest.mark.parametrize("change", [remove_secret, lambda *about: put_secret(*about, "made-up-of-new")])
+def test_change_that_the_store_never_takes_is_an_error_and_changes_nothing(monkeypatch, change):
+    hurried(monkeypatch)
+    cache = cache_over(Denying())
+    put_secret(cache, HOST, None, CLIENT, "made-up-of-old")
+    cache.store.deny()
+    with pytest.raises(CacheWriteFailed, match=r"took none of the (writes|removals) of a client secret") as error:
+        change(cache, HOST, None, CLIENT)
+    assert "lakekey doctor" in error.value.hint
+    assert cache.get(secret_id(HOST, None, CLIENT)).client_secret == "made-up-of-old"
+
+
+def test_change_that_the_store_did_not_take_at_first_is_made(monkeypatch):
+    hurried(monkeypatch)
+    cache = cache_over(Denying())
+    cache.store.deny(2)
+    put_secret(cache, HOST, None, CLIENT, "made-up-of-robot")
+    assert cache.get(secret_id(HOST, None, CLIENT)).client_secret == "made-up-of-robot"
+    cache.store.deny(2)
+    assert remove_secret(cache, HOST, None, CLIENT)
+    assert cache.get(secret_id(HOST, None, CLIENT)) is None

@@ -24,6 +24,7 @@ from lakekey.errors import (
     StoreUnavailable,
     UnsafeCache,
 )
+from support.denying import Denying, hurried
 from support.memory_stores import Shared
 from support.model_providers import cache_over
 from support.ring_texts import ID_OF_ONE, ID_OF_TWO, ONE, PASSPHRASE, TWO
@@ -352,3 +353,18 @@ def test_change_that_is_noticed_elsewhere_is_reported_as_one(cache, monkeypatch)
     monkeypatch.setattr(cache.keys, "read", changed)
     with pytest.raises(LockTimeout, match="has changed the key"):
         rotate(cache)
+
+
+@pytest.mark.parametrize("of_hosts", [False, True], ids=["of a machine", "of hosts"])
+def test_store_that_takes_no_entry_again_is_not_asked_for_ever(environ, monkeypatch, of_hosts):
+    hurried(monkeypatch)
+    store = Denying(shared=of_hosts)
+    cache = filled(opened(store, {**environ, "LAKEKEY_KEY": ONE}))
+    before = [store.get(name) for name in NAMES]
+    cache = opened(store, {**environ, "LAKEKEY_KEY": f"{TWO}\n{ONE}"})
+    store.deny()
+    with pytest.raises(CacheWriteFailed, match="took none of the entries that were sealed again"):
+        rotate(cache, patience=5.0)
+    assert [store.get(name) for name in NAMES] == before
+    store.deny(3)
+    assert rotate(cache, patience=5.0).resealed == len(NAMES)

@@ -9,8 +9,10 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.opening import open_cache
+from lakekey.cache.sealed_store import SealedStore
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import CacheWriteFailed, StoreUnavailable, UnsafeCache
+from support.denying import Denying, hurried
 from support.memory_stores import Shared
 from support.model_providers import cache_over
 
@@ -214,3 +216,17 @@ def test_first_write_to_an_unsafe_place_goes_where_nothing_is_kept():
     assert cache.volatile == "others could read it"
     assert memory.get(NAME).access_token == "another"
     assert unsafe.list() == []
+
+
+def a_ring():
+    return cache_over().ring
+
+
+@pytest.mark.parametrize("of_hosts", [False, True], ids=["of a machine", "of hosts"])
+def test_key_that_is_another_each_time_is_an_error(monkeypatch, of_hosts):
+    hurried(monkeypatch)
+    cache = cache_over(Denying(shared=of_hosts))
+    monkeypatch.setattr(SealedStore, "current_ring", lambda _: a_ring())
+    monkeypatch.setattr(SealedStore, "announced", lambda _: (a_ring(), os.urandom(8)))
+    with pytest.raises(CacheWriteFailed, match="had another key at each write"):
+        cache.put(NAME, ENTRY, replaces=None, durable=True)
