@@ -38,5 +38,5 @@ def provider_over(
     provider = Provider(target, cache=cache, interactive="browser" if person else "never", timing=timing)
     session = session_of(provider)
     session._renewal = Renewal(session.credential, session.queue, server, server.sign_in if person else None)
-    session._assembled_in = os.getpid()
+    session._assembled_for = (os.getpid(), session.cache)
     return provider

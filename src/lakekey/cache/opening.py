@@ -37,7 +37,8 @@ def open_cache(
             (`lakekey.cache.stores.addresses`); ``None`` for what ``LAKEKEY_STORE`` says.
         moving: Whether its key is about to be moved to the source that the environment names.
         needed: Whether what is kept has to outlive this process, as a person's session has. A service principal signs
-            in again by itself, so a place that is not safe, or cannot be, is one warning to it, and no error.
+            in again by itself, so a place that is not safe, or cannot be, is one warning to it, and no error. An entry
+            in a safe place that cannot or must not be read is an error for both.
 
     Raises:
         ConfigurationError: The store is not one of ours, or the cache directory's name is too long and is needed.

@@ -70,6 +70,11 @@ def patiently(call: Callable[[], T], *, patience: float = _PATIENCE, denied: boo
         pause = min(2 * pause, 0.05)
 
 
+def owner() -> int:
+    """The user to whom what this process makes belongs; there is no such number on Windows."""
+    return os.geteuid() if _POSIX else 0
+
+
 def is_in_use(error: OSError) -> bool:
     """Whether another program has the file open, as Windows says it."""
     return getattr(error, "winerror", None) in _IN_USE

@@ -11,6 +11,7 @@ import time
 from lakekey._imports import LOADING
 from lakekey.cache.entry import Entry, entry_id
 from lakekey.cache.opening import cache_directory, is_shared, open_cache
+from lakekey.cache.private_files import owner
 from lakekey.errors import StoreUnavailable
 from lakekey.session.expiry import is_live, is_on_trial
 
@@ -52,6 +53,7 @@ class Credential:
         self._timing = timing
         self._secret_digest = target.secret_digest
         self._cache = cache
+        self._opened_as: int | None = None  # nothing to open again: it was given, or no file of one user's
         self._events: Events | None = None
         place = (self.environ.get("LAKEKEY_STORE", "") if target.store is None else target.store).strip()
         self.shared = cache.store.shared if cache is not None else is_shared(place)
@@ -61,10 +63,17 @@ class Credential:
 
     @property
     def cache(self) -> Cache:
-        """The cache, opened on first use."""
-        if self._cache is None:
+        """The cache, opened on first use, and again where the process has become another user's since.
+
+        A server's worker is forked from a parent that runs as root, and then changes its user: what the parent had
+        opened, it may not read.
+        """
+        if self._cache is None or self._opened_as not in (None, owner()):
+            now = None if self.shared else owner()
             environ = self.target.cache_environment(self.environ)
             self._cache = open_cache(environ, place=self.target.store, needed=self.target.is_person)
+            self._opened_as = now  # after the cache, for the threads that look at both
+            self._events = None  # they name the store
         return self._cache
 
     def peek(self) -> Entry | None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from lakekey.session.failures import Failures
 
 if TYPE_CHECKING:
+    from lakekey.cache.cache import Cache
     from lakekey.session.credential import Credential
 
 
@@ -23,3 +24,7 @@ class CredentialPart:
         self._events = credential.events
         self._cache = credential.cache
         self._entry_id = credential.entry_id
+
+    def is_in(self, cache: "Cache") -> bool:
+        """Whether it works on a cache, and not on one that was opened before."""
+        return self._cache is cache

@@ -56,7 +56,7 @@ class Session:
         self.entry_id = self.credential.entry_id
         self._queue: EntryQueue | None = None
         self._renewal: Renewal | None = None
-        self._assembled_in = 0
+        self._assembled_for: tuple[int, Cache] | None = None
 
     @property
     def cache(self) -> Cache:
@@ -238,7 +238,7 @@ class Session:
     @property
     def queue(self) -> EntryQueue:
         """The queue for the entry."""
-        if self._queue is None:
+        if self._queue is None or not self._queue.is_in(self.cache):
             with LOADING:
                 from lakekey.session.entry_queue import EntryQueue
 
@@ -249,12 +249,13 @@ class Session:
     def renewal(self) -> Renewal:
         """What renews this session; loads the protocol code on first use."""
         # A forked child builds its own: the parent's threads may have held a lock in it at the moment of the fork.
-        if self._renewal is None or self._assembled_in != os.getpid():
+        now = (os.getpid(), self.cache)
+        if self._renewal is None or self._assembled_for != now:
             with LOADING:
                 from lakekey.session.assembly import assemble
 
             self._renewal = assemble(self.credential, self.queue)
-            self._assembled_in = os.getpid()
+            self._assembled_for = now
         return self._renewal
 
 

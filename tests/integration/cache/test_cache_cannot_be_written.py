@@ -399,6 +399,56 @@ def test_without_a_home_a_service_principal_is_served_from_memory_with_one_warni
         assert done.stderr.count("memory of this process only") == 1
 
 
+AS_A_WORKER = """
+import lakekey, os, sys, traceback
+import shlex, lakekey._commands  # the worker may not read the interpreter's own files, where they are in root's home
+p = lakekey.provider(host=sys.argv[1], ca_file=sys.argv[2], client_id=sys.argv[3], client_secret=sys.argv[4])
+first = p.token().access_token
+worker = os.fork()
+if worker == 0:
+    status = 1
+    try:
+        os.setgroups([])
+        os.setgid(int(sys.argv[5]))
+        os.setuid(int(sys.argv[5]))
+        assert p.token().access_token == first
+        p.served(first)
+        p.invalidate(first)
+        second = p.token().access_token
+        assert second != first
+        p.served(second)
+        p.invalidate(second)
+        assert p.token().access_token not in (first, second)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+assert os.waitpid(worker, 0)[1] == 0
+assert p.token().access_token == first
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_worker_that_changes_its_user_after_the_fork_goes_on_in_memory_with_one_warning(workspaces):
+    workspace = workspaces["rotating"]
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        os.mkdir(os.path.join(place, "home"), 0o700)
+        shutil.copy(workspace.ca_file, os.path.join(place, "ca.pem"))
+        os.chmod(os.path.join(place, "ca.pem"), 0o644)
+        arguments = [workspace.host, "ca.pem", workspace.client_id, workspace.client_secret, str(OTHER_USER)]
+        done = subprocess.run(
+            [sys.executable, "-c", AS_A_WORKER, *arguments],
+            cwd=place, env={"HOME": os.path.join(place, "home")}, check=False, capture_output=True, text=True,
+            timeout=60,
+        )  # fmt: skip
+        assert os.listdir(os.path.join(place, "home", ".local/state/lakekey/entries"))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("memory of this process only") == 1
+
+
 def as_a_user_without_a_home():
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")

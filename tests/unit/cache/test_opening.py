@@ -44,6 +44,17 @@ def test_place_that_is_not_safe_is_an_error_where_what_is_kept_is_needed(environ
 
 
 @pytest.mark.posix_owners
+@pytest.mark.parametrize("needed", [True, False])
+def test_entry_that_must_not_be_read_in_a_safe_place_is_an_error_to_a_principal_too(environ, needed):
+    cache = open_cache(environ, needed=needed)
+    with cache.lock(NAME):
+        cache.put(NAME, Entry({}, access_token="t"), replaces=None)
+    os.chmod(cache.store.place(NAME), 0o644)
+    with pytest.raises(UnsafeCache, match="is open to other users"):
+        open_cache(environ, needed=needed).get(NAME)
+
+
+@pytest.mark.posix_owners
 def test_place_that_cannot_be_made_is_replaced_by_memory_and_reported_once(environ, tmp_path, caplog):
     (tmp_path / "file").write_bytes(b"")
     environ["LAKEKEY_CACHE_DIR"] = str(tmp_path / "file" / "cache")

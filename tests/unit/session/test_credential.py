@@ -11,8 +11,10 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import resolve
 from lakekey.errors import StoreUnavailable
+from lakekey.session import credential as module
 from lakekey.session.credential import Credential
 from lakekey.session.intent import digest_of
+from lakekey.session.session import Session
 from lakekey.session.timing import USUAL, Timing
 from support.memory_stores import Shared
 from support.model_providers import TARGET, cache_over
@@ -213,3 +215,38 @@ def test_events_are_told_with_who_it_is(target, who, caplog):
     assert credential.events is credential.events
     credential.events.refreshed(None)
     assert f"who={who}" in caplog.text
+
+
+# A process that becomes another user's
+
+
+@pytest.fixture
+def user(monkeypatch):
+    """Whose process this is: change it by ``user.append``."""
+    users = [0]
+    monkeypatch.setattr(module, "owner", lambda: users[-1])
+    return users
+
+
+def test_cache_is_opened_again_as_another_user_and_the_parts_of_the_session_with_it(user, tmp_path):
+    session = Session(PRINCIPAL, environ={"LAKEKEY_CACHE_DIR": str(tmp_path / "cache")})
+    before, queue, renewal, events = session.cache, session.queue, session.renewal, session.credential.events
+    assert (session.cache, session.queue, session.renewal) == (before, queue, renewal)
+    user.append(54321)
+    assert session.cache is not before
+    assert session.queue.is_in(session.cache)
+    assert session.renewal is not renewal
+    assert session.credential.events is not events
+    assert (session.queue, session.renewal) == (session.queue, session.renewal)
+
+
+def test_cache_that_was_given_stays_and_so_does_one_that_hosts_share(user, credential, monkeypatch):
+    given = credential.cache
+    opened = []
+    monkeypatch.setattr(module, "open_cache", lambda *_, **__: opened.append(1) or cache_over(Shared()))
+    shared = Credential(PRINCIPAL, environ={"LAKEKEY_STORE": "redis://a.example.com"})
+    before = shared.cache
+    user.append(54321)
+    assert credential.cache is given
+    assert shared.cache is before
+    assert opened == [1]
