@@ -430,8 +430,8 @@ assert p.token().access_token == first
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_worker_that_changes_its_user_after_the_fork_goes_on_in_memory_with_one_warning(workspaces):
+    require_root()
     workspace = workspaces["rotating"]
     with tempfile.TemporaryDirectory() as place:
         os.chmod(place, 0o755)
@@ -449,9 +449,13 @@ def test_worker_that_changes_its_user_after_the_fork_goes_on_in_memory_with_one_
     assert done.stderr.count("memory of this process only") == 1
 
 
-def as_a_user_without_a_home():
+def require_root():
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
+
+
+def as_a_user_without_a_home():
+    require_root()
     return ["setpriv", f"--reuid={OTHER_USER}", f"--regid={OTHER_USER}", "--clear-groups"]
 
 
