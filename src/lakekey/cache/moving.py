@@ -101,8 +101,20 @@ def _empty(source: Cache, target: Cache, entry_id: str, stored: Stored, put: Sto
         # It may have been written after all. To delete the other one could cost the session.
         trouble.message += f"; {target.store.where} has the session now, and must not be used before this is run again"
         raise trouble
-    if not done:
-        target.delete(entry_id, replaces=put.envelope)  # its refresh token is spent, or will be from the old place
+    if done:
+        return None
+    # Its refresh token is spent, or will be from the old place.
+    is_out = _is_out(target, entry_id, put)
+    both = "" if is_out else f"; {target.store.where} still has its token too: do not use it there"
     if trouble is not None:
+        trouble.message += both
         raise trouble
-    return None if done else "it was renewed meanwhile; run it again"
+    return f"it was renewed meanwhile; run it again{both}"
+
+
+def _is_out(target: Cache, entry_id: str, put: Stored) -> bool:
+    """Take an entry out of the new place again. Returns whether it is known to be out."""
+    try:
+        return target.delete(entry_id, replaces=put.envelope) or target.store.get(entry_id) is None
+    except CacheError:
+        return False

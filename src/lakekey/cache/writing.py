@@ -3,6 +3,7 @@
 An entry whose loss costs no session is kept in this process where it cannot be stored; see `lakekey.cache.unwritten`.
 """
 
+import contextlib
 from typing import TYPE_CHECKING, cast
 
 from lakekey.cache import unwritten
@@ -12,9 +13,11 @@ from lakekey.cache.keys.choice import NOTE
 from lakekey.cache.refusals import Refusals
 from lakekey.cache.sealed_store import SealedStore
 from lakekey.cache.stores.store import Note
-from lakekey.errors import CacheWriteFailed, KeyUnavailable, StoreUnavailable
+from lakekey.errors import CacheError, CacheWriteFailed, KeyUnavailable, StoreUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lakekey.cache.stores.store import SharedStore
 
 _CHANGED = "had another key at each write of an entry"
@@ -46,6 +49,33 @@ def _put(
     plaintext = (entry if clock is None else clock.there(entry)).to_bytes()
     if clock is not None:
         return _put_shared(sealed, entry_id, entry, plaintext, replaces, durable=durable)
+    written = list[bytes]()
+    with _in_doubt_after(written):
+        return _put_here(sealed, entry_id, entry, plaintext, replaces, durable=durable, synced=synced, written=written)
+
+
+@contextlib.contextmanager
+def _in_doubt_after(written: list[bytes]) -> "Iterator[None]":
+    """Let an error that comes after a write say that this one may be what is stored."""
+    try:
+        yield
+    except CacheError as error:
+        error.in_doubt |= bool(written)
+        raise
+
+
+def _put_here(
+    sealed: SealedStore,
+    entry_id: str,
+    entry: Entry,
+    plaintext: bytes,
+    replaces: bytes | None,
+    *,
+    durable: bool,
+    synced: bool,
+    written: list[bytes],
+) -> Stored | None:
+    """Store in a store of one machine, and take note of what was written."""
     ring = sealed.current_ring()
     refusals = Refusals(sealed.store, _CHANGED)
     while True:
@@ -58,6 +88,7 @@ def _put(
                 raise
             unwritten.hold(sealed.store.where, entry_id, entry, replacing=replaces, error=error)
             return Stored(entry, replaces)
+        written.append(envelope)
         unwritten.forget(sealed.store.where, entry_id)
         # A key that was rotated out in between no longer opens what it has just sealed: seal it again. The
         # rotation, for its part, looks for such entries after it has announced the new key.

@@ -216,3 +216,41 @@ def test_nothing_is_made_in_the_new_place_where_there_is_nothing_to_move(tmp_pat
     source.put(NAME, ENTRY, replaces=None)
     assert move(source, target).moved == (NAME,)
     assert open_cache(place=f"file:{tmp_path / 'new'}").get(NAME).refresh_token == ENTRY.refresh_token
+
+
+@pytest.mark.parametrize("why", ["an error", "a no"])
+def test_token_that_cannot_be_taken_out_of_the_new_place_again_is_told(source, target, monkeypatch, why):
+    def stuck(*_, **__):
+        if why == "a no":
+            return False
+        raise StoreUnavailable("it is away")
+
+    monkeypatch.setattr(target.store, "delete", stuck)
+    source.store.error = CacheWriteFailed("the disk is full")
+    both = "; memory: still has its token too: do not use it there"
+    assert move(source, target) == ((), ((NAME, f"the disk is full{both}"),))
+    monkeypatch.setattr(source.store, "put", lambda *_, **__: False)
+    assert move(source, target) == ((), ((NAME, f"it was renewed meanwhile; run it again{both}"),))
+
+
+def test_token_that_another_took_out_of_the_new_place_is_not_told_to_be_there(source, target, monkeypatch):
+    take_out = target.store.delete
+    monkeypatch.setattr(target.store, "delete", lambda *args, **how: take_out(*args, **how) and False)
+    source.store.error = CacheWriteFailed("the disk is full")
+    assert move(source, target) == ((), ((NAME, "the disk is full"),))
+
+
+def test_session_that_was_taken_out_before_the_key_changed_stays_in_the_new_place(source, target, monkeypatch):
+    put = source.store.put
+
+    def first_write(*args, **how):
+        done = MemoryStore.put(source.store, *args, **how)
+        source.store.error = CacheWriteFailed("the disk is full")
+        monkeypatch.setattr(source.store, "put", put)
+        monkeypatch.setattr(source._sealed, "current_ring", lambda: cache_over().ring)
+        return done
+
+    monkeypatch.setattr(source.store, "put", first_write)
+    _, ((_, why),) = move(source, target)
+    assert why == "the disk is full; memory: has the session now, and must not be used before this is run again"
+    assert target.get(NAME).refresh_token == ENTRY.refresh_token

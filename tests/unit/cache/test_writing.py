@@ -11,7 +11,7 @@ from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.opening import open_cache
 from lakekey.cache.sealed_store import SealedStore
 from lakekey.cache.stores.memory import MemoryStore
-from lakekey.errors import CacheWriteFailed, StoreUnavailable, UnsafeCache
+from lakekey.errors import CacheError, CacheWriteFailed, KeyUnavailable, StoreUnavailable, UnsafeCache
 from support.denying import Denying, hurried
 from support.memory_stores import Shared
 from support.model_providers import cache_over
@@ -230,3 +230,28 @@ def test_key_that_is_another_each_time_is_an_error(monkeypatch, of_hosts):
     monkeypatch.setattr(SealedStore, "announced", lambda _: (a_ring(), os.urandom(8)))
     with pytest.raises(CacheWriteFailed, match="had another key at each write"):
         cache.put(NAME, ENTRY, replaces=None, durable=True)
+
+
+@pytest.mark.parametrize("trouble", ["the write", "the key"])
+def test_error_after_a_write_under_a_former_key_leaves_a_doubt(cache, disk, monkeypatch, trouble):
+    stored = cache.put(NAME, ENTRY, replaces=None)
+    rings = iter([cache.ring, a_ring()])
+
+    def ring(_):
+        if disk.get(NAME) != stored.envelope:
+            disk.full = True
+            if trouble == "the key":
+                raise KeyUnavailable("it cannot be read", hint="look at it")
+        return next(rings)
+
+    monkeypatch.setattr(SealedStore, "current_ring", ring)
+    with pytest.raises(CacheError) as caught:
+        cache.put(NAME, ROTATED, replaces=stored.envelope, durable=True)
+    assert caught.value.in_doubt
+
+
+def test_error_of_the_first_write_leaves_none(cache, disk):
+    disk.full = True
+    with pytest.raises(CacheWriteFailed) as caught:
+        cache.put(NAME, ENTRY, replaces=None, durable=True)
+    assert not caught.value.in_doubt
