@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from lakekey.configuration.target import Target, person_key
@@ -44,7 +45,7 @@ def identify(client: Client, host: str, response: TokenResponse, *, nonce: str |
         nonce: What the ID token must carry, where one was sent.
 
     Raises:
-        LoginFailed: The ID token is not for this client, server or sign-in.
+        LoginFailed: The ID token is not for this client, server or sign-in, or has expired by the clock here.
     """
     id_claims = jwt.claims(response.id_token or "", unsigned=True)
     if id_claims is not None:  # also one that claims nothing, and so none of what it must
@@ -62,31 +63,44 @@ def identify(client: Client, host: str, response: TokenResponse, *, nonce: str |
     return Identity(None, group=group)
 
 
-def _check_id_token(client: Client, claims: dict[str, Any], nonce: str | None) -> None:
-    """OpenID Connect Core §3.1.3.7, points 2 to 5, 9 and 11: another sign-in's token must not stand for this one."""
+def is_of_this_sign_in(client: Client, claims: dict[str, Any], nonce: str | None) -> bool:
+    """Whether an ID token is the one that this sign-in is answered with (OpenID Connect Core §3.1.3.7, 2 to 5 and 11).
+
+    Args:
+        client: The client that the tokens were issued to.
+        claims: What the ID token claims. Whether it has expired is another question.
+        nonce: What it must carry, where one was sent.
+    """
     audience = claims.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
     authorized = claims.get("azp", client.client_id if len(audiences) == 1 else None)
-    expires_at = claims.get("exp")
-    good = (
+    return (
         claims.get("iss") == client.discover().issuer
         and client.client_id in audiences
         and authorized == client.client_id
-        and isinstance(expires_at, int | float)
-        and _is_finite(expires_at)
-        and expires_at > time.time() - _CLOCK_TOLERANCE
+        and _is_date(claims.get("exp"))
         and (nonce is None or claims.get("nonce") == nonce)
     )
-    if not good:
+
+
+def _check_id_token(client: Client, claims: dict[str, Any], nonce: str | None) -> None:
+    """Another sign-in's token must not stand for this one, nor one that has expired (point 9)."""
+    if not is_of_this_sign_in(client, claims, nonce):
         raise LoginFailed(
             "the server's ID token was issued for another client or another sign-in",
             hint="sign in again; if it happens twice, tell your security team",
         )
+    if claims["exp"] <= time.time() - _CLOCK_TOLERANCE:
+        now = datetime.now(UTC).isoformat(sep=" ", timespec="minutes").replace("+00:00", " UTC")
+        raise LoginFailed(
+            f"the server's ID token has expired on arrival: by the clock here, it is {now}",
+            hint="set the clock of this machine, then sign in again",
+        )
 
 
-def _is_finite(seconds: float) -> bool:
+def _is_date(seconds: Any) -> bool:
     try:
-        return math.isfinite(seconds)
+        return isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds)
     except OverflowError:  # a whole number of JSON may have any number of digits
         return False
 

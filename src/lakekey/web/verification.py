@@ -9,7 +9,7 @@ from lakekey._hosts import is_account_console
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import Target, person_key
 from lakekey.errors import TokenEndpointError
-from lakekey.login.identity import identify
+from lakekey.login.identity import identify, is_of_this_sign_in
 from lakekey.oauth import jwt
 from lakekey.oauth.client import Client
 from lakekey.oauth.token_response import TokenResponse
@@ -70,8 +70,7 @@ class Verification:
     def refused(self, response: TokenResponse) -> Outcome:
         """What to say of an ID token that is refused: one of this very sign-in can only have expired, by our clock."""
         claims = jwt.claims(response.id_token or "", unsigned=True) or {}
-        expires_at, nonce = claims.get("exp"), self._flow.nonce
-        if nonce and claims.get("nonce") == nonce and isinstance(expires_at, int | float) and expires_at < time.time():
+        if is_of_this_sign_in(self._client, claims, self._flow.nonce):
             now = datetime.now(UTC).isoformat(sep=" ", timespec="minutes").replace("+00:00", " UTC")
             _log.warning("web", "this machine's clock says %s, and the ID token of a sign-in just now has expired", now)
             return Outcome(outcomes.CLOCK_AHEAD, detail=now)

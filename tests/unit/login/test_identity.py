@@ -123,7 +123,10 @@ def test_id_token_of_this_sign_in_is_believed(server, changed):
         {"azp": None, "aud": {"the-app": 1}},
         {"iss": "https://elsewhere.example.com"},
         {"iss": None},
-        {"exp": 1},
+        {"exp": True},
+        {"exp": 1, "aud": "another"},
+        {"exp": 1, "iss": "https://elsewhere.example.com"},
+        {"exp": 1, "nonce": "another"},
         {"exp": None},
         {"exp": "9999999999"},
         {"exp": float("inf")},
@@ -138,6 +141,13 @@ def test_id_token_of_this_sign_in_is_believed(server, changed):
 def test_id_token_wrong_in_one_point_is_refused(server, changed, signature):
     with pytest.raises(LoginFailed, match="for another client or another sign-in"):
         of_id_token(server, id_token(server, **changed), signature)
+
+
+def test_id_token_that_is_right_but_has_expired_is_a_matter_of_the_clock_here(server):
+    claims = id_token(server, exp=time.time() - 3600)
+    with pytest.raises(LoginFailed, match=r"by the clock here, it is \d{4}-\d\d-\d\d \d\d:\d\d UTC ") as raised:
+        of_id_token(server, claims)
+    assert raised.value.hint == "set the clock of this machine, then sign in again"
 
 
 # Who is who
