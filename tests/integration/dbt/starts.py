@@ -21,7 +21,7 @@ def run(arguments, directory, environ, output):
     for stream, file in enumerate((os.open(os.devnull, os.O_RDONLY), said, said)):
         os.dup2(file, stream)
     sys.argv = ["dbt", *arguments]
-    cli()
+    sys.exit(cli())
 
 
 def main():
