@@ -57,7 +57,27 @@ def test_import_of_ours_that_fails_says_to_restart(work):
     assert caught.value.__cause__ is error
 
 
-@pytest.mark.parametrize("work", [of_another_library, without_a_name, of_an_object])
+def begun(*, name, text):
+    """As Python tells a circular import."""
+    error = ImportError(text, name=name) if name else AttributeError(text)
+
+    def work():
+        raise error
+
+    return work
+
+
+PARTIAL = "partially initialized module 'lakekey.session' (most likely due to a circular import)"
+CIRCULAR = [
+    begun(name=None, text=f"{PARTIAL[:46]} has no attribute 'x' {PARTIAL[47:]}"),
+    begun(
+        name=None, text="cannot access submodule 'x' of module 'lakekey.session' (most likely due to a circular import)"
+    ),
+    begun(name="lakekey.session", text=f"cannot import name 'x' from {PARTIAL}"),
+]
+
+
+@pytest.mark.parametrize("work", [of_another_library, without_a_name, of_an_object, *CIRCULAR])
 def test_what_is_not_an_import_of_ours_is_left_to_the_caller(work):
     raise_if_replaced(raised_by(work))
 
