@@ -1,5 +1,6 @@
 """What the examination of a shared store finds."""
 
+import unicodedata
 from typing import NamedTuple
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
@@ -24,5 +25,9 @@ class Finding(NamedTuple):
 
 def shown(text: str) -> str:
     """What a server says, as a person may see it: bounded, and what a terminal or a log would act on is escaped."""
-    text = text[:_LONGEST]
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return "".join(each if _is_plain(each) else each.encode("unicode_escape").decode() for each in text[:_LONGEST])
+
+
+def _is_plain(character: str) -> bool:
+    # Spaces of other kinds, as in a French server's texts, are not printable to Python, but harmless.
+    return character.isprintable() or unicodedata.category(character) == "Zs"

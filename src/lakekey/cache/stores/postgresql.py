@@ -21,7 +21,7 @@ from lakekey.cache.stores.alike import (
     retried,
     understood,
 )
-from lakekey.cache.stores.findings import Finding
+from lakekey.cache.stores.findings import Finding, shown
 from lakekey.cache.stores.lease import SECONDS, Leases
 from lakekey.cache.stores.places import without_credentials
 from lakekey.cache.stores.postgresql_leases import PostgresqlLeases
@@ -201,7 +201,7 @@ class PostgresqlStore(ServerStore):
             return
         version = (self.read_note("schema") or b"").decode(errors="replace")
         if version not in ("", SCHEMA_VERSION):
-            what = f"has the table of a later release (version {version[:20]})"
+            what = f"has the table of a later release (version {shown(version[:20])})"
             raise CacheError(f"the store {self.where} {what}", hint=f"upgrade lakekey here: {UPGRADE}")
         self._known = True
 

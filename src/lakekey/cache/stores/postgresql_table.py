@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lakekey.cache.stores.alike import understood
+from lakekey.cache.stores.findings import shown
 from lakekey.errors import CacheError
 
 if TYPE_CHECKING:
@@ -38,9 +40,15 @@ def create(where: str, ask: Callable[[str, Sequence[Any]], "Answer"]) -> None:
         ask: Sends a statement with its values.
 
     Raises:
-        CacheError: The role may not.
+        CacheError: The role may not, or the answer is none to what was asked.
     """
-    there, schema, role, allowed = ask(_PLACE, ()).rows[0]
+    rows = ask(_PLACE, ()).rows
+
+    def place() -> tuple[bool, str | None, str, bool]:
+        [(there, schema, role, allowed)] = rows
+        return there, None if schema is None else shown(schema), shown(role), allowed
+
+    there, schema, role, allowed = understood(where, place)
     table, note = [statement for statement in SCHEMA.split(";\n") if statement.strip()]
     if not there:
         if schema is None:

@@ -232,7 +232,7 @@ class Server:
     def _require_near(self, host: str) -> None:
         """Refuse another host by a clear connection. Raises `CacheError`."""
         if not self._address.encrypted and host not in LOOPBACK:
-            what = f"sends us to {host}, and would send everything in clear to another host"
+            what = f"sends us to {shown(host)}, and would send everything in clear to another host"
             raise CacheError(f"the store {self.where} {what}", hint="use rediss:// and turn on TLS on the server")
 
     def _away(self, reason: str, *, lasts: bool) -> StoreUnavailable:

@@ -62,3 +62,25 @@ def test_holder_is_named_without_what_a_terminal_would_act_on():
     assert leases.holder(NAME) == r"host \x1b[2Ja, process 7"
     leases = RedisLeases(lambda *_: b"host \x1b[2Ja, process 7", lambda: None, "there")
     assert leases.holder(NAME) == r"host \x1b[2Ja, process 7"
+
+
+@pytest.mark.parametrize(
+    "rows", [None, [], [()], [7], [(True, "public")], [(False, 7, "worker", True)], [(False, "x", b"worker", 1)]]
+)
+def test_table_is_not_made_by_an_answer_that_is_none(store, rows):
+    with pytest.raises(CacheError, match=NOT_OURS):
+        store(answer(1, rows)).set_up()
+
+
+@pytest.mark.parametrize("schema", [None, '"lake\x1b[2J"'])
+def test_role_and_schema_are_named_without_what_a_terminal_would_act_on(store, schema):
+    with pytest.raises(CacheError) as caught:
+        store(answer(1, [(False, schema, '"work\x1b[2Jer"', False)])).set_up()
+    assert str(caught.value).isprintable()
+    assert r'"work\x1b[2Jer"' in caught.value.hint
+
+
+def test_version_of_a_later_release_is_named_without_what_a_terminal_would_act_on(store):
+    with pytest.raises(CacheError, match="of a later release") as caught:
+        store(answer(1, [(b"9\x1b[2J", 7.0)]))._require_known_table()
+    assert r"(version 9\x1b[2J)" in caught.value.message
