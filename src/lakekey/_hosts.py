@@ -96,9 +96,18 @@ def workspace_of(host: str) -> str | None:
 
 
 def account_of(host: str) -> str | None:
-    """The account that an address copied from the browser names: its parameter ``account_id``."""
+    """The account that an account console's address, as copied from the browser, names: its parameter ``account_id``.
+
+    In a workspace's address it does not count: a workspace needs none, and its session would be another one with it.
+    """
     named = _parameters(host).get("account_id", ())
-    return next((value for value in named if value.isascii() and value.replace("-", "").isalnum()), None)
+    found = next((value for value in named if value.isascii() and value.replace("-", "").isalnum()), None)
+    if found is None:
+        return None
+    try:
+        return found if is_account_console(normalize_host(host)) else None
+    except ConfigurationError:  # which the caller raises for the host itself
+        return None
 
 
 def _parameters(host: str) -> dict[str, list[str]]:

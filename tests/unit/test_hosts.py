@@ -16,6 +16,7 @@ from lakekey._hosts import (
 )
 
 NAME = "dbc-1.cloud.databricks.com"
+CONSOLE = "accounts.cloud.databricks.com"
 
 
 @pytest.mark.parametrize(
@@ -82,16 +83,20 @@ def test_workspace_of_a_copied_address(address, workspace):
 @pytest.mark.parametrize(
     ("address", "account"),
     [
-        (f"https://{NAME}/?o=1&account_id=a-1b2", "a-1b2"),
-        (f"{NAME}/login?account_id=a-1b2#frag", "a-1b2"),
-        (f"https://{NAME}/?account_id=", None),
-        (f"https://{NAME}/?account_id=a%0d%0aX: y", None),
-        (f"https://{NAME}/?next=%3Faccount_id%3Da-1b2", None),
-        (f"https://{NAME}/", None),
+        (f"https://{CONSOLE}/?o=1&account_id=a-1b2", "a-1b2"),
+        (f"{CONSOLE}/login?account_id=a-1b2#frag", "a-1b2"),
+        (f" https://{CONSOLE.upper()}:443/?account_id=a-1b2", "a-1b2"),
+        (f"https://{CONSOLE}/?account_id=", None),
+        (f"https://{CONSOLE}/?account_id=a%0d%0aX: y", None),
+        (f"https://{CONSOLE}/?next=%3Faccount_id%3Da-1b2", None),
+        (f"https://{CONSOLE}/", None),
+        (f"ftp://{CONSOLE}/?account_id=a-1b2", None),
         ("https://[?account_id=a", None),
+        (f"https://{NAME}/?o=1&account_id=a-1b2", None),
+        (f"https://{NAME}/{CONSOLE}?account_id=a-1b2", None),
     ],
 )
-def test_account_of_a_copied_address(address, account):
+def test_account_of_a_copied_address_of_a_console_alone(address, account):
     assert account_of(address) == account
 
 

@@ -86,6 +86,7 @@ def plan(arguments: argparse.Namespace) -> Plan | None:
         arguments.host = workspace_address.ask(arguments)
     given, name = arguments.host, arguments.profile
     arguments.host = normalize_host(given, arguments.profile)
+    arguments.account_id = arguments.account_id or account_of(given)
     arguments.profile = None  # there is none of that name yet: the host is what is signed in to
     if name is None and not arguments.no_save:
         name = _name_for(arguments, names, asks=asks)
@@ -117,12 +118,19 @@ def refuse_another_host(arguments: argparse.Namespace) -> None:
     if not values.get("host", "").strip():
         return
     given, own = normalize_host(arguments.host, None), normalize_host(values["host"], arguments.profile)
-    asked, kept = workspace_of(arguments.host), values.get("workspace_id") or workspace_of(values["host"])
-    if given == own and (not asked or not kept or asked == kept):
+    account = None if arguments.account_id else account_of(arguments.host)  # the option is stronger, and meant to be
+    compared = (
+        ("workspace", workspace_of(arguments.host), values.get("workspace_id") or workspace_of(values["host"])),
+        ("account", account, values.get("account_id") or account_of(values["host"])),
+    )
+    differs = [f"{what} {kept} of {own}" for what, asked, kept in compared if asked and kept and asked != kept]
+    if given != own:
+        differs = [own]
+    if not differs:
         return
     named = f"{_commands.profile(arguments.profile)} --host {_commands.word(arguments.host)}"
     raise ConfigurationError(
-        f"the profile already exists, for {own if given != own else f'workspace {kept} of {own}'}",
+        f"the profile already exists, for {differs[0]}",
         hint=f"choose another name, or change the profile first: lakekey profiles add {named} --replace",
         profile=arguments.profile,
     )
@@ -152,13 +160,11 @@ def finish(arguments: argparse.Namespace, plan: Plan, provider: Provider) -> Wri
     workspace = workspace_of(plan.raw_host)
     if workspace:
         values["workspace_id"] = workspace
-    if account := account_of(plan.raw_host):
-        values["account_id"] = account
     for name, value in target_settings(arguments).items():
         if name not in ("host", "config_file"):
             values[name] = value if isinstance(value, str) else ",".join(value)
     values.setdefault("auth_type", target.auth_type)
-    if target.account_id is None or workspace:
+    if target.account_id is None:
         try:
             values.update(choose_compute(provider, asks=asks))
         except KeyboardInterrupt:

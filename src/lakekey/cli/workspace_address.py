@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from lakekey._hosts import is_account_console, normalize_host
+from lakekey._hosts import account_of, is_account_console, normalize_host
 from lakekey._imports import expanded
 from lakekey.cli import prompt
 from lakekey.configuration.target import resolve
@@ -19,12 +19,14 @@ def ask(arguments: argparse.Namespace) -> str:
     Raises:
         LakekeyError: None of the answers was one.
     """
+    given = arguments.account_id
     for left in reversed(range(_TRIES)):
         text = prompt.ask("Workspace address, such as https://dbc-1234.cloud.databricks.com")
         if not text:
             continue
         try:
             host = normalize_host(text, None)
+            arguments.account_id = given or account_of(text)  # not that of an address which was refused
             if is_account_console(host) and arguments.account_id is None:
                 arguments.account_id = prompt.ask("Account id (in the console's menu under your name)") or None
             _check_with_certificates(host, arguments)

@@ -219,7 +219,7 @@ def target_of(layers: Layers, environ: Mapping[str, str]) -> Target:
 
 
 def _take_account_of_the_host(layers: Layers) -> None:
-    """An address that was copied from the browser may name the account; it is as strong as the address."""
+    """A console's address that was copied from the browser may name the account; it is as strong as the address."""
     layer, host = layers.layer("host"), layers.raw("host")
     if layer is None or not isinstance(host, str) or layers.has(layer, "account_id"):
         return

@@ -97,10 +97,10 @@ def test_one_line_signs_in_and_writes_the_profile(box, file, attended):
     assert f"you are signed in as {ADA}" in again.stderr
 
 
-def test_workspace_and_account_of_a_copied_address_are_kept_in_the_profile(box, file, attended):
+def test_workspace_of_a_copied_address_is_kept_in_the_profile_without_the_account(box, file, attended):
     done = run("login", "dev", "--host", f"{box.host}/?o=42&account_id=a-1")
     assert done.returncode == 0, done.stderr
-    kept = {"workspace_id": "42", "account_id": "a-1", "auth_type": "external-browser", "warehouse_id": "sandbox"}
+    kept = {"workspace_id": "42", "auth_type": "external-browser", "warehouse_id": "sandbox"}
     assert profiles_of(file)["dev"] == {"host": box.host, **kept}
     assert run("token", "dev").returncode == 0
 
@@ -476,8 +476,7 @@ def test_profiles_are_added_chosen_renamed_and_removed(box, file):
     assert (
         run("profiles", "add", "a", "--host", f"{box.host}/?o=42&account_id=a-1", "--warehouse-id", "w").returncode == 0
     )
-    ids = {"workspace_id": "42", "account_id": "a-1"}
-    assert profiles_of(file) == {"a": {"host": box.host, **ids, "warehouse_id": "w"}}
+    assert profiles_of(file) == {"a": {"host": box.host, "workspace_id": "42", "warehouse_id": "w"}}
     assert run("profiles", "add", "a", "--host", box.host).returncode == 2
     assert run("profiles", "add", "a", "--replace", "--cluster-id", "c").returncode == 0
     assert run("profiles", "set-default", "a").returncode == 0

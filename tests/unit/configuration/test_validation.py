@@ -106,6 +106,15 @@ def test_address_from_the_browser_names_the_account_unless_as_strong_a_setting_d
     assert resolve("prod", environ, config_file=profiles).account_id == "a-2"
 
 
+def test_account_in_the_address_of_a_workspace_makes_no_other_identity_of_its_profile(tmp_path):
+    profiles = tmp_path / "profiles"
+    profiles.write_text(f"[one]\nhost = {HOST}/?account_id=a-1\n[two]\nhost = {HOST}\n", encoding="utf-8")
+    one, two = (resolve(name, {}, config_file=profiles) for name in ("one", "two"))
+    assert one.cache_key_fields() == two.cache_key_fields()
+    assert resolve(None, {}, host=f"{HOST}/?account_id=a-1").account_id is None
+    assert resolve("one", {"DATABRICKS_ACCOUNT_ID": "a-2"}, config_file=profiles).account_id == "a-2"
+
+
 @pytest.mark.parametrize(("count", "end"), [(5, "p4"), (6, "p4, …")])
 def test_first_five_profiles_are_named_where_none_is(config, count, end):
     environ = config("".join(f"[p{number}]\nhost = {HOST}\n" for number in range(count)))
