@@ -105,14 +105,19 @@ def resolved_here(target: Target, others: list[str] | None = None) -> Iterator[T
 
 def _leads_elsewhere(target: Target, profile: str | None, config_file: str | None, others: list[str]) -> bool:
     """Whether this machine's configuration leads to another workspace, or to none that is understood."""
-    if target.sources.get("host") == ARGUMENT:
-        return False
+    argued = target.host if target.sources.get("host") == ARGUMENT else None
     try:
-        layers = read_layers(profile, os.environ, {"config_file": config_file})
+        layers = read_layers(profile, os.environ, {"config_file": config_file, "host": argued})
     except ConfigurationError:
         return True
+    place = layers.layer(_SECRET_OF.get(target.auth_type, ""))
+    if argued is not None:
+        if place is None:
+            return False
+        # The argument hides which host the secret is for: that is the one beside it, if there is one.
+        layers = Layers(layers.profile, layers.config_file, {place: layers.layers[place]})
     elsewhere = _elsewhere(target, layers)
-    if elsewhere and layers.layer(_SECRET_OF.get(target.auth_type, "")):
+    if elsewhere and place:
         others.append(elsewhere)
     return bool(elsewhere)
 
@@ -127,8 +132,8 @@ def _elsewhere(target: Target, layers: Layers) -> str:
                 return f"{said}, not {target.host or 'the one that Azure names'}"
             differs = workspace and target.workspace_id and workspace != target.workspace_id
             return f"{said}, workspace {workspace}, not {target.workspace_id}" if differs else ""
-        # Azure is asked then, for the host of a workspace that is not compared here.
-        resource = layers.get(_RESOURCE)
+        # Azure is asked then, unless the host was an argument, for that of a workspace that is not compared here.
+        resource = None if target.sources.get("host") == ARGUMENT else layers.get(_RESOURCE)
     except ConfigurationError as error:
         return error.message
     if not target.host or resource is None or _is_same(_RESOURCE, resource, target.sdk_settings.get(_RESOURCE)):

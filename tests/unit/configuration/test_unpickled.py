@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from lakekey.configuration.target import resolve
-from lakekey.configuration.unpickled import client_secret, resolved_here
+from lakekey.configuration.unpickled import client_secret, resolved_here, sdk_settings
 from lakekey.errors import ConfigurationError
 
 HOST = "https://dbc.cloud.databricks.com"
@@ -111,11 +111,43 @@ def test_token_beside_another_host_is_not_taken_where_the_profile_is_wrong_too(h
     assert [each for each in resolved_here(target) if "token" in each.sdk_settings] == []
 
 
-def test_token_of_the_sdk_is_found_where_the_host_was_an_argument(here):
-    here(f"[prod]\nhost = https://other.cloud.databricks.com\ntoken = {SECRET}\nauth_type = pat\n")
+@pytest.mark.parametrize("lines", ["", f"host = {HOST}\n", f"host = {HOST.upper()}/?o=1\n"])
+def test_token_of_the_sdk_is_found_where_the_host_was_an_argument(here, lines):
+    here(f"[prod]\n{lines}token = {SECRET}\nauth_type = pat\n")
     found = list(resolved_here(carried(resolve("prod", host=HOST))))
     assert {(each.auth_type, each.host) for each in found} == {("pat", HOST)}
     assert SECRET in {each.sdk_settings.get("token") for each in found}
+
+
+@pytest.mark.parametrize("profile", ["prod", None])
+def test_token_of_the_environment_is_found_where_the_host_was_an_argument(here, monkeypatch, tmp_path, profile):
+    here(f"[prod]\nhost = {OTHER}\n")  # names no host of the token's
+    target = carried(resolve(profile, host=HOST, auth_type="pat", token=SECRET))
+    monkeypatch.setenv("DATABRICKS_TOKEN", SECRET)
+    assert sdk_settings(target)["token"] == SECRET
+    if profile is None:  # a variable may name a profile that only other machines have
+        monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "missing"))
+        monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "prod")
+        assert sdk_settings(target)["token"] == SECRET
+
+
+@pytest.mark.parametrize("host", [OTHER, f"{HOST}:8443", "ftp://dbc.cloud.databricks.com"])
+def test_token_beside_another_host_in_the_profile_is_not_given_to_the_host_of_an_argument(here, host):
+    here(f"[prod]\ntoken = {SECRET}\nauth_type = pat\n")
+    target = carried(resolve("prod", host=HOST))
+    here(f"[prod]\nhost = {host}\ntoken = {SECRET}\nauth_type = pat\n")
+    with pytest.raises(ConfigurationError, match="the one that is here is for another identity or workspace"):
+        sdk_settings(target)
+
+
+def test_token_beside_another_host_in_the_environment_is_not_given_to_the_host_of_an_argument(monkeypatch):
+    target = carried(resolve(None, {}, host=HOST, auth_type="pat", token=SECRET))
+    monkeypatch.setenv("DATABRICKS_HOST", OTHER)
+    monkeypatch.setenv("DATABRICKS_TOKEN", SECRET)
+    with pytest.raises(ConfigurationError, match=rf"host is {OTHER} \(DATABRICKS_HOST\), not {HOST}"):
+        sdk_settings(target)
+    monkeypatch.setenv("DATABRICKS_HOST", HOST)
+    assert sdk_settings(target)["token"] == SECRET
 
 
 def test_session_of_a_person_is_looked_for_as_theirs(here):
