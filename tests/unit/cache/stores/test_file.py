@@ -189,6 +189,7 @@ def test_bad_entry_that_is_in_use_for_a_moment_is_set_aside_after_it(store, monk
     assert (denials, store.get(NAME)) == ([], None)
 
 
+@pytest.mark.posix_owners
 def test_entry_that_must_not_be_read_is_set_aside_unread_and_one_that_can_be_stays(store, directory):
     path = directory / "entries" / f"{NAME}.entry"
     assert store.set_aside(NAME, None) is None, "there is none"
