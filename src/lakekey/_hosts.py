@@ -68,7 +68,8 @@ def _plainly_written(text: str) -> str | None:
     letters = name.replace("-", "").replace(".", "")
     if not (letters.isascii() and letters.isalnum() and name == name.lower() and _is_name(name)):
         return None
-    if port and not (port.isascii() and port.isdigit() and port[0] != "0" and int(port) < 65536 and port != "443"):
+    is_port = port.isascii() and port.isdigit() and port[0] != "0" and len(port) < 6 and int(port) < 65536
+    if port and not (is_port and port != "443"):
         return None
     return f"https://{name}:{port}" if port else f"https://{name}"
 

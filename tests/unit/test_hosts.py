@@ -135,6 +135,7 @@ def test_host_has_one_form_however_it_is_written(address, host):
         (f"http://{NAME}", f"host (profile) is http://{NAME}, which would send credentials in clear"),
         ("ftp://localhost", "host (profile) is ftp://localhost, which would send credentials in clear"),
         (f"{NAME}:65536", "host (profile) is not an address"),
+        (f"{NAME}:{'1' * 5000}", "host (profile) is not an address"),
         (f"{NAME}:443:443", "host (profile) is not an address"),
         (f"{NAME}:x", "host (profile) is not an address"),
         (f"{NAME}:\u0661", "host (profile) is not an address"),
