@@ -255,7 +255,7 @@ def raise_if_replaced(error: "ImportError | AttributeError") -> None:
         if isinstance(error, ImportError)
         else "module 'lakekey." in str(error) or "module 'lakekey'" in str(error)
     )
-    # A circular import is a fault of the program's or ours, which a restart does not end.
+    # A circular import is a fault of the program or of lakekey, which a restart does not end.
     if is_ours and "circular import" not in str(error):
         raise ConfigurationError(
             "lakekey was changed or removed on this machine since this program started", hint="restart this program"

@@ -71,7 +71,7 @@ def patiently(call: Callable[[], T], *, patience: float = _PATIENCE, denied: boo
 
 
 def owner() -> int:
-    """The user to whom what this process makes belongs; there is no such number on Windows."""
+    """The user that owns what this process makes; always 0 on Windows."""
     return os.geteuid() if _POSIX else 0
 
 

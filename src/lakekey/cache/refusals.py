@@ -1,4 +1,4 @@
-"""The noes of a store to one change, which is tried again; there is an end to that."""
+"""A store's refusals of one change, which is tried again for a bounded time."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class Credential:
             now = None if self.shared else owner()
             environ = self.target.cache_environment(self.environ)
             self._cache = open_cache(environ, place=self.target.store, needed=self.target.is_person)
-            self._opened_as = now  # after the cache, for the threads that look at both
+            self._opened_as = now  # last: a thread that looks in between opens it once more
             self._events = None  # they name the store
         return self._cache
 

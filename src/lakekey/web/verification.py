@@ -59,7 +59,7 @@ class Verification:
         """Who signed in.
 
         Raises:
-            LoginFailed: The ID token is of another client or another sign-in.
+            LoginFailed: The ID token is of another client or another sign-in, or has expired.
         """
         identity = identify(self._client, self._target.host, response, nonce=self._flow.nonce)
         claims = jwt.claims(response.id_token or "", unsigned=True) or {}
