@@ -5,9 +5,9 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lakekey._hosts import normalize_host, workspace_of
+from lakekey._hosts import account_of, normalize_host, workspace_of
 from lakekey.configuration.layers import ARGUMENT, PROFILE, Layers, read_layers
-from lakekey.configuration.target import Target, person_key, resolve
+from lakekey.configuration.target import Target, person_key, target_of
 from lakekey.errors import ConfigurationError
 
 # The secret that one of the SDK's strategies signs in with. Others that lie about are not missed.
@@ -98,44 +98,65 @@ def resolved_here(target: Target, others: list[str] | None = None) -> Iterator[T
             continue
         for given in ({}, own):
             with contextlib.suppress(ConfigurationError):
-                here = resolve(profile, config_file=config_file, **given)
+                layers = read_layers(profile, os.environ, {"config_file": config_file, **given})
+                if target.is_delegated and _stands_beside_another(target, layers, others):
+                    continue
+                here = target_of(layers, os.environ)
                 if _is_of_one_kind(target, here) and not _is_of_another(target, here, others):
                     yield here
 
 
 def _leads_elsewhere(target: Target, profile: str | None, config_file: str | None, others: list[str]) -> bool:
     """Whether this machine's configuration leads to another workspace, or to none that is understood."""
-    argued = target.host if target.sources.get("host") == ARGUMENT else None
+    if target.sources.get("host") == ARGUMENT:  # the caller said where it leads
+        return False
     try:
-        layers = read_layers(profile, os.environ, {"config_file": config_file, "host": argued})
+        layers = read_layers(profile, os.environ, {"config_file": config_file})
     except ConfigurationError:
         return True
-    place = layers.layer(_SECRET_OF.get(target.auth_type, ""))
-    if argued is not None:
-        if place is None:
-            return False
-        # The argument hides which host the secret is for: that is the one beside it, if there is one.
-        layers = Layers(layers.profile, layers.config_file, {place: layers.layers[place]})
-    elsewhere = _elsewhere(target, layers)
-    if elsewhere and place:
+    try:
+        elsewhere = _other_host(target, layers) or _other_resource(target, layers)
+    except ConfigurationError as error:
+        elsewhere = error.message
+    if elsewhere and layers.layer(_SECRET_OF.get(target.auth_type, "")):
         others.append(elsewhere)
     return bool(elsewhere)
 
 
-def _elsewhere(target: Target, layers: Layers) -> str:
-    """How the workspace that is configured here is another one; empty if it is not, or if none is named."""
+def _stands_beside_another(target: Target, layers: Layers, others: list[str]) -> bool:
+    """Whether a secret is another's by what its own layer says, which a stronger layer may hide."""
+    place = layers.layer(_SECRET_OF.get(target.auth_type, ""))
+    if place is None:
+        return False
+    beside = Layers(layers.profile, layers.config_file, {place: layers.layers[place]})
     try:
-        if named := layers.get("host"):
-            host, workspace = normalize_host(named), workspace_of(named)
-            said = f"host is {host} ({_place(layers.source('host'), layers.profile)})"
-            if host != target.host:
-                return f"{said}, not {target.host or 'the one that Azure names'}"
-            differs = workspace and target.workspace_id and workspace != target.workspace_id
-            return f"{said}, workspace {workspace}, not {target.workspace_id}" if differs else ""
-        # Azure is asked then, unless the host was an argument, for that of a workspace that is not compared here.
-        resource = None if target.sources.get("host") == ARGUMENT else layers.get(_RESOURCE)
+        said = {name: beside.get(name) for name in _compared(target)}
+        said["account_id"] = said["account_id"] or account_of(str(beside.raw("host")))
+        another = _other_host(target, beside) or _other_identity(target, said, beside.sources(), beside.profile)
     except ConfigurationError as error:
-        return error.message
+        another = error.message
+    if another:
+        others.append(another)
+    return bool(another)
+
+
+def _other_host(target: Target, layers: Layers) -> str:
+    """How the host that is configured here is another one; empty if it is not, or if none is named."""
+    named = layers.get("host")
+    if not named:
+        return ""
+    host, workspace = normalize_host(named), workspace_of(named)
+    said = f"host is {host} ({_place(layers.source('host'), layers.profile)})"
+    if host != target.host:
+        return f"{said}, not {target.host or 'the one that Azure names'}"
+    differs = workspace and target.workspace_id and workspace != target.workspace_id
+    return f"{said}, workspace {workspace}, not {target.workspace_id}" if differs else ""
+
+
+def _other_resource(target: Target, layers: Layers) -> str:
+    """How Azure would be asked for the host of another resource; empty if it would not."""
+    # Without a host, Azure is asked for that of the resource, so the resource is compared.
+    resource = None if layers.layer("host") else layers.get(_RESOURCE)
     if not target.host or resource is None or _is_same(_RESOURCE, resource, target.sdk_settings.get(_RESOURCE)):
         return ""
     return f"{_RESOURCE} is {resource} ({_place(layers.source(_RESOURCE), layers.profile)}), and no host is named"
@@ -151,14 +172,27 @@ def _is_of_another(target: Target, here: Target, others: list[str]) -> bool:
     """Whether one of the SDK's identities is another one on this machine, as far as both say it."""
     if not target.is_delegated:
         return False
-    for name in (*_IDENTITY.get(target.auth_type, ()), "account_id", "workspace_id"):
-        ours, theirs = (each.sdk_settings.get(name) or getattr(each, name, None) for each in (target, here))
-        if ours and theirs and not _is_same(name, ours, theirs):
-            if _SECRET_OF.get(target.auth_type) in here.sdk_settings:
-                place = _place(here.sources.get(name, here.sources.get("host", "")), here.profile)
-                others.append(f"{name} is {theirs} ({place}), not {ours}")
-            return True
-    return False
+    another = _other_identity(target, _said(here, _compared(target)), here.sources, here.profile)
+    if another and _SECRET_OF.get(target.auth_type) in here.sdk_settings:
+        others.append(another)
+    return bool(another)
+
+
+def _other_identity(target: Target, theirs: Mapping[str, Any], sources: Mapping[str, str], profile: str | None) -> str:
+    """How what is said here is another identity's, as far as the target says it too; empty if it is not."""
+    for name, ours in _said(target, _compared(target)).items():
+        if ours and theirs[name] and not _is_same(name, ours, theirs[name]):
+            place = _place(sources.get(name, sources.get("host", "")), profile)
+            return f"{name} is {theirs[name]} ({place}), not {ours}"
+    return ""
+
+
+def _compared(target: Target) -> tuple[str, ...]:
+    return (*_IDENTITY.get(target.auth_type, ()), "account_id", "workspace_id")
+
+
+def _said(target: Target, names: tuple[str, ...]) -> Mapping[str, Any]:
+    return {name: target.sdk_settings.get(name) or getattr(target, name, None) for name in names}
 
 
 def _is_same(name: str, one: str, other: str | None) -> bool:
@@ -170,4 +204,6 @@ def _is_same(name: str, one: str, other: str | None) -> bool:
 
 
 def _place(source: str, profile: str | None) -> str:
-    return f"profile {profile}" if source == PROFILE else source
+    if source != PROFILE:
+        return source
+    return f"profile {profile}" if profile else "the default profile"

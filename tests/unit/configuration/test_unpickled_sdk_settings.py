@@ -15,6 +15,7 @@ AZURE = {"auth_type": "azure-client-secret", **APP, "azure_client_secret": SECRE
 BASIC = {"auth_type": "basic", "username": "ada", "password": SECRET}
 PAT = {"auth_type": "pat", "token": SECRET}
 AT_HOST = {"host": HOST}
+CONSOLE = "https://accounts.cloud.databricks.com"
 RESOURCE = {"azure_workspace_resource_id": "/subscriptions/one"}
 ANOTHER = {"azure_workspace_resource_id": "/subscriptions/another"}
 
@@ -28,12 +29,15 @@ def unpickled(tmp_path, monkeypatch):
     def write(lines):
         path.write_text("\n".join(["[prod]", *(f"{k} = {v}" for k, v in lines.items())]), encoding="utf-8")
 
-    def find(pickled, here, *, at=None, **arguments):
+    def find(pickled, here, *, at=None, around=(), **arguments):
         write(pickled)
         target = resolve("prod", **arguments)
         carried = pickle.dumps(target.at(at) if at else target)
         write(here)
-        return dict(sdk_settings(pickle.loads(carried)))
+        with monkeypatch.context() as on_this_machine:
+            for variable, value in dict(around).items():
+                on_this_machine.setenv(variable, value)
+            return dict(sdk_settings(pickle.loads(carried)))
 
     return find
 
@@ -65,6 +69,89 @@ def test_secret_of_another_identity_for_the_same_host_is_refused(unpickled, pick
     assert caught.value.message.endswith(difference)
     assert caught.value.profile == "prod"
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pickled", "here", "hiding", "arguments", "difference"),
+    [
+        (
+            {**AT_HOST, **PAT},
+            {**PAT, "host": "https://other.example.com"},
+            {"DATABRICKS_HOST": HOST},
+            {},
+            f"host is https://other.example.com (profile prod), not {HOST}",
+        ),
+        (
+            {**AT_HOST, **BASIC},
+            {**AT_HOST, **BASIC, "username": "bob"},
+            {"DATABRICKS_USERNAME": "ada"},
+            {},
+            "username is bob (profile prod), not ada",
+        ),
+        (
+            {**AT_HOST, **AZURE},
+            {**AT_HOST, **AZURE, "azure_client_id": "other"},
+            {"ARM_CLIENT_ID": "the-app"},
+            {},
+            "azure_client_id is other (profile prod), not the-app",
+        ),
+        (
+            {**PAT, "workspace_id": "1"},
+            {**PAT, "workspace_id": "2"},
+            {"DATABRICKS_WORKSPACE_ID": "1"},
+            {"host": HOST},
+            "workspace_id is 2 (profile prod), not 1",
+        ),
+        (
+            {**PAT, "account_id": "a-1"},
+            {**PAT, "host": f"{CONSOLE}/?account_id=b-2"},
+            {},
+            {"host": CONSOLE},
+            "account_id is b-2 (profile prod), not a-1",
+        ),
+        (
+            {**AT_HOST, **PAT},
+            {**AT_HOST, **PAT, "host": "https//other.example.com"},
+            {"DATABRICKS_HOST": HOST},
+            {},
+            "host is not an address",
+        ),
+    ],
+    ids=["host", "user", "app", "workspace", "account", "no host"],
+)
+def test_secret_of_another_identity_that_a_stronger_layer_hides_is_refused(
+    unpickled, pickled, here, hiding, arguments, difference
+):
+    assert SECRET in unpickled(pickled, pickled, around=hiding, **arguments).values()
+    with pytest.raises(ConfigurationError, match="pickles do not carry it, and the one that is here is") as caught:
+        unpickled(pickled, here, around=hiding, **arguments)
+    assert caught.value.message.endswith(difference)
+
+
+def test_workspace_of_the_default_profile_counts_too_where_the_host_was_an_argument(tmp_path, monkeypatch):
+    carried = pickle.dumps(resolve(None, {}, host=HOST, **PAT, workspace_id="1"))
+    path = tmp_path / "profiles"
+    path.write_text(f"[DEFAULT]\nhost = {HOST}\ntoken = {SECRET}\nworkspace_id = 2\n", encoding="utf-8")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(path))
+    monkeypatch.setenv("DATABRICKS_WORKSPACE_ID", "1")
+    with pytest.raises(ConfigurationError, match=r"workspace_id is 2 \(the default profile\), not 1"):
+        sdk_settings(pickle.loads(carried))
+
+
+@pytest.mark.parametrize(
+    ("pickled", "here", "around"),
+    [
+        (PAT, {"host": HOST}, {"DATABRICKS_TOKEN": SECRET}),
+        (PAT, {"host": "https://other.example.com"}, {"DATABRICKS_TOKEN": SECRET, "DATABRICKS_HOST": HOST}),
+        (PAT, PAT, {"DATABRICKS_HOST": HOST}),
+        (BASIC, {"username": "bob"}, {"DATABRICKS_PASSWORD": SECRET, "DATABRICKS_USERNAME": "ada"}),
+        (AZURE, {**AZURE, **ANOTHER}, {"DATABRICKS_HOST": HOST}),
+    ],
+    ids=["secret", "secret and host", "host", "secret and user", "host beside a resource"],
+)
+def test_own_secret_is_found_between_environment_and_profile(unpickled, pickled, here, around):
+    here = {"host": HOST, "auth_type": pickled["auth_type"], **here} if "host" not in around else here
+    assert SECRET in unpickled({**AT_HOST, **pickled}, here, around=around).values()
 
 
 def test_secret_of_another_workspace_behind_one_address_is_refused(unpickled):
