@@ -128,16 +128,23 @@ def _stands_beside_another(target: Target, layers: Layers, others: list[str]) ->
     place = layers.layer(_SECRET_OF.get(target.auth_type, ""))
     if place is None:
         return False
-    beside = Layers(layers.profile, layers.config_file, {place: layers.layers[place]})
+    said = {name: value for name, value in layers.layers[place].items() if not _was_overridden(target, name)}
+    beside = Layers(layers.profile, layers.config_file, {place: said})
     try:
-        said = {name: beside.get(name) for name in _compared(target)}
-        said["account_id"] = said["account_id"] or account_of(str(beside.raw("host")))
-        another = _other_host(target, beside) or _other_identity(target, said, beside.sources(), beside.profile)
+        theirs = {name: beside.get(name) for name in _compared(target)}
+        theirs["account_id"] = theirs["account_id"] or account_of(str(beside.raw("host")))
+        another = _other_host(target, beside) or _other_identity(target, theirs, beside.sources(), beside.profile)
     except ConfigurationError as error:
         another = error.message
     if another:
         others.append(another)
     return bool(another)
+
+
+def _was_overridden(target: Target, name: str) -> bool:
+    """Whether a variable stood before the profile of the secret when this was pickled, and so was meant to count."""
+    secret = _SECRET_OF.get(target.auth_type, "")
+    return target.sources.get(secret) == PROFILE and target.sources.get(name) not in (None, PROFILE, ARGUMENT)
 
 
 def _other_host(target: Target, layers: Layers) -> str:

@@ -128,6 +128,24 @@ def test_secret_of_another_identity_that_a_stronger_layer_hides_is_refused(
     assert caught.value.message.endswith(difference)
 
 
+@pytest.mark.parametrize(
+    ("profile", "override"),
+    [
+        ({**PAT, "host": "https://other.example.com"}, {"DATABRICKS_HOST": HOST}),
+        ({**AT_HOST, **BASIC, "username": "bob"}, {"DATABRICKS_USERNAME": "ada"}),
+        ({**AT_HOST, **AZURE, "azure_client_id": "other"}, {"ARM_CLIENT_ID": "the-app"}),
+        ({**AT_HOST, **PAT, "workspace_id": "2"}, {"DATABRICKS_WORKSPACE_ID": "1"}),
+    ],
+    ids=["host", "user", "app", "workspace"],
+)
+def test_child_finds_the_secret_of_a_profile_in_which_variables_override_something(
+    unpickled, monkeypatch, profile, override
+):
+    for variable, value in override.items():
+        monkeypatch.setenv(variable, value)
+    assert SECRET in unpickled(profile, profile).values()
+
+
 def test_workspace_of_the_default_profile_counts_too_where_the_host_was_an_argument(tmp_path, monkeypatch):
     carried = pickle.dumps(resolve(None, {}, host=HOST, **PAT, workspace_id="1"))
     path = tmp_path / "profiles"
