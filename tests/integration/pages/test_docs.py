@@ -69,6 +69,7 @@ ELSEWHERE = {
         for words, test in (
             ("lakekey web prod", "test_unit_that_the_page_prints_is_one_that_systemd_takes"),
             ("FROM python", "test_container_without_rights_and_with_a_read_only_root_connects_a_person"),
+            ("head -c 32", "test_files_as_the_page_prepares_them_are_taken_by_the_container_and_by_root"),
             ("docker run", "test_image_runs_as_no_root_and_holds_no_secret"),
             ("apiVersion", "test_pod_starts_the_same_portal_from_files_and_has_no_right_to_write"),
         )
