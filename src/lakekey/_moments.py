@@ -14,6 +14,11 @@ def utc(seconds: float) -> datetime:
     return _BEGIN + timedelta(seconds=seconds)
 
 
+def now_in_words() -> str:
+    """What the clock of this machine says, in UTC, to the minute."""
+    return datetime.now(UTC).isoformat(sep=" ", timespec="minutes").replace("+00:00", " UTC")
+
+
 def local(moment: datetime) -> datetime:
     """A moment in the time of this machine; in UTC where the system has no local time for it."""
     try:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -36,17 +37,9 @@ class Denying(Shared):
         assert asked <= 2_000, "it is asked without end"
         return asked <= self.noes
 
-    def put(
-        self,
-        entry_id: str,
-        envelope: bytes,
-        *,
-        replaces: bytes | None,
-        synced: bool = True,
-        under: Note | None = None,
-    ) -> bool:
+    def put(self, entry_id: str, envelope: bytes, **options: Any) -> bool:
         """See `SharedStore.put`."""
-        return not self._denies() and super().put(entry_id, envelope, replaces=replaces, under=under)
+        return not self._denies() and super().put(entry_id, envelope, **options)
 
     def delete(self, entry_id: str, *, replaces: bytes) -> bool:
         """See `Store.delete`."""

@@ -21,3 +21,13 @@ def server():
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def no_threads(monkeypatch):
+    """No thread starts, so that the main thread itself makes the exchange, and holds signals back for as long."""
+
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)

@@ -5,7 +5,6 @@ import linecache
 import os
 import signal
 import sys
-import threading
 
 import pytest
 
@@ -55,14 +54,6 @@ class Server:
         self.stored += 1
         commitment.settled()
         return "header"
-
-
-@pytest.fixture
-def no_threads(monkeypatch):
-    def refuse(_thread):
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
 
 
 @pytest.mark.usefixtures("no_threads")

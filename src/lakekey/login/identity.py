@@ -3,9 +3,9 @@
 import math
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from lakekey._moments import now_in_words
 from lakekey.configuration.target import Target, person_key
 from lakekey.errors import LoginFailed, TokenEndpointError, WrongIdentity
 from lakekey.oauth import jwt
@@ -91,7 +91,7 @@ def _check_id_token(client: Client, claims: dict[str, Any], nonce: str | None) -
             hint="sign in again; if it happens twice, tell your security team",
         )
     if claims["exp"] <= time.time() - _CLOCK_TOLERANCE:
-        now = datetime.now(UTC).isoformat(sep=" ", timespec="minutes").replace("+00:00", " UTC")
+        now = now_in_words()
         raise LoginFailed(
             f"the server's ID token has expired on arrival: by the clock here, it is {now}",
             hint="set the clock of this machine, then sign in again",

@@ -1,11 +1,11 @@
 """Who signed in, and whether the answer makes a connection that lasts, of the person who was expected."""
 
 import time
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from lakekey import _log
 from lakekey._hosts import is_account_console
+from lakekey._moments import now_in_words
 from lakekey.cache.entry import Entry
 from lakekey.configuration.target import Target, person_key
 from lakekey.errors import TokenEndpointError
@@ -71,7 +71,7 @@ class Verification:
         """What to say of an ID token that is refused: one of this very sign-in can only have expired, by our clock."""
         claims = jwt.claims(response.id_token or "", unsigned=True) or {}
         if is_of_this_sign_in(self._client, claims, self._flow.nonce):
-            now = datetime.now(UTC).isoformat(sep=" ", timespec="minutes").replace("+00:00", " UTC")
+            now = now_in_words()
             _log.warning("web", "this machine's clock says %s, and the ID token of a sign-in just now has expired", now)
             return Outcome(outcomes.CLOCK_AHEAD, detail=now)
         return Outcome(outcomes.WRONG_TOKEN)

@@ -394,16 +394,6 @@ def test_revocation_belongs_to_what_is_completed_once_the_removal_has_begun(job)
     assert not waiter.commitment.committed
 
 
-@pytest.fixture
-def no_threads(monkeypatch):
-    """No thread starts, so that the main thread itself makes the exchange, and holds signals back for as long."""
-
-    def refuse(_):
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-
-
 @pytest.mark.usefixtures("no_threads")
 def test_interrupt_in_the_midst_of_a_removal_lands_after_the_revocation(job, store, monkeypatch):
     delete, made = store.delete, []
