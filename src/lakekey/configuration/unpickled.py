@@ -132,7 +132,8 @@ def _stands_beside_another(target: Target, layers: Layers, others: list[str]) ->
     beside = Layers(layers.profile, layers.config_file, {place: said})
     try:
         theirs = {name: beside.get(name) for name in _compared(target)}
-        theirs["account_id"] = theirs["account_id"] or account_of(str(beside.raw("host")))
+        if not _was_overridden(target, "account_id"):
+            theirs["account_id"] = theirs["account_id"] or account_of(str(beside.raw("host")))
         another = _other_host(target, beside) or _other_identity(target, theirs, beside.sources(), beside.profile)
     except ConfigurationError as error:
         another = error.message

@@ -135,8 +135,9 @@ def test_secret_of_another_identity_that_a_stronger_layer_hides_is_refused(
         ({**AT_HOST, **BASIC, "username": "bob"}, {"DATABRICKS_USERNAME": "ada"}),
         ({**AT_HOST, **AZURE, "azure_client_id": "other"}, {"ARM_CLIENT_ID": "the-app"}),
         ({**AT_HOST, **PAT, "workspace_id": "2"}, {"DATABRICKS_WORKSPACE_ID": "1"}),
+        ({**PAT, "host": f"{CONSOLE}/?account_id=b-2"}, {"DATABRICKS_ACCOUNT_ID": "a-1"}),
     ],
-    ids=["host", "user", "app", "workspace"],
+    ids=["host", "user", "app", "workspace", "account"],
 )
 def test_child_finds_the_secret_of_a_profile_in_which_variables_override_something(
     unpickled, monkeypatch, profile, override
