@@ -6,6 +6,7 @@ import time
 from lakekey._single_flight import Commitment
 from lakekey.cache.entry import Entry, Stored
 from lakekey.cache.making_way import begun_again
+from lakekey.cache.refusals import Refusals
 from lakekey.errors import (
     CacheWriteFailed,
     CredentialsRefused,
@@ -23,6 +24,8 @@ from lakekey.session.login_required import login_required
 from lakekey.session.saving import Saving
 from lakekey.session.spending import Spending, leaves_doubt
 from lakekey.session.token_answer import entry_from
+
+_END_REFUSED = "took no note of a session that is over"
 
 
 class Exchange(CredentialPart):
@@ -148,26 +151,31 @@ class Exchange(CredentialPart):
             refusal = CredentialsRefused(f"the server refuses the grant ({said})", error="invalid_grant")
             self._saving.note_failure(entry, stored, refusal)
             raise refusal
-        try:
-            now = self._cache.read(self._entry_id)
-        except StoreUnavailable:  # which tells neither that the session is over nor that there is a newer token
-            self._saving.keep_end(self._failures.ended(entry, said), entry.refresh_token)
-            raise
-        if now.entry is not None and now.envelope != stored.envelope:
-            # Another process got past the lock, as it can happen on a network file system: that one won.
-            if now.entry.access_token != entry.access_token and self._credential.serves(now.entry):
-                self._events.adopted(now.entry.identity)
-                return now.entry
-            if now.entry.refresh_token not in ("", entry.refresh_token):
-                return self.run(commitment, now.entry, now, attempts)
-        ended = self._failures.ended(now.entry or entry, said)
-        if now.entry is not None and now.entry.refresh_token == entry.refresh_token:
-            # Only the very token that was refused is dropped.
+        refusals = Refusals(self._cache.store, _END_REFUSED, patience=0.0)  # no token is lost with it: a few tries do
+        while True:
             try:
-                self._cache.put(self._entry_id, ended, replaces=now.envelope)
+                now = self._cache.read(self._entry_id)
+            except StoreUnavailable:  # which tells neither that the session is over nor that there is a newer token
+                self._saving.keep_end(self._failures.ended(entry, said), entry.refresh_token)
+                raise
+            if now.entry is not None and now.envelope != stored.envelope:
+                # Another process got past the lock, as it can happen on a network file system: that one won.
+                if now.entry.access_token != entry.access_token and self._credential.serves(now.entry):
+                    self._events.adopted(now.entry.identity)
+                    return now.entry
+                if now.entry.refresh_token not in ("", entry.refresh_token):
+                    return self.run(commitment, now.entry, now, attempts)
+            ended = self._failures.ended(now.entry or entry, said)
+            if now.entry is None or now.entry.refresh_token != entry.refresh_token:
+                break  # only the very token that was refused is dropped
+            try:
+                if self._cache.put(self._entry_id, ended, replaces=now.envelope) is not None:
+                    break
+                refusals.wait(self._timing.first_pause)  # then look again: the no may be of something newer
             except (CacheWriteFailed, StoreUnavailable) as unwritten:
                 self._saving.keep_end(ended, entry.refresh_token)
                 self._events.unwritten(unwritten)
+                break
         self._events.session_ended(ended.identity)
         raise login_required(self._target, ended)
 

@@ -7,10 +7,11 @@ import pytest
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import CredentialsRefused, LoginRequired, TokenEndpointError
 from lakekey.oauth.token_response import InvalidGrant
+from lakekey.session import unsaved
 from support.inside import change_entry, entry_of, session_of
 from support.memory_stores import Elsewhere
 from support.model import Clock, ModelServer
-from support.model_providers import cache_over, provider_over
+from support.model_providers import AT_ONCE, cache_over, provider_over
 
 pytestmark = pytest.mark.usefixtures("unattended")
 
@@ -147,3 +148,46 @@ def test_trouble_that_stays_is_tried_four_times_and_noted_for_those_that_wait(pr
     assert len(server.sent) == 4
     after = entry_of(provider)
     assert (after.refresh_token, after.failure.code) == (before, "token_endpoint")
+
+
+def denying(provider, *, meanwhile=lambda: None):
+    """Have the session's store say no to each write, and something happen at the first one."""
+    store, noes = session_of(provider).cache.store, []
+    put = store.put
+
+    def deny(*_, **__):
+        assert len(noes) < 100, "it is asked without end"
+        noes.append(1)
+        if len(noes) == 1:
+            store.put = put
+            meanwhile()
+            store.put = deny
+        return False
+
+    store.put = deny
+
+
+def test_end_of_a_session_that_the_store_never_takes_is_kept_and_told(provider, server, caplog):
+    caplog.set_level(logging.WARNING, "lakekey")
+    token = entry_of(provider).refresh_token
+    provider = provider_over(session_of(provider).cache, server, timing=AT_ONCE._replace(store_patience=-1.0))
+    server.meanwhile = lambda: denying(provider)
+    with pytest.raises(LoginRequired, match="the session is over"):
+        renew(provider)
+    assert "took no note of a session that is over" in caplog.text
+    session = session_of(provider)
+    stored = session.cache.read(session.entry_id)
+    assert stored.entry.refresh_token == token
+    assert session.renewal._exchange.run(Commitment(), stored.entry, stored).refused is not None
+    assert server.sent == [token]  # it is not sent again from here
+    unsaved.drop(session.queue.key)
+
+
+def test_newer_session_that_comes_while_an_end_is_stored_is_not_called_over(provider, server):
+    def sign_in():
+        change_entry(session_of(provider), access_token="newer", refresh_token="newer-refresh", spending=None)
+
+    server.meanwhile = lambda: denying(provider, meanwhile=sign_in)
+    renew(provider)
+    assert provider.token().access_token == "newer"
+    assert len(server.sent) == 1
