@@ -78,13 +78,17 @@ def _put_here(
     """Store in a store of one machine, and take note of what was written."""
     ring = sealed.current_ring()
     refusals = Refusals(sealed.store, _CHANGED)
+    before = replaces
     while True:
-        envelope = seal(ring, entry_id, plaintext)
         try:
+            if written:
+                refusals.wait()  # inside, as below: a key that never stays is a write that failed, as on a full disk
+            envelope = seal(ring, entry_id, plaintext)
             if not sealed.store.put(entry_id, envelope, replaces=replaces, synced=synced):
                 return None
         except CacheWriteFailed as error:
-            if durable or _would_lose(sealed, entry_id, entry, replaces):
+            # What this call has written itself may be under a key that is gone, and so keeps no token safe.
+            if durable or _would_lose(sealed, entry_id, entry, before):
                 raise
             unwritten.hold(sealed.store.where, entry_id, entry, replacing=replaces, error=error)
             return Stored(entry, replaces)
@@ -96,7 +100,6 @@ def _put_here(
         if now.current == ring.current:
             return Stored(entry, envelope)
         ring, replaces = now, envelope
-        refusals.wait()
 
 
 def _put_shared(

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from lakekey.cache import unwritten
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.cache.keys.in_force import Keys
@@ -230,6 +231,25 @@ def test_key_that_is_another_each_time_is_an_error(monkeypatch, of_hosts):
     monkeypatch.setattr(SealedStore, "announced", lambda _: (a_ring(), os.urandom(8)))
     with pytest.raises(CacheWriteFailed, match="had another key at each write"):
         cache.put(NAME, ENTRY, replaces=None, durable=True)
+
+
+@pytest.mark.parametrize("of_hosts", [False, True], ids=["of a machine", "of hosts"])
+def test_under_a_key_that_is_another_each_time_only_what_loses_no_session_is_kept_here(monkeypatch, of_hosts):
+    hurried(monkeypatch)
+    cache = cache_over(Denying(shared=of_hosts))
+    stored = cache.put(NAME, ENTRY, replaces=None)
+    monkeypatch.setattr(SealedStore, "current_ring", lambda _: a_ring())
+    monkeypatch.setattr(SealedStore, "announced", lambda _: (a_ring(), os.urandom(8)))
+    kept = cache.put(NAME, RENEWED, replaces=stored.envelope)
+    assert kept.entry.access_token == "another"
+    assert kept.envelope == cache.store.get(NAME)
+    assert cache.get(NAME) == kept.entry
+    unwritten.forget(cache.store.where, NAME)
+    there = {kept.envelope: ENTRY}
+    monkeypatch.setattr(SealedStore, "entry", lambda _, __, envelope: there.get(envelope, ROTATED))
+    with pytest.raises(CacheWriteFailed, match="had another key at each write") as caught:
+        cache.put(NAME, ROTATED, replaces=kept.envelope)
+    assert caught.value.in_doubt is not of_hosts
 
 
 @pytest.mark.parametrize("trouble", ["the write", "the key"])
