@@ -9,7 +9,7 @@ import time
 from typing import NamedTuple
 
 from lakekey.cache.cache import Cache
-from lakekey.cache.entry import DISCOVERY, Failure, Stored
+from lakekey.cache.entry import DISCOVERY, Entry, Failure, Stored
 from lakekey.errors import CacheError
 
 _PATIENCE = 60.0  # seconds; longer than a refresh holds an entry
@@ -69,18 +69,22 @@ def _move_one(source: Cache, target: Cache, entry_id: str) -> str | None:
         if entry.spending is not None:
             return "its refresh token is being spent; run it again in a minute"
         put = target.read(entry_id)
-        # A move that broke off in the middle goes on here.
-        if put.entry is None or not entry.refresh_token or put.entry.refresh_token != entry.refresh_token:
+        if not _has_token_of(put, entry):  # else a move that broke off in the middle goes on here
             taken = f"{target.store.where} has an entry of that name already"
             if put.envelope is not None:
                 return taken
             stored_there = target.put(entry_id, entry, replaces=None, durable=True)
-            if stored_there is None:
+            # A no may come after the write: a rotation has found what we wrote, and sealed it again.
+            put = stored_there or target.read(entry_id)
+            if stored_there is None and not _has_token_of(put, entry):
                 return taken
-            put = stored_there
         if entry.refresh_token:
             return _empty(source, target, entry_id, stored, put)
         return None
+
+
+def _has_token_of(stored: Stored, entry: Entry) -> bool:
+    return stored.entry is not None and entry.refresh_token != "" and stored.entry.refresh_token == entry.refresh_token
 
 
 def _empty(source: Cache, target: Cache, entry_id: str, stored: Stored, put: Stored) -> str | None:
@@ -95,6 +99,7 @@ def _empty(source: Cache, target: Cache, entry_id: str, stored: Stored, put: Sto
     trouble: CacheError | None = None
     try:
         done = source.put(entry_id, left, replaces=stored.envelope, durable=True) is not None
+        done = done or _is_empty(source, entry_id, gone.message)
     except CacheError as error:
         trouble, done = error, False
     if trouble is not None and trouble.in_doubt:
@@ -110,6 +115,25 @@ def _empty(source: Cache, target: Cache, entry_id: str, stored: Stored, put: Sto
         trouble.message += both
         raise trouble
     return f"it was renewed meanwhile; run it again{both}"
+
+
+def _is_empty(source: Cache, entry_id: str, why: str) -> bool:
+    """Whether the old place has lost the token though it said no: a rotation has sealed again what we wrote there.
+
+    Raises:
+        CacheError: That cannot be told, which leaves a doubt.
+    """
+    try:
+        now = source.read(entry_id)
+    except CacheError as error:
+        error.in_doubt = True
+        raise
+    if now.damaged:
+        trouble = CacheError(f"the entry in {source.store.where} was damaged meanwhile")
+        trouble.in_doubt = True
+        raise trouble
+    there = now.entry
+    return there is not None and not there.refresh_token and there.refused is not None and there.refused.message == why
 
 
 def _is_out(target: Cache, entry_id: str, put: Stored) -> bool:

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from lakekey.cache.entry import DISCOVERY, Entry
+from lakekey.cache.envelope import seal
 from lakekey.cache.moving import move
 from lakekey.cache.opening import open_cache
 from lakekey.cache.stores import addresses
@@ -111,9 +112,12 @@ def test_entry_of_the_new_place_is_not_touched(source, target, there):
 
 def test_entry_that_comes_to_the_new_place_meanwhile_is_not_touched(source):
     target = cache_over(Overtaken())
-    target.store.others = b"another's"
+    target.put(NAME, ENTRY._replace(refresh_token="of-another-sign-in"), replaces=None)
+    others = target.store.get(NAME)
+    target.delete(NAME, replaces=others)
+    target.store.others = others
     assert move(source, target) == ((), ((NAME, "memory: has an entry of that name already"),))
-    assert target.store.get(NAME) == b"another's"
+    assert target.store.get(NAME) == others
     assert source.get(NAME) == ENTRY._replace(generation=1)
 
 
@@ -128,10 +132,13 @@ def test_move_that_broke_off_between_the_places_goes_on(source, target):
 def test_session_that_was_renewed_meanwhile_stays_in_the_old_place(target):
     source = cache_over(Overtaken())
     source.put(NAME, ENTRY, replaces=None)
-    source.store.others = b"a-renewed-one"
+    first = source.store.get(NAME)
+    source.put(NAME, ENTRY._replace(refresh_token="a-renewed-one"), replaces=first)
+    source.store.others = source.store.get(NAME)
+    source.store.put(NAME, first, replaces=source.store.others)
     assert move(source, target) == ((), ((NAME, "it was renewed meanwhile; run it again"),))
     assert target.get(NAME) is None
-    assert source.store.get(NAME) == b"a-renewed-one"
+    assert source.get(NAME).refresh_token == "a-renewed-one"
 
 
 def test_session_whose_old_place_cannot_be_written_stays_there(source, target):
@@ -253,4 +260,41 @@ def test_session_that_was_taken_out_before_the_key_changed_stays_in_the_new_plac
     monkeypatch.setattr(source.store, "put", first_write)
     _, ((_, why),) = move(source, target)
     assert why == "the disk is full; memory: has the session now, and must not be used before this is run again"
+    assert target.get(NAME).refresh_token == ENTRY.refresh_token
+
+
+def rotating(cache, monkeypatch, *, to=None):
+    """Have a rotation find each write of a cache before the writer looks, and seal it again; the writer is told no."""
+    put = cache.store.put
+
+    def resealed(entry_id, envelope, *, replaces, **_):
+        ring = cache.ring
+        assert put(entry_id, envelope, replaces=replaces)
+        again = seal(ring, entry_id, cache.open(entry_id, envelope)) if to is None else to
+        assert put(entry_id, again, replaces=envelope)
+        return False
+
+    monkeypatch.setattr(cache.store, "put", resealed)
+
+
+def test_session_that_a_rotation_of_the_old_place_seals_again_meanwhile_is_moved(source, target, monkeypatch):
+    rotating(source, monkeypatch)
+    assert move(source, target) == ((NAME,), ())
+    assert target.get(NAME).refresh_token == ENTRY.refresh_token
+    assert source.get(NAME).refresh_token == ""
+
+
+def test_session_that_a_rotation_of_the_new_place_seals_again_meanwhile_is_moved(source, target, monkeypatch):
+    rotating(target, monkeypatch)
+    assert move(source, target) == ((NAME,), ())
+    assert target.get(NAME).refresh_token == ENTRY.refresh_token
+    assert source.get(NAME).refresh_token == ""
+
+
+@pytest.mark.parametrize("to", ["damaged", "under another key"])
+def test_session_of_which_the_old_place_shows_nothing_any_more_stays_in_the_new_one(source, target, monkeypatch, to):
+    rotating(source, monkeypatch, to=b"garbage" if to == "damaged" else seal(cache_over().ring, NAME, b"{}"))
+    ((name, why),) = move(source, target).left
+    assert name == NAME
+    assert why.endswith("; memory: has the session now, and must not be used before this is run again")
     assert target.get(NAME).refresh_token == ENTRY.refresh_token
