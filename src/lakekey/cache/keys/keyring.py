@@ -70,7 +70,7 @@ class KeyringItem:
         text: str | None = None
         if self._backend == _SECRET_SERVICE:
             text = self._within_limit(lambda: _from_secret_service(self._item))
-        return text or self._call(lambda keyring: keyring.get_password(SERVICE, self._item))
+        return text or self._call(lambda keyring: _as_text(keyring.get_password(SERVICE, self._item)))
 
     def write(self, text: str) -> None:
         """See `KeySource.write`."""
@@ -211,6 +211,13 @@ def _load(backend: str) -> Any:
     with libraries():
         loaded = import_module(module)
     return getattr(loaded, name)()
+
+
+def _as_text(found: object) -> str | None:
+    """What a backend gave, which nothing holds to the type that it declares."""
+    if found is None or isinstance(found, str):
+        return found
+    raise KeyringTrouble("broken", f"it gave {type(found).__name__} where a text is due")
 
 
 def _from_secret_service(item: str) -> str | None:

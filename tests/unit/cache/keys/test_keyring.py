@@ -201,6 +201,15 @@ def test_item_is_written_read_and_erased_by_its_name(backend):
     )
 
 
+@pytest.mark.parametrize("name", [WINDOWS, "keyring.backends.kwallet:DBusKeyring"])
+def test_backend_that_gives_bytes_is_an_error_that_names_it(backend, name):
+    backend["lakekey", "cache a"] = b"dose-of-a-ring"
+    message, hint = refusal(KeyringItem(name, "cache a", {}))
+    kind = "Windows Credential Manager" if name == WINDOWS else "KWallet"
+    assert message == f"the key of this cache is in the keyring ({kind}), and it gave bytes where a text is due"
+    assert "python -m keyring diagnose" in hint
+
+
 def test_backend_that_is_not_the_operating_systems_is_refused():
     with pytest.raises(
         KeyUnavailable, match=r"'keyring.backends.null:Keyring' is not a keyring of an operating system"
