@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import libraries
 from lakekey.oauth import deadlines
+from lakekey.oauth.header_lines import HeaderLines
 
 if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
     from requests.adapters import HTTPAdapter
 
 _MOST = 8
@@ -88,15 +91,17 @@ def new_adapter() -> "HTTPAdapter":
     return _adapter_class()(pool_connections=1, pool_maxsize=1)
 
 
-@functools.cache
-def _adapter_class() -> "type[HTTPAdapter]":
+def _response_class() -> "type[HTTPResponse]":
     with libraries():
         from http.client import HTTPResponse, parse_headers
 
-        from requests.adapters import HTTPAdapter
-        from urllib3.connection import HTTPConnection
-
     class FinalResponse(HTTPResponse):
+        def begin(self) -> None:
+            reader, self.fp = self.fp, HeaderLines(self.fp)  # type: ignore[assignment]
+            super().begin()
+            if self.fp is not None:  # as it is where no body follows
+                self.fp = reader
+
         def _read_status(self) -> tuple[str, int, str]:
             # The library passes over 100 only, and would take any other interim response for the answer, as which it
             # would be thrown away (RFC 9110 §15.2).
@@ -107,8 +112,17 @@ def _adapter_class() -> "type[HTTPAdapter]":
                 found, passed = super()._read_status(), passed + 1  # type: ignore[misc]
             return found
 
+    return FinalResponse
+
+
+@functools.cache
+def _adapter_class() -> "type[HTTPAdapter]":
+    with libraries():
+        from requests.adapters import HTTPAdapter
+        from urllib3.connection import HTTPConnection
+
     class Watched(HTTPConnection):
-        response_class = FinalResponse
+        response_class = _response_class()
 
         def connect(self) -> None:
             deadlines.watch_of_this_exchange().connect(self, super().connect)

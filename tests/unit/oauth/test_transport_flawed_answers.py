@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 import zlib
 
 import pytest
@@ -23,11 +24,16 @@ def whole(body, *headers):
     return OK + b"".join(b"%b\r\n" % header for header in headers) + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
+MANY = [b"X-%d: y" % number for number in range(900)]
 FLAWED = {
     "packed": whole(PACKED, b"Content-Encoding: gzip"),
     "packed, without a label": whole(PACKED),
     "packed twice": whole(gzip.compress(PACKED), b"Content-Encoding: gzip"),
     "packed, without the end": whole(PACKED[:-8], b"Content-Encoding: gzip"),
+    "packed, with another checksum": whole(PACKED[:-8] + b"\0\0\0\0" + PACKED[-4:], b"Content-Encoding: gzip"),
+    "packed, with another length": whole(PACKED[:-4] + b"\0\0\0\0", b"Content-Encoding: gzip"),
+    "packed twice, with other checksums": whole(gzip.compress(PACKED[:-8] + b"\0" * 8)[:-8] + b"\0" * 8),
+    "deflated, with another checksum": whole(zlib.compress(BODY)[:-4] + b"\0\0\0\0", b"Content-Encoding: deflate"),
     "deflated": whole(zlib.compress(BODY), b"Content-Encoding: deflate"),
     "labelled gzip": whole(BODY, b"Content-Encoding: gzip"),
     "labelled deflate": whole(BODY, b"Content-Encoding: deflate"),
@@ -42,6 +48,10 @@ FLAWED = {
     "number without measure": whole(OPEN + b', "n": ' + b"1" * 5000 + b"}"),
     "comment behind it": whole(BODY + b"\n<!-- a gateway -->"),
     "zeros behind it": whole(BODY + b"\0\0"),
+    "many headers": whole(BODY, *MANY),
+    "many headers before its length": OK + b"\r\n".join([*MANY, b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)]),
+    "many headers before its chunks": CHUNKED.replace(OK, OK + b"\r\n".join(MANY) + b"\r\n") + b"0\r\n\r\n",
+    "many headers of early hints": OK.replace(b"200", b"103") + b"\r\n".join([*MANY, b"\r\n"]) + whole(BODY, *MANY),
     "early hints before it": b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n" + whole(BODY),
     "interim responses before it": b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + whole(BODY),
 }
@@ -76,7 +86,7 @@ def test_tokens_that_arrived_in_part_are_not_used(answer):
 @pytest.mark.parametrize(
     "answer",
     [
-        whole(BODY, *(b"X-%d: y" % number for number in range(101))),
+        whole(BODY, *(b"X-%d: y" % number for number in range(2200))),
         whole(BODY, b"X: " + b"y" * 65536),
         whole(BODY, b"Content-Length: 7"),
         whole(BODY).replace(b"HTTP/1.1", b"HTTP/2"),
@@ -107,6 +117,12 @@ def test_answer_without_its_tokens_is_an_error_of_ours(answer):
 
 def test_refresh_token_that_is_not_of_the_encoding_counts_as_not_given():
     assert posted(whole(BODY.replace(b"next", b"ne\xebt"))).refresh_token is None
+
+
+@pytest.mark.parametrize("length", [1, 1023, 1024, 1025, 5000])
+def test_what_a_wrong_checksum_ends_is_unpacked_whole(length):
+    body = random.Random(7).randbytes(length)
+    assert unpacked(gzip.compress(body)[:-8] + b"\1" * 8, MAX_BODY) == body
 
 
 def test_bomb_is_cut_off():
