@@ -108,7 +108,7 @@ LIES = [
 def test_sentinel_that_lies_or_does_not_know_is_passed_over_for_the_next(lie):
     first, second = Saying(lie), Saying([b"127.0.0.1", b"6380"])
     address = address_of("redis+sentinel://127.0.0.1:1,127.0.0.1:2/0")
-    assert primary_of(address, lambda node: {1: first, 2: second}[node[1]]) == ("127.0.0.1", 6380)
+    assert primary_of(address, lambda node, _: {1: first, 2: second}[node[1]], 1.0) == ("127.0.0.1", 6380)
     assert first.closed and second.closed
 
 
@@ -116,7 +116,7 @@ def test_sentinel_that_lies_or_does_not_know_is_passed_over_for_the_next(lie):
 def test_sentinels_that_all_lie_are_named_without_what_they_say(lie):
     address = address_of("redis+sentinel://127.0.0.1:1,127.0.0.1:2/0")
     with pytest.raises(refusals.ConnectionError) as caught:
-        primary_of(address, lambda _: Saying(lie))
+        primary_of(address, lambda *_: Saying(lie), 1.0)
     said = str(caught.value)
     assert [f"127.0.0.1:{port}: what it says cannot be read" in said for port in (1, 2)] == [True, True]
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from redis import exceptions as refusals
 
-from lakekey.cache.stores import redis_connection, redis_server
+from lakekey.cache.stores import redis_connection, redis_sentinel, redis_server
 from lakekey.cache.stores.redis import RedisStore
 from lakekey.errors import CacheError, StoreUnavailable
 from support.store_contract import NAME
@@ -70,7 +70,7 @@ class Connection:
 def network(monkeypatch):
     network = Network()
     monkeypatch.setattr(redis_server, "new_connection", network.connection)
-    for module in (redis_server, redis_connection):
+    for module in (redis_server, redis_connection, redis_sentinel):
         monkeypatch.setattr(module, "time", network)
     return network
 
@@ -84,7 +84,14 @@ def test_silent_sentinels_are_each_asked_once(network):
     with pytest.raises(StoreUnavailable, match="no sentinel names a primary"):
         store(f"redis+sentinel://{HOST}:1,{HOST}:2,{HOST}:3/0?").get(NAME)
     assert network.tried == [1, 2, 3]
-    assert network.now == 1015.0
+    assert network.now == pytest.approx(1005.0)  # for all of them together
+
+
+def test_silent_sentinels_leave_time_for_the_one_that_answers(network):
+    network.connects = {1: [float("inf")], 2: [0.5], 3: [2.0]}
+    network.replies = {2: None, 3: [HOST.encode(), b"4"], 4: [b"sealed", 7000]}
+    assert store(f"redis+sentinel://{HOST}:1,{HOST}:2,{HOST}:3/0?").get(NAME) == b"sealed"
+    assert network.tried == [1, 2, 3, 4]
 
 
 def test_sentinel_is_asked_once_more_by_a_process_that_was_stopped_meanwhile(network):

@@ -6,6 +6,7 @@ has become a replica may be old; a write on the strength of it is refused by the
 """
 
 import contextlib
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,20 +20,24 @@ from lakekey.cache.stores.redis_connection import opened
 _QUESTION = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME")
 
 
-def primary_of(address: Address, connection_to: Callable[[Node], Any]) -> Node:
+def primary_of(address: Address, connection_to: Callable[[Node, float], Any], seconds: float) -> Node:
     """Ask the sentinels, one after the other, where the primary is.
 
     Args:
         address: The store's, with its sentinels.
-        connection_to: Makes a connection of the library's to a sentinel.
+        connection_to: Makes a connection of the library's to a sentinel, which ends after so many seconds.
+        seconds: How long that may take, for all of them together. Each gets its share of what is left, so that a silent
+            one leaves time for the next.
 
     Raises:
         ConnectionError: None of them knows.
     """
-    reasons = []
-    for sentinel in address.sentinels:
+    reasons, until = [], time.monotonic() + seconds
+    for asked, sentinel in enumerate(address.sentinels):
+        # No less than an equal part, which a process has that was stopped meanwhile.
+        share = max((until - time.monotonic()) / (len(address.sentinels) - asked), seconds / len(address.sentinels))
         try:
-            connection, answer = opened(partial(connection_to, sentinel), *_QUESTION, address.service)
+            connection, answer = opened(partial(connection_to, sentinel, share), *_QUESTION, address.service)
             with contextlib.suppress(Exception):
                 connection.disconnect()
             if answer:

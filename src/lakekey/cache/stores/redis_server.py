@@ -187,7 +187,7 @@ class Server:
         with LOADING:
             from lakekey.cache.stores.redis_sentinel import primary_of
 
-        node = primary_of(address, lambda sentinel: new_connection(address, sentinel, seconds, of_sentinel=True))
+        node = primary_of(address, partial(new_connection, address, of_sentinel=True), seconds)
         self._require_near(node[0])
         return node
 
