@@ -28,7 +28,10 @@ from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple, Protocol
 
+from lasting import Lasting
+
 _NO_BREAK = 77  # the status of a fork whose functions cannot be broken
+_FAILED = 78  # and of one in which a test has failed and was torn down
 _PATIENCE = 15.0  # seconds that a test may take with a break beyond five times what it takes without it
 _START = _thread.start_new_thread
 _STARTING = frozenset({"subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec"})
@@ -89,6 +92,10 @@ class Forks:
         """Collect, and note the lines that are run."""
         self._trace(self._while_loading)
 
+    def pytest_fixture_setup(self, fixturedef: Any) -> None:
+        """Note the servers that the tests ask for."""
+        self._lasting.asked_for.add(fixturedef.argname)
+
     def pytest_runtestloop(self, session: Any) -> bool:
         """Try each break."""
         with contextlib.suppress(ImportError):  # of a library that is not here
@@ -96,13 +103,16 @@ class Forks:
         sys.settrace(None)
         threading.settrace(None)  # type: ignore[arg-type]
         _thread.start_new_thread = _START
+        self._lasting = Lasting(session)
         # Some tests measure time, or how much is loaded, and fail if their lines are looked at.
         passes = (
             self._forked(lambda traced=traced: self._look(session, traced=traced), 4000) for traced in (True, False)
         )
         if session.testsfailed or all(status != 0 for status in passes):
             raise session.Failed("the tests fail without a break")
-        tests = [_Test(*each) for each in json.loads(self._notes.read_text("utf-8"))]
+        servers, seen = json.loads(self._notes.read_text("utf-8"))
+        tests = [_Test(*each) for each in seen]
+        self._lasting.start(servers)
         noticing: Counter[int] = Counter()
         for place, one in enumerate(self._found):
             if not self._while_loading.isdisjoint(one.lines):
@@ -151,33 +161,36 @@ class Forks:
                 self._trace(lines)
             _run_test(session, number, number + 1)
             if session.testsfailed:
-                return 1
+                return _FAILED
             tests.append(_Test(sorted(lines) if traced else None, time.monotonic() - begun, bool(started)))
-        self._notes.write_text(json.dumps(tests), "utf-8")
+        self._notes.write_text(json.dumps([sorted(self._lasting.asked_for), tests]), "utf-8")
         return 0
 
     def _run(self, session: Any, one: Breaking, order: list[int], tests: list[_Test]) -> int:
         """Run tests with a break, in a fork, until one fails."""
         if not put_in(one.tree, self._file):
             return _NO_BREAK
-        for number, following in zip(order, [*order[1:], len(session.items)], strict=True):
+        for number, following in zip(order, [*order[1:], len(session.items)], strict=False):  # of none, none follows
             self._notes.write_text(json.dumps(number), "utf-8")
             # Ends this process whatever the test hangs in, so that it costs the time of one test and not of all.
             faulthandler.dump_traceback_later(_limit(tests[number]), exit=True)
             _run_test(session, number, following)
             faulthandler.cancel_dump_traceback_later()
             if session.testsfailed:
-                return 1
+                return _FAILED
         return 0
 
     def _forked(self, work: Callable[[], int], limit: float) -> int:
         self._notes.unlink(missing_ok=True)
         child = os.fork()
         if child:
-            return self._waited(child, limit)
+            status = self._waited(child, limit)
+            self._lasting.tidy(whole=status in (0, _NO_BREAK, _FAILED))
+            return status
         status = 1
         try:
             os.setsid()
+            self._lasting.leave()
             status = work()
         except BaseException:
             traceback.print_exc()
