@@ -1,18 +1,20 @@
 """``lakekey login``."""
 
 import argparse
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING
 
 from lakekey import _commands
 from lakekey.cli import prompt
+from lakekey.cli.arguments import target_settings
 from lakekey.cli.next_step import first_use
 from lakekey.cli.output import in_words, kept_in, print_json, print_step, print_text
 from lakekey.cli.provider import nothing_is_there, provider_for_target, session_and_provider, target_of
 from lakekey.configuration.layers import ARGUMENT
 from lakekey.configuration.presence import NO_TERMINAL, interactive_mode, why_unattended
-from lakekey.configuration.target import Target
+from lakekey.configuration.target import Target, resolve
 from lakekey.errors import CacheWriteFailed, ConfigurationError, LakekeyError, LoginRequired
 from lakekey.providers.provider import Provider
 from lakekey.providers.token import Token
@@ -64,7 +66,7 @@ def _sign_in(arguments: argparse.Namespace, plan: "Plan | None") -> int:
     if arguments.json:
         _print_facts(session, provider, token, written)
     else:
-        _tell_next(provider.target, written)
+        _tell_next(arguments, provider.target, written)
     return 0
 
 
@@ -98,7 +100,12 @@ def _tell(session: Session, provider: Provider) -> None:
     sys.stdout.flush()  # before the questions that may follow
 
 
-def _tell_next(target: Target, profile: "Written | None") -> None:
+def _tell_next(arguments: argparse.Namespace, target: Target, profile: "Written | None") -> None:
+    if profile is None and (change := _change_to_lead_here(arguments, target)) is not None:
+        print_text(f"The profile {arguments.profile} alone does not lead to this session.")
+        print()
+        print_step("To have it lead here:", change)
+        return
     name, warehouse = target.profile, target.http_path
     if profile:
         default = ", the default one" if profile.is_default else ""
@@ -114,6 +121,21 @@ def _tell_next(target: Target, profile: "Written | None") -> None:
         print_step("To give it a name:", f"lakekey profiles add NAME --host {_commands.word(target.host)}")
     else:
         print(f"Next: {first_use(name, warehouse=bool(warehouse))}")
+
+
+def _change_to_lead_here(arguments: argparse.Namespace, target: Target) -> str | None:
+    """The command that puts into a profile what was given beside it, where the session is another one by that."""
+    given = {name: value for name, value in target_settings(arguments).items() if name != "config_file"}
+    if arguments.profile is None or not given:
+        return None
+    with contextlib.suppress(ConfigurationError):
+        alone = resolve(arguments.profile, config_file=arguments.config_file)
+        if alone.cache_key_fields() == target.cache_key_fields():
+            return None
+    options = [f"--{name.replace('_', '-')} {_commands.word(value)}" for name, value in given.items()]
+    if arguments.config_file is not None:
+        options.append(f"--config-file {_commands.word(arguments.config_file)}")
+    return " ".join(["lakekey profiles add", _commands.profile(arguments.profile), *options, "--replace"])
 
 
 def _live(arguments: argparse.Namespace) -> tuple[Provider, Token] | None:

@@ -11,6 +11,8 @@ from lakekey.configuration.target import resolve
 from lakekey.errors import ConfigurationError
 
 _SETTINGS = ("warehouse_id", "cluster_id", "auth_type", "client_id", "account_id", "user", "scopes", "ca_file")
+_ORDER = ("host", "workspace_id", *_SETTINGS)
+_OF_A_HOST = ("account_id", "workspace_id")
 
 
 def add(arguments: argparse.Namespace) -> int:
@@ -29,11 +31,14 @@ def add(arguments: argparse.Namespace) -> int:
         )
     if "host" in values:
         _check(values, name)
-    order = [each for each in ("host", "workspace_id", *_SETTINGS) if each in values]
-    kept = profile_writer.write_profile(path, name, {each: values[each] for each in order}, replace=arguments.replace)
-    return _done(
-        arguments, path, kept, f"Wrote the profile {name} to {path}.", f"lakekey login {_commands.profile(name)}"
-    )
+    gone = [each for each in _of_another_host(path, name, values) if each not in values]
+    changes: dict[str, str | None] = {each: values[each] for each in _ORDER if each in values}
+    changes |= dict.fromkeys(gone)
+    kept = profile_writer.write_profile(path, name, changes, replace=arguments.replace)
+    said = f"Wrote the profile {name} to {path}."
+    if gone:
+        said += f" Removed with the host that it had: {', '.join(gone)}."
+    return _done(arguments, path, kept, said, f"lakekey login {_commands.profile(name)}")
 
 
 def remove(arguments: argparse.Namespace) -> int:
@@ -56,6 +61,19 @@ def rename(arguments: argparse.Namespace) -> int:
     path = _path(arguments)
     kept = profile_writer.rename_profile(path, arguments.name, arguments.new)
     return _done(arguments, path, kept, f"The profile {arguments.name} is now {arguments.new}.", None)
+
+
+def _of_another_host(path: str, name: str, values: dict[str, str]) -> list[str]:
+    """What a profile says that is of the host which it had, and would be wrong at the one that it gets."""
+    found, _ = databrickscfg.profiles(path)
+    before = next((each.values for each in found if each.name == name), {})
+    if "host" not in values or not before.get("host", "").strip():
+        return []
+    try:
+        stays = normalize_host(before["host"], name) == values["host"]
+    except ConfigurationError:  # what cannot be a host is another one
+        stays = False
+    return [] if stays else [each for each in _OF_A_HOST if before.get(each)]
 
 
 def _path(arguments: argparse.Namespace) -> str:

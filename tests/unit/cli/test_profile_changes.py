@@ -1,4 +1,4 @@
-"""What ``lakekey profiles add`` writes of an address that was copied from the browser."""
+"""What ``lakekey profiles add`` writes of an address, and what it removes of the one before."""
 
 import argparse
 
@@ -22,3 +22,37 @@ def test_account_of_the_address_is_written_for_a_console_and_dropped_for_a_works
     given = {**dict.fromkeys(profile_changes._SETTINGS), "account_id": option, "host": f"{host}/?account_id=a-1"}
     profile_changes.add(argparse.Namespace(**given, name="new", replace=False, json=True, config_file=str(file)))
     assert databrickscfg.read(str(file), "new").values == {"host": host, **({"account_id": account} if account else {})}
+
+
+OLD = "[me]\nhost = https://old.example.com\naccount_id = a-1\nworkspace_id = 11\nuser = ada\n"
+LEFT = {"account_id": "a-1", "workspace_id": "11"}
+
+
+@pytest.mark.parametrize(
+    ("given", "left", "gone"),
+    [
+        ({"host": "https://new.example.com"}, {}, "account_id, workspace_id"),
+        ({"host": "https://new.example.com", "account_id": "a-2"}, {"account_id": "a-2"}, "workspace_id"),
+        ({"host": "https://new.example.com/?o=22"}, {"workspace_id": "22"}, "account_id"),
+        ({"host": "https://OLD.example.com/"}, LEFT, None),
+        ({"cluster_id": "c-1"}, {**LEFT, "cluster_id": "c-1"}, None),
+    ],
+)
+def test_what_is_of_the_former_host_goes_with_it_unless_it_is_given(tmp_path, capsys, given, left, gone):
+    file = tmp_path / "profiles"
+    file.write_text(OLD, encoding="utf-8")
+    options = {**dict.fromkeys(profile_changes._SETTINGS), "host": None, **given}
+    profile_changes.add(argparse.Namespace(**options, name="me", replace=True, json=False, config_file=str(file)))
+    host = "https://old.example.com" if gone is None else "https://new.example.com"
+    assert databrickscfg.read(str(file), "me").values == {"host": host, "user": "ada", **left}
+    said = " ".join(capsys.readouterr().out.split())
+    assert (f"Removed with the host that it had: {gone}." in said) is (gone is not None)
+    assert ("Removed" in said) is (gone is not None)
+
+
+def test_what_cannot_be_a_host_counts_as_another_one(tmp_path):
+    file = tmp_path / "profiles"
+    file.write_text("[me]\nhost = https://\naccount_id = a-1\n", encoding="utf-8")
+    options = {**dict.fromkeys(profile_changes._SETTINGS), "host": "https://new.example.com"}
+    profile_changes.add(argparse.Namespace(**options, name="me", replace=True, json=True, config_file=str(file)))
+    assert databrickscfg.read(str(file), "me").values == {"host": "https://new.example.com"}
