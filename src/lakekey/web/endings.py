@@ -1,18 +1,21 @@
 """Connections that end: at which stage each is, and notes of those that have been told of, for all workers."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from lakekey import _log
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import Entry
 from lakekey.cache.refusals import Refusals
+from lakekey.errors import CacheError
 from lakekey.web import connections
 from lakekey.web.connections import Connection
 
 _TOLD = "web-told"
 _KIND = "web-told"
 _PATIENCE = 20.0
+_GIVES_UP = 3
 _REFUSED = "took none of the notes of a connection that ends"
 #: How far ahead an end is told of, in seconds, and by which name; the nearest counts.
 STAGES = ((0.0, "ended"), (3600.0, "hour"), (3 * 86400.0, "days"))
@@ -61,6 +64,46 @@ class Notes:
     def __init__(self, cache: Cache, known: Iterable[tuple[str, str]]) -> None:
         self._cache = cache
         self._known = {_key(user, profile) for user, profile in known}
+
+    def tell(self, due: Iterable[Ending], hook: Callable[[Ending], None]) -> list[Ending]:
+        """Tell of those that have not been told of. What goes wrong with one keeps no other from being told of.
+
+        Args:
+            due: The ends.
+            hook: What is told.
+
+        Returns:
+            What was told.
+
+        Raises:
+            CacheError: Some could not be noted, and were not told of; or the store took no note several times in a row.
+        """
+        told, trouble, in_a_row = list[Ending](), None, 0
+        for ending in due:
+            try:
+                if self._tell(ending, hook):
+                    told.append(ending)
+                in_a_row = 0
+            except CacheError as error:
+                trouble, in_a_row = error, in_a_row + 1
+                whose = f"{ending.profile} of {ending.user}"
+                _log.warning("web", "the end of the connection %s is not told of: %s", whose, error.message)
+                if in_a_row == _GIVES_UP:  # each may have taken its whole patience
+                    break
+        if trouble is not None:
+            raise trouble
+        return told
+
+    def _tell(self, ending: Ending, hook: Callable[[Ending], None]) -> bool:
+        if not self.mark(ending):
+            return False
+        try:
+            hook(ending)
+        except Exception as error:  # noqa: BLE001 - a host's hook must not keep the others from being told
+            _log.warning("web", "the hook for endings failed: %s", type(error).__name__)
+            self.unmark(ending)
+            return False
+        return True
 
     def mark(self, ending: Ending) -> bool:
         """Note that it is told of. Returns whether it was not before."""

@@ -146,23 +146,13 @@ class Everyone:
             What was told.
 
         Raises:
-            CacheError: The store cannot be read or written.
+            CacheError: The store cannot be read or written. What could be told was told before that.
         """
         at = self._cache.now() if now is None else now
         everyone = self.all()
         notes = Notes(self._cache, ((held.user, held.profile) for held in everyone))
         due = [ending for held in everyone if (ending := self._ending(held, at)) is not None]
-        told = []
-        for ending in due:
-            if notes.mark(ending):
-                try:
-                    hook(ending)
-                except Exception as error:  # noqa: BLE001 - a host's hook must not keep the others from being told
-                    _log.warning("web", "the hook for endings failed: %s", type(error).__name__)
-                    notes.unmark(ending)
-                    continue
-                told.append(ending)
-        return told
+        return notes.tell(due, hook)
 
     # -- inside -------------------------------------------------------------------------------------------------
 
