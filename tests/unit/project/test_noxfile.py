@@ -30,6 +30,8 @@ def parts(noxfile, tmp_path, capfd):
         "good": "echo good was run",
         "other": f"echo other was run; touch '{tmp_path}/done'",
         "waits": f"until test -e '{tmp_path}/done'; do sleep 0.01; done",
+        "left": f"touch '{tmp_path}/left'; until test -e '{tmp_path}/right'; do sleep 0.01; done",
+        "right": f"touch '{tmp_path}/right'; until test -e '{tmp_path}/left'; do sleep 0.01; done",
         "bad": "exit 1",
         "shaky": f"mkdir '{tmp_path}/tried'",
         "again": f"mkdir '{tmp_path}/once' || exit 0; exit 1",
@@ -54,10 +56,20 @@ def test_part_that_fails_fails_the_whole_and_keeps_none_from_being_run(parts, al
     assert ("bad failed: once more" in said) == (first != "bad" and allowed > 0)
 
 
-def test_first_part_is_run_beside_the_others_which_follow_each_other(parts):
-    fine, said = parts("waits", "good", "other")
+def test_first_part_is_run_beside_all_the_others_of_which_two_run_at_a_time(parts):
+    fine, said = parts("waits", "left", "right", "other")
     assert fine
-    assert said.index("good passed") < said.index("other was run") < said.index("waits passed")
+    ended = min(said.index("left passed"), said.index("right passed"))
+    assert ended < said.index("other was run") < said.index("waits passed")
+
+
+def test_each_part_ends_with_the_time_that_it_took_of_a_processor(noxfile):
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    status, idle = noxfile.run_metered(["sh", "-c", "exit 3"], None)
+    assert status == 3
+    # A grandchild's work counts, too: pytest's own programs are that.
+    _, worked = noxfile.run_metered(["sh", "-c", f"'{sys.executable}' -c '{busy}'; :"], None)
+    assert idle + 0.2 < worked
 
 
 @pytest.mark.parametrize(("allowed", "fine"), [(0, False), (1, True)])
@@ -102,7 +114,7 @@ def test_ci_repeats_a_test_and_lists_the_slowest(noxfile, monkeypatch, in_ci):
     if in_ci:
         monkeypatch.setenv(noxfile.REPEATED, "a file")
     noxfile.main.func(None)
-    assert given == [("-n", "2", *(["--reruns", "1", "-raR", "--durations", "30"] if in_ci else []))]
+    assert given == [("-n", "3", *(["--reruns", "1", "-raR", "--durations", "30"] if in_ci else []))]
 
 
 def test_contributing_has_the_times_that_ci_allows():
