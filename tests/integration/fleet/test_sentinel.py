@@ -175,7 +175,10 @@ def test_a19_token_that_a_lagging_replica_brings_back_is_not_sent_and_the_newer_
 def test_sentinels_that_name_no_primary_are_told_with_the_reason_and_without_passwords(sentinel):
     other = sentinel.address.replace("service=fleet", "service=other")
     wrong = sentinel.address.replace(sentinel.password, "dose-of-another")
-    for address, reason in ((other, "knows no 'other'"), (wrong, "invalid username-password pair")):
+    for address, reason in (
+        (other, f"127.0.0.1:{sentinel.port} knows no 'other'"),
+        (wrong, "invalid username-password pair"),
+    ):
         with pytest.raises(StoreUnavailable, match=reason) as caught:
             RedisStore(f"{address}&connect_timeout=0").get(NAME)
         assert "dose" not in str(caught.value)

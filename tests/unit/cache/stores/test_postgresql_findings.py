@@ -80,7 +80,7 @@ def test_settings_by_which_a_crash_loses_writes_are_named(found, rows):
     ]
 
 
-@pytest.mark.parametrize("answer", [[], [(False, None)]])
+@pytest.mark.parametrize("answer", [[], [(False, None)], [(False, "TLSv1.3")]])
 def test_connection_in_clear_is_told(found, rows, answer):
     rows[TLS] = answer
     assert found()[4][1:] == (OK, "none, which is safe only on a socket, on loopback or to a pooler there", None)
