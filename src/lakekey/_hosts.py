@@ -64,14 +64,14 @@ def normalize_host(host: Any, profile: str | None = None, source: str = "") -> s
 
 def _plainly_written(text: str) -> str | None:
     """The form of a host that is written as most are; others need `urllib.parse`, a tenth of a cold start."""
-    name, _, port = text.removeprefix("https://").removesuffix("/").removesuffix(":443").partition(":")
+    name, _, port = text.removeprefix("https://").removesuffix("/").partition(":")
     letters = name.replace("-", "").replace(".", "")
     if not (letters.isascii() and letters.isalnum() and name == name.lower() and _is_name(name)):
         return None
+    if port in ("", "443"):
+        return f"https://{name}"
     is_port = port.isascii() and port.isdigit() and port[0] != "0" and len(port) < 6 and int(port) < 65536
-    if port and not (is_port and port != "443"):
-        return None
-    return f"https://{name}:{port}" if port else f"https://{name}"
+    return f"https://{name}:{port}" if is_port else None
 
 
 def _is_name(name: str) -> bool:

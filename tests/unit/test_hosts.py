@@ -137,6 +137,8 @@ def test_host_has_one_form_however_it_is_written(address, host):
         (f"{NAME}:65536", "host (profile) is not an address"),
         (f"{NAME}:{'1' * 5000}", "host (profile) is not an address"),
         (f"{NAME}:443:443", "host (profile) is not an address"),
+        (f"{NAME}:8443:443", "host (profile) is not an address"),
+        (f"{NAME}:8443:443/", "host (profile) is not an address"),
         (f"{NAME}:x", "host (profile) is not an address"),
         (f"{NAME}:\u0661", "host (profile) is not an address"),
         ("[::1", "host (profile) is not an address"),
