@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from lakekey._hosts import account_of
 from lakekey._imports import LOADING
 from lakekey._named_tuple import NamedTuple
 from lakekey.configuration import databrickscfg
@@ -108,6 +109,20 @@ class Layers:
         value = checked(name, found.value, found.source, self.profile)
         # Written by tools for the account itself, which has no workspace.
         return None if name == "workspace_id" and value.lower() == "none" else value
+
+    def copy(self, *places: str) -> Layers:
+        """What the layers, or some of them alone, say now: what is changed in the copy is not changed here."""
+        kept = places or tuple(self.layers)
+        return Layers(self.profile, self.config_file, {place: dict(self.layers[place]) for place in kept})
+
+    def take_account_of_the_host(self) -> None:
+        """A console's address that was copied from the browser may name the account; it is as strong as the address."""
+        layer, host = self.layer("host"), self.raw("host")
+        if layer is None or not isinstance(host, str) or self.has(layer, "account_id"):
+            return
+        account = account_of(host)
+        if account is not None:
+            self.layers[layer]["account_id"] = SourcedValue(account, self.source("host"))
 
     def ignore(self, layer: str, name: str, why: str) -> None:
         """Listen to one layer no longer, as to one setting."""

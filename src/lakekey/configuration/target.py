@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from types import MappingProxyType
 
-from lakekey._hosts import account_of, normalize_host
+from lakekey._hosts import normalize_host
 from lakekey._imports import LOADING
 from lakekey.configuration.auth_type import select
-from lakekey.configuration.layers import ARGUMENT, PROFILE, Layers, SourcedValue, read_layers
+from lakekey.configuration.layers import ARGUMENT, ENVIRONMENT, PROFILE, Layers, read_layers
 from lakekey.configuration.settings import (
     CACHE_SETTINGS,
     DELEGATED,
@@ -45,6 +45,23 @@ __all__ = [
 # The settings that the command line takes as options, in its order.
 _OPTIONS = ("host", "auth_type", "client_id", "scopes", "user", "account_id", "ca_file", "config_file")
 
+RESOURCE = "azure_workspace_resource_id"
+_APP = ("client_secret", ("host", "client_id", "account_id", "discovery_url"))
+_WORKSPACE = ("host", "account_id", "workspace_id", RESOURCE)
+#: The secret that a grant signs in with, and what that is for. Another value there is another identity or workspace.
+SECRETS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    U2M: _APP,
+    M2M: _APP,
+    "pat": ("token", _WORKSPACE),
+    "basic": ("password", ("username", *_WORKSPACE)),
+    "metadata-service": ("metadata_service_url", _WORKSPACE),
+    "azure-client-secret": (
+        "azure_client_secret",
+        (*_WORKSPACE, "azure_client_id", "azure_tenant_id", "azure_environment"),
+    ),
+    "google-credentials": ("google_credentials", _WORKSPACE),
+}
+
 
 class Target(Resolved, Given):
     """What a provider signs in to. Immutable; its ``repr`` holds no secret.
@@ -52,8 +69,8 @@ class Target(Resolved, Given):
     It has the settings that are in force (`Given`), and over them what they come to (`Resolved`).
     """
 
-    def __init__(self, given: Given, resolved: Resolved) -> None:
-        self.__dict__.update({**vars(given), **vars(resolved)})
+    def __init__(self, given: Given, resolved: Resolved, beside: tuple[tuple[str, str], ...]) -> None:
+        self.__dict__.update({**vars(given), **vars(resolved), "beside": beside})
 
     def __repr__(self) -> str:
         shown = {name: getattr(self, name) for name in ("profile", "host", "auth_type", "client_id", "user")}
@@ -214,18 +231,21 @@ def target_of(layers: Layers, environ: Mapping[str, str]) -> Target:
     Raises:
         ConfigurationError: A setting is missing, wrong, or contradicts another.
     """
-    _take_account_of_the_host(layers)
-    return Target(*validated(layers, select(layers, environ), environ))
+    layers.take_account_of_the_host()
+    auth_type = select(layers, environ)
+    return Target(*validated(layers, auth_type, environ), _beside_the_secret(layers, auth_type))
 
 
-def _take_account_of_the_host(layers: Layers) -> None:
-    """A console's address that was copied from the browser may name the account; it is as strong as the address."""
-    layer, host = layers.layer("host"), layers.raw("host")
-    if layer is None or not isinstance(host, str) or layers.has(layer, "account_id"):
-        return
-    account = account_of(host)
-    if account is not None:
-        layers.layers[layer]["account_id"] = SourcedValue(account, layers.source("host"))
+def _beside_the_secret(layers: Layers, auth_type: str) -> tuple[tuple[str, str], ...]:
+    """What the place of the secret says of what it is for, where another place has a say in that."""
+    secret, names = SECRETS.get(auth_type, ("", ()))
+    place = layers.layer(secret)
+    if place not in (ENVIRONMENT, PROFILE) or all(layers.layer(name) in (None, place) for name in names):
+        return ()  # the usual case, in which nothing more is imported
+    with LOADING:
+        from lakekey.configuration.beside import said
+
+    return tuple(said(layers.copy(place), names).items())
 
 
 def person_key(name: str) -> str:

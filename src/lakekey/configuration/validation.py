@@ -77,6 +77,9 @@ class Resolved(Record):
     connect_url: str | None
     #: The app's secret that ``client_secret`` replaces, while both are valid, or ``None``.
     older_secret: str | None
+    #: What the place of the secret says of what it is for, where another place has a say in that; none secret. Pickles
+    #: remember it (`lakekey.configuration.unpickled`); ``None`` in the pickle of an earlier release.
+    beside: tuple[tuple[str, str], ...] | None = None
 
 
 def validated(layers: Layers, auth_type: str, environ: Mapping[str, str]) -> tuple[Given, Resolved]:

@@ -4,11 +4,15 @@ import pickle
 
 import pytest
 
+from lakekey.cache.app_registrations import NAME, AppRegistration, entry_of
+from lakekey.cache.client_secrets import put_secret
+from lakekey.cache.opening import open_cache
 from lakekey.configuration.target import resolve
-from lakekey.configuration.unpickled import client_secret, resolved_here, sdk_settings
+from lakekey.configuration.unpickled import client_secret, sdk_settings
 from lakekey.errors import ConfigurationError
 
 HOST = "https://dbc.cloud.databricks.com"
+OTHER = "https://other.cloud.databricks.com"
 SECRET = "dose-of-today"
 APP = f"[prod]\nhost = {HOST}\nclient_id = the-app\nclient_secret = {SECRET}\n"
 
@@ -68,9 +72,7 @@ def test_secret_that_is_not_here_or_of_another_app_is_an_error(here, profile):
 
 def test_token_of_the_sdk_is_found_for_its_host(here):
     here(f"[prod]\nhost = {HOST}\ntoken = {SECRET}\nauth_type = pat\n")
-    found = list(resolved_here(carried(resolve("prod"))))
-    assert {(each.auth_type, each.host) for each in found} == {("pat", HOST)}
-    assert found[0].sdk_settings["token"] == SECRET
+    assert sdk_settings(carried(resolve("prod")))["token"] == SECRET
 
 
 def test_secret_of_a_workspace_that_azure_would_be_asked_for_is_not_taken(here):
@@ -80,17 +82,18 @@ def test_secret_of_a_workspace_that_azure_would_be_asked_for_is_not_taken(here):
     here(f"[prod]\nhost = https://adb-1.1.azuredatabricks.net\n{azure}")
     target = carried(resolve("prod"))
     here(f"[prod]\nazure_workspace_resource_id = /subscriptions/s/another\n{azure}")
-    assert [each for each in resolved_here(target) if "azure_client_secret" in each.sdk_settings] == []
+    with pytest.raises(
+        ConfigurationError, match=r"is /subscriptions/s/another \(profile prod\), and no host is named "
+    ):
+        sdk_settings(target)
 
 
 def test_token_of_another_host_that_the_profile_leads_to_here_is_not_taken(here):
     here(f"[prod]\nhost = {HOST}\ntoken = {SECRET}\nauth_type = pat\n")
     target = carried(resolve("prod"))
-    here(f"[prod]\nhost = https://other.cloud.databricks.com\ntoken = {SECRET}\nauth_type = pat\n")
-    assert [each for each in resolved_here(target) if "token" in each.sdk_settings] == []
-
-
-OTHER = "https://other.cloud.databricks.com"
+    here(f"[prod]\nhost = {OTHER}\ntoken = {SECRET}\nauth_type = pat\n")
+    with pytest.raises(ConfigurationError, match=rf"host is {OTHER} \(profile prod\), not {HOST} "):
+        sdk_settings(target)
 
 
 @pytest.mark.parametrize(
@@ -108,15 +111,14 @@ def test_token_beside_another_host_is_not_taken_where_the_profile_is_wrong_too(h
     here(f"[prod]\nhost = {HOST}\ntoken = {SECRET}\nauth_type = pat\n")
     target = carried(resolve("prod"))
     here(f"[prod]\ntoken = {SECRET}\n{lines}\n")
-    assert [each for each in resolved_here(target) if "token" in each.sdk_settings] == []
+    with pytest.raises(ConfigurationError, match=r"host is \S+ \(profile prod\), not"):
+        sdk_settings(target)
 
 
 @pytest.mark.parametrize("lines", ["", f"host = {HOST}\n", f"host = {HOST.upper()}/?o=1\n"])
 def test_token_of_the_sdk_is_found_where_the_host_was_an_argument(here, lines):
     here(f"[prod]\n{lines}token = {SECRET}\nauth_type = pat\n")
-    found = list(resolved_here(carried(resolve("prod", host=HOST))))
-    assert {(each.auth_type, each.host) for each in found} == {("pat", HOST)}
-    assert SECRET in {each.sdk_settings.get("token") for each in found}
+    assert sdk_settings(carried(resolve("prod", host=HOST)))["token"] == SECRET
 
 
 @pytest.mark.parametrize("profile", ["prod", None])
@@ -150,10 +152,78 @@ def test_token_beside_another_host_in_the_environment_is_not_given_to_the_host_o
     assert sdk_settings(target)["token"] == SECRET
 
 
-def test_session_of_a_person_is_looked_for_as_theirs(here):
-    here(f"[prod]\nhost = {HOST}\n")
-    target = resolve("prod", user="ada@example.com")
-    connected = pickle.loads(pickle.dumps(target))
-    object.__setattr__(connected, "connect_url", "https://portal.example.com")  # as a portal's store has it
-    assert "ada@example.com" in {each.user for each in resolved_here(connected)}
-    assert {each.user for each in resolved_here(target)} == {None}
+def test_secret_of_a_portals_app_is_found_for_the_person_and_the_host(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "file")
+    monkeypatch.setenv("LAKEKEY_STORE", place := f"file:{tmp_path / 'shared'}")
+    app = AppRegistration(
+        "app", "client-of-app", (HOST,), secret=SECRET, redirect_uri="https://portal.example.com/callback/app",
+        is_default=True,
+    )  # fmt: skip
+    open_cache(place=place).put(NAME, entry_of([app]), replaces=None)
+    target = carried(resolve(host=HOST, user="ada@example.com"))
+    assert (target.client_secret, target.connect_url) == (None, "https://portal.example.com/")
+    monkeypatch.setenv("DATABRICKS_CLIENT_ID", "a-service-principal")  # which signs no person in
+    monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", "dose-of-another")
+    assert client_secret(target) == SECRET
+    monkeypatch.delenv("LAKEKEY_STORE")
+    with pytest.raises(ConfigurationError, match="pickles do not carry it"):
+        client_secret(target)
+
+
+def test_sealed_secret_is_found_for_the_host_and_the_account_that_it_was_sealed_for(here, tmp_path, monkeypatch):
+    monkeypatch.setenv("LAKEKEY_KEY_SOURCE", "file")
+    monkeypatch.setenv("LAKEKEY_STORE", place := f"file:{tmp_path / 'shared'}")
+    put_secret(open_cache(place=place), HOST, "a-1", "the-app", SECRET)
+    here(f"[prod]\nhost = {HOST}\nclient_id = the-app\naccount_id = a-1\n")
+    target = carried(resolve("prod"))
+    assert (target.auth_type, target.sources["client_secret"]) == ("oauth-m2m", "cache")
+    assert client_secret(target) == SECRET
+    here("")
+    assert client_secret(target) == SECRET
+    for line in (f"host = {OTHER}", "account_id = a-2"):
+        here(f"[prod]\nclient_id = the-app\n{line}\n")
+        assert client_secret(target) == SECRET
+
+
+def test_secret_of_an_app_that_stands_beside_another_host_is_not_sent_to_the_hosts_own(here, monkeypatch):
+    here(APP)
+    target = carried(resolve("prod"))
+    here(APP.replace(HOST, OTHER))
+    with pytest.raises(ConfigurationError, match=rf"host is {OTHER} \(profile prod\), not {HOST} ") as caught:
+        client_secret(target)
+    assert caught.value.hint.startswith("set DATABRICKS_CLIENT_SECRET")
+    monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", SECRET)  # it would be used for the host of the profile here
+    with pytest.raises(ConfigurationError, match=rf"host is {OTHER} \(profile prod\), not {HOST} "):
+        client_secret(target)
+    monkeypatch.setenv("DATABRICKS_HOST", HOST)
+    monkeypatch.setenv("DATABRICKS_CLIENT_ID", "the-app")
+    assert client_secret(target) == SECRET
+
+
+def test_secret_of_the_profile_is_found_beside_variables_of_another_app_and_workspace(here, monkeypatch):
+    here(APP)
+    target = carried(resolve("prod"))
+    monkeypatch.setenv("DATABRICKS_HOST", OTHER)  # as where Databricks runs the program
+    for client in ("another-app", "the-app"):
+        monkeypatch.setenv("DATABRICKS_CLIENT_ID", client)
+        monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", "dose-of-another")
+        assert client_secret(target) == SECRET
+
+
+@pytest.mark.parametrize("issuer", ["https://idp.example.com", "https://ada:dose-of-ada@idp.example.com"])
+def test_secret_of_an_app_is_not_sent_to_another_authorization_server(here, issuer):
+    here(f"{APP}discovery_url = {HOST}/metadata\n")
+    target = carried(resolve("prod"))
+    assert client_secret(target) == SECRET
+    here(f"{APP}discovery_url = {issuer}/metadata\n")
+    with pytest.raises(ConfigurationError, match=rf"discovery_url is \S+ \(profile prod\), not {HOST} ") as caught:
+        client_secret(target)
+    assert "dose-of-ada" not in str(caught.value)
+
+
+def test_secret_of_a_persons_app_is_found_beside_variables_of_a_service_principal(here, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_CLIENT_ID", "a-service-principal")
+    monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", "dose-of-another")
+    for client in ("client_id = the-app\n", ""):
+        here(f"[prod]\nhost = {HOST}\nauth_type = external-browser\nclient_secret = {SECRET}\n{client}")
+        assert client_secret(carried(resolve("prod"))) == SECRET

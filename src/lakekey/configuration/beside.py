@@ -1,0 +1,37 @@
+"""What stands beside a secret in its own place, in the form that is compared, and that pickles remember."""
+
+from __future__ import annotations
+
+from lakekey._hosts import normalize_host, workspace_of
+from lakekey.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lakekey.configuration.layers import Layers
+
+_MALFORMED = "malformed"
+
+
+def said(layers: Layers, names: Iterable[str]) -> dict[str, str]:
+    """What layers say of these settings; of an address, its host alone.
+
+    Args:
+        layers: The layers; they get the account that the host's address names.
+        names: The settings. The host's address may name the workspace, too.
+    """
+    layers.take_account_of_the_host()
+    found = {}
+    for name in names:
+        try:
+            value = layers.get(name)
+            if value and name in ("host", "discovery_url"):
+                value = normalize_host(value)
+        except ConfigurationError:
+            value = _MALFORMED
+        if value is None and name == "workspace_id":
+            value = workspace_of(str(layers.raw("host")))
+        if value:
+            found[name] = value
+    return found
