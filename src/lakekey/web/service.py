@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from lakekey import _log
 from lakekey.cache.app_registrations import AppRegistration
 from lakekey.cache.entry import Entry
-from lakekey.cache.opening import open_cache
 from lakekey.configuration.target import Target, resolve
 from lakekey.errors import ConfigurationError, LoginRequired
 from lakekey.providers.provider import Provider
@@ -26,17 +25,16 @@ from lakekey.web.pages import fragment
 from lakekey.web.patience import Patience
 from lakekey.web.people import User, user_of
 from lakekey.web.permissions import IsAdmin, MayAct, Permissions, refuse_coroutines
+from lakekey.web.portal_store import PortalStore
 from lakekey.web.profile_checks import servers_of
 from lakekey.web.provider_cache import ProviderCache
-from lakekey.web.registrations import Registrations
 from lakekey.web.reliance import Reliance, Schedules, ask
-from lakekey.web.sign_in import SignIns
 from lakekey.web.told import with_step
 
 UserOf = Callable[[Any], "User | str | Awaitable[User | str | None] | None"]
 
 
-class PortalService:
+class PortalService(PortalStore):
     """The users of a service and their connections.
 
     Args:
@@ -82,11 +80,8 @@ class PortalService:
         self.user = user
         self.language = language
         self.new_tab = new_tab
-        self.environ: Mapping[str, str] = os.environ if environ is None else environ
+        super().__init__(os.environ if environ is None else environ)
         self.warning = warn_days * 86400.0
-        self.cache = open_cache(self.environ)
-        self.sign_ins = SignIns(self.cache, environ=self.environ)
-        self.registrations = Registrations(self.cache)
         self.permissions = Permissions(admin, may_act)
         refuse_coroutines(schedules=schedules)
         self._automation = dict(automation or {})
@@ -94,8 +89,6 @@ class PortalService:
         self._providers = ProviderCache()
         self.patience = Patience()
         self._servers = servers_of(self.profiles, self._automation, self.environ)
-        if self.cache.volatile:
-            _log.warning("web", "connections are kept in the memory of this process only: %s", self.cache.volatile)
         access_log.install()
 
     def __repr__(self) -> str:
