@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "requirements"))
@@ -195,7 +196,7 @@ def windows(session):
     """CPython for Windows, run by Wine: unit tests there, and programs there against servers here.
 
     Without Wine it is skipped, unless LAKEKEY_REQUIRE_ALL is set. Arguments are for both: ``-k`` may leave one of them
-    without a test, and tests that are named are run by the one that they belong to.
+    without a test, but not both, and tests that are named are run by the one that they belong to.
     """
     if not shutil.which("wine") and not apt_get(session, "wine", "wine64"):
         if "LAKEKEY_REQUIRE_ALL" in os.environ:
@@ -208,12 +209,15 @@ def windows(session):
             session.run(python(), "tests/windows/set_up.py")
     oauth_server(session)
     named = [argument for argument in session.posargs if argument.startswith("tests/")]
-    fine = [0, NO_TESTS] if session.posargs else [0]
     here = [argument for argument in named if argument.startswith("tests/windows")]
+    found = []
     if not here:
-        session.run(python(), "tests/windows/run_native.py", *session.posargs, success_codes=fine)
+        native = [python(), "tests/windows/run_native.py", *session.posargs]
+        found.append(finds_tests(lambda: session.run(*native)))
     if here or not named:
-        pytest(session, python(), *([] if named else ["tests/windows"]), success_codes=fine)
+        found.append(finds_tests(lambda: pytest(session, python(), *([] if named else ["tests/windows"]))))
+    if not (any if session.posargs else all)(found):
+        session.error("no test was found")
 
 
 @nox.session
@@ -292,6 +296,17 @@ def pytest(session, interpreter, *arguments, **options):
     """Runs pytest, with the arguments that the session was given last, once our bytecode is written."""
     subprocess.run([interpreter, "-m", "compileall", "-q", *COMPILED], cwd=ROOT, check=True)
     session.run(interpreter, "-m", "pytest", *arguments, *session.posargs, **options)
+
+
+def finds_tests(run):
+    """Runs tests; whether there were any. What else goes wrong is raised."""
+    try:
+        run()
+    except CommandFailed as failed:
+        if failed.return_code != NO_TESTS:
+            raise
+        return False
+    return True
 
 
 def oauth_server(session):

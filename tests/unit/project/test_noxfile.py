@@ -202,16 +202,49 @@ def test_arguments_reach_both_runs_of_windows_or_the_one_that_has_the_tests(
     noxfile, monkeypatch, arguments, native, linux
 ):
     ran = []
+    with_wine(noxfile, monkeypatch)
+    noxfile.windows(SimpleNamespace(posargs=arguments, run=lambda *words: ran.append(words[1:])))
+    script, module = "tests/windows/run_native.py", ("-m", "pytest")
+    assert [words[1:] for words in ran if words[0] == script] == native
+    assert [words[2:] for words in ran if words[:2] == module] == linux
+
+
+def with_wine(noxfile, monkeypatch):
+    """Have all there that the part of Windows needs."""
     monkeypatch.setattr(noxfile.shutil, "which", lambda _: "wine")
     monkeypatch.setattr(noxfile, "current", lambda *_: contextlib.nullcontext(True))
     monkeypatch.setattr(noxfile, "oauth_server", lambda _: None)
     monkeypatch.setattr(noxfile, "COMPILED", ())
-    session = SimpleNamespace(posargs=arguments, run=lambda *words, **options: ran.append((words[1:], options)))
-    noxfile.windows(session)
-    script, module = "tests/windows/run_native.py", ("-m", "pytest")
-    assert [words[1:] for words, _ in ran if words[0] == script] == native
-    assert [words[2:] for words, _ in ran if words[:2] == module] == linux
-    assert all((5 in options["success_codes"]) == bool(arguments) for _, options in ran)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "statuses", "fails"),
+    [
+        (["-k", "access"], [0, 5], None),
+        (["-k", "access"], [5, 0], None),
+        (["-k", "acess"], [5, 5], "no test was found"),
+        (["-k", "acess", "tests/unit/cache"], [5], "no test was found"),
+        (["tests/windows/test_serve.py", "-k", "x"], [5], "no test was found"),
+        ([], [0, 5], "no test was found"),
+        (["-k", "access"], [1], "status 1"),
+        (["-k", "access"], [5, 1], "status 1"),
+    ],
+)
+def test_runs_of_windows_that_find_no_test_fail_together(noxfile, monkeypatch, arguments, statuses, fails):
+    with_wine(noxfile, monkeypatch)
+    left = iter(statuses)
+
+    def run(*_):
+        if status := next(left):
+            raise noxfile.CommandFailed(f"status {status}", return_code=status)
+
+    def error(said):
+        raise RuntimeError(said)
+
+    session = SimpleNamespace(posargs=arguments, run=run, error=error)
+    with contextlib.nullcontext() if fails is None else pytest.raises(Exception, match=fails):
+        noxfile.windows(session)
+    assert next(left, None) is None
 
 
 def test_every_part_is_a_session(noxfile):
