@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from lakekey.cache.cache import Cache
@@ -37,9 +38,9 @@ def keys(arguments: argparse.Namespace) -> int:
     print()
     rows = [(key["id"], "seals and opens" if key["current"] else "opens", str(key["entries"])) for key in facts["keys"]]
     print_table(("KEY", "USE", "ENTRIES"), rows)
-    if facts["unreadable"]:
+    for line in _of_unreadable(facts):
         print()
-        print_text(f"{facts['unreadable']} entries are sealed under keys that are not here.")
+        print_text(line)
     if len(rows) > 1:
         print()
         print_text("A rotation was started and not finished. Continue with: lakekey keys rotate")
@@ -81,15 +82,21 @@ def _facts(cache: Cache) -> dict[str, Any]:
     from lakekey.cache.entry import DISCOVERY_PREFIX
     from lakekey.cache.envelope import key_id_of
     from lakekey.cache.keys.choice import Damaged, raw_choice
+    from lakekey.cache.keys.ring import KEY_ID_BYTES
     from lakekey.cache.keys.sources import choice_of
     from lakekey.errors import CacheError
 
     counts: dict[str, int] = {}
+    damaged = denied = 0
     for entry_id, envelope in cache.envelopes():
-        if entry_id.startswith(DISCOVERY_PREFIX):
+        if entry_id.startswith(DISCOVERY_PREFIX) or envelope is None:  # which another process has just removed
             continue
-        name = "" if isinstance(envelope, CacheError) else key_id_of(envelope or b"")
-        counts[name] = counts.get(name, 0) + 1
+        if isinstance(envelope, CacheError):
+            denied += 1
+        elif len(name := key_id_of(envelope)) < 2 * KEY_ID_BYTES:
+            damaged += 1
+        else:
+            counts[name] = counts.get(name, 0) + 1
     ring = cache.ring
     known = sorted(ring.keys, key=lambda name: name != ring.current)
     since = None
@@ -106,8 +113,23 @@ def _facts(cache: Cache) -> dict[str, Any]:
         "keys": [
             {"id": name.hex(), "current": name == ring.current, "entries": counts.pop(name.hex(), 0)} for name in known
         ],
-        "unreadable": sum(counts.values()),
+        "unreadable": sum(counts.values()) + damaged + denied,
+        "damaged": damaged,
+        "denied": denied,
     }
+
+
+def _of_unreadable(facts: dict[str, Any]) -> Iterator[str]:
+    """Why entries do not open, a sentence for each reason."""
+    damaged, denied = facts["damaged"], facts["denied"]
+    if elsewhere := facts["unreadable"] - damaged - denied:
+        one = "entry is sealed under a key that is not here"
+        yield f"{_count(elsewhere, one, 'entries are sealed under keys that are not here')}."
+    if damaged:
+        why = "damaged, more than 8 MiB long, or of another program: no key opens"
+        yield f"{_count(damaged, f'entry is {why} it', f'entries are {why} them')}."
+    if denied:
+        yield f"{_count(denied, 'entry', 'entries')} cannot be read. lakekey doctor says why."
 
 
 def _count(number: int, one: str, several: str) -> str:
