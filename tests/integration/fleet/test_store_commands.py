@@ -54,17 +54,36 @@ def test_init_as_a_role_that_may_not_create_names_the_grant_that_helps(postgresq
         postgresql.sql(f"REVOKE CREATE ON SCHEMA public FROM {ROLE}")
 
 
-def test_init_without_a_schema_to_create_in_names_the_statement_that_helps(postgresql, no_table, host):
-    postgresql.sql(f'ALTER ROLE {ROLE} SET search_path = "$user"')
+@pytest.mark.parametrize(
+    ("path", "made", "said"),
+    [
+        ('"$user"', None, f"begins with {ROLE}, which is not there"),
+        ('"My app", public_2', None, 'begins with "My app", which is not there'),
+        ('fleet_app, "$user"', "fleet_app", f"begins with fleet_app, which {ROLE} may not use"),
+        ("''", None, "names none"),
+    ],
+    ids=["the user's", "not there", "not allowed", "none"],
+)
+def test_init_without_a_schema_to_create_in_names_it_and_the_statement_that_helps(
+    postgresql, no_table, host, path, made, said
+):
+    postgresql.sql(f"ALTER ROLE {ROLE} SET search_path = {path}")
+    if made:
+        postgresql.sql(f"CREATE SCHEMA {made}")
     try:
-        refused = lakekey("store", "init")
-        (statement,) = re.findall(r"runs there: (.*?);", " ".join(refused.stderr.split()))
+        refused = " ".join(lakekey("store", "init").stderr.split())
+        assert f"the search_path of {ROLE} {said}" in refused
+        (statement,) = re.findall(r"runs there: (.*?);", refused)
         postgresql.sql(statement)
+        if path == "''":
+            postgresql.sql(f"GRANT CREATE ON SCHEMA public TO {ROLE}")
         done = lakekey("store", "init")
         assert done.returncode == 0, done.stderr
     finally:
         postgresql.sql(f"ALTER ROLE {ROLE} RESET search_path")
-        postgresql.sql(f"DROP SCHEMA IF EXISTS {ROLE} CASCADE")
+        postgresql.sql(f"REVOKE CREATE ON SCHEMA public FROM {ROLE}")
+        for schema in (ROLE, '"My app"', "fleet_app"):
+            postgresql.sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
 
 
 def test_init_as_a_worker_leaves_a_table_that_is_there_as_it_is(postgresql, host):
