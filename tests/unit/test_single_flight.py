@@ -10,6 +10,7 @@ import warnings
 import pytest
 
 from lakekey import _single_flight
+from lakekey._commitment import Latch, unlock
 from lakekey._inside_work import later
 from lakekey._single_flight import Busy, Cancelled, Flights, Overdue, Waiter, on
 from support.waiting import until
@@ -117,6 +118,41 @@ def test_the_last_waiter_that_leaves_as_the_work_ends_makes_its_reports():
     assert told == [1]
 
 
+def test_the_thread_of_the_work_holds_up_no_program_that_ends(monkeypatch):
+    daemons, start = {}, threading.Thread.start
+
+    def starting(thread):
+        daemons[thread.name] = thread.daemon
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", starting)
+    Flights().run("key", lambda commitment: "done", patience=LONG)
+    assert daemons == {"lakekey-exchange": True}
+
+
+def test_work_that_every_caller_has_left_makes_its_reports_itself():
+    flights, begun, go_on, told = Flights(), threading.Event(), threading.Event(), []
+    waiter = Waiter()
+
+    def work(commitment):
+        commitment.commit()
+        begun.set()
+        go_on.wait(LONG)
+        later(lambda: told.append(1))
+
+    def run():
+        with on(waiter), pytest.raises(Cancelled):
+            flights.run("key", work, patience=LONG)
+
+    caller = threading.Thread(target=run)
+    caller.start()
+    begun.wait()
+    waiter.cancel()
+    caller.join()
+    go_on.set()
+    until(lambda: told)
+
+
 def test_a_waiter_does_the_work_that_no_thread_has_begun(monkeypatch):
     flights = Flights()
     with monkeypatch.context() as patch:
@@ -147,8 +183,33 @@ def test_a_caller_with_a_lock_in_hand_does_not_wait_for_another_thread():
     with threading._active_limbo_lock, pytest.raises(Busy):
         flights.run("key", work, patience=LONG)
     assert time.monotonic() - began < LONG / 2
+    with pytest.raises(Overdue):  # without the lock it may wait: it is not inside what another thread does
+        flights.run("key", work, patience=0)
     go_on.set()
     other.join()
+
+
+def test_a_caller_with_a_lock_in_hand_takes_one_look_at_anothers_work(monkeypatch):
+    flights, begun, go_on, looks, wait = Flights(), threading.Event(), threading.Event(), [], Latch.wait
+
+    def work(_):
+        begun.set()
+        go_on.wait()
+
+    def waits(latch, timeout=-1, lock=None):
+        if threading.current_thread() is threading.main_thread():
+            looks.append(timeout)
+        return wait(latch, timeout, lock)
+
+    other = threading.Thread(target=lambda: flights.run("key", work, patience=LONG))
+    other.start()
+    begun.wait()
+    monkeypatch.setattr(Latch, "wait", waits)
+    with threading._active_limbo_lock, pytest.raises(Busy):
+        flights.run("key", work, patience=LONG)
+    go_on.set()
+    other.join()
+    assert looks == [0]
 
 
 @pytest.mark.parametrize("step", ["_held_records.hold_back", "_Flight.claim", "Commitment.settled"])
@@ -233,6 +294,42 @@ def test_a_cancelled_waiter_leaves_and_cancels_the_work():
     assert cancelled.wait(LONG / 2)
     thread.join()
     assert ended == ["left"]
+
+
+def test_a_waiter_that_is_cancelled_just_before_it_is_one_cancels_the_work():
+    flights, waiter, cancelled = Flights(), Waiter(), threading.Event()
+
+    class CancelsFirst(dict):
+        def setdefault(self, key, flight):
+            waiter.cancel()
+            return super().setdefault(key, flight)
+
+    def work(commitment):
+        try:
+            commitment.pause(LONG)
+        except Cancelled:
+            cancelled.set()
+            raise
+
+    flights._running = CancelsFirst()
+    with on(waiter), pytest.raises(Cancelled):
+        flights.run("key", work, patience=LONG)
+    assert cancelled.wait(LONG / 2)
+
+
+def test_each_call_of_a_waiter_waits_on_a_closed_lock(monkeypatch):
+    waiter, closed, wait = Waiter(), [], Latch.wait
+    unlock(waiter.lock)  # as the end of an earlier call leaves it
+
+    def waits(latch, timeout=-1, lock=None):
+        if lock is not None:
+            closed.append(lock.locked())
+        return wait(latch, timeout, lock)
+
+    monkeypatch.setattr(Latch, "wait", waits)
+    with on(waiter):
+        Flights().run("key", lambda commitment: "done", patience=LONG)
+    assert closed[0], "with an open one it would do the work before a thread can begin it"
 
 
 def test_cancelled_waiter_does_not_affect_a_later_call():

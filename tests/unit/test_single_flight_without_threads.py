@@ -5,10 +5,12 @@ import linecache
 import os
 import signal
 import sys
+import threading
 
 import pytest
 
 from lakekey import _commitment
+from lakekey._commitment import Latch
 from lakekey._single_flight import Busy, Flights
 
 PATIENCE = 5.0  # which is for the failure: no caller waits
@@ -54,6 +56,36 @@ class Server:
         self.stored += 1
         commitment.settled()
         return "header"
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_caller_does_the_work_at_once_where_no_thread_starts(monkeypatch):
+    flights, looks, wait = Flights(), [], Latch.wait
+
+    def waits(latch, *arguments):
+        looks.append(latch.is_open)
+        return wait(latch, *arguments)
+
+    monkeypatch.setattr(Latch, "wait", waits)
+    assert flights.run("key", lambda commitment: "header", patience=PATIENCE) == "header"
+    assert looks == [True]
+
+
+@pytest.mark.parametrize("where", ["the main thread", "another"])
+def test_signals_are_held_back_where_the_main_thread_does_the_work(where):
+    holds = []
+
+    def run():
+        with threading._active_limbo_lock:  # with a lock in hand a caller does the work itself
+            Flights().run("key", lambda commitment: holds.append(commitment.holds_signals), patience=PATIENCE)
+
+    if where == "another":
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    else:
+        run()
+    assert holds == [where == "the main thread"]
 
 
 @pytest.mark.usefixtures("no_threads")
