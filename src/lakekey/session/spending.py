@@ -39,7 +39,7 @@ class Spending(CredentialPart):
             The entry with the intent, and the same as it is stored.
 
         Raises:
-            NotYet: Another holder may be spending it.
+            NotYet: Another holder may be spending it, or has changed the entry.
             LoginRequired: It must not be sent any more.
             CacheError: The intent cannot be stored.
         """
@@ -123,7 +123,8 @@ class Spending(CredentialPart):
 
     def _end(self, entry: Entry, stored: Stored, why: str) -> LoginRequired:
         ended = self._failures.ended(entry, why)
-        self._cache.put(self._entry_id, ended, replaces=stored.envelope)
+        if self._cache.put(self._entry_id, ended, replaces=stored.envelope) is None:
+            raise NotYet(None)  # something newer has come, such as the answer that was missing
         return login_required(self._target, ended)
 
 

@@ -99,6 +99,14 @@ def test_token_that_was_sent_twice_without_an_answer_ends_the_session(credential
     assert "was sent twice" in credential.peek().refused.message
 
 
+def test_answer_that_comes_while_a_session_is_given_up_is_looked_at(credential, spending):
+    before = stored_of(credential, spending=intent(credential, 600.0, resent=True))
+    stored_of(credential, refresh_token="its-successor", spending=None)
+    with pytest.raises(NotYet):
+        declare(spending, before)
+    assert credential.peek().refresh_token == "its-successor"
+
+
 def test_token_in_doubt_is_not_sent_again_where_that_is_forbidden(credential):
     credential.environ = {"LAKEKEY_UNSETTLED": "refuse"}
     with pytest.raises(LoginRequired, match="LAKEKEY_UNSETTLED=refuse forbids"):
