@@ -126,7 +126,8 @@ def test_user_of_the_server_is_no_user_of_its_sentinels():
     ("tail", "files"), [("", (None, None)), ("?ssl_ca_certs=/ca&ssl_certfile=/mine", ("/ca", "/mine"))]
 )
 def test_connection_by_tls_checks_the_certificate_and_the_name(tail, files):
-    made = new_connection(address_of(f"rediss://db.example.com/0{tail}"), ("db.example.com", 5), 7.0)
+    made = new_connection(address_of(f"rediss://ada@db.example.com/3{tail}"), ("db.example.com", 5), 7.0)
+    assert (made.db, made.username) == (3, "ada")
     assert (made.cert_reqs.name, made.check_hostname) == ("CERT_REQUIRED", True)
     assert (made.ca_certs, made.certfile) == files
 

@@ -1,6 +1,9 @@
 """How often and how long a PostgreSQL is tried, by a clock that does not wait, and what each of its errors means."""
 
 import itertools
+import selectors
+import socket
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -290,3 +293,33 @@ def test_address_that_libpq_cannot_read_is_not_quoted(address):
     with pytest.raises(ConfigurationError) as caught:
         settings_of(f"{address}%", {})
     assert address not in str(caught.value)
+
+
+@pytest.fixture
+def waiting():
+    """What a connection's waits look at: a socket that can be written to, and from which a byte can be read."""
+    near, far = socket.socketpair()
+    with near, far:
+        far.sendall(b"x")
+        finished = []
+        pgconn = SimpleNamespace(socket=near.fileno(), finish=lambda: finished.append(True))
+        yield SimpleNamespace(pgconn=pgconn, limit=SimpleNamespace(left=lambda: 0.001), near=near, finished=finished)
+
+
+def test_wait_is_for_what_is_wanted_next(waiting):
+    def wants():
+        return [(yield selectors.EVENT_WRITE), (yield selectors.EVENT_READ)]
+
+    ready = postgresql_server._Connection.wait(waiting, wants())
+    assert ready == [selectors.EVENT_WRITE, selectors.EVENT_READ]
+    assert not waiting.finished
+
+
+def test_wait_that_is_too_long_ends_with_the_connection(waiting):
+    def wants():
+        yield selectors.EVENT_READ
+
+    waiting.near.recv(1)
+    with pytest.raises(TimeoutError):
+        postgresql_server._Connection.wait(waiting, wants())
+    assert waiting.finished
