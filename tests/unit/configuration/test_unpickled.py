@@ -227,3 +227,23 @@ def test_secret_of_a_persons_app_is_found_beside_variables_of_a_service_principa
     for client in ("client_id = the-app\n", ""):
         here(f"[prod]\nhost = {HOST}\nauth_type = external-browser\nclient_secret = {SECRET}\n{client}")
         assert client_secret(carried(resolve("prod"))) == SECRET
+
+
+def test_other_host_that_was_known_beside_a_secret_is_not_known_beside_another_profiles(here, monkeypatch):
+    beside_another = f"host = {OTHER}\ntoken = {SECRET}\nauth_type = pat\n"
+    here(f"[prod]\n{beside_another}")
+    target = carried(resolve("prod", host=HOST))
+    assert sdk_settings(target)["token"] == SECRET
+    here(f"[dev]\n{beside_another}")
+    monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "dev")
+    with pytest.raises(ConfigurationError, match=rf"host is {OTHER} \(profile dev\), not {HOST} "):
+        sdk_settings(target)
+
+
+def test_other_host_that_was_known_beside_a_secret_of_the_environment_is_known_without_the_profile(here, monkeypatch):
+    here(f"[prod]\nhost = {HOST}\nauth_type = pat\n")
+    monkeypatch.setenv("DATABRICKS_HOST", OTHER)
+    monkeypatch.setenv("DATABRICKS_TOKEN", SECRET)
+    target = carried(resolve("prod", host=HOST))
+    here("")
+    assert sdk_settings(target)["token"] == SECRET
