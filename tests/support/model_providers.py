@@ -13,7 +13,7 @@ from lakekey.session.timing import Timing
 from support.inside import session_of
 from support.model import ModelServer
 
-AT_ONCE = Timing(first_pause=0.0)
+AT_ONCE = Timing(first_pause=0.0, write_patience=0.0)
 TARGET = resolve(None, {}, host="https://model.example.com")
 
 

@@ -28,7 +28,7 @@ from support.tiny_client import TinyClient
 
 PATIENCE = 30.0 * SLOWER  # seconds before a test says that an event did not come
 HOUR = 3600.0
-QUICK = Timing(first_pause=0.01)  # for tests of what fails: the pauses are short
+QUICK = Timing(first_pause=0.01, write_patience=0.1)  # for tests of what fails: the pauses are short
 
 
 class Machine:

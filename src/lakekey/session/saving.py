@@ -8,13 +8,23 @@ from typing import TypeVar
 from lakekey.cache.entry import Entry, Stored
 from lakekey.cache.making_way import begun_again, read_or_clear, was_emptied
 from lakekey.cache.refusals import Refusals
-from lakekey.errors import CacheError, CacheWriteFailed, LakekeyError, LoginRequired, StoreUnavailable
+from lakekey.errors import (
+    CacheError,
+    CacheWriteFailed,
+    KeyUnavailable,
+    LakekeyError,
+    LockTimeout,
+    LoginRequired,
+    StoreUnavailable,
+    UnsafeCache,
+)
 from lakekey.session import unsaved
 from lakekey.session.credential import Credential
 from lakekey.session.credential_part import CredentialPart
 from lakekey.session.login_required import login_required
 
 _TRIES = 4
+_NOT_THE_SYSTEM = (KeyUnavailable, LockTimeout, StoreUnavailable, UnsafeCache)  # what a moment does not change
 _REFUSED = "took none of the writes of a new token"
 T = TypeVar("T")
 
@@ -53,8 +63,9 @@ class Saving(CredentialPart):
             LoginRequired: The session was signed out of meanwhile, on another host; it is not brought back.
             CacheError: The answer could not be stored. It is kept in this process.
         """
+        patience = self._timing.write_patience if spent and unsaved.get(self._key) is None else 0.0
         try:
-            saved = self._store(entry, stored, spent, begun_again(self._cache) if since is None else since)
+            saved = self._written(entry, stored, spent, begun_again(self._cache) if since is None else since, patience)
         except BaseException as error:  # also what a tracer or no memory raises: the spent token is dead all the same
             before = spent or (stored.entry.refresh_token if stored.entry is not None else "")
             if before or entry.logged_in_at:  # what needs no person can be had again
@@ -122,6 +133,23 @@ class Saving(CredentialPart):
             self._cache.put(self._entry_id, noted, replaces=stored.envelope)
         except (CacheWriteFailed, StoreUnavailable) as unwritten:
             self._events.unwritten(unwritten)
+
+    def _written(self, entry: Entry, stored: Stored, spent: str, since: int, patience: float) -> Entry | None:
+        """Store as `_store`, also where the operating system refuses for a moment: this may be the only copy.
+
+        A program may end with its first error, so it is not told of one that passes. An answer that is held already is
+        tried once: what does not pass shall not make each call wait.
+        """
+        until = time.monotonic() + patience
+        while True:
+            try:
+                return self._store(entry, stored, spent, since)
+            except _NOT_THE_SYSTEM:
+                raise
+            except CacheError:
+                if time.monotonic() >= until:
+                    raise
+            time.sleep(self._timing.first_pause)
 
     def _store(self, entry: Entry, stored: Stored, spent: str, since: int) -> Entry | None:
         """Store an answer, or find a newer one. Returns what is stored; ``None``: another host has signed out.

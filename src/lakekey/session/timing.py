@@ -16,6 +16,8 @@ class Timing(NamedTuple):
         login_cool_down: How long no other tab opens unasked after a sign-in that failed.
         wait_notice: How long a program waits for another process before it says so; a refresh is over by then.
         store_patience: How long an answer is tried to be stored in a store that is away.
+        write_patience: How long it is tried to be written where the operating system refuses: a disk that is full, or a
+            limit of open files, may be so for a moment.
         recheck: How long a near copy is enough; ``None``: `lakekey.cache.near.CHECKED`.
         stale_pause: Between two tries of a provider to replace a token that is stale but lives; doubled by failures.
     """
@@ -29,6 +31,7 @@ class Timing(NamedTuple):
     wait_notice: float = 1.0
     stale_pause: float = 10.0
     store_patience: float = 20.0
+    write_patience: float = 5.0
     recheck: float | None = None
 
 

@@ -69,6 +69,10 @@ def deny_once(store):
     store.put = put
 
 
+def full():
+    return CacheWriteFailed("no space", hint="make room")
+
+
 def away():
     return StoreUnavailable("the store is away", hint="start it")
 
@@ -88,7 +92,33 @@ def test_store_that_is_away_for_a_moment_is_waited_for(provider, store, server):
     assert unsaved.get(key_of(provider)) is None
 
 
-@pytest.mark.parametrize("error", [away(), CacheWriteFailed("no space", hint="make room")])
+@pytest.mark.parametrize("error", [full(), CacheError("too many open files")])
+def test_what_the_operating_system_refuses_for_a_moment_is_tried_again(provider, store, server, error):
+    patient = provider_over(session_of(provider).cache, server, timing=AT_ONCE._replace(write_patience=60.0))
+    server.on_request = lambda: store.trouble.extend([error] * 50)
+    renew(patient)
+    assert server.state(entry_of(provider).refresh_token) == "current"
+    assert unsaved.get(key_of(provider)) is None
+
+
+def test_disk_that_stays_full_is_waited_for_once(hasty, store, server):
+    server.on_request = lambda: store.trouble.append(full())
+    with pytest.raises(CacheWriteFailed):
+        renew(hasty)
+    patient = provider_over(session_of(hasty).cache, server, timing=AT_ONCE._replace(write_patience=60.0))
+    tries = []
+
+    def put(*_, **__):
+        tries.append("put")
+        raise full()
+
+    store.put = put
+    with pytest.raises(CacheWriteFailed):
+        renew(patient)
+    assert len(tries) <= 2
+
+
+@pytest.mark.parametrize("error", [away(), full()])
 def test_answer_that_cannot_be_stored_is_told_kept_and_stored_by_the_next_call(hasty, store, server, error, caplog):
     server.on_request = lambda: store.trouble.append(error)
     caplog.set_level(logging.INFO, "lakekey")
