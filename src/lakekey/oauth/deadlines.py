@@ -5,7 +5,8 @@ for ever, and with it the lock of an entry. Looking a name up has no timeout at 
 
 A deadline ends a wait; it does not discard. `time.monotonic` goes on while a process is stopped (Ctrl-Z, a debugger, a
 frozen container), and the answer may lie in the kernel's buffer when the process is woken, however late. So the
-connection is shut down at the deadline only if there is nothing left to read from it.
+connection is shut down at the deadline only if there is nothing left to read from it. A process that was stopped before
+its request was out, which is committed to by then, is given the time of a drain for the answer.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
 
 _STEP = 0.05  # seconds between two looks at whether a wait is over
+_STOPPED = 1.0  # seconds by which a busy machine does not wake a thread too late
 
 
 class Limits(NamedTuple):
@@ -215,10 +217,12 @@ class Watch:
         if self._done.wait(max(self._deadline - time.monotonic(), 0.0)):
             return
         self.over = True
-        last = time.monotonic() + self._drain
+        woken = time.monotonic()
+        # It may have been stopped before it sent anything, so that the answer is still on its way.
+        was_stopped, last = woken - self._deadline > _STOPPED, woken + self._drain
         # The first wait lets a reader go on that was stopped and woken together with this thread.
         while not self._done.wait(_STEP):
-            if time.monotonic() > last or not _readable(self._sockets):
+            if time.monotonic() > last or not (was_stopped or _readable(self._sockets)):
                 self._shut_down()
                 return
 

@@ -470,3 +470,17 @@ def test_inner_deadline_does_not_outlast_the_outer_one():
     with deadlines.within(now + 1), deadlines.within(now + 5):
         assert deadlines.earliest(now + 9) == now + 1
     assert deadlines.earliest(now + 9) == now + 9
+
+
+@pytest.mark.parametrize(("drain", "is_cut_off"), [(60.0, False), (0.0, True)])
+def test_answer_of_a_process_that_was_stopped_before_it_sent_its_request_is_waited_for(drain, is_cut_off):
+    ours, theirs = socket.socketpair()
+    with contextlib.closing(theirs), contextlib.closing(HTTPConnection("127.0.0.1")) as connection:
+        connection.sock = ours
+        with deadlines.enforced(time.monotonic() + 60, drain=drain) as watch:
+            watch.use(connection)  # which it is stopped right after
+            watch._deadline = time.monotonic() - 60
+            assert start(watch._watch)
+            theirs.settimeout(30 if is_cut_off else 0.5)  # several looks
+            with contextlib.nullcontext() if is_cut_off else pytest.raises(TimeoutError):
+                assert theirs.recv(1) == b""
