@@ -41,6 +41,20 @@ def test_callers_of_one_key_share_one_result():
     assert len(set(results)) == len(calls)
 
 
+def test_an_error_of_the_work_is_its_callers():
+    flights, tries = Flights(), []
+
+    def work(_):
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError("of the work")
+        return "done"
+
+    with pytest.raises(ValueError, match="of the work"):
+        flights.run("key", work, patience=LONG)
+    assert len(tries) == 1
+
+
 def test_a_wait_ends_with_the_callers_patience():
     flights, go_on = Flights(), threading.Event()
     began = time.monotonic()

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from lakekey._inside_work import later
+from lakekey._inside_work import holding, later
 from lakekey._single_flight import Cancelled, Flights
 from support.waiting import until
 
@@ -81,6 +81,28 @@ def test_interrupted_caller_leaves_the_work_to_another_that_waits_for_it():
     first.interrupt(KeyboardInterrupt)
     assert isinstance(first.result(), KeyboardInterrupt)
     work.go_on.set()
+    assert second.result() == "done"
+
+
+def test_interruption_of_a_caller_that_does_the_work_itself_has_others_start_again():
+    flights, begun = Flights(), threading.Event()
+
+    def work(_):
+        if begun.is_set():
+            return "done"
+        begun.set()
+        until(lambda: len(flights._running["key"].waiters) == 2)
+        raise KeyboardInterrupt
+
+    class Burdened(Caller):
+        def run(self):
+            with holding():
+                super().run()
+
+    first = Burdened(flights, work)
+    assert begun.wait(LONG)
+    second = Caller(flights, work)
+    assert isinstance(first.result(), KeyboardInterrupt)
     assert second.result() == "done"
 
 
