@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import types
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,11 @@ from airflow.sdk import BaseHook, Connection
 from airflow.sdk.log import redact
 
 import lakekey
-from lakekey.airflow import LakekeyDatabricksHook, LakekeyDatabricksSqlHook
+from lakekey.airflow import LakekeyDatabricksHook, LakekeyDatabricksSqlHook, connection
 from lakekey.airflow.plugin import add_gates, after_import
 from lakekey.airflow.provider_info import get_provider_info
 from lakekey.providers import factory
+from lakekey.providers.token import Token
 from support.airflow_home import definition
 from support.servers.postgresql import Postgresql
 
@@ -122,6 +124,58 @@ def test_every_token_that_is_handed_out_is_masked(box, connect):
     second = hook.provider.headers()["Authorization"].removeprefix("Bearer ")
     assert first != second
     assert redact(f"{first} {second}") == "*** ***"
+
+
+def test_token_is_made_known_to_airflow_once(monkeypatch):
+    class Source:
+        def headers(self):
+            return {"Authorization": "Bearer dose-of-token"}
+
+        def token(self):
+            return Token("dose-of-token", "Bearer", datetime.now(UTC), ())
+
+    told = []
+    monkeypatch.setattr(connection, "mask_secret", told.append)
+    masked = connection.Masked(Source())
+    for _ in range(2):
+        masked.headers()
+        masked.token()
+    assert told == ["dose-of-token"], "each is a message to the supervisor"
+
+
+def test_secret_of_the_workers_profile_is_made_known_to_airflow(connect, tmp_path, monkeypatch):
+    config, told = tmp_path / "databrickscfg", []
+    config.write_text("[prod]\nhost = https://lake.example.com\nclient_id = app\nclient_secret = dose-of-client\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(config))
+    monkeypatch.setattr(connection, "mask_secret", told.append)
+    connect(host=None, login=None, password=None, extra={"profile": "prod"})
+    assert LakekeyDatabricksHook("lakehouse").provider.target.client_id == "app"
+    assert told == ["dose-of-client"]
+
+
+def test_application_id_among_the_extras_is_a_login_as_well(box, connect):
+    connect(login=None, extra=extras(box, client_id=box.client_id))
+    assert LakekeyDatabricksHook("lakehouse").provider.target.client_id == box.client_id
+
+
+@pytest.mark.parametrize(
+    ("parts", "address"),
+    [
+        ({"host": None, "schema": "https"}, None),
+        ({"host": "https://lake.example.com", "port": 1, "schema": "http"}, "https://lake.example.com"),
+        ({"host": "lake.example.com", "port": 8443, "schema": "https"}, "https://lake.example.com:8443"),
+        ({"host": "lake.example.com", "schema": "http"}, "http://lake.example.com"),
+        ({"host": "lake.example.com", "schema": "sales"}, "lake.example.com"),
+    ],
+)
+def test_address_is_put_together_from_its_parts(parts, address):
+    assert connection._host(Connection(conn_id="lakehouse", conn_type="lakekey_databricks", **parts)) == address
+
+
+@pytest.mark.parametrize(("value", "on"), [("Yes ", True), (1, True), (True, True), ("no", False), (None, False)])
+def test_switch_is_on_where_its_extra_says_so(value, on):
+    conn = Connection(conn_id="lakehouse", conn_type="lakekey_databricks", extra=json.dumps({"pass_through": value}))
+    assert connection.switches_of(conn) == {"pass_through": on, "fixed_token": False}
 
 
 def test_our_extras_do_not_reach_the_connector(box, connect):

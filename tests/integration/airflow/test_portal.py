@@ -115,6 +115,47 @@ def test_person_of_an_auth_manager_whose_ids_are_numbers_is_known_by_it(monkeypa
     assert asyncio.run(portal_plugin._Person(frozenset())(request)) == ("Anonymous", "7")
 
 
+@pytest.mark.parametrize(
+    ("found", "administers"),
+    [
+        (Visitor("7", role="Admin"), True),
+        (Visitor("7", role="Viewer"), False),
+        (Visitor("8"), True),
+        (Visitor("Anonymous"), False),
+        (Visitor("8", is_anonymous=True), False),
+        (None, False),
+    ],
+)
+def test_airflows_role_or_an_id_of_the_setting_makes_an_administrator(monkeypatch, found, administers):
+    async def get_user(*_):
+        return found
+
+    async def asked():
+        portal_plugin._administers.set(True)  # of another request
+        await portal_plugin._Person(frozenset({"8"}))(Request({"type": "http", "headers": []}))
+        return portal_plugin._administers.get()
+
+    monkeypatch.setattr("airflow.api_fastapi.core_api.security.get_user", get_user)
+    assert asyncio.run(asked()) is administers
+
+
+def test_query_reaches_the_page_and_not_what_airflow_logs_a_request_from():
+    asked = []
+
+    class Page:
+        url = "https://airflow.example.com/lakekey"
+
+        async def __call__(self, scope, *_):
+            asked.append(scope)
+
+    page = portal_plugin.WithoutLoggedQueries(Page())
+    scopes = [{"type": "http", "query_string": b"code=dose-of-code"}, {"type": "lifespan"}]
+    for scope in scopes:
+        asyncio.run(page(scope, None, None))
+    assert asked == [{"type": "http", "query_string": b"code=dose-of-code"}, {"type": "lifespan"}]
+    assert scopes == [{"type": "http", "query_string": b""}, {"type": "lifespan"}]
+
+
 def test_session_that_was_ended_in_airflow_ends_the_page(service, opaque_sandbox):
     browser = visitor(service, opaque_sandbox, ADA)
     assert browser.get().status == 200
