@@ -8,9 +8,9 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from lakekey._hosts import cloud_of, normalize_host
+from lakekey._hosts import cloud_of, normalize_host, workspace_of
 from lakekey._imports import libraries
 from lakekey.configuration.layers import ENVIRONMENT, Layers, SourcedValue
 from lakekey.configuration.settings import CHOSEN_BY_SETTING
@@ -21,6 +21,20 @@ _CLOUDS = {
 }  # fmt: skip
 _SERVING_HOSTS = ("DATABRICKS_MODEL_SERVING_HOST_URL", "DB_MODEL_SERVING_HOST_URL")
 _NOTEBOOK = "the notebook"
+
+
+class _Notebook(NamedTuple):
+    """What a notebook's runtime says of where the notebook is.
+
+    Attributes:
+        host: The workspace's host.
+        account_id: The account, where the host serves several workspaces.
+        workspace_id: The workspace, where the host serves several.
+    """
+
+    host: str
+    account_id: str | None = None
+    workspace_id: str | None = None
 
 
 def detect(layers: Layers, environ: Mapping[str, str], *, ambient: bool) -> str | None:
@@ -47,21 +61,35 @@ def detect(layers: Layers, environ: Mapping[str, str], *, ambient: bool) -> str 
         )
     if configured is not None or not ambient:
         return configured
-    if _notebook_host(environ) is not None and _is_for(layers, _notebook_host(environ)):
+    notebook = _notebook(environ)
+    if notebook is not None and _is_for(layers, notebook.host):
         return "runtime-oauth" if layers.layer("scopes") else "runtime"
     return "model-serving" if _is_model_server(environ) else None
 
 
 def find_host(layers: Layers, grant: str, environ: Mapping[str, str]) -> None:
-    """Fill in the host that a strategy knows by itself, where none is configured."""
-    if layers.layer("host"):
-        return
-    if grant in ("runtime", "runtime-oauth") and (host := _notebook_host(environ)) is not None:
-        layers.layers[ENVIRONMENT]["host"] = SourcedValue(host, _NOTEBOOK)
-    elif grant == "model-serving":
+    """Fill in what a strategy knows by itself, where it is not configured: the host, a notebook's workspace, account.
+
+    Args:
+        layers: What each layer says.
+        grant: The SDK's name of the strategy.
+        environ: The environment.
+    """
+    if grant in ("runtime", "runtime-oauth"):
+        notebook = _notebook(environ)
+        if notebook is not None and _is_for(layers, notebook.host):
+            _fill_in(layers, notebook)
+    elif grant == "model-serving" and not layers.layer("host"):
         variable = next((name for name in _SERVING_HOSTS if environ.get(name, "").strip()), None)
         if variable is not None:
             layers.layers[ENVIRONMENT]["host"] = SourcedValue(environ[variable], variable)
+
+
+def _fill_in(layers: Layers, notebook: _Notebook) -> None:
+    in_address = workspace_of(str(layers.raw("host")))
+    for name, value in notebook._asdict().items():
+        if value and not layers.layer(name) and not (name == "workspace_id" and in_address):
+            layers.layers[ENVIRONMENT][name] = SourcedValue(value, _NOTEBOOK)
 
 
 def _configured(layers: Layers, environ: Mapping[str, str]) -> str | None:
@@ -101,31 +129,38 @@ def _is_for(layers: Layers, host: str | None) -> bool:
         return False  # said later, with the profile's name
 
 
-def _notebook_host(environ: Mapping[str, str]) -> str | None:
-    """The workspace of the notebook that this runs in; ``None`` in a job's plain process and everywhere else."""
+def _notebook(environ: Mapping[str, str]) -> _Notebook | None:
+    """Where the notebook is that this runs in; ``None`` in a job's plain process and everywhere else."""
     if not environ.get("DATABRICKS_RUNTIME_VERSION", "").strip():
         return None
     for ask in (_of_the_runtime, _of_the_context, _of_dbutils):
         try:
-            host = ask()
+            said = ask()
         except Exception:  # noqa: BLE001, S112 - the runtime's own code, or there is none
             continue
-        if host:
-            return str(host)
+        if said:
+            return said if isinstance(said, _Notebook) else _Notebook(str(said))
     return None
 
 
 # What the SDK asks, in its order. Not through `databricks.sdk.runtime`: outside of a notebook its import signs in.
 
 
-def _of_the_runtime() -> Any:
+def _of_the_runtime() -> _Notebook | None:
     with libraries():
         module = importlib.import_module("dbruntime.sdk_credential_provider")
-    found = None
     for name in ("init_runtime_native_unified", "init_runtime_native_auth"):
         ask = getattr(module, name, None)
-        found = found or (ask()[0] if ask is not None else None)
-    return found
+        # The host first, what authenticates last; the account and workspace of a unified host are in between.
+        host, *between = ask()[:-1] if ask is not None else (None,)
+        if host:
+            account_id, workspace_id = between if len(between) == 2 else (None, None)
+            return _Notebook(str(host), _text(account_id), _text(workspace_id))
+    return None
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value else None
 
 
 def _of_the_context() -> Any:

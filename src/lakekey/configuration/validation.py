@@ -248,10 +248,11 @@ def _subject(auth_type: str, given: Given, profile: str, environ: Mapping[str, s
     return source.subject()
 
 
+_ALSO_FOR_THE_SDK = ("client_id", "client_secret", "account_id", "workspace_id", "authorization_details")
+
+
 def _for_the_sdk(layers: Layers, given: Given) -> dict[str, str]:
     """What the SDK's own strategies read; they check it themselves."""
     settings = {name: layers.get(name) for name, setting in SETTINGS.items() if setting.delegated}
-    settings.update(
-        {name: getattr(given, name) for name in ("client_id", "client_secret", "account_id", "workspace_id")}
-    )
+    settings.update({name: getattr(given, name) for name in _ALSO_FOR_THE_SDK})
     return {name: value for name, value in settings.items() if value is not None}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from lakekey._hosts import normalize_host
 from lakekey._imports import LOADING
 from lakekey.configuration.settings import SETTINGS
 from lakekey.configuration.target import Target
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 # Bounds on the SDK's probe of the host, which otherwise may take five minutes.
 _PATIENCE = {"http_timeout_seconds": 30, "retry_timeout_seconds": 30}
+# Those of a notebook decide for themselves where they lead, whatever was configured.
+_OF_A_NOTEBOOK = ("runtime", "runtime-oauth")
 
 
 class SdkSettings:
@@ -63,6 +66,37 @@ class SdkSettings:
             if len(value) > 3 and name not in ("cloud", "azure_environment"):
                 text = text.replace(value, f"[{name}]")
         return redacted(text, (value for name, value in self._used.items() if SETTINGS[name].secret))[:400]
+
+
+def where_it_leads(target: Target, built: "Config") -> Target:
+    """The target, with what the strategy has found for it. A token for another place is refused.
+
+    Args:
+        target: What is signed in to.
+        built: The SDK's ``Config``, in which a strategy may have replaced the host, the account and the workspace.
+
+    Raises:
+        ConfigurationError: The strategy leads elsewhere than the target.
+    """
+    host = normalize_host(built.host, target.profile, f"by {target.auth_type}")
+    said: dict[str, str | None] = {"host": host}
+    if target.auth_type in _OF_A_NOTEBOOK:
+        # The SDK writes what the runtime does not tell as "None".
+        said |= {name: _unless_none(getattr(built, name)) for name in ("account_id", "workspace_id")}
+    for name, theirs in said.items():
+        ours = getattr(target, name)
+        if ours and theirs and ours != theirs:
+            raise ConfigurationError(
+                f"{target.auth_type} signs in to {name} {theirs} alone, and {name} "
+                f"({target.sources.get(name) or target.sources.get('host', '')}) is {ours}",
+                hint=f"remove {name}, or set an auth_type that signs in there",
+                profile=target.name,
+            )
+    return target if target.host else target.at(host)
+
+
+def _unless_none(value: object) -> str | None:
+    return None if value in (None, "", "None") else str(value)
 
 
 def _unpickled(target: Target) -> Mapping[str, str]:

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from lakekey import _log
 from lakekey._commitment import Latch
-from lakekey._hosts import normalize_host
 from lakekey._imports import LOADING, amid_locked_step, holds_a_lock, importing, libraries
 from lakekey._renewal_imports import cannot_wait
 from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, TokenEndpointError
 from lakekey.oauth import jwt
 from lakekey.providers.sdk_calls import call_of, is_inside_call_of
-from lakekey.providers.sdk_settings import SdkSettings
+from lakekey.providers.sdk_settings import SdkSettings, where_it_leads
 from lakekey.providers.sources import Headers, SecondChances, credentials_of
 from lakekey.providers.token import Token
 from lakekey.providers.unattended import announce
@@ -285,6 +284,5 @@ class SdkStrategy:
 
     def _build(self, reports: list[str]) -> "Config":
         built = self._settings.config(self.target, reports)
-        if not self.target.host:
-            self.target = self.target.at(normalize_host(built.host, self.target.profile, "by Azure"))
+        self.target = where_it_leads(self.target, built)
         return built

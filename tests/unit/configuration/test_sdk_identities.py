@@ -61,6 +61,17 @@ def test_notebook_is_known_by_either_way_of_its_runtime(layers, notebook, runtim
     assert detect(layers(), NOTEBOOK, ambient=False) is None
 
 
+def test_notebook_of_a_host_that_serves_several_knows_its_account_and_workspace(layers, notebook):
+    notebook(SimpleNamespace(init_runtime_native_unified=lambda: (HOST, "acc-7", 1234567, dict)))
+    here = layers()
+    find_host(here, "runtime", NOTEBOOK)
+    assert [here.get(name) for name in ("host", "account_id", "workspace_id")] == [HOST, "acc-7", "1234567"]
+    assert here.source("workspace_id") == "the notebook"
+    elsewhere = layers(host="https://other.cloud.databricks.com")
+    find_host(elsewhere, "runtime", NOTEBOOK)
+    assert elsewhere.get("workspace_id") is None
+
+
 @pytest.mark.parametrize(("name", "expected"), [("w.cloud.databricks.com", ("runtime", HOST)), (None, (None, None))])
 def test_notebook_is_known_by_the_name_of_its_workspace(layers, notebook, name, expected):
     notebook(context=SimpleNamespace(get_context=lambda: SimpleNamespace(workspaceUrl=name)))

@@ -9,6 +9,8 @@ import base64
 import json
 import logging
 import os
+import sys
+from types import SimpleNamespace
 from unittest import mock
 
 import databricks.sdk.config as sdk_config
@@ -25,6 +27,7 @@ from lakekey.configuration.settings import M2M, SETTINGS, U2M
 from lakekey.configuration.target import DEFAULT_CLIENT, resolve
 from lakekey.errors import ConfigurationError
 from lakekey.providers.sdk_settings import SdkSettings
+from lakekey.providers.sdk_strategy import SdkStrategy
 
 ALWAYS = ("host", "account_id", "workspace_id", "group_id", "cluster_id", "warehouse_id", "token_audience")
 
@@ -458,6 +461,20 @@ def test_departure_14_the_databricks_cli_is_asked_for_the_session_of_the_host(ma
     with pytest.raises(ValueError, match="databricks-cli"):
         SdkSettings(target).config(target, [])
     assert asked == [("prod", HOST), (None, HOST)]
+
+
+@pytest.mark.parametrize("grant", ["runtime", "runtime-oauth"])
+def test_departure_15_a_notebooks_identity_is_for_its_own_workspace(machine, monkeypatch, grant):
+    names = ("init_runtime_native_auth", "init_runtime_repl_auth", "init_runtime_legacy_auth")
+    runtime = SimpleNamespace(**dict.fromkeys(names))
+    runtime.init_runtime_native_unified = lambda: (ADB, "acc", "7", lambda: {"Authorization": "Bearer a-notebooks"})
+    monkeypatch.setitem(sys.modules, "databricks.sdk.runtime", runtime)
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "16.4")
+    built = Config(host=HOST, auth_type=grant, scopes=["sql"], profile="")
+    assert (built.host, built.workspace_id) == (ADB, "7")
+    source = SdkStrategy(resolve(host=HOST, auth_type=grant, scopes=["sql"]))
+    with pytest.raises(ConfigurationError, match=f"signs in to host {ADB} alone"):
+        source.headers()
 
 
 def test_departure_4_a_service_principals_variables_are_not_an_app_for_people(machine):

@@ -30,3 +30,9 @@ def test_sdk_is_given_no_host_where_azure_alone_knows_it(given):
 def test_sdk_is_given_the_scopes_that_are_set_and_its_own_otherwise(given):
     assert given(host=HOST, scopes=["clusters", "sql"])["scopes"] == ["clusters", "sql"]
     assert "scopes" not in given(host=HOST)
+
+
+def test_sdk_is_given_the_authorization_details(given):
+    details = '[{"type":"narrow"}]'
+    assert given(host=HOST, authorization_details=details)["authorization_details"] == details
+    assert "authorization_details" not in given(host=HOST)

@@ -125,11 +125,17 @@ def test_host_that_azure_alone_knows_is_asked_for_once():
 
 
 def test_target_whose_host_is_known_is_not_asked_for():
-    source, sdk = over("one", host="https://another.example.com")
+    source, sdk = over("one")
     assert source.located() is PAT
     assert sdk.built == 0
     source.headers()
     assert source.target is PAT
+
+
+def test_strategy_that_leads_to_another_host_gives_no_header():
+    source, _ = over("one", host="https://another.example.com")
+    with pytest.raises(ConfigurationError, match=r"https://another\.example\.com alone"):
+        source.headers()
 
 
 # Refused tokens
