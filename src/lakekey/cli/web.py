@@ -13,7 +13,7 @@ from lakekey._hosts import LOOPBACK
 from lakekey.cache.app_registrations import AppRegistration, choose
 from lakekey.cli import prompt, web_unit
 from lakekey.cli.output import print_json, print_table, print_text
-from lakekey.cli.serving.own_files import require_systemd
+from lakekey.cli.serving import own_files
 from lakekey.errors import ConfigurationError
 from lakekey.web.connections import Schedule
 from lakekey.web.pages import fragment
@@ -33,11 +33,12 @@ def web(arguments: argparse.Namespace) -> int:
     if words[:1] == ["check"]:
         return _check(arguments, words[1:])
     if arguments.print_unit:
-        require_systemd("lakekey web", "/sc onstart")
+        own_files.require_systemd("lakekey web", "/sc onstart")
     settings = _settings(arguments, words)
     portal = portal_of(settings)
     if arguments.print_unit:
-        if (home := web_unit.home_of(program := os.path.abspath(sys.argv[0]))) is not None:
+        own_files.check_unit(program := os.path.abspath(sys.argv[0]))
+        if (home := web_unit.home_of(program)) is not None:
             _log.warning("web", "the unit sees nothing below %s, where %s is: install lakekey elsewhere", home, program)
         print(web_unit.unit(program, [word for word in sys.argv[1:] if word != "--print-unit"]), end="")
         return 0

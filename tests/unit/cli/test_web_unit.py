@@ -1,8 +1,47 @@
 """The unit file of ``lakekey web``."""
 
+import contextlib
+import os
+import sys
+
 import pytest
 
+from lakekey.cli import main
 from lakekey.cli.web_unit import home_of, unit
+
+PRINTS = ["web", "--url", "http://localhost:8030", "--single-user", "ada", "--print-unit"]
+
+
+@pytest.fixture
+def program(tmp_path, bare_machine, monkeypatch):
+    """Where the command seems to be; beside it is the configuration."""
+    tmp_path.chmod(0o700)
+    (bare_machine / ".databrickscfg").write_text("[DEFAULT]\nhost = https://adb-1.azuredatabricks.net\n")
+    path = tmp_path / "lakekey"
+    path.write_text("")
+    path.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(path), *PRINTS])
+    return path
+
+
+@pytest.mark.posix_owners
+def test_unit_for_a_program_that_others_can_change_is_not_printed(program, capsys):
+    assert main(PRINTS) == 0
+    assert f'ExecStart="{program}"' in capsys.readouterr().out
+    os.chmod(program, 0o777)
+    assert main(PRINTS) == 1
+    said = capsys.readouterr()
+    assert (said.out, f"{program} can be changed by another user" in said.err) == ("", True)
+
+
+@pytest.mark.posix_owners
+@pytest.mark.parametrize(("mode", "status"), [(0o666, 1), (0o644, 0)])
+def test_unit_is_not_written_to_a_file_that_others_can_change(program, capsys, mode, status):
+    with open(program.with_suffix(".service"), "w") as file, contextlib.redirect_stdout(file):
+        os.fchmod(file.fileno(), mode)
+        assert main(PRINTS) == status
+    assert bool(os.path.getsize(file.name)) == (status == 0)
+    assert ("the file that the unit is written to" in capsys.readouterr().err) == (status == 1)
 
 
 def test_words_of_the_command_reach_the_program_as_they_are():
