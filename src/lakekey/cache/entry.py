@@ -133,6 +133,8 @@ class Entry(NamedTuple):
         for name, value in known.items():
             if not isinstance(value, _KINDS[name]):
                 raise ValueError(f"{name} is of the wrong kind")  # noqa: TRY004 - of the content, not of a caller
+        if not _can_be_shown(known.get("about", {}), known.get("scopes", [])):
+            raise ValueError("what it is of is of the wrong kind")
         known["scopes"] = tuple(known.get("scopes", ()))
         for name in ("refused", "failure"):
             if known.get(name) is not None:
@@ -161,6 +163,13 @@ def _kind(default: object) -> type | tuple[type, ...]:
     if isinstance(default, tuple):
         return list
     return (int, float) if isinstance(default, float) else type(default)
+
+
+def _can_be_shown(about: dict[str, Any], granted: list[Any]) -> bool:
+    """Whether what a list of entries says of one is text: an entry that cannot be shown must not spoil the others'."""
+    scopes = about.get("scopes", [])
+    texts = [about.get("host", ""), about.get("auth_type", ""), *granted]
+    return isinstance(scopes, list) and all(isinstance(each, str) for each in (*texts, *scopes))
 
 
 # What a default cannot say is said here; of every other field, also of one that is added later, it can.

@@ -45,6 +45,19 @@ def test_what_is_not_an_entry_is_a_value_error(plaintext):
         Entry.from_bytes(plaintext)
 
 
+@pytest.mark.parametrize("value", [5, None, True, {}, ["x"]], ids=repr)
+@pytest.mark.parametrize("name", ["host", "auth_type", "scopes"])
+def test_an_entry_that_cannot_be_shown_in_a_list_is_a_value_error(name, value):
+    fields = json.loads(FULL.to_bytes())
+    if (name, value) != ("scopes", ["x"]):
+        with pytest.raises(ValueError):
+            Entry.from_bytes(json.dumps({**fields, "about": {name: value}}).encode())
+    for scopes in ([value], ["sql", value]):
+        for wrong in ({"about": {"scopes": scopes}}, {"scopes": scopes}):
+            with pytest.raises(ValueError):
+                Entry.from_bytes(json.dumps({**fields, **wrong}).encode())
+
+
 def test_the_repr_shows_which_tokens_there_are_and_none_of_them():
     assert repr(FULL) == "Entry(https://x, generation 3, tokens: access and refresh)"
     assert repr(Entry({"host": "x"})) == "Entry(x, generation 0, tokens: none)"
