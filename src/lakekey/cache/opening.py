@@ -10,10 +10,12 @@ from lakekey._imports import LOADING, expanded
 from lakekey.cache import private_files, unwritten
 from lakekey.cache.cache import Cache
 from lakekey.cache.envelope import key_id_of
+from lakekey.cache.keys import file
+from lakekey.cache.keys.choice import NOTE
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing, key_id, new_key
 from lakekey.cache.stores.file import FileStore
-from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, UnsafeCache, with_home
+from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, KeyUnavailable, UnsafeCache, with_home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +39,9 @@ def open_cache(
             (`lakekey.cache.stores.addresses`); ``None`` for what ``LAKEKEY_STORE`` says.
         moving: Whether its key is about to be moved to the source that the environment names.
         needed: Whether what is kept has to outlive this process, as a person's session has. A service principal signs
-            in again by itself, so a place that is not safe, or cannot be, is one warning to it, and no error. An entry
-            in a safe place that cannot or must not be read is an error for both.
+            in again by itself, so a place that is not safe, or cannot be, is one warning to it, and no error, and so is
+            a key that only another user may read. An entry in a safe place that cannot or must not be read is an error
+            for both.
 
     Raises:
         ConfigurationError: The store is not one of ours, or the cache directory's name is too long and is needed.
@@ -89,7 +92,23 @@ def _open_files(store: FileStore, environ: Mapping[str, str], *, moving: bool, n
         keys = Keys(store, environ, moving=moving, sealed_under=lambda: _sealed_under(store))
     except (UnsafeCache, CacheWriteFailed) as error:
         return _in_memory(instead(error))
+    except KeyUnavailable as error:
+        if needed or not _is_another_users(store):
+            raise
+        return _in_memory(instead(error))
     return Cache(store, keys, instead=instead)
+
+
+def _is_another_users(store: FileStore) -> bool:
+    """Whether this user may not read where the key is, though it is there: another user has used the cache."""
+    try:
+        for name in (NOTE, file.NOTE):
+            store.read_note(name)
+    except PermissionError:
+        return True
+    except (OSError, CacheError):
+        return False
+    return False
 
 
 def _open_shared(place: str, environ: Mapping[str, str], *, moving: bool, needed: bool) -> Cache:

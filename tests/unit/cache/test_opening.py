@@ -11,6 +11,7 @@ import pytest
 
 from lakekey.cache.entry import Entry
 from lakekey.cache.opening import cache_directory, open_cache
+from lakekey.cache.stores.file import FileStore
 from lakekey.errors import ConfigurationError, KeyUnavailable, UnsafeCache
 
 NAME = "a" * 64
@@ -52,6 +53,30 @@ def test_entry_that_must_not_be_read_in_a_safe_place_is_an_error_to_a_principal_
     os.chmod(cache.store.place(NAME), 0o644)
     with pytest.raises(UnsafeCache, match="is open to other users"):
         open_cache(environ, needed=needed).get(NAME)
+
+
+@pytest.mark.parametrize(("note", "reason"), [("cache.json", "cannot be read"), ("master.key", "cannot be read")])
+@pytest.mark.parametrize(("error", "good"), [(PermissionError(errno.EACCES, "no"), True), (OSError(5, "no"), False)])
+def test_key_that_another_user_alone_may_read_is_one_in_memory_to_a_principal(
+    environ, monkeypatch, note, reason, error, good
+):
+    open_cache(environ).begin()
+    read_note = FileStore.read_note
+
+    def denied(self, name):
+        if name == note:
+            raise error
+        return read_note(self, name)
+
+    monkeypatch.setattr(FileStore, "read_note", denied)
+    with pytest.raises(KeyUnavailable, match=reason) as caught:
+        open_cache(environ)
+    assert caught.value.hint
+    if good:
+        assert reason in open_cache(environ, needed=False).volatile
+    else:
+        with pytest.raises(KeyUnavailable, match=reason):
+            open_cache(environ, needed=False)
 
 
 @pytest.mark.posix_owners
