@@ -160,9 +160,12 @@ def _announce(
     chosen: KeyChoice, source: "OwnKeySource", keys: Keys, then: tuple[bytes, ...], replaces: bytes
 ) -> tuple[KeyRing, KeyChoice]:
     chosen = chosen._replace(current=key_id(then[0]).hex(), rotations=chosen.rotations + 1)
-    # The copy outside is never stronger than what is chosen here, wherever this is killed.
+    # The copy outside is never stronger than what is chosen here, wherever this is killed. Other processes of this
+    # user follow to a service of which it knows.
     if chosen.source == anchor.WEAKEST:
         anchor.remember(keys.environ, keys.place.where, chosen)
+    elif chosen.source == "kms":
+        anchor.expect(keys.environ, keys.place.where, chosen)
     if not write_choice(keys.place, chosen, replaces=replaces):
         raise changed_elsewhere(keys)
     anchor.remember(keys.environ, keys.place.where, chosen)

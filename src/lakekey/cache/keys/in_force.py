@@ -159,21 +159,19 @@ class Keys:
         chosen = choice is not None
         if choice is None:
             choice = self._found_again(raw, wanted)
-        if choice is not None and not self._moving:
-            _agree(choice, wanted, self.place.where, self.environ)
-            require_for_all(self.place, choice.source)
-            if (choice.source == "file" and wanted is None) or choice.source == "kms":
-                self._refuse_weaker(choice)
-        if choose and not chosen:
-            self.begun_again += bool(self._found.raw and not raw)
-            choice, chosen = self._choose(wanted, choice), True
-            raw = raw_choice(self.place)
-        elif choice is None and wanted is not None and wanted[0] in GIVEN:
-            choice = KeyChoice(wanted[0], f"{wanted[1]} asks for it")
-        if choice is None:
-            self._found = _Found(NO_RING, raw, chosen=False)
-            return NO_RING
         try:
+            if choice is not None:
+                self._believe(choice, wanted)
+            if choose and not chosen:
+                self.begun_again += bool(self._found.raw and not raw)
+                choice, chosen = self._choose(wanted, choice), True
+                raw = raw_choice(self.place)
+                self._believe(choice, wanted)  # another process, or another person, may have chosen meanwhile
+            elif choice is None and wanted is not None and wanted[0] in GIVEN:
+                choice = KeyChoice(wanted[0], f"{wanted[1]} asks for it")
+            if choice is None:
+                self._found = _Found(NO_RING, raw, chosen=False)
+                return NO_RING
             ring = ring_of(open_source(choice, self.place, self.environ), choice.why)
         except KeyUnavailable:
             if raw_choice(self.place) == raw:
@@ -229,32 +227,17 @@ class Keys:
             )
         return choice
 
-    def _refuse_weaker(self, choice: KeyChoice) -> None:
-        """Refuse a key that others who can write to the cache may have led us to: another than this user last saw.
-
-        That is a key file where it was kept elsewhere, and another key management service where none is configured.
-        """
-        with LOADING:
-            from lakekey.cache.keys import anchor
-
-        before = anchor.recall(self.environ, self.place.where)
-        if before is None or (choice.source == "kms" and (before.source != "kms" or before.kms == choice.kms)):
+    def _believe(self, choice: KeyChoice, wanted: tuple[str, str] | None) -> None:
+        """Refuse a choice that contradicts what is configured, or that others may have led us to."""
+        if self._moving:
             return
-        if choice.source == "kms":
-            if self.environ.get("LAKEKEY_KMS", "").strip():
-                anchor.remember(self.environ, self.place.where, choice)  # as it is configured
-                return
-            raise KeyUnavailable(
-                f"the key of the cache in {self.place.where} was wrapped by {before.kms!r}, and now by {choice.kms!r}, "
-                "which anyone who can write there could have put there",
-                hint=f"if you moved the key there, confirm it with: LAKEKEY_KMS={choice.kms}",
-            )
-        raise KeyUnavailable(
-            f"the key of the cache in {self.place.where} was kept in {before.source!r}, but cache.json now "
-            "names a key file, which anyone who can write there could have put there",
-            hint=f"restore {self.place.note_place(NOTE)}; if you moved the key there on another machine, confirm "
-            "it with: lakekey keys rotate --to file",
-        )
+        _agree(choice, wanted, self.place.where, self.environ)
+        require_for_all(self.place, choice.source)
+        if (choice.source == "file" and wanted is None) or choice.source == "kms":
+            with LOADING:
+                from lakekey.cache.keys.confirmation import require_ours
+
+            require_ours(self.place, self.environ, choice)
 
 
 def _agree(choice: KeyChoice, wanted: tuple[str, str] | None, where: str, environ: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from lakekey import _log
 from lakekey.cache.keys import anchor, file, keyring, passphrase
 from lakekey.cache.keys.choice import NOTE, KeyChoice, now
+from lakekey.cache.keys.confirmation import is_our_service
 from lakekey.cache.keys.kms import wrapped_ring
 from lakekey.cache.keys.kms.ring_note import made_with
 from lakekey.cache.keys.sources import configured, open_source, ring_of
@@ -58,6 +59,8 @@ def _candidates(place: "KeyPlace", environ: Mapping[str, str], needed: frozenset
     if _note(place, passphrase.NOTE) is not None:
         yield KeyChoice("passphrase", _WHY, now())
     for service, cache_id in made_with(_note(place, wrapped_ring.NOTE)):
+        if (seen is not None or place.shared) and not is_our_service(service, place.where, environ):
+            continue  # anyone who can write to the cache could have put it there, and more entries than ours under it
         yield KeyChoice("kms", _WHY, now(), kms=service, cache=cache_id)
     if needed:  # of other caches' items, the keys alone tell
         for backend, item in keyring.items(environ):

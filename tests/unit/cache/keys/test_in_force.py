@@ -1,13 +1,15 @@
 """The ring in force: chosen once, read again when it was changed, and never another than this user has seen."""
 
 import errno
+from importlib.metadata import EntryPoint
 
 import pytest
 
-from lakekey._commands import remove
+from lakekey._commands import remove, word
 from lakekey.cache.keys import anchor
 from lakekey.cache.keys.choice import NOTE, KeyChoice
 from lakekey.cache.keys.in_force import Keys
+from lakekey.cache.keys.kms import services
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import ConfigurationError, KeyUnavailable
 from support.memory_stores import Shared
@@ -194,19 +196,20 @@ def test_choice_that_is_gone_is_not_an_error_before_something_is_sealed(place, e
 FILE = KeyChoice("file", "it was chosen")
 
 
-@pytest.fixture
-def led_to_a_file(place, environ):
-    """A cache that was under a passphrase, and whose note names a key file now that others may have put there."""
-    see(environ, place, KeyChoice("passphrase", "as ever"))
+@pytest.mark.parametrize("source", ["keyring", "passphrase", "env", "mounted", "kms"])
+@pytest.mark.parametrize("note", [FILE.to_bytes(), None], ids=["named", "found"])
+def test_key_file_that_others_may_have_put_there_is_refused_unless_it_is_configured(place, environ, source, note):
+    see(environ, place, KeyChoice(source, "as ever"))
     place.write_note("master.key", ONE.encode())
-    place.write_note(NOTE, FILE.to_bytes())
-    return place
-
-
-def test_key_file_that_others_may_have_put_there_is_refused_unless_it_is_configured(led_to_a_file, environ):
-    assert "was kept in 'passphrase', but cache.json now names a key file" in refusal(led_to_a_file, environ)
-    configured = Keys(led_to_a_file, {**environ, "LAKEKEY_KEY_SOURCE": "file"})
-    assert configured.ring.current.hex() == ID_OF_ONE
+    if note is not None:
+        place.write_note(NOTE, note)
+    configured = {**environ, "LAKEKEY_KEY_SOURCE": "file"}
+    if note is not None:
+        said = refusal(place, environ)
+        assert f"was kept in {source!r}, but cache.json now names a key file" in said
+        assert Keys(place, configured).ring.current.hex() == ID_OF_ONE
+    else:
+        assert not Keys(place, environ).ring.keys
 
 
 def test_key_file_in_a_store_that_hosts_share_is_refused(environ):
@@ -235,6 +238,12 @@ def wrapped(place):
     return place
 
 
+def led_to(choice, store):
+    place = store()
+    place.write_note(NOTE, choice.to_bytes())
+    return place
+
+
 def refusal(place, environ, **options):
     with pytest.raises(KeyUnavailable) as caught:
         Keys(place, environ, **options)
@@ -252,12 +261,78 @@ def test_service_that_is_configured_is_the_one_that_was_seen_from_then_on(wrappe
     assert seen(environ, wrapped) == KMS
 
 
-@pytest.mark.parametrize("before", [None, KMS, KeyChoice("passphrase", "as ever")])
-def test_service_is_asked_where_it_is_the_one_that_was_seen_or_stronger(wrapped, environ, before):
+@pytest.mark.parametrize(
+    ("store", "before"),
+    [(MemoryStore, None), (MemoryStore, KMS), (Shared, KMS), (Shared, KMS._replace(cache="d" * 16))],
+)
+def test_service_is_asked_where_it_is_the_one_that_was_seen_or_nothing_was(environ, store, before):
+    place = led_to(KMS, store)
     if before is not None:
-        see(environ, wrapped, before)
-    assert "was wrapped by" not in refusal(wrapped, environ)
+        see(environ, place, before)
+    assert "could have put" not in refusal(place, environ)
+    assert seen(environ, place) == before
+
+
+@pytest.mark.parametrize("source", ["keyring", "passphrase", "env", "mounted"])
+def test_service_is_refused_where_the_key_was_kept_elsewhere_until_it_is_configured(wrapped, environ, source):
+    before = KeyChoice(source, "as ever")
+    see(environ, wrapped, before)
+    with pytest.raises(KeyUnavailable, match="could have put there") as caught:
+        Keys(wrapped, environ)
+    assert f"was kept in {source!r}, and is now wrapped by {KMS.kms!r}" in caught.value.message
+    assert caught.value.hint == f"if you moved the key there, confirm it with: LAKEKEY_KMS={KMS.kms}"
     assert seen(environ, wrapped) == before
+    assert "could have put" not in refusal(wrapped, {**environ, "LAKEKEY_KMS": KMS.kms})
+    assert seen(environ, wrapped) == KMS
+
+
+def test_service_of_a_store_that_hosts_share_is_refused_until_it_is_configured(environ):
+    place = led_to(KMS, Shared)
+    with pytest.raises(KeyUnavailable, match="which is not configured here") as caught:
+        Keys(place, environ)
+    assert caught.value.hint == f"if that is the service of your hosts, confirm it with: LAKEKEY_KMS={KMS.kms}"
+    assert "not configured here" not in refusal(place, {**environ, "LAKEKEY_KMS": KMS.kms})
+
+
+def test_name_of_a_service_is_one_word_of_the_command_that_confirms_it(environ):
+    place = led_to(KMS._replace(kms="x; rm -rf ~"), Shared)
+    with pytest.raises(KeyUnavailable) as caught:
+        Keys(place, environ)
+    assert caught.value.hint.endswith(f"LAKEKEY_KMS={word('x; rm -rf ~')}")
+
+
+@pytest.mark.parametrize(("installed", "good"), [(["theirs"], True), (["another"], False), (["a", "theirs"], False)])
+def test_only_service_that_a_package_brings_is_configured_by_the_source_alone(environ, monkeypatch, installed, good):
+    monkeypatch.setattr(services, "_points", lambda: [EntryPoint(name, "x:y", services.GROUP) for name in installed])
+    place = led_to(KMS._replace(kms="theirs"), Shared)
+    said = refusal(place, {**environ, "LAKEKEY_KEY_SOURCE": "kms"})
+    assert ("not configured here" not in said) is good
+
+
+def test_service_that_this_user_is_moving_the_key_to_is_followed_before_it_is_the_one_last_seen(wrapped, environ):
+    before = KeyChoice("passphrase", "as ever")
+    see(environ, wrapped, before)
+    anchor.expect(environ, wrapped.where, KMS._replace(kms="vault:transit/mine"))
+    assert "could have put there" in refusal(wrapped, environ)
+    anchor.expect(environ, wrapped.where, KMS)
+    assert "could have put there" not in refusal(wrapped, environ)
+    assert seen(environ, wrapped) == KMS
+    assert anchor.expected(environ, wrapped.where) is None
+
+
+@pytest.mark.parametrize("written", [KMS, KeyChoice("file", "it was chosen")])
+def test_choice_that_another_makes_in_between_is_looked_at_as_well(environ, written):
+    class Overtaken(MemoryStore):
+        def changing_key(self):
+            self.swap_note(NOTE, written.to_bytes(), replaces=None)
+            self.write_note("master.key", ONE.encode())
+            return super().changing_key()
+
+    place = Overtaken()
+    keys = Keys(place, environ)
+    see(environ, place, KeyChoice("env", "as ever"))
+    with pytest.raises(KeyUnavailable, match="could have put there"):
+        keys.current()
 
 
 def test_service_that_is_not_looked_at_is_not_refused_where_the_key_is_moved_away(wrapped, environ):

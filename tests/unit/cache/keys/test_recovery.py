@@ -1,16 +1,18 @@
 """The choice of a cache's key, found again by the keys that its entries name."""
 
 import errno
+from types import SimpleNamespace
 
 import pytest
 
-from lakekey.cache.keys import anchor, keyring
+from lakekey.cache.keys import anchor, keyring, recovery
 from lakekey.cache.keys.choice import KeyChoice
 from lakekey.cache.keys.kms.ring_note import Record, to_bytes
 from lakekey.cache.keys.passphrase import PassphraseRing
 from lakekey.cache.keys.recovery import find
 from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import StoreUnavailable
+from support.memory_stores import Shared
 from support.ring_texts import ID_OF_ONE, ID_OF_TWO, ONE, PASSPHRASE, TWO
 
 FIRST = frozenset({ID_OF_ONE})
@@ -70,6 +72,38 @@ def test_ring_of_a_service_that_cannot_be_asked_is_passed_over(place, environ):
     place.write_note("kms.ring", to_bytes([Record(2, "not-installed", "c" * 16, b"wrapped", b"sealed")]))
     place.write_note("master.key", ONE.encode())
     assert find(place, environ, FIRST).source == "file"
+
+
+def opening(rings, *, otherwise):
+    """Opens the ring of each key management service that is named, and another one of all other sources."""
+    return lambda choice, *_: SimpleNamespace(
+        name=choice.source, where="", read=lambda: rings.get(choice.kms, otherwise)
+    )
+
+
+@pytest.mark.parametrize(
+    ("store", "seen", "named", "found"),
+    [
+        (MemoryStore, "", "", "x"),
+        (MemoryStore, "", "y", "x"),
+        (Shared, "", "", None),
+        (Shared, "", "x", "x"),
+        (MemoryStore, "keyring", "", "keyring"),
+        (MemoryStore, "keyring", "x", "x"),
+        (MemoryStore, "kms", "", "seen"),
+        (Shared, "kms", "", "seen"),
+    ],
+)
+def test_service_that_the_user_neither_configured_nor_saw_is_passed_over_however_much_it_opens(
+    environ, monkeypatch, store, seen, named, found
+):
+    place = store()
+    place.write_note("kms.ring", to_bytes([Record(2, "x", "c" * 16, b"wrapped", b"sealed")]))
+    monkeypatch.setattr(recovery, "open_source", opening({"x": f"{ONE}\n{TWO}"}, otherwise=ONE))
+    if seen:
+        anchor.remember(environ, place.where, KeyChoice(seen, "as ever", kms="seen" if seen == "kms" else ""))
+    choice = find(place, {**environ, "LAKEKEY_KMS": named}, frozenset({ID_OF_ONE, ID_OF_TWO}))
+    assert (choice and (choice.kms or choice.source)) == found
 
 
 @pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), StoreUnavailable("it is away")])

@@ -9,6 +9,7 @@ import pytest
 
 from lakekey import _commands
 from lakekey.cache import durable_files, private_files
+from lakekey.cache.keys import anchor
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.keyring import KeyringItem
 from lakekey.cache.keys.ring import format_ring, key_id
@@ -368,6 +369,23 @@ def test_a_ring_moves_from_source_to_source_and_leaves_nothing_behind(directory,
     rotate(open_cache({**environ, **package}, moving=True), to="kms")
     assert open_cache({**place, **package}).ring.source == "kms"
     assert sorted(os.listdir(directory)) == ["cache.json", "cache.lock", "entries", "kms.ring"]
+
+
+@pytest.mark.posix_locks
+def test_other_processes_of_this_user_follow_a_ring_that_moves_to_a_service(directory, package, monkeypatch):
+    place = {"LAKEKEY_CACHE_DIR": str(directory), "LAKEKEY_PASSPHRASE": PASSPHRASE}
+    open_cache(place).begin()
+    elsewhere = {name: value for name, value in package.items() if name != "LAKEKEY_KMS"}
+    followed, remember = [], anchor.remember
+
+    def just_before(*arguments):
+        monkeypatch.setattr(anchor, "remember", remember)
+        followed.append(ring(directory, FAKE_ALIAS="tokens").source)
+        remember(*arguments)
+
+    monkeypatch.setattr(anchor, "remember", just_before)
+    rotate(open_cache({**place, **package}, moving=True), to="kms")
+    assert [*followed, ring(directory, **elsewhere).source] == ["kms", "kms"]
 
 
 def test_a_ring_that_moves_just_as_it_is_read_is_found_where_it_went(directory, package):
