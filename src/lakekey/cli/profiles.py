@@ -7,7 +7,7 @@ from typing import Any
 from lakekey.cli.output import print_json, print_step, print_table, print_text
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.target import resolve
-from lakekey.errors import ConfigurationError
+from lakekey.errors import LakekeyError
 
 
 def profiles(arguments: argparse.Namespace) -> int:
@@ -49,8 +49,8 @@ def _facts(name: str, path: str, *, default: bool) -> dict[str, Any]:
     fact.update(identity=None, compute=None, problem=None)
     try:
         target = resolve(name, environ, config_file=path)
-    except ConfigurationError as error:
-        fact["problem"] = f"{error.message} ({error.hint})"
+    except LakekeyError as error:  # also of a store that is away, which may keep the profile's client secret
+        fact["problem"] = str(error)
         return fact
     compute = []
     if target.warehouse_id or (target.http_path and not target.cluster_id):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.target import resolve
-from lakekey.errors import ConfigurationError
+from lakekey.errors import LakekeyError
 from lakekey.providers.factory import provider
 from lakekey.providers.provider import Provider
 
@@ -68,7 +68,9 @@ def logout(profile: str | None = None, **settings: "Unpack[Settings]") -> bool:
 
 
 def profiles() -> list[ProfileInfo]:
-    """The profiles of ``.databrickscfg``, each as it resolves by itself. Nothing is sent.
+    """The profiles of ``.databrickscfg``, each as it resolves by itself.
+
+    Nothing is sent, but that a shared store may be asked for a client secret.
 
     Raises:
         ConfigurationError: The file cannot be read.
@@ -83,6 +85,6 @@ def profiles() -> list[ProfileInfo]:
 def _info(name: str, path: str, environ: dict[str, str], *, is_default: bool) -> ProfileInfo:
     try:
         target = resolve(name, environ, config_file=path)
-    except ConfigurationError as error:
+    except LakekeyError as error:  # also of a store that is away, which may keep the profile's client secret
         return ProfileInfo(name, None, None, is_default, error.message)
     return ProfileInfo(name, target.host, target.auth_type, is_default, None)

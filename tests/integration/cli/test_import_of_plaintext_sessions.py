@@ -10,10 +10,13 @@ from typing import NamedTuple
 import pytest
 from databricks.sdk import oauth
 
+from lakekey.cache.client_secrets import secret_id
 from lakekey.cache.entry import Entry, entry_id
 from lakekey.cache.opening import open_cache
+from lakekey.cache.stores.file import FileStore
 from lakekey.cli import main
 from lakekey.configuration.target import resolve
+from lakekey.providers.notebook import profiles
 
 HOST = "https://dev.cloud.databricks.com"
 OTHER = "https://other.cloud.databricks.com"
@@ -249,6 +252,53 @@ def test_entry_with_a_date_beyond_the_calendar_spoils_no_list(home, lakekey):
         open_cache().put(f"{number:064x}", entry, replaces=None)
     assert len(json.loads(lakekey("status", "--json").stdout)["sessions"]) == 2
     assert lakekey("status").returncode == 0
+
+
+def with_a_secret_that_cannot_be_opened(home):
+    """A profile with a cache of its own, whose key is lost."""
+    place = home / "own"
+    with open(home / ".databrickscfg", "a", encoding="utf-8") as file:
+        file.write(f"\n[app]\nhost = {OTHER}\nclient_id = our-app\nstore = file:{place}\n")
+    entry = Path(FileStore(str(place)).place(secret_id(OTHER, None, "our-app")))
+    entry.parent.mkdir(parents=True)
+    entry.write_bytes(b"sealed")
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("https://accounts.cloud.databricks.com", "session of https://accounts.cloud.databricks.com is left out"),
+        ("https://me:dose-of-pass@host.example.com", "session of host.example.com is left out"),
+        ("https://x\0y", "is left out: host (argument) holds a line break"),
+        ("https://[::1", "session of https://[::1 is left out"),
+    ],
+)
+def test_key_of_the_cli_that_is_no_host_is_left_out_and_said(home, capsys, key, said):
+    write_cli_sessions(home, **{key: {}, "https://one.cloud.databricks.com": {}})
+    assert main(("import", "--json")) == 0
+    printed = capsys.readouterr()
+    assert [each["host"] for each in json.loads(printed.out)["sessions"]] == ["https://one.cloud.databricks.com"]
+    assert said in " ".join(printed.err.split())
+    assert "dose-of-pass" not in printed.err
+
+
+def test_profile_whose_secret_cannot_be_opened_spoils_no_import(home, capsys):
+    with_a_secret_that_cannot_be_opened(home)
+    write_cli_sessions(home, dev={})
+    assert main(("import", "--json")) == 0
+    printed = capsys.readouterr()
+    assert [each["profile"] for each in json.loads(printed.out)["sessions"]] == ["dev"]
+    assert "profile app is left out" in printed.err
+    assert main(("import", "app")) == 1
+
+
+def test_profile_whose_secret_cannot_be_opened_spoils_no_list(home, capsys):
+    with_a_secret_that_cannot_be_opened(home)
+    assert main(("profiles", "--json")) == 0
+    problems = {each["profile"]: each["problem"] for each in json.loads(capsys.readouterr().out)["profiles"]}
+    assert problems.pop("app")
+    assert {each.name for each in profiles() if each.problem} == {"app"}
+    assert set(problems.values()) == {None}
 
 
 def test_without_anything_to_take_over_it_says_so(home, lakekey):

@@ -9,10 +9,10 @@ from lakekey.cache.entry import entry_id
 from lakekey.cache.opening import open_cache
 from lakekey.cli.importing import plaintext_sessions
 from lakekey.cli.importing.plaintext_sessions import PlainSession
-from lakekey.cli.output import print_json, print_table, print_text
+from lakekey.cli.output import print_error, print_json, print_table, print_text
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.target import U2M, Target, resolve
-from lakekey.errors import CacheWriteFailed, ConfigurationError
+from lakekey.errors import CacheWriteFailed, ConfigurationError, LakekeyError
 from lakekey.observability import audit
 
 _PATIENCE = 30.0
@@ -59,31 +59,54 @@ def imports(arguments: argparse.Namespace) -> int:
 
 
 def _targets(arguments: argparse.Namespace) -> list[Target]:
-    """The profiles that were named, or all that there are and the hosts under no profile's name."""
+    """The profiles that were named, or all that there are and the hosts under no profile's name.
+
+    One of all of them that cannot be used is left out: the others are imported all the same.
+    """
     names = arguments.profiles or [found.name for found in databrickscfg.profiles(arguments.config_file)[0]]
     targets = []
     for name in names:
         try:
-            target = resolve(name, config_file=arguments.config_file)
-            if target.auth_type == "databricks-cli":  # the CLI's own sessions are a person's, too
-                target = resolve(name, config_file=arguments.config_file, auth_type=U2M)
-            if not target.is_person:
-                continue
-        except ConfigurationError:
-            # A profile of the CLI's own (auth_type = databricks-cli) is a person's; others are not ours to judge.
-            try:
-                target = resolve(name, config_file=arguments.config_file, auth_type=U2M)
-            except ConfigurationError:
-                if arguments.profiles:
-                    raise
-                continue
-        targets.append(target)
+            target = _person(name, arguments.config_file)
+        except LakekeyError as error:
+            if arguments.profiles:
+                raise
+            # A profile that is wrong in itself is not ours to judge; a store that is away may hold its client secret.
+            if not isinstance(error, ConfigurationError):
+                _say_skipped(f"profile {name}", error)
+            continue
+        if target is not None:
+            targets.append(target)
     if not arguments.profiles:
-        targets += [
-            resolve(None, environ={}, host=host, account_id=account, auth_type=U2M)
-            for host, account in plaintext_sessions.hosts()
-        ]
+        targets += _hosts_under_no_name()
     return list({entry_id(target.cache_key_fields()): target for target in reversed(targets)}.values())[::-1]
+
+
+def _person(name: str | None, config_file: str | None) -> Target | None:
+    """The target of a person's profile; ``None`` for another."""
+    try:
+        target = resolve(name, config_file=config_file)
+    except ConfigurationError:
+        pass  # maybe a profile of the CLI's own
+    else:
+        if target.auth_type != "databricks-cli":
+            return target if target.is_person else None
+    # The CLI's own sessions (auth_type = databricks-cli) are a person's, too.
+    return resolve(name, config_file=config_file, auth_type=U2M)
+
+
+def _hosts_under_no_name() -> list[Target]:
+    targets = []
+    for host, account in plaintext_sessions.hosts():
+        try:
+            targets.append(resolve(None, environ={}, host=host, account_id=account, auth_type=U2M))
+        except LakekeyError as error:
+            _say_skipped(f"the Databricks CLI's session of {host.rpartition('@')[2]}", error)
+    return targets
+
+
+def _say_skipped(what: str, error: LakekeyError) -> None:
+    print_error(f"{what} is left out: {error.message}", None)
 
 
 def _take_over(cache: Cache, target: Target) -> _Outcome | None:
