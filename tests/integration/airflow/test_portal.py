@@ -2,6 +2,7 @@
 
 import asyncio
 import configparser
+import contextvars
 import logging
 import os
 import re
@@ -137,6 +138,10 @@ def test_airflows_role_or_an_id_of_the_setting_makes_an_administrator(monkeypatc
 
     monkeypatch.setattr("airflow.api_fastapi.core_api.security.get_user", get_user)
     assert asyncio.run(asked()) is administers
+
+
+def test_request_administers_nothing_before_it_is_known_whose_it_is():
+    assert contextvars.Context().run(portal_plugin._administers.get) is False
 
 
 def test_query_reaches_the_page_and_not_what_airflow_logs_a_request_from():
