@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import importlib
 import json
 import logging
 import os
@@ -21,7 +22,7 @@ from airflow.sdk import BaseHook, Connection
 from airflow.sdk.log import redact
 
 import lakekey
-from lakekey.airflow import LakekeyDatabricksHook, LakekeyDatabricksSqlHook, connection
+from lakekey.airflow import LakekeyDatabricksHook, LakekeyDatabricksSqlHook, connection, plugin
 from lakekey.airflow.plugin import add_gates, after_import
 from lakekey.airflow.provider_info import get_provider_info
 from lakekey.providers import factory
@@ -378,10 +379,32 @@ def test_a_module_is_watched_until_it_is_imported_and_is_then_its_own_loaders(tm
     import watched_by_lakekey
 
     assert seen == [watched_by_lakekey]
+    assert watched_by_lakekey.value == 1, "its own loader has run it"
     assert type(watched_by_lakekey.__spec__.loader).__name__ == "SourceFileLoader"
     assert watched_by_lakekey.__spec__.loader is watched_by_lakekey.__loader__
     after_import("watched_by_lakekey", seen.append)
     assert len(seen) == 2
+
+
+def test_a_watched_module_that_is_not_there_is_missing_as_ever():
+    after_import("missing_from_lakekey", list)
+    assert isinstance(sys.meta_path[0], plugin._Watch), "no other finder comes before it"
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("missing_from_lakekey")
+    assert not any(isinstance(finder, plugin._Watch) for finder in sys.meta_path)
+
+
+def test_a_hook_gets_one_gate_however_often_it_is_asked_for():
+    before = vars(BaseDatabricksHook)["_get_token"]
+    add_gates(sys.modules[BaseDatabricksHook.__module__])
+    assert vars(BaseDatabricksHook)["_get_token"] is before
+
+
+def test_a_hook_that_becomes_ours_forgets_what_it_made_of_the_connections_host(box, connect):
+    hook = DatabricksHook("lakehouse")
+    assert hook.host == "127.0.0.1"
+    hook._get_token()
+    assert f"https://{hook.host}" == box.host
 
 
 def test_a_provider_release_that_we_do_not_know_is_left_alone_with_a_warning(caplog):
