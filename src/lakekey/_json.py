@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 LONGEST = 1 << 20  # characters or bytes
 DEEPEST = 64  # lists and objects within one another
+_NO_VALUE = re.compile(r"[ \t\r\n]*+")
 _DIGITS = 400  # of a whole number; what has more is infinite
 
 
@@ -23,7 +24,8 @@ def loads(text: str | bytes, *, longest: int = LONGEST, lenient: bool = False) -
         text: The text.
         longest: Characters or bytes that it may have; 1 MiB unless told.
         lenient: Put up with what spoils nothing but its own place: bytes that are not of the encoding, control
-            characters in strings, numbers of thousands of digits, and whatever follows the value.
+            characters in strings, numbers of thousands of digits, comments of HTML before the value, and whatever
+            follows it.
 
     Raises:
         ValueError: It is not JSON, too long, or more than 64 lists and objects deep.
@@ -35,8 +37,16 @@ def loads(text: str | bytes, *, longest: int = LONGEST, lenient: bool = False) -
     if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
         raise ValueError("the JSON text is too deep")
     if lenient:
-        return json.JSONDecoder(parse_int=_number, strict=False).raw_decode(text.lstrip(" \t\r\n"))[0]
+        return json.JSONDecoder(parse_int=_number, strict=False).raw_decode(text, _start(text))[0]
     return json.loads(text)
+
+
+def _start(text: str) -> int:
+    """Where the value begins, behind what a gateway has put before it."""
+    at = _NO_VALUE.match(text).end()  # type: ignore[union-attr]  # it matches nothing as well
+    while text.startswith("<!--", at) and (end := text.find("-->", at)) >= 0:
+        at = _NO_VALUE.match(text, end + 3).end()  # type: ignore[union-attr]
+    return at
 
 
 def _number(digits: str) -> float:

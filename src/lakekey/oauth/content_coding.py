@@ -7,30 +7,49 @@ may hold the successor of a refresh token that is spent.
 import zlib
 
 _NESTED = 2
-_GZIP, _ZLIB = 31, 15  # what `zlib` calls the two
+_GZIP, _ZLIB, _RAW = 31, 15, -15  # what `zlib` calls them
 _PIECE = 1024
-_ZLIB_STARTS = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+_GZIP_START = b"\x1f\x8b"
 
 
-def unpacked(body: bytes, longest: int) -> bytes:
+def unpacked(body: bytes, longest: int, label: str = "") -> bytes:
     """A body without ``gzip`` and ``deflate``; as it is where it has neither; a damaged one up to the flaw.
 
     Args:
         body: What came.
         longest: Bytes that the result may have; where it has more, it is longer than that, and not all of it.
+        label: Its ``Content-Encoding``, which alone can tell ``deflate`` where its two first bytes are left out.
     """
     for _ in range(_NESTED):
-        if body.startswith(b"\x1f\x8b"):
-            kind = _GZIP
-        elif body.startswith(_ZLIB_STARTS):
-            kind = _ZLIB
-        else:
+        kind = _kind(body, label)
+        if kind is None:
             break
-        try:
-            body = zlib.decompressobj(kind).decompress(body, longest + 1)
-        except zlib.error:
-            body = _up_to_the_flaw(kind, body) or body  # it comes before there is too much
+        body = _members(kind, body, longest) or body
     return body
+
+
+def _kind(body: bytes, label: str) -> int | None:
+    if body.startswith(_GZIP_START):
+        return _GZIP
+    # RFC 1950 §2.2: deflate, a window of up to 32 KiB, no dictionary, and a check of the two bytes.
+    if len(body) > 1 and body[0] & 0x8F == 8 and not body[1] & 0x20 and (body[0] << 8 | body[1]) % 31 == 0:
+        return _ZLIB
+    return _RAW if "deflate" in label.lower() and not body.lstrip().startswith(b"{") else None
+
+
+def _members(kind: int, body: bytes, longest: int) -> bytes:
+    """What is packed, all members of it (RFC 1952 §2.2)."""
+    found = b""
+    while body and len(found) <= longest:
+        unpacker = zlib.decompressobj(kind)
+        try:
+            found += unpacker.decompress(body, longest + 1 - len(found))
+        except zlib.error:  # which comes before there is too much
+            return b"" if kind == _RAW else found + _up_to_the_flaw(kind, body)
+        if not unpacker.unused_data.startswith(_GZIP_START):
+            break
+        body = unpacker.unused_data
+    return found
 
 
 def _up_to_the_flaw(kind: int, body: bytes) -> bytes:

@@ -231,7 +231,7 @@ def _read(response: "requests.Response", host: str, watch: deadlines.Watch) -> A
         broken = SSLError(error)
     except (urllib3.exceptions.HTTPError, OSError) as error:
         broken = error
-    body = unpacked(body, MAX_BODY)
+    body = unpacked(body, MAX_BODY, response.headers.get("Content-Encoding", ""))
     if len(body) > MAX_BODY:
         raise TokenEndpointError(
             f"{host} sent more than {MAX_BODY} bytes", status=response.status_code, retryable=False

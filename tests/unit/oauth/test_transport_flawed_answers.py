@@ -24,6 +24,11 @@ def whole(body, *headers):
     return OK + b"".join(b"%b\r\n" % header for header in headers) + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
+def deflated(window):
+    packer = zlib.compressobj(9, zlib.DEFLATED, window)
+    return packer.compress(BODY) + packer.flush()
+
+
 MANY = [b"X-%d: y" % number for number in range(900)]
 FLAWED = {
     "packed": whole(PACKED, b"Content-Encoding: gzip"),
@@ -46,6 +51,13 @@ FLAWED = {
     "UTF-16": whole(BODY.decode().encode("utf-16")),
     "line break in a string": whole(OPEN + b', "name": "a\nb"}'),
     "number without measure": whole(OPEN + b', "n": ' + b"1" * 5000 + b"}"),
+    "packed in two members": whole(gzip.compress(BODY[:40]) + gzip.compress(BODY[40:]), b"Content-Encoding: gzip"),
+    "packed in two members, with another checksum": whole(gzip.compress(BODY[:40]) + gzip.compress(BODY[40:])[:-8]),
+    "packed, with zeros behind it": whole(PACKED + b"\0" * 9),
+    "deflated with a small window": whole(deflated(12), b"Content-Encoding: deflate"),
+    "deflated without its two first bytes": whole(deflated(-15), b"Content-Encoding: Deflate"),
+    "UTF-16, labelled deflate": whole(BODY.decode().encode("utf-16"), b"Content-Encoding: deflate"),
+    "comments before it": whole(b"\n<!-- a gateway -->\n <!---->" + BODY),
     "comment behind it": whole(BODY + b"\n<!-- a gateway -->"),
     "zeros behind it": whole(BODY + b"\0\0"),
     "many headers": whole(BODY, *MANY),
