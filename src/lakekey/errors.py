@@ -53,7 +53,7 @@ class LakekeyError(Exception):
     def __str__(self) -> str:
         where = f"{self.profile}: " if self.profile else ""
         tail = f" ({self.hint})" if self.hint else ""
-        return f"{where}{self.message}{tail}"
+        return _shown(f"{where}{self.message}{tail}")
 
     def __reduce__(self) -> "tuple[Any, ...]":
         return _revive, (type(self), self.__dict__.copy())
@@ -64,6 +64,16 @@ class LakekeyError(Exception):
             from lakekey import _cells
 
         return _cells.shown(self)
+
+
+def _shown(text: str) -> str:
+    """A text that commands no terminal: a profile's name, a path, and what a server says may stand in it."""
+    if text.isprintable():
+        return text
+    kept = "\n\N{NO-BREAK SPACE}"
+    return "".join(
+        each if each.isprintable() or each in kept else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def _revive(cls: type[LakekeyError], state: "dict[str, Any]") -> LakekeyError:
@@ -284,4 +294,4 @@ class ServicePrincipalMissingWarning(UserWarning):
     def __str__(self) -> str:
         where = f"{self.profile}: " if self.profile else ""
         tail = f" {self.hint}." if self.hint else ""
-        return f"{where}{self.args[0]}.{tail}"
+        return _shown(f"{where}{self.args[0]}.{tail}")

@@ -7,7 +7,7 @@ import sys
 from lakekey import _json, _terminal
 from lakekey._commands import look_at
 from lakekey.cli import prompt
-from lakekey.cli.output import print_error
+from lakekey.cli.output import json_text, print_error
 from lakekey.cli.provider import provider_of
 from lakekey.cli.style import clean
 from lakekey.cli.workspace_api import WorkspaceApi
@@ -31,9 +31,7 @@ def api(arguments: argparse.Namespace) -> int:
     except ValueError:
         document = None
     if document is not None and (_terminal.is_terminal(sys.stdout) or arguments.json):
-        text = json.dumps(document, indent=2, ensure_ascii=not _shows(text))
-        if _terminal.is_terminal(sys.stdout) and not text.replace("\n", "").isprintable():
-            text = json.dumps(document, indent=2)
+        text = json_text(document)
     elif document is None and arguments.json:
         text = json.dumps({"status": answer.status_code, "content": text})
     elif _terminal.is_terminal(sys.stdout):
@@ -45,14 +43,6 @@ def api(arguments: argparse.Namespace) -> int:
     said = document.get("message") if isinstance(document, dict) else None
     print_error(f"HTTP {answer.status_code}" + (f": {str(said)[:300]}" if said else ""), None)
     return 1
-
-
-def _shows(text: str) -> bool:
-    try:
-        text.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _body(data: str | None) -> bytes | None:

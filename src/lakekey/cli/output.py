@@ -21,7 +21,7 @@ _BEFORE = ("or", "and", "then", "run")
 
 def print_json(facts: Any) -> None:
     """One JSON document on standard output, with JSON's own escapes where the encoding lacks a character."""
-    print(_json(facts))
+    print(json_text(facts))
 
 
 def error_facts(error: LakekeyError) -> dict[str, Any]:
@@ -59,13 +59,13 @@ def print_json_rows(facts: dict[str, Any], name: str, rows: Iterable[Any], rest:
     interruption: BaseException | None = None
     print("{", end="")
     for key, value in facts.items():
-        print(f"\n  {_json(key)}: {_nested(_json(value), 2)},", end="")
-    print(f"\n  {_json(name)}: [", end="")
+        print(f"\n  {json_text(key)}: {_nested(json_text(value), 2)},", end="")
+    print(f"\n  {json_text(name)}: [", end="")
     mark = ""
     behind: dict[str, Any] = {}
     try:
         for row in rows:
-            print(f"{mark}\n    {_nested(_json(row), 4)}", end="")
+            print(f"{mark}\n    {_nested(json_text(row), 4)}", end="")
             mark = ","
         behind = rest()
     except LakekeyError as error:
@@ -74,7 +74,7 @@ def print_json_rows(facts: dict[str, Any], name: str, rows: Iterable[Any], rest:
         interruption, behind = stop, {"error": "interrupted", "message": "interrupted", "hint": None, "profile": None}
     print("\n  ]" if mark else "]", end="")
     for key, value in behind.items():
-        print(f",\n  {_json(key)}: {_nested(_json(value), 2)}", end="")
+        print(f",\n  {json_text(key)}: {_nested(json_text(value), 2)}", end="")
     print("\n}")
     if interruption is not None:
         raise interruption
@@ -85,13 +85,18 @@ def _nested(text: str, indent: int) -> str:
     return text.replace("\n", "\n" + " " * indent)
 
 
-def _json(facts: Any) -> str:
+def json_text(facts: Any) -> str:
+    """A JSON document, with JSON's own escapes for what standard output cannot show, or a terminal would obey."""
+    from lakekey import _terminal
+
     text = json.dumps(facts, indent=2, ensure_ascii=False)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
+        if not _terminal.is_terminal(sys.stdout) or text.replace("\n", "").isprintable():
+            return text
     except UnicodeEncodeError:
-        text = json.dumps(facts, indent=2)
-    return text
+        pass
+    return json.dumps(facts, indent=2).replace("\x7f", "\\u007f")
 
 
 def print_error(message: str, hint: str | None) -> None:

@@ -1,10 +1,11 @@
 """Facts as JSON: a list of any length is printed as it comes, and looks like one that was whole."""
 
 import json
+import sys
 
 import pytest
 
-from lakekey.cli.output import print_json_rows
+from lakekey.cli.output import print_json, print_json_rows
 from lakekey.errors import ConfigurationError, LakekeyError, LoginRequired, StoreUnavailable
 
 ROW = {"name": "Zoë\nof two lines", "of": {"more": [1, 2]}, "none": []}
@@ -41,3 +42,21 @@ def test_document_is_whole_even_if_what_follows_the_list_fails(capsys):
 
     assert print_json_rows({}, "sessions", [ROW], fails) == 1
     assert json.loads(capsys.readouterr().out)["message"] == "the key stays"
+
+
+COMMANDS = "\x1b[2J\x7f\x85\x9b31m\u200f\u202e\u2066\ud800"
+
+
+def test_json_on_a_terminal_commands_it_to_nothing(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_json({"name": COMMANDS})
+    print_json({"name": "Zoë"})
+    dangerous, plain = capsys.readouterr().out.split("}\n{")
+    assert dangerous.replace("\n", "").isprintable()
+    assert json.loads(dangerous + "}") == {"name": COMMANDS}
+    assert "Zoë" in plain
+
+
+def test_json_into_a_pipe_keeps_its_characters(capsys):
+    print_json({"name": "Zoë\u200f"})
+    assert "Zoë\u200f" in capsys.readouterr().out
