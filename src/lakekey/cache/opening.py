@@ -104,8 +104,8 @@ def _is_another_users(store: FileStore) -> bool:
     try:
         for name in (NOTE, file.NOTE):
             store.read_note(name)
-    except PermissionError:
-        return True
+    except PermissionError as error:
+        return not private_files.is_in_use(error)  # which passes
     except (OSError, CacheError):
         return False
     return False

@@ -55,8 +55,17 @@ def test_entry_that_must_not_be_read_in_a_safe_place_is_an_error_to_a_principal_
         open_cache(environ, needed=needed).get(NAME)
 
 
+def in_use():
+    """What Windows raises for a file that another program has open."""
+    error = PermissionError(errno.EACCES, "no")
+    error.winerror = 32
+    return error
+
+
 @pytest.mark.parametrize(("note", "reason"), [("cache.json", "cannot be read"), ("master.key", "cannot be read")])
-@pytest.mark.parametrize(("error", "good"), [(PermissionError(errno.EACCES, "no"), True), (OSError(5, "no"), False)])
+@pytest.mark.parametrize(
+    ("error", "good"), [(PermissionError(errno.EACCES, "no"), True), (OSError(5, "no"), False), (in_use(), False)]
+)
 def test_key_that_another_user_alone_may_read_is_one_in_memory_to_a_principal(
     environ, monkeypatch, note, reason, error, good
 ):
