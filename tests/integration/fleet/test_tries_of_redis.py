@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from redis import exceptions as refusals
 
-from lakekey.cache.stores import redis_connection, redis_server
+from lakekey.cache.stores import redis_connection, redis_sentinel, redis_server
 from lakekey.cache.stores.redis_server import Server, server_at
 from lakekey.errors import CacheError, CacheWriteFailed, StoreUnavailable
 
@@ -23,9 +23,12 @@ class Network:
         tried: The port of each connection, and the seconds that it was given.
         slept: The pauses, in seconds.
         spread: What the pauses are multiplied by, at least and at most.
+        hung_up: The ports of the connections that were closed.
+        sentinels: The ports to which a connection was made as to a sentinel.
     """
 
     def __init__(self):
+        self.hung_up, self.sentinels = [], []
         self.greetings, self.replies, self.tried, self.slept, self.spread = {}, {}, [], [], set()
         self.now = 1000.0
 
@@ -40,7 +43,8 @@ class Network:
         self.spread.add(bounds)
         return 1.0
 
-    def connection(self, _, node, seconds, **__):
+    def connection(self, _, node, seconds, *, of_sentinel=False):
+        self.sentinels += [node[1]] if of_sentinel else []
         self.tried.append((node[1], seconds))
         return Connection(self, node[1], seconds)
 
@@ -71,7 +75,7 @@ class Connection:
         return reply
 
     def disconnect(self):
-        """There is nothing to hang up."""
+        self._network.hung_up.append(self._port)
 
 
 @pytest.fixture
@@ -79,7 +83,7 @@ def network(monkeypatch):
     network = Network()
     monkeypatch.setattr(redis_server, "new_connection", network.connection)
     monkeypatch.setattr(redis_server, "random", network)
-    for module in (redis_server, redis_connection):
+    for module in (redis_server, redis_connection, redis_sentinel):
         monkeypatch.setattr(module, "time", network)
     return network
 
@@ -169,6 +173,7 @@ def test_node_to_which_a_slot_moves_has_two_seconds_at_least_and_is_asked_for_on
     assert [asked.ask("GET", "key"), asked.ask("GET", "key")] == [b"OK", b"own"]
     assert network.tried[1] == (5, given)
     assert network.ports() == [4, 5, 4]
+    assert 5 in network.hung_up
 
 
 @pytest.mark.parametrize(
@@ -194,8 +199,9 @@ def test_node_to_which_a_slot_moves_has_two_seconds_at_least_and_is_asked_for_on
 def test_each_error_of_a_server_is_its_kind(network, reply, kind, in_doubt, said):
     network.replies = {4: refusals.ResponseError(reply)}
     with pytest.raises(CacheError) as caught:
-        server("?connect_timeout=0").ask("GET", "key")
+        server().ask("GET", "key")
     assert type(caught.value) is kind
+    assert bool(network.slept) is (kind is StoreUnavailable)
     assert caught.value.in_doubt is in_doubt
     assert caught.value.message == f"the store there {said}" or caught.value.message.startswith(
         f"the store there {said}"
@@ -280,3 +286,34 @@ def test_threads_of_a_process_share_the_server_of_an_address_and_its_times(numbe
     first = server_at(address, "there", 15.0)
     assert server_at(address, "there", 15.0) is first
     assert server_at(address, "there", 16.0) is not first
+
+
+@pytest.mark.parametrize("kind", [refusals.MovedError, refusals.AskError])
+def test_redirection_that_is_not_followed_is_asked_for_once(network, kind):
+    network.replies = {4: kind("1 203.0.113.9:5")}
+    with pytest.raises(CacheError, match="in clear to another host"):
+        server().ask("GET", "key")
+    assert (network.ports(), network.slept) == ([4], [])
+
+
+def test_sentinel_is_asked_as_one_and_followed_to_the_primary_that_it_names(network):
+    network.replies = {4: [[HOST.encode(), b"5"]], 5: b"OK"}
+    assert server(start="redis+sentinel://").ask("GET", "key") == b"OK"
+    assert (network.ports(), network.sentinels) == ([4, 5], [4])
+
+
+def test_sentinel_that_names_another_host_is_not_followed_by_a_clear_connection(network):
+    network.replies = {4: [[b"203.0.113.9", b"6379"]]}
+    with pytest.raises(CacheError, match=r"sends us to 203\.0\.113\.9, and would send everything in clear"):
+        server(start="redis+sentinel://").ask("GET", "key")
+    assert network.ports() == [4]
+
+
+def test_connection_on_which_an_error_came_is_not_used_again(network):
+    network.replies = {4: [refusals.ResponseError("ERR what"), b"OK"]}
+    asked = server()
+    with asked.together():
+        with pytest.raises(CacheError):
+            asked.ask("GET", "key")
+        assert asked.ask("GET", "key") == b"OK"
+    assert network.ports() == [4, 4]
