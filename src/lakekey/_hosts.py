@@ -49,7 +49,7 @@ def normalize_host(host: Any, profile: str | None = None, source: str = "") -> s
         raise _no_address(said, "is not an address", profile) from None
     if parts.username or parts.password:
         raise _no_address(said, "holds a user name or password", profile)  # not quoted: it may hold a password
-    if not name or not text.isprintable():
+    if not name or not text.isprintable() or port == 0:
         raise _no_address(said, "is not an address", profile)
     if not name.isascii():
         # A name in another script can look just like the real one.
@@ -58,6 +58,9 @@ def normalize_host(host: Any, profile: str | None = None, source: str = "") -> s
         raise _no_address(said, "is not an address", profile)
     if parts.scheme != "https" and not (parts.scheme == "http" and name in LOOPBACK):
         raise _no_address(said, f"is {parts.scheme}://{name}, which would send credentials in clear", profile)
+    if any(value.lower() != "none" for value in _workspaces(text)) and workspace_of(text) is None:
+        # Dropped, it would be another workspace than the one that was meant.
+        raise _no_address(said, "names a workspace by ?o= or ?w= whose id it cannot be", profile)
     shown = f"[{name}]" if ":" in name else name
     return f"{parts.scheme}://{shown}" + (f":{port}" if port not in (None, 443) else "")
 
@@ -79,10 +82,13 @@ def _is_name(name: str) -> bool:
 
     ``https`` and ``http`` are slips: of ``https//name``, ``https:/name`` or ``https://https://name``. Resolvers
     complete such a name by their search domains, so it could be another machine's, which would receive the credentials.
+    ``none`` and ``null`` alone are what a template without a value leaves.
     """
     labels = name.removesuffix(".").split(".")
     letters = name.replace("-", "").replace(".", "").replace("_", "")
-    return labels[0] not in ("http", "https") and letters.isalnum() and all(0 < len(label) < 64 for label in labels)
+    if labels[0] in ("http", "https") or labels in (["none"], ["null"]):
+        return False
+    return letters.isalnum() and all(0 < len(label) < 64 for label in labels)
 
 
 def _no_address(said: str, what: str, profile: str | None) -> ConfigurationError:
@@ -92,8 +98,20 @@ def _no_address(said: str, what: str, profile: str | None) -> ConfigurationError
 
 def workspace_of(host: str) -> str | None:
     """The workspace that an address copied from the browser names: its parameter ``o``, or ``w``."""
-    named = [value for name in ("o", "w") for value in _parameters(host).get(name, ())]
-    return next((value for value in named if value.isascii() and value.isdigit()), None)
+    return next((value for value in _workspaces(host) if is_workspace_id(value) and value.lower() != "none"), None)
+
+
+def is_workspace_id(text: str) -> bool:
+    """Whether a text can be a workspace's id: it is put into paths and headers as it is.
+
+    Most are numbers. The SDK takes other ids too, and leaves their form to the platform.
+    """
+    return text.isascii() and text[:1].isalnum() and text.replace("-", "").replace("_", "").isalnum()
+
+
+def _workspaces(host: str) -> list[str]:
+    parameters = _parameters(host)
+    return [value for name in ("o", "w") for value in parameters.get(name, ())]
 
 
 def account_of(host: str) -> str | None:

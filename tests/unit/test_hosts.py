@@ -42,6 +42,9 @@ CONSOLE = "accounts.cloud.databricks.com"
         f"{NAME};transportMode=http",
         f"{NAME},{NAME}",
         f"<{NAME}>",
+        "None",
+        "https://none/",
+        "null",
         "https://-.",
     ],
 )
@@ -51,7 +54,9 @@ def test_slip_in_the_scheme_never_becomes_a_host(address):
     assert caught.value.hint == "write it as https://dbc-1234.cloud.databricks.com"
 
 
-@pytest.mark.parametrize("name", ["acme.databricks.com", "data.acme.example", "host_1.internal", "localhost"])
+@pytest.mark.parametrize(
+    "name", ["acme.databricks.com", "data.acme.example", "none.example", "host_1.internal", "localhost"]
+)
 def test_vanity_name_is_a_host(name):
     assert normalize_host(f"https://{name}/?o=1") == f"https://{name}"
 
@@ -70,6 +75,9 @@ def test_name_in_another_script_is_shown_escaped():
         (f"https://{NAME}/?x=1&w=123", "123"),
         (f"https://{NAME}/?o=&w=123", "123"),
         (f"https://{NAME}/?o=none", None),
+        (f"https://{NAME}/?o=None&w=7", "7"),
+        (f"https://{NAME}/?o=abc-1_b", "abc-1_b"),
+        (f"https://{NAME}/?o=-1", None),
         (f"https://{NAME}/?o=1%0d%0aX: y", None),
         (f"https://{NAME}/", None),
         ("https://[?o=1", None),
@@ -134,6 +142,10 @@ def test_host_has_one_form_however_it_is_written(address, host):
         (f"https://:dose-of-ada@{NAME}", "host (profile) holds a user name or password"),
         (f"http://{NAME}", f"host (profile) is http://{NAME}, which would send credentials in clear"),
         ("ftp://localhost", "host (profile) is ftp://localhost, which would send credentials in clear"),
+        (f"{NAME}:0", "host (profile) is not an address"),
+        (f"https://{NAME}/?o=-1", "host (profile) names a workspace by ?o= or ?w= whose id it cannot be"),
+        (f"{NAME}?w=1%262", "host (profile) names a workspace by ?o= or ?w= whose id it cannot be"),
+        (f"{NAME}?o=\u0661", "host (profile) names a workspace by ?o= or ?w= whose id it cannot be"),
         (f"{NAME}:65536", "host (profile) is not an address"),
         (f"{NAME}:{'1' * 5000}", "host (profile) is not an address"),
         (f"{NAME}:443:443", "host (profile) is not an address"),
@@ -152,7 +164,7 @@ def test_what_credentials_must_not_be_sent_to_is_refused_with_its_source(address
         normalize_host(address, "prod", "profile")
     assert caught.value.message == said
     assert caught.value.profile == "prod"
-    with pytest.raises(ConfigurationError, match=r"^host (is|holds)"):
+    with pytest.raises(ConfigurationError, match=r"^host (is|holds|names)"):
         normalize_host(address)
 
 
