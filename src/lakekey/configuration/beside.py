@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakekey._hosts import normalize_host, workspace_of
+from lakekey._hosts import normalize_host
 from lakekey.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -18,10 +18,11 @@ def said(layers: Layers, names: Iterable[str]) -> dict[str, str]:
     """What layers say of these settings; of an address, its host alone.
 
     Args:
-        layers: The layers; they get the account that the host's address names.
-        names: The settings. The host's address may name the workspace, too.
+        layers: The layers; they get the account and the workspace that the host's address names.
+        names: The settings.
     """
     layers.take_account_of_the_host()
+    layers.take_workspace_of_the_host()
     found = {}
     for name in names:
         try:
@@ -30,8 +31,6 @@ def said(layers: Layers, names: Iterable[str]) -> dict[str, str]:
                 value = normalize_host(value)
         except ConfigurationError:
             value = _MALFORMED
-        if value is None and name == "workspace_id":
-            value = workspace_of(str(layers.raw("host")))
         if value:
             found[name] = value
     return found

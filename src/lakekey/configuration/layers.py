@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from lakekey._hosts import account_of
+from lakekey._hosts import account_of, normalize_host, workspace_of
 from lakekey._imports import LOADING
 from lakekey._named_tuple import NamedTuple
 from lakekey.configuration import databrickscfg
@@ -123,6 +123,31 @@ class Layers:
         account = account_of(host)
         if account is not None:
             self.layers[layer]["account_id"] = SourcedValue(account, self.source("host"))
+
+    def take_workspace_of_the_host(self) -> None:
+        """A workspace's id belongs to the host that stands beside it.
+
+        An address that was copied from the browser may name the workspace; that is as strong as the address, and its
+        layer's own ``workspace_id`` stronger. An id beside another host than the one in force does not count.
+        """
+        for found in self.layers.values():
+            host = found.get("host")
+            if host is None or "workspace_id" in found or not isinstance(host.value, str):
+                continue
+            if (workspace := workspace_of(host.value)) is not None:
+                found["workspace_id"] = SourcedValue(workspace, host.source)
+        chosen = False
+        for layer, found in self.layers.items():
+            if chosen and "host" in found and "workspace_id" in found and not self._is_the_host(found["host"].value):
+                self.ignore(layer, "workspace_id", "it stands beside another host")
+            chosen = chosen or "host" in found
+
+    def _is_the_host(self, other: Any) -> bool:
+        """Whether a weaker layer's host is the one in force."""
+        try:
+            return normalize_host(other) == normalize_host(self.raw("host"))
+        except ConfigurationError:  # raised for the host in force where that is the one which is wrong
+            return False
 
     def ignore(self, layer: str, name: str, why: str) -> None:
         """Listen to one layer no longer, as to one setting."""

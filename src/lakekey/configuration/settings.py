@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from types import MappingProxyType
 
+from lakekey._hosts import is_workspace_id
 from lakekey._imports import expanded
 from lakekey._named_tuple import NamedTuple
 from lakekey.errors import ConfigurationError, with_home
@@ -170,25 +171,6 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
 #: Where the profiles are: an argument and a variable, and so no setting that a profile can have.
 CONFIG_FILE = Setting(("DATABRICKS_CONFIG_FILE",), kind="path")
 
-#: Keys of the SDKs that a profile may have and that change nothing here.
-OTHER_KEYS = frozenset(
-    {
-        "config_file",
-        "debug_headers",
-        "debug_truncate_bytes",
-        "disable_async_token_refresh",
-        "disable_experimental_files_api_client",
-        "http_timeout_seconds",
-        "jobs-api-version",
-        "max_connection_pools",
-        "max_connections_per_pool",
-        "rate_limit",
-        "retry_timeout_seconds",
-        "skip_verify",
-    }
-)
-
-
 #: What a profile may say of the cache, besides its store; the cache itself reads variables.
 CACHE_SETTINGS = ("cache_dir", "key_source", "key_file")
 
@@ -235,7 +217,7 @@ def checked(name: str, value: Any, source: str, profile: str | None) -> Any:
     if setting.kind == "switch":
         return _switch(name, value, source, profile)
     if setting.kind == "path" and isinstance(value, os.PathLike):
-        value = os.fspath(value)
+        value = _path_of(name, value, source, profile)
     if setting.delegated and isinstance(value, bool):
         value = str(value).lower()
     if not isinstance(value, str):
@@ -252,7 +234,22 @@ def checked(name: str, value: Any, source: str, profile: str | None) -> Any:
             f"{name} ({source}) holds a line break or another unprintable character", hint=f"set {name} again",
             profile=profile,
         )  # fmt: skip
+    if name == "workspace_id" and not is_workspace_id(text):
+        raise ConfigurationError(
+            f"{name} ({source}) is {text!r}, which cannot be a workspace's id",
+            hint="the workspace's address in the browser has it behind ?o=; none is none", profile=profile,
+        )  # fmt: skip
     return with_home(expanded(text), f"{name} ({source})", profile=profile) if setting.kind == "path" else text
+
+
+def _path_of(name: str, value: os.PathLike[str], source: str, profile: str | None) -> Any:
+    try:
+        return os.fspath(value)
+    except Exception as error:
+        what = f"of type {type(value).__name__}, which gives no path: {type(error).__name__}"
+        raise ConfigurationError(
+            f"{name} ({source}) is {what}", hint=f"give {name} as text", profile=profile
+        ) from error
 
 
 def _scopes(value: Any, source: str, profile: str | None) -> tuple[str, ...]:
@@ -288,8 +285,15 @@ def _number(name: str, value: Any, source: str, profile: str | None) -> float:
     if not 0 < number <= last:  # refuses infinity and NaN too
         wrong = "not a port" if port else "too large" if number > last else "not a positive number"
         raise ConfigurationError(
-            f"{name} ({source}) is {value!r}, which is {wrong}",
+            f"{name} ({source}) is {_shown(value)}, which is {wrong}",
             hint=f"set {name} to a number {'from 1' if port else f'of {kind} above 0 and up'} to {last}",
             profile=profile,
         )
     return number
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - an integer of over 4,300 digits, or the caller's own class
+        return f"of type {type(value).__name__}"

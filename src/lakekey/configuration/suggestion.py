@@ -1,8 +1,26 @@
-"""The known name that a mistyped one most resembles."""
+"""The known name that a mistyped one most resembles, and the names that are known besides ours."""
 
 from collections.abc import Iterable
 
 from lakekey._imports import LOADING
+
+#: Keys of the SDKs that a profile may have and that change nothing here.
+OTHER_KEYS = frozenset(
+    {
+        "config_file",
+        "debug_headers",
+        "debug_truncate_bytes",
+        "disable_async_token_refresh",
+        "disable_experimental_files_api_client",
+        "http_timeout_seconds",
+        "jobs-api-version",
+        "max_connection_pools",
+        "max_connections_per_pool",
+        "rate_limit",
+        "retry_timeout_seconds",
+        "skip_verify",
+    }
+)
 
 
 def nearest(word: str, known: Iterable[str], *, at_least: float = 0.7) -> str | None:

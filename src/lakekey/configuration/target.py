@@ -233,7 +233,9 @@ def target_of(layers: Layers, environ: Mapping[str, str]) -> Target:
     """
     layers.take_account_of_the_host()
     auth_type = select(layers, environ)
-    return Target(*validated(layers, auth_type, environ), _beside_the_secret(layers, auth_type))
+    beside = _beside_the_secret(layers, auth_type)  # first: it is what the places say, whether or not that counts
+    layers.take_workspace_of_the_host()
+    return Target(*validated(layers, auth_type, environ), beside)
 
 
 def _beside_the_secret(layers: Layers, auth_type: str) -> tuple[tuple[str, str], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from types import MappingProxyType
 
-from lakekey._hosts import is_account_console, normalize_host, workspace_of
+from lakekey._hosts import is_account_console, normalize_host
 from lakekey._imports import LOADING
 from lakekey.configuration.layers import Layers, directly_configured
 from lakekey.configuration.settings import (
@@ -13,7 +13,6 @@ from lakekey.configuration.settings import (
     FEDERATED,
     FIND_AZURE_HOST,
     M2M,
-    OTHER_KEYS,
     SETTINGS,
     U2M,
     Given,
@@ -96,7 +95,6 @@ def validated(layers: Layers, auth_type: str, environ: Mapping[str, str]) -> tup
     given = Given(**{name: layers.get(name) for name, setting in SETTINGS.items() if not setting.delegated})
     host = _host(layers, given, auth_type)
     _check(layers, given, auth_type, host)
-    workspace = _workspace(given.workspace_id) or workspace_of(str(layers.raw("host")))
     return given, Resolved(
         profile=layers.profile,
         config_file=layers.config_file,
@@ -106,8 +104,8 @@ def validated(layers: Layers, auth_type: str, environ: Mapping[str, str]) -> tup
         client_secret=given.client_secret if auth_type in (U2M, M2M) else None,
         secret_digest=_secret_digest(given) if auth_type == M2M else "",
         scopes=given.scopes or DEFAULT_SCOPES,
-        workspace_id=workspace,
-        http_path=_http_path(layers, given, workspace),
+        workspace_id=given.workspace_id,
+        http_path=_http_path(layers, given),
         subject=_subject(auth_type, given, layers.profile or host, environ) if auth_type in FEDERATED else None,
         login_timeout=given.login_timeout or DEFAULT_LOGIN_TIMEOUT,
         lock_timeout=given.lock_timeout or DEFAULT_LOCK_TIMEOUT,
@@ -145,7 +143,7 @@ def _host(layers: Layers, given: Given, auth_type: str) -> str:
 def _respelled(layers: Layers, name: str) -> str | None:
     """The hint where the profile has what is missing under a name that is nearly right."""
     with LOADING:
-        from lakekey.configuration.suggestion import misspelled
+        from lakekey.configuration.suggestion import OTHER_KEYS, misspelled
 
     known = {*SETTINGS, *OTHER_KEYS, *(alias for setting in SETTINGS.values() for alias in setting.aliases)}
     key = misspelled(name, layers.keys, known)
@@ -214,19 +212,14 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _workspace(given: str | None) -> str | None:
-    """``none`` is what the CLI writes into a profile that is for the account alone."""
-    return None if given is None or given.lower() == "none" else given
-
-
-def _http_path(layers: Layers, given: Given, workspace: str | None) -> str | None:
+def _http_path(layers: Layers, given: Given) -> str | None:
     order = [*layers.layers, None]
     path, warehouse = layers.layer("http_path"), layers.layer("warehouse_id")
     if path is not None and order.index(path) <= order.index(warehouse):
         return given.http_path
     if warehouse is not None:
         return f"/sql/1.0/warehouses/{given.warehouse_id}"
-    return cluster_path(workspace, given.cluster_id)
+    return cluster_path(given.workspace_id, given.cluster_id)
 
 
 def cluster_path(workspace_id: str | None, cluster_id: str | None) -> str | None:

@@ -1,5 +1,6 @@
 """What a setting is, and how its value is brought into form or refused."""
 
+import os
 import pathlib
 
 import pytest
@@ -82,6 +83,43 @@ def test_cache_sees_what_a_profile_says_of_it_and_its_own_variables_as_they_are(
 def test_value_is_brought_into_form(name, value, formed):
     found = checked(name, value, "argument", None)
     assert (found, type(found)) == (formed, type(formed))
+
+
+class Unshowable:
+    def __repr__(self):
+        raise RuntimeError("not shown")
+
+    __fspath__ = __repr__
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("redirect_port", 10**5000, "redirect_port (profile) is of type int, which is not a port"),
+        ("login_timeout", 10**5000, "login_timeout (profile) is of type int, which is not a positive number"),
+        ("lock_timeout", Unshowable(), "lock_timeout (profile) is of type Unshowable, which is not a positive number"),
+    ],
+    ids=["port", "seconds", "class"],
+)
+def test_value_that_cannot_be_shown_is_refused_by_its_type(name, value, said):
+    assert refusal(name, value).message == said
+
+
+def test_path_object_that_fails_is_an_error_with_its_setting():
+    os.PathLike.register(Unshowable)
+    error = refusal("cache_dir", Unshowable())
+    assert error.message == "cache_dir (profile) is of type Unshowable, which gives no path: RuntimeError"
+
+
+@pytest.mark.parametrize("value", ["12", "abc", "a-1_b", " 7 ", "none"])
+def test_id_of_a_workspace_need_not_be_a_number(value):
+    assert checked("workspace_id", value, "profile", "dev") == value.strip()
+
+
+@pytest.mark.parametrize("value", ["1&x=2", "1/2", "12 34", "-", "-1", "\u0661", "1%2"])
+def test_what_would_change_a_path_is_not_the_id_of_a_workspace(value):
+    said = f"workspace_id (profile) is {value!r}, which cannot be a workspace's id"
+    assert refusal("workspace_id", value).message == said
 
 
 def test_path_may_be_given_as_one(tmp_path):

@@ -40,7 +40,54 @@ def test_workspace_id_none_is_not_a_workspace(config, none):
     environ = config(f"[prod]\nhost = {HOST}\nworkspace_id = {none}\ncluster_id = c\n")
     target = resolve("prod", environ)
     assert (target.workspace_id, target.http_path) == (None, None)
-    assert resolve(environ={}, host=f"{HOST}?o=1", workspace_id=none).workspace_id == "1"
+    assert resolve(environ={}, host=f"{HOST}?o=1", workspace_id=none).workspace_id is None
+    assert resolve("prod", environ, host=f"{HOST}?o=1").workspace_id == "1"
+
+
+OTHER = "https://other.cloud.databricks.com"
+
+
+@pytest.mark.parametrize(
+    ("profile", "arguments", "variables", "workspace", "source"),
+    [
+        ("workspace_id = 11", {"host": f"{HOST}/?o=22"}, {}, "22", "argument"),
+        ("workspace_id = 11", {}, {"DATABRICKS_HOST": f"{HOST}/?o=22"}, "22", "DATABRICKS_HOST"),
+        ("workspace_id = 11", {"host": HOST}, {}, "11", "profile"),
+        ("workspace_id = 11", {"host": f"{HOST.upper()}:443/"}, {}, "11", "profile"),
+        ("workspace_id = 11", {"host": OTHER}, {}, None, None),
+        ("workspace_id = 11", {"host": f"{OTHER}/?o=22"}, {}, "22", "argument"),
+        ("workspace_id = 11", {}, {"DATABRICKS_HOST": OTHER}, None, None),
+        ("", {"host": OTHER}, {"DATABRICKS_WORKSPACE_ID": "33"}, "33", "DATABRICKS_WORKSPACE_ID"),
+        ("", {"host": f"{HOST}/?o=22"}, {"DATABRICKS_WORKSPACE_ID": "33"}, "22", "argument"),
+        ("", {"host": OTHER}, {"DATABRICKS_HOST": HOST, "DATABRICKS_WORKSPACE_ID": "33"}, None, None),
+        ("workspace_id = 11", {"host": OTHER, "workspace_id": "44"}, {}, "44", "argument"),
+        ("workspace_id = 11", {"host": f"{HOST}/?o=22", "workspace_id": "44"}, {}, "44", "argument"),
+        ("workspace_id = 11", {}, {"DATABRICKS_WORKSPACE_ID": "33"}, "33", "DATABRICKS_WORKSPACE_ID"),
+    ],
+)
+def test_workspace_id_belongs_to_the_host_beside_it(config, profile, arguments, variables, workspace, source):
+    environ = {**config(f"[prod]\nhost = {HOST}\naccount_id = a-1\n{profile}\n"), **variables}
+    target = resolve("prod", environ, cluster_id="c", **arguments)
+    assert (target.workspace_id, target.sources.get("workspace_id")) == (workspace, source)
+    assert target.http_path == (workspace and f"/sql/protocolv1/o/{workspace}/c")
+    assert target.account_id == "a-1"  # a host is not an account's alone
+
+
+def test_workspace_of_the_profiles_address_is_that_of_the_same_host_given_without_it(config):
+    environ = config(f"[prod]\nhost = {HOST}/?o=11\n")
+    assert resolve("prod", environ, host=HOST).workspace_id == "11"
+    assert resolve("prod", environ, host=OTHER).workspace_id is None
+    assert resolve("prod", environ, host=f"{HOST}/?o=22").workspace_id == "22"
+
+
+def test_workspace_beside_what_is_not_a_host_does_not_count(config):
+    environ = config("[prod]\nhost = https//slip\nworkspace_id = 11\n")
+    assert resolve("prod", environ, host=HOST).workspace_id is None
+
+
+def test_workspace_of_the_address_reaches_the_sdks_own_strategies():
+    target = resolve(environ={}, host=f"{HOST}/?o=22", auth_type="pat", token=SECRET)
+    assert target.sdk_settings["workspace_id"] == "22"
 
 
 def test_mistyped_setting_or_auth_type_is_answered_with_the_near_one():

@@ -23,6 +23,7 @@ from databricks.sdk.oauth import OAuthClient, OidcEndpoints, TokenCache
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
+from lakekey._hosts import normalize_host
 from lakekey.configuration.settings import M2M, SETTINGS, U2M
 from lakekey.configuration.target import DEFAULT_CLIENT, resolve
 from lakekey.errors import ConfigurationError
@@ -198,10 +199,26 @@ def test_values_come_from_where_the_sdk_takes_them(machine, case):
         return
     event("both resolve")
     names = ("host", "account_id", "workspace_id", "group_id", "cluster_id", "warehouse_id", "token_audience")
-    assert {name: getattr(target, name) for name in names} == {name: getattr(config, name) for name in names}
+    expected = {name: getattr(config, name) for name in names}
+    levels = [case["arguments"], case["environment"], section_read(case, config)]
+    if (counts := without_other_hosts_ids(levels)) != levels:
+        event("another host's workspace")
+        expected["workspace_id"] = next((each["workspace_id"] for each in counts if "workspace_id" in each), None)
+    assert {name: getattr(target, name) for name in names} == expected
     assert set(target.scopes) == set(config.get_scopes()) - {"offline_access"}
     if case["file"] is not None:
         assert target.profile == config.profile
+
+
+def without_other_hosts_ids(levels):
+    """The levels without the workspace ids that stand beside another host than the one in force (departure 16)."""
+    host = next((normalize_host(found["host"]) for found in levels if "host" in found), None)
+    return [
+        {name: value for name, value in found.items() if name != "workspace_id"}
+        if "host" in found and normalize_host(found["host"]) != host
+        else found
+        for found in levels
+    ]
 
 
 @pytest.mark.every_input
@@ -539,6 +556,23 @@ def test_departure_10_a_host_keeps_no_path_and_is_in_lower_case(machine):
     assert sdk_resolves(pasted, machine).host == "https://One.cloud.databricks.com/sql/editor?o=123"
     target = we_resolve(pasted, machine)
     assert (target.host, target.workspace_id) == (HOST, "123")
+
+
+def test_departure_16_a_workspace_id_beside_another_host_does_not_count(machine):
+    profile = {"prod": {"host": ADB, "workspace_id": "11"}}
+    other = case(profile, "prod", host=HOST)
+    assert sdk_resolves(other, machine).workspace_id == "11"
+    assert we_resolve(other, machine).workspace_id is None
+    alike = case(profile, "prod", host=f"{ADB}/")
+    assert sdk_resolves(alike, machine).workspace_id == we_resolve(alike, machine).workspace_id == "11"
+    around = case(host=HOST, environment={"workspace_id": "11"})  # beside no host: it is for any
+    assert sdk_resolves(around, machine).workspace_id == we_resolve(around, machine).workspace_id == "11"
+
+
+def test_departure_16_the_workspace_of_an_address_is_as_strong_as_the_address(machine):
+    pasted = case({"prod": {"host": HOST, "workspace_id": "11"}}, "prod", host=f"{HOST}/?o=22")
+    assert sdk_resolves(pasted, machine).workspace_id == "11"
+    assert we_resolve(pasted, machine).workspace_id == "22"
 
 
 @pytest.mark.parametrize("oidc_token", [False, True])

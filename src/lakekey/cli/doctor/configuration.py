@@ -9,8 +9,8 @@ from lakekey.cli.doctor.finding import OK, WARNING, Check
 from lakekey.configuration import databrickscfg
 from lakekey.configuration.auth_type import conflicts
 from lakekey.configuration.layers import ENVIRONMENT, PROFILE, Layers
-from lakekey.configuration.settings import OTHER_KEYS, SETTINGS
-from lakekey.configuration.suggestion import nearest
+from lakekey.configuration.settings import SETTINGS
+from lakekey.configuration.suggestion import OTHER_KEYS, nearest
 from lakekey.configuration.target import Target
 
 
