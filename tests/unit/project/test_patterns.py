@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[3] / "src" / "lakekey"
+ROOT = Path(__file__).parents[3]
+SOURCES = (ROOT / "src", *sorted(ROOT.glob("packages/*/src")))
 FUNCTIONS = ("compile", "search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer")
 LENGTH = 16_000  # at which the bad ones are found out that are the quickest
 NOTICED = 0.05  # seconds; what takes less is not looked at twice
@@ -19,15 +20,15 @@ PIECES = (
 
 
 def patterns():
-    """Each pattern that is written down in the package, with where and its flags."""
-    for path in sorted(SOURCE.rglob("*.py")):
+    """Each pattern that is written down in a package, with where and its flags."""
+    for path in sorted(path for source in SOURCES for path in source.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
             if is_call and isinstance(node.func.value, ast.Name) and node.func.value.id == "re":
                 if node.func.attr not in (*FUNCTIONS, "escape"):
                     raise AssertionError(f"{path}:{node.lineno}: re.{node.func.attr}")
                 if node.func.attr in FUNCTIONS:
-                    yield path.relative_to(SOURCE), node
+                    yield path.relative_to(ROOT), node
 
 
 def text_of(node):

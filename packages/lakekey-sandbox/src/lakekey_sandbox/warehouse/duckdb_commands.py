@@ -1,6 +1,5 @@
 """Statements that DuckDB has no words for: USE, SHOW, DESCRIBE, SET, CREATE CATALOG, EXPLAIN."""
 
-import re
 from collections.abc import Callable
 
 import pyarrow as pa
@@ -12,6 +11,7 @@ from lakekey_sandbox.warehouse.duckdb_names import DEFAULT_SCHEMA
 from lakekey_sandbox.warehouse.duckdb_settings import Settings
 from lakekey_sandbox.warehouse.engine import Relation, rows
 from lakekey_sandbox.warehouse.errors import SqlError, syntax_error, unsupported
+from lakekey_sandbox.warehouse.wildcards import ANY, matcher
 
 _TEXT = pa.string()
 _DESCRIBED = {"col_name": _TEXT, "data_type": _TEXT, "comment": _TEXT}
@@ -60,9 +60,8 @@ class _Words:
         self.take("LIKE")
         if self.done():
             return lambda _: True
-        parts = [re.escape(part).replace(r"\*", ".*") for part in self._text().split("|")]
-        match = re.compile("|".join(parts), re.IGNORECASE).fullmatch
-        return lambda name: match(name) is not None
+        choices = [matcher([ANY if each == "*" else each for each in part]) for part in self._text().split("|")]
+        return lambda name: any(matches(name) for matches in choices)
 
     def done(self) -> bool:
         """Whether all words are read."""

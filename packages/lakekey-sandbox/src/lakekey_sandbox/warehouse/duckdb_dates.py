@@ -7,15 +7,15 @@ from sqlglot import exp
 _Type = exp.DataType.Type
 # Pattern and replacement, in the syntax that Python and DuckDB share, applied one after the other.
 _PARTS = [
-    (r"^\s*(\d{4,})\s*$", r"\1-01-01"),
-    (r"^\s*(\d{4,}-\d{1,2})\s*$", r"\1-01"),
+    (re.compile(r"^\s*(\d{4,})\s*$"), r"\1-01-01"),
+    (re.compile(r"^\s*(\d{4,}-\d{1,2})\s*$"), r"\1-01"),
 ]
-_DATE = [*_PARTS, (r"^\s*(\d{4,}-\d{1,2}-\d{1,2})[T ].*$", r"\1")]
+_DATE = [*_PARTS, (re.compile(r"^\s*(\d{4,}-\d{1,2}-\d{1,2})[T ].*$"), r"\1")]
 _TIMESTAMP = [
     *_PARTS,
-    (r"^\s*(\d{4,}-\d{1,2}-\d{1,2})[T ](\d{1,2})\s*$", r"\1 \2:00"),
-    (r"(:\d{1,2}(?:\.\d*)?)\s*([+-]\d{1,2}):?(\d{2})\s*$", r"\1\2:\3"),
-    (r"(\.\d{6})\d+", r"\1"),
+    (re.compile(r"^\s*(\d{4,}-\d{1,2}-\d{1,2})[T ](\d{1,2})\s*$"), r"\1 \2:00"),
+    (re.compile(r"(:\d{1,2}(?:\.\d*)?)\s*([+-]\d{1,2}):?(\d{2})\s*$"), r"\1\2:\3"),
+    (re.compile(r"(\.\d{6})\d+"), r"\1"),
 ]
 _RULES = {_Type.DATE: _DATE, _Type.TIMESTAMPTZ: _TIMESTAMP, _Type.TIMESTAMP: _TIMESTAMP, _Type.TIMESTAMPNTZ: _TIMESTAMP}
 _NAMES = {_Type.DATE: "date", _Type.TIMESTAMPTZ: "timestamptz", _Type.TIMESTAMP: "timestamp"}
@@ -25,7 +25,7 @@ _NAMES[_Type.TIMESTAMPNTZ] = _NAMES[_Type.TIMESTAMP]
 def _macro(name: str, cast: str, kind: exp.DataType.Type) -> str:
     text = "CAST(x AS VARCHAR)"
     for pattern, replacement in _RULES[kind]:
-        text = f"regexp_replace({text}, '{pattern}', '{replacement}')"
+        text = f"regexp_replace({text}, '{pattern.pattern}', '{replacement}')"
     target = _NAMES[kind]
     return (
         f"{name}_{target}(x) AS CASE WHEN typeof(x) = 'VARCHAR' "
@@ -73,7 +73,7 @@ def complete(text: str, kind: exp.DataType.Type) -> str:
     return _apply(text, _RULES[kind])
 
 
-def _apply(text: str, rules: list[tuple[str, str]]) -> str:
+def _apply(text: str, rules: list[tuple[re.Pattern[str], str]]) -> str:
     for pattern, replacement in rules:
-        text = re.sub(pattern, replacement, text)
+        text = pattern.sub(replacement, text)
     return text

@@ -49,17 +49,17 @@ def _matched_twice(_: str) -> SqlError:
 
 
 # Told apart by their text: DuckDB's exception classes name the phase, not the condition.
-_BY_TEXT: list[tuple[str, Callable[[str], SqlError]]] = [
-    (r'(?:Table|View) with name "?([^"]+?)"? already exists', _existing_relation),
-    (r'Schema with name "?([^"]+?)"? already exists', _existing_schema),
-    (r'(?:Table|View) with name "?(\S+?)"? does not exist', _missing_relation),
-    (r'Schema with name "?(\S+?)"? does not exist', _missing_schema),
-    (r'Catalog "(\S+?)" does not exist', _missing_relation),
-    (r'(?:Table|Scalar|Aggregate|Macro)? ?Function with name "?(\S+?)"? does not exist', _missing_function),
-    (r'Referenced (?:column|table) "([^"]+)" (?:was )?not found', _missing_column),
-    (r'does not have a column (?:named|with name) "([^"]+)"', _missing_column),
-    (r'Cannot drop entry "([^"]+)" because there are entries that depend on it', _filled_schema),
-    (r"(MERGE INTO) command cannot affect the same target row more than once", _matched_twice),
+_BY_TEXT: list[tuple[re.Pattern[str], Callable[[str], SqlError]]] = [
+    (re.compile(r'(?:Table|View) with name "?([^"]+?)"? already exists'), _existing_relation),
+    (re.compile(r'Schema with name "?([^"]+?)"? already exists'), _existing_schema),
+    (re.compile(r'(?:Table|View) with name "?(\S+?)"? does not exist'), _missing_relation),
+    (re.compile(r'Schema with name "?(\S+?)"? does not exist'), _missing_schema),
+    (re.compile(r'Catalog "(\S+?)" does not exist'), _missing_relation),
+    (re.compile(r'(?:Table|Scalar|Aggregate|Macro)? ?Function with name "?(\S+?)"? does not exist'), _missing_function),
+    (re.compile(r'Referenced (?:column|table) "([^"]+)" (?:was )?not found'), _missing_column),
+    (re.compile(r'does not have a column (?:named|with name) "([^"]+)"'), _missing_column),
+    (re.compile(r'Cannot drop entry "([^"]+)" because there are entries that depend on it'), _filled_schema),
+    (re.compile(r"(MERGE INTO) command cannot affect the same target row more than once"), _matched_twice),
 ]
 
 
@@ -71,7 +71,7 @@ def translate(error: duckdb.Error) -> SqlError:
     """
     text = str(error).replace(PREFIX, "")
     for pattern, make in _BY_TEXT:
-        if found := re.search(pattern, text):
+        if found := pattern.search(text):
             return make(".".join(f"`{part}`" for part in found[1].split(".")))
     message = text.split("\n", 1)[0].split(": ", 1)[-1].rstrip(".") + "."
     for kind, condition, sqlstate in _by_class(text):

@@ -8,6 +8,7 @@ from databricks.sql.thrift_api.TCLIService import ttypes
 
 from lakekey_sandbox.warehouse.arrow_types import column_name, comment_of, type_id
 from lakekey_sandbox.warehouse.engine import EngineSession, Relation, rows
+from lakekey_sandbox.warehouse.wildcards import ANY, ONE, matcher
 
 _TEXT = pa.string()
 _INT = pa.int32()
@@ -219,7 +220,4 @@ def _matcher(pattern: str | None) -> Callable[[str], bool]:
     if not pattern or pattern in ("%", "*"):
         return lambda _: True
     parts = re.findall(r"\\.|.", pattern, re.DOTALL)
-    wild = {"%": ".*", "_": "."}
-    text = "".join(wild.get(part) or re.escape(part[-1]) for part in parts)
-    match = re.compile(text, re.IGNORECASE | re.DOTALL).fullmatch
-    return lambda name: match(name) is not None
+    return matcher([{"%": ANY, "_": ONE}.get(part) or part[-1] for part in parts])

@@ -236,7 +236,7 @@ def _translated(error: PySparkException) -> SqlError:
     condition = error.getCondition() or "INTERNAL_ERROR"
     message = str(error.getMessage() or error).strip()
     message = message.removeprefix(f"[{condition}]").strip()
-    message = re.split(r"\s*SQLSTATE: \w{5}", message, maxsplit=1)[0]
+    message = re.split(r"SQLSTATE: \w{5}", message, maxsplit=1)[0].rstrip()
     if condition.startswith("UNSUPPORTED_FEATURE.TABLE_OPERATION"):
         message = f"{message} {NOTE}"
     return SqlError(condition, message, error.getSqlState() or "XX000")

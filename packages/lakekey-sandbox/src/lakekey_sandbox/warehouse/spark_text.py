@@ -14,7 +14,11 @@ from lakekey_sandbox.warehouse.spark_tables import statements
 SPARK_CATALOG = "spark_catalog"
 CATALOG = "hive_metastore"
 
-_WORD = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|--[^\n]*|/\*.*?\*/|`(?:[^`]|``)*`|[\w$]+|\s+|.""", re.DOTALL)
+# A text or a comment that does not end takes the rest, so that the rest is looked through once.
+_WORD = re.compile(
+    r"""'(?:\\.|[^'\\])*+'?|"(?:\\.|[^"\\])*+"?|--[^\n]*|/\*(?:[^*]|\*(?!/))*+(?:\*/)?|`(?:[^`]|``)*+`?|[\w$]+|\s+|.""",
+    re.DOTALL,
+)
 _ABOUT_CATALOGS = {"USE", "SET", "SHOW", "DESCRIBE", "DESC"}
 # Types whose Python value becomes a literal of exactly that type; the others travel as text under a CAST.
 _EXACT: dict[str, Callable[[str], Any]] = {
