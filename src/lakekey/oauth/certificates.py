@@ -2,6 +2,7 @@
 
 import os
 
+from lakekey import _plain_files
 from lakekey._imports import libraries
 from lakekey.errors import ConfigurationError
 
@@ -41,15 +42,35 @@ def check(ca_file: str | None, client_certificate: tuple[str, str] | None) -> No
         ) from None
 
 
+def require_files(ca_file: str | None, client_certificate: tuple[str, str] | None) -> None:
+    """Refuse a pipe in the place of one of the files: a library would wait for its writer, which has no deadline.
+
+    Raises:
+        ConfigurationError: One of them is a pipe or a device.
+    """
+    certificate, key = client_certificate or (None, None)
+    for setting, path in (("ca_file", ca_file), ("client_cert", certificate), ("client_key", key)):
+        try:
+            _plain_files.require(path)
+        except OSError as error:
+            raise _unreadable(setting, path, error) from None
+
+
 def _read(setting: str, path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return _plain_files.content(path)
     except FileNotFoundError:
-        problem = f"there is no {setting} {path}"
+        raise _unusable(f"there is no {setting} {path}", _step(setting)) from None
     except OSError as error:
-        problem = f"{setting} {path} cannot be read: {error.strerror}"
-    raise _unusable(problem, f"set {setting} to a PEM {'bundle' if setting == 'ca_file' else 'file'}")
+        raise _unreadable(setting, path, error) from None
+
+
+def _unreadable(setting: str, path: str | None, error: OSError) -> ConfigurationError:
+    return _unusable(f"{setting} {path} cannot be read: {error.strerror}", _step(setting))
+
+
+def _step(setting: str) -> str:
+    return f"set {setting} to a PEM {'bundle' if setting == 'ca_file' else 'file'}"
 
 
 def _unusable(problem: str, hint: str) -> ConfigurationError:

@@ -110,6 +110,7 @@ class Transport:
         new_connection: bool = False,
     ) -> Answer:
         require_secure(url)
+        certificates.require_files(self._ca_file, self._client_certificate)
         proxies = proxies_on_the_way(url)
         proxy = proxy_to(url, proxies)
         with libraries():

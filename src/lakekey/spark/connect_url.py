@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote, unquote, urlsplit
 
+from lakekey import _plain_files
 from lakekey._hosts import LOOPBACK, routing_headers
 from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError
@@ -71,8 +72,7 @@ def roots(ca_file: str | None, environ: Mapping[str, str]) -> bytes | None:
     if path is None:
         return None
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return _plain_files.content(path)
     except OSError as error:
         raise ConfigurationError(
             f"the certificates of {source} cannot be read: {error.strerror}", hint=f"check {source}: {path}"

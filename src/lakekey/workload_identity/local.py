@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
+from lakekey import _plain_files
 from lakekey._imports import LOADING
 from lakekey.errors import ConfigurationError
 from lakekey.oauth import jwt
@@ -78,8 +79,7 @@ class File:
 
     def _read(self) -> str:
         try:
-            with open(self._path, encoding="utf-8") as file:
-                text = file.read(1 << 20)
+            text = _plain_files.content(self._path, 1 << 20).decode()
         except (OSError, ValueError) as error:
             with LOADING:
                 from lakekey._commands import look_at

@@ -12,6 +12,7 @@ import shlex
 import stat
 import sys
 
+from lakekey import _plain_files
 from lakekey.cache import durable_files, private_files
 from lakekey.cache.opening import cache_directory
 from lakekey.cli.output import print_json
@@ -74,8 +75,8 @@ def _content() -> bytes:
 
 
 def _is_there(path: str, content: bytes) -> bool:
-    with contextlib.suppress(OSError), open(path, "rb") as file:
-        return _is_private(os.lstat(path)) and file.read() == content and os.access(path, os.X_OK)
+    with contextlib.suppress(OSError):
+        return _is_private(os.lstat(path)) and _plain_files.content(path) == content and os.access(path, os.X_OK)
     return False
 
 

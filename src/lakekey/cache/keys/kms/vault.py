@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from lakekey import _plain_files
 from lakekey._commands import look_at
 from lakekey.cache.keys.kms import rest
 from lakekey.cache.keys.kms.service import Kind, KmsTrouble
@@ -150,8 +151,7 @@ class VaultTransit:
 
     def _content(self, path: str) -> str:
         try:
-            with open(path, "rb") as file:
-                return file.read(_LONGEST_TOKEN).decode().strip()
+            return _plain_files.content(path, _LONGEST_TOKEN).decode().strip()
         except (OSError, ValueError):
             pass
         raise KmsTrouble(Kind.CREDENTIALS, "a token file cannot be read", f"check that file: {look_at(path)}")
