@@ -10,6 +10,7 @@ from airflow.providers.databricks.hooks.databricks import DatabricksHook
 from airflow.providers.databricks.hooks.databricks_sql import DatabricksSqlHook
 
 from lakekey import sql
+from lakekey._hosts import routing_headers
 from lakekey.airflow.connection import OURS, provider_of, switches_of
 from lakekey.airflow.provider_info import CONN_TYPE, HOOK_NAME
 from lakekey.errors import LoginRequired
@@ -64,6 +65,17 @@ class SignedIn:
     def _get_aiohttp_kwargs(self, url: str) -> dict[str, Any]:
         given = super()._get_aiohttp_kwargs(url)  # type: ignore[misc]
         return {**given, "ssl": self._tls} if self._tls is not None else given
+
+    # Both are what Airflow adds to the headers of each API call.
+
+    def _get_aad_headers(self) -> dict[str, str]:
+        given = super()._get_aad_headers()  # type: ignore[misc]
+        return {**given, **routing_headers(self.provider.target.workspace_id)}
+
+    async def _a_get_aad_headers(self) -> dict[str, str]:
+        given = await super()._a_get_aad_headers()  # type: ignore[misc]
+        target = await asyncio.to_thread(lambda: self.provider.target)
+        return {**given, **routing_headers(target.workspace_id)}
 
     @cached_property
     def _tls(self) -> ssl.SSLContext | None:

@@ -26,11 +26,11 @@ from lakekey.configuration.target import Target
 from lakekey.errors import ConfigurationError, LakekeyError
 from lakekey.providers.provider import Provider
 
-# What would decide another identity than the one that is lent.
+# What would decide another identity than the one that is lent, or send it to another workspace.
 _OF_ANOTHER = frozenset(
     variable
     for name, setting in SETTINGS.items()
-    if setting.method or setting.secret or name in ("auth_type", "host")
+    if setting.method or setting.secret or name in ("auth_type", "host", "account_id", "workspace_id")
     for variable in setting.variables
     if variable.startswith(("DATABRICKS_", "ARM_"))
 )
@@ -40,13 +40,13 @@ def env(arguments: argparse.Namespace) -> int:
     """Print the variables with which another tool uses the session, for ``eval``."""
     target = target_for_others(arguments.profile)
     if arguments.token:
-        variables = {"DATABRICKS_HOST": target.host, "DATABRICKS_TOKEN": _ready(target).token().access_token}
+        variables = {**_place(target), "DATABRICKS_TOKEN": _ready(target).token().access_token}
     else:
         from lakekey.cli.serving.databricks_program import program
 
         _require_same_session(target)
         variables = {
-            "DATABRICKS_HOST": target.host,
+            **_place(target),
             "DATABRICKS_AUTH_TYPE": "databricks-cli",
             "DATABRICKS_CLI_PATH": program(),
         }
@@ -62,6 +62,16 @@ def env(arguments: argparse.Namespace) -> int:
     for name, value in variables.items():
         print(_assignment(name, value, arguments.shell or usual_shell(os.environ)))
     return 0
+
+
+def _place(target: Target) -> dict[str, str]:
+    """The variables that say where the session is for: a host that serves several workspaces goes by the workspace."""
+    found = {
+        "DATABRICKS_HOST": target.host,
+        "DATABRICKS_ACCOUNT_ID": target.account_id,
+        "DATABRICKS_WORKSPACE_ID": target.workspace_id,
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _require_same_session(target: Target) -> None:
@@ -84,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     target = target_for_others(arguments.profile)
     provider = _ready(target)
     inherited = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER}
-    lent = {"DATABRICKS_HOST": target.host}
+    lent = _place(target)
     if arguments.token:
         return _run(arguments.words, {**inherited, **lent, "DATABRICKS_TOKEN": provider.token().access_token})
     from lakekey.cli.serving.metadata_service import MetadataService

@@ -214,6 +214,22 @@ def test_a_rest_call_that_is_refused_is_sent_once_more_with_a_new_token(box, con
     assert (box.counters["unauthorized"], box.counters["token.requests"]) == (1, 2)
 
 
+@pytest.mark.parametrize("kind", [DatabricksHook, LakekeyDatabricksHook, LakekeyDatabricksSqlHook])
+def test_rest_calls_say_which_workspace_they_are_for_where_that_is_known(box, connect, kind):
+    assert kind("lakehouse")._get_aad_headers() == {}
+    connect(extra=extras(box, workspace_id="123"))
+    hook = kind("lakehouse")
+    hook._get_token()  # a hook of the provider's own becomes ours with its first act
+    expected = {"X-Databricks-Org-Id": "123", "X-Databricks-Workspace-Id": "123"}
+    assert hook._get_aad_headers() == expected
+
+    async def ask():
+        await hook._a_cache_databricks_conn()
+        return await hook._a_get_aad_headers()
+
+    assert asyncio.run(ask()) == expected
+
+
 def test_a_statement_that_is_refused_is_sent_once_more_with_a_new_token(box, connect):
     hook = DatabricksSqlHook("lakehouse")
     connection = hook.get_conn()
