@@ -138,7 +138,8 @@ def connectors(session):
     passed_over = ("-W", "ignore::pytest.PytestUnraisableExceptionWarning")
     for release in OLD_CONNECTORS:
         here = environment_of(f"connector-{release}")
-        tests = [f"tests/integration/connectors/{name}.py" for name in ("test_sql_connector", "test_sql_lost_answers")]
+        names = ("test_sql_connector", "test_sql_bystanders", "test_sql_lost_answers")
+        tests = [f"tests/integration/connectors/{name}.py" for name in names]
         pytest(session, here, *passed_over, *tests, env=COMPILES_IMPORTS)
 
 

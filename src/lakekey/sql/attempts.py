@@ -19,12 +19,14 @@ class _Attempts:
 
     Attributes:
         repeatable: Whether a second one does no harm, as where the statement only reads.
+        cursor: The connector's cursor that begins it; ``None`` if the connector makes one for it.
         failed: How many attempts that were sent the connector has followed by another one.
         lost: What the last attempt ended with, if it broke off and no other one may follow.
     """
 
-    def __init__(self, *, repeatable: bool) -> None:
+    def __init__(self, cursor: Any, *, repeatable: bool) -> None:
         self.repeatable = repeatable
+        self.cursor = cursor
         self.failed = 0
         self.lost: UnsafeToRetryError | None = None
 
@@ -43,16 +45,17 @@ _current: ContextVar[_Attempts | None] = ContextVar("lakekey_sql_attempts", defa
 
 
 @contextlib.contextmanager
-def counted(*, repeatable: bool) -> Iterator[None]:
+def counted(cursor: Any = None, *, repeatable: bool) -> Iterator[None]:
     """Within it, a statement is begun, and the connector's attempts at it are counted.
 
     The number of attempts in the context of the connector's error is right then, and a statement whose answer is lost
     is not sent again unless it is repeatable.
 
     Args:
+        cursor: The connector's cursor that begins it; ``None`` if the connector makes one for it.
         repeatable: Whether a second one does no harm, as where the statement only reads.
     """
-    attempts = _Attempts(repeatable=repeatable)
+    attempts = _Attempts(cursor, repeatable=repeatable)
     token = _current.set(attempts)
     try:
         yield
@@ -61,6 +64,12 @@ def counted(*, repeatable: bool) -> Iterator[None]:
         raise
     finally:
         _current.reset(token)
+
+
+def is_ours(cursor: Any) -> bool:
+    """Whether what a cursor of the connector begins now is the statement that is counted here, and no other one."""
+    attempts = _current.get()
+    return attempts is not None and (attempts.cursor is None or attempts.cursor is cursor)
 
 
 class _Counting(DatabricksRetryPolicy):  # type: ignore[misc]  # the connector has no types of its own

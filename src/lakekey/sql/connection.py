@@ -1,7 +1,7 @@
 """A connector's connection and cursor, wrapped: typed errors, and one new connection after a refused statement.
 
-Wrapped rather than subclassed: the inside of the connector's classes differs between the releases that people run
-(4.1 has no session object, for one), their outside does not.
+Wrapped rather than subclassed: the inside of the connector's classes differs between the releases that people run,
+their outside does not.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from lakekey.errors import LockTimeout
 from lakekey.providers.provider import Provider
 from lakekey.sql.arguments import TokenTracker
 from lakekey.sql.attempts import counted, watched
+from lakekey.sql.bystanders import Bystanders
 from lakekey.sql.connector_errors import explained, kernel_refusal, refused, typed
 from lakekey.sql.proxy import ConnectionProxy, CursorProxy
 from lakekey.sql.statements import is_plain_read, started_nothing
@@ -48,7 +49,9 @@ class Connection(ConnectionProxy):
         # Held for a few steps, never over the network, as a statement is begun and as the session is replaced.
         self._lock = threading.RLock()
         self._cursors: weakref.WeakValueDictionary[int, Cursor] = weakref.WeakValueDictionary()
-        self.connection = self._open()
+        connection = self._open()
+        self._bystanders = Bystanders(connection)
+        self.connection = connection
 
     def cursor(self, *args: Any, **kwargs: Any) -> "Cursor":
         """A cursor, as the connector makes it."""
@@ -65,7 +68,8 @@ class Connection(ConnectionProxy):
         """Begin a statement; if the server refuses to start it, once more on a new connection with a new token.
 
         Only a refusal of the call that starts it says that it has not run. It is not sent again either if anything may
-        hang on the session: an earlier statement that is not plainly a read, or another cursor's statement or result.
+        hang on the session: an earlier statement that is not plainly a read, or another cursor's statement or result,
+        also of cursors that the program made past us.
         """
         self._tracker.check()
         reads = not name.startswith("execute") or is_plain_read(args[0] if args else kwargs.get("operation"))
@@ -77,7 +81,7 @@ class Connection(ConnectionProxy):
             first = getattr(cursor.cursor, name)
         try:
             try:
-                return self._run(functools.partial(first, *args, **kwargs), reads=reads)
+                return self._run(cursor, functools.partial(first, *args, **kwargs), reads=reads)
             except sql.exc.Error as error:
                 if not refused(error):
                     raise
@@ -88,24 +92,28 @@ class Connection(ConnectionProxy):
             if not (renewed and alone and has_not_run and self._reopen(cursor, shaping=int(not reads))):
                 raise self._explained(refusal, renewed=renewed, batch=batch)
             second = getattr(cursor.cursor, name)
-            return self._call(lambda: self._run(functools.partial(second, *args, **kwargs), reads=reads))
+            return self._call(lambda: self._run(cursor, functools.partial(second, *args, **kwargs), reads=reads))
         finally:
             cursor.is_running = False
 
-    def _run(self, call: Callable[[], Any], *, reads: bool) -> Any:
-        with counted(repeatable=reads):
+    def _run(self, cursor: "Cursor", call: Callable[[], Any], *, reads: bool) -> Any:
+        with counted(cursor.cursor, repeatable=reads):
             result = typed(call)
         self._tracker.served()
         return result
 
     def _is_used_beside(self, cursor: "Cursor") -> bool:
-        """Whether another cursor of this session is at work, or has a result that may not have been read."""
+        """Whether another cursor is at work on this session, has a result, or has shaped it past us."""
+        past_us = self._bystanders
+        if past_us.have_shaped or past_us.are_running():
+            return True
         ours = [other for other in self._cursors_in_use() if other is not cursor]
         # Its own list has those, too, that were made without us.
-        theirs = [other for other in list(getattr(self.connection, "_cursors", ())) if other is not cursor.cursor]
+        theirs = [*list(getattr(self.connection, "_cursors", ())), *past_us.cursors()]
         return any(other.is_running for other in ours) or any(
             found.active_result_set is not None or found.active_command_id is not None
             for found in (*theirs, *(other.cursor for other in ours))
+            if found is not cursor.cursor
         )
 
     def _cursors_in_use(self) -> "list[Cursor]":
@@ -190,6 +198,7 @@ class Connection(ConnectionProxy):
                 self._carry_over(new)
                 with self._step():
                     if old.open and self._shaping == shaping and not self._is_used_beside(cursor):
+                        self._bystanders = Bystanders(new)
                         self.connection = new
                         for each in self._cursors_in_use():
                             each.renew()
@@ -219,7 +228,9 @@ class Cursor(CursorProxy):
         self.cursor: Any = owner.connection.cursor(*args, **kwargs)
 
     def renew(self) -> None:
-        """Take a new cursor of the connection's current session."""
+        """Take a new cursor of the connection's current session; a closed one stays as it is."""
+        if not self.cursor.open:
+            return
         args, kwargs = self._made_with
         self.cursor = self._owner.connection.cursor(*args, **kwargs)
         self._carry_over(self.cursor)

@@ -19,9 +19,11 @@ class Proxy:
 
     Attributes:
         _assigned: What the program has set, to be set on the object that replaces this one.
+        _kept_here: What the program may replace, and is kept on this object, since it calls what is here.
     """
 
     _stands_for: str
+    _kept_here: frozenset[str] = frozenset()
     _assigned: dict[str, Any]
 
     @property  # type: ignore[misc]  # which may be set on other objects
@@ -37,28 +39,38 @@ class Proxy:
     def __getattr__(self, name: str) -> Any:
         if name in ("_assigned", self._stands_for):  # not made yet, as in a copy
             raise AttributeError(name)
-        return self._checked(getattr(getattr(self, self._stands_for), name))
+        theirs = getattr(self, self._stands_for)
+        return self._checked(theirs, getattr(theirs, name))
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = vars(self)
-        if name in own or self._stands_for not in own or hasattr(type(self), name):
+        if name in own or self._stands_for not in own or name in self._kept_here or hasattr(type(self), name):
             object.__setattr__(self, name, value)
         else:
             setattr(own[self._stands_for], name, value)
             self._assigned[name] = value
 
+    def __delattr__(self, name: str) -> None:
+        if name in vars(self) or hasattr(type(self), name):
+            object.__delattr__(self, name)
+        else:
+            delattr(getattr(self, self._stands_for), name)
+            self._assigned.pop(name, None)
+
     def _carry_over(self, replacement: Any) -> None:
         for name, value in self._assigned.items():
             setattr(replacement, name, value)
 
-    def _checked(self, found: Any) -> Any:
+    def _checked(self, theirs: Any, found: Any) -> Any:
         """An attribute of the connector's; if it is a method, one whose errors are typed."""
-        if not isinstance(found, MethodType):
+        if not isinstance(found, MethodType) or found.__self__ is not theirs:
             return found
+        method, stands_for = found.__func__, self._stands_for
 
         @functools.wraps(found)
         def call(*args: Any, **kwargs: Any) -> Any:
-            return self._call(functools.partial(found, *args, **kwargs))
+            # Of what is there now: after a renewal, that is another object.
+            return self._call(functools.partial(method, getattr(self, stands_for), *args, **kwargs))
 
         return call
 
@@ -83,7 +95,7 @@ class ConnectionProxy(Proxy):
     @property
     def autocommit(self) -> bool:
         """Whether each statement commits itself; an attribute of the connector's connection that can be set."""
-        mode: bool = self._call(lambda: self.connection.autocommit)
+        mode: bool = self._run_internal(lambda: self.connection.autocommit, repeatable=True)
         return mode
 
     @autocommit.setter
@@ -101,12 +113,12 @@ class ConnectionProxy(Proxy):
     def _set_autocommit(self, mode: bool) -> None:
         self._run_internal(lambda: setattr(self.connection, "autocommit", mode), repeatable=True)
 
-    def _run_internal(self, work: Callable[[], Any], *, repeatable: bool) -> None:
-        def call() -> None:
+    def _run_internal(self, work: Callable[[], Any], *, repeatable: bool) -> Any:
+        def call() -> Any:
             with counted(repeatable=repeatable):
-                work()
+                return work()
 
-        self._call(call)
+        return self._call(call)
 
     def _call(self, work: Callable[[], Any], *, batch: bool = False) -> Any:
         """Do something with the connector that is not sent again; a refused token is replaced for what comes next."""
@@ -134,12 +146,13 @@ class CursorProxy(Proxy):
     """
 
     _stands_for = "cursor"
+    _kept_here = BEGINNINGS
     cursor: Any
     _owner: Any
 
     def __getattr__(self, name: str) -> Any:
         if name in BEGINNINGS:
-            return functools.partial(self._begin, name)
+            return functools.update_wrapper(functools.partial(self._begin, name), getattr(self.cursor, name))
         return super().__getattr__(name)
 
     def __iter__(self) -> Iterator[Any]:

@@ -1,5 +1,7 @@
 """Statements that the connector begins by itself, to end a transaction: none of them is sent again either."""
 
+from contextlib import suppress
+
 import pytest
 import sqlalchemy as sa
 from databricks import sql
@@ -100,6 +102,26 @@ def test_session_whose_mode_cannot_be_read_back_is_not_replaced(box, principal, 
             cursor.execute("insert into written values (1)")
         assert "the statement has not run, and was not sent again" in caught.value.__cause__.message
     assert written() == 0
+
+
+def test_transaction_begun_past_us_keeps_its_session(box, principal):
+    with lakekey.sql.connect(principal, enable_telemetry=False, ignore_transactions=False) as connection:
+        connection.connection.autocommit = False
+        box.fault("sql", status=401)
+        with pytest.raises(sql.exc.RequestError), connection.cursor() as cursor:
+            cursor.execute("select 1")
+
+
+def test_mode_that_is_read_from_the_server_leaves_nothing_behind(box, principal):
+    with lakekey.sql.connect(
+        principal, enable_telemetry=False, ignore_transactions=False, fetch_autocommit_from_server=True
+    ) as connection:
+        assert not connection._bystanders.have_shaped
+        before = box.counters["statements"]
+        with suppress(sql.exc.Error):  # the server may not have such a setting
+            assert connection.autocommit in (True, False)
+        assert box.counters["statements"] == before + 1
+        assert not connection._bystanders.have_shaped
 
 
 def unreadable(_connection):

@@ -1,5 +1,8 @@
 """What stands for the connector's objects: everything reaches them, and their errors come out typed."""
 
+import inspect
+from unittest import mock
+
 import pytest
 
 from lakekey.sql.proxy import CursorProxy
@@ -21,6 +24,9 @@ class Theirs:
     def fetchone(self):
         """The next row."""
         raise ValueError("refused")
+
+    def rest(self, statement):
+        self.said = statement
 
     def close(self):
         self.closed += 1
@@ -81,6 +87,61 @@ def test_property_is_not_hidden_by_what_a_program_sets(ours):
         ours.connection = "another"
     assert isinstance(ours.connection, Owner)
     assert isinstance(ours, Theirs)
+
+
+@pytest.mark.parametrize("name", ["execute", "rest"])
+def test_method_that_a_program_wraps_calls_what_was_there(ours, name):
+    calls, before = [], getattr(ours, name)
+    setattr(ours, name, lambda *args: (calls.append(args), before(*args))[1])
+    getattr(ours, name)("select 1")
+    assert calls == [("select 1",)]
+    assert ours.cursor.said == "select 1"
+    delattr(ours, name)
+    getattr(ours, name)("select 2")
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("name", ["execute", "fetchone"])
+@pytest.mark.parametrize("how", [{}, {"autospec": True}])
+def test_method_can_be_patched(ours, name, how):
+    args = inspect.signature(getattr(ours, name)).parameters
+    with mock.patch.object(ours, name, **how) as patched:
+        getattr(ours, name)(*args)
+    patched.assert_called_once_with(*args)
+    assert ours.execute("select 1").cursor.said == "select 1"
+    with pytest.raises(PermissionError):
+        ours.fetchone()
+
+
+def test_method_of_a_release_without_it_is_missing(ours):
+    assert ours.execute.__name__ == "execute"
+    assert not hasattr(ours, "catalogs")
+
+
+def test_attribute_that_is_deleted_is_gone_from_what_replaces_the_object_too(ours):
+    ours.own_of_the_program = "kept"
+    del ours.own_of_the_program
+    assert not hasattr(ours, "own_of_the_program")
+    ours._carry_over(replacement := Theirs())
+    assert vars(replacement) == vars(Theirs())
+    del ours.arraysize
+    assert not hasattr(ours.cursor, "arraysize")
+    with pytest.raises(AttributeError):
+        del ours.connection
+
+
+def test_method_that_was_read_before_acts_on_what_replaces_the_object(ours):
+    close, execute, first = ours.close, ours.execute, ours.cursor
+    ours.cursor = Theirs()
+    close()
+    assert execute("select 1") is ours
+    assert (first.closed, ours.cursor.closed, ours.cursor.said) == (0, 1, "select 1")
+
+
+def test_method_of_another_object_stays_as_it_is(ours):
+    ours.hook = Theirs().fetchone
+    with pytest.raises(ValueError, match="refused"):
+        ours.hook()
 
 
 def test_errors_of_methods_and_of_rows_are_typed(ours):
