@@ -23,6 +23,7 @@ from databricks.sdk.oauth import OAuthClient, OidcEndpoints, TokenCache
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
+from lakekey import sdk
 from lakekey._hosts import normalize_host
 from lakekey.configuration.settings import M2M, SETTINGS, U2M
 from lakekey.configuration.target import DEFAULT_CLIENT, resolve
@@ -492,6 +493,17 @@ def test_departure_15_a_notebooks_identity_is_for_its_own_workspace(machine, mon
     source = SdkStrategy(resolve(host=HOST, auth_type=grant, scopes=["sql"]))
     with pytest.raises(ConfigurationError, match=f"signs in to host {ADB} alone"):
         source.headers()
+
+
+def test_departure_16_the_sdks_http_client_is_set_by_arguments_and_variables_alone(machine, monkeypatch):
+    machine.write_text(f"[prod]\nhost = {HOST}\nclient_id = app\nclient_secret = made-up-of-app\nrate_limit = 3\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(machine))
+    monkeypatch.delenv("DATABRICKS_HOST", raising=False)
+    assert Config(profile="prod", credentials_strategy=SignsInNever()).rate_limit == 3
+    assert sdk.config("prod").rate_limit is None
+    assert sdk.config("prod", rate_limit=5).rate_limit == 5
+    monkeypatch.setenv("DATABRICKS_RATE_LIMIT", "7")
+    assert sdk.config("prod").rate_limit == 7
 
 
 def test_departure_4_a_service_principals_variables_are_not_an_app_for_people(machine):
