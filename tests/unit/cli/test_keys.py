@@ -50,7 +50,7 @@ def test_ring_that_opens_all_has_nothing_to_add(cache, capsys):
     assert said(capsys).endswith("seals and opens 1")
 
 
-@pytest.mark.parametrize("of_others", OF_OTHERS)
+@pytest.mark.parametrize("of_others", OF_OTHERS, ids=["mark", "cut", "text", "nothing"])
 def test_entry_that_was_cut_or_is_none_is_not_said_to_be_under_another_key(cache, capsys, of_others):
     cache.store.put(NAMES[1], of_others, replaces=None)
     assert said(capsys).endswith("1 entry is damaged, more than 8 MiB long, or of another program: no key opens it.")
