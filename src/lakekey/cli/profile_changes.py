@@ -12,7 +12,10 @@ from lakekey.errors import ConfigurationError
 
 _SETTINGS = ("warehouse_id", "cluster_id", "auth_type", "client_id", "account_id", "user", "scopes", "ca_file")
 _ORDER = ("host", "workspace_id", *_SETTINGS)
-_OF_A_HOST = ("account_id", "workspace_id")
+#: A token would be sent to the new host. A service principal's secret is the account's: it stays.
+_OF_A_HOST = (
+    "account_id", "workspace_id", "warehouse_id", "cluster_id", "http_path", "discovery_url", "token", "password",
+)  # fmt: skip
 
 
 def add(arguments: argparse.Namespace) -> int:

@@ -50,6 +50,27 @@ def test_what_is_of_the_former_host_goes_with_it_unless_it_is_given(tmp_path, ca
     assert ("Removed" in said) is (gone is not None)
 
 
+def test_token_and_compute_of_the_former_host_go_with_it_and_no_secret_is_shown(tmp_path, capsys):
+    of_it = {
+        "warehouse_id": "w-1",
+        "cluster_id": "c-1",
+        "http_path": "/sql/x",
+        "discovery_url": "https://old.example/o",
+    }
+    secrets = {"token": "dose-of-token", "password": "dose-of-password"}
+    stays = {"client_id": "app", "client_secret": "dose-of-app", "ca_file": "/ca.pem"}
+    file = tmp_path / "profiles"
+    said = "".join(f"{name} = {value}\n" for name, value in {**of_it, **secrets, **stays}.items())
+    file.write_text(f"[me]\nhost = https://old.example.com\n{said}", encoding="utf-8")
+    options = {**dict.fromkeys(profile_changes._SETTINGS), "host": "https://new.example.com", "cluster_id": "c-2"}
+    profile_changes.add(argparse.Namespace(**options, name="me", replace=True, json=False, config_file=str(file)))
+    left = {"host": "https://new.example.com", "cluster_id": "c-2", **stays}
+    assert databrickscfg.read(str(file), "me").values == left
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Removed with the host that it had: warehouse_id, http_path, discovery_url, token, password." in said
+    assert not any(secret in said for secret in (*secrets.values(), "dose-of-app"))
+
+
 def test_what_cannot_be_a_host_counts_as_another_one(tmp_path):
     file = tmp_path / "profiles"
     file.write_text("[me]\nhost = https://\naccount_id = a-1\n", encoding="utf-8")
