@@ -64,16 +64,19 @@ def _sign_in(arguments: argparse.Namespace, plan: "Plan | None") -> int:
         _tell(session, provider)
     written = setup.finish(arguments, plan, provider) if plan is not None else None
     if arguments.json:
-        _print_facts(session, provider, token, written)
+        _print_facts(arguments, session, provider, token, written)
     else:
         _tell_next(arguments, provider.target, written)
     return 0
 
 
-def _print_facts(session: Session, provider: Provider, token: Token, profile: "Written | None") -> None:
+def _print_facts(
+    arguments: argparse.Namespace, session: Session, provider: Provider, token: Token, profile: "Written | None"
+) -> None:
     target, cache = provider.target, session.cache
     who = provider.identity()
-    name = profile.name if profile else target.profile
+    leads_here = profile is not None or _change_to_lead_here(arguments, target) is None
+    name = profile.name if profile else target.profile if leads_here else None
     facts: dict[str, object] = {
         "profile": name,
         "host": target.host,

@@ -1,6 +1,9 @@
 """What ``lakekey login`` says of a profile and of what was given beside it."""
 
 import argparse
+import datetime as dt
+import json
+import types
 
 import pytest
 
@@ -11,6 +14,11 @@ from lakekey.cli.provider import target_of
 CONSOLE = "https://accounts.cloud.databricks.com"
 
 
+def options_of(profile, options):
+    given = {**{name: None for name, _, _ in TARGET_OPTIONS}, **options}
+    return argparse.Namespace(profile=profile, debug=False, **given)
+
+
 @pytest.fixture
 def told(tmp_path, monkeypatch, capsys):
     """What is said after a sign-in with some options, on one line."""
@@ -19,8 +27,7 @@ def told(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(file))
 
     def told(profile, **options):
-        given = {**{name: None for name, _, _ in TARGET_OPTIONS}, **options}
-        arguments = argparse.Namespace(profile=profile, debug=False, **given)
+        arguments = options_of(profile, options)
         login._tell_next(arguments, target_of(arguments), None)
         return " ".join(capsys.readouterr().out.split())
 
@@ -45,3 +52,36 @@ def test_profile_that_leads_to_the_session_only_with_what_was_given_is_told_how_
 )
 def test_profile_that_leads_to_the_session_by_itself_is_the_next_step(told, options):
     assert told("acc", **options) == "Next: lakekey token acc"
+
+
+class SignedIn:
+    """What the facts of a sign-in are read from: session, provider and token in one."""
+
+    scopes = ("all-apis",)
+    expires_at = dt.datetime(2031, 1, 2, tzinfo=dt.UTC)
+
+    def __init__(self, target):
+        self.target = target
+        self.cache = types.SimpleNamespace(
+            store=types.SimpleNamespace(where="memory"), ring=types.SimpleNamespace(source="file")
+        )
+
+    def identity(self):
+        return "ada"
+
+
+@pytest.mark.parametrize(
+    ("profile", "options", "named"),
+    [
+        ("bare", {"account_id": "b-2"}, None),
+        ("acc", {"account_id": "b-2"}, None),
+        ("acc", {"account_id": "a-1"}, "acc"),
+        ("acc", {}, "acc"),
+    ],
+)
+def test_json_names_a_profile_only_if_it_leads_to_the_session(told, capsys, profile, options, named):
+    arguments = options_of(profile, options)
+    here = SignedIn(target_of(arguments))
+    login._print_facts(arguments, here, here, here, None)
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["profile"], facts["host"]) == (named, CONSOLE)
