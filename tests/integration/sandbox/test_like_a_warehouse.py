@@ -68,6 +68,55 @@ def test_identity_columns_number_the_rows(ask):
     assert ask("select id from given order by x") == [(40,), (1,)]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into {0} values (99, 'z')",
+        "insert into {0} values (default, 'y'), (99, 'z')",
+        "insert into {0} select 99, 'z'",
+        "insert into {0} by name select 'z' as x, 99 as id",
+        "insert overwrite {0} values (99, 'z')",
+        "merge into {0} t using (select 99 as id, 'z' as x) s on t.id = s.id when not matched then insert *",
+        "merge into {0} t using (select 9 as k) s on t.id = s.k when not matched then insert (t.id, x) values (9, 'z')",
+        "merge into {0} t using (select 1 as id, 'z' as x) s on t.x = s.x when matched then update set *",
+        "update {0} set id = 99",
+        "update {0} t set t.ID = 99",
+    ],
+)
+@pytest.mark.parametrize("name", ["always", "main.default.ALWAYS"])
+def test_column_that_is_always_generated_takes_no_value(ask, statement, name):
+    ask("create or replace table always (id bigint generated always as identity, x string)")
+    with pytest.raises(sql.exc.ServerOperationError, match="DELTA_IDENTITY_COLUMNS"):
+        ask(statement.format(name))
+    assert ask("select * from always") == []
+
+
+def test_statements_that_leave_an_identity_column_alone_number_the_rows(ask):
+    ask("create or replace table always (id bigint generated always as identity, x string)")
+    ask("insert into always values (default, 'a')", "insert into always by name select 'b' as x")
+    ask("insert into always (id, x) values (default, 'c')")
+    ask(
+        "merge into always t using (select 'd' as x) s on t.x = s.x when not matched then insert (x) values (s.x)",
+        "update always set x = upper(x)",
+    )
+    assert ask("select * from always order by id") == [(1, "A"), (2, "B"), (3, "C"), (4, "D")]
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [("'+05:30'", "05:30"), ("'-03:30'", "20:30"), ("interval 2 hours", "02:00"), ("INTERVAL '-1' HOUR", "23:00")],
+)
+def test_time_zone_is_also_an_offset(ask, zone, shown):
+    try:
+        ask(f"set time zone {zone}")
+        [(hour, value)] = ask(
+            "select date_format(timestamp'2024-07-01T00:00:00Z', 'HH:mm'), timestamp'2024-07-01T00:00:00Z'"
+        )
+        assert (hour, value.strftime("%H:%M")) == (shown, shown)
+    finally:
+        ask("set time zone 'UTC'")
+
+
 def test_a_schema_with_identity_columns_can_be_dropped(ask):
     ask("create schema numbered", "create table numbered.t (id bigint generated always as identity)")
     ask("drop table numbered.t", "drop schema numbered")

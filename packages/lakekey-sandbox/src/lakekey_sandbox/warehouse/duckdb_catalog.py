@@ -197,10 +197,9 @@ class Catalog:
         """
         found = self._query(
             "SELECT column_name FROM duckdb_columns() WHERE contains(column_default, ?) "
-            "AND database_name = ? AND schema_name = ? AND table_name = ?",
+            "AND lower(database_name) = ? AND lower(schema_name) = ? AND lower(table_name) = ?",
             word,
-            PREFIX + place[0],
-            *place[1:],
+            *(part.lower() for part in (PREFIX + place[0], *place[1:])),
         )
         return {column.lower() for (column,) in found}
 

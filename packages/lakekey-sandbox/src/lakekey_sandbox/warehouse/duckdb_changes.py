@@ -7,10 +7,9 @@ from sqlglot import exp
 from lakekey_sandbox.warehouse.databricks_sql import to_dialect
 from lakekey_sandbox.warehouse.duckdb_catalog import Catalog
 from lakekey_sandbox.warehouse.duckdb_dates import stored
-from lakekey_sandbox.warehouse.duckdb_definitions import ALWAYS
-from lakekey_sandbox.warehouse.duckdb_names import PREFIX
+from lakekey_sandbox.warehouse.duckdb_identities import require_no_identity
 from lakekey_sandbox.warehouse.engine import Result, rows
-from lakekey_sandbox.warehouse.errors import SqlError, unsupported
+from lakekey_sandbox.warehouse.errors import unsupported
 
 
 class Changes:
@@ -36,8 +35,10 @@ class Changes:
             SqlError: It gives a value to a column that makes its own.
             duckdb.Error: DuckDB refused it.
         """
+        require_no_identity(
+            tree, self._catalog, lambda query: self._connection.sql(to_dialect(query, "duckdb")).columns
+        )
         if isinstance(tree, exp.Insert):
-            self._require_no_identity(tree)
             self._complete(tree)
         if isinstance(tree, exp.Merge | exp.Update):
             _set_columns_by_their_names_alone(tree)
@@ -50,21 +51,6 @@ class Changes:
             return Result(rows({}))
         count = self._count(to_dialect(tree, "duckdb"))
         return _inserted(count) if isinstance(tree, exp.Insert) else _affected(count)
-
-    def _require_no_identity(self, tree: exp.Insert) -> None:
-        target = tree.this
-        if not isinstance(target, exp.Schema):
-            return
-        table = target.this
-        catalog = table.catalog.removeprefix(PREFIX) or self._catalog.catalog
-        own = self._catalog.identities((catalog, table.db or self._catalog.schema, table.name), ALWAYS)
-        for column in target.expressions:
-            if column.name.lower() in own:
-                raise SqlError(
-                    "DELTA_IDENTITY_COLUMNS_EXPLICIT_INSERT_NOT_SUPPORTED",
-                    f"Providing values for GENERATED ALWAYS AS IDENTITY column {column.name} is not supported.",
-                    "42808",
-                )
 
     def _complete(self, tree: exp.Insert) -> None:
         """Give texts that go into columns of dates and timestamps the parts that DuckDB wants."""

@@ -10,12 +10,11 @@ from sqlglot import exp
 from lakekey_sandbox.warehouse.databricks_sql import to_dialect
 from lakekey_sandbox.warehouse.duckdb_catalog import Catalog
 from lakekey_sandbox.warehouse.duckdb_constraints import Constraint, Place, column_names, declared
+from lakekey_sandbox.warehouse.duckdb_identities import ALWAYS, SEQUENCE
 from lakekey_sandbox.warehouse.duckdb_names import OWN_SCHEMA, PREFIX, quoted, text
 from lakekey_sandbox.warehouse.errors import SqlError
 
 _KEPT_PROPERTIES = (exp.TemporaryProperty, exp.LikeProperty)
-_SEQUENCE = "lakekey_identity"
-ALWAYS = f"{_SEQUENCE}_always"
 
 
 class Definitions:
@@ -98,7 +97,7 @@ class Definitions:
     def _take_identities(self, tree: exp.Create, place: Place) -> None:
         """Turn identity columns into columns whose default is the next value of a sequence."""
         for constraint in list(tree.find_all(exp.GeneratedAsIdentityColumnConstraint)):
-            word = ALWAYS if constraint.this else _SEQUENCE
+            word = ALWAYS if constraint.this else SEQUENCE
             # In a schema of DuckDB's own: it is no part of what the client sees.
             name = ".".join(quoted(part) for part in (PREFIX + place[0], OWN_SCHEMA, f"{word}_{secrets.token_hex(8)}"))
             first, step = (constraint.args.get(part) for part in ("start", "increment"))

@@ -13,7 +13,8 @@ from lakekey_sandbox.warehouse.errors import SqlError, syntax_error
 _PAIR = {"key": pa.string(), "value": pa.string()}
 _TIME_ZONE = ("timezone", "spark.sql.session.timezone")
 _ANSI = ("ansi_mode", "spark.sql.ansi.enabled")
-_OFFSET = re.compile(r"([+-])(\d{1,2})(?::00)?")
+_OFFSET = re.compile(r"([+-])(\d{1,2})(?::(\d{2}))?")
+_INTERVAL = re.compile(r"interval\s+(['\"]?)([+-]?\d{1,2})\1\s+hours?", re.IGNORECASE)
 
 
 class Settings:
@@ -58,6 +59,9 @@ class Settings:
         return rows(_PAIR, [(key, value)])
 
     def _set_time_zone(self, zone: str) -> pa.Table:
+        if interval := _INTERVAL.fullmatch(zone):
+            hours = int(interval[2])
+            zone = f"'{'-' if hours < 0 else '+'}{abs(hours):02}:00'"
         quoted = re.fullmatch(r"""(['"])(.*)\1""", zone, re.DOTALL)
         if zone.upper() != "LOCAL" and quoted is None:
             raise syntax_error(zone.split(maxsplit=1)[0] if zone else "")
@@ -74,8 +78,7 @@ class Settings:
 
     def _use_time_zone(self, zone: str) -> None:
         offset = _OFFSET.fullmatch(zone)
-        # The names of fixed offsets count westward (POSIX).
-        name = f"Etc/GMT{'-' if offset[1] == '+' else '+'}{int(offset[2])}" if offset else zone
+        name = f"GMT{offset[1]}{int(offset[2]):02}:{offset[3] or '00'}" if offset else zone
         try:
             self._connection.execute(f"SET TimeZone = {text(name)}")
         except duckdb.Error:
