@@ -84,7 +84,9 @@ def check_can_write(path: str | None, name: str) -> None:
         ConfigurationError: The name cannot be one, or the file cannot be changed.
     """
     _check_name(name)
-    real = os.path.realpath(databrickscfg.location(path))
+    shown = databrickscfg.location(path)
+    _check_no_pipe(shown, name)
+    real = os.path.realpath(shown)
     _check_file(real, name)
     directory = os.path.dirname(real)
     if _POSIX and not os.access(directory, os.W_OK | os.X_OK):
@@ -182,6 +184,7 @@ def _change(
     patience: float = _PATIENCE,
 ) -> str | None:
     shown = databrickscfg.location(path)
+    _check_no_pipe(shown, name)
     real = os.path.realpath(shown)
     with libraries():
         import filelock
@@ -239,6 +242,17 @@ def _read(path: str) -> bytes | None:
             return file.read()
     except FileNotFoundError:
         return None
+
+
+def _check_no_pipe(path: str, name: str | None) -> None:
+    """Asked of the path as it is given: what `/dev/fd/63` of a shell's `<(…)` leads to has no name of its own."""
+    try:
+        is_pipe = stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return  # there is none, or it is reported where it is opened
+    if is_pipe:
+        hint = "give a file: --config-file FILE, or DATABRICKS_CONFIG_FILE"
+        raise ConfigurationError(f"{path} is a pipe, which cannot be changed", hint=hint, profile=name)
 
 
 def _check_file(path: str, name: str | None) -> None:

@@ -227,8 +227,19 @@ def test_malformed_file_is_left_alone(path):
 @pytest.mark.posix_owners
 def test_pipe_is_not_written_to(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ConfigurationError, match="not a regular file"):
+    with pytest.raises(ConfigurationError, match="is a pipe"):
         write_profile(str(tmp_path / "pipe"), "dev", {"host": "https://dev.example"}, replace=True)
+
+
+@pytest.mark.posix_owners
+def test_pipe_that_a_shell_hands_over_is_named_as_one():
+    reader, writer = os.pipe()
+    with open(reader, "rb"), open(writer, "wb"):
+        path, said = f"/dev/fd/{reader}", f"/dev/fd/{reader} is a pipe, which cannot be changed"
+        with pytest.raises(ConfigurationError, match=said):
+            write_profile(path, "prod", {"host": "https://prod.example"}, replace=False)
+        with pytest.raises(ConfigurationError, match=said):
+            check_can_write(path, "prod")
 
 
 @pytest.mark.parametrize(("posix", "step"), [(True, "mkdir -m 700 -p "), (False, "mkdir ")])
