@@ -21,7 +21,19 @@ ROOT = Path(__file__).resolve().parents[2]
 PYTHONS = ("3.11", "3.12", "3.13")
 RESOLUTIONS = ("lowest-direct", "highest")
 # Those whose packages are small. pyspark and Airflow have environments of their own, in noxfile.py.
-EXTRAS = ("otel", "redis", "sandbox", "sdk", "sql", "sqlalchemy")
+EXTRAS = [
+    "kms-aws",
+    "kms-azure",
+    "kms-gcp",
+    "otel",
+    "postgresql",
+    "redis",
+    "sandbox",
+    "sdk",
+    "sql",
+    "sqlalchemy",
+    "web",
+]
 # Seconds for one environment: downloads and starts on a machine that is busy with other parts.
 PATIENCE = 400
 
