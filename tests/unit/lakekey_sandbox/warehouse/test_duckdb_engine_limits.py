@@ -31,6 +31,14 @@ NOT_THERE = [
 ]
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["drop primary key", "drop foreign key (id)", "drop primary key if exists", "change column id comment 'x'"],
+)
+def test_changes_of_a_table_that_are_not_parsed_say_so(ada, table, change):
+    assert "[PARSE_SYNTAX_ERROR]" in ada.problem(f"alter table t {change}")
+
+
 @pytest.mark.parametrize(("expression", "here"), KNOWN_TO_DIFFER)
 def test_other_answers_than_those_of_databricks_are_as_the_page_says(ada, expression, here):
     assert ada.column(f"select cast({expression} as string)") == [here]
