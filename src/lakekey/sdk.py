@@ -1,5 +1,6 @@
 """databricks-sdk: a credentials strategy for its ``Config``, and with it WorkspaceClient and Databricks Connect."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from lakekey._imports import libraries
@@ -35,7 +36,8 @@ def config(profile: str | Provider | None = None, **settings: Any) -> "Config":
         "account_id": target.account_id,
         "cluster_id": target.cluster_id,
         "warehouse_id": target.warehouse_id,
-        "workspace_id": target.workspace_id,
+        # Said where there is none, too: the variable may be of another host, or be turned off.
+        "workspace_id": target.workspace_id or ("" if os.environ.get("DATABRICKS_WORKSPACE_ID") else None),
         "serverless_compute_id": target.serverless_compute_id,
         # The choice is made: without these two, the SDK would read the profile once more, and object to whatever other
         # credentials are in the environment ("more than one authorization method configured").

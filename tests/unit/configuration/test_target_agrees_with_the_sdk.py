@@ -212,7 +212,7 @@ def test_values_come_from_where_the_sdk_takes_them(machine, case):
 
 
 def without_other_hosts_ids(levels):
-    """The levels without the workspace ids that stand beside another host than the one in force (departure 16)."""
+    """The levels without the workspace ids that stand beside another host than the one in force (departure 17)."""
     host = next((normalize_host(found["host"]) for found in levels if "host" in found), None)
     return [
         {name: value for name, value in found.items() if name != "workspace_id"}
@@ -570,7 +570,7 @@ def test_departure_10_a_host_keeps_no_path_and_is_in_lower_case(machine):
     assert (target.host, target.workspace_id) == (HOST, "123")
 
 
-def test_departure_16_a_workspace_id_beside_another_host_does_not_count(machine):
+def test_departure_17_a_workspace_id_beside_another_host_does_not_count(machine):
     profile = {"prod": {"host": ADB, "workspace_id": "11"}}
     other = case(profile, "prod", host=HOST)
     assert sdk_resolves(other, machine).workspace_id == "11"
@@ -581,7 +581,17 @@ def test_departure_16_a_workspace_id_beside_another_host_does_not_count(machine)
     assert sdk_resolves(around, machine).workspace_id == we_resolve(around, machine).workspace_id == "11"
 
 
-def test_departure_16_the_workspace_of_an_address_is_as_strong_as_the_address(machine):
+@pytest.mark.parametrize(
+    ("settings", "workspace"),
+    [({"host": HOST}, ""), ({"host": ADB}, "33"), ({"host": ADB, "workspace_id": "none"}, "")],
+)
+def test_departure_17_the_sdk_is_told_which_workspace_counts(machine, monkeypatch, settings, workspace):
+    for name, value in {"HOST": ADB, "WORKSPACE_ID": "33", "TOKEN": "dose-of-one"}.items():
+        monkeypatch.setenv(f"DATABRICKS_{name}", value)
+    assert sdk.config(**settings, auth_type="pat", token="dose-of-another").workspace_id == workspace
+
+
+def test_departure_17_the_workspace_of_an_address_is_as_strong_as_the_address(machine):
     pasted = case({"prod": {"host": HOST, "workspace_id": "11"}}, "prod", host=f"{HOST}/?o=22")
     assert sdk_resolves(pasted, machine).workspace_id == "11"
     assert we_resolve(pasted, machine).workspace_id == "22"
