@@ -76,17 +76,26 @@ def test_holder_is_named_without_what_a_terminal_would_act_on():
 
 
 @pytest.mark.parametrize(
-    "rows", [None, [], [()], [7], [(True, "public")], [(False, 7, "worker", True)], [(False, "x", b"worker", 1)]]
+    "rows",
+    [
+        None,
+        [],
+        [()],
+        [7],
+        [(True, "public")],
+        [(False, 7, "worker", True, "x", True)],
+        [(False, "x", b"worker", 1, "x", 1)],
+    ],
 )
 def test_table_is_not_made_by_an_answer_that_is_none(store, rows):
     with pytest.raises(CacheError, match=NOT_OURS):
         store(answer(1, rows)).set_up()
 
 
-@pytest.mark.parametrize("schema", [None, '"lake\x1b[2J"'])
-def test_role_and_schema_are_named_without_what_a_terminal_would_act_on(store, schema):
+@pytest.mark.parametrize(("schema", "is_there"), [(None, False), (None, True), ('"lake\x1b[2J"', True)])
+def test_role_and_schema_are_named_without_what_a_terminal_would_act_on(store, schema, is_there):
     with pytest.raises(CacheError) as caught:
-        store(answer(1, [(False, schema, '"work\x1b[2Jer"', False)])).set_up()
+        store(answer(1, [(False, schema, '"work\x1b[2Jer"', False, '"lake\x1b[2J"', is_there)])).set_up()
     assert str(caught.value).isprintable()
     assert r'"work\x1b[2Jer"' in caught.value.hint
 

@@ -27,23 +27,31 @@ def made(*place):
 
 
 def test_table_and_its_version_are_made_where_they_are_not():
-    assert made(False, "public", "worker", True) == ([TABLE, NOTE], None)
+    assert made(False, "public", "worker", True, "public", True) == ([TABLE, NOTE], None)
 
 
 @pytest.mark.parametrize(("schema", "allowed"), [("public", False), (None, False)])
 def test_version_is_noted_of_a_table_that_is_there_whatever_the_role_may_create(schema, allowed):
-    assert made(True, schema, "worker", allowed) == ([NOTE], None)
+    assert made(True, schema, "worker", allowed, "public", True) == ([NOTE], None)
 
 
-def test_database_without_a_schema_gets_one_first():
-    asked, error = made(False, None, "worker", False)
+@pytest.mark.parametrize(
+    ("first", "is_there", "why", "statement"),
+    [
+        (None, False, "names none", "ALTER ROLE worker SET search_path = public"),
+        ("lake", False, "begins with lake, which is not there", "CREATE SCHEMA lake AUTHORIZATION worker"),
+        ("lake", True, "begins with lake, which worker may not use", "GRANT USAGE, CREATE ON SCHEMA lake TO worker"),
+    ],
+)
+def test_role_without_a_schema_gets_one_first(first, is_there, why, statement):
+    asked, error = made(False, None, "worker", False, first, is_there)
     assert asked == []
-    assert error.message == "the store there has no schema to create the table in"
-    assert error.hint == "an administrator runs there: CREATE SCHEMA AUTHORIZATION worker; then run it again"
+    assert error.message == f"the store there has no schema to create the table in: the search_path of worker {why}"
+    assert error.hint == f"an administrator runs there: {statement}; then run it again"
 
 
 def test_role_that_may_not_create_is_let_first():
-    asked, error = made(False, "public", "worker", False)
+    asked, error = made(False, "public", "worker", False, "public", True)
     assert asked == []
     assert error.message == "the store there does not let worker create the table"
     assert error.hint.startswith(
