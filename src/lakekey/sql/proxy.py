@@ -146,7 +146,7 @@ class CursorProxy(Proxy):
     """
 
     _stands_for = "cursor"
-    _kept_here = BEGINNINGS
+    _kept_here = BEGINNINGS | {"close"}  # which the connector calls of each cursor of a session that it closes
     cursor: Any
     _owner: Any
 

@@ -1,5 +1,6 @@
 """What stands for the connector's objects: everything reaches them, and their errors come out typed."""
 
+import functools
 import inspect
 from unittest import mock
 
@@ -136,6 +137,16 @@ def test_method_that_was_read_before_acts_on_what_replaces_the_object(ours):
     close()
     assert execute("select 1") is ours
     assert (first.closed, ours.cursor.closed, ours.cursor.said) == (0, 1, "select 1")
+
+
+def test_connectors_own_cursor_is_not_closed_by_what_a_program_puts_in_the_place_of_its_close(ours):
+    before, first = ours.close, ours.cursor
+    ours.close = functools.partial(before)
+    ours.cursor = Theirs()
+    first.close()  # as the connector does with each cursor of a session that it closes
+    assert (first.closed, ours.cursor.closed) == (1, 0)
+    ours.close()
+    assert ours.cursor.closed == 1
 
 
 def test_method_of_another_object_stays_as_it_is(ours):
