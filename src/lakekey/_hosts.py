@@ -136,7 +136,7 @@ def _parameters(host: str) -> dict[str, list[str]]:
         from urllib.parse import parse_qs, urlsplit
 
     try:
-        return parse_qs(urlsplit(host).query, max_num_fields=30)
+        return parse_qs(urlsplit(host).query, max_num_fields=1000)
     except ValueError:  # `normalize_host` says what is wrong with it
         return {}
 

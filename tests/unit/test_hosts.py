@@ -81,7 +81,7 @@ def test_name_in_another_script_is_shown_escaped():
         (f"https://{NAME}/?o=1%0d%0aX: y", None),
         (f"https://{NAME}/", None),
         ("https://[?o=1", None),
-        (f"https://{NAME}/?" + "a=1&" * 100 + "o=1", None),
+        (f"https://{NAME}/?" + "a=1&" * 1500 + "o=1", None),
     ],
 )
 def test_workspace_of_a_copied_address(address, workspace):

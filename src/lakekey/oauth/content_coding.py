@@ -7,6 +7,7 @@ may hold the successor of a refresh token that is spent.
 import zlib
 
 _NESTED = 2
+_MEMBERS = 64
 _GZIP, _ZLIB, _RAW = 31, 15, -15  # what `zlib` calls them
 _PIECE = 1024
 _GZIP_START = b"\x1f\x8b"
@@ -40,13 +41,13 @@ def _kind(body: bytes, label: str) -> int | None:
 def _members(kind: int, body: bytes, longest: int) -> bytes:
     """What is packed, all members of it (RFC 1952 §2.2)."""
     found = b""
-    while body and len(found) <= longest:
+    for _ in range(_MEMBERS):
         unpacker = zlib.decompressobj(kind)
         try:
             found += unpacker.decompress(body, longest + 1 - len(found))
         except zlib.error:  # which comes before there is too much
             return b"" if kind == _RAW else found + _up_to_the_flaw(kind, body)
-        if not unpacker.unused_data.startswith(_GZIP_START):
+        if not unpacker.unused_data.startswith(_GZIP_START) or len(found) > longest:
             break
         body = unpacker.unused_data
     return found

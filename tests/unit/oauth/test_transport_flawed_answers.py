@@ -137,6 +137,10 @@ def test_what_a_wrong_checksum_ends_is_unpacked_whole(length):
     assert unpacked(gzip.compress(body)[:-8] + b"\1" * 8, MAX_BODY) == body
 
 
+def test_members_without_end_are_cut_off():
+    assert unpacked(gzip.compress(b"a") * 100, MAX_BODY) == b"a" * 64
+
+
 def test_bomb_is_cut_off():
     with pytest.raises(TokenEndpointError, match="sent more than"):
         posted(whole(gzip.compress(b" " * 100_000_000)))
