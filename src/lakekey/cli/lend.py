@@ -34,11 +34,14 @@ _OF_ANOTHER = frozenset(
     for variable in setting.variables
     if variable.startswith(("DATABRICKS_", "ARM_"))
 )
+# Where a session is for, and how `env` has the SDKs ask for it.
+_PLACE = ("DATABRICKS_HOST", "DATABRICKS_ACCOUNT_ID", "DATABRICKS_WORKSPACE_ID")
+_ASKING_US = ("DATABRICKS_AUTH_TYPE", "DATABRICKS_CLI_PATH", "DATABRICKS_CONFIG_PROFILE")
 
 
 def env(arguments: argparse.Namespace) -> int:
     """Print the variables with which another tool uses the session, for ``eval``."""
-    target = target_for_others(arguments.profile)
+    target = _target(arguments.profile)
     if arguments.token:
         variables = {**_place(target), "DATABRICKS_TOKEN": _ready(target).token().access_token}
     else:
@@ -59,19 +62,42 @@ def env(arguments: argparse.Namespace) -> int:
         who = f" of {target.user}" if target.user else ""
         named = f"the profile {target.profile}" if target.profile else f"the session{who} at {target.host}"
         prompt.tell(f"lakekey: these variables lend {named}")
+    shell = arguments.shell or usual_shell(os.environ)
+    # What an earlier session has left in the shell would lead to its workspace, or to its identity.
+    of_another = (*_PLACE, *_ASKING_US) if arguments.token and _is_lent(os.environ) else _PLACE
+    for name in of_another:
+        if name not in variables:
+            print(_removal(name, shell))
     for name, value in variables.items():
-        print(_assignment(name, value, arguments.shell or usual_shell(os.environ)))
+        print(_assignment(name, value, shell))
     return 0
+
+
+def _target(profile: str | None) -> Target:
+    """What is lent: a profile that is named, without the place that an earlier ``env`` has left in the shell.
+
+    A variable goes before the profile, so that the second of two profiles would be lent with the first one's workspace.
+    """
+    if profile is None or not _is_lent(os.environ):
+        return target_for_others(profile)
+    return target_for_others(profile, {name: value for name, value in os.environ.items() if name not in _PLACE})
+
+
+def _is_lent(environ: Mapping[str, str]) -> bool:
+    """Whether ``env`` has set this shell's variables: they name the program that it makes; not after ``--token``."""
+    if environ.get("DATABRICKS_AUTH_TYPE") != "databricks-cli":
+        return False
+    from lakekey.cli.serving.databricks_program import place
+
+    with contextlib.suppress(ConfigurationError):
+        return environ.get("DATABRICKS_CLI_PATH") == place()
+    return False
 
 
 def _place(target: Target) -> dict[str, str]:
     """The variables that say where the session is for: a host that serves several workspaces goes by the workspace."""
-    found = {
-        "DATABRICKS_HOST": target.host,
-        "DATABRICKS_ACCOUNT_ID": target.account_id,
-        "DATABRICKS_WORKSPACE_ID": target.workspace_id,
-    }
-    return {name: value for name, value in found.items() if value}
+    found = zip(_PLACE, (target.host, target.account_id, target.workspace_id), strict=True)
+    return {name: value for name, value in found if value}
 
 
 def _require_same_session(target: Target) -> None:
@@ -91,9 +117,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Run a command with the session. Returns the command's own exit status."""
     if not arguments.words:
         raise ConfigurationError("a command to run is missing", hint="lakekey run PROFILE -- COMMAND …")
-    target = target_for_others(arguments.profile)
+    target = _target(arguments.profile)
     provider = _ready(target)
     inherited = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER}
+    if inherited.get("DATABRICKS_CONFIG_PROFILE", "").strip() != target.profile:
+        inherited.pop("DATABRICKS_CONFIG_PROFILE", None)  # an SDK would read the workspace of that one
     lent = _place(target)
     if arguments.token:
         return _run(arguments.words, {**inherited, **lent, "DATABRICKS_TOKEN": provider.token().access_token})
@@ -162,6 +190,16 @@ def _handled(forward: Callable[[int, FrameType | None], None]) -> Iterator[None]
 def usual_shell(environ: Mapping[str, str]) -> str:
     """The shell that asks, as far as can be told: Git's shell on Windows is one of POSIX, and sets ``MSYSTEM``."""
     return "powershell" if sys.platform == "win32" and not environ.get("MSYSTEM") else "sh"
+
+
+def _removal(name: str, shell: str) -> str:
+    if shell == "fish":
+        return f"set -eg {name}"
+    if shell == "powershell":
+        return f"$env:{name} = $null"
+    if shell == "cmd":
+        return f'set "{name}="'
+    return f"unset {name}"
 
 
 def _assignment(name: str, value: str, shell: str) -> str:

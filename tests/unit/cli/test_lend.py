@@ -1,5 +1,7 @@
 import argparse
 import json
+import os
+import re
 import sys
 from types import SimpleNamespace
 
@@ -8,7 +10,9 @@ import pytest
 from lakekey import _commands
 from lakekey.cli import lend
 from lakekey.cli.lend import _assignment, usual_shell
+from lakekey.cli.serving import databricks_program
 from lakekey.configuration.target import resolve
+from lakekey.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(
@@ -41,7 +45,7 @@ def lent(monkeypatch, capsys):
 
     def lent(command, **settings):
         target = resolve(environ={}, client_id="sp", client_secret="dose-of-principal", **settings)
-        monkeypatch.setattr(lend, "target_for_others", lambda _: target)
+        monkeypatch.setattr(lend, "target_for_others", lambda *_: target)
         command(argparse.Namespace(profile="job", token=True, json=True, shell=None, words=["tool"]))
         found = started[-1] if started else json.loads(capsys.readouterr().out)
         return {name: found.get(f"DATABRICKS_{name}") for name in ("HOST", "ACCOUNT_ID", "WORKSPACE_ID")}
@@ -58,3 +62,88 @@ def test_session_is_lent_with_its_workspace_and_account(monkeypatch, lent, comma
         "HOST": host, "ACCOUNT_ID": "acc-9", "WORKSPACE_ID": "123",
     }  # fmt: skip
     assert lent(command, host=host) == {"HOST": host, "ACCOUNT_ID": None, "WORKSPACE_ID": None}
+
+
+UNIFIED = "https://spog.example.com"
+PROGRAM = "/of/ours/databricks"
+#: How each shell takes a variable, and takes one back.
+FORMS = {
+    "sh": (r"export (\w+)=(.*)", "unset {}"),
+    "fish": (r"set -gx (\w+) '(.*)'", "set -eg {}"),
+    "powershell": (r"\$env:(\w+) = '(.*)'", "$env:{} = $null"),
+    "cmd": (r'set "(\w+)=(.+)"', 'set "{}="'),
+}
+PLACE = ("DATABRICKS_HOST", "DATABRICKS_ACCOUNT_ID", "DATABRICKS_WORKSPACE_ID")
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch, capsys):
+    """Does in this environment what a shell would with the output of ``lakekey env``; returns where it then leads to."""
+    monkeypatch.setattr(databricks_program, "place", lambda: PROGRAM)
+    monkeypatch.setattr(databricks_program, "program", lambda: PROGRAM)
+    monkeypatch.setattr(lend, "_ready", lambda _: SimpleNamespace(token=lambda: SimpleNamespace(access_token="dose-9")))
+    file = tmp_path / "profiles"
+    file.write_text(
+        f"[a]\nhost = {UNIFIED}\naccount_id = acc-1\nworkspace_id = 11\n[b]\nhost = {UNIFIED}\nworkspace_id = 12\n"
+        "[c]\nhost = https://other.example.com\n",
+        encoding="utf-8",
+    )
+    for name in (*PLACE, *lend._ASKING_US, "DATABRICKS_TOKEN"):
+        monkeypatch.setenv(name, "")  # so that what the commands set ends with the test
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(file))
+
+    def shell(profile, syntax="sh", *, token=False):
+        lend.env(argparse.Namespace(profile=profile, token=token, json=False, shell=syntax))
+        form, removal = FORMS[syntax]
+        removals = {removal.format(name): name for name in (*PLACE, *lend._ASKING_US)}
+        for line in capsys.readouterr().out.splitlines():
+            if line in removals:
+                monkeypatch.delenv(removals[line], raising=False)
+            else:
+                monkeypatch.setenv(*re.fullmatch(form, line).groups())
+        return tuple(os.environ.get(name) for name in PLACE)
+
+    return shell
+
+
+@pytest.mark.parametrize("syntax", FORMS)
+def test_second_profile_is_lent_in_the_shell_that_has_the_first(shell, syntax):
+    assert shell("a", syntax) == (UNIFIED, "acc-1", "11")
+    assert shell("b", syntax) == (UNIFIED, None, "12")
+    assert os.environ["DATABRICKS_CONFIG_PROFILE"] == "b"
+    assert shell("c", syntax) == ("https://other.example.com", None, None)
+    assert shell(None, syntax) == ("https://other.example.com", None, None)
+
+
+def test_variables_of_a_person_go_before_the_profile_that_is_lent(shell, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_WORKSPACE_ID", "77")
+    monkeypatch.setenv("DATABRICKS_AUTH_TYPE", "databricks-cli")
+    monkeypatch.setenv("DATABRICKS_CLI_PATH", "/usr/bin/databricks")
+    assert shell("b") == (UNIFIED, None, "77")
+    assert os.environ["DATABRICKS_CLI_PATH"] == PROGRAM
+
+
+def test_token_that_is_lent_is_the_one_that_the_tools_use_in_a_shell_that_asked_for_them(shell):
+    shell("a")
+    assert shell("b", token=True) == (UNIFIED, None, "12")
+    assert os.environ["DATABRICKS_TOKEN"] == "dose-9"
+    assert not [name for name in lend._ASKING_US if name in os.environ]
+
+
+def test_command_is_lent_the_profile_that_is_named_and_not_the_one_of_the_shell(shell, monkeypatch):
+    started = []
+    monkeypatch.setattr(lend, "_run", lambda _, environ: started.append(environ))
+    shell("a")
+    for profile in ("b", "a"):
+        lend.run(argparse.Namespace(profile=profile, token=True, words=["tool"]))
+    found = [tuple(each.get(name) for name in (*PLACE, "DATABRICKS_CONFIG_PROFILE")) for each in started]
+    assert found == [(UNIFIED, None, "12", None), (UNIFIED, "acc-1", "11", "a")]
+
+
+def test_shell_without_a_home_directory_was_lent_nothing(monkeypatch):
+    def nowhere():
+        raise ConfigurationError("there is no home directory", hint="set it")
+
+    monkeypatch.setattr(databricks_program, "place", nowhere)
+    assert not lend._is_lent({"DATABRICKS_AUTH_TYPE": "databricks-cli", "DATABRICKS_CLI_PATH": PROGRAM})

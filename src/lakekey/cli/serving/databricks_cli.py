@@ -113,7 +113,7 @@ def _is_for(profile: databrickscfg.Profile, host: str, account_id: str | None) -
         return False
 
 
-def target_for_others(profile: str | None, **settings: str | None) -> Target:
+def target_for_others(profile: str | None, around: Mapping[str, str] | None = None, **settings: str | None) -> Target:
     """The target of a program that asks us for its tokens, without what sent it to us: that would lead back here.
 
     What sent it is a variable, ``DATABRICKS_AUTH_TYPE`` or ``DATABRICKS_METADATA_SERVICE_URL``, or the profile:
@@ -122,14 +122,16 @@ def target_for_others(profile: str | None, **settings: str | None) -> Target:
 
     Args:
         profile: The profile; ``None`` for the default chain, and where that names nothing, the one session there is.
+        around: The environment; ``None`` for this process's.
         **settings: See `lakekey.provider`; ``None`` for those that are not given.
 
     Raises:
         ConfigurationError: A setting is missing, wrong, or contradicts another.
     """
-    sent = os.environ.get("DATABRICKS_AUTH_TYPE") in _ASKING_US
+    around = os.environ if around is None else around
+    sent = around.get("DATABRICKS_AUTH_TYPE") in _ASKING_US
     senders = ("DATABRICKS_AUTH_TYPE", _WHERE_WE_ARE) if sent else (_WHERE_WE_ARE,)
-    environ = {name: value for name, value in os.environ.items() if name not in senders}
+    environ = {name: value for name, value in around.items() if name not in senders}
     given = {name: value for name, value in settings.items() if value is not None}
     try:
         target = resolve(profile, environ=environ, **given)

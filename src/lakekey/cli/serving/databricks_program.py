@@ -44,13 +44,7 @@ def program() -> str:
         ConfigurationError: There is no place for it here.
         CacheWriteFailed: It cannot be written.
     """
-    directory = cache_directory(os.environ)
-    if not directory:
-        raise ConfigurationError(
-            "there is no home directory to keep the program in", hint="set LAKEKEY_CACHE_DIR=/a/directory/of/yours"
-        )
-    name = "databricks.exe" if sys.platform == "win32" else "databricks"
-    path = os.path.join(os.path.abspath(directory), "bin", name)
+    path = place()
     content = _content()
     try:
         # Looked at each time: the SDKs run it as this user, so no other user may be able to change it later.
@@ -62,6 +56,21 @@ def program() -> str:
             f"cannot write {path}: {error.strerror}", hint="name another directory with LAKEKEY_CACHE_DIR"
         ) from None
     return path
+
+
+def place() -> str:
+    """Where the program is, or would be.
+
+    Raises:
+        ConfigurationError: There is no place for it here.
+    """
+    directory = cache_directory(os.environ)
+    if not directory:
+        raise ConfigurationError(
+            "there is no home directory to keep the program in", hint="set LAKEKEY_CACHE_DIR=/a/directory/of/yours"
+        )
+    name = "databricks.exe" if sys.platform == "win32" else "databricks"
+    return os.path.join(os.path.abspath(directory), "bin", name)
 
 
 def _content() -> bytes:
