@@ -131,7 +131,8 @@ def _change_to_lead_here(arguments: argparse.Namespace, target: Target) -> str |
     given = {name: value for name, value in target_settings(arguments).items() if name != "config_file"}
     if arguments.profile is None or not given:
         return None
-    with contextlib.suppress(ConfigurationError):
+    # The sign-in has worked, even if the profile's own secret is sealed under a key that is not here.
+    with contextlib.suppress(LakekeyError):
         alone = resolve(arguments.profile, config_file=arguments.config_file)
         if alone.cache_key_fields() == target.cache_key_fields():
             return None

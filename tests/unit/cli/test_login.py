@@ -10,6 +10,7 @@ import pytest
 from lakekey.cli import login
 from lakekey.cli.options import TARGET_OPTIONS
 from lakekey.cli.provider import target_of
+from lakekey.errors import KeyUnavailable, StoreUnavailable
 
 CONSOLE = "https://accounts.cloud.databricks.com"
 
@@ -52,6 +53,15 @@ def test_profile_that_leads_to_the_session_only_with_what_was_given_is_told_how_
 )
 def test_profile_that_leads_to_the_session_by_itself_is_the_next_step(told, options):
     assert told("acc", **options) == "Next: lakekey token acc"
+
+
+@pytest.mark.parametrize("error", [KeyUnavailable, StoreUnavailable])
+def test_sealed_secret_of_the_profile_that_cannot_be_opened_does_not_end_the_sign_in(told, monkeypatch, error):
+    def resolve(*_args, **_settings):
+        raise error("it cannot be opened", hint="open it")
+
+    monkeypatch.setattr(login, "resolve", resolve)
+    assert told("acc", user="ada@example.com").endswith("lakekey profiles add acc --user ada@example.com --replace")
 
 
 class SignedIn:
