@@ -16,6 +16,8 @@ _ORDER = ("host", "workspace_id", *_SETTINGS)
 _OF_A_HOST = (
     "account_id", "workspace_id", "warehouse_id", "cluster_id", "http_path", "discovery_url", "token", "password",
 )  # fmt: skip
+#: What is of one workspace, where a host serves several of an account.
+_OF_A_WORKSPACE = tuple(each for each in _OF_A_HOST if each not in ("account_id", "discovery_url"))
 
 
 def add(arguments: argparse.Namespace) -> int:
@@ -34,13 +36,14 @@ def add(arguments: argparse.Namespace) -> int:
         )
     if "host" in values:
         _check(values, name)
-    gone = [each for each in _of_another_host(path, name, values) if each not in values]
+    former, of_it = _of_another_place(path, name, values)
+    gone = [each for each in of_it if each not in values]
     changes: dict[str, str | None] = {each: values[each] for each in _ORDER if each in values}
     changes |= dict.fromkeys(gone)
     kept = profile_writer.write_profile(path, name, changes, replace=arguments.replace)
     said = f"Wrote the profile {name} to {path}."
     if gone:
-        said += f" Removed with the host that it had: {', '.join(gone)}."
+        said += f" Removed with the {former} that it had: {', '.join(gone)}."
     return _done(arguments, path, kept, said, f"lakekey login {_commands.profile(name)}")
 
 
@@ -66,17 +69,22 @@ def rename(arguments: argparse.Namespace) -> int:
     return _done(arguments, path, kept, f"The profile {arguments.name} is now {arguments.new}.", None)
 
 
-def _of_another_host(path: str, name: str, values: dict[str, str]) -> list[str]:
-    """What a profile says that is of the host which it had, and would be wrong at the one that it gets."""
+def _of_another_place(path: str, name: str, values: dict[str, str]) -> tuple[str, list[str]]:
+    """What a profile says that is of the host or workspace which it had, and would be wrong at the one that it gets."""
     found, _ = databrickscfg.profiles(path)
     before = next((each.values for each in found if each.name == name), {})
     if "host" not in values or not before.get("host", "").strip():
-        return []
+        return "", []
     try:
         stays = normalize_host(before["host"], name) == values["host"]
     except ConfigurationError:  # what cannot be a host is another one
         stays = False
-    return [] if stays else [each for each in _OF_A_HOST if before.get(each)]
+    if not stays:
+        return "host", [each for each in _OF_A_HOST if before.get(each)]
+    had = before.get("workspace_id", "").strip() or workspace_of(before["host"]) or "none"
+    if had.lower() == "none" or values.get("workspace_id", had) == had:
+        return "", []
+    return "workspace", [each for each in _OF_A_WORKSPACE if before.get(each)]
 
 
 def _path(arguments: argparse.Namespace) -> str:

@@ -77,3 +77,31 @@ def test_what_cannot_be_a_host_counts_as_another_one(tmp_path):
     options = {**dict.fromkeys(profile_changes._SETTINGS), "host": "https://new.example.com"}
     profile_changes.add(argparse.Namespace(**options, name="me", replace=True, json=True, config_file=str(file)))
     assert databrickscfg.read(str(file), "me").values == {"host": "https://new.example.com"}
+
+
+@pytest.mark.parametrize(
+    ("had", "now", "stays"),
+    [
+        ("/?o=11", "/?o=22", False),
+        ("\nworkspace_id = 11", "/?o=22", False),
+        ("/?o=11\nworkspace_id = 22", "/?o=22", True),
+        ("/?o=11", "/?o=11", True),
+        ("/?o=11", "", True),
+        ("\nworkspace_id = none", "/?o=22", True),
+        ("", "/?o=22", True),
+    ],
+)
+def test_token_and_compute_of_another_workspace_of_the_host_go_and_the_account_stays(tmp_path, capsys, had, now, stays):
+    of_it = {"warehouse_id": "w-1", "cluster_id": "c-1", "http_path": "/sql/x", "token": "dose-of-token"}
+    left = {"account_id": "a-1", "discovery_url": "https://old.example/o", "client_secret": "dose-of-app"}
+    file = tmp_path / "profiles"
+    said = "".join(f"{name} = {value}\n" for name, value in {**of_it, **left}.items())
+    file.write_text(f"[me]\nhost = https://old.example.com{had}\n{said}", encoding="utf-8")
+    options = {**dict.fromkeys(profile_changes._SETTINGS), "host": f"https://old.example.com{now}"}
+    profile_changes.add(argparse.Namespace(**options, name="me", replace=True, json=False, config_file=str(file)))
+    values = databrickscfg.read(str(file), "me").values
+    kept = {name: value for name, value in values.items() if name not in ("host", "workspace_id")}
+    assert kept == ({**of_it, **left} if stays else left)
+    said = " ".join(capsys.readouterr().out.split())
+    gone = "Removed with the workspace that it had: warehouse_id, cluster_id, http_path, token."
+    assert (gone in said, "Removed" in said) == (not stays, not stays)

@@ -13,6 +13,8 @@ from lakekey.configuration.settings import SETTINGS
 from lakekey.configuration.suggestion import OTHER_KEYS, nearest
 from lakekey.configuration.target import Target
 
+_TO_BE_HEARD = "give workspace_id beside the host that counts, or put ?o= into its address"
+
 
 def settings(target: Target) -> list[dict[str, str]]:
     """Each setting that has a value: its name, its value, or ``(set)`` for a secret, and its source."""
@@ -70,7 +72,10 @@ def check_conflicts(layers: Layers, target: Target) -> Iterator[Check]:
             )
     for conflict in conflicts(layers, target.auth_type):
         found = True
-        yield Check("conflicts", WARNING, conflict, "remove it, or name auth_type to choose it")
+        lost = conflict.startswith("workspace_id (")  # by its host, which no auth_type changes
+        yield Check(
+            "conflicts", WARNING, conflict, _TO_BE_HEARD if lost else "remove it, or name auth_type to choose it"
+        )
     if not found:
         yield Check("conflicts", OK, "none")
 
