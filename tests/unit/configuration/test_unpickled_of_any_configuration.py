@@ -1,4 +1,4 @@
-"""Whatever a target's secret stood beside, and whoever said it: on the same configuration its child finds that secret."""
+"""A child finds its parent's secret on the same configuration, whatever stood beside it and whichever place gave it."""
 
 import pickle
 import random

@@ -49,7 +49,7 @@ class Hook:
     """A host's hook, which fails for some.
 
     Attributes:
-        told: Whom it was told of.
+        told: The ends that it was told of.
     """
 
     def __init__(self, meanwhile=None):
