@@ -46,8 +46,9 @@ def is_our_service(service: str, where: str, environ: Mapping[str, str]) -> bool
         where: The cache.
         environ: The environment.
     """
-    seen = (anchor.recall(environ, where), anchor.expected(environ, where))
-    return any(_names(each, service) for each in seen) or service == _configured(environ)
+    # In this order: a move writes the second before it takes the first away.
+    seen = (anchor.expected(environ, where), anchor.recall(environ, where))
+    return service != "" and (any(_names(each, service) for each in seen) or service == _configured(environ))
 
 
 def _require_service(
@@ -57,7 +58,7 @@ def _require_service(
         if before is not None and not _names(before, choice.kms):
             anchor.remember(environ, place.where, choice)
         return
-    confirm = f"confirm it with: LAKEKEY_KMS={word(choice.kms)}"
+    setting = f"LAKEKEY_KMS={word(choice.kms)}"
     if before is not None:
         change = (
             f"wrapped by {before.kms!r}, and now by"
@@ -67,13 +68,13 @@ def _require_service(
         raise KeyUnavailable(
             f"the key of the cache in {place.where} was {change} {choice.kms!r}, which anyone who can write there "
             "could have put there",
-            hint=f"if you moved the key there, {confirm}",
+            hint=f"if you moved the key there, confirm it with: {setting}",
         )
     if place.shared:
         raise KeyUnavailable(
             f"the key of the cache in {place.where} is wrapped by {choice.kms!r}, which is not configured here, and "
             "anyone who can write there could have put it there",
-            hint=f"if that is the service of your hosts, {confirm}",
+            hint=f"if that is the service of your hosts, set {setting} on each host",
         )
 
 

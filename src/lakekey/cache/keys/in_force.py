@@ -231,13 +231,15 @@ class Keys:
         """Refuse a choice that contradicts what is configured, or that others may have led us to."""
         if self._moving:
             return
-        _agree(choice, wanted, self.place.where, self.environ)
         require_for_all(self.place, choice.source)
+        # Before what is configured is compared: the way out of a contradiction is to move the key, with all that it
+        # has sealed.
         if (choice.source == "file" and wanted is None) or choice.source == "kms":
             with LOADING:
                 from lakekey.cache.keys.confirmation import require_ours
 
             require_ours(self.place, self.environ, choice)
+        _agree(choice, wanted, self.place.where, self.environ)
 
 
 def _agree(choice: KeyChoice, wanted: tuple[str, str] | None, where: str, environ: Mapping[str, str]) -> None:

@@ -290,7 +290,7 @@ def test_service_of_a_store_that_hosts_share_is_refused_until_it_is_configured(e
     place = led_to(KMS, Shared)
     with pytest.raises(KeyUnavailable, match="which is not configured here") as caught:
         Keys(place, environ)
-    assert caught.value.hint == f"if that is the service of your hosts, confirm it with: LAKEKEY_KMS={KMS.kms}"
+    assert caught.value.hint == f"if that is the service of your hosts, set LAKEKEY_KMS={KMS.kms} on each host"
     assert "not configured here" not in refusal(place, {**environ, "LAKEKEY_KMS": KMS.kms})
 
 
@@ -298,7 +298,7 @@ def test_name_of_a_service_is_one_word_of_the_command_that_confirms_it(environ):
     place = led_to(KMS._replace(kms="x; rm -rf ~"), Shared)
     with pytest.raises(KeyUnavailable) as caught:
         Keys(place, environ)
-    assert caught.value.hint.endswith(f"LAKEKEY_KMS={word('x; rm -rf ~')}")
+    assert f"set LAKEKEY_KMS={word('x; rm -rf ~')} on each host" in caught.value.hint
 
 
 @pytest.mark.parametrize(("installed", "good"), [(["theirs"], True), (["another"], False), (["a", "theirs"], False)])
@@ -338,6 +338,22 @@ def test_choice_that_another_makes_in_between_is_looked_at_as_well(environ, writ
 def test_service_that_is_not_looked_at_is_not_refused_where_the_key_is_moved_away(wrapped, environ):
     see(environ, wrapped, KMS._replace(kms="vault:transit/mine"))
     assert "was wrapped by" not in refusal(wrapped, environ, moving=True)
+
+
+@pytest.mark.parametrize(
+    ("more", "before"),
+    [
+        ({"LAKEKEY_PASSPHRASE": PASSPHRASE}, KeyChoice("passphrase", "as ever")),
+        ({"LAKEKEY_KMS": "vault:transit/mine"}, KMS._replace(kms="vault:transit/mine")),
+    ],
+)
+def test_service_that_others_may_have_put_there_is_not_to_be_moved_to_what_is_configured(
+    wrapped, environ, more, before
+):
+    see(environ, wrapped, before)
+    with pytest.raises(KeyUnavailable, match="could have put there") as caught:
+        Keys(wrapped, {**environ, **more})
+    assert "rotate" not in caught.value.hint
 
 
 def test_another_service_than_the_one_that_wrapped_the_key_is_reported(wrapped, environ):

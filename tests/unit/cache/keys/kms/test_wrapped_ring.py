@@ -9,13 +9,18 @@ import pytest
 
 from lakekey._imports import LOADING
 from lakekey.cache import durable_files, private_files
+from lakekey.cache.cache import Cache
+from lakekey.cache.keys import anchor
+from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.kms.wrapped_ring import KmsRing
 from lakekey.cache.keys.ring import format_ring
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.cache.stores.file import FileStore
 from lakekey.errors import ConfigurationError, KeyUnavailable
+from support.memory_stores import Shared
 from support.process_state import forget_unwrapped
+from support.ring_texts import PASSPHRASE
 
 PACKAGE = """
 import json, os, time
@@ -260,8 +265,9 @@ def test_a_move_to_another_service_that_is_killed_leaves_a_cache_that_opens(envi
     assert "others" not in note(environ)
 
 
-def test_another_service_than_this_user_has_seen_is_not_followed_unasked(environ, site):
-    """Who can write to the cache could name a service, and a key there, that they know."""
+@pytest.fixture
+def attacked(environ, site):
+    """A cache in which an attacker has named a service and a key that they know; the user's settings name none."""
     open_cache(environ).begin()
     theirs = {**environ, "LAKEKEY_CACHE_DIR": str(site / "theirs"), "LAKEKEY_KMS": "two"}
     theirs |= {"HOME": str(site / "x"), "APPDATA": str(site / "x")}
@@ -269,8 +275,39 @@ def test_another_service_than_this_user_has_seen_is_not_followed_unasked(environ
     for name in ("kms.ring", "cache.json"):
         content = private_files.read(str(site / "theirs" / name))
         durable_files.replace(str(site / "cache" / name), content)
-    unset = {name: value for name, value in environ.items() if name != "LAKEKEY_KMS"}
+    return without_service(environ)
+
+
+def without_service(environ):
+    return {name: value for name, value in environ.items() if name != "LAKEKEY_KMS"}
+
+
+def test_another_service_than_this_user_has_seen_is_not_followed_unasked(environ, attacked):
+    for settings in (attacked, environ):
+        with pytest.raises(KeyUnavailable, match="was wrapped by 'one', and now by 'two'"):
+            open_cache(settings)
+
+
+@pytest.mark.parametrize("to", ["kms", "passphrase"])
+def test_key_under_another_service_than_this_user_has_seen_is_not_taken_over_by_a_move(attacked, to):
+    settings = {**attacked, "LAKEKEY_PASSPHRASE": PASSPHRASE}
+    directory = attacked["LAKEKEY_CACHE_DIR"]
+    before = {name: private_files.read(f"{directory}/{name}") for name in ("kms.ring", "cache.json")}
     with pytest.raises(KeyUnavailable, match="was wrapped by 'one', and now by 'two'"):
-        open_cache(unset)
-    with pytest.raises(KeyUnavailable, match="LAKEKEY_KMS names 'one'"):
-        open_cache(environ)
+        rotate(open_cache(settings, moving=True), to=to)
+    assert {name: private_files.read(f"{directory}/{name}") for name in before} == before
+    assert not os.path.lexists(f"{directory}/passphrase.ring")
+    assert anchor.recall(attacked, directory).kms == "one"
+
+
+def test_key_under_another_service_is_moved_once_that_is_configured(attacked):
+    rotate(open_cache({**attacked, "LAKEKEY_KMS": "two"}, moving=True), to="file")
+    assert open_cache(attacked).ring.source == "file"
+
+
+def test_key_of_a_store_that_hosts_share_is_moved_by_a_user_who_has_seen_nothing_there(environ):
+    store = Shared()
+    before = Keys(store, environ).read().current
+    anchor.forget(environ, store.where)
+    done = rotate(Cache(store, Keys(store, without_service(environ), moving=True)), to="kms")
+    assert done.current != before.hex()
