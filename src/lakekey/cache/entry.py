@@ -168,7 +168,8 @@ def _kind(default: object) -> type | tuple[type, ...]:
 def _can_be_shown(about: dict[str, Any], granted: list[Any]) -> bool:
     """Whether what a list of entries says of one is text: an entry that cannot be shown must not spoil the others'."""
     scopes = about.get("scopes", [])
-    texts = [about.get("host", ""), about.get("auth_type", ""), *granted]
+    client = about.get("client_id")
+    texts = [about.get("host", ""), about.get("auth_type", ""), "" if client is None else client, *granted]
     return isinstance(scopes, list) and all(isinstance(each, str) for each in (*texts, *scopes))
 
 

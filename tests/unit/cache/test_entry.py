@@ -22,7 +22,11 @@ FULL = Entry(
 )
 
 
-@pytest.mark.parametrize("entry", [FULL, Entry({}), Entry({"host": "ü"})], ids=["full", "empty", "not ascii"])
+@pytest.mark.parametrize(
+    "entry",
+    [FULL, Entry({}), Entry({"host": "ü"}), Entry({"client_id": None})],
+    ids=["full", "empty", "not ascii", "no client"],
+)
 def test_an_entry_comes_back_as_it_went(entry):
     assert Entry.from_bytes(entry.to_bytes()) == entry
 
@@ -56,6 +60,12 @@ def test_an_entry_that_cannot_be_shown_in_a_list_is_a_value_error(name, value):
         for wrong in ({"about": {"scopes": scopes}}, {"scopes": scopes}):
             with pytest.raises(ValueError):
                 Entry.from_bytes(json.dumps({**fields, **wrong}).encode())
+
+
+@pytest.mark.parametrize("value", [5, 0, True, {}, ["x"]], ids=repr)
+def test_an_entry_whose_client_is_not_text_is_a_value_error(value):
+    with pytest.raises(ValueError):
+        Entry.from_bytes(Entry({"client_id": value}).to_bytes())
 
 
 def test_the_repr_shows_which_tokens_there_are_and_none_of_them():
