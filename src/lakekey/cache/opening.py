@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -11,9 +12,10 @@ from lakekey.cache import private_files, unwritten
 from lakekey.cache.cache import Cache
 from lakekey.cache.envelope import key_id_of
 from lakekey.cache.keys import file
-from lakekey.cache.keys.choice import NOTE
+from lakekey.cache.keys.choice import NOTE, Damaged
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import KeyRing, key_id, new_key
+from lakekey.cache.keys.sources import choice_of
 from lakekey.cache.stores.file import FileStore
 from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, KeyUnavailable, UnsafeCache, with_home
 
@@ -102,8 +104,12 @@ def _open_files(store: FileStore, environ: Mapping[str, str], *, moving: bool, n
 def _is_another_users(store: FileStore) -> bool:
     """Whether this user may not read where the key is, though it is there: another user has used the cache."""
     try:
-        for name in (NOTE, file.NOTE):
-            store.read_note(name)
+        note = store.read_note(NOTE)
+        with contextlib.suppress(Damaged):
+            choice = choice_of(store, note or b"")
+            if choice is not None and choice.source != "file":
+                return False  # a key file that is left there is not its key
+        store.read_note(file.NOTE)
     except PermissionError as error:
         return not private_files.is_in_use(error)  # which passes
     except (OSError, CacheError):

@@ -13,6 +13,7 @@ from lakekey.cache.entry import Entry
 from lakekey.cache.opening import cache_directory, open_cache
 from lakekey.cache.stores.file import FileStore
 from lakekey.errors import ConfigurationError, KeyUnavailable, UnsafeCache
+from support.ring_texts import ONE
 
 NAME = "a" * 64
 
@@ -86,6 +87,35 @@ def test_key_that_another_user_alone_may_read_is_one_in_memory_to_a_principal(
     else:
         with pytest.raises(KeyUnavailable, match=reason):
             open_cache(environ, needed=False)
+
+
+@pytest.fixture
+def leftover(monkeypatch):
+    """A key file that only another user may read."""
+    read_note = FileStore.read_note
+
+    def denied(self, name):
+        if name == "master.key":
+            raise PermissionError(errno.EACCES, "no")
+        return read_note(self, name)
+
+    monkeypatch.setattr(FileStore, "read_note", denied)
+
+
+@pytest.mark.usefixtures("leftover")
+def test_key_file_that_another_user_left_does_not_hide_that_the_key_is_missing(environ):
+    environ["LAKEKEY_KEY_SOURCE"] = "env"
+    open_cache({**environ, "LAKEKEY_KEY": ONE}).begin()
+    with pytest.raises(KeyUnavailable):
+        open_cache(environ, needed=False)
+
+
+@pytest.mark.usefixtures("leftover")
+def test_key_file_of_another_user_counts_where_the_choice_is_damaged(environ):
+    open_cache({**environ, "LAKEKEY_KEY_SOURCE": "env", "LAKEKEY_KEY": ONE}).begin()
+    store = FileStore(environ["LAKEKEY_CACHE_DIR"])
+    store.write_note("cache.json", b"{")
+    assert "is damaged" in open_cache(environ, needed=False).volatile
 
 
 @pytest.mark.posix_owners
