@@ -5,11 +5,15 @@ its refresh token in the old one, all under its lock there. A program that still
 token until that expires, and is then told where the session has gone.
 """
 
+import contextlib
 import time
 from typing import NamedTuple
 
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import DISCOVERY, Entry, Failure, Stored
+from lakekey.cache.keys.choice import Damaged, raw_choice
+from lakekey.cache.keys.confirmation import require_as_seen
+from lakekey.cache.keys.sources import choice_of
 from lakekey.errors import CacheError
 
 _PATIENCE = 60.0  # seconds; longer than a refresh holds an entry
@@ -35,9 +39,12 @@ def move(source: Cache, target: Cache) -> Moved:
         target: The cache that gets them; what it has already is not touched.
 
     Raises:
-        KeyUnavailable: The new place is sealed under another key than this process would seal with.
+        KeyUnavailable: The new place is sealed under another key than this process would seal with, or one of the two
+            names a key management service that is neither configured nor the one that was last seen there.
         CacheError: A store cannot be used at all.
     """
+    for cache in (source, target):
+        _require_our_key(cache)
     _require_same_key(target)  # by a look, which also finds out whether the place is there at all
     entry_ids = source.kept()
     if entry_ids:  # else nothing is made in the new place
@@ -54,6 +61,14 @@ def move(source: Cache, target: Cache) -> Moved:
         else:
             left.append((entry_id, reason))
     return Moved(tuple(moved), tuple(left))
+
+
+def _require_our_key(cache: Cache) -> None:
+    keys = cache.keys
+    with contextlib.suppress(Damaged):  # then the key was found by what the entries name
+        choice = None if keys is None else choice_of(keys.place, raw_choice(keys.place))
+        if keys is not None and choice is not None:
+            require_as_seen(keys.place, keys.environ, choice)
 
 
 def _require_same_key(target: Cache) -> None:

@@ -17,7 +17,7 @@ from lakekey._commands import free_space
 from lakekey.cache.cache import Cache
 from lakekey.cache.keys import anchor, file, passphrase
 from lakekey.cache.keys.choice import ChangedElsewhere, KeyChoice, raw_choice, write_choice
-from lakekey.cache.keys.confirmation import require_ours
+from lakekey.cache.keys.confirmation import require_as_seen
 from lakekey.cache.keys.first_use import fill, plan
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.kms import services, wrapped_ring
@@ -106,7 +106,7 @@ def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotati
     keys.read()
     raw = raw_choice(keys.place)  # all that follows replaces this choice and the ring read after it, and nothing newer
     chosen = choice_of(keys.place, raw) or KeyChoice(keys.ring.source, keys.ring.why)
-    _require_ours(chosen, keys)
+    require_as_seen(keys.place, keys.environ, chosen)
     source = open_source(chosen, keys.place, keys.environ)
     ring = ring_of(source, chosen.why)
     moves = to is not None and _moves(chosen, to, keys)
@@ -150,15 +150,6 @@ def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotati
     if not busy:
         _tidy(former, chosen, keys)
     return Rotation(ring.current.hex(), continued, resealed, dropped, (), busy, unreadable)
-
-
-def _require_ours(chosen: KeyChoice, keys: Keys) -> None:
-    """Refuse to take over a key that others may have led us to: what it has sealed would be sealed under ours.
-
-    A user who has seen nothing here may move the key of a store that hosts share.
-    """
-    if chosen.source == "kms" and anchor.recall(keys.environ, keys.place.where) is not None:
-        require_ours(keys.place, keys.environ, chosen)
 
 
 def _moves(chosen: KeyChoice, to: str, keys: Keys) -> bool:

@@ -38,6 +38,19 @@ def require_ours(place: "KeyPlace", environ: Mapping[str, str], choice: KeyChoic
         )
 
 
+def require_as_seen(place: "KeyPlace", environ: Mapping[str, str], choice: KeyChoice) -> None:
+    """Refuse a service that others may have led us to, where a key is about to be moved, or entries to another cache.
+
+    What it has sealed would be sealed under ours, or the other way round. A user who has seen nothing here may move the
+    key, or the entries, of a store that hosts share.
+
+    Raises:
+        KeyUnavailable: It is another one than the user has configured or last seen.
+    """
+    if choice.source == "kms" and anchor.recall(environ, place.where) is not None:
+        require_ours(place, environ, choice)
+
+
 def is_our_service(service: str, where: str, environ: Mapping[str, str]) -> bool:
     """Whether a key management service is configured, or is the one that this user has last seen in a cache.
 

@@ -14,11 +14,13 @@ from lakekey.cache.keys import anchor
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.kms.wrapped_ring import KmsRing
 from lakekey.cache.keys.ring import format_ring
+from lakekey.cache.moving import move
 from lakekey.cache.opening import open_cache
 from lakekey.cache.rotation import rotate
 from lakekey.cache.stores.file import FileStore
 from lakekey.errors import ConfigurationError, KeyUnavailable
 from support.memory_stores import Shared
+from support.model_providers import cache_over
 from support.process_state import forget_unwrapped
 from support.ring_texts import PASSPHRASE
 
@@ -298,6 +300,15 @@ def test_key_under_another_service_than_this_user_has_seen_is_not_taken_over_by_
     assert {name: private_files.read(f"{directory}/{name}") for name in before} == before
     assert not os.path.lexists(f"{directory}/passphrase.ring")
     assert anchor.recall(attacked, directory).kms == "one"
+
+
+def test_no_entry_goes_from_or_to_a_cache_under_another_service_than_this_user_has_seen(attacked):
+    here, elsewhere = open_cache(attacked, moving=True), cache_over()
+    for source, target in ((here, elsewhere), (elsewhere, here)):
+        with pytest.raises(KeyUnavailable, match="was wrapped by 'one', and now by 'two'"):
+            move(source, target)
+    confirmed = open_cache({**attacked, "LAKEKEY_KMS": "two"}, moving=True)
+    assert move(confirmed, cache_over()).left == ()
 
 
 def test_key_under_another_service_is_moved_once_that_is_configured(attacked):
