@@ -60,13 +60,14 @@ def entry(machine):
 
 
 def test_answer_is_kept_while_the_entry_cannot_be_replaced(machine, entry):
-    with machine.python(HOLDS, entry, "3") as holder, machine.python(ASKS) as asker:
+    with machine.python(HOLDS, entry, "3") as holder:
         holder.until("holds")
-        assert asker.until("denied")["by"] == "replace"
-        machine.server.settle()
-        assert machine.token_requests() == 1  # the answer is here, and its refresh token is the only one that lives
-        holder.go_on()
-        end = asker.result()
+        with machine.python(ASKS) as asker:
+            assert asker.until("denied")["by"] == "replace"
+            machine.server.settle()
+            assert machine.token_requests() == 1  # the answer is here, and its refresh token is the only one that lives
+            holder.go_on()
+            end = asker.result()
     assert end["ok"], end
     assert end["denials"]["replace"] >= 1
     assert machine.token_requests() == 1
@@ -74,11 +75,12 @@ def test_answer_is_kept_while_the_entry_cannot_be_replaced(machine, entry):
 
 
 def test_entry_that_cannot_be_opened_for_a_moment_is_read_when_it_is_free(machine, entry):
-    with machine.python(HOLDS, entry, "0") as holder, machine.python(ASKS) as asker:
+    with machine.python(HOLDS, entry, "0") as holder:
         holder.until("holds")
-        assert asker.until("denied") == {"event": "denied", "by": "CreateFile", "winerror": 32}
-        holder.go_on()
-        end = asker.result()
+        with machine.python(ASKS) as asker:
+            assert asker.until("denied") == {"event": "denied", "by": "CreateFile", "winerror": 32}
+            holder.go_on()
+            end = asker.result()
     assert end["ok"], end
     assert end["denials"]["CreateFile"] >= 1
     machine.assert_session_is_whole()
@@ -97,10 +99,11 @@ def test_file_of_profiles_that_another_program_has_open_is_read_when_it_is_free(
     path = tmp_path / "databrickscfg"
     path.write_text(f"[work]\nhost = {machine.server.host}\n")
     environ = {"DATABRICKS_CONFIG_FILE": wine.windows(path), "DATABRICKS_CONFIG_PROFILE": "work"}
-    with machine.python(HOLDS, wine.windows(path), "0") as holder, machine.python(ASKS, **environ) as asker:
+    with machine.python(HOLDS, wine.windows(path), "0") as holder:
         holder.until("holds")
-        assert asker.until("denied") == {"event": "denied", "by": "CreateFile", "winerror": 32}
-        holder.go_on()
-        end = asker.result()
+        with machine.python(ASKS, **environ) as asker:
+            assert asker.until("denied") == {"event": "denied", "by": "CreateFile", "winerror": 32}
+            holder.go_on()
+            end = asker.result()
     assert end["ok"], end
     assert end["denials"]["CreateFile"] >= 1
