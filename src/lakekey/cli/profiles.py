@@ -50,7 +50,7 @@ def _facts(name: str, path: str, *, default: bool) -> dict[str, Any]:
     try:
         target = resolve(name, environ, config_file=path)
     except LakekeyError as error:  # also of a store that is away, which may keep the profile's client secret
-        fact["problem"] = str(error)
+        fact["problem"] = f"{error.message} ({error.hint})" if error.hint else error.message
         return fact
     compute = []
     if target.warehouse_id or (target.http_path and not target.cluster_id):
