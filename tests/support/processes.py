@@ -11,7 +11,7 @@ from pathlib import Path
 from support.pace import SLOWER
 
 LAKEKEY = os.path.join(sysconfig.get_path("scripts"), f"lakekey{sysconfig.get_config_var('EXE') or ''}")
-_PATIENCE = 60 * SLOWER  # seconds
+_PATIENCE = 100 * SLOWER  # seconds
 
 
 def start(program: str, *arguments: str) -> subprocess.Popen[str]:
