@@ -66,7 +66,7 @@ def env(arguments: argparse.Namespace) -> int:
     # What an earlier session has left in the shell would lead to its workspace, or to its identity.
     of_another = (*_PLACE, *_ASKING_US) if arguments.token and _is_lent(os.environ) else _PLACE
     for name in of_another:
-        if name not in variables:
+        if name not in variables and name in os.environ:
             print(_removal(name, shell))
     for name, value in variables.items():
         print(_assignment(name, value, shell))
@@ -74,11 +74,12 @@ def env(arguments: argparse.Namespace) -> int:
 
 
 def _target(profile: str | None) -> Target:
-    """What is lent: a profile that is named, without the place that an earlier ``env`` has left in the shell.
+    """What is lent: a profile that is named, without the place that an earlier ``env`` has left of another one.
 
     A variable goes before the profile, so that the second of two profiles would be lent with the first one's workspace.
+    The same profile is lent again with all of them, since some may be the person's own.
     """
-    if profile is None or not _is_lent(os.environ):
+    if profile in (None, os.environ.get("DATABRICKS_CONFIG_PROFILE")) or not _is_lent(os.environ):
         return target_for_others(profile)
     return target_for_others(profile, {name: value for name, value in os.environ.items() if name not in _PLACE})
 

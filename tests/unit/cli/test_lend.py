@@ -122,6 +122,7 @@ def test_variables_of_a_person_go_before_the_profile_that_is_lent(shell, monkeyp
     monkeypatch.setenv("DATABRICKS_CLI_PATH", "/usr/bin/databricks")
     assert shell("b") == (UNIFIED, None, "77")
     assert os.environ["DATABRICKS_CLI_PATH"] == PROGRAM
+    assert shell("b") == (UNIFIED, None, "77")
 
 
 def test_token_that_is_lent_is_the_one_that_the_tools_use_in_a_shell_that_asked_for_them(shell):
