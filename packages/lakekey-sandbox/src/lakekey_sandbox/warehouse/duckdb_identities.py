@@ -30,6 +30,8 @@ def require_no_identity(
     if not isinstance(tree, exp.Insert | exp.Update | exp.Merge):
         return
     table = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    if not isinstance(table, exp.Table):  # a directory
+        return
     place = (table.catalog.removeprefix(PREFIX) or catalog.catalog, table.db or catalog.schema, table.name)
     numbered = catalog.identities(place, SEQUENCE)
     if not numbered:
