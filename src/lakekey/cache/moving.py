@@ -7,14 +7,18 @@ token until that expires, and is then told where the session has gone.
 
 import contextlib
 import time
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import DISCOVERY, Entry, Failure, Stored
-from lakekey.cache.keys.choice import Damaged, raw_choice
-from lakekey.cache.keys.confirmation import require_as_seen
+from lakekey.cache.keys.choice import Damaged, KeyChoice, raw_choice
+from lakekey.cache.keys.confirmation import require_as_seen, require_ours
 from lakekey.cache.keys.sources import choice_of
 from lakekey.errors import CacheError
+
+if TYPE_CHECKING:
+    from lakekey.cache.keys.source import KeyPlace
 
 _PATIENCE = 60.0  # seconds; longer than a refresh holds an entry
 
@@ -43,8 +47,8 @@ def move(source: Cache, target: Cache) -> Moved:
             names a key management service that is neither configured nor the one that was last seen there.
         CacheError: A store cannot be used at all.
     """
-    for cache in (source, target):
-        _require_our_key(cache)
+    _require_our_key(source, require_as_seen)
+    _require_our_key(target, _require_our_service)
     _require_same_key(target)  # by a look, which also finds out whether the place is there at all
     entry_ids = source.kept()
     if entry_ids:  # else nothing is made in the new place
@@ -63,12 +67,17 @@ def move(source: Cache, target: Cache) -> Moved:
     return Moved(tuple(moved), tuple(left))
 
 
-def _require_our_key(cache: Cache) -> None:
+def _require_our_service(place: "KeyPlace", environ: Mapping[str, str], choice: KeyChoice) -> None:
+    if choice.source == "kms":  # which gets this user's tokens
+        require_ours(place, environ, choice)
+
+
+def _require_our_key(cache: Cache, require: Callable[["KeyPlace", Mapping[str, str], KeyChoice], None]) -> None:
     keys = cache.keys
     with contextlib.suppress(Damaged):  # then the key was found by what the entries name
         choice = None if keys is None else choice_of(keys.place, raw_choice(keys.place))
         if keys is not None and choice is not None:
-            require_as_seen(keys.place, keys.environ, choice)
+            require(keys.place, keys.environ, choice)
 
 
 def _require_same_key(target: Cache) -> None:

@@ -311,6 +311,17 @@ def test_no_entry_goes_from_or_to_a_cache_under_another_service_than_this_user_h
     assert move(confirmed, cache_over()).left == ()
 
 
+def test_no_entry_goes_to_a_store_that_hosts_share_under_a_service_that_is_not_named(environ):
+    store = Shared()
+    Keys(store, environ).read()
+    anchor.forget(environ, store.where)
+    settings = {**environ, "LAKEKEY_KMS": "two"}
+    for given in (without_service(environ), settings):
+        with pytest.raises(KeyUnavailable, match="is wrapped by 'one', which is not configured here"):
+            move(cache_over(), Cache(store, Keys(store, given, moving=True)))
+    assert move(cache_over(), Cache(store, Keys(store, environ, moving=True))).left == ()
+
+
 def test_key_under_another_service_is_moved_once_that_is_configured(attacked):
     rotate(open_cache({**attacked, "LAKEKEY_KMS": "two"}, moving=True), to="file")
     assert open_cache(attacked).ring.source == "file"
