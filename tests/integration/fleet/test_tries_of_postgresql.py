@@ -11,37 +11,25 @@ import pytest
 from lakekey.cache.stores import late, postgresql_server
 from lakekey.cache.stores.postgresql_server import Answer, Server, server_at, settings_of
 from lakekey.errors import CacheError, CacheWriteFailed, ConfigurationError, StoreUnavailable
+from support.made_up_pauses import Pauses
 
 DOUBLING = [0.02, 0.04, 0.08, 0.16, 0.32, 0.64]
 AWAY = psycopg.OperationalError("connection failed: connection refused")
 
 
-class Network:
-    """A server, and a clock that only sleeping lets go on.
+class Network(Pauses):
+    """A server, and the pauses between the tries to reach it.
 
     Attributes:
         greeting: The error with which a connection fails.
         reply: What a statement is answered, or the error that it is.
         given: What each connection was made with.
         made: The connections.
-        slept: The pauses, in seconds.
-        spread: What the pauses are multiplied by, at least and at most.
     """
 
     def __init__(self):
-        self.greeting, self.reply, self.given, self.made, self.slept, self.spread = None, None, [], [], [], set()
-        self.now = 1000.0
-
-    def monotonic(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.slept.append(seconds)
-        self.now += seconds
-
-    def uniform(self, *bounds):
-        self.spread.add(bounds)
-        return 1.0
+        super().__init__()
+        self.greeting, self.reply, self.given, self.made = None, None, [], []
 
     def connect(self, **given):
         self.given.append(given)

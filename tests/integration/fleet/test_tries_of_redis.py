@@ -9,39 +9,26 @@ from redis import exceptions as refusals
 from lakekey.cache.stores import redis_connection, redis_sentinel, redis_server
 from lakekey.cache.stores.redis_server import Server, server_at
 from lakekey.errors import CacheError, CacheWriteFailed, StoreUnavailable
+from support.made_up_pauses import Pauses
 
 HOST = "127.0.0.1"
 DOUBLING = [0.02, 0.04, 0.08, 0.16, 0.32, 0.64]
 
 
-class Network:
-    """Servers by port, and a clock that only sleeping lets go on.
+class Network(Pauses):
+    """Servers by port, and the pauses between the tries to reach them.
 
     Attributes:
         greetings: By port, the error with which a connection fails.
         replies: By port, what a command is answered, or the error that it is; of a list, one after the other.
         tried: The port of each connection, and the seconds that it was given.
-        slept: The pauses, in seconds.
-        spread: What the pauses are multiplied by, at least and at most.
         hung_up: The ports of the connections that were closed.
         sentinels: The ports to which a connection was made as to a sentinel.
     """
 
     def __init__(self):
-        self.hung_up, self.sentinels = [], []
-        self.greetings, self.replies, self.tried, self.slept, self.spread = {}, {}, [], [], set()
-        self.now = 1000.0
-
-    def monotonic(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.slept.append(seconds)
-        self.now += seconds
-
-    def uniform(self, *bounds):
-        self.spread.add(bounds)
-        return 1.0
+        super().__init__()
+        self.greetings, self.replies, self.tried, self.hung_up, self.sentinels = {}, {}, [], [], []
 
     def connection(self, _, node, seconds, *, of_sentinel=False):
         self.sentinels += [node[1]] if of_sentinel else []
