@@ -39,6 +39,7 @@ EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 NEAREST = Path(__file__).with_name("nearest.txt")
 NODE_MODULES = "tests/support/servers/oidc/node_modules"
 TIME_LIMIT = 400
+NO_TEST = 5  # the status of a pytest that finds no test to run, as where all are of Windows
 # What the tests load and no break touches, loaded once for all the processes that run them.
 PRELOADED = (
     "pytest", "requests", "httpx", "cryptography.hazmat.primitives.ciphers.aead",
@@ -236,9 +237,9 @@ class Copy:
         finally:
             shutil.copy(one.file, file)
 
-    def notices(self, tests: list[str]) -> bool:
-        """Whether a test fails in the copy, or does not end."""
-        return self._waited(self._start(["-x", *tests]), TIME_LIMIT) != 0
+    def tested(self, tests: list[str]) -> int:
+        """Run tests in the copy until one fails. Returns the status of their pytest, which is below 0 if it did not end."""
+        return self._waited(self._start(["-x", *tests]), TIME_LIMIT)
 
     def noticed_in_forks(self, found: list[Break], tests: list[str]) -> set[Break] | None:
         """Those breaks of one file that tests notice in forks, or nothing if that cannot be tried; see `forked`."""
@@ -328,13 +329,14 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def unbroken(tree: Copy, file: Path, tests: list[str]) -> bool:
-    """Whether a file's tests pass without a break; says if they do not."""
-    if tests and tree.notices(tests):
+def unbroken(tree: Copy, file: Path, tests: list[str]) -> list[str]:
+    """The tests of a file, or none where none of them is run here. Ends the run, and says why, if they fail without a break."""
+    status = tree.tested(tests) if tests else NO_TEST
+    if status not in (0, NO_TEST):
         print(tree.output.read_text("utf-8", "replace")[-3000:])
         print(f"the tests of {file.relative_to(SOURCE)} fail without a break: {' '.join(tests)}")
-        return False
-    return True
+        sys.exit(2)
+    return tests if status == 0 else []
 
 
 def outcome(tree: Copy, one: Break, tests: list[str], known: set[str]) -> str:
@@ -344,7 +346,7 @@ def outcome(tree: Copy, one: Break, tests: list[str], known: set[str]) -> str:
     if one.name in known:
         return "equivalent"
     with tree.broken(one):
-        if tree.notices(tests):
+        if tree.tested(tests) != 0:
             return "noticed"
     print(f"survived: {one.name}  (line {one.line})", flush=True)
     return "survived"
@@ -355,8 +357,8 @@ def counted(tree: Copy, found: list[Break], options: argparse.Namespace, end: fl
     count: Counter[str] = Counter()
     known, tests = equivalents(), nearest(found[0].file)
     noticed = None if options.slow or not tests else tree.noticed_in_forks(found, tests)
-    if noticed is None and not unbroken(tree, found[0].file, tests):
-        sys.exit(2)
+    if noticed is None:
+        tests = unbroken(tree, found[0].file, tests)
     for one in found:
         if noticed and one in noticed:
             count["noticed"] += 1
