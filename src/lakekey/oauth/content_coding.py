@@ -33,7 +33,8 @@ def _kind(body: bytes, label: str) -> int | None:
     if body.startswith(_GZIP_START):
         return _GZIP
     # RFC 1950 §2.2: deflate, a window of up to 32 KiB, no dictionary, and a check of the two bytes.
-    if len(body) > 1 and body[0] & 0x8F == 8 and not body[1] & 0x20 and (body[0] << 8 | body[1]) % 31 == 0:
+    header = int.from_bytes(body[:2])
+    if header & 0x8F20 == 0x0800 and header % 31 == 0:
         return _ZLIB
     return _RAW if "deflate" in label.lower() and not body.lstrip().startswith(b"{") else None
 

@@ -100,6 +100,17 @@ def test_default_is_a_guess_where_the_host_may_answer_better_in_a_moment(server,
     assert find(server).guessed is guessed
 
 
+def test_default_of_a_host_that_does_not_answer_is_a_guess(server, serve):
+    class Unreachable(Transport):
+        def get(self, url, *arguments, **options):
+            if url.endswith("/databricks-config"):
+                raise TokenEndpointError("no answer")
+            return super().get(url, *arguments, **options)
+
+    serve()
+    assert discover(Unreachable(), server.url).guessed is True
+
+
 def test_what_the_host_says_is_not_a_guess(server, serve):
     issuer = serve()
     assert find(server).guessed is False

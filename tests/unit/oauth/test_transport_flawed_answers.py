@@ -24,6 +24,11 @@ def whole(body, *headers):
     return OK + b"".join(b"%b\r\n" % header for header in headers) + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
+def whole_in_chunks(*parts):
+    chunks = (b"%x;a=b:c\r\n%b\r\n" % (len(part), part) for part in (*parts, b""))
+    return OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(chunks)
+
+
 def deflated(window):
     packer = zlib.compressobj(9, zlib.DEFLATED, window)
     return packer.compress(BODY) + packer.flush()
@@ -60,6 +65,10 @@ FLAWED = {
     "comments before it": whole(b"\n<!-- a gateway -->\n <!---->" + BODY),
     "comment behind it": whole(BODY + b"\n<!-- a gateway -->"),
     "zeros behind it": whole(BODY + b"\0\0"),
+    "chunks with words of their own": whole_in_chunks(BODY[:30], BODY[30:50], BODY[50:]),
+    "deflated without its two first bytes, and a line break": whole(
+        deflated(-15) + b"\n", b"Content-Encoding: deflate"
+    ),
     "many headers": whole(BODY, *MANY),
     "many headers before its length": OK + b"\r\n".join([*MANY, b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)]),
     "many headers before its chunks": CHUNKED.replace(OK, OK + b"\r\n".join(MANY) + b"\r\n") + b"0\r\n\r\n",
@@ -125,6 +134,21 @@ def test_answer_that_cannot_be_read_is_not_called_a_trouble_of_the_network(answe
 def test_answer_without_its_tokens_is_an_error_of_ours(answer):
     with pytest.raises(TokenEndpointError):
         posted(answer)
+
+
+def test_body_that_no_label_calls_deflated_is_left_as_it_is():
+    assert unpacked(deflated(-15), 1000) == deflated(-15)
+
+
+@pytest.mark.parametrize("length", [3, 4])
+def test_damaged_body_is_unpacked_up_to_its_flaw(length):
+    header, stored = b"\x78\x01", b"\0" + length.to_bytes(2, "little") + (0xFFFF - length).to_bytes(2, "little")
+    body = header + stored + b"x" * length + b"\xff"  # a block of a kind that there is not (RFC 1951 §3.2.3)
+    assert unpacked(body, 1000) == b"x" * length
+
+
+def test_members_behind_one_that_is_too_long_are_not_unpacked():
+    assert len(unpacked(gzip.compress(b"x" * 101) + gzip.compress(b"x" * 1000), 100)) == 101
 
 
 def test_refresh_token_that_is_not_of_the_encoding_counts_as_not_given():
