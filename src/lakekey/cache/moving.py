@@ -5,20 +5,12 @@ its refresh token in the old one, all under its lock there. A program that still
 token until that expires, and is then told where the session has gone.
 """
 
-import contextlib
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from lakekey.cache.cache import Cache
 from lakekey.cache.entry import DISCOVERY, Entry, Failure, Stored
-from lakekey.cache.keys.choice import Damaged, KeyChoice, raw_choice
-from lakekey.cache.keys.confirmation import require_as_seen, require_ours
-from lakekey.cache.keys.sources import choice_of
 from lakekey.errors import CacheError
-
-if TYPE_CHECKING:
-    from lakekey.cache.keys.source import KeyPlace
 
 _PATIENCE = 60.0  # seconds; longer than a refresh holds an entry
 
@@ -44,11 +36,12 @@ def move(source: Cache, target: Cache) -> Moved:
 
     Raises:
         KeyUnavailable: The new place is sealed under another key than this process would seal with, or one of the two
-            names a key management service that is neither configured nor the one that was last seen there.
+            names a key that others may have put there (`lakekey.cache.keys.confirmation`).
         CacheError: A store cannot be used at all.
     """
-    _require_our_key(source, require_as_seen)
-    _require_our_key(target, _require_our_service)
+    for cache in (source, target):
+        if cache.keys is not None:
+            cache.keys.look()  # else each entry would be refused by itself, without the next step
     _require_same_key(target)  # by a look, which also finds out whether the place is there at all
     entry_ids = source.kept()
     if entry_ids:  # else nothing is made in the new place
@@ -65,19 +58,6 @@ def move(source: Cache, target: Cache) -> Moved:
         else:
             left.append((entry_id, reason))
     return Moved(tuple(moved), tuple(left))
-
-
-def _require_our_service(place: "KeyPlace", environ: Mapping[str, str], choice: KeyChoice) -> None:
-    if choice.source == "kms":  # which gets this user's tokens
-        require_ours(place, environ, choice)
-
-
-def _require_our_key(cache: Cache, require: Callable[["KeyPlace", Mapping[str, str], KeyChoice], None]) -> None:
-    keys = cache.keys
-    with contextlib.suppress(Damaged):  # then the key was found by what the entries name
-        choice = None if keys is None else choice_of(keys.place, raw_choice(keys.place))
-        if keys is not None and choice is not None:
-            require(keys.place, keys.environ, choice)
 
 
 def _require_same_key(target: Cache) -> None:

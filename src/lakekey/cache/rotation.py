@@ -17,7 +17,6 @@ from lakekey._commands import free_space
 from lakekey.cache.cache import Cache
 from lakekey.cache.keys import anchor, file, passphrase
 from lakekey.cache.keys.choice import ChangedElsewhere, KeyChoice, raw_choice, write_choice
-from lakekey.cache.keys.confirmation import require_as_seen
 from lakekey.cache.keys.first_use import fill, plan
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.kms import services, wrapped_ring
@@ -106,7 +105,7 @@ def _rotate(cache: Cache, keys: Keys, to: str | None, patience: float) -> Rotati
     keys.read()
     raw = raw_choice(keys.place)  # all that follows replaces this choice and the ring read after it, and nothing newer
     chosen = choice_of(keys.place, raw) or KeyChoice(keys.ring.source, keys.ring.why)
-    require_as_seen(keys.place, keys.environ, chosen)
+    keys.believe(chosen)
     source = open_source(chosen, keys.place, keys.environ)
     ring = ring_of(source, chosen.why)
     moves = to is not None and _moves(chosen, to, keys)

@@ -360,7 +360,7 @@ def test_a_key_file_that_another_wrote_into_the_store_is_refused(fleet, server, 
     store = server.store()
     store.write_note(CHOICE, b'{"format": 1, "source": "file", "why": "it says so"}')
     store.write_note("master.key", KEY.encode())
-    with pytest.raises(ConfigurationError, match="a key file of this host"):
+    with pytest.raises(KeyUnavailable, match="names a key source that is not for that, 'file'"):
         open_cache().put(name(1), Entry({}), replaces=None)
 
 

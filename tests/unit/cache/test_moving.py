@@ -5,8 +5,11 @@ import time
 
 import pytest
 
+from lakekey.cache.cache import Cache
 from lakekey.cache.entry import DISCOVERY, Entry
-from lakekey.cache.envelope import seal
+from lakekey.cache.envelope import key_id_of, seal
+from lakekey.cache.keys.choice import NOTE, KeyChoice
+from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.moving import move
 from lakekey.cache.opening import open_cache
 from lakekey.cache.stores import addresses
@@ -15,6 +18,7 @@ from lakekey.cache.stores.store import reply_lost
 from lakekey.errors import CacheWriteFailed, KeyUnavailable, StoreUnavailable
 from support.memory_stores import Shared
 from support.model_providers import cache_over
+from support.ring_texts import ID_OF_ONE, ONE, TWO
 
 NAME, OTHER = "a" * 64, "b" * 64
 ENTRY = Entry({"host": "https://x"}, access_token="an-access-token", refresh_token="a-refresh-token")
@@ -298,3 +302,21 @@ def test_session_of_which_the_old_place_shows_nothing_any_more_stays_in_the_new_
     assert name == NAME
     assert why.endswith("; memory: has the session now, and must not be used before this is run again")
     assert target.get(NAME).refresh_token == ENTRY.refresh_token
+
+
+def test_no_session_goes_to_a_key_file_that_others_put_there_after_the_first_look(source, tmp_path, monkeypatch):
+    environ = {"HOME": str(tmp_path), "APPDATA": str(tmp_path), "LAKEKEY_KEY": ONE}
+    store = MemoryStore()
+    Keys(store, environ).read()
+
+    def plant():
+        store.write_note("master.key", TWO.encode())
+        store.swap_note(NOTE, KeyChoice("file", "as ever").to_bytes(), replaces=store.read_note(NOTE))
+
+    target = Cache(store, Keys(store, environ, moving=True))
+    kept = source.kept
+    monkeypatch.setattr(source, "kept", lambda: plant() or kept())
+    assert move(source, target).moved == (NAME,)
+    assert key_id_of(store.get(NAME)) == ID_OF_ONE  # the key that was read before
+    with pytest.raises(KeyUnavailable, match="could have put there"):
+        move(source, target)

@@ -11,7 +11,7 @@ from lakekey.cache.cache import Cache
 from lakekey.cache.entry import DISCOVERY_PREFIX, Entry
 from lakekey.cache.envelope import key_id_of
 from lakekey.cache.keys import anchor
-from lakekey.cache.keys.choice import NOTE, ChangedElsewhere, KeyChoice, parse
+from lakekey.cache.keys.choice import NOTE, ChangedElsewhere, KeyChoice, parse, raw_choice
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.ring import new_key
 from lakekey.cache.rotation import _moves, _tidy, rotate
@@ -20,6 +20,7 @@ from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import (
     CacheWriteFailed,
     ConfigurationError,
+    KeyUnavailable,
     LockTimeout,
     StoreUnavailable,
     UnsafeCache,
@@ -188,7 +189,8 @@ def test_ring_that_moves_gets_a_new_key_and_leaves_its_old_place(cache, environ,
     caplog.set_level(logging.INFO, "lakekey")
     before = cache.ring.current.hex()
     anchor.remember(environ, cache.store.where, KeyChoice("env", "it was there once"))
-    moved = opened(cache.store, {**environ, "LAKEKEY_PASSPHRASE": PASSPHRASE}, moving=True)
+    confirmed = {**environ, "LAKEKEY_PASSPHRASE": PASSPHRASE, "LAKEKEY_KEY_SOURCE": "file"}
+    moved = opened(cache.store, confirmed, moving=True)
     done = rotate(moved, to="passphrase")
     assert (done.continued, done.resealed, done.dropped) == (False, 3, (before,))
     assert note_of(moved)["source"] == anchor.recall(environ, cache.store.where).source == "passphrase"
@@ -196,6 +198,24 @@ def test_ring_that_moves_gets_a_new_key_and_leaves_its_old_place(cache, environ,
     assert not (directory / "master.key").exists()
     later = opened(cache.store, {**environ, "LAKEKEY_PASSPHRASE": PASSPHRASE})
     assert later.get(NAMES[0]).refresh_token == NAMES[0]
+
+
+def test_choice_that_another_writes_just_before_a_rotation_is_looked_at_as_well(environ, monkeypatch):
+    store = MemoryStore()
+    settings = {**environ, "LAKEKEY_PASSPHRASE": PASSPHRASE}
+    cache = filled(opened(store, settings))
+    before = store.get(NAMES[0])
+
+    def planted(place):
+        store.write_note("master.key", ONE.encode())
+        store.swap_note(NOTE, KeyChoice("file", "as ever").to_bytes(), replaces=store.read_note(NOTE))
+        return raw_choice(place)
+
+    monkeypatch.setattr("lakekey.cache.rotation.raw_choice", planted)
+    with pytest.raises(KeyUnavailable, match="could have put there"):
+        rotate(opened(store, settings, moving=True), to="passphrase")
+    assert (store.get(NAMES[0]), store.read_note("master.key")) == (before, ONE.encode())
+    assert cache.get(NAMES[0]).refresh_token == NAMES[0]
 
 
 def test_old_key_that_cannot_be_taken_out_of_the_keyring_is_reported(environ, caplog):

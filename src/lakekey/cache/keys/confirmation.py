@@ -12,43 +12,47 @@ from lakekey._commands import word
 from lakekey.cache.keys import anchor
 from lakekey.cache.keys.choice import NOTE, KeyChoice
 from lakekey.cache.keys.kms import services
+from lakekey.cache.keys.sources import configured
 from lakekey.errors import ConfigurationError, KeyUnavailable
 
 if TYPE_CHECKING:
     from lakekey.cache.keys.source import KeyPlace
 
 
-def require_ours(place: "KeyPlace", environ: Mapping[str, str], choice: KeyChoice) -> None:
+def require_ours(place: "KeyPlace", environ: Mapping[str, str], choice: KeyChoice, *, moving: bool = False) -> None:
     """Refuse a key file or a key management service that others may have led us to.
 
     A service that is configured is the one that this user has last seen, from then on.
+
+    Args:
+        place: Where the cache keeps its notes.
+        environ: The environment.
+        choice: What the cache names.
+        moving: Whether the key or the entries are to be moved, so that the environment may name another source.
 
     Raises:
         KeyUnavailable: The user has neither configured it nor last seen the cache under it.
     """
     before = anchor.recall(environ, place.where)
+    note = place.note_place(NOTE)
     if choice.source == "kms":
-        _require_service(place, environ, choice, before)
-    elif before is not None:
+        _require_service(place, environ, choice, before, moving=moving)
+    elif place.shared:
         raise KeyUnavailable(
-            f"the key of the cache in {place.where} was kept in {before.source!r}, but cache.json now "
-            "names a key file, which anyone who can write there could have put there",
-            hint=f"restore {place.note_place(NOTE)}; if you moved the key there on another machine, confirm "
-            "it with: lakekey keys rotate --to file",
+            f"the cache in {place.where} is shared by several hosts, and its {NOTE} names a key source that is not "
+            f"for that, {choice.source!r}: lakekey does not write that there, but anyone who can write there could",
+            hint=f"restore {note}, or remove it: the key is then found again by what the entries name",
         )
-
-
-def require_as_seen(place: "KeyPlace", environ: Mapping[str, str], choice: KeyChoice) -> None:
-    """Refuse a service that others may have led us to, where a key is about to be moved, or entries to another cache.
-
-    What it has sealed would be sealed under ours, or the other way round. A user who has seen nothing here may move the
-    key, or the entries, of a store that hosts share.
-
-    Raises:
-        KeyUnavailable: It is another one than the user has configured or last seen.
-    """
-    if choice.source == "kms" and anchor.recall(environ, place.where) is not None:
-        require_ours(place, environ, choice)
+    elif before is not None:
+        confirmed = "LAKEKEY_KEY_SOURCE=file"
+        if environ.get("LAKEKEY_KEY_FILE", "").strip():
+            confirmed += " and without LAKEKEY_KEY_FILE"
+        raise KeyUnavailable(
+            f"the key of the cache in {place.where} was kept in {before.source!r}, but {NOTE} now "
+            "names a key file, which anyone who can write there could have put there",
+            hint=f"restore {note}; if you moved the key there on another machine, confirm it: with {confirmed}, run: "
+            "lakekey keys rotate --to file",
+        )
 
 
 def is_our_service(service: str, where: str, environ: Mapping[str, str]) -> bool:
@@ -65,13 +69,17 @@ def is_our_service(service: str, where: str, environ: Mapping[str, str]) -> bool
 
 
 def _require_service(
-    place: "KeyPlace", environ: Mapping[str, str], choice: KeyChoice, before: KeyChoice | None
+    place: "KeyPlace", environ: Mapping[str, str], choice: KeyChoice, before: KeyChoice | None, *, moving: bool
 ) -> None:
     if is_our_service(choice.kms, place.where, environ):
-        if before is not None and not _names(before, choice.kms):
+        # In a store that hosts share also the first time: a move to another service needs both, and can name one.
+        if (before is not None or place.shared) and not _names(before, choice.kms):
             anchor.remember(environ, place.where, choice)
         return
     setting = f"LAKEKEY_KMS={word(choice.kms)}"
+    wanted = configured(environ)
+    # Named so, this source counts whatever else is set.
+    settings = setting if wanted is None or wanted[0] == "kms" else f"LAKEKEY_KEY_SOURCE=kms and {setting}"
     if before is not None:
         change = (
             f"wrapped by {before.kms!r}, and now by"
@@ -87,7 +95,8 @@ def _require_service(
         raise KeyUnavailable(
             f"the key of the cache in {place.where} is wrapped by {choice.kms!r}, which is not configured here, and "
             "anyone who can write there could have put it there",
-            hint=f"if that is the service of your hosts, set {setting} on each host",
+            hint="if that is the service of your hosts, "
+            + (f"look at it once with {settings}: lakekey store check" if moving else f"set {settings} on each host"),
         )
 
 

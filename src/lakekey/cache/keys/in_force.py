@@ -19,7 +19,7 @@ from lakekey._imports import LOADING
 from lakekey._named_tuple import NamedTuple
 from lakekey.cache.keys.choice import NOTE, Damaged, KeyChoice, raw_choice
 from lakekey.cache.keys.ring import NO_RING, KeyRing
-from lakekey.cache.keys.sources import GIVEN, choice_of, configured, open_source, require_for_all, ring_of
+from lakekey.cache.keys.sources import GIVEN, choice_of, configured, open_source, ring_of
 from lakekey.errors import KeyUnavailable
 
 TYPE_CHECKING = False
@@ -48,7 +48,8 @@ class Keys:
     Args:
         place: Where the cache keeps its notes, which is known to be safe.
         environ: The environment.
-        moving: Whether the ring is about to be moved, so that the environment may name another source.
+        moving: Whether the ring is about to be moved, or the entries, so that the environment may name another source.
+            Whose key it is is asked all the same.
         sealed_under: The ids of the keys that the cache's entries name, in hexadecimal.
 
     Attributes:
@@ -127,6 +128,28 @@ class Keys:
                 f"If key {found.foreign} is lost for good, remove {self.place.note_place(NOTE)} and sign in again",
             )
 
+    def believe(self, choice: KeyChoice) -> None:
+        """Refuse a choice that contradicts what is configured, or that others may have led us to.
+
+        Raises:
+            KeyUnavailable: It is such a choice.
+        """
+        wanted = configured(self.environ)
+        # Before what is configured is compared: the way out of a contradiction is to move the key, with all that it
+        # has sealed. A key file is this user's where they ask for one.
+        if self.place.shared:
+            doubtful = choice.source not in GIVEN
+        else:
+            asked_for = wanted is not None and wanted[0] == "file"
+            doubtful = choice.source == "kms" or (choice.source == "file" and not asked_for)
+        if doubtful:
+            with LOADING:
+                from lakekey.cache.keys.confirmation import require_ours
+
+            require_ours(self.place, self.environ, choice, moving=self._moving)
+        if not self._moving:
+            _agree(choice, wanted, self.place, self.environ)
+
     def remember(self) -> None:
         """Keep the copy of the choice outside the cache, which caches of the first releases do not have."""
         if self._remembered or self.ring.source == "file":
@@ -161,12 +184,12 @@ class Keys:
             choice = self._found_again(raw, wanted)
         try:
             if choice is not None:
-                self._believe(choice, wanted)
+                self.believe(choice)
             if choose and not chosen:
                 self.begun_again += bool(self._found.raw and not raw)
                 choice, chosen = self._choose(wanted, choice), True
                 raw = raw_choice(self.place)
-                self._believe(choice, wanted)  # another process, or another person, may have chosen meanwhile
+                self.believe(choice)  # another process, or another person, may have chosen meanwhile
             elif choice is None and wanted is not None and wanted[0] in GIVEN:
                 choice = KeyChoice(wanted[0], f"{wanted[1]} asks for it")
             if choice is None:
@@ -227,36 +250,25 @@ class Keys:
             )
         return choice
 
-    def _believe(self, choice: KeyChoice, wanted: tuple[str, str] | None) -> None:
-        """Refuse a choice that contradicts what is configured, or that others may have led us to."""
-        if self._moving:
-            return
-        require_for_all(self.place, choice.source)
-        # Before what is configured is compared: the way out of a contradiction is to move the key, with all that it
-        # has sealed.
-        if (choice.source == "file" and wanted is None) or choice.source == "kms":
-            with LOADING:
-                from lakekey.cache.keys.confirmation import require_ours
 
-            require_ours(self.place, self.environ, choice)
-        _agree(choice, wanted, self.place.where, self.environ)
-
-
-def _agree(choice: KeyChoice, wanted: tuple[str, str] | None, where: str, environ: Mapping[str, str]) -> None:
+def _agree(choice: KeyChoice, wanted: tuple[str, str] | None, place: KeyPlace, environ: Mapping[str, str]) -> None:
     if wanted is None or wanted[0] == choice.source or (wanted[0] in GIVEN and choice.source in GIVEN):
         named = environ.get("LAKEKEY_KMS", "").strip()
         if choice.source == "kms" and named and named != choice.kms:
             raise KeyUnavailable(
-                f"LAKEKEY_KMS names {named!r}, but the key of the cache in {where} is wrapped by {choice.kms!r}",
+                f"LAKEKEY_KMS names {named!r}, but the key of the cache in {place.where} is wrapped by {choice.kms!r}",
                 hint="unset LAKEKEY_KMS, or move the key with: lakekey keys rotate --to kms",
             )
         return
     source, setting = wanted
-    way = (
-        "use another LAKEKEY_CACHE_DIR" if source in GIVEN else f"move the key with: lakekey keys rotate --to {source}"
-    )
+    if place.shared and source != "kms":
+        way = "use another store"
+    elif source in GIVEN:
+        way = "use another LAKEKEY_CACHE_DIR"
+    else:
+        way = f"move the key with: lakekey keys rotate --to {source}"
     raise KeyUnavailable(
-        f"{setting} asks for the key source {source!r}, but the key of the cache in {where} is kept in "
+        f"{setting} asks for the key source {source!r}, but the key of the cache in {place.where} is kept in "
         f"{choice.source!r} ({choice.why})",
         hint=f"unset {setting}, or {way}",
     )

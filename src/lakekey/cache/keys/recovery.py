@@ -56,12 +56,14 @@ def _candidates(place: "KeyPlace", environ: Mapping[str, str], needed: frozenset
     wanted = configured(environ)
     if wanted is not None and wanted[0] in ("env", "mounted"):
         yield KeyChoice(wanted[0], _WHY, now())
-    if _note(place, passphrase.NOTE) is not None:
+    if not place.shared and _note(place, passphrase.NOTE) is not None:
         yield KeyChoice("passphrase", _WHY, now())
     for service, cache_id in made_with(_note(place, wrapped_ring.NOTE)):
         if (seen is not None or place.shared) and not is_our_service(service, place.where, environ):
             continue  # anyone who can write to the cache could have put it there, and more entries than ours under it
         yield KeyChoice("kms", _WHY, now(), kms=service, cache=cache_id)
+    if place.shared:
+        return  # what follows is one host's own: only another person can have put it there
     if needed:  # of other caches' items, the keys alone tell
         for backend, item in keyring.items(environ):
             yield KeyChoice("keyring", _WHY, now(), backend=backend, item=item)

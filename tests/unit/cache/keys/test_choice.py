@@ -147,9 +147,17 @@ def test_key_file_that_was_moved_there_elsewhere_is_confirmed_by_a_rotation(envi
     (tmp_path / "cache" / "entries" / f"{NAME}.entry").unlink()
     with pytest.raises(KeyUnavailable) as caught:
         open_cache(environ)
-    assert "lakekey keys rotate --to file" in caught.value.hint
-    rotate(open_cache(environ, moving=True), to="file")
+    assert caught.value.hint.endswith("with LAKEKEY_KEY_SOURCE=file, run: lakekey keys rotate --to file")
+    rotate(open_cache({**environ, "LAKEKEY_KEY_SOURCE": "file"}, moving=True), to="file")
     assert bytes(range(32)) not in open_cache(environ).ring.keys.values()
+
+
+@pytest.mark.parametrize("more", [{}, SOURCES["env"], SOURCES["passphrase"], {"LAKEKEY_KEY_FILE": "/a/key"}])
+@pytest.mark.parametrize("moving", [False, True])
+def test_key_file_that_others_may_have_put_there_is_not_to_be_moved_unconfirmed(environ, attacked, more, moving):
+    with pytest.raises(KeyUnavailable, match="which anyone who can write there could have put there") as caught:
+        open_cache({**environ, **more}, moving=moving)
+    assert ("without LAKEKEY_KEY_FILE" in caught.value.hint) is ("LAKEKEY_KEY_FILE" in more)
 
 
 def test_cache_that_began_before_the_copy_is_protected_from_its_first_write_on(environ):

@@ -11,7 +11,7 @@ from lakekey.cache.keys.choice import NOTE, KeyChoice
 from lakekey.cache.keys.in_force import Keys
 from lakekey.cache.keys.kms import services
 from lakekey.cache.stores.memory import MemoryStore
-from lakekey.errors import ConfigurationError, KeyUnavailable
+from lakekey.errors import KeyUnavailable
 from support.memory_stores import Shared
 from support.ring_texts import ID_OF_ONE, ONE, PASSPHRASE, TWO
 
@@ -215,8 +215,15 @@ def test_key_file_that_others_may_have_put_there_is_refused_unless_it_is_configu
 def test_key_file_in_a_store_that_hosts_share_is_refused(environ):
     place = Shared()
     place.write_note(NOTE, FILE.to_bytes())
-    with pytest.raises(ConfigurationError, match="is shared by several hosts"):
-        Keys(place, environ)
+    for settings in ({}, {"LAKEKEY_KEY": ONE}, {"LAKEKEY_KEY_SOURCE": "file"}):
+        for moving in (False, True):
+            with pytest.raises(KeyUnavailable, match=r"is shared by several hosts, .* could") as caught:
+                Keys(place, {**environ, **settings}, moving=moving)
+            assert caught.value.hint.startswith(f"restore {place.note_place(NOTE)}, or remove it")
+    place.remove_note(NOTE)
+    needed = frozenset({ID_OF_ONE})
+    place.write_note("master.key", ONE.encode())
+    assert Keys(place, {**environ, "LAKEKEY_KEY": ONE}, sealed_under=lambda: needed).current().source == "env"
 
 
 def test_choice_that_was_seen_and_is_gone_is_found_again(place, environ):
@@ -294,6 +301,32 @@ def test_service_of_a_store_that_hosts_share_is_refused_until_it_is_configured(e
     assert "not configured here" not in refusal(place, {**environ, "LAKEKEY_KMS": KMS.kms})
 
 
+@pytest.mark.parametrize("more", [{"LAKEKEY_KEY": ONE}, {"LAKEKEY_KEY": ONE, "LAKEKEY_KEY_SOURCE": "env"}])
+def test_way_to_the_service_of_the_hosts_is_one_step_also_where_another_source_is_configured(environ, more):
+    place = led_to(KMS, Shared)
+    with pytest.raises(KeyUnavailable) as caught:
+        Keys(place, {**environ, **more})
+    assert f"set LAKEKEY_KEY_SOURCE=kms and LAKEKEY_KMS={KMS.kms} on each host" in caught.value.hint
+    followed = {**more, "LAKEKEY_KEY_SOURCE": "kms", "LAKEKEY_KMS": KMS.kms}
+    assert "it is gone" in refusal(place, {**environ, **followed})
+
+
+def test_service_of_a_store_that_hosts_share_is_the_one_that_was_seen_once_it_is_named(environ):
+    place = led_to(KMS, Shared)
+    refusal(place, {**environ, "LAKEKEY_KMS": KMS.kms})  # it holds no ring
+    assert seen(environ, place) == KMS
+    assert "could have put" not in refusal(place, environ)
+
+
+@pytest.mark.parametrize("more", [{"LAKEKEY_KEY": ONE}, {"LAKEKEY_PASSPHRASE": PASSPHRASE}])
+def test_other_source_than_that_of_the_hosts_is_refused_with_a_way_that_is_there(environ, more):
+    place = led_to(KMS, Shared)
+    see(environ, place, KMS)
+    with pytest.raises(KeyUnavailable, match="is kept in 'kms'") as caught:
+        Keys(place, {**environ, **more})
+    assert caught.value.hint == f"unset {next(iter(more))}, or use another store"
+
+
 def test_name_of_a_service_is_one_word_of_the_command_that_confirms_it(environ):
     place = led_to(KMS._replace(kms="x; rm -rf ~"), Shared)
     with pytest.raises(KeyUnavailable) as caught:
@@ -335,9 +368,9 @@ def test_choice_that_another_makes_in_between_is_looked_at_as_well(environ, writ
         keys.current()
 
 
-def test_service_that_is_not_looked_at_is_not_refused_where_the_key_is_moved_away(wrapped, environ):
+def test_service_that_others_may_have_put_there_is_refused_also_where_the_key_is_moved_away(wrapped, environ):
     see(environ, wrapped, KMS._replace(kms="vault:transit/mine"))
-    assert "was wrapped by" not in refusal(wrapped, environ, moving=True)
+    assert "was wrapped by" in refusal(wrapped, environ, moving=True)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from lakekey.cache.keys import anchor, keyring, recovery
 from lakekey.cache.keys.choice import KeyChoice
+from lakekey.cache.keys.file import KeyFile
 from lakekey.cache.keys.kms.ring_note import Record, to_bytes
 from lakekey.cache.keys.passphrase import PassphraseRing
 from lakekey.cache.keys.recovery import find
@@ -45,6 +46,16 @@ def test_source_that_opens_the_most_entries_counts(place, environ):
     assert find(place, given, frozenset({ID_OF_ONE, ID_OF_TWO})).source == "file"
     assert find(place, given, FIRST).source == "env"  # as many, and stronger
     assert find(place, given, frozenset()).source == "env"
+
+
+def test_what_is_one_hosts_own_is_not_looked_for_in_a_store_that_hosts_share(environ, monkeypatch):
+    place = Shared()
+    settings = {**environ, "LAKEKEY_PASSPHRASE": PASSPHRASE, "LAKEKEY_KEY": TWO}
+    for source in (PassphraseRing(place, settings), KeyFile(place)):
+        source.write(f"{TWO}\n{ONE}")
+    monkeypatch.setattr(keyring, "items", lambda _: [("a backend", "an item")])
+    assert find(place, settings, frozenset({ID_OF_ONE, ID_OF_TWO})).source == "env"
+    assert find(place, settings, FIRST) is None
 
 
 def test_mounted_key_and_one_under_a_passphrase_are_looked_at(place, environ, tmp_path):

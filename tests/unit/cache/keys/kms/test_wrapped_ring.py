@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import threading
+from functools import partial
 
 import pytest
 
@@ -303,22 +304,22 @@ def test_key_under_another_service_than_this_user_has_seen_is_not_taken_over_by_
 
 
 def test_no_entry_goes_from_or_to_a_cache_under_another_service_than_this_user_has_seen(attacked):
-    here, elsewhere = open_cache(attacked, moving=True), cache_over()
-    for source, target in ((here, elsewhere), (elsewhere, here)):
-        with pytest.raises(KeyUnavailable, match="was wrapped by 'one', and now by 'two'"):
-            move(source, target)
+    with pytest.raises(KeyUnavailable, match="was wrapped by 'one', and now by 'two'"):
+        open_cache(attacked, moving=True)
     confirmed = open_cache({**attacked, "LAKEKEY_KMS": "two"}, moving=True)
     assert move(confirmed, cache_over()).left == ()
 
 
-def test_no_entry_goes_to_a_store_that_hosts_share_under_a_service_that_is_not_named(environ):
+def test_no_entry_goes_from_or_to_a_store_that_hosts_share_under_a_service_that_is_not_named(environ):
     store = Shared()
     Keys(store, environ).read()
     anchor.forget(environ, store.where)
     settings = {**environ, "LAKEKEY_KMS": "two"}
     for given in (without_service(environ), settings):
-        with pytest.raises(KeyUnavailable, match="is wrapped by 'one', which is not configured here"):
-            move(cache_over(), Cache(store, Keys(store, given, moving=True)))
+        shared = Cache(store, partial(Keys, store, given, moving=True))
+        for source, target in ((shared, cache_over()), (cache_over(), shared)):
+            with pytest.raises(KeyUnavailable, match="is wrapped by 'one', which is not configured here"):
+                move(source, target)
     assert move(cache_over(), Cache(store, Keys(store, environ, moving=True))).left == ()
 
 
@@ -327,9 +328,16 @@ def test_key_under_another_service_is_moved_once_that_is_configured(attacked):
     assert open_cache(attacked).ring.source == "file"
 
 
-def test_key_of_a_store_that_hosts_share_is_moved_by_a_user_who_has_seen_nothing_there(environ):
+@pytest.mark.parametrize("more", [{}, {"LAKEKEY_KMS": "two"}])
+def test_key_of_a_store_that_hosts_share_is_moved_once_this_user_has_looked_at_it_under_its_service(environ, more):
     store = Shared()
     before = Keys(store, environ).read().current
     anchor.forget(environ, store.where)
-    done = rotate(Cache(store, Keys(store, without_service(environ), moving=True)), to="kms")
+    settings = without_service(environ) | more
+    with pytest.raises(KeyUnavailable, match="not configured here") as caught:
+        rotate(Cache(store, partial(Keys, store, settings, moving=True)), to="kms")
+    assert caught.value.hint.endswith("look at it once with LAKEKEY_KMS=one: lakekey store check")
+    Keys(store, environ).look()
+    done = rotate(Cache(store, Keys(store, settings, moving=True)), to="kms")
     assert done.current != before.hex()
+    assert anchor.recall(environ, store.where).kms == more.get("LAKEKEY_KMS", "one")
