@@ -1,6 +1,7 @@
 """The proxy that the environment names: told without its password, refused where it cannot be read."""
 
 import os
+from unittest import mock
 
 import pytest
 from requests.utils import get_environ_proxies
@@ -39,6 +40,15 @@ def behind(monkeypatch):
 def test_it_is_told_without_its_password(behind, address, named):
     behind(address)
     assert proxy_to(URL) == named
+
+
+@pytest.mark.linux_desktop  # the other systems have settings of their own
+def test_the_library_is_asked_only_where_a_variable_names_a_proxy(monkeypatch):
+    with mock.patch.dict(os.environ, {"HTTPS_PROXY": "http://proxy.example:3128"}, clear=True):
+        assert proxies_on_the_way(URL) == {"https": "http://proxy.example:3128"}
+        del os.environ["HTTPS_PROXY"]
+        monkeypatch.setattr("requests.utils.get_environ_proxies", None)
+        assert proxies_on_the_way(URL) == {}
 
 
 def test_there_is_none_where_none_is_set_or_the_host_is_left_out(behind, monkeypatch):

@@ -1,11 +1,12 @@
 """Discovery, remembered: for an hour what was found, for a minute what was guessed or refused."""
 
 import hashlib
+import logging
 
 import pytest
 
 from lakekey.cache.stores.memory import MemoryStore
-from lakekey.errors import CacheWriteFailed, TokenEndpointError
+from lakekey.errors import CacheError, CacheWriteFailed, TokenEndpointError
 from lakekey.oauth.discovery import Metadata
 from lakekey.session.discovery_cache import RememberedDiscovery
 from support.discovery import Finder
@@ -88,6 +89,17 @@ def test_memory_that_cannot_be_opened_or_written_costs_a_question(network):
         RememberedDiscovery(cache_over(store), host=HOST, account_id=None, discovery_url=None, find=network)() == FOUND
     )
     assert network.asked == 2
+
+
+def test_memory_that_cannot_be_read_costs_a_question_and_a_debug_line(network, caplog):
+    class Unreadable(MemoryStore):
+        def get(self, name):
+            raise CacheError("a bad sector", hint="look at the disk")
+
+    caplog.set_level(logging.DEBUG, "lakekey")
+    cache = cache_over(Unreadable())
+    assert RememberedDiscovery(cache, host=HOST, account_id=None, discovery_url=None, find=network)() == FOUND
+    assert "discovery is not remembered: a bad sector" in caplog.text
 
 
 def test_memory_has_the_name_that_other_releases_look_for(cache, network, discover):
