@@ -58,7 +58,7 @@ def normalize_host(host: Any, profile: str | None = None, source: str = "") -> s
         raise _no_address(said, "is not an address", profile)
     if parts.scheme != "https" and not (parts.scheme == "http" and name in LOOPBACK):
         raise _no_address(said, f"is {parts.scheme}://{name}, which would send credentials in clear", profile)
-    if any(value.lower() != "none" for value in _workspaces(text)) and workspace_of(text) is None:
+    if not all(is_workspace_id(value) for value in _workspaces(text)):
         # Dropped, it would be another workspace than the one that was meant.
         raise _no_address(said, "names a workspace by ?o= or ?w= whose id it cannot be", profile)
     shown = f"[{name}]" if ":" in name else name
@@ -101,6 +101,11 @@ def workspace_of(host: str) -> str | None:
     return next((value for value in _workspaces(host) if is_workspace_id(value) and value.lower() != "none"), None)
 
 
+def names_no_workspace(host: str) -> bool:
+    """Whether such an address says ``none``, as ``workspace_id = none`` does: it is meant for the account itself."""
+    return workspace_of(host) is None and any(value.lower() == "none" for value in _workspaces(host))
+
+
 def is_workspace_id(text: str) -> bool:
     """Whether a text can be a workspace's id: it is put into paths and headers as it is.
 
@@ -111,7 +116,8 @@ def is_workspace_id(text: str) -> bool:
 
 def _workspaces(host: str) -> list[str]:
     parameters = _parameters(host)
-    return [value for name in ("o", "w") for value in parameters.get(name, ())]
+    found = [value.strip() for name in ("o", "w") for value in parameters.get(name, ())]
+    return [value for value in found if value]  # blank is unset
 
 
 def account_of(host: str) -> str | None:

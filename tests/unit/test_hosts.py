@@ -77,6 +77,8 @@ def test_name_in_another_script_is_shown_escaped():
         (f"https://{NAME}/?o=none", None),
         (f"https://{NAME}/?o=None&w=7", "7"),
         (f"https://{NAME}/?o=abc-1_b", "abc-1_b"),
+        (f"https://{NAME}/?o=%20123%20", "123"),
+        (f"https://{NAME}/?o=%20&w=123", "123"),
         (f"https://{NAME}/?o=-1", None),
         (f"https://{NAME}/?o=1%0d%0aX: y", None),
         (f"https://{NAME}/", None),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from lakekey._hosts import account_of, normalize_host, workspace_of
+from lakekey._hosts import account_of, names_no_workspace, normalize_host, workspace_of
 from lakekey._imports import LOADING
 from lakekey._named_tuple import NamedTuple
 from lakekey.configuration import databrickscfg
@@ -127,14 +127,16 @@ class Layers:
     def take_workspace_of_the_host(self) -> None:
         """A workspace's id belongs to the host that stands beside it.
 
-        An address that was copied from the browser may name the workspace; that is as strong as the address, and its
-        layer's own ``workspace_id`` stronger. An id beside another host than the one in force does not count.
+        An address that was copied from the browser may name the workspace, or none (``?o=none``); that is as strong as
+        the address, and its layer's own ``workspace_id`` stronger. An id beside another host than the one in force does
+        not count.
         """
         for found in self.layers.values():
             host = found.get("host")
             if host is None or "workspace_id" in found or not isinstance(host.value, str):
                 continue
-            if (workspace := workspace_of(host.value)) is not None:
+            workspace = workspace_of(host.value) or ("none" if names_no_workspace(host.value) else None)
+            if workspace is not None:
                 found["workspace_id"] = SourcedValue(workspace, host.source)
         chosen = False
         for layer, found in self.layers.items():

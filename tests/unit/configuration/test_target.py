@@ -80,6 +80,19 @@ def test_workspace_of_the_profiles_address_is_that_of_the_same_host_given_withou
     assert resolve("prod", environ, host=f"{HOST}/?o=22").workspace_id == "22"
 
 
+@pytest.mark.parametrize("written", ["o=none", "w=None", "o=%20NONE"])
+def test_none_in_an_address_is_none_as_the_setting_says_it(config, written):
+    environ = config(f"[prod]\nhost = {HOST}\nworkspace_id = 11\n")
+    assert resolve("prod", environ, host=f"{HOST}/?{written}").workspace_id is None
+    assert resolve("prod", environ, host=f"{HOST}/?{written}", workspace_id="22").workspace_id == "22"
+
+
+@pytest.mark.parametrize("query", ["w=a b", "o=a%2Fb", "o=11&w=a b"])
+def test_what_an_address_names_that_cannot_be_a_workspace_is_refused_beside_a_good_id_too(query):
+    with pytest.raises(ConfigurationError, match=r"\?o= or \?w= whose id it cannot be"):
+        resolve(environ={}, host=f"{HOST}/?{query}")
+
+
 def test_workspace_beside_what_is_not_a_host_does_not_count(config):
     environ = config("[prod]\nhost = https//slip\nworkspace_id = 11\n")
     assert resolve("prod", environ, host=HOST).workspace_id is None
