@@ -4,7 +4,7 @@ import argparse
 import os
 
 from lakekey import _commands
-from lakekey._hosts import account_of, normalize_host, workspace_of
+from lakekey._hosts import account_of, names_no_workspace, normalize_host, workspace_of
 from lakekey.cli.output import print_json, print_text
 from lakekey.configuration import databrickscfg, profile_writer
 from lakekey.configuration.target import resolve
@@ -12,12 +12,16 @@ from lakekey.errors import ConfigurationError
 
 _SETTINGS = ("warehouse_id", "cluster_id", "auth_type", "client_id", "account_id", "user", "scopes", "ca_file")
 _ORDER = ("host", "workspace_id", *_SETTINGS)
-#: A token would be sent to the new host. A service principal's secret is the account's: it stays.
+#: A token would be sent to the new host.
 _OF_A_HOST = (
     "account_id", "workspace_id", "warehouse_id", "cluster_id", "http_path", "discovery_url", "token", "password",
+    "azure_workspace_resource_id", "metadata_service_url", "token_audience", "audience",
 )  # fmt: skip
+_OF_THE_ACCOUNT = ("account_id", "discovery_url", "token_audience", "audience")
 #: What is of one workspace, where a host serves several of an account.
-_OF_A_WORKSPACE = tuple(each for each in _OF_A_HOST if each not in ("account_id", "discovery_url"))
+_OF_A_WORKSPACE = tuple(each for each in _OF_A_HOST if each not in _OF_THE_ACCOUNT)
+#: It is the account's, which may have several hosts, and goes to the token endpoint of the host in force.
+_SENT_ON = "client_secret"
 
 
 def add(arguments: argparse.Namespace) -> int:
@@ -36,15 +40,30 @@ def add(arguments: argparse.Namespace) -> int:
         )
     if "host" in values:
         _check(values, name)
-    former, of_it = _of_another_place(path, name, values)
+    before = _before(path, name)
+    if (workspace := _workspace_that_stays(before, values, arguments.host)) is not None:
+        values["workspace_id"] = workspace
+    former, of_it = _of_another_place(before, values, name, arguments.host)
     gone = [each for each in of_it if each not in values]
     changes: dict[str, str | None] = {each: values[each] for each in _ORDER if each in values}
     changes |= dict.fromkeys(gone)
-    kept = profile_writer.write_profile(path, name, changes, replace=arguments.replace)
+    copy = profile_writer.write_profile(path, name, changes, replace=arguments.replace)
+    kept = [each for each in before if each not in changes] if former else []
     said = f"Wrote the profile {name} to {path}."
-    if gone:
-        said += f" Removed with the {former} that it had: {', '.join(gone)}."
-    return _done(arguments, path, kept, said, f"lakekey login {_commands.profile(name)}")
+    if workspace is not None:
+        said += f" It stays in the workspace {workspace}, which its address named."
+    said += _of_the_rest(former, gone, kept, values.get("host", ""))
+    step = f"lakekey login {_commands.profile(name)}"
+    return _done(arguments, path, copy, said, step, removed=gone, kept=kept)
+
+
+def _of_the_rest(former: str, gone: list[str], kept: list[str], host: str) -> str:
+    """What a profile lost with the host or workspace that it had, what it kept, and where its secret goes now."""
+    said = f" Removed with the {former} that it had: {', '.join(gone)}." if gone else ""
+    said += f" Kept: {', '.join(kept)}." if kept else ""
+    if former == "host" and _SENT_ON in kept:
+        said += f" From now on {_SENT_ON} is sent to {host}: remove it unless that host is of the same account."
+    return said
 
 
 def remove(arguments: argparse.Namespace) -> int:
@@ -69,20 +88,40 @@ def rename(arguments: argparse.Namespace) -> int:
     return _done(arguments, path, kept, f"The profile {arguments.name} is now {arguments.new}.", None)
 
 
-def _of_another_place(path: str, name: str, values: dict[str, str]) -> tuple[str, list[str]]:
-    """What a profile says that is of the host or workspace which it had, and would be wrong at the one that it gets."""
+def _before(path: str, name: str) -> dict[str, str]:
+    """What a profile says now."""
     found, _ = databrickscfg.profiles(path)
-    before = next((each.values for each in found if each.name == name), {})
+    return dict(next((each.values for each in found if each.name == name), {}))
+
+
+def _is_the_host(before: dict[str, str], values: dict[str, str], name: str) -> bool:
+    try:
+        return normalize_host(before["host"], name) == values["host"]
+    except ConfigurationError:  # what cannot be a host is another one
+        return False
+
+
+def _workspace_that_stays(before: dict[str, str], values: dict[str, str], host: str | None) -> str | None:
+    """The workspace that only a profile's address names, where the same host is given without one."""
+    if "host" not in values or "workspace_id" in values or before.get("workspace_id", "").strip():
+        return None
+    in_address = workspace_of(before.get("host", ""))
+    if in_address is None or names_no_workspace(host or "") or not _is_the_host(before, values, ""):
+        return None
+    return in_address
+
+
+def _of_another_place(
+    before: dict[str, str], values: dict[str, str], name: str, host: str | None
+) -> tuple[str, list[str]]:
+    """What a profile says that is of the host or workspace which it had, and would be wrong at the one that it gets."""
     if "host" not in values or not before.get("host", "").strip():
         return "", []
-    try:
-        stays = normalize_host(before["host"], name) == values["host"]
-    except ConfigurationError:  # what cannot be a host is another one
-        stays = False
-    if not stays:
+    if not _is_the_host(before, values, name):
         return "host", [each for each in _OF_A_HOST if before.get(each)]
     had = before.get("workspace_id", "").strip() or workspace_of(before["host"]) or "none"
-    if had.lower() == "none" or values.get("workspace_id", had) == had:
+    now = values.get("workspace_id") or ("none" if names_no_workspace(host or "") else had)
+    if had.lower() == "none" or now == had:
         return "", []
     return "workspace", [each for each in _OF_A_WORKSPACE if before.get(each)]
 
@@ -104,14 +143,21 @@ def _check(values: dict[str, str], name: str) -> None:
 
 
 def _done(
-    arguments: argparse.Namespace, path: str, kept: str | None, said: str, step: str | None, *, but: str = ""
+    arguments: argparse.Namespace,
+    path: str,
+    copy: str | None,
+    said: str,
+    step: str | None,
+    *,
+    but: str = "",
+    **names: list[str],
 ) -> int:
     if arguments.json:
-        print_json({"profile": arguments.name, "config_file": path, "copy": kept})
+        print_json({"profile": arguments.name, "config_file": path, "copy": copy, **names})
     else:
         print_text(said)
-        if kept:
-            print_text(f"The file as it was before{but}: {kept}")
+        if copy:
+            print_text(f"The file as it was before{but}: {copy}")
         if step:
             print(f"Next: {step}")
     return 0

@@ -1,6 +1,7 @@
 """What ``lakekey profiles add`` writes of an address, and what it removes of the one before."""
 
 import argparse
+import json
 
 import pytest
 
@@ -105,3 +106,72 @@ def test_token_and_compute_of_another_workspace_of_the_host_go_and_the_account_s
     said = " ".join(capsys.readouterr().out.split())
     gone = "Removed with the workspace that it had: warehouse_id, cluster_id, http_path, token."
     assert (gone in said, "Removed" in said) == (not stays, not stays)
+
+
+def replaced(tmp_path, text, host, *, as_json=False):
+    """What ``profiles add me --replace --host …`` leaves of a profile."""
+    file = tmp_path / "profiles"
+    file.write_text(f"[me]\n{text}", encoding="utf-8")
+    options = {**dict.fromkeys(profile_changes._SETTINGS), "host": host}
+    profile_changes.add(argparse.Namespace(**options, name="me", replace=True, json=as_json, config_file=str(file)))
+    return databrickscfg.read(str(file), "me").values
+
+
+@pytest.mark.parametrize(
+    ("host", "former", "gone"),
+    [
+        ("https://new.example.com", "host", ("token_audience", "audience")),
+        ("https://old.example.com/?o=22", "workspace", ()),
+        ("https://old.example.com/?o=none", "workspace", ()),
+    ],
+)
+def test_resource_and_metadata_service_go_with_the_workspace_and_audience_with_the_host(
+    tmp_path, capsys, host, former, gone
+):
+    of_it = {"azure_workspace_resource_id": "/r/1", "metadata_service_url": "http://127.0.0.1/dose-of-path"}
+    rest = {"token_audience": "aud", "audience": "aud", "user": "ada"}
+    text = "".join(f"{name} = {value}\n" for name, value in {**of_it, **rest}.items())
+    left = replaced(tmp_path, f"host = https://old.example.com/?o=11\n{text}", host)
+    kept = {name: value for name, value in rest.items() if name not in gone}
+    assert {name: value for name, value in left.items() if name not in ("host", "workspace_id")} == kept
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"Removed with the {former} that it had: {', '.join((*of_it, *gone))}. Kept: {', '.join(kept)}." in said
+    assert "dose-of-path" not in said
+
+
+def test_where_a_secret_that_stays_is_sent_is_said_for_another_host_alone(tmp_path, capsys):
+    text = "host = https://old.example.com/?o=11\nclient_id = app\nclient_secret = dose-of-app\n"
+    warning = "client_secret is sent to https://new.example.com: remove it unless that host is of the same account."
+    for host, warned in (("https://new.example.com", True), ("https://old.example.com/?o=22", False)):
+        assert replaced(tmp_path, text, host)["client_secret"] == "dose-of-app"
+        said = " ".join(capsys.readouterr().out.split())
+        assert (warning in said, "is sent to" in said) == (warned, warned)
+        assert "dose-of-app" not in said
+
+
+@pytest.mark.parametrize(
+    ("had", "now", "workspace", "said"),
+    [
+        ("/?o=11", "", "11", True),
+        ("/?o=11", "/?o=none", None, False),
+        ("\nworkspace_id = 11", "", "11", False),
+        ("\nworkspace_id = 11", "/?o=none", None, False),
+        ("/?o=11\nworkspace_id = none", "", "none", False),
+        ("", "/?o=none", None, False),
+    ],
+)
+def test_workspace_of_the_same_host_stays_unless_another_or_none_is_named(tmp_path, capsys, had, now, workspace, said):
+    left = replaced(tmp_path, f"host = https://old.example.com{had}\nuser = ada\n", f"https://old.example.com{now}")
+    assert left.get("workspace_id") == workspace
+    assert ("It stays in the workspace 11" in " ".join(capsys.readouterr().out.split())) is said
+
+
+def test_program_reads_what_was_removed_and_what_was_kept(tmp_path, capsys):
+    replaced(
+        tmp_path,
+        "host = https://old.example.com\naccount_id = a\nuser = ada\n",
+        "https://new.example.com",
+        as_json=True,
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert (found["removed"], found["kept"]) == (["account_id"], ["user"])
