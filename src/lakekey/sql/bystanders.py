@@ -4,6 +4,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from databricks.sql.exc import InterfaceError
+
 from lakekey.sql.attempts import is_ours
 from lakekey.sql.statements import is_plain_read
 
@@ -11,9 +13,17 @@ from lakekey.sql.statements import is_plain_read
 _STATEMENT = "execute_command"
 _BEGINNINGS = (_STATEMENT, "get_catalogs", "get_schemas", "get_tables", "get_columns")
 
+# One that begins something, or the end of the session: the first to write "by" has it. Then the "next" one is open. A
+# lock would hold up a finalizer or a signal handler that begins something amid these steps.
+_Turn = dict[str, Any]
+_END = object()
+
 
 class Bystanders:
     """The cursors that begin something on a session of the server, and are not ours.
+
+    Each beginning takes a turn, after it can be seen, and so does the end of the session. So between a look at them and
+    the end, none can begin: either it was there before, and the end does not come, or it is an error and is not sent.
 
     Args:
         connection: The connector's connection, which no program has had yet.
@@ -26,6 +36,7 @@ class Bystanders:
     def __init__(self, connection: Any) -> None:
         self._cursors: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._running: set[object] = set()
+        self._turn: _Turn = {}
         backend = getattr(getattr(connection, "session", None), "backend", None)
         self.have_shaped = not all(hasattr(type(backend), name) for name in _BEGINNINGS)
         if not self.have_shaped:
@@ -42,6 +53,29 @@ class Bystanders:
         """Whether one of them waits for the server to begin something, in another thread."""
         return bool(self._running)
 
+    def next_turn(self) -> _Turn:
+        """The turn that is open now; to be asked for before a look at what has begun."""
+        turn = self._turn
+        while "by" in turn:
+            turn = turn.setdefault("next", {})
+        return turn
+
+    def end(self, turn: _Turn) -> bool:
+        """End the session for them, unless one has begun something since this turn was the open one.
+
+        Returns:
+            Whether it has ended: from here on, what they begin is an error.
+        """
+        return turn.setdefault("by", _END) is _END
+
+    def _take_turn(self, mark: object) -> None:
+        turn = self._turn
+        while (by := turn.setdefault("by", mark)) is not mark:
+            if by is _END:
+                raise InterfaceError("This session was replaced after its token was refused; nothing was sent")
+            turn = turn.setdefault("next", {})
+        self._turn = turn.setdefault("next", {})
+
     def _seen(self, backend: Callable[[], Any], name: str) -> Callable[..., Any]:
         # Without a strong reference to the backend: a cycle would keep what the program has given up.
         def begin(*args: Any, **kwargs: Any) -> Any:
@@ -56,6 +90,7 @@ class Bystanders:
             mark = object()
             self._running.add(mark)
             try:
+                self._take_turn(mark)
                 return call(backend(), *args, **kwargs)
             finally:
                 self._running.discard(mark)

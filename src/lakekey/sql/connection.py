@@ -197,7 +197,10 @@ class Connection(ConnectionProxy):
             try:
                 self._carry_over(new)
                 with self._step():
-                    if old.open and self._shaping == shaping and not self._is_used_beside(cursor):
+                    past_us = self._bystanders
+                    turn = past_us.next_turn()
+                    is_alone = old.open and self._shaping == shaping and not self._is_used_beside(cursor)
+                    if is_alone and past_us.end(turn):
                         self._bystanders = Bystanders(new)
                         self.connection = new
                         for each in self._cursors_in_use():

@@ -86,6 +86,25 @@ def test_session_on_which_a_cursor_of_the_program_begins_something_is_kept(box, 
         cursor.execute("select 1")
 
 
+def test_statement_of_another_cursor_after_our_last_look_keeps_its_session(box, principal, connection, monkeypatch):
+    look, old = connection._is_used_beside, connection.connection
+    own, looks = old.cursor(), []
+
+    def begins_after_it(cursor):
+        looks.append(look(cursor))
+        if len(looks) == 2:  # the last one
+            with pytest.raises(sql.exc.RequestError):  # a session keeps its token
+                own.execute("select 7")
+        return looks[-1]
+
+    monkeypatch.setattr(connection, "_is_used_beside", begins_after_it)
+    revoke(box, principal)
+    with connection.cursor() as cursor, pytest.raises(sql.exc.RequestError):
+        cursor.execute("select 1")
+    assert looks == [False, False]
+    assert connection.connection is old
+
+
 def test_cursor_of_the_program_that_is_gone_blocks_no_renewal(box, principal, connection):
     own = Own(connection, connection.session.backend)
     own.execute("select 1")

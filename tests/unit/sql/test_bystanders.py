@@ -5,6 +5,7 @@ import weakref
 from types import SimpleNamespace
 
 import pytest
+from databricks.sql.exc import InterfaceError
 
 from lakekey.sql.attempts import counted
 from lakekey.sql.bystanders import Bystanders
@@ -94,6 +95,48 @@ def test_statement_past_us_is_running_until_it_has_begun(backend, bystanders):
     backend.execute_command(operation="select 1", cursor=Theirs())
     assert seen == [False, True]
     assert not bystanders.are_running()
+
+
+def test_session_does_not_end_where_a_statement_has_begun_since_the_look(backend, bystanders):
+    turn = bystanders.next_turn()
+    backend.execute_command(operation="select 1", cursor=Theirs())
+    assert not bystanders.end(turn)
+    backend.execute_command(operation="select 2", cursor=Theirs())
+    assert [operation for operation, _ in backend.begun] == ["select 1", "select 2"]
+
+
+def test_nothing_is_begun_on_a_session_that_has_ended(backend, bystanders):
+    backend.execute_command(operation="select 1", cursor=Theirs())
+    assert bystanders.end(bystanders.next_turn())
+    for _ in range(2):
+        with pytest.raises(InterfaceError, match="nothing was sent"):
+            backend.execute_command(operation="select 2", cursor=Theirs())
+    assert [operation for operation, _ in backend.begun] == ["select 1"]
+    assert not bystanders.are_running()
+
+
+def test_statement_can_be_seen_before_it_takes_its_turn(backend, bystanders, monkeypatch):
+    seen, take = [], bystanders._take_turn
+    theirs = Theirs()
+
+    def looked_at(mark):
+        seen.append((bystanders.have_shaped, bystanders.are_running(), bystanders.cursors()))
+        take(mark)
+
+    monkeypatch.setattr(bystanders, "_take_turn", looked_at)
+    backend.execute_command(operation="use schema staging", cursor=theirs)
+    assert seen == [(True, True, [theirs])]
+
+
+def test_turn_is_found_behind_those_that_were_taken_at_the_same_time(backend, bystanders):
+    first = bystanders.next_turn()
+    backend.execute_command(operation="select 1", cursor=Theirs())
+    backend.execute_command(operation="select 2", cursor=Theirs())
+    bystanders._turn = first  # as a thread leaves it that comes late
+    turn = bystanders.next_turn()
+    backend.execute_command(operation="select 3", cursor=Theirs())
+    assert not bystanders.end(turn)
+    assert bystanders.end(bystanders.next_turn())
 
 
 def test_session_that_is_given_up_is_not_kept():
