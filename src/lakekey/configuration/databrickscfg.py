@@ -218,7 +218,7 @@ def _content(path: str, wanted: str | None) -> bytes:
     descriptor = open_to_read(path)
     try:
         status = os.fstat(descriptor)
-        if stat.S_ISREG(status.st_mode) and _POSIX:
+        if _POSIX and (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
             _check_who_may_write(path, status, wanted)
         if stat.S_ISFIFO(status.st_mode):
             with LOADING:
@@ -240,9 +240,9 @@ def _check_who_may_write(path: str, status: os.stat_result, wanted: str | None) 
     """Refuse a file that another user can change: with its host alone, they would be sent the secrets of ours.
 
     Reading is another matter: mounted secrets are often readable by a group. As for root, the files that are mounted
-    into a container belong to users of the machine outside.
+    into a container belong to users of the machine outside. A pipe without a name lets the group write on macOS.
     """
-    others = status.st_mode & 0o022
+    others = status.st_mode & (0o002 if stat.S_ISFIFO(status.st_mode) else 0o022)
     if others == 0o020:
         with LOADING:
             from lakekey.cache.safe_path import is_private_group

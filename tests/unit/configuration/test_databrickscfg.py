@@ -5,6 +5,7 @@ import errno
 import functools
 import io
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -253,6 +254,30 @@ def test_root_is_told_whose_file_it_reads(monkeypatch, caplog):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     databrickscfg._check_who_may_write("cfg", SimpleNamespace(st_mode=0o100644, st_uid=1001, st_gid=0), None)
     assert "cfg belongs to user 1001, who can change it" in caplog.text
+
+
+@pytest.mark.posix_owners
+@pytest.mark.named_pipes
+def test_pipe_that_other_users_can_write_to_is_refused(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    path.chmod(0o602)
+    with pytest.raises(ConfigurationError, match="can be changed by other users"):
+        databrickscfg.read(str(path), "a")
+
+
+@pytest.mark.posix_owners
+def test_pipe_of_another_user_is_refused(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1002)
+    pipe = SimpleNamespace(st_mode=stat.S_IFIFO | 0o644, st_uid=1001, st_gid=0)
+    with pytest.raises(ConfigurationError, match="belongs to user 1001, who could change it"):
+        databrickscfg._check_who_may_write("cfg", pipe, None)
+
+
+@pytest.mark.posix_owners
+def test_group_may_write_to_a_pipe_as_it_may_on_macos_to_one_without_a_name():
+    pipe = SimpleNamespace(st_mode=stat.S_IFIFO | 0o660, st_uid=os.geteuid(), st_gid=54321)
+    databrickscfg._check_who_may_write("/dev/fd/3", pipe, None)
 
 
 # Odd files
