@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from lakekey._hosts import cloud_of, normalize_host, workspace_of
+from lakekey._hosts import cloud_of, normalize_host
 from lakekey._imports import libraries
 from lakekey.configuration.layers import ENVIRONMENT, Layers, SourcedValue
 from lakekey.configuration.settings import CHOSEN_BY_SETTING
@@ -86,10 +86,12 @@ def find_host(layers: Layers, grant: str, environ: Mapping[str, str]) -> None:
 
 
 def _fill_in(layers: Layers, notebook: _Notebook) -> None:
-    in_address = workspace_of(str(layers.raw("host")))
+    counted = layers.copy()
+    counted.take_workspace_of_the_host()  # a weaker layer's id beside another host does not count
+    place = layers.layer("host") or ENVIRONMENT  # beside the host in force, for the same reason
     for name, value in notebook._asdict().items():
-        if value and not layers.layer(name) and not (name == "workspace_id" and in_address):
-            layers.layers[ENVIRONMENT][name] = SourcedValue(value, _NOTEBOOK)
+        if value and not counted.layer(name):
+            layers.layers[place][name] = SourcedValue(value, _NOTEBOOK)
 
 
 def _configured(layers: Layers, environ: Mapping[str, str]) -> str | None:

@@ -79,6 +79,9 @@ class Resolved(Record):
     #: What the place of the secret says of what it is for, where another place has a say in that; none secret. Pickles
     #: remember it (`lakekey.configuration.unpickled`); ``None`` in the pickle of an earlier release.
     beside: tuple[tuple[str, str], ...] | None = None
+    #: Where a workspace's id was found that does not count, since it stands beside another host, and no other does; or
+    #: ``None``.
+    workspace_elsewhere: str | None = None
 
 
 def validated(layers: Layers, auth_type: str, environ: Mapping[str, str]) -> tuple[Given, Resolved]:
@@ -113,7 +116,14 @@ def validated(layers: Layers, auth_type: str, environ: Mapping[str, str]) -> tup
         sdk_settings=MappingProxyType(_for_the_sdk(layers, given) if auth_type in DELEGATED else {}),
         connect_url=layers.connect_url if auth_type == U2M else None,
         older_secret=layers.older_secret if auth_type == U2M else None,
+        workspace_elsewhere=_workspace_elsewhere(layers),
     )
+
+
+def _workspace_elsewhere(layers: Layers) -> str | None:
+    if not layers.ignored or layers.layer("workspace_id"):  # `none` is an answer, too
+        return None
+    return next((source for name, source in layers.ignored if name == "workspace_id"), None)
 
 
 def _secret_digest(given: Given) -> str:

@@ -6,7 +6,7 @@ from lakekey._imports import libraries
 from lakekey.errors import ConfigurationError
 from lakekey.providers import factory
 from lakekey.providers.provider import Provider
-from lakekey.sql.arguments import connect_arguments
+from lakekey.sql.arguments import connect_arguments, warn_of_workspace
 from lakekey.sql.connector_errors import unwrap
 
 if TYPE_CHECKING:
@@ -50,5 +50,6 @@ def connect(
             "databricks-sql-connector is not installed", hint="pip install 'lakekey[sql]'"
         ) from None
     provider, rest = factory.resolve_provider(profile, settings)
+    warn_of_workspace(provider.target)
     arguments = {**connect_arguments(provider.target, rest.pop("http_path", None)), **rest}
     return Connection(provider, arguments, pass_through=pass_through, fixed_token=fixed_token)

@@ -4,12 +4,15 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from lakekey import _log
 from lakekey._inside_work import inside
 from lakekey.configuration.target import Target
 from lakekey.errors import LakekeyError
 from lakekey.providers.host_facts import sql_path
 from lakekey.providers.provider import Provider
 from lakekey.providers.sources import credentials_of
+
+_SAID: set[tuple[str, str, str | None]] = set()
 
 
 def connect_arguments(target: Target, http_path: str | None = None) -> dict[str, Any]:
@@ -34,6 +37,16 @@ def connect_arguments(target: Target, http_path: str | None = None) -> dict[str,
         if getattr(target, name):
             arguments[name] = getattr(target, name)
     return arguments
+
+
+def warn_of_workspace(target: Target) -> None:
+    """Say once that a workspace's id does not count: the server only says that it knows no such warehouse, if that."""
+    said = (target.name, target.host, target.workspace_elsewhere)
+    if target.workspace_elsewhere is None or said in _SAID:
+        return
+    _SAID.add(said)
+    message = "%s: workspace_id (%s) does not count: it stands beside another host than %s; give that host with ?o="
+    _log.warning("configuration", message, target.name, target.workspace_elsewhere, target.host)
 
 
 class TokenTracker:

@@ -81,3 +81,24 @@ def test_workspace_of_a_notebook_that_is_configured_stays(lakekey_environment, n
     notebook(HERE, "acc-7", "1234567")
     assert strategy("runtime", workspace_id="none").target.workspace_id is None
     assert strategy("runtime", host=f"{HERE}/?o=99").target.workspace_id == "99"
+
+
+@pytest.mark.parametrize("given", [{}, {"host": HERE}])
+def test_workspace_of_the_notebook_stands_in_for_one_that_is_of_another_host(
+    lakekey_environment, notebook, monkeypatch, tmp_path, given
+):
+    notebook(HERE, "acc-7", "1234567")
+    file = tmp_path / "profiles"
+    file.write_text("[prod]\nhost = https://two.cloud.databricks.com\nworkspace_id = 99\n", encoding="utf-8")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(file))
+    if not given:
+        monkeypatch.setenv("DATABRICKS_HOST", HERE)
+    target = resolve("prod", auth_type="runtime", **given)
+    assert (target.host, target.workspace_id, target.workspace_elsewhere) == (HERE, "1234567", None)
+
+
+def test_workspace_of_the_notebook_counts_beside_variables_of_another_host(lakekey_environment, notebook, monkeypatch):
+    notebook(HERE, "acc-7", "1234567")
+    monkeypatch.setenv("DATABRICKS_HOST", "https://two.cloud.databricks.com")
+    monkeypatch.setenv("DATABRICKS_WORKSPACE_ID", "99")
+    assert resolve(auth_type="runtime", host=HERE).workspace_id == "1234567"

@@ -6,8 +6,9 @@ import lakekey
 from lakekey._hosts import routed_path
 from lakekey.configuration.target import resolve
 from lakekey.errors import LoginRequired
+from lakekey.sql import arguments as sql_arguments
 from lakekey.sql import connect_arguments
-from lakekey.sql.arguments import TokenTracker
+from lakekey.sql.arguments import TokenTracker, warn_of_workspace
 from support.told_provider import ToldProvider
 
 WAREHOUSE = "/sql/1.0/warehouses/w"
@@ -115,3 +116,42 @@ def test_why_there_is_no_other_token_is_reported_only_where_the_statement_has_no
     with pytest.raises(LoginRequired):
         tracker.renewed(has_not_run=True)
     assert tracker.renewed(has_not_run=False) is False
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        ({"host": "https://new.example.com"}, True),
+        ({"host": "https://new.example.com/?o=22"}, False),
+        ({"host": "https://new.example.com", "workspace_id": "none"}, False),
+        ({"host": "https://old.example.com"}, False),
+        ({}, False),
+    ],
+)
+def test_workspace_that_is_of_another_host_is_warned_of_once_and_nothing_else_is(
+    tmp_path, monkeypatch, caplog, settings, warned
+):
+    monkeypatch.setattr(sql_arguments, "_SAID", set())
+    file = tmp_path / "profiles"
+    text = "[prod]\nhost = https://old.example.com\nworkspace_id = 11\nclient_id = app\nclient_secret = dose-of-app\n"
+    file.write_text(text, encoding="utf-8")
+    target = resolve("prod", {"DATABRICKS_CONFIG_FILE": str(file)}, **settings)
+    warn_of_workspace(target)
+    warn_of_workspace(target)
+    said = (
+        "prod: workspace_id (profile) does not count: it stands beside another host than https://new.example.com; "
+        "give that host with ?o="
+    )
+    assert [record.getMessage() for record in caplog.records] == ([said] if warned else [])
+
+
+def test_connect_warns_of_it(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(sql_arguments, "_SAID", set())
+    file = tmp_path / "profiles"
+    file.write_text(
+        "[prod]\nhost = https://old.example.com/?o=11\nclient_id = app\nclient_secret = dose-of-app\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(file))
+    with pytest.raises(lakekey.ConfigurationError, match="there is no http_path"):
+        lakekey.sql.connect("prod", host="https://new.example.com")
+    assert "workspace_id (profile) does not count" in caplog.text
