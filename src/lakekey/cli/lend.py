@@ -17,7 +17,8 @@ from types import FrameType
 from typing import Any
 
 from lakekey import _commands
-from lakekey.cli import prompt
+from lakekey._imports import expanded
+from lakekey.cli import lent, prompt
 from lakekey.cli.output import print_json
 from lakekey.cli.provider import provider_for_target
 from lakekey.cli.serving.databricks_cli import target_at, target_for_others
@@ -34,9 +35,9 @@ _OF_ANOTHER = frozenset(
     for variable in setting.variables
     if variable.startswith(("DATABRICKS_", "ARM_"))
 )
-# Where a session is for, and how `env` has the SDKs ask for it.
+# Where a session is for.
+_PATHS = ("LAKEKEY_CACHE_DIR", "LAKEKEY_KEY_FILE", "DATABRICKS_CONFIG_FILE")
 _PLACE = ("DATABRICKS_HOST", "DATABRICKS_ACCOUNT_ID", "DATABRICKS_WORKSPACE_ID")
-_ASKING_US = ("DATABRICKS_AUTH_TYPE", "DATABRICKS_CLI_PATH", "DATABRICKS_CONFIG_PROFILE")
 
 
 def env(arguments: argparse.Namespace) -> int:
@@ -55,50 +56,51 @@ def env(arguments: argparse.Namespace) -> int:
         }
         if target.profile:
             variables["DATABRICKS_CONFIG_PROFILE"] = target.profile
+    # What an earlier session has left in the shell would lead to its workspace, or to its identity.
+    of_another = {*lent.left(os.environ), *_PLACE}
+    if arguments.token:
+        of_another.add("DATABRICKS_AUTH_TYPE")
+        if os.environ.get("DATABRICKS_CONFIG_PROFILE", "").strip() != target.profile:
+            of_another.add("DATABRICKS_CONFIG_PROFILE")
+    removed = sorted(name for name in of_another if name not in variables and name in os.environ)
+    variables[lent.RECORD] = lent.record(variables, os.environ)
+    variables |= _from_anywhere()
     if arguments.json:
-        print_json(variables)
+        print_json({**dict.fromkeys(removed), **variables})
         return 0
     if arguments.profile is None:
         who = f" of {target.user}" if target.user else ""
         named = f"the profile {target.profile}" if target.profile else f"the session{who} at {target.host}"
         prompt.tell(f"lakekey: these variables lend {named}")
     shell = arguments.shell or usual_shell(os.environ)
-    # What an earlier session has left in the shell would lead to its workspace, or to its identity.
-    of_another = (*_PLACE, *_ASKING_US) if arguments.token and _is_lent(os.environ) else _PLACE
-    for name in of_another:
-        if name not in variables and name in os.environ:
-            print(_removal(name, shell))
+    for name in removed:
+        print(_removal(name, shell))
     for name, value in variables.items():
         print(_assignment(name, value, shell))
     return 0
 
 
 def _target(profile: str | None) -> Target:
-    """What is lent: a profile that is named, without the place that an earlier ``env`` has left of another one.
-
-    A variable goes before the profile, so that the second of two profiles would be lent with the first one's workspace.
-    The same profile is lent again with all of them, since some may be the person's own.
-    """
-    if profile in (None, os.environ.get("DATABRICKS_CONFIG_PROFILE")) or not _is_lent(os.environ):
-        return target_for_others(profile)
-    return target_for_others(profile, {name: value for name, value in os.environ.items() if name not in _PLACE})
-
-
-def _is_lent(environ: Mapping[str, str]) -> bool:
-    """Whether ``env`` has set this shell's variables: they name the program that it makes; not after ``--token``."""
-    if environ.get("DATABRICKS_AUTH_TYPE") != "databricks-cli":
-        return False
-    from lakekey.cli.serving.databricks_program import place
-
-    with contextlib.suppress(ConfigurationError):
-        return environ.get("DATABRICKS_CLI_PATH") == place()
-    return False
+    """What is lent: a profile, without what an earlier ``env`` or ``run`` has left of this one or another."""
+    lent_before = lent.left(os.environ)
+    named = os.environ.get("DATABRICKS_CONFIG_PROFILE")
+    if profile is None and "DATABRICKS_CONFIG_PROFILE" in lent_before:
+        profile = named
+    elif profile is None and named is None:
+        return target_for_others(None)  # the session of this shell, whatever it is
+    return target_for_others(profile, {name: value for name, value in os.environ.items() if name not in lent_before})
 
 
 def _place(target: Target) -> dict[str, str]:
     """The variables that say where the session is for: a host that serves several workspaces goes by the workspace."""
     found = zip(_PLACE, (target.host, target.account_id, target.workspace_id), strict=True)
     return {name: value for name, value in found if value}
+
+
+def _from_anywhere() -> dict[str, str]:
+    """The paths of this environment that count from the current directory, for a program that is asked in another."""
+    paths = {name: expanded(os.environ.get(name, "").strip()) for name in _PATHS}
+    return {name: os.path.abspath(path) for name, path in paths.items() if path and not os.path.isabs(path)}
 
 
 def _require_same_session(target: Target) -> None:
@@ -123,20 +125,26 @@ def run(arguments: argparse.Namespace) -> int:
     inherited = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER}
     if inherited.get("DATABRICKS_CONFIG_PROFILE", "").strip() != target.profile:
         inherited.pop("DATABRICKS_CONFIG_PROFILE", None)  # an SDK would read the workspace of that one
-    lent = _place(target)
+    variables = _place(target)
     if arguments.token:
-        return _run(arguments.words, {**inherited, **lent, "DATABRICKS_TOKEN": provider.token().access_token})
+        variables["DATABRICKS_TOKEN"] = provider.token().access_token
+        return _run(arguments.words, _with(variables, inherited))
     from lakekey.cli.serving.metadata_service import MetadataService
 
     # A program asks, so that no browser may open for it: it is told what to run.
     unattended = provider_for_target(target, "never")
     with MetadataService([unattended]) as service:
         threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-        lent |= {"DATABRICKS_AUTH_TYPE": "metadata-service", "DATABRICKS_METADATA_SERVICE_URL": service.url}
+        variables |= {"DATABRICKS_AUTH_TYPE": "metadata-service", "DATABRICKS_METADATA_SERVICE_URL": service.url}
         try:
-            return _run(arguments.words, {**inherited, **lent})
+            return _run(arguments.words, _with(variables, inherited))
         finally:
             service.shutdown()
+
+
+def _with(variables: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
+    """A command's environment."""
+    return {**inherited, **variables, lent.RECORD: lent.record(variables, inherited)}
 
 
 def _ready(target: Target) -> Provider:

@@ -1,4 +1,5 @@
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -10,9 +11,8 @@ import pytest
 from lakekey import _commands
 from lakekey.cli import lend
 from lakekey.cli.lend import _assignment, usual_shell
-from lakekey.cli.serving import databricks_program
+from lakekey.cli.serving import databricks_program, metadata_service
 from lakekey.configuration.target import resolve
-from lakekey.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,10 @@ FORMS = {
     "powershell": (r"\$env:(\w+) = '(.*)'", "$env:{} = $null"),
     "cmd": (r'set "(\w+)=(.+)"', 'set "{}="'),
 }
+ASKING_US = ("DATABRICKS_AUTH_TYPE", "DATABRICKS_CLI_PATH", "DATABRICKS_CONFIG_PROFILE")
 PLACE = ("DATABRICKS_HOST", "DATABRICKS_ACCOUNT_ID", "DATABRICKS_WORKSPACE_ID")
+ALL = (*PLACE, *ASKING_US, "DATABRICKS_TOKEN", "LAKEKEY_LENT")
+ALL += ("LAKEKEY_CACHE_DIR", "LAKEKEY_KEY_FILE", "DATABRICKS_CONFIG_FILE", "DATABRICKS_METADATA_SERVICE_URL")
 
 
 @pytest.fixture
@@ -88,7 +91,7 @@ def shell(tmp_path, monkeypatch, capsys):
         "[c]\nhost = https://other.example.com\n",
         encoding="utf-8",
     )
-    for name in (*PLACE, *lend._ASKING_US, "DATABRICKS_TOKEN"):
+    for name in ALL:
         monkeypatch.setenv(name, "")  # so that what the commands set ends with the test
         monkeypatch.delenv(name)
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(file))
@@ -96,7 +99,7 @@ def shell(tmp_path, monkeypatch, capsys):
     def shell(profile, syntax="sh", *, token=False):
         lend.env(argparse.Namespace(profile=profile, token=token, json=False, shell=syntax))
         form, removal = FORMS[syntax]
-        removals = {removal.format(name): name for name in (*PLACE, *lend._ASKING_US)}
+        removals = {removal.format(name): name for name in ALL}
         for line in capsys.readouterr().out.splitlines():
             if line in removals:
                 monkeypatch.delenv(removals[line], raising=False)
@@ -129,7 +132,65 @@ def test_token_that_is_lent_is_the_one_that_the_tools_use_in_a_shell_that_asked_
     shell("a")
     assert shell("b", token=True) == (UNIFIED, None, "12")
     assert os.environ["DATABRICKS_TOKEN"] == "dose-9"
-    assert not [name for name in lend._ASKING_US if name in os.environ]
+    assert not [name for name in ASKING_US if name in os.environ]
+
+
+def test_profile_is_lent_in_the_shell_that_has_the_token_of_another(shell):
+    shell("a", token=True)
+    assert shell("b") == (UNIFIED, None, "12")
+    assert "DATABRICKS_TOKEN" not in os.environ
+
+
+def test_profile_that_the_person_names_afterwards_is_lent_at_its_own_host(shell, monkeypatch):
+    shell("a")
+    monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "c")
+    assert shell(None) == ("https://other.example.com", None, None)
+    shell("a")
+    monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "c")
+    assert shell("c") == ("https://other.example.com", None, None)
+
+
+def test_profile_that_has_changed_is_lent_as_it_is_now(shell, tmp_path):
+    assert shell("c") == ("https://other.example.com", None, None)
+    (tmp_path / "profiles").write_text("[c]\nhost = https://new.example.com\n", encoding="utf-8")
+    assert shell("c") == ("https://new.example.com", None, None)
+
+
+def test_variable_that_a_person_has_set_since_goes_before_the_next_profile(shell, monkeypatch):
+    shell("a")
+    monkeypatch.setenv("DATABRICKS_WORKSPACE_ID", "77")
+    assert shell("b") == (UNIFIED, None, "77")
+
+
+def test_profile_is_lent_inside_a_command_that_has_another(shell, monkeypatch):
+    service = SimpleNamespace(url="http://127.0.0.1:9/a", serve_forever=lambda **_: None, shutdown=lambda: None)
+    monkeypatch.setattr(metadata_service, "MetadataService", lambda _: contextlib.nullcontext(service))
+
+    def inside(_, environ):
+        with monkeypatch.context() as within:
+            within.setattr(os, "environ", environ)
+            return lend._target("c").host
+
+    monkeypatch.setattr(lend, "_run", inside)
+    assert lend.run(argparse.Namespace(profile="a", token=False, words=["tool"])) == "https://other.example.com"
+
+
+def test_program_that_reads_json_is_told_what_to_unset(shell, capsys):
+    shell("a", token=True)
+    lend.env(argparse.Namespace(profile="b", token=False, json=True, shell=None))
+    told = json.loads(capsys.readouterr().out)
+    assert {name for name, value in told.items() if value is None} == {"DATABRICKS_ACCOUNT_ID", "DATABRICKS_TOKEN"}
+    assert told["DATABRICKS_WORKSPACE_ID"] == "12"
+
+
+def test_relative_paths_count_from_the_directory_that_they_were_meant_for(shell, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAKEKEY_CACHE_DIR", "cache")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", "profiles")
+    for _ in range(2):
+        shell("a")
+        assert os.environ["LAKEKEY_CACHE_DIR"] == str(tmp_path / "cache")
+        assert os.environ["DATABRICKS_CONFIG_FILE"] == str(tmp_path / "profiles")
 
 
 def test_command_is_lent_the_profile_that_is_named_and_not_the_one_of_the_shell(shell, monkeypatch):
@@ -140,11 +201,3 @@ def test_command_is_lent_the_profile_that_is_named_and_not_the_one_of_the_shell(
         lend.run(argparse.Namespace(profile=profile, token=True, words=["tool"]))
     found = [tuple(each.get(name) for name in (*PLACE, "DATABRICKS_CONFIG_PROFILE")) for each in started]
     assert found == [(UNIFIED, None, "12", None), (UNIFIED, "acc-1", "11", "a")]
-
-
-def test_shell_without_a_home_directory_was_lent_nothing(monkeypatch):
-    def nowhere():
-        raise ConfigurationError("there is no home directory", hint="set it")
-
-    monkeypatch.setattr(databricks_program, "place", nowhere)
-    assert not lend._is_lent({"DATABRICKS_AUTH_TYPE": "databricks-cli", "DATABRICKS_CLI_PATH": PROGRAM})
