@@ -1,14 +1,15 @@
 """SQLAlchemy: engines for databricks-sqlalchemy whose pooled connections stay signed in."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lakekey._imports import libraries
-from lakekey.errors import ConfigurationError
+from lakekey.errors import ConfigurationError, LakekeyError
 from lakekey.providers import factory
 from lakekey.providers.provider import Provider
 from lakekey.sql.arguments import TokenTracker, connect_arguments
-from lakekey.sql.connector_errors import explained, kernel_refusal, refused, typed, unwrap
+from lakekey.sql.connector_errors import explained, kernel_refusal, refused, typed
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -77,9 +78,8 @@ def sign_in(engine: "Engine", profile: str | Provider | None = None, **settings:
         error = context.original_exception
         # The pool drops the connection, with the token that it clings to; the next one has a new token.
         context.is_disconnect = context.is_disconnect or refused(error)
-        ours = unwrap(error)
-        if ours is not None:
-            raise ours
+        if isinstance(error, LakekeyError):  # which the pooled connection has taken out of the connector's
+            raise error
 
     event.listen(engine, "do_connect", on_connect)
     event.listen(engine, "handle_error", on_error)
@@ -94,10 +94,11 @@ def _connection(dialect: Any, provider: Provider, arguments: dict[str, Any]) -> 
     tracker()()  # an error of ours comes out here, before the connector wraps it
 
     def connect() -> Any:
+        handled, asked = sys.exception(), bool(arguments.get("use_kernel"))
         try:
             return typed(lambda: dialect.connect(**arguments, credentials_provider=tracker))
         except Exception as error:
-            kernel_only = kernel_refusal(error, provider.target, asked=bool(arguments.get("use_kernel")))
+            kernel_only = kernel_refusal(error, provider.target, asked=asked, handled=handled)
             if kernel_only is not None:
                 raise kernel_only from error
             raise

@@ -4,6 +4,7 @@ Everything that talks to an authorization server goes through here, so that one 
 """
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,7 @@ class Transport:
             # The library looks where a redirect leads although none is followed: it would read an endless body, and
             # stumble over something that is not an address.
             session.get_redirect_target = _no_redirect  # type: ignore[method-assign]
+            handled = sys.exception()
             try:
                 with session.request(
                     method,
@@ -164,7 +166,7 @@ class Transport:
             except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 # The second where requests lets it through: a host name with a label that is empty or too long. The
                 # last: something that was to be sent on, such as a device code, cannot be encoded.
-                problem, hint, retryable = explained(error, host, proxy)
+                problem, hint, retryable = explained(error, host, proxy, handled=handled)
         if watch.reuses and not answered and time.monotonic() < deadline:
             # The server had closed it, or was about to (RFC 9112 §9.3.1); see `KeptConnections`.
             return self._send(

@@ -11,8 +11,17 @@ def late(host: str, proxy: str | None) -> str:
     return f"{host} did not answer in time{f' through the proxy {proxy}' if proxy else ''}"
 
 
-def explained(error: Exception, host: str, proxy: str | None = None) -> tuple[str, str, bool]:
-    """What went wrong, the next step, and whether the same request may succeed in a moment."""
+def explained(
+    error: Exception, host: str, proxy: str | None = None, *, handled: BaseException | None = None
+) -> tuple[str, str, bool]:
+    """What went wrong, the next step, and whether the same request may succeed in a moment.
+
+    Args:
+        error: The library's.
+        host: What was asked.
+        proxy: The proxy on the way.
+        handled: What the program was handling as it asked: the context of all that is raised then, and no reason of it.
+    """
     with libraries():
         import ssl
         from http.client import HTTPException, IncompleteRead
@@ -20,7 +29,7 @@ def explained(error: Exception, host: str, proxy: str | None = None) -> tuple[st
         from requests import exceptions
         from urllib3.exceptions import InvalidHeader
 
-    causes = _causes(error)
+    causes = _causes(error, handled)
     cause = causes[-1]
     if isinstance(error, exceptions.SSLError):
         hint = "if its certificate comes from a private CA, set ca_file in the profile or REQUESTS_CA_BUNDLE"
@@ -47,12 +56,13 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def _causes(error: BaseException) -> list[BaseException]:
+def _causes(error: BaseException, handled: BaseException | None) -> list[BaseException]:
     """The error and its reasons, the innermost one last: the library nests it several exceptions deep."""
     found = [error]
     seen = {id(error)}
     while True:
-        inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
+        context = error.__context__ if error.__context__ is not handled else None
+        inner = error.__cause__ or context or getattr(error, "reason", None)
         if inner is None and error.args and isinstance(error.args[-1], BaseException):
             inner = error.args[-1]
         if not isinstance(inner, BaseException) or id(inner) in seen:

@@ -6,6 +6,7 @@ their outside does not.
 
 import contextlib
 import functools
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -168,10 +169,11 @@ class Connection(ConnectionProxy):
         if self._fixed_token:
             self._tracker()()
             return watched(sql.connect(access_token=self._tracker.token, **self._arguments))
+        handled, asked = sys.exception(), bool(self._arguments.get("use_kernel"))
         try:
             return watched(sql.connect(credentials_provider=self._tracker, **self._arguments))
         except Exception as error:
-            kernel_only = kernel_refusal(error, self._target, asked=bool(self._arguments.get("use_kernel")))
+            kernel_only = kernel_refusal(error, self._target, asked=asked, handled=handled)
             if kernel_only is None:
                 raise
             raise kernel_only from error

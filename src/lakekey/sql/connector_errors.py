@@ -1,5 +1,6 @@
 """What an error of databricks-sql-connector means: ours inside it, a refused token, a warehouse without Thrift."""
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -21,14 +22,24 @@ def unwrap(error: BaseException) -> LakekeyError | None:
     """The error of ours inside one of the connector's, or ``None``.
 
     The connector wraps what a header factory raises into its ``RequestError``, whose ``args`` and ``context`` hold it.
-    A `lakekey.errors.TokenRefused` is not one of those: it explains the connector's error, and stays its cause.
+    A `lakekey.errors.TokenRefused` is not one of those: it explains the connector's error, and stays its cause. One of
+    ours that the program was handling as it called the connector is found, too: Python keeps it as the context.
     """
-    found = (each for each in _inside(error) if isinstance(each, LakekeyError))
+    return _ours(error, None)
+
+
+def _ours(error: BaseException, handled: BaseException | None) -> LakekeyError | None:
+    found = (each for each in _inside(error, handled) if isinstance(each, LakekeyError))
     return next((each for each in found if not isinstance(each, TokenRefused)), None)
 
 
-def _inside(error: BaseException) -> Iterator[BaseException]:
-    """An error, and every error that it holds, was raised from, or was raised during."""
+def _inside(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
+    """An error, and every error that it holds, was raised from, or was raised during.
+
+    Args:
+        error: The error.
+        handled: What the program was handling before: the context of all that is raised then, and no reason of it.
+    """
     waiting: list[Any] = [error]
     seen: set[int] = set()
     while waiting:
@@ -38,7 +49,8 @@ def _inside(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(found))
         yield found
         context = getattr(found, "context", None)
-        waiting += [*found.args, found.__cause__, found.__context__]
+        waiting += [*found.args, found.__cause__]
+        waiting += [found.__context__] if found.__context__ is not handled else []
         waiting += list(context.values()) if isinstance(context, dict) else []
 
 
@@ -54,12 +66,13 @@ def refused(error: BaseException) -> bool:
 
 def typed(work: Callable[[], T]) -> T:
     """Do something with the connector; an error of ours comes out of it as it is."""
+    handled = sys.exception()
     try:
         return work()
     except LakekeyError:
         raise
     except Exception as error:
-        ours = unwrap(error)
+        ours = _ours(error, handled)
         if ours is None:
             raise
     raise ours
@@ -86,7 +99,9 @@ def explained(refusal: E, profile: str | None, *, renewed: bool, batch: bool = F
     return refusal
 
 
-def kernel_refusal(error: BaseException, target: Target, *, asked: bool) -> ConfigurationError | None:
+def kernel_refusal(
+    error: BaseException, target: Target, *, asked: bool, handled: BaseException | None = None
+) -> ConfigurationError | None:
     """What to say where a warehouse refused the Thrift protocol, and the connector's kernel our provider; or ``None``.
 
     The connector turns to its kernel by itself, without a word of the warehouse's refusal once it knows it. The kernel
@@ -96,8 +111,9 @@ def kernel_refusal(error: BaseException, target: Target, *, asked: bool) -> Conf
         error: What came of the attempt to connect.
         target: Where to.
         asked: Whether the caller asked for the kernel; else the warehouse has refused, now or before.
+        handled: What the program was handling as it connected.
     """
-    said = [(found, str(found)) for found in _inside(error)]
+    said = [(found, str(found)) for found in _inside(error, handled)]
     refuses = any(getattr(found, "SQL_STATE", None) == "KP001" or "KP001" in text for found, text in said)
     if not refuses and not any(type(found).__name__ in _KERNEL_ERRORS and _KERNEL in text for found, text in said):
         return None

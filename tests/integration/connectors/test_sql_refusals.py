@@ -53,6 +53,18 @@ def test_statement_that_was_not_started_is_sent_again_once(box, principal, conne
     assert written() == 1
 
 
+def test_statement_in_the_handler_of_an_error_of_ours_is_sent_again_all_the_same(box, principal, connection, written):
+    revoke(box, principal)
+    try:
+        raise lakekey.LockTimeout("old")
+    except lakekey.LakekeyError:
+        with connection.cursor() as cursor:
+            cursor.execute("insert into written values (1)")
+            with pytest.raises(sql.exc.Error, match="no_such_table"):
+                cursor.execute("select * from no_such_table")
+    assert written() == 1
+
+
 def test_new_session_that_cannot_be_used_is_closed(box, principal, connection, monkeypatch):
     def refuse(_connection, _value):
         raise ValueError("it takes no label")

@@ -39,6 +39,17 @@ def test_a_pooled_connection_survives_the_end_of_its_token(engine, principal, bo
     assert box.counters["token.client_credentials"] == 2
 
 
+def test_error_that_the_program_is_handling_hides_none_of_the_connectors(engine, principal, box):
+    current_user(engine)
+    box.revoke(token=principal.token().access_token)
+    try:
+        raise lakekey.LockTimeout("old")
+    except lakekey.LakekeyError:
+        assert current_user(engine) == box.client_id
+        with engine.connect() as connection, pytest.raises(sa.exc.DBAPIError, match="no_such_table"):
+            connection.execute(sa.text("select * from no_such_table"))
+
+
 def test_new_token_that_has_served_the_pool_is_replaced_when_it_is_refused(engine, principal, box):
     for expected in (2, 3, 4):
         box.revoke(token=principal.token().access_token)

@@ -1,11 +1,14 @@
 """What went wrong on the way to a server is said in words, without what a library or a server quotes."""
 
+import socket
 import ssl
 from http.client import IncompleteRead
 
 import pytest
 import requests
 
+from lakekey.errors import TokenEndpointError
+from lakekey.oauth.transport import Transport
 from lakekey.oauth.transport_errors import explained
 
 
@@ -55,3 +58,23 @@ def test_reasons_that_go_round_in_a_circle_come_to_an_end():
     first.__cause__, second.__cause__, third.__cause__ = second, third, second
     problem, _, _ = explained(first, "a-host")
     assert problem == "cannot reach a-host: three"
+
+
+def test_error_that_the_program_was_handling_is_no_reason():
+    error, before = ConnectionResetError("reset"), ValueError("dose-of-the-program")
+    error.__context__ = before
+    assert explained(error, "h", handled=before)[0] == "cannot reach h: reset"
+    error.__context__ = ConnectionAbortedError("cut off")
+    assert explained(error, "h", handled=before)[0] == "cannot reach h: cut off"
+
+
+def test_error_that_the_program_is_handling_is_not_in_the_message():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    try:
+        int("dose-of-the-program")
+    except ValueError:
+        with pytest.raises(TokenEndpointError, match=r"^cannot reach ") as caught:
+            Transport().get(f"http://127.0.0.1:{port}/")
+    assert "dose" not in str(caught.value)
+    assert "ValueError" not in str(caught.value)

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 from databricks.sql.exc import NotSupportedError, RequestError
 
-from lakekey.errors import LoginRequired, TokenRefused
-from lakekey.sql.connector_errors import explained, kernel_refusal, refused, unwrap
+from lakekey.errors import LockTimeout, LoginRequired, TokenRefused
+from lakekey.sql.connector_errors import explained, kernel_refusal, refused, typed, unwrap
 
 
 def test_error_of_ours_is_found_wherever_the_connector_keeps_it():
@@ -84,6 +84,28 @@ class OfTheWarehouse(Exception):
     """How newer connectors mark the warehouse's refusal."""
 
     SQL_STATE = "KP001"
+
+
+@pytest.mark.parametrize("old", [LoginRequired("over"), OfTheWarehouse("thrift is not served")])
+def test_error_that_the_program_is_handling_is_not_taken_for_the_connectors(old):
+    def fail(*args):
+        try:
+            {}["inside the connector"]
+        except KeyError:
+            raise RequestError("no such table", *args)  # noqa: B904 - as the connector does
+
+    def fail_before():
+        raise old
+
+    try:
+        fail_before()
+    except Exception as handled:
+        with pytest.raises(RequestError, match="no such table") as caught:
+            typed(fail)
+        assert kernel_refusal(caught.value, SimpleNamespace(name="prod"), asked=False, handled=handled) is None
+        ours = LockTimeout("now")
+        with pytest.raises(LockTimeout, match="now"):
+            typed(lambda: fail({"original-exception": ours}))
 
 
 @pytest.mark.parametrize("error", [OfTheWarehouse("thrift is not served"), RuntimeError("SQLSTATE: KP001")])
