@@ -1,6 +1,5 @@
 """What went wrong on the way to a server is said in words, without what a library or a server quotes."""
 
-import socket
 import ssl
 from http.client import IncompleteRead
 
@@ -10,6 +9,7 @@ import requests
 from lakekey.errors import TokenEndpointError
 from lakekey.oauth.transport import Transport
 from lakekey.oauth.transport_errors import explained
+from support.servers.odd_server import OddServer
 
 
 def caused_by(error, *, as_argument=False):
@@ -69,12 +69,11 @@ def test_error_that_the_program_was_handling_is_no_reason():
 
 
 def test_error_that_the_program_is_handling_is_not_in_the_message():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    try:
-        int("dose-of-the-program")
-    except ValueError:
-        with pytest.raises(TokenEndpointError, match=r"^cannot reach ") as caught:
-            Transport().get(f"http://127.0.0.1:{port}/")
+    with OddServer(lambda connection: connection.close()) as server:
+        try:
+            int("dose-of-the-program")
+        except ValueError:
+            with pytest.raises(TokenEndpointError, match=r"^cannot reach ") as caught:
+                Transport().post_form(f"{server.host}/token", {"grant_type": "refresh_token"})
     assert "dose" not in str(caught.value)
     assert "ValueError" not in str(caught.value)
