@@ -8,6 +8,25 @@ import pytest
 from databricks import sql
 
 
+def test_backslash_takes_the_signs_of_like_as_they_are(ask):
+    ask("create table likes (s string)", "insert into likes values ('a_c'), ('abc'), ('a%b')")
+    ask(r"delete from likes where s not like 'a\\_%' and s not ilike r'A\%b'")
+    assert sorted(ask("select s from likes")) == [("a%b",), ("a_c",)]
+    assert ask("select 'a_c' like 'a!_c' escape '!', 'abc' like 'a!_c' escape '!', 'abc' like any ('x', 'a_c')") == [
+        (True, False, True)
+    ]
+
+
+def test_group_of_a_pattern_is_named_by_its_dollar_sign(ask):
+    assert ask("select regexp_replace('ab cd', '(\\\\w)(\\\\w)', '[$2$1] $')") == [("[ba] $ [dc] $",)]
+
+
+def test_lateral_view_that_would_lose_rows_is_refused(ask):
+    assert ask("select y from (select array(1, 2) as xs) lateral view explode(xs) e as y") == [(1,), (2,)]
+    with pytest.raises(sql.exc.ServerOperationError, match="does not support LATERAL VIEW OUTER"):
+        ask("select y from (select array() as xs) lateral view outer explode(xs) e as y")
+
+
 def test_variant_column_arrives_as_json_text(ask):
     ask("create table things (id int, thing variant)")
     ask("""insert into things values (1, parse_json('{"name": "Ada", "tags": [1, 2.5]}')), (2, parse_json('"x"'))""")

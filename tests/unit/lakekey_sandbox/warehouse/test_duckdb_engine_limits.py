@@ -28,6 +28,7 @@ NOT_THERE = [
     "select * from t version as of 1",
     "select * from t timestamp as of '2024-01-01'",
     """select from_json('{"a": 1}', 'a int')""",
+    "select * from t lateral view outer explode(array(id)) e as x",
 ]
 
 

@@ -9,7 +9,7 @@ from lakekey_sandbox.warehouse.duckdb_dates import complete, macro_of
 from lakekey_sandbox.warehouse.duckdb_functions import call
 from lakekey_sandbox.warehouse.duckdb_meanings import as_on_spark, each
 from lakekey_sandbox.warehouse.duckdb_names import PREFIX
-from lakekey_sandbox.warehouse.errors import syntax_error
+from lakekey_sandbox.warehouse.errors import syntax_error, unsupported
 
 USER_VARIABLE = "lakekey_user"
 
@@ -131,6 +131,27 @@ def _interval(node: exp.Expression) -> exp.Expression:
     return exp.cast(exp.Literal.string(text), exp.DataType.Type.INTERVAL)
 
 
+def _like(node: exp.Expression) -> exp.Expression:
+    r"""``\`` takes ``_`` and ``%`` as they are unless something else is said; on DuckDB nothing does."""
+    if isinstance(node.parent, exp.Escape) or isinstance(node.expression, exp.Any | exp.All):
+        return node
+    return exp.Escape(this=node.copy(), expression=exp.Literal.string("\\"))
+
+
+def _replaced(node: exp.Expression) -> exp.Expression:
+    r"""A group is ``$1``, and ``\1`` on DuckDB."""
+    text = node.args.get("replacement")
+    if isinstance(text, exp.Literal):
+        text.replace(exp.Literal.string(re.sub(r"\$(\d)", r"\\\1", text.name)))
+    return node
+
+
+def _lateral(node: exp.Expression) -> exp.Expression:
+    if node.args.get("outer"):
+        raise unsupported("LATERAL VIEW OUTER, whose rows without elements DuckDB would leave out")
+    return node
+
+
 _ADAPTATIONS: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]] = {
     exp.CurrentUser: _user,
     exp.SessionUser: _user,
@@ -143,4 +164,8 @@ _ADAPTATIONS: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expressi
     exp.Interval: _interval,
     exp.ParseJSON: _parse_json,
     exp.JSONExtract: _extract,
+    exp.Like: _like,
+    exp.ILike: _like,
+    exp.RegexpReplace: _replaced,
+    exp.Lateral: _lateral,
 }
