@@ -8,7 +8,9 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -238,14 +240,16 @@ except ConfigurationError as error: print(error)
         (1001, 0, "{'host': 'x'}"),
     ],
 )
-def test_file_of_another_user_is_refused_unless_root_reads_it_or_made_it(tmp_path, file, owner, reader, said):
-    path = file("[a]\nhost = x\n")
-    os.chmod(path, 0o644)
-    os.chown(path, owner, -1)
-    for parent in [tmp_path, *tmp_path.parents]:
-        if any(each.name.startswith("pytest-of-") for each in (parent, *parent.parents)):
-            parent.chmod(0o755)
-    done = subprocess.run([sys.executable, "-c", READS, path, str(reader)], capture_output=True, text=True, check=True)
+def test_file_of_another_user_is_refused_unless_root_reads_it_or_made_it(owner, reader, said):
+    # Of its own: another run of pytest closes the directory above `tmp_path` to other users at any moment.
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        os.chmod(directory, 0o755)
+        path = Path(directory, "profiles")
+        path.write_text("[a]\nhost = x\n", encoding="utf-8")
+        path.chmod(0o644)
+        os.chown(path, owner, -1)
+        command = [sys.executable, "-c", READS, str(path), str(reader)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert said in done.stdout
 
 
