@@ -1,11 +1,15 @@
 """Files of certificates are looked at before TLS is begun, and the error names the setting."""
 
+import os
+import socket
+
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lakekey.errors import ConfigurationError
 from lakekey.oauth import certificates
+from lakekey.oauth.transport import Transport
 from support.tls import write_certificates
 
 
@@ -62,3 +66,15 @@ def test_useless_client_certificate_is_refused(files, certificate, key, problem,
     with pytest.raises(ConfigurationError, match=problem) as caught:
         certificates.check(None, (files[certificate], files[key]))
     assert caught.value.hint.startswith(hint)
+
+
+@pytest.mark.named_pipes
+@pytest.mark.timeout(30)
+def test_request_does_not_wait_for_a_pipe_in_the_place_of_a_certificate(tmp_path):
+    pipe = tmp_path / "ca.pem"
+    os.mkfifo(pipe)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(ConfigurationError, match=r"ca_file .* is not a plain file"),
+    ):
+        Transport(ca_file=str(pipe)).get(f"https://127.0.0.1:{server.getsockname()[1]}/")

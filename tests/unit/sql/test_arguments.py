@@ -1,11 +1,13 @@
 """What the connectors are told of a target."""
 
+from types import SimpleNamespace
+
 import pytest
 
 import lakekey
 from lakekey._hosts import routed_path
 from lakekey.configuration.target import resolve
-from lakekey.errors import LoginRequired
+from lakekey.errors import LockTimeout, LoginRequired
 from lakekey.sql import arguments as sql_arguments
 from lakekey.sql import connect_arguments
 from lakekey.sql.arguments import TokenTracker, warn_of_workspace
@@ -155,3 +157,14 @@ def test_connect_warns_of_it(tmp_path, monkeypatch, caplog):
     with pytest.raises(lakekey.ConfigurationError, match="there is no http_path"):
         lakekey.sql.connect("prod", host="https://new.example.com")
     assert "workspace_id (profile) does not count" in caplog.text
+
+
+def test_code_inside_a_renewal_learns_at_once_that_no_token_is_live(monkeypatch):
+    def headers():
+        raise LockTimeout("a renewal is under way")
+
+    tracker = TokenTracker(SimpleNamespace(headers=headers))
+    tracker.check()
+    monkeypatch.setattr(sql_arguments, "inside", lambda: True)
+    with pytest.raises(LockTimeout):
+        tracker.check()

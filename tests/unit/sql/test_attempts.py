@@ -104,3 +104,10 @@ def test_policy_that_is_not_known_stays_as_it_is():
     assert watched(SimpleNamespace()) == SimpleNamespace()
     none = SimpleNamespace(session=SimpleNamespace(backend=SimpleNamespace(retry_policy=0)))
     assert watched(none).session.backend.retry_policy == 0
+
+
+def test_error_that_another_was_raised_from_has_the_number_of_attempts_too():
+    with pytest.raises(RequestError) as caught, counted(repeatable=True):
+        policy_of(connection()).increment("POST", "/sql", None, BROKEN[0])
+        raise RequestError("of the commit", {}) from refused()
+    assert caught.value.__cause__.context["attempt"] == "2/30"
