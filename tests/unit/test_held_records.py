@@ -159,3 +159,8 @@ def test_logger_that_a_library_has_not_made_yet_is_made_to_wait():
     logging.getLogger(f"{name}.below")  # so that the name only holds a place
     _held_records.hold_back([name])
     assert logging.getLogger(name).filters == [_held_records.wait]
+
+
+def test_filter_that_the_program_calls_by_itself_keeps_nothing_back():
+    record = logging.makeLogRecord({"msg": "told"})
+    assert Flights().run("key", lambda _: _held_records.wait(record), patience=LONG) is True

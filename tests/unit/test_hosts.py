@@ -9,6 +9,7 @@ from lakekey._hosts import (
     cloud_of,
     in_address,
     is_account_console,
+    is_workspace_id,
     normalize_host,
     routed_path,
     routing_headers,
@@ -64,6 +65,11 @@ def test_vanity_name_is_a_host(name):
 def test_name_in_another_script_is_shown_escaped():
     with pytest.raises(ConfigurationError, match=r"dbc-1\.cloud\.databri\\u0441ks\.com"):
         normalize_host("https://dbc-1.cloud.databri\u0441ks.com")
+
+
+@pytest.mark.parametrize(("text", "is_one"), [("12", True), ("a-1", True), ("-1", False), ("", False), ("a b", False)])
+def test_workspace_id_begins_with_a_letter_or_a_digit(text, is_one):
+    assert is_workspace_id(text) is is_one
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What code inside a renewal has to report reaches the program from a thread that waits for it."""
 
+import contextvars
 import logging
 import threading
 from collections import deque
@@ -7,7 +8,7 @@ from collections import deque
 import pytest
 
 from lakekey import _log
-from lakekey._inside_work import inside, later
+from lakekey._inside_work import LOGGERS, as_work, inside, later
 from lakekey._single_flight import Flights, Waiter, _Flight
 
 LONG = 30.0
@@ -89,3 +90,26 @@ def test_records_that_are_made_inside_the_work_reach_a_handler_from_a_callers_th
         assert len(handled) == 2, "outside the work, at once"
     finally:
         logger.removeHandler(handler)
+
+
+def test_work_inside_other_work_ends_in_it():
+    with as_work():
+        with as_work():
+            copied = contextvars.copy_context()
+            assert inside()
+        assert inside()
+        assert not copied.run(inside), "what has begun inside of it and outlives it"
+    assert not inside()
+
+
+def test_record_of_a_library_waits_for_the_end_of_the_work(monkeypatch):
+    seen = []
+    handler = logging.Handler()
+    handler.emit = lambda record: seen.append((record.getMessage(), inside()))
+    logger = logging.getLogger(LOGGERS[0])
+    monkeypatch.setattr(logger, "filters", [])
+    monkeypatch.setattr(logger, "handlers", [handler])
+    with as_work():
+        logger.warning("told")
+        assert seen == []
+    assert seen == [("told", False)]
