@@ -8,7 +8,7 @@ from collections import deque
 import pytest
 
 from lakekey import _log
-from lakekey._inside_work import LOGGERS, as_work, inside, later
+from lakekey._inside_work import LOGGERS, as_work, holding, inside, is_holding, later
 from lakekey._single_flight import Flights, Waiter, _Flight
 
 LONG = 30.0
@@ -113,3 +113,12 @@ def test_record_of_a_library_waits_for_the_end_of_the_work(monkeypatch):
         logger.warning("told")
         assert seen == []
     assert seen == [("told", False)]
+
+
+def test_lock_counts_as_held_until_it_is_released():
+    def held():
+        with holding():
+            assert is_holding()
+        return is_holding()
+
+    assert contextvars.copy_context().run(held) is False
