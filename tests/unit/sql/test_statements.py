@@ -16,6 +16,8 @@ READS = [
     "-- why\nselect 1",
     "-- why\r\nselect 1",
     "/* why */ select 1",
+    "/* it's */ select 1",
+    "select /*+ broadcast(t) */ 1 from t",
     "/**/select/**/1",
     "/* a */ /* b */ -- c\n/* d */ show tables",
     "values (1)",
