@@ -17,6 +17,7 @@ READS = [
     "-- why\r\nselect 1",
     "/* why */ select 1",
     "/* it's */ select 1",
+    "select identifier /* two */* 3 from ids",
     "select /*+ broadcast(t) */ 1 from t",
     "/**/select/**/1",
     "/* a */ /* b */ -- c\n/* d */ show tables",
