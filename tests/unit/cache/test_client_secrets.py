@@ -10,6 +10,7 @@ from lakekey.cache.client_secrets import find_secret, is_secret, put_secret, rem
 from lakekey.cache.entry import Entry
 from lakekey.cache.opening import open_cache
 from lakekey.cache.stores import addresses
+from lakekey.cache.stores.memory import MemoryStore
 from lakekey.errors import CacheWriteFailed, KeyUnavailable
 from support.denying import Denying, hurried
 from support.memory_stores import Shared
@@ -61,6 +62,15 @@ def test_secret_takes_the_place_of_an_earlier_one():
     for secret in ("made-up-of-old", "made-up-of-new"):
         put_secret(open_cache(), HOST, None, CLIENT, secret)
     assert find_secret(os.environ, None, HOST, None, CLIENT) == "made-up-of-new"
+
+
+def test_secret_that_cannot_be_written_is_not_said_to_be_stored():
+    class Full(MemoryStore):
+        def put(self, *_, **__):
+            raise CacheWriteFailed("no space", hint="make room")
+
+    with pytest.raises(CacheWriteFailed, match="no space"):
+        put_secret(cache_over(Full()), "https://w.example.com", None, "client", "dose-of-secret")
 
 
 def test_secret_that_is_removed_is_gone_and_said_to_have_been_there():
