@@ -89,6 +89,13 @@ def test_key_that_another_user_alone_may_read_is_one_in_memory_to_a_principal(
             open_cache(environ, needed=False)
 
 
+def test_key_file_that_can_be_read_and_is_damaged_is_an_error_to_a_principal_too(environ):
+    open_cache({**environ, "LAKEKEY_KEY_SOURCE": "file"}).begin()
+    FileStore(environ["LAKEKEY_CACHE_DIR"]).write_note("master.key", b"damage")
+    with pytest.raises(KeyUnavailable):
+        open_cache(environ, needed=False)
+
+
 @pytest.fixture
 def leftover(monkeypatch):
     """A key file that only another user may read."""

@@ -429,6 +429,44 @@ def test_directory_of_another_name_is_to_be_closed_where_what_it_holds_is_closed
 
 
 @pytest.mark.posix_owners
+@pytest.mark.parametrize(("mode", "owner", "closing"), [(0o700, 0, True), (0o755, 0, False), (0o700, 1, False)])
+def test_directory_of_the_entries_is_to_be_closed_where_no_other_user_could_have_put_it(
+    place, monkeypatch, mode, owner, closing
+):
+    entries = place / "entries"
+    entries.mkdir()
+    entries.chmod(0o777)
+    place.chmod(mode)
+    look = os.lstat
+
+    def lstat(path):
+        found = look(path)
+        theirs = os.stat_result((*found[:4], found.st_uid + owner, *found[5:]))
+        return theirs if str(path) == str(place) else found
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    assert step_for_open_directory(entries).startswith(
+        f"chmod 700 {entries}" if closing else "set LAKEKEY_CACHE_DIR to"
+    )
+
+
+@pytest.mark.posix_owners
+def test_directory_that_cannot_be_listed_is_not_to_be_closed(place, monkeypatch):
+    def listdir(_):
+        raise PermissionError
+
+    monkeypatch.setenv("HOME", str(place.parent))
+    monkeypatch.setattr(os, "listdir", listdir)
+    assert step_for_open_directory(place).startswith("set LAKEKEY_CACHE_DIR to")
+
+
+@pytest.mark.posix_owners
+def test_what_a_process_makes_belongs_to_its_user(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 7)
+    assert private_files.owner() == 7
+
+
+@pytest.mark.posix_owners
 @pytest.mark.parametrize("kind", ["sticky", "mount", "home"])
 def test_shared_directory_is_never_to_be_closed(place, monkeypatch, kind):
     monkeypatch.setenv("HOME", str(place if kind == "home" else place.parent))
