@@ -18,7 +18,7 @@ from typing import Any
 
 from lakekey import _commands
 from lakekey._imports import expanded
-from lakekey.cli import lent, prompt
+from lakekey.cli import lent_variables, prompt
 from lakekey.cli.output import print_json
 from lakekey.cli.provider import provider_for_target
 from lakekey.cli.serving.databricks_cli import target_at, target_for_others
@@ -35,8 +35,9 @@ _OF_ANOTHER = frozenset(
     for variable in setting.variables
     if variable.startswith(("DATABRICKS_", "ARM_"))
 )
-# Where a session is for.
+# What may be written as it counts from the current directory.
 _PATHS = ("LAKEKEY_CACHE_DIR", "LAKEKEY_KEY_FILE", "DATABRICKS_CONFIG_FILE")
+# Where a session is for.
 _PLACE = ("DATABRICKS_HOST", "DATABRICKS_ACCOUNT_ID", "DATABRICKS_WORKSPACE_ID")
 
 
@@ -57,13 +58,13 @@ def env(arguments: argparse.Namespace) -> int:
         if target.profile:
             variables["DATABRICKS_CONFIG_PROFILE"] = target.profile
     # What an earlier session has left in the shell would lead to its workspace, or to its identity.
-    of_another = {*lent.left(os.environ), *_PLACE}
+    of_another = {*lent_variables.left(os.environ), *_PLACE}
     if arguments.token:
         of_another.add("DATABRICKS_AUTH_TYPE")
         if os.environ.get("DATABRICKS_CONFIG_PROFILE", "").strip() != target.profile:
             of_another.add("DATABRICKS_CONFIG_PROFILE")
     removed = sorted(name for name in of_another if name not in variables and name in os.environ)
-    variables[lent.RECORD] = lent.record(variables, os.environ)
+    variables[lent_variables.RECORD] = lent_variables.record(variables, os.environ)
     variables |= _from_anywhere()
     if arguments.json:
         print_json({**dict.fromkeys(removed), **variables})
@@ -82,7 +83,7 @@ def env(arguments: argparse.Namespace) -> int:
 
 def _target(profile: str | None) -> Target:
     """What is lent: a profile, without what an earlier ``env`` or ``run`` has left of this one or another."""
-    lent_before = lent.left(os.environ)
+    lent_before = lent_variables.left(os.environ)
     named = os.environ.get("DATABRICKS_CONFIG_PROFILE")
     if profile is None and "DATABRICKS_CONFIG_PROFILE" in lent_before:
         profile = named
@@ -144,7 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _with(variables: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
     """A command's environment."""
-    return {**inherited, **variables, lent.RECORD: lent.record(variables, inherited)}
+    return {**inherited, **variables, lent_variables.RECORD: lent_variables.record(variables, inherited)}
 
 
 def _ready(target: Target) -> Provider:
