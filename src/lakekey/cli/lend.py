@@ -64,7 +64,7 @@ def env(arguments: argparse.Namespace) -> int:
         if os.environ.get("DATABRICKS_CONFIG_PROFILE", "").strip() != target.profile:
             of_another.add("DATABRICKS_CONFIG_PROFILE")
     removed = sorted(name for name in of_another if name not in variables and name in os.environ)
-    variables[lent_variables.RECORD] = lent_variables.record(variables, os.environ)
+    variables[lent_variables.RECORD] = lent_variables.record(variables, os.environ, _PLACE)
     variables |= _from_anywhere()
     if arguments.json:
         print_json({**dict.fromkeys(removed), **variables})
@@ -145,7 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _with(variables: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
     """A command's environment."""
-    return {**inherited, **variables, lent_variables.RECORD: lent_variables.record(variables, inherited)}
+    return {**inherited, **variables, lent_variables.RECORD: lent_variables.record(variables, inherited, _PLACE)}
 
 
 def _ready(target: Target) -> Provider:

@@ -162,6 +162,12 @@ def test_variable_that_a_person_has_set_since_goes_before_the_next_profile(shell
     assert shell("b") == (UNIFIED, None, "77")
 
 
+@pytest.mark.parametrize("host", ["https://own.example.com", "own.example.com", "https://own.example.com/"])
+def test_host_of_a_person_stays_theirs_in_any_spelling(shell, monkeypatch, host):
+    monkeypatch.setenv("DATABRICKS_HOST", host)
+    assert shell("c")[0] == shell("c")[0] == "https://own.example.com"
+
+
 def test_profile_is_lent_inside_a_command_that_has_another(shell, monkeypatch):
     service = SimpleNamespace(url="http://127.0.0.1:9/a", serve_forever=lambda **_: None, shutdown=lambda: None)
     monkeypatch.setattr(metadata_service, "MetadataService", lambda _: contextlib.nullcontext(service))
